@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.certificate;
+
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.Optional;
+
+/**
+ * The id of a certificate: 64 lower-case hex digits, the SHA-256 of {@code merkle_root|epoch|shard_id} in UTF-8.
+ * A value of this type always has that form, so that it can be printed in a log line as it is.
+ */
+public final class PcsId implements Comparable<PcsId> {
+    /** Hex digits in an id. */
+    public static final int LENGTH = 64;
+
+    private final String hex;
+
+    private PcsId(String hex) {
+        this.hex = hex;
+    }
+
+    /** The id that belongs to these three signed fields. */
+    public static PcsId of(String merkleRoot, long epoch, String shardId) {
+        String text = merkleRoot + "|" + epoch + "|" + shardId;
+        try {
+            MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
+            return new PcsId(HexFormat.of().formatHex(sha256.digest(text.getBytes(StandardCharsets.UTF_8))));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java platform has SHA-256", e);
+        }
+    }
+
+    /** Reads an id; empty unless {@code text} is exactly 64 lower-case hex digits. */
+    public static Optional<PcsId> parse(String text) {
+        return isHex64(text) ? Optional.of(new PcsId(text)) : Optional.empty();
+    }
+
+    /** Whether {@code text} is 64 lower-case hex digits. */
+    public static boolean isHex64(String text) {
+        if (text.length() != LENGTH) {
+            return false;
+        }
+        for (int i = 0; i < LENGTH; i++) {
+            char c = text.charAt(i);
+            if ((c < '0' || c > '9') && (c < 'a' || c > 'f')) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** The 32 bytes that the digits stand for. */
+    public byte[] toBytes() {
+        return HexFormat.of().parseHex(hex);
+    }
+
+    @Override
+    public int compareTo(PcsId other) {
+        return hex.compareTo(other.hex);
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof PcsId that && hex.equals(that.hex);
+    }
+
+    @Override
+    public int hashCode() {
+        return hex.hashCode();
+    }
+
+    /** The 64 hex digits. */
+    @Override
+    public String toString() {
+        return hex;
+    }
+}
