@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import dev.flk.wal.FileOps.OpenFile;
+import dev.flk.wal.Segment.FillResult;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/**
+ * Writes zeros ahead of the writer, so that a force of records writes data only. It has a file descriptor of its own: an
+ * error of the disk is reported once to each descriptor, and the writer must not miss one because the filler saw it.
+ */
+final class FillAhead {
+    private final FileOps files;
+    private final int stepBytes;
+    private final ByteBuffer zeros;
+
+    FillAhead(FileOps files, int stepBytes) {
+        this.files = files;
+        this.stepBytes = stepBytes;
+        this.zeros = ByteBuffer.allocateDirect(Math.max(stepBytes, 0));
+    }
+
+    /** Fills one step of the segment if one is due; false if there was nothing to do. Never throws for the disk's errors. */
+    boolean step(Segment segment) {
+        long from = stepBytes == 0 ? -1 : segment.claimFill(stepBytes);
+        if (from < 0) {
+            return false;
+        }
+        FillResult result = FillResult.GIVEN_UP;
+        long to = from;
+        try (OpenFile file = files.openForWriting(segment.path())) {
+            file.write(zeros.clear(), from);
+            result = FillResult.FORCE_FAILED;
+            file.force();
+            result = FillResult.DONE;
+            to = from + stepBytes;
+        } catch (IOException e) {
+            // A full or failing disk shows at the next append; what matters here stands in the result.
+            to = from;
+        } finally {
+            segment.filled(to, result);
+        }
+        return true;
+    }
+}

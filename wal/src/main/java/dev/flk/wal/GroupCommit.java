@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The writer's step: takes all that is queued, one write, one force, completes all. No timer: a lone append waits one force, a
+ * thousand share one. One thread (or a simulation) calls {@link #step}; {@link AppendQueue} is how others hand over.
+ */
+final class GroupCommit {
+    private final LogOptions options;
+    private final SegmentOpener opener;
+    private final AppendQueue queue;
+    private final LogListener listener;
+    private final LongSupplier nanoTicker;
+    private final UnprovenTail tail = new UnprovenTail();
+    private ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 16);
+    private Segment segment;
+    private long nextSequence;
+
+    /** What the next segment's header must repeat; null while the present segment can be written to. */
+    private @Nullable Successor successor;
+
+    private volatile Segment published;
+    private volatile long forcedEnd;
+
+    /** How to open the segment after one that failed. */
+    private record Successor(List<LogRecord> carried, String previous, long previousEnd) {}
+
+    GroupCommit(
+            LogOptions options,
+            SegmentOpener opener,
+            AppendQueue queue,
+            LogListener listener,
+            LongSupplier nanoTicker,
+            Segment segment) {
+        this.options = options;
+        this.opener = opener;
+        this.queue = queue;
+        this.listener = listener;
+        this.nanoTicker = nanoTicker;
+        this.segment = segment;
+        this.published = segment;
+        this.nextSequence = segment.header().next();
+        this.forcedEnd = nextSequence;
+    }
+
+    /** The segment that is appended to; any thread. */
+    Segment segment() {
+        return published;
+    }
+
+    /** Everything below this sequence is on disk; any thread. */
+    long forcedEnd() {
+        return forcedEnd;
+    }
+
+    /** Writes and forces one group; false if nothing was queued. */
+    boolean step() {
+        List<Append> group = queue.take(options.maxGroupBytes());
+        if (group.isEmpty()) {
+            return false;
+        }
+        IOException failure = commit(group);
+        if (failure == null) {
+            completeForced(group);
+        } else {
+            listener.failed(failure);
+            for (Append append : group) {
+                append.failed(failure);
+            }
+        }
+        listener.groupEnded();
+        if (successor != null) {
+            reopen();
+        }
+        return true;
+    }
+
+    /** Null if the group is on disk; else why not, and then this segment is not written to any more. */
+    private @Nullable IOException commit(List<Append> group) {
+        try {
+            ensureWritable();
+            List<LogRecord> records = write(group);
+            tail.dropBefore(segment.position());
+            append(records);
+            return null;
+        } catch (IOException e) {
+            giveUpSegment();
+            return e;
+        } catch (RuntimeException e) {
+            giveUpSegment();
+            return new IOException("the log's writer failed: " + e, e);
+        }
+    }
+
+    /** Closes the present segment, complete; only after the last step. */
+    void close() throws IOException {
+        try {
+            if (successor == null) {
+                segment.complete();
+            }
+        } finally {
+            segment.close();
+        }
+    }
+
+    private void ensureWritable() throws IOException {
+        if (successor == null && segment.hasFillFailed()) {
+            giveUpSegment();
+        }
+        if (successor != null) {
+            openNext();
+        } else if (isDueForRotation()) {
+            segment.complete();
+            Segment complete = segment;
+            successor = new Successor(List.of(), complete.name(), complete.position());
+            openNext();
+        }
+    }
+
+    private boolean isDueForRotation() {
+        boolean hasRecords = nextSequence > segment.header().next();
+        boolean old =
+                Duration.ofNanos(nanoTicker.getAsLong() - segment.openedNanos()).compareTo(options.segmentAge()) >= 0;
+        return hasRecords && (old || segment.position() >= options.segmentBytes());
+    }
+
+    private void openNext() throws IOException {
+        Successor how = Objects.requireNonNull(successor);
+        Segment opened = opener.open(nextSequence, how.carried(), how.previous(), how.previousEnd());
+        Segment left = segment;
+        segment = opened;
+        published = opened;
+        successor = null;
+        tail.clear();
+        left.close();
+        listener.opened(opened.name());
+    }
+
+    /** Right after a failure, so that what is repeated there is on disk again before anything else happens. */
+    private void reopen() {
+        try {
+            openNext();
+        } catch (IOException e) {
+            listener.failed(e); // tried again before the next group
+        }
+    }
+
+    /** Nothing is written to or forced in this segment any more; the next one repeats what may have been hurt. */
+    private void giveUpSegment() {
+        if (successor != null) {
+            return;
+        }
+        tail.dropBefore(segment.position());
+        boolean nothingAppended = nextSequence == segment.header().next();
+        List<LogRecord> carried = nothingAppended ? segment.header().carried() : tail.records();
+        successor = new Successor(
+                carried,
+                segment.name(),
+                carried.isEmpty()
+                        ? segment.position()
+                        : carried.get(0).position().offset());
+    }
+
+    private List<LogRecord> write(List<Append> group) {
+        int bytes = 0;
+        for (Append append : group) {
+            for (Entry entry : append.entries()) {
+                bytes += entry.body().length + RecordFormat.MAX_OVERHEAD_BYTES;
+            }
+        }
+        if (bytes > buffer.capacity()) {
+            buffer = ByteBuffer.allocateDirect(Integer.highestOneBit(bytes - 1) << 1);
+        }
+        buffer.clear();
+        List<LogRecord> records = new ArrayList<>();
+        byte[] seed = segment.header().seed();
+        long sequence = nextSequence;
+        for (Append append : group) {
+            for (Entry entry : append.entries()) {
+                long offset = segment.position() + buffer.position();
+                RecordFormat.write(buffer, seed, sequence, nextSequence, entry);
+                records.add(new LogRecord(
+                        sequence,
+                        nextSequence,
+                        entry.arrivalMillis(),
+                        entry.kind(),
+                        entry.keyId(),
+                        options.context(),
+                        entry.body(),
+                        new Position(segment.name(), offset)));
+                sequence++;
+            }
+        }
+        buffer.flip();
+        return records;
+    }
+
+    private void append(List<LogRecord> records) throws IOException {
+        long start = nanoTicker.getAsLong();
+        segment.append(buffer);
+        listener.forced(records.size(), segment.position(), nanoTicker.getAsLong() - start);
+        for (int i = 0; i < records.size(); i++) {
+            long end = i + 1 < records.size() ? records.get(i + 1).position().offset() : segment.position();
+            tail.add(records.get(i), end);
+        }
+        nextSequence += records.size();
+        forcedEnd = nextSequence;
+    }
+
+    private void completeForced(List<Append> group) {
+        long sequence = nextSequence;
+        for (Append append : group) {
+            sequence -= append.entries().size();
+        }
+        for (Append append : group) {
+            append.forced(sequence);
+            sequence += append.entries().size();
+        }
+    }
+}

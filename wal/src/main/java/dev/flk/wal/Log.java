@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.LongSupplier;
+import java.util.random.RandomGenerator;
+
+/**
+ * The door: an append-only log that one process owns. {@link #append} may be called from any thread and never waits for the
+ * disk; an append is on disk when {@link Append#forced} is called. Two threads work behind it: the writer, and the one that
+ * fills the segment with zeros ahead. Neither may be interrupted.
+ */
+public final class Log implements Closeable {
+    /** Name of the lock file in a log directory. */
+    public static final String LOCK_FILE = "lock";
+
+    private final FileOps files;
+    private final LogOptions options;
+    private final Closeable lock;
+    private final AppendQueue queue;
+    private final GroupCommit commit;
+    private final FillAhead fillAhead;
+    private final List<Damage> damages;
+    private final Thread writer;
+    private final Thread filler;
+    private volatile boolean closing;
+
+    private Log(
+            FileOps files,
+            LogOptions options,
+            Closeable lock,
+            AppendQueue queue,
+            GroupCommit commit,
+            List<Damage> damages) {
+        this.files = files;
+        this.options = options;
+        this.lock = lock;
+        this.queue = queue;
+        this.commit = commit;
+        this.damages = damages;
+        this.fillAhead = new FillAhead(files, options.fillAheadBytes());
+        this.writer = new Thread(this::write, options.prefix() + "-writer");
+        this.filler = new Thread(this::fill, options.prefix() + "-filler");
+    }
+
+    /** Opens the log on the real disk and clock, and starts its threads. See {@link #open}. */
+    public static Log start(LogOptions options, LogListener listener) throws IOException {
+        Log log =
+                open(new DiskFiles(), options, listener, InstantSource.system(), System::nanoTime, new SecureRandom());
+        log.start();
+        return log;
+    }
+
+    /**
+     * Locks the directory, reads the newest segment, cuts a torn tail, and opens a new segment that repeats what no later
+     * force proves. When it returns, that segment's header is on disk; nothing that is read from the log before may be acted on.
+     * Without {@link #start} nothing runs: a simulation calls {@link #step} itself.
+     *
+     * @throws LogLockedException if another process owns the directory
+     * @throws DamagedLogException if something is missing that had been forced, and that is not to be skipped
+     */
+    public static Log open(
+            FileOps files,
+            LogOptions options,
+            LogListener listener,
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            RandomGenerator random)
+            throws IOException {
+        files.createDirectories(options.directory());
+        Closeable lock = files.lock(options.directory().resolve(LOCK_FILE), options.holder());
+        try {
+            Recovery.Found found = Recovery.run(files, options);
+            SegmentOpener opener = new SegmentOpener(files, options, clock, nanoTicker, random, found.nextOrdinal());
+            Segment segment = opener.open(found.nextSequence(), found.carried(), found.previous(), found.previousEnd());
+            listener.opened(segment.name());
+            AppendQueue queue = new AppendQueue(options.maxQueuedBytes());
+            GroupCommit commit = new GroupCommit(options, opener, queue, listener, nanoTicker, segment);
+            return new Log(files, options, lock, queue, commit, found.damages());
+        } catch (IOException | RuntimeException e) {
+            lock.close();
+            throw e;
+        }
+    }
+
+    /** Starts the writer and the filler. */
+    public void start() {
+        writer.start();
+        if (options.fillAheadBytes() > 0) {
+            filler.start();
+        }
+    }
+
+    /**
+     * Hands an append to the writer.
+     *
+     * @return false if the queue is full or the log is closed; then nothing is called and nothing was taken
+     */
+    public boolean append(Append append) {
+        return queue.offer(append);
+    }
+
+    /** One step of the writer, for a simulation; false if there was nothing to do. */
+    public boolean step() {
+        return commit.step();
+    }
+
+    /** One step of filling ahead, for a simulation; false if there was nothing to do. */
+    public boolean fillStep() {
+        return fillAhead.step(commit.segment());
+    }
+
+    /** Reads what is on disk from a sequence (or from the oldest) up to what is forced now. The caller closes it. */
+    public LogReader read(long from, OnDamage onDamage) throws IOException {
+        return LogReader.open(files, options.directory(), options.prefix(), from, commit.forcedEnd(), onDamage);
+    }
+
+    /** The sequence after the last one that is on disk. */
+    public long forcedEnd() {
+        return commit.forcedEnd();
+    }
+
+    /** What was found damaged in the newest segment at the start and skipped. */
+    public List<Damage> damages() {
+        return damages;
+    }
+
+    /** The directory that this log owns. */
+    public Path directory() {
+        return options.directory();
+    }
+
+    /** Bytes that wait for the writer. */
+    public long queuedBytes() {
+        return queue.queuedBytes();
+    }
+
+    private void write() {
+        try {
+            while (queue.await()) {
+                commit.step();
+                LockSupport.unpark(filler);
+            }
+        } finally {
+            // Only a throwing listener gets here with something queued: its waiters must not wait for ever.
+            queue.close();
+            IOException ended = new IOException("the log's writer has ended");
+            for (List<Append> left = queue.take(Long.MAX_VALUE); !left.isEmpty(); left = queue.take(Long.MAX_VALUE)) {
+                left.forEach(append -> append.failed(ended));
+            }
+        }
+    }
+
+    private void fill() {
+        while (!closing) {
+            if (!fillAhead.step(commit.segment())) {
+                LockSupport.park(this);
+            }
+        }
+    }
+
+    /** Takes nothing more, finishes what is queued, completes the segment and gives the lock back. Idempotent. */
+    @Override
+    public void close() throws IOException {
+        if (closing) {
+            return;
+        }
+        queue.close();
+        closing = true;
+        join(writer);
+        LockSupport.unpark(filler);
+        join(filler);
+        try {
+            commit.close();
+        } finally {
+            lock.close();
+        }
+    }
+
+    private static void join(Thread thread) {
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

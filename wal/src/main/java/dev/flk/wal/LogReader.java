@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads a log from a sequence to its end, oldest first; verifies checksums and the sequence as it goes. It changes nothing, and
+ * works beside a running writer: what was being written while it read is taken for a torn tail or left out. One thread.
+ */
+public final class LogReader implements Closeable {
+    private final SegmentList list;
+    private final OnDamage onDamage;
+    private final long from;
+    private final long end;
+    private final List<Damage> damages = new ArrayList<>();
+    private int index;
+    private @Nullable SegmentCursor cursor;
+
+    private LogReader(SegmentList list, long from, long end, OnDamage onDamage) {
+        this.list = list;
+        this.from = from;
+        this.end = end;
+        this.onDamage = onDamage;
+        while (index < list.segments().size() && list.segments().get(index).countedEnd() <= from) {
+            index++;
+        }
+    }
+
+    /** Reads the directory's segments from sequence {@code from} (or the oldest there is) to the end. */
+    public static LogReader open(FileOps files, Path directory, String prefix, long from, OnDamage onDamage)
+            throws IOException {
+        return open(files, directory, prefix, from, Long.MAX_VALUE, onDamage);
+    }
+
+    /** The same, up to {@code end}, exclusive. */
+    static LogReader open(FileOps files, Path directory, String prefix, long from, long end, OnDamage onDamage)
+            throws IOException {
+        return new LogReader(SegmentList.read(files, directory, prefix), from, end, onDamage);
+    }
+
+    /**
+     * The next record; null at the end of the log.
+     *
+     * @throws DamagedLogException if something that had been forced is missing and damage is not to be skipped
+     */
+    public @Nullable LogRecord next() throws IOException {
+        while (index < list.segments().size()) {
+            SegmentCursor current = cursor == null ? list.open(index) : cursor;
+            cursor = current;
+            LogRecord record = current.next();
+            note(current.damage());
+            if (record == null) {
+                current.close();
+                cursor = null;
+                index++;
+                if (index == list.segments().size()) {
+                    note(list.lostBehind(current.expected()));
+                }
+            } else if (record.sequence() >= end) {
+                close();
+                index = list.segments().size();
+            } else if (record.sequence() >= from) {
+                return record;
+            }
+        }
+        return null;
+    }
+
+    private void note(@Nullable Damage damage) throws DamagedLogException {
+        if (damage == null || damage.lastMissing() < from || damage.firstMissing() >= end) {
+            return;
+        }
+        if (onDamage == OnDamage.STOP) {
+            throw new DamagedLogException(damage);
+        }
+        damages.add(damage);
+    }
+
+    /** What was skipped so far. */
+    public List<Damage> damages() {
+        return List.copyOf(damages);
+    }
+
+    @Override
+    public void close() throws IOException {
+        if (cursor != null) {
+            cursor.close();
+            cursor = null;
+        }
+    }
+}

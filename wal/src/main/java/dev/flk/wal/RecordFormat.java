@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The bytes of a record.
+ *
+ * <pre>
+ * part          bytes    content
+ * magic         5        "flk1 "; "flk1+" where a segment header carries the record
+ * checksum      8        CRC32C, lower-case hex, over the segment's id (16 ASCII digits; nothing for a segment header),
+ *                        the header line from "length" up to and with its line feed, and the body
+ *               1        space
+ * length        1..9     of the body in bytes, decimal
+ * sequence      1..19    decimal
+ * group         1..19    sequence of the first record that was forced with this one
+ * arrival       1..19    milliseconds since the epoch
+ * kind          1        "H" for a segment header, else a lower-case letter of the caller's
+ * key id        1..64    [A-Za-z0-9._:-]; the segment's id in a segment header
+ *               1        line feed
+ * body          length   any bytes
+ *               1        line feed
+ * </pre>
+ *
+ * <p>Fields of the header line are separated by one space; numbers have no sign and no leading zero. Every byte is either
+ * fixed or under the checksum, so that no change of one byte goes unnoticed.
+ */
+final class RecordFormat {
+    static final int MAX_BODY_BYTES = 1 << 27;
+    static final char SEGMENT_HEADER = 'H';
+
+    /** Longest header line, with its line feed. */
+    static final int MAX_LINE_BYTES = 5 + 9 + 10 + 3 * 20 + 2 + 65;
+
+    /** What a record takes beyond its body, at the most. */
+    static final int MAX_OVERHEAD_BYTES = MAX_LINE_BYTES + 1;
+
+    private static final byte[] MAGIC = "flk1 ".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] CARRIED_MAGIC = "flk1+".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] HEX = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
+    private static final int LENGTH_AT = MAGIC.length + 9;
+
+    private RecordFormat() {}
+
+    /** A record as framed in a file; {@code length} is that of the whole, in bytes. */
+    record Framed(
+            long sequence,
+            long group,
+            long arrivalMillis,
+            char kind,
+            String keyId,
+            byte[] body,
+            long offset,
+            int length) {}
+
+    /** Writes a record at the buffer's position. */
+    static void write(ByteBuffer target, byte[] seed, long sequence, long group, Entry entry) {
+        write(target, MAGIC, seed, sequence, group, entry.arrivalMillis(), entry.kind(), entry.keyId(), entry.body());
+    }
+
+    /** Writes a record that a segment header repeats. */
+    static void writeCarried(ByteBuffer target, byte[] seed, long sequence, long group, Entry entry) {
+        write(
+                target,
+                CARRIED_MAGIC,
+                seed,
+                sequence,
+                group,
+                entry.arrivalMillis(),
+                entry.kind(),
+                entry.keyId(),
+                entry.body());
+    }
+
+    /** Writes a segment header record. */
+    static void writeHeader(ByteBuffer target, long first, long openedMillis, String id, byte[] body) {
+        write(target, MAGIC, new byte[0], first, first, openedMillis, SEGMENT_HEADER, id, body);
+    }
+
+    private static void write(
+            ByteBuffer target,
+            byte[] magic,
+            byte[] seed,
+            long sequence,
+            long group,
+            long arrivalMillis,
+            char kind,
+            String keyId,
+            byte[] body) {
+        int start = target.position();
+        target.position(start + LENGTH_AT);
+        putDecimal(target, body.length);
+        putDecimal(target.put((byte) ' '), sequence);
+        putDecimal(target.put((byte) ' '), group);
+        putDecimal(target.put((byte) ' '), arrivalMillis);
+        target.put((byte) ' ').put((byte) kind).put((byte) ' ');
+        for (int i = 0; i < keyId.length(); i++) {
+            target.put((byte) keyId.charAt(i));
+        }
+        target.put((byte) '\n').put(body);
+        CRC32C crc = new CRC32C();
+        crc.update(seed);
+        crc.update(target.duplicate().position(start + LENGTH_AT).limit(target.position()));
+        target.put((byte) '\n');
+        int end = target.position();
+        target.position(start).limit(end);
+        target.put(magic);
+        long value = crc.getValue();
+        for (int shift = 28; shift >= 0; shift -= 4) {
+            target.put(HEX[(int) (value >>> shift) & 0xf]);
+        }
+        target.put((byte) ' ');
+        target.limit(target.capacity()).position(end);
+    }
+
+    /** Reads the record at {@code offset}; null if no whole one stands there. */
+    static @Nullable Framed read(SegmentBytes bytes, long offset, byte[] seed) throws IOException {
+        Framed framed = read(bytes, offset, MAGIC, seed);
+        return framed == null || framed.kind() == SEGMENT_HEADER ? null : framed;
+    }
+
+    /** Reads a record that a segment header repeats; null if no whole one stands there. */
+    static @Nullable Framed readCarried(SegmentBytes bytes, long offset, byte[] seed) throws IOException {
+        return read(bytes, offset, CARRIED_MAGIC, seed);
+    }
+
+    /** Reads the header record of a segment; null if no whole one stands there. */
+    static @Nullable Framed readHeader(SegmentBytes bytes) throws IOException {
+        Framed framed = read(bytes, 0, MAGIC, new byte[0]);
+        return framed == null || framed.kind() != SEGMENT_HEADER ? null : framed;
+    }
+
+    /** The sequence in the header line at {@code offset}, whatever its checksum says; -1 if it is no record's line. */
+    static long unverifiedSequence(SegmentBytes bytes, long offset) throws IOException {
+        Line line = Line.read(bytes, offset, MAGIC);
+        return line == null || line.kind() == SEGMENT_HEADER ? -1 : line.sequence();
+    }
+
+    private static @Nullable Framed read(SegmentBytes bytes, long offset, byte[] magic, byte[] seed)
+            throws IOException {
+        Line line = Line.read(bytes, offset, magic);
+        if (line == null
+                || line.length() > MAX_BODY_BYTES
+                || offset + line.bytes() + line.length() + 1 > bytes.size()) {
+            return null;
+        }
+        int whole = line.bytes() + (int) line.length() + 1;
+        if (bytes.load(offset, whole) < whole) {
+            return null;
+        }
+        int at = bytes.index(offset);
+        CRC32C crc = new CRC32C();
+        crc.update(seed);
+        crc.update(bytes.array(), at + LENGTH_AT, whole - LENGTH_AT - 1);
+        if (crc.getValue() != line.checksum() || bytes.array()[at + whole - 1] != '\n') {
+            return null;
+        }
+        return new Framed(
+                line.sequence(),
+                line.group(),
+                line.arrivalMillis(),
+                line.kind(),
+                line.keyId(),
+                bytes.copy(offset + line.bytes(), (int) line.length()),
+                offset,
+                whole);
+    }
+
+    /** A header line taken apart; {@code bytes} is its own length, {@code length} that of the body. */
+    private record Line(
+            long checksum,
+            long length,
+            long sequence,
+            long group,
+            long arrivalMillis,
+            char kind,
+            String keyId,
+            int bytes) {
+
+        static @Nullable Line read(SegmentBytes bytes, long offset, byte[] magic) throws IOException {
+            int loaded = bytes.load(offset, MAX_LINE_BYTES);
+            LineScanner scanner = new LineScanner(bytes.array(), bytes.index(offset), loaded);
+            if (!scanner.skip(magic)) {
+                return null;
+            }
+            long checksum = scanner.hex8();
+            scanner.skip(' ');
+            long length = scanner.decimal();
+            scanner.skip(' ');
+            long sequence = scanner.decimal();
+            scanner.skip(' ');
+            long group = scanner.decimal();
+            scanner.skip(' ');
+            long arrivalMillis = scanner.decimal();
+            scanner.skip(' ');
+            char kind = scanner.letter();
+            scanner.skip(' ');
+            String keyId = scanner.word();
+            scanner.skip('\n');
+            boolean kindFits = kind == SEGMENT_HEADER || (kind >= 'a' && kind <= 'z');
+            return scanner.failed() || !kindFits
+                    ? null
+                    : new Line(checksum, length, sequence, group, arrivalMillis, kind, keyId, scanner.consumed());
+        }
+    }
+
+    /** The first offset from {@code from} at which a record may begin; the file's size if there is none. */
+    static long findMagic(SegmentBytes bytes, long from) throws IOException {
+        int chunk = 64 * 1024;
+        for (long offset = from; offset < bytes.size(); offset += chunk) {
+            int loaded = bytes.load(offset, chunk + MAGIC.length - 1);
+            int index = bytes.index(offset);
+            for (int i = 0; i + MAGIC.length <= loaded && i < chunk; i++) {
+                if (isMagic(bytes.array(), index + i)) {
+                    return offset + i;
+                }
+            }
+        }
+        return bytes.size();
+    }
+
+    private static boolean isMagic(byte[] array, int at) {
+        for (int i = 0; i < MAGIC.length; i++) {
+            if (array[at + i] != MAGIC[i]) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private static void putDecimal(ByteBuffer target, long value) {
+        int digits = 1;
+        for (long rest = value; rest >= 10; rest /= 10) {
+            digits++;
+        }
+        int end = target.position() + digits;
+        long rest = value;
+        for (int i = end - 1; i >= end - digits; i--) {
+            target.put(i, (byte) ('0' + rest % 10));
+            rest /= 10;
+        }
+        target.position(end);
+    }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import dev.flk.wal.FileOps.OpenFile;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a start does before anything is appended: it reads the newest segment, tells a torn tail from damage, cuts the tail
+ * (copied to {@code ….broken} first), and finds the records that must be repeated in the next segment's header because
+ * nothing later proves that they were forced: those of the last group found, and those that share a 4 KiB block with its
+ * beginning.
+ */
+final class Recovery {
+    private static final int COPY_BYTES = 1 << 20;
+
+    private Recovery() {}
+
+    /**
+     * What was found.
+     *
+     * @param nextSequence the first sequence to be appended
+     * @param nextOrdinal of the next segment
+     * @param carried what the next segment's header repeats
+     * @param previous the newest segment's name, "-" if there is none
+     * @param previousEnd where the carried records began in it
+     * @param damages what was skipped
+     */
+    record Found(
+            long nextSequence,
+            long nextOrdinal,
+            List<LogRecord> carried,
+            String previous,
+            long previousEnd,
+            List<Damage> damages) {}
+
+    static Found run(FileOps files, LogOptions options) throws IOException {
+        removeUnopened(files, options);
+        SegmentList list = SegmentList.read(files, options.directory(), options.prefix());
+        Damages damages = new Damages(options.onDamage());
+        if (list.isEmpty()) {
+            long next = damages.add(list.lostBehind(1), 1);
+            return new Found(next, 1, List.of(), "-", 0, damages.found);
+        }
+        UnprovenTail tail = new UnprovenTail();
+        try (SegmentCursor cursor = list.open(list.segments().size() - 1)) {
+            SegmentScan scan = cursor.scan();
+            for (LogRecord record = cursor.next(); record != null; record = cursor.next()) {
+                damages.add(cursor.damage(), 0);
+                if (record.position().offset() >= scan.firstOffset()) {
+                    tail.add(record, scan.offset());
+                }
+            }
+            long end = scan.offset();
+            long next = damages.add(list.lostBehind(cursor.expected()), cursor.expected());
+            if (cursor.torn()) {
+                setAside(files, options.directory(), scan, end);
+            }
+            if (scan.size() > end) {
+                cut(files, options.directory().resolve(scan.segment()), end);
+            }
+            long ordinal = scan.header().ordinal() + 1;
+            return tail.isEmpty()
+                    ? new Found(next, ordinal, scan.header().carried(), scan.segment(), 0, damages.found)
+                    : new Found(next, ordinal, tail.records(), scan.segment(), tail.start(), damages.found);
+        }
+    }
+
+    /** Stops at damage, or notes it. */
+    private record Damages(OnDamage onDamage, List<Damage> found) {
+        Damages(OnDamage onDamage) {
+            this(onDamage, new ArrayList<>());
+        }
+
+        /** Returns the sequence behind the damage, or {@code next} if there is none. */
+        long add(@Nullable Damage damage, long next) throws DamagedLogException {
+            if (damage == null) {
+                return next;
+            }
+            if (onDamage == OnDamage.STOP) {
+                throw new DamagedLogException(damage);
+            }
+            found.add(damage);
+            return Math.max(next, damage.lastMissing() + 1);
+        }
+    }
+
+    /** Removes segments whose opening was cut off: nothing was ever read from or appended to them. */
+    private static void removeUnopened(FileOps files, LogOptions options) throws IOException {
+        for (String name : files.list(options.directory())) {
+            if (name.startsWith(options.prefix() + SegmentList.OPENING)) {
+                files.delete(options.directory().resolve(name));
+            }
+        }
+    }
+
+    private static void setAside(FileOps files, Path directory, SegmentScan scan, long from) throws IOException {
+        long end = scan.endOfContent(from);
+        String name = SegmentList.freeBrokenName(files, directory, scan.segment());
+        try (OpenFile source = files.openForReading(directory.resolve(scan.segment()));
+                OpenFile target = files.create(directory.resolve(name))) {
+            for (long at = from; at < end; ) {
+                ByteBuffer chunk = ByteBuffer.allocate((int) Math.min(COPY_BYTES, end - at));
+                int read = source.read(chunk, at);
+                if (read <= 0) {
+                    throw new IOException(scan.segment() + " got shorter while its torn tail was being copied");
+                }
+                target.write(chunk.flip(), at - from);
+                at += read;
+            }
+            target.force();
+        }
+        files.forceDirectory(directory);
+    }
+
+    private static void cut(FileOps files, Path segment, long end) throws IOException {
+        try (OpenFile file = files.openForWriting(segment)) {
+            file.truncate(end);
+            file.force();
+        }
+    }
+}

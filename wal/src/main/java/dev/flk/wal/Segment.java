@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import dev.flk.wal.FileOps.OpenFile;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+
+/**
+ * The segment that is being appended to. The writer's thread owns it, but for {@link #claimFill} and {@link #filled}, through
+ * which the filling thread stays out of the writer's way.
+ */
+final class Segment implements Closeable {
+    private final String name;
+    private final Path path;
+    private final SegmentHeader header;
+    private final OpenFile file;
+    private final long openedNanos;
+
+    /** The end of what was written and forced. */
+    private long position;
+
+    // guarded by this
+    private long reserved;
+    private long filledTo;
+    private boolean filling;
+    private boolean fillable = true;
+    private boolean fillFailed;
+
+    Segment(String name, Path path, SegmentHeader header, OpenFile file, long position, long openedNanos) {
+        this.name = name;
+        this.path = path;
+        this.header = header;
+        this.file = file;
+        this.position = position;
+        this.reserved = position;
+        this.filledTo = position;
+        this.openedNanos = openedNanos;
+    }
+
+    String name() {
+        return name;
+    }
+
+    Path path() {
+        return path;
+    }
+
+    SegmentHeader header() {
+        return header;
+    }
+
+    long position() {
+        return position;
+    }
+
+    long openedNanos() {
+        return openedNanos;
+    }
+
+    /** Writes and forces a group. After an error nothing more may be written here. */
+    void append(ByteBuffer group) throws IOException {
+        long end = position + group.remaining();
+        reserve(end);
+        file.write(group, position);
+        file.force();
+        if (hasFillFailed()) {
+            throw new IOException(
+                    "forcing zeros ahead failed in " + path + "; what was forced with them is not proven");
+        }
+        position = end;
+    }
+
+    /** Cuts it to its length and forces that; it is complete then. */
+    void complete() throws IOException {
+        stopFilling();
+        file.truncate(position);
+        file.force();
+    }
+
+    /** Waits while zeros are being written where the writer wants to write, and keeps the filler from doing so later. */
+    private synchronized void reserve(long end) {
+        awaitFillerBelow(end);
+        reserved = end;
+    }
+
+    /** No filling begins after this, and none is under way when it returns. */
+    synchronized void stopFilling() {
+        fillable = false;
+        awaitFillerBelow(Long.MAX_VALUE);
+    }
+
+    private synchronized void awaitFillerBelow(long end) {
+        boolean interrupted = false;
+        while (filling && end > filledTo) {
+            try {
+                wait();
+            } catch (InterruptedException e) {
+                interrupted = true; // an interrupted thread would close the file at its next write
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Where to fill the next step, or -1 if that much is filled already, or another step is under way. */
+    synchronized long claimFill(int stepBytes) {
+        long from = Math.max(filledTo, roundUp(reserved));
+        if (!fillable || filling || from - reserved >= stepBytes) {
+            return -1;
+        }
+        filling = true;
+        filledTo = from;
+        return from;
+    }
+
+    /** Ends the step that was claimed. */
+    synchronized void filled(long to, FillResult result) {
+        filling = false;
+        filledTo = to;
+        switch (result) {
+            case DONE -> {}
+            case GIVEN_UP -> fillable = false;
+            case FORCE_FAILED -> {
+                fillable = false;
+                fillFailed = true;
+            }
+        }
+        notifyAll();
+    }
+
+    /** How a step of filling ended. */
+    enum FillResult {
+        DONE,
+        /** The zeros could not be written; the segment goes on without. */
+        GIVEN_UP,
+        /** A force failed: nothing forced since is proven. */
+        FORCE_FAILED
+    }
+
+    synchronized boolean hasFillFailed() {
+        return fillFailed;
+    }
+
+    private static long roundUp(long value) {
+        int block = SegmentHeader.BLOCK_BYTES;
+        return (value + block - 1) / block * block;
+    }
+
+    @Override
+    public void close() throws IOException {
+        stopFilling();
+        file.close();
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import dev.flk.wal.FileOps.OpenFile;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+
+/** A window over a file that is read mostly forward. One thread; memory is the window, or the longest record asked for. */
+final class SegmentBytes implements Closeable {
+    private static final int WINDOW_BYTES = 256 * 1024;
+
+    private final OpenFile file;
+    private final long size;
+    private byte[] window = new byte[WINDOW_BYTES];
+    private long start;
+    private int filled;
+
+    SegmentBytes(OpenFile file) throws IOException {
+        this.file = file;
+        this.size = file.size();
+    }
+
+    /** The size of the file when it was opened. */
+    long size() {
+        return size;
+    }
+
+    /**
+     * Makes {@code length} bytes from {@code offset} available, or as many as there are.
+     *
+     * @return how many of them are available
+     */
+    int load(long offset, int length) throws IOException {
+        int wanted = (int) Math.min(length, Math.max(0, size - offset));
+        if (offset >= start && offset + wanted <= start + filled) {
+            return wanted;
+        }
+        if (wanted > window.length) {
+            window = new byte[wanted];
+        }
+        start = offset;
+        filled = 0;
+        ByteBuffer target = ByteBuffer.wrap(window);
+        while (filled < wanted) {
+            int n = file.read(target, start + filled);
+            if (n <= 0) {
+                break; // the file got shorter
+            }
+            filled += n;
+        }
+        return Math.min(wanted, filled);
+    }
+
+    /** The array that holds what was loaded last; {@link #index} says where. */
+    byte[] array() {
+        return window;
+    }
+
+    /** Where in {@link #array} the byte at {@code offset} stands; only for what was loaded last. */
+    int index(long offset) {
+        return (int) (offset - start);
+    }
+
+    byte[] copy(long offset, int length) {
+        int from = index(offset);
+        return Arrays.copyOfRange(window, from, from + length);
+    }
+
+    @Override
+    public void close() throws IOException {
+        file.close();
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import dev.flk.wal.RecordFormat.Framed;
+import java.io.Closeable;
+import java.io.IOException;
+import java.util.Iterator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Yields the records of one segment that count, in order: the carried ones of its header, then those appended to it. Here is
+ * decided what a bad record means: a torn tail, which ends the log, or damage.
+ */
+final class SegmentCursor implements Closeable {
+    private final SegmentScan scan;
+    private final Iterator<LogRecord> carried;
+    private final long countedEnd;
+    private final boolean newest;
+    private long expected;
+    private @Nullable Damage damage;
+    private boolean torn;
+
+    /**
+     * @param countedEnd the first sequence that does not count here any more; {@code Long.MAX_VALUE} in the newest segment
+     */
+    SegmentCursor(SegmentScan scan, long countedEnd, boolean newest) {
+        this.scan = scan;
+        this.carried = scan.header().carried().iterator();
+        this.countedEnd = countedEnd;
+        this.newest = newest;
+        this.expected = scan.header().first();
+    }
+
+    SegmentScan scan() {
+        return scan;
+    }
+
+    /** The sequence that the next record should have. */
+    long expected() {
+        return expected;
+    }
+
+    /** After {@link #next} returned null: whether a torn tail stands at the scan's offset. */
+    boolean torn() {
+        return torn;
+    }
+
+    /** The damage met by the last {@link #next}, if any: the records before the one it returned, or up to the end. */
+    @Nullable
+    Damage damage() {
+        return damage;
+    }
+
+    /** The next record that counts; null behind the last one. */
+    @Nullable
+    LogRecord next() throws IOException {
+        damage = null;
+        if (expected >= countedEnd) {
+            return null;
+        }
+        if (carried.hasNext()) {
+            return counted(carried.next(), 0);
+        }
+        long offset = scan.offset();
+        Framed framed = scan.next();
+        if (framed != null && framed.sequence() == expected) {
+            return counted(scan.toRecord(framed), offset);
+        }
+        scan.seek(offset);
+        Framed behind = firstBehindDamage();
+        if (behind != null) {
+            scan.seek(behind.offset() + behind.length());
+            return counted(scan.toRecord(behind), offset);
+        }
+        scan.seek(offset);
+        if (newest) {
+            torn = scan.endOfContent(offset) > offset;
+        } else {
+            damage = new Damage(scan.segment(), offset, expected, countedEnd - 1);
+            expected = countedEnd;
+        }
+        return null;
+    }
+
+    private LogRecord counted(LogRecord record, long offset) {
+        if (record.sequence() > expected) {
+            damage = new Damage(scan.segment(), offset, expected, record.sequence() - 1);
+        }
+        expected = record.sequence() + 1;
+        return record;
+    }
+
+    /**
+     * The first whole record behind the bad place, if something that had been forced is missing. In the newest segment that
+     * is so only if a record of a later group than the missing one's follows: a group is written after the one before it was
+     * forced, while the records of one group reach the disk in any order.
+     */
+    private @Nullable Framed firstBehindDamage() throws IOException {
+        Framed first = null;
+        for (Framed next = scan.nextWholeAfterBad(); next != null; next = scan.nextWholeAfterBad()) {
+            if (next.sequence() <= expected || next.sequence() >= countedEnd) {
+                continue;
+            }
+            if (first == null) {
+                first = next;
+            }
+            if (!newest || next.group() > expected) {
+                return first;
+            }
+        }
+        return null;
+    }
+
+    @Override
+    public void close() throws IOException {
+        scan.close();
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The segments of a directory in the order in which they were opened. A file without a whole header is no segment, wherever
+ * it stands, unless records stand in it: then its header had been forced, and what is in it is damage.
+ */
+final class SegmentList {
+    static final String SUFFIX = ".wal";
+    static final String OPENING = "-opening-";
+
+    private final Path directory;
+    private final FileOps files;
+    private final List<Listed> segments;
+    private final List<Damage> headless;
+
+    /** A segment's name and header; records with a sequence from {@code countedEnd} on don't count in it. */
+    record Listed(String name, SegmentHeader header, long countedEnd) {}
+
+    private SegmentList(Path directory, FileOps files, List<Listed> segments, List<Damage> headless) {
+        this.directory = directory;
+        this.files = files;
+        this.segments = segments;
+        this.headless = headless;
+    }
+
+    /** Reads the headers of all segments. */
+    static SegmentList read(FileOps files, Path directory, String prefix) throws IOException {
+        List<Listed> found = new ArrayList<>();
+        List<Damage> headless = new ArrayList<>();
+        for (String name : files.list(directory)) {
+            if (name.startsWith(prefix + "-") && name.endsWith(SUFFIX)) {
+                try (SegmentScan scan = SegmentScan.open(files, directory.resolve(name))) {
+                    Damage lost = scan == null ? SegmentScan.lostWithHeader(files, directory.resolve(name)) : null;
+                    if (scan != null) {
+                        found.add(new Listed(name, scan.header(), Long.MAX_VALUE));
+                    } else if (lost != null) {
+                        headless.add(lost);
+                    }
+                }
+            }
+        }
+        found.sort(Comparator.comparingLong(listed -> listed.header().ordinal()));
+        long countedEnd = Long.MAX_VALUE;
+        for (int i = found.size() - 1; i >= 0; i--) {
+            Listed listed = found.get(i);
+            found.set(i, new Listed(listed.name(), listed.header(), countedEnd));
+            countedEnd = Math.min(countedEnd, listed.header().first());
+        }
+        return new SegmentList(directory, files, found, headless);
+    }
+
+    /** A name for what is set aside of a segment; never one that is taken. */
+    static String freeBrokenName(FileOps files, Path directory, String segment) throws IOException {
+        List<String> taken = files.list(directory);
+        String name = segment + ".broken";
+        for (int n = 2; taken.contains(name); n++) {
+            name = segment + ".broken." + n;
+        }
+        return name;
+    }
+
+    /**
+     * What is lost behind the end of the newest segment, where the log goes on from {@code expected}: records in a file whose
+     * header is broken. (Before it, they show as a gap.)
+     */
+    @Nullable
+    Damage lostBehind(long expected) {
+        Damage lost = null;
+        for (Damage damage : headless) {
+            if (damage.lastMissing() >= expected && (lost == null || damage.lastMissing() > lost.lastMissing())) {
+                lost = new Damage(damage.segment(), 0, Math.max(expected, damage.firstMissing()), damage.lastMissing());
+            }
+        }
+        return lost;
+    }
+
+    List<Listed> segments() {
+        return segments;
+    }
+
+    boolean isEmpty() {
+        return segments.isEmpty();
+    }
+
+    Listed newest() {
+        return segments.get(segments.size() - 1);
+    }
+
+    SegmentCursor open(int index) throws IOException {
+        Listed listed = segments.get(index);
+        SegmentScan scan = SegmentScan.open(files, directory.resolve(listed.name()));
+        if (scan == null) {
+            throw new IOException("segment " + listed.name() + " lost its header while it was being read");
+        }
+        return new SegmentCursor(scan, listed.countedEnd(), index == segments.size() - 1);
+    }
+}

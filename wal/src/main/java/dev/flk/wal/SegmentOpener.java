@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import dev.flk.wal.FileOps.OpenFile;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.function.LongSupplier;
+import java.util.random.RandomGenerator;
+
+/**
+ * Opens segments: the header is written under another name, forced, given its name, and the directory forced; only then is the
+ * segment used. A segment to which nothing was appended is replaced by the next one of the same name, which repeats what it
+ * carried.
+ */
+final class SegmentOpener {
+    private final FileOps files;
+    private final LogOptions options;
+    private final InstantSource clock;
+    private final LongSupplier nanoTicker;
+    private final RandomGenerator random;
+    private long nextOrdinal;
+
+    SegmentOpener(
+            FileOps files,
+            LogOptions options,
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            RandomGenerator random,
+            long nextOrdinal) {
+        this.files = files;
+        this.options = options;
+        this.clock = clock;
+        this.nanoTicker = nanoTicker;
+        this.random = random;
+        this.nextOrdinal = nextOrdinal;
+    }
+
+    /** Opens the segment that follows; when it returns, header and directory entry are on disk. */
+    Segment open(long next, List<LogRecord> carried, String previous, long previousEnd) throws IOException {
+        long ordinal = nextOrdinal++;
+        long millis = Math.max(0, clock.millis());
+        SegmentHeader header = new SegmentHeader(
+                HexFormat.of().toHexDigits(random.nextLong()),
+                ordinal,
+                carried.isEmpty() ? next : carried.get(0).sequence(),
+                next,
+                previous,
+                previousEnd,
+                options.context(),
+                millis,
+                carried);
+        Path directory = options.directory();
+        Path opening = directory.resolve(options.prefix() + SegmentList.OPENING + ordinal);
+        String name = name(next, millis);
+        OpenFile file = files.create(opening);
+        try {
+            ByteBuffer bytes = header.encode();
+            int length = bytes.remaining();
+            file.write(bytes, 0);
+            file.force();
+            if (!name.equals(previous) && files.list(directory).contains(name)) {
+                // no segment of ours, or it would be the previous one; never write over what somebody may want to see
+                files.move(
+                        directory.resolve(name), directory.resolve(SegmentList.freeBrokenName(files, directory, name)));
+            }
+            files.move(opening, directory.resolve(name));
+            files.forceDirectory(directory);
+            return new Segment(name, directory.resolve(name), header, file, length, nanoTicker.getAsLong());
+        } catch (IOException | RuntimeException e) {
+            abandon(opening, file, e);
+            throw e;
+        }
+    }
+
+    /** Leaves no half-opened segment behind, as far as the disk lets us; the next start removes what is left. */
+    private void abandon(Path opening, OpenFile file, Exception failure) {
+        try {
+            file.close();
+            if (files.list(options.directory()).contains(String.valueOf(opening.getFileName()))) {
+                files.delete(opening);
+            }
+        } catch (IOException e) {
+            failure.addSuppressed(e);
+        }
+    }
+
+    private String name(long next, long millis) {
+        LocalDate day = LocalDate.ofInstant(Instant.ofEpochMilli(millis), ZoneOffset.UTC);
+        return "%s-%04d%02d%02d-%016d%s"
+                .formatted(
+                        options.prefix(),
+                        day.getYear(),
+                        day.getMonthValue(),
+                        day.getDayOfMonth(),
+                        next,
+                        SegmentList.SUFFIX);
+    }
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import dev.flk.wal.RecordFormat.Framed;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
+/** Goes through the records that were appended to one segment, forward. One thread. */
+final class SegmentScan implements Closeable {
+    private final String segment;
+    private final SegmentBytes bytes;
+    private final SegmentHeader header;
+    private final byte[] seed;
+    private final long firstOffset;
+    private long offset;
+
+    private SegmentScan(String segment, SegmentBytes bytes, SegmentHeader header, long firstOffset) {
+        this.segment = segment;
+        this.bytes = bytes;
+        this.header = header;
+        this.seed = header.seed();
+        this.firstOffset = firstOffset;
+        this.offset = firstOffset;
+    }
+
+    /** Opens a segment; null if the file has no whole header and so is none. */
+    static @Nullable SegmentScan open(FileOps files, Path file) throws IOException {
+        SegmentBytes bytes = new SegmentBytes(files.openForReading(file));
+        try {
+            String segment = String.valueOf(file.getFileName());
+            Framed framed = RecordFormat.readHeader(bytes);
+            if (framed != null) {
+                return new SegmentScan(segment, bytes, SegmentHeader.parse(framed, bytes, segment), framed.length());
+            }
+        } catch (IOException | RuntimeException e) {
+            bytes.close();
+            throw e;
+        }
+        bytes.close();
+        return null;
+    }
+
+    /**
+     * What is lost with a file whose header is not whole: a record is written only after the header was forced, so records
+     * behind a broken header had been forced too. Null if there are none, and the file is no segment.
+     */
+    static @Nullable Damage lostWithHeader(FileOps files, Path file) throws IOException {
+        try (SegmentBytes bytes = new SegmentBytes(files.openForReading(file))) {
+            long first = Long.MAX_VALUE;
+            long last = -1;
+            for (long at = RecordFormat.findMagic(bytes, 0);
+                    at < bytes.size();
+                    at = RecordFormat.findMagic(bytes, at + 1)) {
+                long sequence = RecordFormat.unverifiedSequence(bytes, at);
+                if (sequence >= 0) {
+                    first = Math.min(first, sequence);
+                    last = Math.max(last, sequence);
+                }
+            }
+            return last < 0 ? null : new Damage(String.valueOf(file.getFileName()), 0, first, last);
+        }
+    }
+
+    String segment() {
+        return segment;
+    }
+
+    SegmentHeader header() {
+        return header;
+    }
+
+    /** Where the first appended record stands, behind the header. */
+    long firstOffset() {
+        return firstOffset;
+    }
+
+    /** Where the next record should stand. */
+    long offset() {
+        return offset;
+    }
+
+    long size() {
+        return bytes.size();
+    }
+
+    void seek(long newOffset) {
+        offset = newOffset;
+    }
+
+    /** The record at the offset, and moves behind it; null, without moving, if no whole one stands there. */
+    @Nullable
+    Framed next() throws IOException {
+        Framed framed = RecordFormat.read(bytes, offset, seed);
+        if (framed != null) {
+            offset += framed.length();
+        }
+        return framed;
+    }
+
+    /** The next whole record behind a bad one, wherever it begins, and moves behind it; null at the end. */
+    @Nullable
+    Framed nextWholeAfterBad() throws IOException {
+        long candidate = RecordFormat.findMagic(bytes, offset);
+        while (candidate < bytes.size()) {
+            Framed framed = RecordFormat.read(bytes, candidate, seed);
+            if (framed != null) {
+                offset = candidate + framed.length();
+                return framed;
+            }
+            candidate = RecordFormat.findMagic(bytes, candidate + 1);
+        }
+        offset = bytes.size();
+        return null;
+    }
+
+    LogRecord toRecord(Framed framed) {
+        return toRecord(framed, header.context(), segment);
+    }
+
+    static LogRecord toRecord(Framed framed, String context, String segment) {
+        return new LogRecord(
+                framed.sequence(),
+                framed.group(),
+                framed.arrivalMillis(),
+                framed.kind(),
+                framed.keyId(),
+                context,
+                framed.body(),
+                new Position(segment, framed.offset()));
+    }
+
+    /** The end of the last byte that is not zero, from {@code from} on; {@code from} if all are. */
+    long endOfContent(long from) throws IOException {
+        int chunk = 64 * 1024;
+        long end = from;
+        for (long at = from; at < bytes.size(); at += chunk) {
+            int loaded = bytes.load(at, chunk);
+            int index = bytes.index(at);
+            for (int i = loaded - 1; i >= 0; i--) {
+                if (bytes.array()[index + i] != 0) {
+                    end = at + i + 1;
+                    break;
+                }
+            }
+        }
+        return end;
+    }
+
+    @Override
+    public void close() throws IOException {
+        bytes.close();
+    }
+}
