@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import java.io.Closeable;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.random.RandomGenerator;
+
+/**
+ * A disk with a page cache, in memory. What was written but not forced may be lost, kept, or kept in part at a power loss, block
+ * by block; directory entries survive in the order in which they were made, up to any point behind the last forced one. A force
+ * that fails leaves its blocks in the cache, clean, and says nothing later; what of them is on the disk is anybody's guess, torn
+ * blocks included once somebody relied on a later force.
+ */
+final class SimulatedDisk implements FileOps {
+    private static final int BLOCK = 4096;
+    private static final int SECTOR = 512;
+
+    private final RandomGenerator random;
+    private TreeMap<String, Inode> entries = new TreeMap<>();
+    private TreeMap<String, Inode> durableEntries = new TreeMap<>();
+    private final List<TreeMap<String, Inode>> pendingEntries = new ArrayList<>();
+    private boolean locked;
+    private int epoch;
+
+    /** Counts operations and fails the chosen one. */
+    private long operations;
+
+    private long failAt = -1;
+    private Fault fault = Fault.EIO;
+    private boolean faultHappened;
+
+    enum Fault {
+        EIO,
+        ENOSPC,
+        /** The process dies before the operation takes effect. */
+        KILL
+    }
+
+    /** The process is dead: thrown through everything. */
+    static final class Killed extends Error {
+        private static final long serialVersionUID = 1;
+    }
+
+    private static final class Inode {
+        byte[] cached = new byte[0];
+        byte[] durable = new byte[0];
+        final TreeSet<Integer> dirty = new TreeSet<>();
+        /** Blocks whose force failed, and whether a directory was forced since. */
+        final TreeSet<Integer> unproven = new TreeSet<>();
+
+        boolean reliedOnLater;
+    }
+
+    SimulatedDisk(RandomGenerator random) {
+        this.random = random;
+    }
+
+    /** The operation with this number (from now, 0 the next one) fails. */
+    void failOperation(long number, Fault how) {
+        failAt = operations + number;
+        fault = how;
+        faultHappened = false;
+    }
+
+    boolean faultHappened() {
+        return faultHappened;
+    }
+
+    /** The process died: open files and locks are gone, the page cache is not. */
+    void kill() {
+        epoch++;
+        locked = false;
+        failAt = -1;
+    }
+
+    /** The machine died. */
+    void losePower() {
+        kill();
+        int kept = pendingEntries.isEmpty() ? 0 : random.nextInt(pendingEntries.size() + 1);
+        entries = new TreeMap<>(kept == 0 ? durableEntries : pendingEntries.get(kept - 1));
+        durableEntries = new TreeMap<>(entries);
+        pendingEntries.clear();
+        for (Inode inode : entries.values()) {
+            settle(inode);
+        }
+    }
+
+    private void settle(Inode inode) {
+        int size = inode.cached.length == inode.durable.length || random.nextBoolean()
+                ? inode.cached.length
+                : inode.durable.length;
+        byte[] after = Arrays.copyOf(inode.durable, Math.max(size, inode.durable.length));
+        for (int block : inode.dirty) {
+            copySectors(inode.cached, after, block);
+        }
+        for (int block : inode.unproven) {
+            if (inode.reliedOnLater && random.nextInt(3) == 0) {
+                int end = Math.min((block + 1) * BLOCK, after.length);
+                for (int i = block * BLOCK; i < end; i++) {
+                    after[i] = (byte) random.nextInt();
+                }
+            } else {
+                copySectors(inode.cached, after, block);
+            }
+        }
+        inode.durable = Arrays.copyOf(after, size);
+        inode.cached = inode.durable.clone();
+        inode.dirty.clear();
+        inode.unproven.clear();
+    }
+
+    /** All, none or some of a block's sectors reach the disk. */
+    private void copySectors(byte[] from, byte[] to, int block) {
+        int choice = random.nextInt(3);
+        for (int at = block * BLOCK; at < Math.min((block + 1) * BLOCK, to.length); at += SECTOR) {
+            if (choice == 0 || (choice == 1 && random.nextBoolean())) {
+                int end = Math.min(Math.min(at + SECTOR, to.length), from.length);
+                if (end > at) {
+                    System.arraycopy(from, at, to, at, end - at);
+                }
+            }
+        }
+    }
+
+    /** A copy of everything as the page cache shows it, on a disk of its own. */
+    SimulatedDisk copy() {
+        SimulatedDisk copy = new SimulatedDisk(random);
+        entries.forEach((name, inode) -> copy.put(name, inode.cached.clone()));
+        return copy;
+    }
+
+    void put(String name, byte[] content) {
+        Inode inode = new Inode();
+        inode.cached = content;
+        inode.durable = content.clone();
+        entries.put(name, inode);
+        durableEntries.put(name, inode);
+    }
+
+    byte[] content(String name) {
+        return entries.get(name).cached.clone();
+    }
+
+    List<String> names() {
+        return List.copyOf(entries.keySet());
+    }
+
+    private void operation(Path file) throws IOException {
+        if (operations++ == failAt) {
+            faultHappened = true;
+            switch (fault) {
+                case EIO -> throw new IOException("injected: Input/output error, " + file);
+                case ENOSPC -> throw new DiskFullException(file, new IOException("injected"));
+                case KILL -> throw new Killed();
+            }
+        }
+    }
+
+    private static String name(Path file) {
+        return file.getFileName().toString();
+    }
+
+    private void entriesChanged() {
+        pendingEntries.add(new TreeMap<>(entries));
+    }
+
+    @Override
+    public void createDirectories(Path directory) throws IOException {
+        operation(directory);
+    }
+
+    @Override
+    public List<String> list(Path directory) throws IOException {
+        operation(directory);
+        return List.copyOf(entries.keySet());
+    }
+
+    @Override
+    public OpenFile create(Path file) throws IOException {
+        operation(file);
+        if (entries.containsKey(name(file))) {
+            throw new FileAlreadyExistsException(file.toString());
+        }
+        entries.put(name(file), new Inode());
+        entriesChanged();
+        return open(file);
+    }
+
+    @Override
+    public OpenFile openForWriting(Path file) throws IOException {
+        operation(file);
+        return open(file);
+    }
+
+    @Override
+    public OpenFile openForReading(Path file) throws IOException {
+        operation(file);
+        return open(file);
+    }
+
+    private OpenFile open(Path file) throws IOException {
+        Inode inode = entries.get(name(file));
+        if (inode == null) {
+            throw new FileNotFoundException(file.toString());
+        }
+        return new Handle(file, inode, epoch);
+    }
+
+    @Override
+    public void move(Path from, Path to) throws IOException {
+        operation(from);
+        Inode inode = entries.remove(name(from));
+        if (inode == null) {
+            throw new FileNotFoundException(from.toString());
+        }
+        entries.put(name(to), inode);
+        entriesChanged();
+    }
+
+    @Override
+    public void delete(Path file) throws IOException {
+        operation(file);
+        if (entries.remove(name(file)) == null) {
+            throw new FileNotFoundException(file.toString());
+        }
+        entriesChanged();
+    }
+
+    @Override
+    public void forceDirectory(Path directory) throws IOException {
+        operation(directory);
+        durableEntries = new TreeMap<>(entries);
+        pendingEntries.clear();
+        for (Inode inode : entries.values()) {
+            inode.reliedOnLater |= !inode.unproven.isEmpty();
+        }
+    }
+
+    @Override
+    public Closeable lock(Path file, String holder) throws IOException {
+        operation(file);
+        if (locked) {
+            throw new LogLockedException(file, holder);
+        }
+        locked = true;
+        int mine = epoch;
+        return () -> {
+            if (mine == epoch) {
+                locked = false;
+            }
+        };
+    }
+
+    private final class Handle implements OpenFile {
+        private final Path file;
+        private final Inode inode;
+        private final int openedIn;
+
+        Handle(Path file, Inode inode, int openedIn) {
+            this.file = file;
+            this.inode = inode;
+            this.openedIn = openedIn;
+        }
+
+        private void check() throws IOException {
+            if (openedIn != epoch) {
+                throw new IllegalStateException("a file of a dead process is used: " + file);
+            }
+            operation(file);
+        }
+
+        @Override
+        public int read(ByteBuffer target, long position) throws IOException {
+            check();
+            if (position >= inode.cached.length) {
+                return -1;
+            }
+            int n = (int) Math.min(target.remaining(), inode.cached.length - position);
+            target.put(inode.cached, (int) position, n);
+            return n;
+        }
+
+        @Override
+        public void write(ByteBuffer source, long position) throws IOException {
+            int whole = source.remaining();
+            try {
+                check();
+            } catch (IOException | Killed e) {
+                put(source, position, random.nextInt(whole + 1)); // a part of it arrived
+                throw e;
+            }
+            put(source, position, whole);
+        }
+
+        private void put(ByteBuffer source, long position, int bytes) {
+            int end = (int) position + bytes;
+            if (end > inode.cached.length) {
+                inode.cached = Arrays.copyOf(inode.cached, end);
+            }
+            source.get(inode.cached, (int) position, bytes);
+            for (int block = (int) position / BLOCK; block * BLOCK < end; block++) {
+                inode.dirty.add(block);
+            }
+        }
+
+        @Override
+        public void force() throws IOException {
+            try {
+                check();
+            } catch (IOException e) {
+                inode.unproven.addAll(inode.dirty); // the cache shows them as clean from now on
+                inode.dirty.clear();
+                inode.reliedOnLater = false;
+                throw e;
+            }
+            byte[] durable = Arrays.copyOf(inode.durable, inode.cached.length);
+            for (int block : inode.dirty) {
+                int from = block * BLOCK;
+                int to = Math.min(from + BLOCK, inode.cached.length);
+                if (to > from) {
+                    System.arraycopy(inode.cached, from, durable, from, to - from);
+                }
+            }
+            inode.dirty.clear();
+            inode.durable = durable;
+        }
+
+        @Override
+        public void truncate(long size) throws IOException {
+            check();
+            if (size < inode.cached.length) {
+                inode.cached = Arrays.copyOf(inode.cached, (int) size);
+                inode.dirty.add((int) size / BLOCK);
+            }
+        }
+
+        @Override
+        public long size() throws IOException {
+            check();
+            return inode.cached.length;
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    Map<String, Integer> sizes() {
+        Map<String, Integer> sizes = new TreeMap<>();
+        entries.forEach((name, inode) -> sizes.put(name, inode.cached.length));
+        return sizes;
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+
+/** A log on a {@link SimulatedDisk}, stepped by the test, with a clock that the test sets. */
+final class SimulatedLog {
+    static final Path DIRECTORY = Path.of("log");
+    static final String PREFIX = "inbox";
+
+    final SimulatedDisk disk;
+    final Log log;
+    final Clock clock;
+
+    static final class Clock {
+        long millis = Instant.parse("2026-11-20T10:00:00Z").toEpochMilli();
+
+        void advance(Duration by) {
+            millis += by.toMillis();
+        }
+    }
+
+    /** Notes how it ended. */
+    static final class Recorded implements Append {
+        final List<Entry> entries;
+        long firstSequence = -1;
+        IOException failure;
+
+        Recorded(Entry... entries) {
+            this.entries = List.of(entries);
+        }
+
+        @Override
+        public List<Entry> entries() {
+            return entries;
+        }
+
+        @Override
+        public void forced(long first) {
+            ensureOpen();
+            firstSequence = first;
+        }
+
+        @Override
+        public void failed(IOException cause) {
+            ensureOpen();
+            failure = cause;
+        }
+
+        private void ensureOpen() {
+            if (firstSequence >= 0 || failure != null) {
+                throw new IllegalStateException("told twice how it ended");
+            }
+        }
+
+        boolean acknowledged() {
+            return firstSequence >= 0;
+        }
+    }
+
+    private SimulatedLog(SimulatedDisk disk, Log log, Clock clock) {
+        this.disk = disk;
+        this.log = log;
+        this.clock = clock;
+    }
+
+    static LogOptions options() {
+        return LogOptions.of(DIRECTORY, PREFIX, "policy-1").withFillAhead(0);
+    }
+
+    static SimulatedLog open(SimulatedDisk disk) throws IOException {
+        return open(disk, options(), new Clock());
+    }
+
+    static SimulatedLog open(SimulatedDisk disk, LogOptions options, Clock clock) throws IOException {
+        Log log = Log.open(
+                disk,
+                options,
+                LogListener.NONE,
+                () -> Instant.ofEpochMilli(clock.millis),
+                () -> clock.millis * 1_000_000,
+                new Random(clock.millis ^ disk.names().size()));
+        return new SimulatedLog(disk, log, clock);
+    }
+
+    /** Appends entries as one group of their own. */
+    Recorded append(Entry... entries) {
+        Recorded append = new Recorded(entries);
+        if (!log.append(append)) {
+            throw new IllegalStateException("refused");
+        }
+        log.step();
+        return append;
+    }
+
+    static Entry entry(String body) {
+        return new Entry('s', "k1", 1_700_000_000_000L, body.getBytes(StandardCharsets.UTF_8));
+    }
+
+    static Entry entry(int seed, int bytes) {
+        byte[] body = new byte[bytes];
+        new Random(seed).nextBytes(body);
+        return new Entry((char) ('a' + seed % 26), "key-" + seed % 3, 1_700_000_000_000L + seed, body);
+    }
+
+    static List<LogRecord> readAll(SimulatedDisk disk) throws IOException {
+        return readAll(disk, 1);
+    }
+
+    static List<LogRecord> readAll(SimulatedDisk disk, long from) throws IOException {
+        List<LogRecord> records = new ArrayList<>();
+        try (LogReader reader = LogReader.open(disk, DIRECTORY, PREFIX, from, OnDamage.STOP)) {
+            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
+                records.add(record);
+            }
+        }
+        return records;
+    }
+
+    static List<String> bodies(List<LogRecord> records) {
+        return records.stream()
+                .map(record -> new String(record.body(), StandardCharsets.UTF_8))
+                .toList();
+    }
+
+    static boolean same(LogRecord record, Entry entry) {
+        return record.kind() == entry.kind()
+                && record.keyId().equals(entry.keyId())
+                && record.arrivalMillis() == entry.arrivalMillis()
+                && Arrays.equals(record.body(), entry.body());
+    }
+}
