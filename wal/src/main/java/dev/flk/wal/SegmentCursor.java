@@ -23,11 +23,11 @@ final class SegmentCursor implements Closeable {
     /**
      * @param countedEnd the first sequence that does not count here any more; {@code Long.MAX_VALUE} in the newest segment
      */
-    SegmentCursor(SegmentScan scan, long countedEnd, boolean newest) {
+    SegmentCursor(SegmentScan scan, long countedEnd) {
         this.scan = scan;
         this.carried = scan.header().carried().iterator();
         this.countedEnd = countedEnd;
-        this.newest = newest;
+        this.newest = countedEnd == Long.MAX_VALUE;
         this.expected = scan.header().first();
     }
 

@@ -51,7 +51,7 @@ final class SegmentList {
         long countedEnd = Long.MAX_VALUE;
         for (int i = found.size() - 1; i >= 0; i--) {
             Listed listed = found.get(i);
-            found.set(i, new Listed(listed.name(), listed.header(), countedEnd));
+            found.set(i, new Listed(listed.name(), listed.header(), Math.min(countedEnd, lostFrom(headless, listed))));
             countedEnd = Math.min(countedEnd, listed.header().first());
         }
         return new SegmentList(directory, files, found, headless);
@@ -82,6 +82,15 @@ final class SegmentList {
         return lost;
     }
 
+    /** The first sequence that went to a later file whose header is broken. */
+    private static long lostFrom(List<Damage> headless, Listed listed) {
+        return headless.stream()
+                .mapToLong(Damage::firstMissing)
+                .filter(first -> first > listed.header().next())
+                .min()
+                .orElse(Long.MAX_VALUE);
+    }
+
     List<Listed> segments() {
         return segments;
     }
@@ -100,6 +109,6 @@ final class SegmentList {
         if (scan == null) {
             throw new IOException("segment " + listed.name() + " lost its header while it was being read");
         }
-        return new SegmentCursor(scan, listed.countedEnd(), index == segments.size() - 1);
+        return new SegmentCursor(scan, listed.countedEnd());
     }
 }

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.wal.SimulatedLog.Recorded;
+import java.util.List;
+
+/** Compares what a log reads back with what was handed to it. */
+final class Audit {
+    private Audit() {}
+
+    /** No gap, each acknowledged entry at its sequence, and nothing that nobody appended. */
+    static void acknowledgedIsThere(List<LogRecord> records, List<Recorded> appends) {
+        for (int i = 0; i < records.size(); i++) {
+            LogRecord record = records.get(i);
+            assertThat(record.sequence()).isEqualTo(i + 1);
+            assertThat(appends)
+                    .as("record %s was appended by somebody", record)
+                    .anyMatch(append -> append.entries.stream().anyMatch(entry -> SimulatedLog.same(record, entry)));
+        }
+        for (Recorded append : appends) {
+            if (append.acknowledged()) {
+                for (int i = 0; i < append.entries.size(); i++) {
+                    int at = (int) append.firstSequence - 1 + i;
+                    assertThat(records).as("acknowledged record %d", at + 1).hasSizeGreaterThan(at);
+                    assertThat(SimulatedLog.same(records.get(at), append.entries.get(i)))
+                            .as("acknowledged record %d unchanged", at + 1)
+                            .isTrue();
+                }
+            }
+        }
+    }
+}

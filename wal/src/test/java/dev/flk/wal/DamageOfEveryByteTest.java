@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.flk.wal.SimulatedLog.Clock;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** A log of three segments, cut at every byte and with every byte changed, against what was appended. */
+final class DamageOfEveryByteTest {
+    private final VariedLog varied;
+
+    DamageOfEveryByteTest() throws IOException {
+        varied = new VariedLog();
+    }
+
+    @Test
+    void untouched_readsBackAll() throws IOException {
+        assertIsPrefix(SimulatedLog.readAll(varied.disk), varied.entries.size());
+        assertThat(varied.firstOwnOfNewest()).isEqualTo(11);
+    }
+
+    @Test
+    void cutAtEveryByte_ofNewestSegment_keepsWholeRecordsAndSetsTheRestAside() throws IOException {
+        byte[] whole = varied.disk.content(varied.newest);
+        int header = 4096;
+        for (int length = header; length <= whole.length; length++) {
+            SimulatedDisk disk = varied.disk.copy();
+            disk.put(varied.newest, Arrays.copyOf(whole, length));
+            int kept = readPrefix(disk);
+            byte[] torn = reopenAndAppend(disk, kept);
+            assertThat(torn).isEqualTo(tornPart(whole, length, kept));
+        }
+    }
+
+    @Test
+    void cutAtEveryByte_filledWithZerosBehind_isTheSame() throws IOException {
+        byte[] whole = varied.disk.content(varied.newest);
+        for (int length = 4096; length <= whole.length; length++) {
+            SimulatedDisk disk = varied.disk.copy();
+            disk.put(varied.newest, Arrays.copyOf(Arrays.copyOf(whole, length), whole.length + 5_000));
+            int kept = readPrefix(disk);
+            reopenAndAppend(disk, kept);
+        }
+    }
+
+    @Test
+    void flipEveryByte_ofNewestSegment_isTornTailInLastGroupAndDamageBefore() throws IOException {
+        byte[] whole = varied.disk.content(varied.newest);
+        long lastGroupStart = offsetOf(varied.lastGroup());
+        for (int at = 0; at < whole.length; at++) {
+            SimulatedDisk disk = varied.disk.copy();
+            byte[] changed = whole.clone();
+            changed[at] ^= (byte) (1 << at % 8);
+            disk.put(varied.newest, changed);
+            if (at >= lastGroupStart) {
+                int kept = readPrefix(disk);
+                assertThat(kept).as("byte %d", at).isBetween((int) varied.lastGroup() - 1, varied.entries.size() - 1);
+                reopenAndAppend(disk, kept);
+            } else {
+                DamagedLogException damaged = assertDamaged(disk, at);
+                assertThat(damaged.damage().segment()).isEqualTo(varied.newest);
+                assertThatThrownBy(() -> SimulatedLog.open(disk)).isInstanceOf(DamagedLogException.class);
+                assertThat(disk.names()).noneMatch(name -> name.contains(".broken"));
+            }
+        }
+    }
+
+    @Test
+    void flipEveryByte_ofOldestSegment_isDamageThatNamesExactlyWhatIsGone() throws IOException {
+        byte[] whole = varied.disk.content(varied.oldest);
+        for (int at = 0; at < whole.length; at++) {
+            SimulatedDisk disk = varied.disk.copy();
+            byte[] changed = whole.clone();
+            changed[at] ^= (byte) (1 << at % 8);
+            disk.put(varied.oldest, changed);
+            if (at < 4096) {
+                continue; // the oldest segment may be gone altogether; what knows better is the caller's position
+            }
+            DamagedLogException damaged = assertDamaged(disk, at);
+            long hit = sequenceAt(varied.oldest, at);
+            assertThat(damaged.damage().firstMissing()).as("byte %d", at).isEqualTo(hit);
+            assertThat(damaged.damage().lastMissing()).isEqualTo(hit);
+        }
+    }
+
+    @Test
+    void flipEveryByte_ofFailedSegment_isDamageUnlessItDoesNotCount() throws IOException {
+        byte[] whole = varied.disk.content(varied.failed);
+        for (int at = 4096; at < whole.length; at++) {
+            SimulatedDisk disk = varied.disk.copy();
+            byte[] changed = whole.clone();
+            changed[at] ^= (byte) (1 << at % 8);
+            disk.put(varied.failed, changed);
+            // all its records share the block that the failed write hurt: the newest segment repeats them
+            assertIsPrefix(SimulatedLog.readAll(disk), varied.entries.size());
+        }
+    }
+
+    @Test
+    void skip_goesOnBehindDamageAndListsIt() throws IOException {
+        byte[] changed = varied.disk.content(varied.oldest);
+        changed[(int) offsetOf(2) + 3] ^= 1;
+        varied.disk.put(varied.oldest, changed);
+        try (LogReader reader = LogReader.open(varied.disk, SimulatedLog.DIRECTORY, "inbox", 1, OnDamage.SKIP)) {
+            int count = 0;
+            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
+                assertThat(SimulatedLog.same(record, varied.entries.get((int) record.sequence() - 1)))
+                        .isTrue();
+                count++;
+            }
+            assertThat(count).isEqualTo(varied.entries.size() - 1);
+            assertThat(reader.damages())
+                    .singleElement()
+                    .extracting(Damage::firstMissing)
+                    .isEqualTo(2L);
+        }
+    }
+
+    @Test
+    void skip_brokenHeaderOfNewest_goesOnBehindItsRecords() throws IOException {
+        byte[] changed = varied.disk.content(varied.newest);
+        changed[20] ^= 1;
+        varied.disk.put(varied.newest, changed);
+        SimulatedLog log =
+                SimulatedLog.open(varied.disk, SimulatedLog.options().withOnDamage(OnDamage.SKIP), new Clock());
+        long end = varied.entries.size();
+        assertThat(log.log.damages()).containsExactly(new Damage(varied.newest, 0, varied.firstOwnOfNewest(), end));
+        assertThat(log.append(SimulatedLog.entry("next")).firstSequence).isEqualTo(end + 1);
+        assertThat(varied.disk.names()).contains(varied.newest);
+        try (LogReader reader = LogReader.open(varied.disk, SimulatedLog.DIRECTORY, "inbox", 1, OnDamage.SKIP)) {
+            int count = 0;
+            while (reader.next() != null) {
+                count++;
+            }
+            assertThat(count).isEqualTo(varied.firstOwnOfNewest());
+            assertThat(reader.damages())
+                    .extracting(Damage::firstMissing, Damage::lastMissing)
+                    .containsExactly(org.assertj.core.groups.Tuple.tuple(varied.firstOwnOfNewest(), end));
+        }
+    }
+
+    @Test
+    void segmentMissingInTheMiddle_isDamage() throws IOException {
+        SimulatedDisk disk = varied.disk.copy();
+        disk.delete(SimulatedLog.DIRECTORY.resolve(varied.failed));
+        // the newest repeats all that the failed one held
+        assertIsPrefix(SimulatedLog.readAll(disk), varied.entries.size());
+        disk.delete(SimulatedLog.DIRECTORY.resolve(varied.newest));
+        assertIsPrefix(SimulatedLog.readAll(disk), 7);
+    }
+
+    @Test
+    void recordsSwapped_isDamage() throws IOException {
+        byte[] whole = varied.disk.content(varied.oldest);
+        int second = (int) offsetOf(2);
+        int third = (int) offsetOf(3);
+        int fourth = (int) offsetOf(4);
+        byte[] swapped = whole.clone();
+        System.arraycopy(whole, third, swapped, second, fourth - third);
+        System.arraycopy(whole, second, swapped, second + fourth - third, third - second);
+        varied.disk.put(varied.oldest, swapped);
+        assertDamaged(varied.disk, second);
+    }
+
+    @Test
+    void recordOfAnotherSegment_isDamage() throws IOException {
+        SimulatedDisk other = new SimulatedDisk(new java.util.Random(3));
+        SimulatedLog foreign = SimulatedLog.open(other, SimulatedLog.options(), new Clock());
+        foreign.clock.advance(java.time.Duration.ofSeconds(1));
+        SimulatedLog log = SimulatedLog.open(varied.disk.copy());
+        assertThat(log).isNotNull();
+        byte[] mine = varied.disk.content(varied.oldest);
+        byte[] theirs = foreignCopyOfFirstRecords(mine);
+        System.arraycopy(theirs, 4096, mine, 4096, 60);
+        varied.disk.put(varied.oldest, mine);
+        assertDamaged(varied.disk, 4096);
+    }
+
+    private byte[] foreignCopyOfFirstRecords(byte[] mine) throws IOException {
+        SimulatedDisk disk = new SimulatedDisk(new java.util.Random(3));
+        Clock clock = new Clock();
+        clock.millis += 12_345; // another segment id
+        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options(), clock);
+        log.append(varied.entries.get(0));
+        log.append(varied.entries.get(1));
+        byte[] theirs = disk.content("inbox-20261120-0000000000000001.wal");
+        assertThat(theirs.length).isLessThan(mine.length);
+        return theirs;
+    }
+
+    private DamagedLogException assertDamaged(SimulatedDisk disk, int at) {
+        try {
+            SimulatedLog.readAll(disk);
+        } catch (DamagedLogException e) {
+            return e;
+        } catch (IOException e) {
+            throw new AssertionError("byte " + at, e);
+        }
+        throw new AssertionError("no damage seen at byte " + at);
+    }
+
+    /** Reads all, which must be what was appended up to some record; returns how many. */
+    private int readPrefix(SimulatedDisk disk) throws IOException {
+        List<LogRecord> records = SimulatedLog.readAll(disk);
+        assertIsPrefix(records, records.size());
+        return records.size();
+    }
+
+    private void assertIsPrefix(List<LogRecord> records, int count) {
+        assertThat(records).hasSize(count);
+        for (int i = 0; i < count; i++) {
+            assertThat(records.get(i).sequence()).isEqualTo(i + 1);
+            assertThat(SimulatedLog.same(records.get(i), varied.entries.get(i))).isTrue();
+            assertThat(records.get(i).group()).isEqualTo(varied.groups.get(i));
+        }
+    }
+
+    /** A start on this disk goes on behind what was kept; returns what was set aside. */
+    private byte[] reopenAndAppend(SimulatedDisk disk, int kept) throws IOException {
+        SimulatedLog again = SimulatedLog.open(disk);
+        assertThat(again.append(SimulatedLog.entry("next")).firstSequence).isEqualTo(kept + 1);
+        List<LogRecord> records = SimulatedLog.readAll(disk);
+        assertThat(records).hasSize(kept + 1);
+        assertIsPrefix(records.subList(0, kept), kept);
+        String broken = varied.newest + ".broken";
+        return disk.names().contains(broken) ? disk.content(broken) : new byte[0];
+    }
+
+    private byte[] tornPart(byte[] whole, int length, int kept) throws IOException {
+        long end = kept == varied.entries.size() ? whole.length : Math.max(4096, offsetOf(kept + 1));
+        byte[] torn = Arrays.copyOfRange(whole, (int) end, Math.max((int) end, length));
+        int content = torn.length;
+        while (content > 0 && torn[content - 1] == 0) {
+            content--;
+        }
+        return Arrays.copyOf(torn, content);
+    }
+
+    private long offsetOf(long sequence) throws IOException {
+        for (LogRecord record : SimulatedLog.readAll(varied.disk)) {
+            if (record.sequence() == sequence) {
+                return record.position().offset();
+            }
+        }
+        throw new AssertionError("no record " + sequence);
+    }
+
+    private long sequenceAt(String segment, int offset) throws IOException {
+        long found = 0;
+        for (LogRecord record : SimulatedLog.readAll(varied.disk)) {
+            if (record.position().segment().equals(segment) && record.position().offset() <= offset) {
+                found = record.sequence();
+            }
+        }
+        return found;
+    }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.wal.SimulatedDisk.Fault;
+import dev.flk.wal.SimulatedLog.Clock;
+import dev.flk.wal.SimulatedLog.Recorded;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * The same short life of a log (start, groups, zeros ahead, rotation, restart, groups) with each of its file operations failing in
+ * turn, followed by a kill or a loss of power, a restart and an audit.
+ */
+final class FaultAtEveryOperationTest {
+    private static final int POWER_LOSSES = 5;
+
+    @ParameterizedTest
+    @EnumSource(Fault.class)
+    void everyOperation_failing_losesNothingAcknowledged(Fault fault) throws IOException {
+        int faults = 0;
+        for (long n = 0; ; n++) {
+            if (!run(fault, n, -1)) {
+                break;
+            }
+            for (int seed = 0; seed < POWER_LOSSES; seed++) {
+                run(fault, n, seed);
+            }
+            faults++;
+        }
+        assertThat(faults).isGreaterThan(60);
+    }
+
+    /** Returns whether the operation was reached. */
+    private static boolean run(Fault fault, long number, long powerLossSeed) throws IOException {
+        SimulatedDisk disk = new SimulatedDisk(new Random(number * 31 + powerLossSeed));
+        List<Recorded> appends = new ArrayList<>();
+        disk.failOperation(number, fault);
+        boolean dead = !life(disk, appends, 0);
+        if (!dead) {
+            long left = disk.faultHappened() ? -1 : number;
+            disk.kill();
+            if (left >= 0) {
+                disk.failOperation(number - 40, fault); // the second life has about as many operations
+            }
+            life(disk, appends, 100);
+        }
+        boolean reached = disk.faultHappened();
+        if (powerLossSeed >= 0) {
+            disk.losePower();
+        } else {
+            disk.kill();
+        }
+        audit(disk, appends);
+        return reached || number < 40;
+    }
+
+    /** False if the process died or the log could not be opened. */
+    private static boolean life(SimulatedDisk disk, List<Recorded> appends, int firstSeed) {
+        try {
+            LogOptions options = SimulatedLog.options()
+                    .withSegments(9_000, Duration.ofDays(1))
+                    .withFillAhead(4096);
+            SimulatedLog log = SimulatedLog.open(disk, options, new Clock());
+            for (int i = 0; i < 9; i++) {
+                Recorded first = new Recorded(SimulatedLog.entry(firstSeed + 3 * i, 200 * i));
+                Recorded second = new Recorded(
+                        SimulatedLog.entry(firstSeed + 3 * i + 1, 50), SimulatedLog.entry(firstSeed + 3 * i + 2, 9));
+                appends.add(first);
+                appends.add(second);
+                log.log.append(first);
+                log.log.append(second);
+                log.log.step();
+                log.log.fillStep();
+            }
+            log.log.close();
+            return true;
+        } catch (SimulatedDisk.Killed | IOException e) {
+            return false;
+        }
+    }
+
+    private static void audit(SimulatedDisk disk, List<Recorded> appends) throws IOException {
+        Audit.acknowledgedIsThere(SimulatedLog.readAll(disk), appends);
+        SimulatedLog log = SimulatedLog.open(disk);
+        List<LogRecord> records = SimulatedLog.readAll(disk);
+        Audit.acknowledgedIsThere(records, appends);
+        Recorded next = log.append(SimulatedLog.entry("next"));
+        assertThat(next.firstSequence).isEqualTo(records.size() + 1);
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import dev.flk.wal.SimulatedLog.Clock;
+import dev.flk.wal.SimulatedLog.Recorded;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+
+/**
+ * A log of varied records and groups in three segments: the oldest closed, the second failed in a force (so that the newest
+ * repeats some of its records), the newest with groups of its own.
+ */
+final class VariedLog {
+    final SimulatedDisk disk = new SimulatedDisk(new Random(7));
+
+    /** What counts, by sequence from 1. */
+    final List<Entry> entries = new ArrayList<>();
+
+    /** For each entry, the first sequence of its group. */
+    final List<Long> groups = new ArrayList<>();
+
+    final String oldest;
+    final String failed;
+    final String newest;
+
+    VariedLog() throws IOException {
+        SimulatedLog log =
+                SimulatedLog.open(disk, SimulatedLog.options().withSegments(6_500, Duration.ofDays(1)), new Clock());
+        append(log, 1, 0);
+        append(log, 1, 10);
+        append(log, 3, 300);
+        append(log, 2, 700);
+        oldest = newestName();
+        append(log, 2, 40); // the next segment
+        append(log, 1, 500);
+        failed = newestName();
+        disk.failOperation(1, SimulatedDisk.Fault.EIO);
+        Recorded refused = log.append(SimulatedLog.entry(99, 60), SimulatedLog.entry(98, 30));
+        if (refused.failure == null) {
+            throw new IllegalStateException("the force should have failed");
+        }
+        append(log, 2, 100);
+        append(log, 1, 5);
+        append(log, 3, 60);
+        newest = newestName();
+        disk.kill();
+    }
+
+    private void append(SimulatedLog log, int count, int bytes) {
+        long group = entries.size() + 1L;
+        Entry[] added = new Entry[count];
+        for (int i = 0; i < count; i++) {
+            added[i] = SimulatedLog.entry(entries.size(), bytes + 13 * i);
+            entries.add(added[i]);
+            groups.add(group);
+        }
+        if (log.append(added).firstSequence != group) {
+            throw new IllegalStateException("not acknowledged");
+        }
+    }
+
+    private String newestName() {
+        return disk.names().stream()
+                .filter(name -> name.endsWith(".wal"))
+                .reduce((first, second) -> second)
+                .orElseThrow();
+    }
+
+    /** The sequence of the first record in the newest segment that it did not carry over. */
+    long firstOwnOfNewest() {
+        return Long.parseLong(newest.substring(newest.lastIndexOf('-') + 1, newest.length() - 4));
+    }
+
+    long lastGroup() {
+        return groups.get(groups.size() - 1);
+    }
+}
