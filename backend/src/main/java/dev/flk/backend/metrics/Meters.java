@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.metrics;
+
+import io.prometheus.client.CollectorRegistry;
+import io.prometheus.client.Counter;
+import io.prometheus.client.Histogram;
+import io.prometheus.client.Info;
+import io.prometheus.client.exporter.common.TextFormat;
+import io.prometheus.client.hotspot.DefaultExports;
+import java.io.IOException;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Every metric of the backend, each family exposed from the moment of construction. Each instance has a registry of its
+ * own. Safe for any thread.
+ */
+public final class Meters {
+    /** From a fast local disk to one that is failing. */
+    private static final double[] FSYNC_SECONDS = {
+        0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
+    };
+
+    private static final double[] SUBMIT_SECONDS = {
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
+    };
+
+    private static final int[] STATUSES = {200, 202, 400, 401, 404, 405, 408, 413, 429, 500, 503};
+
+    private final CollectorRegistry registry = new CollectorRegistry(true);
+
+    /** Certificates admitted past the limiter. */
+    public final BareCounter ingest = bare("flk_ingest_total", "Certificates admitted past the rate limiter.");
+
+    /** Every 200 decided, not served from the store. */
+    public final BareCounter accepted =
+            bare("flk_accepted", "Certificates decided as accepted (200), duplicates not counted.");
+
+    /** Every 202 decided, not served from the store. */
+    public final BareCounter escalated =
+            bare("flk_escalated", "Certificates decided as escalated or rejected (202), duplicates not counted.");
+
+    /** Submissions whose id had been decided before. */
+    public final BareCounter dedupHits =
+            bare("flk_dedup_hits", "Submissions answered with an outcome recorded before.");
+
+    /** Submissions answered 401. */
+    public final BareCounter signatureErrors =
+            bare("flk_signature_errors", "Submissions with a bad or missing signature.");
+
+    /** Submissions answered 500. */
+    public final BareCounter walErrors = bare("flk_wal_errors", "Submissions that could not be written to the log.");
+
+    /** How long the force of one group took. */
+    public final Timing walFsync =
+            timing("flk_wal_fsync_seconds", "Time to force one group of the log to disk.", FSYNC_SECONDS);
+
+    /** From the last byte of a certificate's body to its answer. */
+    public final Timing submit =
+            timing("flk_submit_seconds", "Time from the last byte of a certificate to its answer.", SUBMIT_SECONDS);
+
+    /** Certificates in the log that are not decided and recorded yet. */
+    public final WatchedGauge inboxPending =
+            gauge("flk_inbox_pending", "Certificates in the log that are not decided and recorded yet.");
+
+    /** The age of the oldest of them. */
+    public final WatchedGauge inboxOldestPendingSeconds =
+            gauge("flk_inbox_oldest_pending_seconds", "Age of the oldest certificate that is not decided yet.");
+
+    /** 1 while the dedup store can be used, else 0. */
+    public final WatchedGauge dedupUp = gauge("flk_dedup_up", "1 while the dedup store can be used, else 0.");
+
+    /** What the log takes on disk. */
+    public final WatchedGauge walBytes = gauge("flk_wal_bytes", "Bytes that the log takes on disk.");
+
+    /** What the file system of the log has left. */
+    public final WatchedGauge walFreeBytes = gauge("flk_wal_free_bytes", "Bytes free on the file system of the log.");
+
+    /** Open HTTP connections. */
+    public final WatchedGauge httpConnections = gauge("flk_http_connections", "Open HTTP connections.");
+
+    private final Counter rejected = Counter.build(
+                    "flk_rejected_total", "Submissions that were not accepted, by reason.")
+            .labelNames("reason")
+            .register(registry);
+    private final Counter rateLimited =
+            Counter.build("flk_rate_limited_total", "Submissions answered 429.").register(registry);
+    private final Counter conflicts = Counter.build(
+                    "flk_conflicts_total", "Submissions with other content than the one decided under their id.")
+            .register(registry);
+    private final Counter answers = Counter.build(
+                    "flk_http_answers_total", "Answers by status; each line of a batch counts as one.")
+            .labelNames("status")
+            .register(registry);
+
+    /** @param version what {@code flk_build_info} tells of this build */
+    public Meters(String version) {
+        for (RejectReason reason : RejectReason.values()) {
+            rejected.labels(reason.label());
+        }
+        IntStream.of(STATUSES).forEach(status -> answers.labels(Integer.toString(status)));
+        Info.build("flk_build", "The running build.")
+                .register(registry)
+                .info("version", version, "java", Runtime.version().toString());
+        DefaultExports.register(registry);
+    }
+
+    /** Counts a submission that was not accepted. */
+    public void rejected(RejectReason reason) {
+        rejected.labels(reason.label()).inc();
+    }
+
+    /** Counts {@code n} submissions answered 429. */
+    public void rateLimited(long n) {
+        rateLimited.inc((double) n);
+    }
+
+    /** Counts a submission whose content differs from the one decided under its id. */
+    public void conflict() {
+        conflicts.inc();
+    }
+
+    /** Counts an answer, or a line of a batch answer, by its status. */
+    public void answered(int status) {
+        answers.labels(Integer.toString(status)).inc();
+    }
+
+    /** All families as text, in OpenMetrics if {@code accept} asks for it, else in the Prometheus format 0.0.4. */
+    public Exposition expose(@Nullable String accept) {
+        String contentType = TextFormat.chooseContentType(accept);
+        StringWriter text = new StringWriter();
+        try {
+            TextFormat.writeFormat(contentType, text, registry.metricFamilySamples());
+        } catch (IOException e) {
+            throw new UncheckedIOException("a StringWriter does not fail", e);
+        }
+        return new Exposition(contentType, text.toString().getBytes(StandardCharsets.UTF_8));
+    }
+
+    private BareCounter bare(String name, String help) {
+        return new BareCounter(name, help).register(registry);
+    }
+
+    private WatchedGauge gauge(String name, String help) {
+        return new WatchedGauge(name, help).register(registry);
+    }
+
+    private Timing timing(String name, String help, double[] seconds) {
+        return new Timing(Histogram.build(name, help).buckets(seconds).register(registry));
+    }
+}
