@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.limit;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.math.BigDecimal;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+class RateLimitTest {
+    private final AtomicLong nowNanos = new AtomicLong(Long.MIN_VALUE / 2);
+
+    @Test
+    void tryTake_atTheStart_admitsTheBurstAndNoMore() {
+        RateLimit limit = limit("100", 3);
+
+        assertThat(admitted(limit, 10)).isEqualTo(3);
+    }
+
+    @Test
+    void tryTake_empty_tellsTheNanosUntilTheNextToken() {
+        RateLimit limit = limit("100", 1);
+        admitted(limit, 1);
+
+        assertThat(limit.tryTake()).hasValue(Duration.ofMillis(10).toNanos() + 1);
+    }
+
+    @Test
+    void tryTake_afterTheTimeItTold_admits() {
+        RateLimit limit = limit("7", 1);
+        admitted(limit, 1);
+        long wait = limit.tryTake().orElseThrow();
+
+        nowNanos.addAndGet(wait);
+
+        assertThat(limit.tryTake()).isEmpty();
+    }
+
+    @Test
+    void tryTake_rateBelowOne_refillsAfterSeconds() {
+        RateLimit limit = limit("0.5", 1);
+        admitted(limit, 1);
+
+        assertThat(limit.tryTake()).hasValue(Duration.ofSeconds(2).toNanos() + 1);
+    }
+
+    @Test
+    void tryTake_overAnHour_admitsTheRate() {
+        RateLimit limit = limit("0.333", 10);
+        int admitted = 0;
+        for (int i = 0; i < 3600; i++) {
+            admitted += admitted(limit, 20);
+            nowNanos.addAndGet(Duration.ofSeconds(1).toNanos());
+        }
+
+        assertThat(admitted).isBetween(1208, 1210);
+    }
+
+    @Test
+    void tryTake_longIdle_holdsNoMoreThanTheBurst() {
+        RateLimit limit = limit("1000000", 5);
+        nowNanos.addAndGet(Duration.ofDays(300).toNanos());
+
+        assertThat(admitted(limit, 100)).isEqualTo(5);
+    }
+
+    @Test
+    void tryTake_severalThreads_admitsExactlyTheBurst() throws InterruptedException, ExecutionException {
+        RateLimit limit = limit("1", 1000);
+        var pool = Executors.newFixedThreadPool(4);
+        try {
+            Callable<Integer> taker = () -> admitted(limit, 500);
+            int admitted = 0;
+            for (var future :
+                    pool.invokeAll(Stream.generate(() -> taker).limit(4).toList())) {
+                admitted += future.get();
+            }
+            assertThat(admitted).isEqualTo(1000);
+        } finally {
+            pool.shutdown();
+        }
+    }
+
+    private RateLimit limit(String tokensPerSecond, long burst) {
+        return new RateLimit(new BigDecimal(tokensPerSecond), burst, nowNanos::get);
+    }
+
+    private static int admitted(RateLimit limit, int tries) {
+        int admitted = 0;
+        for (int i = 0; i < tries; i++) {
+            admitted += limit.tryTake().isEmpty() ? 1 : 0;
+        }
+        return admitted;
+    }
+}
