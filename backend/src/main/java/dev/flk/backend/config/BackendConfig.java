@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.config;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Everything that can be set, valid as a whole. Printing it prints no secret.
+ *
+ * @param maxClockSkew how far {@code sent_at} may be ahead; 0 switches the check off
+ */
+public record BackendConfig(
+        HttpConfig http,
+        LimitConfig limit,
+        StorageConfig storage,
+        SigningConfig signing,
+        Duration maxClockSkew,
+        LogConfig log) {
+
+    /** Throws {@link InvalidConfig} for a skew that is negative or beyond all sense. */
+    public BackendConfig {
+        new Rules().notNegative(Key.MAX_CLOCK_SKEW, maxClockSkew).check();
+    }
+
+    /**
+     * Reads the configuration: the environment wins over the file, the file over the defaults.
+     *
+     * @param file Java properties with the names of the environment; null: none
+     * @throws InvalidConfig with all problems at once
+     */
+    public static BackendConfig load(Map<String, String> environment, @Nullable Path file) {
+        List<String> problems = new ArrayList<>();
+        Settings settings = settings(environment, file, problems);
+        BackendConfig config = new ConfigReader(new Values(settings, problems)).read();
+        if (config == null || !problems.isEmpty()) {
+            throw new InvalidConfig(problems);
+        }
+        return config;
+    }
+
+    /**
+     * What is in force and who set it: a line per key, 80 columns, secrets masked.
+     *
+     * @throws InvalidConfig as {@link #load}
+     */
+    public static String describe(Map<String, String> environment, @Nullable Path file) {
+        BackendConfig config = load(environment, file);
+        return ConfigTable.of(settings(environment, file, new ArrayList<>()), config);
+    }
+
+    private static Settings settings(Map<String, String> environment, @Nullable Path file, List<String> problems) {
+        Map<String, String> inFile = file == null ? Map.of() : PropertiesFile.read(file, problems);
+        return new Settings(environment, inFile, problems);
+    }
+}

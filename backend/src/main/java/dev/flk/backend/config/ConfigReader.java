@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.config;
+
+import static dev.flk.backend.config.Notation.oneOf;
+
+import dev.flk.backend.config.HttpConfig.Login;
+import java.math.BigDecimal;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/** Puts the values of the keys into the records; rules stand in the records, not here. */
+final class ConfigReader {
+    private final Values values;
+
+    ConfigReader(Values values) {
+        this.values = values;
+    }
+
+    /** Null if a section could not be constructed; every problem is then among those of the values. */
+    @Nullable
+    BackendConfig read() {
+        HttpConfig http = http();
+        LimitConfig limit = limit();
+        SigningConfig signing = signing();
+        StorageConfig storage = storage();
+        LogConfig log = new LogConfig(
+                values.of(Key.LOG_LEVEL, oneOf(LogConfig.Level.class)),
+                values.of(Key.LOG_FORMAT, oneOf(LogConfig.Format.class)));
+        Duration maxClockSkew = values.of(Key.MAX_CLOCK_SKEW, Notation::duration);
+        if (http == null || limit == null || signing == null || storage == null) {
+            return null;
+        }
+        return values.section(() -> new BackendConfig(http, limit, storage, signing, maxClockSkew, log));
+    }
+
+    private @Nullable HttpConfig http() {
+        int port = values.of(Key.PORT, Notation::smallNumber);
+        String bindAddress = values.of(Key.BIND_ADDR, text -> text);
+        int maxBodyBytes = values.of(Key.MAX_BODY_BYTES, Notation::smallSize);
+        int maxBatchLines = values.of(Key.MAX_BATCH, Notation::smallNumber);
+        int maxBatchBytes = values.of(Key.MAX_BATCH_BYTES, Notation::smallSize);
+        Duration headerTimeout = values.of(Key.HEADER_TIMEOUT, Notation::duration);
+        Duration bodyTimeout = values.of(Key.BODY_TIMEOUT, Notation::duration);
+        Duration idleTimeout = values.of(Key.IDLE_TIMEOUT, Notation::duration);
+        Login login = login();
+        return values.section(() -> new HttpConfig(
+                port,
+                bindAddress,
+                maxBodyBytes,
+                maxBatchLines,
+                maxBatchBytes,
+                headerTimeout,
+                bodyTimeout,
+                idleTimeout,
+                login));
+    }
+
+    private @Nullable Login login() {
+        Optional<String> user = values.find(Key.METRICS_USER, text -> text);
+        Optional<String> password = values.find(Key.METRICS_PASS, text -> text);
+        if (user.isPresent() != password.isPresent()) {
+            values.problem("METRICS_USER, METRICS_PASS: only one of the two is set; set both, or none");
+        }
+        return user.isPresent() && password.isPresent()
+                ? values.section(() -> new Login(user.get(), new Secret(password.get())))
+                : null;
+    }
+
+    private @Nullable LimitConfig limit() {
+        BigDecimal rate = values.of(Key.TOKEN_RATE, Notation::perSecond);
+        long burst = values.find(Key.TOKEN_BURST, Notation::wholeNumber).orElseGet(() -> LimitConfig.usualBurst(rate));
+        return values.section(() -> new LimitConfig(rate, burst));
+    }
+
+    private @Nullable SigningConfig signing() {
+        List<Secret> secrets = Stream.concat(
+                        values.find(Key.PCS_HMAC_KEY, text -> text).stream(),
+                        values.find(Key.PCS_HMAC_KEYS, Notation::commaSeparated).stream()
+                                .flatMap(List::stream))
+                .map(Secret::new)
+                .toList();
+        List<String> publicKeys =
+                values.find(Key.PCS_ED25519_PUB_B64, Notation::commaSeparated).orElse(List.of()).stream()
+                        .map(String::strip)
+                        .toList();
+        if (!values.isSet(Key.PCS_SIGN_ALG)) {
+            values.problem(
+                    "PCS_SIGN_ALG: not set; set it to hmac or ed25519, or to none to take unsigned certificates");
+        }
+        return values.find(Key.PCS_SIGN_ALG, oneOf(Algorithm.class))
+                .map(algorithm -> values.<SigningConfig>section(() -> switch (algorithm) {
+                    case HMAC -> new SigningConfig.Hmac(secrets);
+                    case ED25519 -> new SigningConfig.Ed25519(publicKeys);
+                    case NONE -> new SigningConfig.Off();
+                }))
+                .orElse(null);
+    }
+
+    private @Nullable StorageConfig storage() {
+        values.find(Key.REDIS_URI, Notation::redisUri);
+        values.find(Key.REDIS_ADDR, Notation::hostAndPort);
+        values.find(Key.POSTGRES_CONN, Notation::postgresUri);
+        var embedded = new StorageConfig.Embedded(values.of(Key.DEDUP_DIR, Notation::path));
+        long maxEntries = values.of(Key.MEMORY_MAX_ENTRIES, Notation::wholeNumber);
+        var memory = values.section(() -> new StorageConfig.Memory(maxEntries));
+        StoreKind kind = values.of(Key.DEDUP_BACKEND, oneOf(StoreKind.class));
+        StorageConfig.Store store = switch (kind) {
+            case EMBEDDED -> embedded;
+            case MEMORY -> memory;
+            case REDIS, POSTGRES -> null;
+        };
+        if (kind == StoreKind.REDIS || kind == StoreKind.POSTGRES) {
+            values.problem("DEDUP_BACKEND: this version has no %s yet; use embedded or memory"
+                    .formatted(Notation.lowerCase(kind)));
+        }
+        var walDir = values.of(Key.WAL_DIR, Notation::path);
+        var walRetention = values.of(Key.WAL_RETENTION, Notation::duration);
+        var dedupTtl = values.of(Key.DEDUP_TTL, Notation::duration);
+        long walMinFreeBytes = values.of(Key.WAL_MIN_FREE_BYTES, Notation::bytes);
+        // a store that can't be had must not hide what else is wrong here
+        var checked = values.section(() ->
+                new StorageConfig(walDir, walRetention, walMinFreeBytes, dedupTtl, store == null ? embedded : store));
+        return store == null ? null : checked;
+    }
+
+    private enum Algorithm {
+        HMAC,
+        ED25519,
+        NONE
+    }
+
+    private enum StoreKind {
+        EMBEDDED,
+        MEMORY,
+        REDIS,
+        POSTGRES
+    }
+}

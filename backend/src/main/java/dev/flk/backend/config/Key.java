@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.config;
+
+import java.util.Arrays;
+import java.util.Optional;
+
+/** Every configuration key; the constant is the name in the environment and in the properties file. */
+enum Key {
+    PORT("8080"),
+    BIND_ADDR("0.0.0.0"),
+    MAX_BODY_BYTES("1MiB"),
+    MAX_BATCH("1000"),
+    MAX_BATCH_BYTES("8MiB"),
+    /** From the first byte of a request to the end of its header. */
+    HEADER_TIMEOUT("10s"),
+    /** From the end of a header to the last byte of the body. */
+    BODY_TIMEOUT("30s"),
+    /** How long a connection may stand still between requests, or with an answer that nobody reads. */
+    IDLE_TIMEOUT("75s"),
+    TOKEN_RATE("100/s"),
+    /** Default: twice the rate. */
+    TOKEN_BURST,
+    MAX_CLOCK_SKEW("5m"),
+    PCS_SIGN_ALG,
+    PCS_HMAC_KEY(Shown.MASKED),
+    PCS_HMAC_KEYS(Shown.MASKED),
+    PCS_ED25519_PUB_B64,
+    WAL_DIR("data/wal"),
+    WAL_RETENTION("14d"),
+    WAL_MIN_FREE_BYTES("256MiB"),
+    DEDUP_BACKEND("embedded"),
+    DEDUP_DIR("data/dedup"),
+    DEDUP_TTL("14d"),
+    MEMORY_MAX_ENTRIES("1000000"),
+    /** May hold a password, as may {@link #POSTGRES_CONN}. */
+    REDIS_URI(Shown.MASKED),
+    REDIS_ADDR,
+    POSTGRES_CONN(Shown.MASKED),
+    METRICS_USER,
+    METRICS_PASS(Shown.MASKED),
+    LOG_LEVEL("INFO"),
+    LOG_FORMAT("text");
+
+    private enum Shown {
+        PLAIN,
+        MASKED
+    }
+
+    private final String defaultText;
+    private final Shown shown;
+
+    Key() {
+        this("", Shown.PLAIN);
+    }
+
+    Key(String defaultText) {
+        this(defaultText, Shown.PLAIN);
+    }
+
+    Key(Shown shown) {
+        this("", shown);
+    }
+
+    Key(String defaultText, Shown shown) {
+        this.defaultText = defaultText;
+        this.shown = shown;
+    }
+
+    /** What stands when nothing is set, as one would write it. */
+    Optional<String> defaultText() {
+        return defaultText.isEmpty() ? Optional.empty() : Optional.of(defaultText);
+    }
+
+    /** Whether the value is never to be printed. */
+    boolean isSecret() {
+        return shown == Shown.MASKED;
+    }
+
+    /** The name of the key that says in which file the value stands. */
+    String inFile() {
+        return name() + "_FILE";
+    }
+
+    static Optional<Key> of(String name) {
+        return Arrays.stream(values()).filter(key -> key.name().equals(name)).findFirst();
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.config;
+
+import dev.flk.backend.config.Setting.Origin;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * What is set for each key, and where: the environment wins over the file, the file over the default. A value that is
+ * empty in the environment counts as not set, as container tools leave it behind for what nobody gave.
+ */
+final class Settings {
+    private final Map<Key, Setting> set = new EnumMap<>(Key.class);
+    private final List<String> problems;
+
+    /** What is wrong goes to {@code problems}; the key in question then counts as not set. */
+    Settings(Map<String, String> environment, Map<String, String> file, List<String> problems) {
+        this.problems = problems;
+        for (Key key : Key.values()) {
+            from(environment, key, Origin.ENVIRONMENT, Origin.ENVIRONMENT_FILE)
+                    .or(() -> from(file, key, Origin.FILE, Origin.FILE_FILE))
+                    .or(() -> key.defaultText().map(text -> new Setting(text, Origin.DEFAULT)))
+                    .ifPresent(setting -> set.put(key, setting));
+        }
+    }
+
+    Optional<Setting> get(Key key) {
+        return Optional.ofNullable(set.get(key));
+    }
+
+    private Optional<Setting> from(Map<String, String> values, Key key, Origin direct, Origin byFile) {
+        String text = values.getOrDefault(key.name(), "");
+        String path = values.getOrDefault(key.inFile(), "");
+        if (!text.isEmpty() && !path.isEmpty()) {
+            problems.add("%s: %s is set too; remove one of the two".formatted(key, key.inFile()));
+        }
+        if (!text.isEmpty()) {
+            return Optional.of(new Setting(text, direct));
+        }
+        return path.isEmpty() ? Optional.empty() : contentOf(key, path).map(content -> new Setting(content, byFile));
+    }
+
+    private Optional<String> contentOf(Key key, String path) {
+        try {
+            String content = withoutFinalNewline(Files.readString(Path.of(path)));
+            if (content.isEmpty()) {
+                problems.add("%s: %s is empty".formatted(key.inFile(), path));
+            }
+            return content.isEmpty() ? Optional.empty() : Optional.of(content);
+        } catch (IOException | InvalidPathException e) {
+            problems.add("%s: %s can't be read: %s".formatted(key.inFile(), path, ReadFailure.why(e)));
+            return Optional.empty();
+        }
+    }
+
+    private static String withoutFinalNewline(String content) {
+        int end = content.length();
+        if (content.endsWith("\r\n")) {
+            end -= 2;
+        } else if (content.endsWith("\n")) {
+            end -= 1;
+        }
+        return content.substring(0, end);
+    }
+}

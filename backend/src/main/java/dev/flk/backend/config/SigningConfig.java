@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.config;
+
+import java.util.Base64;
+import java.util.List;
+
+/** How signatures are checked; chosen by {@code PCS_SIGN_ALG}, which has no default. */
+public sealed interface SigningConfig {
+
+    /**
+     * HMAC-SHA256.
+     *
+     * @param secrets any of them verifies
+     */
+    record Hmac(List<Secret> secrets) implements SigningConfig {
+        /** Throws {@link InvalidConfig} if there is no secret, or an empty one. */
+        public Hmac {
+            new Rules()
+                    .require(
+                            !secrets.isEmpty(),
+                            "PCS_SIGN_ALG: hmac needs PCS_HMAC_KEY or PCS_HMAC_KEYS (or PCS_HMAC_KEY_FILE)")
+                    .require(
+                            secrets.stream().noneMatch(secret -> secret.text().isBlank()),
+                            "PCS_HMAC_KEYS: a key is blank; look for a comma too many")
+                    .check();
+            secrets = List.copyOf(secrets);
+        }
+    }
+
+    /**
+     * Ed25519.
+     *
+     * @param publicKeys in base64, 32 bytes each; any of them verifies
+     */
+    record Ed25519(List<String> publicKeys) implements SigningConfig {
+        private static final int KEY_BYTES = 32;
+
+        /** Throws {@link InvalidConfig} if there is no key, or one that is none. */
+        public Ed25519 {
+            Rules rules = new Rules().require(!publicKeys.isEmpty(), "PCS_SIGN_ALG: ed25519 needs PCS_ED25519_PUB_B64");
+            for (int i = 0; i < publicKeys.size(); i++) {
+                rules.require(
+                        isKey(publicKeys.get(i)),
+                        "PCS_ED25519_PUB_B64: key %d of %d is not 32 bytes in base64"
+                                .formatted(i + 1, publicKeys.size()));
+            }
+            rules.check();
+            publicKeys = List.copyOf(publicKeys);
+        }
+
+        private static boolean isKey(String base64) {
+            try {
+                return Base64.getDecoder().decode(base64).length == KEY_BYTES;
+            } catch (IllegalArgumentException e) {
+                return false;
+            }
+        }
+    }
+
+    /** No check at all. */
+    record Off() implements SigningConfig {}
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.config;
+
+import java.nio.file.Path;
+import java.time.Duration;
+
+/**
+ * The inbox log and the dedup store.
+ *
+ * @param walDir directory of the log's segments
+ * @param walRetention how long a closed, decided segment is kept
+ * @param walMinFreeBytes with less than this free on the disk nothing new is taken
+ * @param dedupTtl how long a recorded outcome stands, from the arrival of its certificate
+ */
+public record StorageConfig(Path walDir, Duration walRetention, long walMinFreeBytes, Duration dedupTtl, Store store) {
+
+    /** Throws {@link InvalidConfig} with every rule that the values break. */
+    public StorageConfig {
+        new Rules()
+                .positive(Key.WAL_RETENTION, walRetention)
+                .positive(Key.DEDUP_TTL, dedupTtl)
+                .require(
+                        walRetention.isZero() || walRetention.compareTo(dedupTtl) >= 0,
+                        "WAL_RETENTION: shorter than DEDUP_TTL; the log could not rebuild the store, set it to at least that")
+                .require(
+                        !(store instanceof Embedded embedded && isInside(embedded.dir(), walDir)),
+                        "DEDUP_DIR: is WAL_DIR, or inside it; choose another directory")
+                .check();
+    }
+
+    private static boolean isInside(Path dir, Path outer) {
+        return dir.toAbsolutePath()
+                .normalize()
+                .startsWith(outer.toAbsolutePath().normalize());
+    }
+
+    /** Where outcomes are recorded. */
+    public sealed interface Store {}
+
+    /** RocksDB in a directory; survives a restart. */
+    public record Embedded(Path dir) implements Store {}
+
+    /**
+     * For trials: rebuilt from the log at a start.
+     *
+     * @param maxEntries full means 503 {@code overloaded}
+     */
+    public record Memory(long maxEntries) implements Store {
+        private static final long MOST_ENTRIES = 100_000_000;
+
+        /** Throws {@link InvalidConfig} unless there is room for an entry. */
+        public Memory {
+            new Rules()
+                    .range(Key.MEMORY_MAX_ENTRIES, maxEntries, 1, MOST_ENTRIES)
+                    .check();
+        }
+    }
+}

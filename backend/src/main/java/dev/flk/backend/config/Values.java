@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.config;
+
+import dev.flk.backend.config.Setting.Origin;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The settings as typed values. A malformed one is remembered as a problem and its default stands in, so that reading
+ * goes on and finds the next problem; nothing is started from such values.
+ */
+final class Values {
+    private final Settings settings;
+    private final List<String> problems;
+
+    Values(Settings settings, List<String> problems) {
+        this.settings = settings;
+        this.problems = problems;
+    }
+
+    /** The value of a key that has a default. */
+    <T> T of(Key key, Function<String, T> parse) {
+        return find(key, parse).orElseGet(() -> parse.apply(key.defaultText().orElseThrow()));
+    }
+
+    /** The value of a key that has none; empty if it is not set or malformed. */
+    <T> Optional<T> find(Key key, Function<String, T> parse) {
+        return settings.get(key).flatMap(setting -> parsed(key, setting, parse));
+    }
+
+    boolean isSet(Key key) {
+        return settings.get(key).isPresent();
+    }
+
+    /** Remembers what is wrong with how keys go together. */
+    void problem(String problem) {
+        problems.add(problem);
+    }
+
+    /** What {@code section} constructs; null, with every rule it broke remembered, if it could not be constructed. */
+    <T> @Nullable T section(Supplier<T> section) {
+        try {
+            return section.get();
+        } catch (InvalidConfig e) {
+            problems.addAll(e.problems());
+            return null;
+        }
+    }
+
+    private <T> Optional<T> parsed(Key key, Setting setting, Function<String, T> parse) {
+        try {
+            return Optional.of(
+                    parse.apply(key.isSecret() ? setting.text() : setting.text().strip()));
+        } catch (IllegalArgumentException e) {
+            String shown =
+                    key.isSecret() || setting.origin() == Origin.DEFAULT ? "the value" : "'" + setting.text() + "'";
+            problems.add("%s: %s is %s (%s)".formatted(key, shown, e.getMessage(), setting.origin()));
+            return Optional.empty();
+        }
+    }
+}

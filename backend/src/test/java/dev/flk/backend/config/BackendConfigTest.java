@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class BackendConfigTest {
+    private static final String SECRET = "do-not-print-me";
+
+    @TempDir
+    private Path dir;
+
+    @Test
+    void load_nothingSet_saysThatTheAlgorithmMustBeChosen() {
+        assertThat(problems(Map.of(), null)).singleElement().asString().contains("PCS_SIGN_ALG: not set; set it to");
+    }
+
+    @Test
+    void load_severalProblems_listsThemAll() {
+        var environment = Map.of("PORT", "x", "TOKEN_RATE", "-1", "DEDUP_TTL", "20d", "LOG_LEVEL", "?");
+
+        assertThat(problems(environment, null))
+                .extracting(problem -> problem.substring(0, problem.indexOf(':')))
+                .containsExactlyInAnyOrder("PORT", "TOKEN_RATE", "WAL_RETENTION", "LOG_LEVEL", "PCS_SIGN_ALG");
+    }
+
+    @Test
+    void load_bothSet_theEnvironmentWins() throws IOException {
+        Path file = write("flk.properties", "PORT=1111\nMAX_BATCH=3\nPCS_SIGN_ALG=none\n");
+
+        BackendConfig config = BackendConfig.load(Map.of("PORT", "2222"), file);
+
+        assertThat(config.http().port()).isEqualTo(2222);
+        assertThat(config.http().maxBatchLines()).isEqualTo(3);
+    }
+
+    @Test
+    void load_emptyInTheEnvironment_countsAsNotSet() throws IOException {
+        Path file = write("flk.properties", "PORT=1111");
+
+        assertThat(BackendConfig.load(Map.of("PORT", "", "PCS_SIGN_ALG", "none"), file)
+                        .http()
+                        .port())
+                .isEqualTo(1111);
+    }
+
+    @Test
+    void load_unknownNameInTheFile_asksWhatWasMeant() throws IOException {
+        Path file = write("flk.properties", "token_rat=5\nPCS_SIGN_ALG=none\n");
+
+        assertThat(problems(Map.of(), file))
+                .singleElement()
+                .asString()
+                .contains("token_rat")
+                .contains("TOKEN_RATE?");
+    }
+
+    @Test
+    void load_nameTwiceInTheFile_isAProblem() throws IOException {
+        Path file = write("flk.properties", "PORT=1\nPORT=2\nPCS_SIGN_ALG=none\n");
+
+        assertThat(problems(Map.of(), file)).singleElement().asString().contains("PORT: stands twice");
+    }
+
+    @Test
+    void load_fileThatIsNotThere_isAProblem() {
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "none"), dir.resolve("none.properties")))
+                .singleElement()
+                .asString()
+                .contains("none.properties")
+                .contains("no such file");
+    }
+
+    @Test
+    void load_fileThatIsNotUtf8_isAProblem() throws IOException {
+        Path file = Files.write(dir.resolve("latin1"), new byte[] {'#', (byte) 0xe4, '\n'});
+
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "none"), file))
+                .singleElement()
+                .asString()
+                .contains("not UTF-8");
+    }
+
+    @Test
+    void load_secretInAFile_dropsOneFinalNewline() throws IOException {
+        Path file = write("key", "ä key \n\n");
+
+        assertThat(signing(Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY_FILE", file.toString())))
+                .isEqualTo(new SigningConfig.Hmac(List.of(new Secret("ä key \n"))));
+    }
+
+    @Test
+    void load_secretInAFileOfWindows_dropsOneFinalNewline() throws IOException {
+        Path file = write("key", "key\r\n");
+
+        assertThat(signing(Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY_FILE", file.toString())))
+                .isEqualTo(new SigningConfig.Hmac(List.of(new Secret("key"))));
+    }
+
+    @Test
+    void load_valueAndFileOfTheValue_isAProblem() throws IOException {
+        Path file = write("port", "80");
+
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "none", "PORT", "81", "PORT_FILE", file.toString()), null))
+                .singleElement()
+                .asString()
+                .contains("PORT_FILE is set too");
+    }
+
+    @Test
+    void load_emptyFileOfAValue_isAProblem() throws IOException {
+        Path file = write("key", "\n");
+
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "none", "PCS_HMAC_KEY_FILE", file.toString()), null))
+                .singleElement()
+                .asString()
+                .contains("is empty");
+    }
+
+    @Test
+    void load_commaTooMany_isAProblemAndShowsNoKey() {
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEYS", SECRET + ","), null))
+                .singleElement()
+                .asString()
+                .contains("PCS_HMAC_KEYS")
+                .doesNotContain(SECRET);
+    }
+
+    @Test
+    void load_hmacWithoutKey_saysWhatToSet() {
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "hmac"), null))
+                .singleElement()
+                .asString()
+                .contains("PCS_HMAC_KEY_FILE");
+    }
+
+    @Test
+    void load_metricsUserAlone_isAProblem() {
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "none", "METRICS_USER", "ann"), null))
+                .singleElement()
+                .asString()
+                .contains("METRICS_PASS: only one of the two");
+    }
+
+    @Test
+    void load_malformedSecret_isNotShown() {
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "none", "REDIS_URI", "http://:" + SECRET + "@h"), null))
+                .singleElement()
+                .asString()
+                .contains("REDIS_URI")
+                .doesNotContain(SECRET);
+    }
+
+    @Test
+    void toString_secrets_areNotShown() {
+        BackendConfig config = BackendConfig.load(withSecrets(), null);
+
+        assertThat(config.toString()).doesNotContain(SECRET);
+    }
+
+    @Test
+    void describe_secrets_areMasked() {
+        assertThat(BackendConfig.describe(withSecrets(), null))
+                .doesNotContain(SECRET)
+                .containsPattern("PCS_HMAC_KEY +\\(set, not shown\\) +environment");
+    }
+
+    @Test
+    void describe_everyKey_tellsValueAndOrigin() throws IOException {
+        Path file = write("flk.properties", "MAX_BATCH=3\nPCS_SIGN_ALG=none\n");
+
+        assertThat(BackendConfig.describe(Map.of("PORT", "2222"), file))
+                .containsPattern("(?m)^PORT +2222 +environment$")
+                .containsPattern("(?m)^MAX_BATCH +3 +file$")
+                .containsPattern("(?m)^IDLE_TIMEOUT +75s +default$")
+                .containsPattern("(?m)^TOKEN_BURST +200 +2 x TOKEN_RATE$")
+                .containsPattern("(?m)^REDIS_URI +- +not set$");
+    }
+
+    @Test
+    void describe_longValue_staysWithinEightyColumns() {
+        String path = "/a-rather-long-directory-name".repeat(9);
+
+        String table = BackendConfig.describe(Map.of("PCS_SIGN_ALG", "none", "WAL_DIR", path), null);
+
+        assertThat(table.lines()).allSatisfy(line -> assertThat(line.length()).isLessThanOrEqualTo(80));
+        assertThat(table.replaceAll("\\R +", "")).contains(path);
+    }
+
+    private static Map<String, String> withSecrets() {
+        Map<String, String> environment = new HashMap<>();
+        environment.put("PCS_SIGN_ALG", "hmac");
+        environment.put("PCS_HMAC_KEY", SECRET);
+        environment.put("PCS_HMAC_KEYS", SECRET + "," + SECRET);
+        environment.put("METRICS_USER", "ann");
+        environment.put("METRICS_PASS", SECRET);
+        environment.put("REDIS_URI", "redis://:" + SECRET + "@h:1");
+        environment.put("POSTGRES_CONN", "postgres://u:" + SECRET + "@h/d");
+        return environment;
+    }
+
+    private static SigningConfig signing(Map<String, String> environment) {
+        return BackendConfig.load(environment, null).signing();
+    }
+
+    private static List<String> problems(Map<String, String> environment, Path file) {
+        return catchThrowableOfType(InvalidConfig.class, () -> BackendConfig.load(environment, file))
+                .problems();
+    }
+
+    private Path write(String name, String text) throws IOException {
+        return Files.writeString(dir.resolve(name), text, StandardCharsets.UTF_8);
+    }
+}

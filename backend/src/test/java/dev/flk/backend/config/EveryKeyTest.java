@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import dev.flk.backend.config.HttpConfig.Login;
+import dev.flk.backend.config.StorageConfig.Embedded;
+import dev.flk.backend.config.StorageConfig.Memory;
+import java.math.BigDecimal;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every configuration key: what stands without it, what a value does, which values are refused. */
+class EveryKeyTest {
+    private static final String PUBLIC_KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    private static final Map<String, String> LEAST = Map.of("PCS_SIGN_ALG", "none");
+    private static final Object NOT_READ_YET = "only its form is checked";
+
+    /**
+     * @param read the part of the configuration that the key decides
+     * @param byDefault what is there if only {@code PCS_SIGN_ALG} is set
+     * @param explicit a value, with what else it needs
+     * @param malformed values that are refused with a problem that names the key
+     */
+    record Row(
+            Key key,
+            Function<BackendConfig, Object> read,
+            Object byDefault,
+            Map<String, String> explicit,
+            Object effect,
+            List<String> malformed) {
+        @Override
+        public String toString() {
+            return key.name();
+        }
+    }
+
+    static Stream<Row> rows() {
+        return Stream.of(
+                row(Key.PORT, c -> c.http().port(), 8080, "0", 0, "-1", "65536", "99999999999", "http", "80 80"),
+                row(Key.BIND_ADDR, c -> c.http().bindAddress(), "0.0.0.0", "::1", "::1", "not an address", "/x"),
+                row(
+                        Key.MAX_BODY_BYTES,
+                        c -> c.http().maxBodyBytes(),
+                        1 << 20,
+                        "64KiB",
+                        1 << 16,
+                        "0",
+                        "64MB",
+                        "1TiB",
+                        "x"),
+                row(Key.MAX_BATCH, c -> c.http().maxBatchLines(), 1000, "7", 7, "0", "1KiB", "-5", "100001"),
+                row(Key.MAX_BATCH_BYTES, c -> c.http().maxBatchBytes(), 8 << 20, "4096", 4096, "0", "1 MiB", "257MiB"),
+                duration(Key.HEADER_TIMEOUT, c -> c.http().headerTimeout(), Duration.ofSeconds(10), "0", "0s"),
+                duration(Key.BODY_TIMEOUT, c -> c.http().bodyTimeout(), Duration.ofSeconds(30), "0", "0s"),
+                duration(Key.IDLE_TIMEOUT, c -> c.http().idleTimeout(), Duration.ofSeconds(75), "0", "0s"),
+                row(
+                        Key.TOKEN_RATE,
+                        c -> c.limit().tokensPerSecond(),
+                        new BigDecimal("100"),
+                        "0.5/s",
+                        new BigDecimal("0.5"),
+                        "0",
+                        "-1",
+                        "0.0001",
+                        "many",
+                        "100/m",
+                        "10000001"),
+                row(Key.TOKEN_BURST, c -> c.limit().burstTokens(), 200L, "5", 5L, "0", "-1", "1.5", "x"),
+                duration(Key.MAX_CLOCK_SKEW, c -> c.maxClockSkew(), Duration.ofMinutes(5)),
+                row(
+                        Key.PCS_SIGN_ALG,
+                        c -> c.signing().getClass(),
+                        SigningConfig.Off.class,
+                        Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY", "k"),
+                        SigningConfig.Hmac.class,
+                        "sha1",
+                        "ed25519"),
+                row(
+                        Key.PCS_HMAC_KEY,
+                        c -> c.signing(),
+                        new SigningConfig.Off(),
+                        Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY", " one, key "),
+                        new SigningConfig.Hmac(List.of(new Secret(" one, key ")))),
+                row(
+                        Key.PCS_HMAC_KEYS,
+                        c -> c.signing(),
+                        new SigningConfig.Off(),
+                        Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEYS", "old,new"),
+                        new SigningConfig.Hmac(List.of(new Secret("old"), new Secret("new")))),
+                row(
+                        Key.PCS_ED25519_PUB_B64,
+                        c -> c.signing(),
+                        new SigningConfig.Off(),
+                        Map.of("PCS_SIGN_ALG", "ed25519", "PCS_ED25519_PUB_B64", PUBLIC_KEY + ", " + PUBLIC_KEY),
+                        new SigningConfig.Ed25519(List.of(PUBLIC_KEY, PUBLIC_KEY))),
+                row(Key.WAL_DIR, c -> c.storage().walDir(), Path.of("data/wal"), "/var/w", Path.of("/var/w"), "a\0b"),
+                duration(Key.WAL_RETENTION, c -> c.storage().walRetention(), Duration.ofDays(14), "0", "13d"),
+                row(
+                        Key.WAL_MIN_FREE_BYTES,
+                        c -> c.storage().walMinFreeBytes(),
+                        256L << 20,
+                        "1GiB",
+                        1L << 30,
+                        "lots",
+                        "-1",
+                        "9999999999TiB"),
+                row(
+                        Key.DEDUP_BACKEND,
+                        c -> c.storage().store(),
+                        new Embedded(Path.of("data/dedup")),
+                        "memory",
+                        new Memory(1_000_000),
+                        "rocksdb",
+                        "redis",
+                        "postgres"),
+                row(
+                        Key.DEDUP_DIR,
+                        c -> c.storage().store(),
+                        new Embedded(Path.of("data/dedup")),
+                        "/d",
+                        new Embedded(Path.of("/d")),
+                        "data/wal",
+                        "data/wal/x"),
+                row(
+                        Key.DEDUP_TTL,
+                        c -> c.storage().dedupTtl(),
+                        Duration.ofDays(14),
+                        "12h",
+                        Duration.ofHours(12),
+                        "15d",
+                        "0",
+                        "14"),
+                row(
+                        Key.MEMORY_MAX_ENTRIES,
+                        c -> c.storage().store(),
+                        new Embedded(Path.of("data/dedup")),
+                        Map.of("DEDUP_BACKEND", "memory", "MEMORY_MAX_ENTRIES", "10"),
+                        new Memory(10),
+                        "0",
+                        "all"),
+                row(Key.REDIS_URI, c -> NOT_READ_YET, NOT_READ_YET, "rediss://h:1/0", NOT_READ_YET, "http://h"),
+                row(Key.REDIS_ADDR, c -> NOT_READ_YET, NOT_READ_YET, "cache:6379", NOT_READ_YET, "cache"),
+                row(Key.POSTGRES_CONN, c -> NOT_READ_YET, NOT_READ_YET, "postgres://h/d", NOT_READ_YET, "mysql://h"),
+                row(Key.METRICS_USER, c -> userOf(c), "", login("ann", "s"), "ann", "with:colon"),
+                row(Key.METRICS_PASS, c -> passwordOf(c), "", login("ann", "s:ä "), "s:ä "),
+                row(Key.LOG_LEVEL, c -> c.log().level(), LogConfig.Level.INFO, "debug", LogConfig.Level.DEBUG, "loud"),
+                row(
+                        Key.LOG_FORMAT,
+                        c -> c.log().format(),
+                        LogConfig.Format.TEXT,
+                        "json",
+                        LogConfig.Format.JSON,
+                        "xml"));
+    }
+
+    @Test
+    void rows_keys_areAllThere() {
+        assertThat(rows().map(Row::key)).containsExactlyInAnyOrder(Key.values());
+    }
+
+    @ParameterizedTest
+    @MethodSource("rows")
+    void load_notSet_hasTheDefault(Row row) {
+        assertThat(row.read.apply(BackendConfig.load(LEAST, null))).isEqualTo(row.byDefault);
+    }
+
+    @ParameterizedTest
+    @MethodSource("rows")
+    void load_set_hasItsEffect(Row row) {
+        BackendConfig config = BackendConfig.load(with(row.explicit), null);
+
+        assertThat(row.read.apply(config)).isEqualTo(row.effect);
+    }
+
+    @ParameterizedTest
+    @MethodSource("rows")
+    void load_malformed_isAProblemThatNamesTheKey(Row row) {
+        for (String value : row.malformed) {
+            Map<String, String> environment = with(row.explicit);
+            environment.put(row.key.name(), value);
+
+            var thrown = catchThrowableOfType(InvalidConfig.class, () -> BackendConfig.load(environment, null));
+
+            assertThat(thrown).as("%s=%s", row.key, value).isNotNull();
+            assertThat(thrown.problems())
+                    .as("%s=%s", row.key, value)
+                    .singleElement()
+                    .asString()
+                    .contains(row.key.name());
+        }
+    }
+
+    private static Row row(
+            Key key,
+            Function<BackendConfig, Object> read,
+            Object byDefault,
+            String explicit,
+            Object effect,
+            String... malformed) {
+        return row(key, read, byDefault, Map.of(key.name(), explicit), effect, malformed);
+    }
+
+    private static Row row(
+            Key key,
+            Function<BackendConfig, Object> read,
+            Object byDefault,
+            Map<String, String> explicit,
+            Object effect,
+            String... malformed) {
+        return new Row(key, read, byDefault, explicit, effect, List.of(malformed));
+    }
+
+    private static Row duration(
+            Key key, Function<BackendConfig, Object> read, Duration byDefault, String... malformedToo) {
+        var malformed = Stream.concat(
+                Stream.of("10", "1w", "-1s", "9999999d", "999999999999999d", "1.5h"), Stream.of(malformedToo));
+        return row(key, read, byDefault, "1000h", Duration.ofHours(1000), malformed.toArray(String[]::new));
+    }
+
+    private static Map<String, String> login(String user, String password) {
+        return Map.of("METRICS_USER", user, "METRICS_PASS", password);
+    }
+
+    private static String userOf(BackendConfig config) {
+        Login login = config.http().metricsLogin();
+        return login == null ? "" : login.user();
+    }
+
+    private static String passwordOf(BackendConfig config) {
+        Login login = config.http().metricsLogin();
+        return login == null ? "" : login.password().text();
+    }
+
+    private static Map<String, String> with(Map<String, String> more) {
+        Map<String, String> environment = new HashMap<>(LEAST);
+        environment.putAll(more);
+        return environment;
+    }
+}
