@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.canonical;
+
+/**
+ * JSON strings as CPython's {@code json.dumps} writes them: everything outside {@code ' '..'~'} is escaped, so that the text
+ * is ASCII whatever it says.
+ */
+public final class CanonicalString {
+    private static final String HEX = "0123456789abcdef";
+
+    private CanonicalString() {}
+
+    /** Whether every surrogate in {@code text} belongs to a pair. */
+    public static boolean isWellFormed(CharSequence text) {
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (Character.isSurrogate(c)) {
+                boolean pair = Character.isHighSurrogate(c)
+                        && i + 1 < text.length()
+                        && Character.isLowSurrogate(text.charAt(i + 1));
+                if (!pair) {
+                    return false;
+                }
+                i++;
+            }
+        }
+        return true;
+    }
+
+    /** {@code text} in quotes, escaped. */
+    public static String quote(String text) {
+        StringBuilder out = new StringBuilder(text.length() + 2);
+        appendQuoted(out, text);
+        return out.toString();
+    }
+
+    /** Appends {@code text} in quotes, escaped. */
+    public static void appendQuoted(StringBuilder out, CharSequence text) {
+        out.append('"');
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            switch (c) {
+                case '"' -> out.append("\\\"");
+                case '\\' -> out.append("\\\\");
+                case '\b' -> out.append("\\b");
+                case '\f' -> out.append("\\f");
+                case '\n' -> out.append("\\n");
+                case '\r' -> out.append("\\r");
+                case '\t' -> out.append("\\t");
+                default -> {
+                    if (c >= ' ' && c <= '~') {
+                        out.append(c);
+                    } else {
+                        out.append("\\u");
+                        for (int shift = 12; shift >= 0; shift -= 4) {
+                            out.append(HEX.charAt(c >> shift & 0xf));
+                        }
+                    }
+                }
+            }
+        }
+        out.append('"');
+    }
+}

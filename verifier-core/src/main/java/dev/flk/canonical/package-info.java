@@ -1,0 +1,8 @@
+/**
+ * The text that is signed: how a real is rounded and printed, how a string is escaped, which fields stand in which order.
+ * Anyone may call in; nothing here knows of certificates, keys or verdicts.
+ */
+@NullMarked
+package dev.flk.canonical;
+
+import org.jspecify.annotations.NullMarked;

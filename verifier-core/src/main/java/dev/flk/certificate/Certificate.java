@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.certificate;
+
+import dev.flk.canonical.SignedFields;
+import java.time.Instant;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A certificate that keeps every rule of its format. Whether it is signed and whether its claims are true is for others to
+ * say.
+ *
+ * @param id the same as {@code signed.pcsId()}
+ * @param signed the signed fields, their reals rounded to 9 decimals
+ * @param attempt from 1; one beyond 64 bits counts as the greatest there is
+ * @param sentAt by the agent's clock; decides nothing
+ * @param scales 0 to 64 different ones, each from 1, in the order of the certificate
+ * @param counts N_j by scale, the scale as it is written; keys that are no scale are there too
+ * @param vStar null if it isn't there
+ * @param regime the claimed one
+ * @param contentDigest tells this content from any other under the same id
+ */
+public record Certificate(
+        PcsId id,
+        SignedFields signed,
+        long attempt,
+        Instant sentAt,
+        @Nullable Long seed,
+        List<Integer> scales,
+        Map<String, Long> counts,
+        @Nullable List<Double> vStar,
+        Regime regime,
+        FaultTolerance faultTolerance,
+        ContentDigest contentDigest) {
+
+    public Certificate {
+        if (!id.equals(PcsId.of(signed.merkleRoot(), signed.epoch(), signed.shardId()))) {
+            throw new IllegalArgumentException("the id " + id + " does not belong to the signed fields");
+        }
+        if (attempt < 1) {
+            throw new IllegalArgumentException("attempts count from 1, this is " + attempt);
+        }
+        if (scales.size() > UnsignedFields.MAX_SCALES || scales.stream().anyMatch(scale -> scale < 1)) {
+            throw new IllegalArgumentException("scales must be positive and at most " + UnsignedFields.MAX_SCALES);
+        }
+        scales = List.copyOf(scales);
+        counts = Collections.unmodifiableMap(new LinkedHashMap<>(counts));
+        vStar = vStar == null ? null : List.copyOf(vStar);
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.certificate;
+
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.HexFormat;
+
+/**
+ * Tells whether two bodies under one id say the same: 32 bytes, the SHA-256 of a certificate's content in a form in which key
+ * order, white space, escaping and the spelling of known numbers don't matter. Content is all but {@code attempt},
+ * {@code sent_at}, {@code sig} and {@code ft}. The digests are stored, so their preimage is fixed; three lines, each ended
+ * by a line feed, in UTF-8:
+ *
+ * <table>
+ * <caption>Preimage</caption>
+ * <tr><td>1</td><td>the canonical form that is signed</td></tr>
+ * <tr><td>2</td><td>the rest of the content but {@code v_star} as one JSON object without white space: the keys of every
+ *   object sorted by UTF-16 code units; strings with only quote, backslash and U+0000 to U+001F escaped (the two-character
+ *   escape where there is one, else {@code \}{@code u00xx} in lower case); numbers as the body spells them, which leaves an
+ *   integer only {@code -0} beside {@code 0}: that is written {@code 0}</td></tr>
+ * <tr><td>3</td><td>{@code v_star} if it is there, else nothing: each element's IEEE 754 bits as 16 lower-case hex digits, in
+ *   {@code [}{@code ]}, separated by commas</td></tr>
+ * </table>
+ */
+public final class ContentDigest {
+    /** Bytes in a digest. */
+    public static final int LENGTH_BYTES = 32;
+
+    private final byte[] sha256;
+
+    private ContentDigest(byte[] sha256) {
+        this.sha256 = sha256;
+    }
+
+    /**
+     * A digest that was stored.
+     *
+     * @throws IllegalArgumentException unless there are 32 bytes
+     */
+    public static ContentDigest of(byte[] sha256) {
+        if (sha256.length != LENGTH_BYTES) {
+            throw new IllegalArgumentException("a content digest has 32 bytes, these are " + sha256.length);
+        }
+        return new ContentDigest(sha256.clone());
+    }
+
+    static ContentDigest ofPreimage(byte[] canonicalForm, byte[] unsignedContent, byte[] vStar) {
+        try {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            for (byte[] line : new byte[][] {canonicalForm, unsignedContent, vStar}) {
+                digest.update(line);
+                digest.update((byte) '\n');
+            }
+            return new ContentDigest(digest.digest());
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java platform has SHA-256", e);
+        }
+    }
+
+    /** A copy of the 32 bytes. */
+    public byte[] toBytes() {
+        return sha256.clone();
+    }
+
+    /** The bytes as 64 lower-case hex digits. */
+    public String hex() {
+        return HexFormat.of().formatHex(sha256);
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof ContentDigest that && Arrays.equals(sha256, that.sha256);
+    }
+
+    @Override
+    public int hashCode() {
+        return Arrays.hashCode(sha256);
+    }
+
+    @Override
+    public String toString() {
+        return hex();
+    }
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.certificate;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The field {@code ft}: under which circumstances the agent made and sent the certificate. Not signed and no content.
+ *
+ * @param outboxSeq the entry's number in the agent's outbox, if told; numbers beyond 64 bits count as the nearest there is
+ * @param degraded whether the agent had to take a way out, which escalates the certificate
+ * @param fallbacks the ways out that it took, as it names them
+ * @param clockSkewMillis the offset of the agent's clock that it corrected for, if told; clamped like {@code outboxSeq}
+ */
+public record FaultTolerance(
+        @Nullable Long outboxSeq,
+        boolean degraded,
+        List<String> fallbacks,
+        @Nullable Long clockSkewMillis) {
+
+    /** What a certificate without {@code ft} says. */
+    public static final FaultTolerance NOTHING_SAID = new FaultTolerance(null, false, List.of(), null);
+
+    public FaultTolerance {
+        fallbacks = List.copyOf(fallbacks);
+    }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.certificate;
+
+import com.fasterxml.jackson.core.JsonToken;
+import java.util.OptionalDouble;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads single values of known fields. Each method takes the value on whose first token the input stands, goes past it
+ * whatever it is, and where it is of the wrong type notes a problem and gives nothing. One thread's own.
+ */
+final class FieldValues {
+    /** No 64-bit integer has more characters. */
+    private static final int MAX_INT64_CHARS = 20;
+
+    private final JsonInput in;
+    private final Problems problems;
+
+    FieldValues(JsonInput in, Problems problems) {
+        this.in = in;
+        this.problems = problems;
+    }
+
+    @Nullable
+    String string(Field field) throws MalformedCertificate {
+        if (in.token() == JsonToken.VALUE_STRING) {
+            return in.text();
+        }
+        wrongType(field, "must be a string");
+        return null;
+    }
+
+    OptionalLong int64(Field field) throws MalformedCertificate {
+        return int64(field, "must be a 64-bit integer");
+    }
+
+    /** {@code rule} is what is noted if the value is no 64-bit integer. */
+    OptionalLong int64(Field field, String rule) throws MalformedCertificate {
+        if (in.token() == JsonToken.VALUE_NUMBER_INT && in.textLength() <= MAX_INT64_CHARS) {
+            try {
+                return OptionalLong.of(Long.parseLong(in.text()));
+            } catch (NumberFormatException e) {
+                problems.add(field, rule);
+                return OptionalLong.empty();
+            }
+        }
+        wrongType(field, rule);
+        return OptionalLong.empty();
+    }
+
+    /** An integer of any size; one beyond 64 bits counts as the nearest there is. */
+    OptionalLong clampedInteger(Field field, String rule) throws MalformedCertificate {
+        if (in.token() != JsonToken.VALUE_NUMBER_INT) {
+            wrongType(field, rule);
+            return OptionalLong.empty();
+        }
+        String text = in.text();
+        if (text.length() <= MAX_INT64_CHARS) {
+            try {
+                return OptionalLong.of(Long.parseLong(text));
+            } catch (NumberFormatException e) {
+                // Beyond 64 bits, like what is longer.
+            }
+        }
+        return OptionalLong.of(text.charAt(0) == '-' ? Long.MIN_VALUE : Long.MAX_VALUE);
+    }
+
+    /** A finite number, correctly rounded however long its literal is; as in CPython the integer -0 is 0.0. */
+    OptionalDouble real(Field field, String rule) throws MalformedCertificate {
+        boolean integer = in.token() == JsonToken.VALUE_NUMBER_INT;
+        if (!integer && in.token() != JsonToken.VALUE_NUMBER_FLOAT) {
+            wrongType(field, rule);
+            return OptionalDouble.empty();
+        }
+        double value = Double.parseDouble(in.text());
+        if (Double.isInfinite(value)) {
+            problems.add(field, rule);
+            return OptionalDouble.empty();
+        }
+        return OptionalDouble.of(integer && value == 0 ? 0.0 : value);
+    }
+
+    /** Notes the problem and goes past the value. */
+    void wrongType(Field field, String rule) throws MalformedCertificate {
+        problems.add(field, rule);
+        NormalObject.skipValue(in);
+    }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.certificate;
+
+import com.fasterxml.jackson.core.JsonToken;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+
+/**
+ * Writes a JSON object in the one form that line 2 of {@link ContentDigest} describes, and finds repeated keys on the way: at
+ * the end of an object its members are sorted where they stand, so that memory stays within a small multiple of the
+ * body. One thread's own.
+ */
+final class NormalObject {
+    private static final String HEX = "0123456789abcdef";
+
+    private final StringBuilder out;
+    private final int start;
+    private final List<Member> members = new ArrayList<>();
+
+    /** Begins an object at the end of {@code out}. */
+    NormalObject(StringBuilder out) {
+        this.out = out;
+        this.start = out.length();
+        out.append('{');
+    }
+
+    /** Where a member's text stands in the output, with the comma that ends it. */
+    private record Member(String key, int start, int end) {}
+
+    /** Appends a member; {@code in} stands on the first token of its value and is left on the last one. */
+    void add(String key, JsonInput in) throws MalformedCertificate {
+        int memberStart = out.length();
+        appendQuoted(out, key);
+        out.append(':');
+        appendValue(out, in);
+        out.append(',');
+        members.add(new Member(key, memberStart, out.length()));
+    }
+
+    /** Ends the object. */
+    void close() throws MalformedCertificate {
+        if (members.isEmpty()) {
+            out.append('}');
+            return;
+        }
+        List<Member> sorted = new ArrayList<>(members);
+        sorted.sort(Comparator.comparing(Member::key));
+        for (int i = 1; i < sorted.size(); i++) {
+            if (sorted.get(i).key().equals(sorted.get(i - 1).key())) {
+                throw MalformedCertificate.repeatedKey(sorted.get(i).key());
+            }
+        }
+        if (!sorted.equals(members)) {
+            StringBuilder inOrder = new StringBuilder(out.length() - start);
+            for (Member member : sorted) {
+                inOrder.append(out, member.start(), member.end());
+            }
+            out.setLength(start + 1);
+            out.append(inOrder);
+        }
+        out.setCharAt(out.length() - 1, '}');
+    }
+
+    /** Goes past the value on whose first token {@code in} stands, checking it like any other. */
+    static void skipValue(JsonInput in) throws MalformedCertificate {
+        appendValue(new StringBuilder(), in);
+    }
+
+    private static void appendValue(StringBuilder out, JsonInput in) throws MalformedCertificate {
+        switch (in.token()) {
+            case START_OBJECT -> {
+                NormalObject object = new NormalObject(out);
+                while (in.next() == JsonToken.FIELD_NAME) {
+                    String key = in.text();
+                    in.next();
+                    object.add(key, in);
+                }
+                object.close();
+            }
+            case START_ARRAY -> {
+                out.append('[');
+                while (in.next() != JsonToken.END_ARRAY) {
+                    appendValue(out, in);
+                    out.append(',');
+                }
+                if (out.charAt(out.length() - 1) == ',') {
+                    out.setLength(out.length() - 1);
+                }
+                out.append(']');
+            }
+            case VALUE_STRING -> appendQuoted(out, in.text());
+            default -> {
+                String literal = in.text();
+                out.append(literal.equals("-0") ? "0" : literal);
+            }
+        }
+    }
+
+    private static void appendQuoted(StringBuilder out, String text) {
+        out.append('"');
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            switch (c) {
+                case '"' -> out.append("\\\"");
+                case '\\' -> out.append("\\\\");
+                case '\b' -> out.append("\\b");
+                case '\f' -> out.append("\\f");
+                case '\n' -> out.append("\\n");
+                case '\r' -> out.append("\\r");
+                case '\t' -> out.append("\\t");
+                default -> {
+                    if (c < ' ') {
+                        out.append("\\u00").append(HEX.charAt(c >> 4)).append(HEX.charAt(c & 0xf));
+                    } else {
+                        out.append(c);
+                    }
+                }
+            }
+        }
+        out.append('"');
+    }
+}

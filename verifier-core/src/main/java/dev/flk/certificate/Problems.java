@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.certificate;
+
+import java.util.EnumMap;
+import java.util.Map;
+
+/** The broken rules of one certificate, of which the first in the order of the fields is told. One thread's own. */
+final class Problems {
+    private final Map<Field, String> byField = new EnumMap<>(Field.class);
+
+    /** Notes that {@code field} breaks a rule; the first note of a field stands. */
+    void add(Field field, String rule) {
+        byField.putIfAbsent(field, field + " " + rule);
+    }
+
+    /** Notes a problem of {@code field} in words that are fixed. */
+    void addWhole(Field field, String problem) {
+        byField.putIfAbsent(field, problem);
+    }
+
+    /** Throws if anything was noted. */
+    void throwFirst() throws MalformedCertificate {
+        for (String problem : byField.values()) {
+            throw new MalformedCertificate(problem);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.certificate;
+
+import com.fasterxml.jackson.core.JsonToken;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.OptionalLong;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** The fields that no signature covers, read and checked in the second phase. One thread's own. */
+final class UnsignedFields {
+    static final String SCHEMA = "fractal-lba-kakeya";
+    static final String VERSION = "0.1";
+    static final int MAX_SCALES = 64;
+    static final int MAX_COUNTS = 256;
+    static final int MAX_V_STAR = 65_536;
+
+    private static final Set<Field> REQUIRED =
+            EnumSet.of(Field.SCHEMA, Field.VERSION, Field.SENT_AT, Field.SCALES, Field.N_J, Field.REGIME);
+
+    private final Problems problems;
+    private final Set<Field> seen = EnumSet.noneOf(Field.class);
+
+    long attempt = 1;
+
+    @Nullable
+    Instant sentAt;
+
+    @Nullable
+    Long seed;
+
+    final Set<Integer> scales = new LinkedHashSet<>();
+    final Map<String, Long> counts = new LinkedHashMap<>();
+
+    @Nullable
+    List<Double> vStar;
+
+    @Nullable
+    Regime regime;
+
+    FaultTolerance faultTolerance = FaultTolerance.NOTHING_SAID;
+
+    private UnsignedFields(Problems problems) {
+        this.problems = problems;
+    }
+
+    /** Reads what the first phase left as two well-formed objects, and notes each broken rule. */
+    static UnsignedFields read(String content, String aside, Problems problems) throws MalformedCertificate {
+        UnsignedFields fields = new UnsignedFields(problems);
+        fields.readObject(content);
+        fields.readObject(aside);
+        for (Field field : REQUIRED) {
+            if (!fields.seen.contains(field)) {
+                problems.add(field, "is missing");
+            }
+        }
+        return fields;
+    }
+
+    private void readObject(String text) throws MalformedCertificate {
+        try (JsonInput in = JsonInput.of(text)) {
+            FieldValues values = new FieldValues(in, problems);
+            in.next();
+            while (in.next() == JsonToken.FIELD_NAME) {
+                Field field = Field.named(in.text());
+                in.next();
+                if (field == null) {
+                    NormalObject.skipValue(in);
+                } else {
+                    seen.add(field);
+                    readField(field, in, values);
+                }
+            }
+        }
+    }
+
+    private void readField(Field field, JsonInput in, FieldValues values) throws MalformedCertificate {
+        switch (field) {
+            case SCHEMA -> readSchema(values);
+            case VERSION -> readVersion(values);
+            case ATTEMPT -> readAttempt(values);
+            case SENT_AT -> readSentAt(values);
+            case SEED -> {
+                OptionalLong value = values.int64(field);
+                seed = value.isPresent() ? value.getAsLong() : null;
+            }
+            case SCALES -> readScales(in, values);
+            case N_J -> readCounts(in, values);
+            case V_STAR -> readVStar(in, values);
+            case REGIME -> readRegime(values);
+            case SIG -> values.string(field);
+            case FT -> faultTolerance = FaultToleranceReader.read(in, values, problems);
+            default -> throw new IllegalStateException(field + " is signed");
+        }
+    }
+
+    private void readSchema(FieldValues values) throws MalformedCertificate {
+        String schema = values.string(Field.SCHEMA);
+        if (schema != null && !schema.equals(SCHEMA)) {
+            problems.add(Field.SCHEMA, "must be \"" + SCHEMA + "\"");
+        }
+    }
+
+    private void readVersion(FieldValues values) throws MalformedCertificate {
+        String version = values.string(Field.VERSION);
+        if (version != null && !version.equals(VERSION)) {
+            problems.add(
+                    Field.VERSION,
+                    MalformedCertificate.shown(version) + " is not understood; versions understood: " + VERSION);
+        }
+    }
+
+    private void readAttempt(FieldValues values) throws MalformedCertificate {
+        OptionalLong value = values.clampedInteger(Field.ATTEMPT, "must be an integer");
+        attempt = value.orElse(1);
+        if (attempt < 1) {
+            problems.add(Field.ATTEMPT, "must be at least 1");
+        }
+    }
+
+    private void readSentAt(FieldValues values) throws MalformedCertificate {
+        String text = values.string(Field.SENT_AT);
+        if (text != null) {
+            sentAt = Rfc3339.parse(text).orElse(null);
+            if (sentAt == null) {
+                problems.add(Field.SENT_AT, "must be an RFC 3339 time like 2026-01-19T10:30:45Z");
+            }
+        }
+    }
+
+    private void readRegime(FieldValues values) throws MalformedCertificate {
+        String name = values.string(Field.REGIME);
+        if (name != null) {
+            regime = Regime.parse(name).orElse(null);
+            if (regime == null) {
+                problems.add(Field.REGIME, "must be sticky, mixed or non_sticky");
+            }
+        }
+    }
+
+    private void readScales(JsonInput in, FieldValues values) throws MalformedCertificate {
+        if (in.token() != JsonToken.START_ARRAY) {
+            values.wrongType(Field.SCALES, "must be an array of integers");
+            return;
+        }
+        while (in.next() != JsonToken.END_ARRAY) {
+            OptionalLong scale = values.int64(Field.SCALES, "must be integers from 1 to 2147483647");
+            if (scale.isEmpty()) {
+                continue;
+            }
+            if (scale.getAsLong() < 1 || scale.getAsLong() > Integer.MAX_VALUE) {
+                problems.add(Field.SCALES, "must be from 1 to 2147483647, one is " + scale.getAsLong());
+            } else if (scales.size() == MAX_SCALES) {
+                problems.add(Field.SCALES, "must be at most " + MAX_SCALES);
+            } else if (!scales.add((int) scale.getAsLong())) {
+                problems.add(Field.SCALES, "must not repeat, " + scale.getAsLong() + " does");
+            }
+        }
+    }
+
+    private void readCounts(JsonInput in, FieldValues values) throws MalformedCertificate {
+        if (in.token() != JsonToken.START_OBJECT) {
+            values.wrongType(Field.N_J, "must be an object of integers");
+            return;
+        }
+        while (in.next() == JsonToken.FIELD_NAME) {
+            String key = in.text();
+            in.next();
+            if (!isPlainDecimal(key)) {
+                problems.add(
+                        Field.N_J,
+                        "must have decimal keys without leading zero, one is " + MalformedCertificate.shown(key));
+            }
+            OptionalLong count =
+                    values.int64(Field.N_J, "of " + MalformedCertificate.shown(key) + " must be a 64-bit integer");
+            if (counts.size() == MAX_COUNTS) {
+                problems.add(Field.N_J, "must have at most " + MAX_COUNTS + " keys");
+            } else if (count.isPresent()) {
+                counts.put(key, count.getAsLong());
+            }
+        }
+    }
+
+    private static boolean isPlainDecimal(String key) {
+        boolean digits = !key.isEmpty() && key.chars().allMatch(c -> c >= '0' && c <= '9');
+        return digits && (key.charAt(0) != '0' || key.length() == 1);
+    }
+
+    private void readVStar(JsonInput in, FieldValues values) throws MalformedCertificate {
+        if (in.token() != JsonToken.START_ARRAY) {
+            values.wrongType(Field.V_STAR, "must be an array of finite numbers");
+            return;
+        }
+        List<Double> elements = new ArrayList<>();
+        while (in.next() != JsonToken.END_ARRAY) {
+            if (elements.size() == MAX_V_STAR) {
+                problems.add(Field.V_STAR, "must have at most " + MAX_V_STAR + " elements");
+                NormalObject.skipValue(in);
+            } else {
+                OptionalDouble element = values.real(Field.V_STAR, "must be finite numbers");
+                element.ifPresent(elements::add);
+            }
+        }
+        vStar = elements;
+    }
+}
