@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.signing;
+
+/** One key that can tell its own signatures. Immutable, safe from any thread. */
+interface VerifyingKey {
+    KeyId id();
+
+    /** Whether {@code sig} is this key's base64 signature over {@code canonical}. */
+    boolean verifies(byte[] canonical, String sig);
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.verification;
+
+import dev.flk.canonical.CanonicalDouble;
+import dev.flk.canonical.CanonicalString;
+import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The answer to a certificate that was decided, which is recorded and given again to the byte. One JSON object in ASCII, no
+ * white space, no line end:
+ * {@code {"pcs_id":…,"accepted":…,"escalated":…,"D_hat":claimed,"recomputed_D_hat":…,"recomputed_budget":…,"regime":…,
+ * "reason":…,"policy":…}}, without the three recomputed members where D̂ could not be recomputed and without the reason
+ * where there is none.
+ */
+public final class OutcomeBody {
+    private OutcomeBody() {}
+
+    /** The bytes of the body; the status that goes with them is {@link Verdict#status}. */
+    public static byte[] render(Verdict verdict) {
+        return verdict.match(new Verdict.Cases<String>() {
+                    @Override
+                    public String accepted(Verdict.Accepted accepted) {
+                        return text(accepted, "true,\"escalated\":false", accepted.recomputed(), null);
+                    }
+
+                    @Override
+                    public String escalated(Verdict.Escalated escalated) {
+                        return text(escalated, "true,\"escalated\":true", escalated.recomputed(), escalated.reason());
+                    }
+
+                    @Override
+                    public String rejected(Verdict.Rejected rejected) {
+                        return text(rejected, "false,\"escalated\":true", rejected.recomputed(), rejected.reason());
+                    }
+                })
+                .getBytes(StandardCharsets.US_ASCII);
+    }
+
+    private static String text(
+            Verdict verdict, String acceptedAndEscalated, @Nullable Recomputed recomputed, @Nullable Reason reason) {
+        StringBuilder text = new StringBuilder(320);
+        text.append("{\"pcs_id\":\"").append(verdict.id());
+        text.append("\",\"accepted\":").append(acceptedAndEscalated);
+        text.append(",\"D_hat\":").append(CanonicalDouble.print(verdict.claimedDHat()));
+        if (recomputed != null) {
+            text.append(",\"recomputed_D_hat\":").append(CanonicalDouble.print(recomputed.dHat()));
+            text.append(",\"recomputed_budget\":").append(CanonicalDouble.print(recomputed.budget()));
+            text.append(",\"regime\":\"").append(recomputed.regime().wireName()).append('"');
+        }
+        if (reason != null) {
+            text.append(",\"reason\":");
+            CanonicalString.appendQuoted(text, reason.text());
+        }
+        return text.append(",\"policy\":\"")
+                .append(verdict.policyHash())
+                .append("\"}")
+                .toString();
+    }
+}

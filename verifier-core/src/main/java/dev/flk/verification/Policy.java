@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.verification;
+
+import dev.flk.canonical.CanonicalDouble;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * The numbers that a decision depends on beside the certificate. Each is finite and is kept as it is printed, rounded to 9
+ * decimals, so that {@link #text} tells all of it.
+ *
+ * @param tolD how far the claimed D̂ may be off, from 0
+ * @param tolCoh how far coh★ may be above 1, from 0
+ * @param tolBudget how far the claimed budget may be off, from 0
+ * @param base the budget of a certificate with r = 1, a small D̂ and coh★ = 0
+ * @param alpha weight of 1 − r
+ * @param beta weight of what D̂ has above {@code d0}
+ * @param gamma weight of coh★
+ * @param d0 the D̂ from which on it costs
+ */
+public record Policy(
+        double tolD, double tolCoh, double tolBudget, double base, double alpha, double beta, double gamma, double d0) {
+
+    private static final Pattern TEXT = Pattern.compile("tol_d=([^;]+);tol_coh=([^;]+);tol_budget=([^;]+);"
+            + "base=([^;]+);alpha=([^;]+);beta=([^;]+);gamma=([^;]+);d0=([^;]+)");
+
+    private static final int HASH_BYTES = 6;
+
+    public Policy {
+        tolD = tolerance("tol_d", tolD);
+        tolCoh = tolerance("tol_coh", tolCoh);
+        tolBudget = tolerance("tol_budget", tolBudget);
+        base = finite("base", base);
+        alpha = finite("alpha", alpha);
+        beta = finite("beta", beta);
+        gamma = finite("gamma", gamma);
+        d0 = finite("d0", d0);
+    }
+
+    /** The policy where nothing is configured. */
+    public static Policy defaults() {
+        return new Policy(0.15, 0.05, 0.01, 0.10, 0.30, 0.50, 0.20, 2.2);
+    }
+
+    /**
+     * The policy that {@code text} is the {@link #text} of.
+     *
+     * @throws IllegalArgumentException if it is not exactly such a text
+     */
+    public static Policy parse(String text) {
+        Matcher values = TEXT.matcher(text);
+        if (!values.matches()) {
+            throw new IllegalArgumentException("not a policy (tol_d=…;tol_coh=…;…;d0=…): " + text);
+        }
+        Policy policy = new Policy(
+                number(values, 1),
+                number(values, 2),
+                number(values, 3),
+                number(values, 4),
+                number(values, 5),
+                number(values, 6),
+                number(values, 7),
+                number(values, 8));
+        if (!policy.text().equals(text)) {
+            throw new IllegalArgumentException(
+                    "a policy that is spelled otherwise: " + text + " should be " + policy.text());
+        }
+        return policy;
+    }
+
+    /** All of it in one line: {@code tol_d=0.15;tol_coh=0.05;…;d0=2.2}. */
+    public String text() {
+        return "tol_d=" + CanonicalDouble.print(tolD)
+                + ";tol_coh=" + CanonicalDouble.print(tolCoh)
+                + ";tol_budget=" + CanonicalDouble.print(tolBudget)
+                + ";base=" + CanonicalDouble.print(base)
+                + ";alpha=" + CanonicalDouble.print(alpha)
+                + ";beta=" + CanonicalDouble.print(beta)
+                + ";gamma=" + CanonicalDouble.print(gamma)
+                + ";d0=" + CanonicalDouble.print(d0);
+    }
+
+    /** The first 12 hex digits of the SHA-256 of {@link #text}; computed at each call. */
+    public String hash() {
+        try {
+            byte[] sha256 = MessageDigest.getInstance("SHA-256").digest(text().getBytes(StandardCharsets.US_ASCII));
+            return HexFormat.of().formatHex(sha256, 0, HASH_BYTES);
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java platform has SHA-256", e);
+        }
+    }
+
+    private static double number(Matcher values, int group) {
+        try {
+            return Double.parseDouble(values.group(group));
+        } catch (NumberFormatException e) {
+            throw new IllegalArgumentException("not a number in a policy: " + values.group(group), e);
+        }
+    }
+
+    private static double tolerance(String name, double value) {
+        if (value < 0) {
+            throw new IllegalArgumentException(name + " must not be negative, this is " + value);
+        }
+        return finite(name, value);
+    }
+
+    private static double finite(String name, double value) {
+        if (!Double.isFinite(value)) {
+            throw new IllegalArgumentException(name + " must be a finite number, this is " + value);
+        }
+        return CanonicalDouble.round9(value);
+    }
+}
