@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.golden;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.canonical.CanonicalForm;
+import dev.flk.canonical.SignedFields;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.MalformedCertificate;
+import dev.flk.certificate.ParsedCertificate;
+import dev.flk.signing.HmacSigner;
+import dev.flk.signing.SignatureCheck;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class GoldenCanonicalTest {
+    static List<JsonNode> vectors() {
+        return Golden.lines("canonical.jsonl");
+    }
+
+    @Test
+    void file_hasAllVectors() {
+        assertThat(vectors()).hasSize(400);
+    }
+
+    @ParameterizedTest(name = "{index}")
+    @MethodSource("vectors")
+    void canonicalForm_isTheSignedText(JsonNode vector) throws MalformedCertificate {
+        assertThat(new String(canonical(vector), StandardCharsets.UTF_8)).isEqualTo(Golden.text(vector, "canonical"));
+    }
+
+    @ParameterizedTest(name = "{index}")
+    @MethodSource("vectors")
+    void check_valid_passes(JsonNode vector) throws MalformedCertificate {
+        ParsedCertificate parsed = CertificateReader.parse(Golden.certificate(vector));
+
+        assertThat(parsed.checkIgnoringClock().signed()).isEqualTo(parsed.signed());
+    }
+
+    @ParameterizedTest(name = "{index}")
+    @MethodSource("vectors")
+    void hmacSigner_makesTheVectorsSignature(JsonNode vector) throws MalformedCertificate {
+        HmacSigner signer = new HmacSigner(Golden.text(vector, "hmac_key"));
+
+        assertThat(signer.sign(canonical(vector))).isEqualTo(Golden.text(vector, "hmac"));
+    }
+
+    @ParameterizedTest(name = "{index}")
+    @MethodSource("vectors")
+    void hmacCheck_takesTheSignatureAndNoneAfterAChange(JsonNode vector) throws MalformedCertificate {
+        SignatureCheck check = SignatureCheck.hmac(List.of(Golden.text(vector, "hmac_key")));
+
+        assertOnlyOriginalVerifies(check, vector, Golden.text(vector, "hmac"));
+    }
+
+    @ParameterizedTest(name = "{index}")
+    @MethodSource("vectors")
+    void ed25519Check_takesTheSignatureAndNoneAfterAChange(JsonNode vector) throws MalformedCertificate {
+        SignatureCheck check = SignatureCheck.ed25519(List.of(Golden.text(vector, "ed25519_pub")));
+
+        assertOnlyOriginalVerifies(check, vector, Golden.text(vector, "ed25519"));
+    }
+
+    private static void assertOnlyOriginalVerifies(SignatureCheck check, JsonNode vector, String sig)
+            throws MalformedCertificate {
+        assertThat(check.verify(canonical(vector), sig)).isPresent();
+        for (SignedFields changed : eachFieldChanged(
+                CertificateReader.parse(Golden.certificate(vector)).signed())) {
+            assertThat(check.verify(CanonicalForm.of(changed), sig))
+                    .as("signature after a change to %s", changed)
+                    .isEmpty();
+        }
+    }
+
+    private static byte[] canonical(JsonNode vector) throws MalformedCertificate {
+        return CanonicalForm.of(
+                CertificateReader.parse(Golden.certificate(vector)).signed());
+    }
+
+    private static List<SignedFields> eachFieldChanged(SignedFields f) {
+        return List.of(
+                with(f, f.pcsId() + "0", f.shardId(), f.epoch(), f.merkleRoot()),
+                with(f, f.pcsId(), f.shardId() + " ", f.epoch(), f.merkleRoot()),
+                with(f, f.pcsId(), f.shardId(), f.epoch() ^ 1, f.merkleRoot()),
+                with(f, f.pcsId(), f.shardId(), f.epoch(), f.merkleRoot().toUpperCase(java.util.Locale.ROOT) + "."),
+                reals(f, other(f.dHat()), f.cohStar(), f.r(), f.budget()),
+                reals(f, f.dHat(), other(f.cohStar()), f.r(), f.budget()),
+                reals(f, f.dHat(), f.cohStar(), other(f.r()), f.budget()),
+                reals(f, f.dHat(), f.cohStar(), f.r(), other(f.budget())));
+    }
+
+    /** The next real that has another canonical text; a zero's is the one with the other sign. */
+    private static double other(double real) {
+        return real == 0 || Math.abs(real) < 1e6 ? real == 0 ? -real : real + 1e-9 : Math.nextUp(real);
+    }
+
+    private static SignedFields with(SignedFields f, String pcsId, String shardId, long epoch, String merkleRoot) {
+        return new SignedFields(pcsId, shardId, epoch, merkleRoot, f.dHat(), f.cohStar(), f.r(), f.budget());
+    }
+
+    private static SignedFields reals(SignedFields f, double dHat, double cohStar, double r, double budget) {
+        return new SignedFields(f.pcsId(), f.shardId(), f.epoch(), f.merkleRoot(), dHat, cohStar, r, budget);
+    }
+}
