@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.time.Instant;
+import org.junit.jupiter.api.Test;
+
+/** The directions of this module. */
+final class ArchitectureTest {
+    private static final JavaClasses CLASSES = new ClassFileImporter()
+            .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+            .importPackages("dev.flk");
+
+    @Test
+    void log_knowsNothingButBytes() {
+        classes()
+                .should()
+                .onlyDependOnClassesThat()
+                .resideInAnyPackage("dev.flk.wal..", "java..", "org.jspecify..")
+                .check(CLASSES);
+    }
+
+    @Test
+    void files_areTouchedThroughTheSeamOnly() {
+        noClasses()
+                .that()
+                .doNotBelongToAnyOf(DiskFiles.class)
+                .should()
+                .dependOnClassesThat()
+                .belongToAnyOf(Files.class, FileChannel.class)
+                .check(CLASSES);
+    }
+
+    @Test
+    void wallClock_isGivenIn() {
+        noClasses().should().callMethod(Instant.class, "now").check(CLASSES);
+        noClasses().should().callMethod(System.class, "currentTimeMillis").check(CLASSES);
+    }
+}

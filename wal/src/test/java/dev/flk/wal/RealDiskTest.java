@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The log as it runs: real files, its two threads, several appending threads. */
+final class RealDiskTest {
+    @TempDir
+    private Path directory;
+
+    private record Waiting(List<Entry> entries, CompletableFuture<Long> end) implements Append {
+        static Waiting of(String body) {
+            return new Waiting(List.of(SimulatedLog.entry(body)), new CompletableFuture<>());
+        }
+
+        @Override
+        public void forced(long firstSequence) {
+            end.complete(firstSequence);
+        }
+
+        @Override
+        public void failed(IOException cause) {
+            end.completeExceptionally(cause);
+        }
+    }
+
+    @Test
+    void append_fromSeveralThreads_acrossRotations_allReadBackInOrder() throws Exception {
+        int threads = 4;
+        int each = 300;
+        LogOptions options =
+                options().withSegments(64 * 1024, Duration.ofDays(1)).withFillAhead(16 * 1024);
+        Set<Long> sequences = new HashSet<>();
+        try (Log log = Log.start(options, LogListener.NONE)) {
+            var pool = Executors.newFixedThreadPool(threads);
+            List<Future<List<Long>>> results = new ArrayList<>();
+            for (int t = 0; t < threads; t++) {
+                int thread = t;
+                results.add(pool.submit(() -> {
+                    List<Long> mine = new ArrayList<>();
+                    for (int i = 0; i < each; i++) {
+                        Waiting append = Waiting.of("thread " + thread + " record " + i + " " + "x".repeat(i));
+                        assertThat(log.append(append)).isTrue();
+                        mine.add(append.end().get());
+                    }
+                    return mine;
+                }));
+            }
+            for (Future<List<Long>> result : results) {
+                List<Long> mine = result.get();
+                assertThat(mine).isSorted();
+                sequences.addAll(mine);
+            }
+            pool.shutdown();
+        }
+        assertThat(sequences).hasSize(threads * each);
+        assertThat(segments()).hasSizeGreaterThan(3);
+        try (LogReader reader = LogReader.open(new DiskFiles(), directory, "inbox", 1, OnDamage.STOP)) {
+            long expected = 1;
+            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
+                assertThat(record.sequence()).isEqualTo(expected++);
+                assertThat(new String(record.body(), StandardCharsets.UTF_8)).startsWith("thread ");
+            }
+            assertThat(expected).isEqualTo(threads * each + 1);
+        }
+    }
+
+    @Test
+    void fillAhead_growsTheSegmentBeforeItIsNeeded_andCloseCutsIt() throws Exception {
+        Path segment;
+        try (Log log = Log.start(options().withFillAhead(1 << 20), LogListener.NONE)) {
+            segment = directory.resolve(segments().get(0));
+            await().until(() -> Files.size(segment) > 1 << 20);
+            Waiting append = Waiting.of("a");
+            log.append(append);
+            append.end().get();
+        }
+        assertThat(Files.size(segment)).isLessThan(8192);
+    }
+
+    @Test
+    void close_finishesWhatIsQueued() throws Exception {
+        Waiting append = Waiting.of("a");
+        try (Log log = Log.start(options(), LogListener.NONE)) {
+            log.append(append);
+        }
+        assertThat(append.end()).isCompletedWithValue(1L);
+    }
+
+    @Test
+    void lock_secondOwner_isToldWhoHoldsIt() throws IOException {
+        try (Log log = Log.start(options(), LogListener.NONE)) {
+            assertThat(log.directory()).isEqualTo(directory);
+            assertThatThrownBy(() -> Log.start(options(), LogListener.NONE))
+                    .isInstanceOf(LogLockedException.class)
+                    .hasMessage("%s is in use by process %d; stop it, or use another directory"
+                            .formatted(directory, ProcessHandle.current().pid()));
+        }
+        Log.start(options(), LogListener.NONE).close();
+    }
+
+    private LogOptions options() {
+        return LogOptions.of(directory, "inbox", "policy");
+    }
+
+    private List<String> segments() throws IOException {
+        return new DiskFiles()
+                .list(directory).stream()
+                        .filter(name -> name.endsWith(SegmentList.SUFFIX))
+                        .toList();
+    }
+}
