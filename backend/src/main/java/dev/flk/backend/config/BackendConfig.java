@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.config;
 
+import dev.flk.verification.Policy;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -18,6 +19,7 @@ public record BackendConfig(
         LimitConfig limit,
         StorageConfig storage,
         SigningConfig signing,
+        Policy policy,
         Duration maxClockSkew,
         LogConfig log) {
 

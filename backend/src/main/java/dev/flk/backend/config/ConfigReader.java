@@ -4,6 +4,7 @@ package dev.flk.backend.config;
 import static dev.flk.backend.config.Notation.oneOf;
 
 import dev.flk.backend.config.HttpConfig.Login;
+import dev.flk.verification.Policy;
 import java.math.BigDecimal;
 import java.time.Duration;
 import java.util.List;
@@ -26,6 +27,7 @@ final class ConfigReader {
         LimitConfig limit = limit();
         SigningConfig signing = signing();
         StorageConfig storage = storage();
+        Policy policy = policy();
         LogConfig log = new LogConfig(
                 values.of(Key.LOG_LEVEL, oneOf(LogConfig.Level.class)),
                 values.of(Key.LOG_FORMAT, oneOf(LogConfig.Format.class)));
@@ -33,7 +35,7 @@ final class ConfigReader {
         if (http == null || limit == null || signing == null || storage == null) {
             return null;
         }
-        return values.section(() -> new BackendConfig(http, limit, storage, signing, maxClockSkew, log));
+        return values.section(() -> new BackendConfig(http, limit, storage, signing, policy, maxClockSkew, log));
     }
 
     private @Nullable HttpConfig http() {
@@ -97,6 +99,18 @@ final class ConfigReader {
                     case NONE -> new SigningConfig.Off();
                 }))
                 .orElse(null);
+    }
+
+    private Policy policy() {
+        return new Policy(
+                values.of(Key.TOL_D, Notation::tolerance),
+                values.of(Key.TOL_COH, Notation::tolerance),
+                values.of(Key.TOL_BUDGET, Notation::tolerance),
+                values.of(Key.BUDGET_BASE, Notation::real),
+                values.of(Key.BUDGET_ALPHA, Notation::real),
+                values.of(Key.BUDGET_BETA, Notation::real),
+                values.of(Key.BUDGET_GAMMA, Notation::real),
+                values.of(Key.BUDGET_D0, Notation::real));
     }
 
     private @Nullable StorageConfig storage() {

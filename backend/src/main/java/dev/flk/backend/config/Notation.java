@@ -102,7 +102,19 @@ final class Notation {
         if (!DECIMAL.matcher(text).matches()) {
             throw new IllegalArgumentException("no decimal number");
         }
-        return Double.parseDouble(text);
+        double value = Double.parseDouble(text);
+        if (!Double.isFinite(value)) {
+            throw new IllegalArgumentException("too large a number");
+        }
+        return value;
+    }
+
+    static double tolerance(String text) {
+        double value = real(text);
+        if (value < 0) {
+            throw new IllegalArgumentException("below 0");
+        }
+        return value;
     }
 
     static Path path(String text) {

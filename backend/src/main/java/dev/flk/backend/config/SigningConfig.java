@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.config;
 
-import java.util.Base64;
+import dev.flk.signing.SignatureCheck;
 import java.util.List;
 
 /** How signatures are checked; chosen by {@code PCS_SIGN_ALG}, which has no default. */
 public sealed interface SigningConfig {
+
+    /** The check that this describes. */
+    SignatureCheck check();
 
     /**
      * HMAC-SHA256.
@@ -25,6 +28,11 @@ public sealed interface SigningConfig {
                     .check();
             secrets = List.copyOf(secrets);
         }
+
+        @Override
+        public SignatureCheck check() {
+            return SignatureCheck.hmac(secrets.stream().map(Secret::text).toList());
+        }
     }
 
     /**
@@ -33,24 +41,27 @@ public sealed interface SigningConfig {
      * @param publicKeys in base64, 32 bytes each; any of them verifies
      */
     record Ed25519(List<String> publicKeys) implements SigningConfig {
-        private static final int KEY_BYTES = 32;
-
         /** Throws {@link InvalidConfig} if there is no key, or one that is none. */
         public Ed25519 {
             Rules rules = new Rules().require(!publicKeys.isEmpty(), "PCS_SIGN_ALG: ed25519 needs PCS_ED25519_PUB_B64");
             for (int i = 0; i < publicKeys.size(); i++) {
                 rules.require(
                         isKey(publicKeys.get(i)),
-                        "PCS_ED25519_PUB_B64: key %d of %d is not 32 bytes in base64"
+                        "PCS_ED25519_PUB_B64: key %d of %d is no Ed25519 public key, 32 bytes in padded base64"
                                 .formatted(i + 1, publicKeys.size()));
             }
             rules.check();
             publicKeys = List.copyOf(publicKeys);
         }
 
+        @Override
+        public SignatureCheck check() {
+            return SignatureCheck.ed25519(publicKeys);
+        }
+
         private static boolean isKey(String base64) {
             try {
-                return Base64.getDecoder().decode(base64).length == KEY_BYTES;
+                return !SignatureCheck.ed25519(List.of(base64)).keyIds().isEmpty();
             } catch (IllegalArgumentException e) {
                 return false;
             }
@@ -58,5 +69,10 @@ public sealed interface SigningConfig {
     }
 
     /** No check at all. */
-    record Off() implements SigningConfig {}
+    record Off() implements SigningConfig {
+        @Override
+        public SignatureCheck check() {
+            return SignatureCheck.none();
+        }
+    }
 }

@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every configuration key: what stands without it, what a value does, which values are refused. */
 class EveryKeyTest {
-    private static final String PUBLIC_KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    private static final String PUBLIC_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
     private static final Map<String, String> LEAST = Map.of("PCS_SIGN_ALG", "none");
     private static final Object NOT_READ_YET = "only its form is checked";
 
@@ -102,7 +102,18 @@ class EveryKeyTest {
                         c -> c.signing(),
                         new SigningConfig.Off(),
                         Map.of("PCS_SIGN_ALG", "ed25519", "PCS_ED25519_PUB_B64", PUBLIC_KEY + ", " + PUBLIC_KEY),
-                        new SigningConfig.Ed25519(List.of(PUBLIC_KEY, PUBLIC_KEY))),
+                        new SigningConfig.Ed25519(List.of(PUBLIC_KEY, PUBLIC_KEY)),
+                        "AAAA",
+                        PUBLIC_KEY + ",",
+                        PUBLIC_KEY.replace("=", "")),
+                tolerance(Key.TOL_D, c -> c.policy().tolD(), 0.15),
+                tolerance(Key.TOL_COH, c -> c.policy().tolCoh(), 0.05),
+                tolerance(Key.TOL_BUDGET, c -> c.policy().tolBudget(), 0.01),
+                real(Key.BUDGET_BASE, c -> c.policy().base(), 0.1),
+                real(Key.BUDGET_ALPHA, c -> c.policy().alpha(), 0.3),
+                real(Key.BUDGET_BETA, c -> c.policy().beta(), 0.5),
+                real(Key.BUDGET_GAMMA, c -> c.policy().gamma(), 0.2),
+                real(Key.BUDGET_D0, c -> c.policy().d0(), 2.2),
                 row(Key.WAL_DIR, c -> c.storage().walDir(), Path.of("data/wal"), "/var/w", Path.of("/var/w"), "a\0b"),
                 duration(Key.WAL_RETENTION, c -> c.storage().walRetention(), Duration.ofDays(14), "0", "13d"),
                 row(
@@ -225,6 +236,14 @@ class EveryKeyTest {
         var malformed = Stream.concat(
                 Stream.of("10", "1w", "-1s", "9999999d", "999999999999999d", "1.5h"), Stream.of(malformedToo));
         return row(key, read, byDefault, "1000h", Duration.ofHours(1000), malformed.toArray(String[]::new));
+    }
+
+    private static Row tolerance(Key key, Function<BackendConfig, Object> read, double byDefault) {
+        return row(key, read, byDefault, "0.25", 0.25, "-0.01", "NaN", "1e999", "0,1", "x");
+    }
+
+    private static Row real(Key key, Function<BackendConfig, Object> read, double byDefault) {
+        return row(key, read, byDefault, "-1.5e1", -15.0, "Infinity", "1e999", "0,1", "0x1p3");
     }
 
     private static Map<String, String> login(String user, String password) {

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.http.Answer.Header;
+import dev.flk.backend.metrics.Meters;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.codec.http.DefaultFullHttpResponse;
+import io.netty.handler.codec.http.DefaultHttpHeadersFactory;
+import io.netty.handler.codec.http.EmptyHttpHeaders;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaderValues;
+import io.netty.handler.codec.http.HttpHeaders;
+import io.netty.handler.codec.http.HttpResponseStatus;
+import io.netty.handler.codec.http.HttpVersion;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.Optional;
+
+/**
+ * The requests of a connection that wait for their answers, in the order in which the answers go out, whenever they come.
+ * Owned by the event loop.
+ */
+final class AnswerOrder {
+    private final Deque<Exchange> waiting = new ArrayDeque<>();
+    private final DateHeader date;
+    private final Meters meters;
+
+    AnswerOrder(DateHeader date, Meters meters) {
+        this.date = date;
+        this.meters = meters;
+    }
+
+    void add(Exchange exchange) {
+        waiting.add(exchange);
+    }
+
+    boolean isEmpty() {
+        return waiting.isEmpty();
+    }
+
+    int size() {
+        return waiting.size();
+    }
+
+    Optional<Exchange> last() {
+        return Optional.ofNullable(waiting.peekLast());
+    }
+
+    /** What the bodies of those that wait take. */
+    long heldBytes() {
+        long bytes = 0;
+        for (Exchange exchange : waiting) {
+            bytes += exchange.heldBytes();
+        }
+        return bytes;
+    }
+
+    /**
+     * Writes, without flushing, every answer whose turn has come.
+     *
+     * @param written told of each answer when the network has taken it
+     * @return the write of the connection's last answer, if that was among them
+     */
+    Optional<ChannelFuture> write(ChannelHandlerContext context, ChannelFutureListener written) {
+        for (Exchange next = waiting.peek(); next != null; next = waiting.peek()) {
+            Answer answer = next.answer();
+            if (answer == null) {
+                if (next.wantsContinue()) {
+                    next.setWantsContinue(false);
+                    context.write(response(HttpResponseStatus.CONTINUE, new byte[0], headers()))
+                            .addListener(written);
+                }
+                return Optional.empty();
+            }
+            waiting.remove();
+            ChannelFuture write = context.write(response(next, answer)).addListener(written);
+            meters.answered(answer.status());
+            if (next.isLast()) {
+                waiting.clear();
+                return Optional.of(write);
+            }
+        }
+        return Optional.empty();
+    }
+
+    private DefaultFullHttpResponse response(Exchange exchange, Answer answer) {
+        HttpHeaders headers = headers();
+        headers.set(HttpHeaderNames.CONTENT_TYPE, answer.contentType());
+        headers.setInt(HttpHeaderNames.CONTENT_LENGTH, answer.body().length);
+        headers.set(HttpHeaderNames.DATE, date.now());
+        for (Header header : answer.headers()) {
+            headers.set(header.name(), header.value());
+        }
+        if (exchange.isLast()) {
+            headers.set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+        } else if (exchange.isHttp10()) {
+            headers.set(HttpHeaderNames.CONNECTION, HttpHeaderValues.KEEP_ALIVE);
+        }
+        byte[] body = exchange.isHead() ? new byte[0] : answer.body();
+        return response(HttpResponseStatus.valueOf(answer.status()), body, headers);
+    }
+
+    private static DefaultFullHttpResponse response(HttpResponseStatus status, byte[] body, HttpHeaders headers) {
+        return new DefaultFullHttpResponse(
+                HttpVersion.HTTP_1_1, status, Unpooled.wrappedBuffer(body), headers, EmptyHttpHeaders.INSTANCE);
+    }
+
+    /** Every name and value is ours, and needs no check. */
+    private static HttpHeaders headers() {
+        return DefaultHttpHeadersFactory.headersFactory().withValidation(false).newHeaders();
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.config.HttpConfig;
+import dev.flk.backend.ingest.Submission;
+import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.RejectReason;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.LongSupplier;
+
+/**
+ * {@code POST /v1/pcs/batch}: NDJSON, a certificate a line.
+ *
+ * <p>A line ends with a newline, or a carriage return and a newline; the last may end with the body. An empty line
+ * between others is a line, and as a certificate malformed: answers are told apart by their place. A batch without any
+ * line is a 400.
+ */
+final class BatchHandler implements Endpoint {
+    private final HttpConfig config;
+    private final Meters meters;
+    private final LongSupplier nanoTicker;
+
+    BatchHandler(HttpConfig config, Meters meters, LongSupplier nanoTicker) {
+        this.config = config;
+        this.meters = meters;
+        this.nanoTicker = nanoTicker;
+    }
+
+    @Override
+    public int maxBodyBytes() {
+        return config.maxBatchBytes();
+    }
+
+    @Override
+    public void serve(Request request, Exchange exchange) {
+        byte[] body = request.body();
+        int lines = countLines(body);
+        if (lines == 0) {
+            exchange.answer(Refusal.badRequest("empty batch, send a certificate a line"));
+        } else if (lines > config.maxBatchLines()) {
+            meters.rejected(RejectReason.TOO_LARGE);
+            exchange.answer(Refusal.tooManyLines(config.maxBatchLines()));
+        } else {
+            submit(body, new BatchAnswer(lines, config.maxBodyBytes()), request, exchange);
+        }
+    }
+
+    private void submit(byte[] body, BatchAnswer answer, Request request, Exchange exchange) {
+        List<Submission> submissions = new ArrayList<>(answer.lines());
+        int start = 0;
+        for (int line = 0; line < answer.lines(); line++) {
+            int newline = endOfLine(body, start);
+            int end = newline > start && newline < body.length && body[newline - 1] == '\r' ? newline - 1 : newline;
+            if (end - start > config.maxBodyBytes()) {
+                meters.rejected(RejectReason.TOO_LARGE);
+            } else {
+                int place = line;
+                submissions.add(new Submission(Arrays.copyOfRange(body, start, end), outcome -> {
+                    if (answer.take(place, outcome)) {
+                        finish(answer, request, exchange);
+                    }
+                }));
+            }
+            start = newline + 1;
+        }
+        if (answer.expect(submissions.size())) {
+            finish(answer, request, exchange);
+        }
+        exchange.submit(submissions);
+    }
+
+    private void finish(BatchAnswer answer, Request request, Exchange exchange) {
+        exchange.answerLater(() -> {
+            long nanos = nanoTicker.getAsLong() - request.arrivedNanos();
+            for (int line = 0; line < answer.lines(); line++) {
+                meters.submit.observeNanos(nanos);
+            }
+            return answer.render();
+        });
+    }
+
+    private static int countLines(byte[] body) {
+        int lines = body.length > 0 && body[body.length - 1] != '\n' ? 1 : 0;
+        for (byte b : body) {
+            lines += b == '\n' ? 1 : 0;
+        }
+        return lines;
+    }
+
+    private static int endOfLine(byte[] body, int start) {
+        int end = start;
+        while (end < body.length && body[end] != '\n') {
+            end++;
+        }
+        return end;
+    }
+}

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.config.HttpConfig;
+import io.netty.buffer.ByteBufHolder;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.DuplexChannel;
+import io.netty.handler.codec.http.HttpContent;
+import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http.LastHttpContent;
+import io.netty.util.ReferenceCountUtil;
+import io.netty.util.concurrent.Future;
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Queue;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One connection: reads requests one after the other, writes answers in their order. Owned by its event loop.
+ *
+ * <p>When as many requests wait for answers as may, or the client does not read, nothing more is read until that changes.
+ * After a refusal the rest of the request is read and thrown away, within bounds, since closing a connection with unread
+ * bytes would take the answer from the client.
+ */
+final class Connection extends ChannelInboundHandlerAdapter {
+    private static final Logger log = LoggerFactory.getLogger(Connection.class);
+    private static final int MAX_WAITING_REQUESTS = 32;
+    private static final long MAX_IGNORED_BYTES = 64 << 20;
+    private static final long STOP_LINGER_NANOS = 1_000_000_000;
+
+    private final ServerParts server;
+    private final HttpConfig config;
+    private final Loop loop;
+    private final RequestDecoder decoder;
+    private final AnswerOrder order;
+    private final ChannelFutureListener written = future -> touch();
+
+    /** Set when the handler is added, before anything else is called. */
+    private @Nullable ChannelHandlerContext context;
+
+    private @Nullable Incoming incoming;
+    private Reading reading = Reading.REQUESTS;
+    private final Queue<Object> unread = new ArrayDeque<>();
+    private boolean paused;
+    private boolean lastAnswerWritten;
+    private boolean inputEnded;
+    private boolean stopping;
+    private long ignoredBytes;
+    private long quietSinceNanos;
+
+    /** What is done with what comes in. */
+    private enum Reading {
+        /** It is requests. */
+        REQUESTS,
+        /** It is no longer of interest; the client has said that it will send nothing more, or has sent it. */
+        NOTHING,
+        /** It is no longer of interest, but must be read for the client to see the last answer. */
+        IGNORED
+    }
+
+    Connection(ServerParts server, Loop loop, RequestDecoder decoder) {
+        this.server = server;
+        this.config = server.config();
+        this.loop = loop;
+        this.decoder = decoder;
+        this.order = new AnswerOrder(loop.date(), server.meters());
+    }
+
+    @Override
+    public void handlerAdded(ChannelHandlerContext added) {
+        context = added;
+        touch();
+        loop.add(this);
+    }
+
+    @Override
+    public void handlerRemoved(ChannelHandlerContext removed) {
+        unread.forEach(ReferenceCountUtil::release);
+        unread.clear();
+        abortIncoming();
+        reading = Reading.NOTHING;
+        loop.remove(this);
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext read, Object message) {
+        unread.add(message);
+        readOn();
+    }
+
+    private void take(Object message) {
+        try {
+            if (reading != Reading.REQUESTS) {
+                ignore(message);
+                return;
+            }
+            if (message instanceof HttpRequest request) {
+                begin(new RequestHead(request));
+            }
+            if (message instanceof HttpContent content && incoming != null) {
+                continueWith(content, incoming);
+            }
+        } finally {
+            ReferenceCountUtil.release(message);
+        }
+    }
+
+    @Override
+    public void userEventTriggered(ChannelHandlerContext triggered, Object event) {
+        if (event instanceof ChannelInputShutdownEvent) {
+            inputEnded = true;
+            endInputIfRead();
+        }
+    }
+
+    @Override
+    public void channelWritabilityChanged(ChannelHandlerContext changed) {
+        pauseOrResume();
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext caught, Throwable cause) {
+        // an IOException is a client that went away
+        if (!(cause instanceof IOException)) {
+            log.error("A connection ends after an unexpected failure", cause);
+        }
+        close();
+    }
+
+    /** Writes the answers whose turn has come. */
+    void writeReady() {
+        if (!channel().isActive()) {
+            return;
+        }
+        order.write(context(), written).ifPresent(last -> last.addListener(this::endOutput));
+        context().flush();
+        pauseOrResume();
+    }
+
+    /** Ends what takes longer than it may. */
+    void tick(long nowNanos) {
+        OptionalLong headerSince = decoder.headerSinceNanos();
+        long quietNanos = nowNanos - quietSinceNanos;
+        if (lastAnswerWritten) {
+            closeIf(quietNanos
+                    > (stopping ? STOP_LINGER_NANOS : config.bodyTimeout().toNanos()));
+        } else if (incoming != null) {
+            if (nowNanos - incoming.sinceNanos() > config.bodyTimeout().toNanos()) {
+                refuse(incoming.exchange(), incoming.tooSlow());
+            }
+        } else if (headerSince.isPresent() && reading == Reading.REQUESTS) {
+            // while reading was paused, it was not the client who was slow
+            long slowNanos = Math.min(nowNanos - headerSince.getAsLong(), quietNanos);
+            if (!paused && slowNanos > config.headerTimeout().toNanos()) {
+                refuse(unreadable(), Refusal.tooSlow());
+            }
+        } else {
+            closeIf(order.isEmpty() && quietNanos > config.idleTimeout().toNanos());
+        }
+    }
+
+    /** Serves what is under way, then ends. */
+    void finish() {
+        stopping = true;
+        if (incoming != null) {
+            incoming.exchange().makeLast();
+        } else if (decoder.headerSinceNanos().isEmpty() && reading == Reading.REQUESTS) {
+            reading = Reading.IGNORED;
+            order.last().ifPresentOrElse(Exchange::makeLast, this::close);
+            pauseOrResume();
+        }
+    }
+
+    /** Ends at once. */
+    void close() {
+        var unused = context().close();
+    }
+
+    private void begin(RequestHead head) {
+        Exchange exchange = new Exchange(this, loop, head);
+        order.add(exchange);
+        Optional<Answer> problem = head.problem();
+        if (problem.isPresent()) {
+            refuse(exchange, problem.get());
+            return;
+        }
+        if (stopping || !head.keepsAlive()) {
+            exchange.makeLast();
+        }
+        Incoming next = Incoming.of(head, exchange, server);
+        Optional<Answer> refusal = next.refusal();
+        if (refusal.isPresent()) {
+            refuse(exchange, refusal.get());
+        } else if (next.needsNoBody()) {
+            endWith(exchange);
+            next.serve(server.nanoTicker().getAsLong());
+        } else {
+            incoming = next;
+            if (head.holdsBodyBack()) {
+                exchange.setWantsContinue(true);
+                writeReady();
+            }
+        }
+    }
+
+    private void continueWith(HttpContent content, Incoming current) {
+        Optional<Answer> refusal = content.decoderResult().isFailure()
+                ? Optional.of(Refusal.malformed(content.decoderResult().cause()))
+                : current.take(content.content());
+        if (refusal.isPresent()) {
+            refuse(current.exchange(), refusal.get());
+        } else if (content instanceof LastHttpContent) {
+            incoming = null;
+            touch();
+            if (current.exchange().isLast()) {
+                reading = stopping ? Reading.IGNORED : Reading.NOTHING;
+            }
+            current.serve(quietSinceNanos);
+            pauseOrResume();
+        }
+    }
+
+    /** Answers the last request, reads no more of them, and throws away what comes. */
+    private void refuse(Exchange exchange, Answer answer) {
+        abortIncoming();
+        endWith(exchange);
+        exchange.complete(answer);
+        writeReady();
+    }
+
+    private Exchange unreadable() {
+        Exchange exchange = new Exchange(this, loop);
+        order.add(exchange);
+        return exchange;
+    }
+
+    private void endWith(Exchange exchange) {
+        exchange.makeLast();
+        reading = Reading.IGNORED;
+    }
+
+    private void ignore(Object message) {
+        if (message instanceof ByteBufHolder holder) {
+            ignoredBytes += holder.content().readableBytes();
+        }
+        if (message instanceof LastHttpContent && !stopping) {
+            reading = Reading.NOTHING;
+        }
+        closeIf(lastAnswerWritten && hasReadEnough());
+        pauseOrResume();
+    }
+
+    /** The network has taken the last answer. */
+    private void endOutput(Future<? super Void> last) {
+        lastAnswerWritten = true;
+        touch();
+        if (hasReadEnough() || !last.isSuccess()) {
+            close();
+        } else {
+            channel().shutdownOutput().addListener(ChannelFutureListener.CLOSE_ON_FAILURE);
+        }
+    }
+
+    private boolean hasReadEnough() {
+        return reading == Reading.NOTHING || ignoredBytes > MAX_IGNORED_BYTES;
+    }
+
+    /** What was sent before the client shut down its side is served first. */
+    private void endInputIfRead() {
+        if (!inputEnded || paused) {
+            return;
+        }
+        if (incoming != null) {
+            refuse(incoming.exchange(), Refusal.badRequest("the body ended too early"));
+        }
+        boolean mayCome = reading == Reading.REQUESTS;
+        reading = Reading.NOTHING;
+        if (mayCome) {
+            order.last().ifPresentOrElse(Exchange::makeLast, this::close);
+        }
+        closeIf(lastAnswerWritten);
+    }
+
+    private void pauseOrResume() {
+        boolean wanted = switch (reading) {
+            case REQUESTS -> incoming != null || mayBegin();
+            case NOTHING, IGNORED -> ignoredBytes <= MAX_IGNORED_BYTES;
+        };
+        if (wanted != paused || !channel().isOpen()) {
+            return;
+        }
+        paused = !wanted;
+        if (wanted) {
+            touch();
+        }
+        if (!inputEnded) {
+            // after the end there is nothing to read, and Netty's epoll fails when it is asked to
+            channel().config().setAutoRead(wanted);
+        }
+        readOn();
+    }
+
+    /** The decoder may have given more than is wanted just now. */
+    private void readOn() {
+        while (!paused && !unread.isEmpty()) {
+            take(unread.remove());
+        }
+        endInputIfRead();
+    }
+
+    private boolean mayBegin() {
+        return order.size() < MAX_WAITING_REQUESTS
+                && order.heldBytes() < config.maxBatchBytes()
+                && channel().isWritable();
+    }
+
+    private void abortIncoming() {
+        if (incoming != null) {
+            incoming.abort();
+            incoming = null;
+        }
+    }
+
+    private void closeIf(boolean condition) {
+        if (condition) {
+            close();
+        }
+    }
+
+    private void touch() {
+        quietSinceNanos = server.nanoTicker().getAsLong();
+    }
+
+    private DuplexChannel channel() {
+        return (DuplexChannel) context().channel();
+    }
+
+    private ChannelHandlerContext context() {
+        return Objects.requireNonNull(context);
+    }
+}

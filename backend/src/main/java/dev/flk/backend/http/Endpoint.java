@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+/** What stands behind a route. Called on the event loop of the connection; must not block. */
+interface Endpoint {
+    /** The longest body that it reads; 0: it reads none, and whatever comes is thrown away. */
+    int maxBodyBytes();
+
+    /** Serves a request and, now or later, on any thread, answers it exactly once. */
+    void serve(Request request, Exchange exchange);
+
+    /** An endpoint that reads no body. */
+    static Endpoint bodyless(Bodyless endpoint) {
+        return new Endpoint() {
+            @Override
+            public int maxBodyBytes() {
+                return 0;
+            }
+
+            @Override
+            public void serve(Request request, Exchange exchange) {
+                endpoint.serve(request, exchange);
+            }
+        };
+    }
+
+    /** An endpoint that gives the same answer to everything. */
+    static Endpoint always(Answer answer) {
+        return bodyless((request, exchange) -> exchange.answer(answer));
+    }
+
+    /** As {@link Endpoint#serve}. */
+    interface Bodyless {
+        void serve(Request request, Exchange exchange);
+    }
+}

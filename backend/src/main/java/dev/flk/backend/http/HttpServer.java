@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.config.HttpConfig;
+import dev.flk.backend.ingest.Ingest;
+import dev.flk.backend.metrics.Meters;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoop;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.ServerChannel;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.handler.codec.http.HttpResponseEncoder;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The HTTP server: an event loop per core, which accept, read and write. {@link #start} and {@link #close} are for one
+ * thread, which is none of the loops. Nothing here is durable: an answer is what ingest says, in its order.
+ */
+public final class HttpServer implements AutoCloseable {
+    private static final int BACKLOG = 1024;
+    private static final Duration LONGEST_TICK = Duration.ofMillis(500);
+    /** Time-outs are late by up to a part of this size. */
+    private static final int TICKS_PER_TIMEOUT = 4;
+    /** The part of the heap that bodies may take. */
+    private static final int HEAP_PART = 4;
+
+    private final ServerParts parts;
+    private final Ingest ingest;
+    private final InstantSource clock;
+    private final LongSupplier nanoTicker;
+    private final Duration stopWithin;
+    private final Map<EventLoop, Loop> loops = new ConcurrentHashMap<>();
+    private @Nullable EventLoopGroup group;
+    private @Nullable Channel listener;
+
+    /**
+     * Takes no resources yet.
+     *
+     * @param readiness what {@code /readyz} tells; asked on an event loop
+     * @param clock for the {@code Date} of answers
+     * @param nanoTicker monotonic time, for time-outs and timings
+     * @param stopWithin how long {@link #close} lets requests finish
+     */
+    public HttpServer(
+            HttpConfig config,
+            Ingest ingest,
+            Readiness readiness,
+            Meters meters,
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            Duration stopWithin) {
+        OpsHandler ops = new OpsHandler(readiness, meters, new MetricsGuard(config.metricsLogin()));
+        Routes routes = new Routes(
+                new SubmitHandler(config.maxBodyBytes(), meters, nanoTicker),
+                new BatchHandler(config, meters, nanoTicker),
+                Endpoint.bodyless(new LookUpHandler(ingest)::serve),
+                ops);
+        BodyBudget budget = new BodyBudget(Runtime.getRuntime().maxMemory() / HEAP_PART);
+        this.parts = new ServerParts(config, routes, budget, meters, nanoTicker);
+        this.ingest = ingest;
+        this.clock = clock;
+        this.nanoTicker = nanoTicker;
+        this.stopWithin = stopWithin;
+        meters.httpConnections.watch(
+                () -> loops.values().stream().mapToInt(Loop::connectionCount).sum());
+    }
+
+    /**
+     * Listens.
+     *
+     * @return the port, which is the configured one unless that is 0
+     * @throws IOException if the address can't be bound; nothing is left open then
+     */
+    public int start() throws IOException {
+        HttpConfig config = parts.config();
+        EventLoopGroup started = new MultiThreadIoEventLoopGroup(
+                Runtime.getRuntime().availableProcessors(),
+                new DefaultThreadFactory("flk-http"),
+                Epoll.isAvailable() ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
+        group = started;
+        ChannelFuture bound = new ServerBootstrap()
+                .group(started)
+                .channel(serverChannel())
+                .option(ChannelOption.SO_BACKLOG, BACKLOG)
+                .option(ChannelOption.SO_REUSEADDR, true)
+                // a client that has sent its request may shut down its side and still wait for the answer
+                .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
+                .childHandler(new Initializer())
+                .bind(new InetSocketAddress(config.bindAddress(), config.port()))
+                .awaitUninterruptibly();
+        if (!bound.isSuccess()) {
+            endLoops(started);
+            throw new IOException(
+                    "can't listen on %s port %d: %s; choose another BIND_ADDR or PORT"
+                            .formatted(
+                                    config.bindAddress(),
+                                    config.port(),
+                                    bound.cause().getMessage()),
+                    bound.cause());
+        }
+        listener = bound.channel();
+        return ((InetSocketAddress) bound.channel().localAddress()).getPort();
+    }
+
+    /** Stops to accept, lets requests finish that are under way, but not longer than was said, then closes everything. */
+    @Override
+    public void close() {
+        if (listener == null || group == null) {
+            return;
+        }
+        listener.close().awaitUninterruptibly();
+        var all = CompletableFuture.allOf(
+                loops.values().stream().map(Loop::finish).toArray(CompletableFuture[]::new));
+        all.completeOnTimeout(null, stopWithin.toNanos(), TimeUnit.NANOSECONDS).join();
+        loops.values().forEach(Loop::closeAll);
+        endLoops(group);
+        listener = null;
+    }
+
+    private static void endLoops(EventLoopGroup group) {
+        group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
+    }
+
+    private static Class<? extends ServerChannel> serverChannel() {
+        return Epoll.isAvailable() ? EpollServerSocketChannel.class : NioServerSocketChannel.class;
+    }
+
+    private Loop loopOf(Channel channel) {
+        return loops.computeIfAbsent(channel.eventLoop(), eventLoop -> {
+            Loop loop = new Loop(eventLoop, ingest, clock, nanoTicker);
+            loop.tickEvery(tick());
+            return loop;
+        });
+    }
+
+    private Duration tick() {
+        HttpConfig config = parts.config();
+        Duration tick = LONGEST_TICK;
+        for (Duration timeout : new Duration[] {config.headerTimeout(), config.bodyTimeout(), config.idleTimeout()}) {
+            Duration part = timeout.dividedBy(TICKS_PER_TIMEOUT).plusMillis(1);
+            tick = part.compareTo(tick) < 0 ? part : tick;
+        }
+        return tick;
+    }
+
+    private final class Initializer extends ChannelInitializer<SocketChannel> {
+        @Override
+        protected void initChannel(SocketChannel channel) {
+            RequestDecoder decoder = new RequestDecoder(nanoTicker);
+            channel.pipeline()
+                    .addLast(decoder)
+                    .addLast(new HttpResponseEncoder())
+                    .addLast(new Connection(parts, loopOf(channel), decoder));
+        }
+    }
+}

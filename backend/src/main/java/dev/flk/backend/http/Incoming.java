@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.http.BodyBuffer.Taken;
+import dev.flk.backend.ingest.Outcome;
+import dev.flk.backend.metrics.RejectReason;
+import io.netty.buffer.ByteBuf;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import java.io.IOException;
+import java.util.Locale;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A request whose body is being read: collected if its endpoint takes one, else thrown away. Owned by the event loop. */
+final class Incoming {
+    private static final Logger log = LoggerFactory.getLogger(Incoming.class);
+
+    private static final Endpoint UNKNOWN_CODING = Endpoint.always(Refusal.unknownCoding());
+
+    private final RequestHead head;
+    private final ContentCoding coding;
+    private final Endpoint endpoint;
+    private final Exchange exchange;
+    private final ServerParts server;
+    private final BodyBuffer body;
+    private final int maxReadBytes;
+    private final long sinceNanos;
+    private long skippedBytes;
+
+    private Incoming(RequestHead head, ContentCoding coding, Endpoint endpoint, Exchange exchange, ServerParts server) {
+        this.head = head;
+        this.coding = coding;
+        this.endpoint = endpoint;
+        this.exchange = exchange;
+        this.server = server;
+        this.sinceNanos = server.nanoTicker().getAsLong();
+        this.maxReadBytes = takesBody()
+                ? coding.mostEncoded(endpoint.maxBodyBytes())
+                : server.config().maxBodyBytes();
+        this.body = new BodyBuffer(maxReadBytes, head.declaredBytes(), server.budget());
+    }
+
+    static Incoming of(RequestHead head, Exchange exchange, ServerParts server) {
+        Endpoint endpoint = server.routes().find(head.method(), head.path());
+        Optional<ContentCoding> coding = head.coding();
+        return coding.isEmpty() && endpoint.maxBodyBytes() > 0
+                ? new Incoming(head, ContentCoding.IDENTITY, UNKNOWN_CODING, exchange, server)
+                : new Incoming(head, coding.orElse(ContentCoding.IDENTITY), endpoint, exchange, server);
+    }
+
+    Exchange exchange() {
+        return exchange;
+    }
+
+    /** When its head had come. */
+    long sinceNanos() {
+        return sinceNanos;
+    }
+
+    /** Why not even the beginning of the body is wanted; empty if it is. */
+    Optional<Answer> refusal() {
+        return takesBody() && announcesTooMuch() ? refusal(Taken.TOO_LONG) : Optional.empty();
+    }
+
+    /**
+     * Whether it is served at once, and the connection ends with it: it takes no body, and the one that is announced is
+     * too long to wait for, or may never come, since nobody will ask the client to go on.
+     */
+    boolean needsNoBody() {
+        return !takesBody() && (announcesTooMuch() || head.holdsBodyBack());
+    }
+
+    /** Takes the next part of the body; an answer if it can't be taken, and the rest is not to be read. */
+    Optional<Answer> take(ByteBuf part) {
+        if (!part.isReadable()) {
+            return Optional.empty();
+        }
+        exchange.setWantsContinue(false);
+        if (takesBody()) {
+            return refusal(body.append(part));
+        }
+        skippedBytes += part.readableBytes();
+        return refusal(skippedBytes <= maxReadBytes ? Taken.YES : Taken.TOO_LONG);
+    }
+
+    /** The answer to a body that took too long. */
+    Answer tooSlow() {
+        count(RejectReason.SLOW);
+        return Refusal.tooSlow();
+    }
+
+    /** Serves the request, its body being complete, or answers why not. */
+    void serve(long arrivedNanos) {
+        exchange.hold(body);
+        if (coding == ContentCoding.IDENTITY || !takesBody()) {
+            serve(body.exact(), arrivedNanos);
+            return;
+        }
+        BodyBuffer decoded = new BodyBuffer(endpoint.maxBodyBytes(), BodyBuffer.UNKNOWN_LENGTH, server.budget());
+        try {
+            Optional<Answer> refusal = refusal(coding.decode(body.exact(), decoded));
+            exchange.hold(decoded);
+            refusal.ifPresentOrElse(exchange::answer, () -> serve(decoded.exact(), arrivedNanos));
+        } catch (IOException e) {
+            decoded.release();
+            exchange.answer(
+                    Refusal.badRequest("body is not valid " + coding.name().toLowerCase(Locale.ROOT)));
+        }
+    }
+
+    /** Lets go of what was read. */
+    void abort() {
+        body.release();
+    }
+
+    private void serve(byte[] bytes, long arrivedNanos) {
+        Request request = new Request(
+                head.path(),
+                bytes,
+                head.headers().get(HttpHeaderNames.ACCEPT),
+                head.headers().get(HttpHeaderNames.AUTHORIZATION),
+                arrivedNanos);
+        try {
+            endpoint.serve(request, exchange);
+        } catch (RuntimeException e) {
+            log.error("A request could not be served", e);
+            exchange.answer(Refusal.internalError());
+        }
+    }
+
+    private boolean takesBody() {
+        return endpoint.maxBodyBytes() > 0;
+    }
+
+    private boolean announcesTooMuch() {
+        return head.declaredBytes() > maxReadBytes;
+    }
+
+    private Optional<Answer> refusal(Taken taken) {
+        return switch (taken) {
+            case YES -> Optional.empty();
+            case TOO_LONG -> {
+                count(RejectReason.TOO_LARGE);
+                yield Optional.of(Refusal.bodyTooLong(takesBody() ? endpoint.maxBodyBytes() : maxReadBytes));
+            }
+            case NO_MEMORY -> Optional.of(OutcomeRenderer.answer(new Outcome.Unavailable(Outcome.Cause.OVERLOADED, 1)));
+        };
+    }
+
+    private void count(RejectReason reason) {
+        if (takesBody()) {
+            server.meters().rejected(reason);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.ingest.Ingest;
+import io.netty.channel.EventLoop;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongSupplier;
+
+/** An event loop with its connections and what they share. Owned by that loop, except where it says otherwise. */
+final class Loop {
+    private final EventLoop eventLoop;
+    private final LongSupplier nanoTicker;
+    private final Turn turn;
+    private final Answers answers;
+    private final DateHeader date;
+    private final Set<Connection> connections = new LinkedHashSet<>();
+    private final AtomicInteger connectionCount = new AtomicInteger();
+    private final CompletableFuture<Void> finished = new CompletableFuture<>();
+    private boolean finishing;
+
+    Loop(EventLoop eventLoop, Ingest ingest, InstantSource clock, LongSupplier nanoTicker) {
+        this.eventLoop = eventLoop;
+        this.nanoTicker = nanoTicker;
+        this.turn = new Turn(eventLoop, ingest);
+        this.answers = new Answers(eventLoop);
+        this.date = new DateHeader(clock);
+    }
+
+    Turn turn() {
+        return turn;
+    }
+
+    /** Safe for any thread, as is what it returns. */
+    Answers answers() {
+        return answers;
+    }
+
+    DateHeader date() {
+        return date;
+    }
+
+    /** How many connections are open. Safe for any thread. */
+    int connectionCount() {
+        return connectionCount.get();
+    }
+
+    void add(Connection connection) {
+        connections.add(connection);
+        connectionCount.incrementAndGet();
+        if (finishing) {
+            connection.finish();
+        }
+    }
+
+    void remove(Connection connection) {
+        if (connections.remove(connection)) {
+            connectionCount.decrementAndGet();
+        }
+        completeIfFinished();
+    }
+
+    /** From now on looks for connections that are too slow, about every {@code period}. Safe for any thread. */
+    void tickEvery(Duration period) {
+        long nanos = period.toNanos();
+        var unused = eventLoop.scheduleWithFixedDelay(this::tick, nanos, nanos, TimeUnit.NANOSECONDS);
+    }
+
+    /** Lets every connection serve what is under way; the future ends with the last of them. Safe for any thread. */
+    CompletableFuture<Void> finish() {
+        eventLoop.execute(() -> {
+            finishing = true;
+            List.copyOf(connections).forEach(Connection::finish);
+            completeIfFinished();
+        });
+        return finished;
+    }
+
+    /** Closes what is still open. Safe for any thread. */
+    void closeAll() {
+        eventLoop.execute(() -> List.copyOf(connections).forEach(Connection::close));
+    }
+
+    private void completeIfFinished() {
+        if (finishing && connections.isEmpty()) {
+            finished.complete(null);
+        }
+    }
+
+    private void tick() {
+        long now = nanoTicker.getAsLong();
+        new ArrayList<>(connections).forEach(connection -> connection.tick(now));
+    }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.http.Answer.Header;
+import dev.flk.backend.http.Readiness.Component;
+import dev.flk.backend.metrics.Exposition;
+import dev.flk.backend.metrics.Meters;
+import dev.flk.canonical.CanonicalString;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/** What operators and their machines ask: {@code /health}, {@code /readyz}, {@code /metrics}. */
+final class OpsHandler {
+    private static final Answer HEALTHY =
+            new Answer(200, "text/plain; charset=utf-8", "OK".getBytes(StandardCharsets.US_ASCII), List.of());
+    private static final Answer UNAUTHORIZED = Answer.error(
+            401, "login needed", new Header("WWW-Authenticate", "Basic realm=\"metrics\", charset=\"UTF-8\""));
+
+    private final Readiness readiness;
+    private final Meters meters;
+    private final MetricsGuard guard;
+
+    OpsHandler(Readiness readiness, Meters meters, MetricsGuard guard) {
+        this.readiness = readiness;
+        this.meters = meters;
+        this.guard = guard;
+    }
+
+    /** Asks nothing: it tells that the process serves. */
+    void health(Request request, Exchange exchange) {
+        exchange.answer(HEALTHY);
+    }
+
+    /** {@code {"ready":…,"components":[…]}} with a line per component. */
+    void readyz(Request request, Exchange exchange) {
+        List<Component> components = readiness.components();
+        boolean ready = components.stream().allMatch(Component::ready);
+        String lines = components.stream().map(OpsHandler::line).collect(Collectors.joining(",\n"));
+        byte[] body =
+                ("{\"ready\":" + ready + ",\"components\":[\n" + lines + "\n]}\n").getBytes(StandardCharsets.US_ASCII);
+        exchange.answer(ready ? Answer.json(200, body) : Answer.json(503, body, Header.retryAfter(1)));
+    }
+
+    void metrics(Request request, Exchange exchange) {
+        if (!guard.admits(request.authorization())) {
+            exchange.answer(UNAUTHORIZED);
+            return;
+        }
+        Exposition exposition = meters.expose(request.accept());
+        exchange.answer(new Answer(200, exposition.contentType(), exposition.text(), List.of()));
+    }
+
+    private static String line(Component component) {
+        return "{\"name\":%s,\"ready\":%s,\"detail\":%s}"
+                .formatted(
+                        CanonicalString.quote(component.name()),
+                        component.ready(),
+                        CanonicalString.quote(component.detail()));
+    }
+}

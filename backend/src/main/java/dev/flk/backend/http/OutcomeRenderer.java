@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.http.Answer.Header;
+import dev.flk.backend.ingest.Ingest.LookUp;
+import dev.flk.backend.ingest.Outcome;
+import dev.flk.backend.ingest.Outcome.Relation;
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+
+/** Turns outcomes into status codes, headers and bodies; nothing else does. */
+final class OutcomeRenderer {
+    private static final byte[] BAD_SIGNATURE = Answer.errorBody("Signature verification failed");
+    private static final byte[] RATE_LIMITED = Answer.errorBody("Too many requests");
+    private static final byte[] LOG_FAILED = Answer.errorBody("log append failed");
+    private static final List<Header> DUPLICATE = List.of(new Header("X-Flk-Duplicate", "true"));
+    private static final List<Header> CONFLICT =
+            List.of(new Header("X-Flk-Duplicate", "true"), new Header("X-Flk-Conflict", "true"));
+    private static final Cases CASES = new Cases();
+
+    private OutcomeRenderer() {}
+
+    /** The answer to a single submission. */
+    static Answer answer(Outcome outcome) {
+        Rendered rendered = outcome.match(CASES);
+        return new Answer(rendered.status, Answer.JSON, rendered.body, rendered.headers());
+    }
+
+    /** Appends the line of a batch, with its newline. */
+    static void appendLine(ByteArrayOutputStream out, Outcome outcome) {
+        Rendered rendered = outcome.match(CASES);
+        appendAscii(out, "{\"status\":" + rendered.status + ",\"body\":");
+        out.writeBytes(rendered.body);
+        appendAscii(
+                out,
+                switch (rendered.relation) {
+                    case FIRST -> "";
+                    case DUPLICATE -> ",\"duplicate\":true";
+                    case CONFLICT -> ",\"duplicate\":true,\"conflict\":true";
+                });
+        if (rendered.retryAfterSeconds > 0) {
+            appendAscii(out, ",\"retry_after\":" + rendered.retryAfterSeconds);
+        }
+        appendAscii(out, "}\n");
+    }
+
+    /** Appends the line for a certificate that is too long to be taken. */
+    static void appendTooLongLine(ByteArrayOutputStream out, int maxBytes) {
+        appendAscii(out, "{\"status\":413,\"body\":");
+        out.writeBytes(Answer.errorBody(Refusal.tooLong(maxBytes)));
+        appendAscii(out, "}\n");
+    }
+
+    /** The answer to a look-up: the stored body with 200, whatever status it was first answered with. */
+    static Answer answer(LookUp lookUp) {
+        if (lookUp instanceof LookUp.Found found) {
+            return Answer.json(200, found.body());
+        }
+        if (lookUp instanceof LookUp.Unavailable unavailable) {
+            return answer(new Outcome.Unavailable(unavailable.cause(), unavailable.retryAfterSeconds()));
+        }
+        return Answer.error(404, "no outcome recorded");
+    }
+
+    /** @param retryAfterSeconds 0: none */
+    private record Rendered(int status, byte[] body, Relation relation, long retryAfterSeconds) {
+        Rendered(int status, byte[] body) {
+            this(status, body, Relation.FIRST, 0);
+        }
+
+        List<Header> headers() {
+            return switch (relation) {
+                case FIRST -> retryAfterSeconds > 0 ? List.of(Header.retryAfter(retryAfterSeconds)) : List.of();
+                case DUPLICATE -> DUPLICATE;
+                case CONFLICT -> CONFLICT;
+            };
+        }
+    }
+
+    private static final class Cases implements Outcome.Cases<Rendered> {
+        @Override
+        public Rendered decided(Outcome.Decided decided) {
+            return new Rendered(decided.status(), decided.body(), decided.relation(), 0);
+        }
+
+        @Override
+        public Rendered malformed(Outcome.Malformed malformed) {
+            return new Rendered(400, Answer.errorBody(malformed.error()));
+        }
+
+        @Override
+        public Rendered badSignature(Outcome.BadSignature badSignature) {
+            return new Rendered(401, BAD_SIGNATURE);
+        }
+
+        @Override
+        public Rendered rateLimited(Outcome.RateLimited rateLimited) {
+            return retry(429, RATE_LIMITED, rateLimited.retryAfterSeconds());
+        }
+
+        @Override
+        public Rendered logFailed(Outcome.LogFailed logFailed) {
+            return new Rendered(500, LOG_FAILED);
+        }
+
+        @Override
+        public Rendered unavailable(Outcome.Unavailable unavailable) {
+            return retry(503, Answer.errorBody(unavailable.cause().error()), unavailable.retryAfterSeconds());
+        }
+
+        private static Rendered retry(int status, byte[] body, long afterSeconds) {
+            return new Rendered(status, body, Relation.FIRST, Math.max(1, afterSeconds));
+        }
+    }
+
+    private static void appendAscii(ByteArrayOutputStream out, String text) {
+        out.writeBytes(text.getBytes(StandardCharsets.US_ASCII));
+    }
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A request whose body is complete.
+ *
+ * @param path without the query
+ * @param body decoded, exact; empty where the endpoint takes none. Owned by the endpoint
+ * @param arrivedNanos when its last byte had come, in ticks of the server
+ */
+record Request(
+        String path,
+        byte[] body,
+        @Nullable String accept,
+        @Nullable String authorization,
+        long arrivedNanos) {}

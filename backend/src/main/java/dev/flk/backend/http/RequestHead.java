@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaders;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http.HttpUtil;
+import io.netty.handler.codec.http.HttpVersion;
+import java.util.Optional;
+
+/** What the head of a request says about how to read and answer it. */
+record RequestHead(HttpRequest request) {
+
+    /** Why it can't be answered but with a refusal, after which nothing more is read; empty if it can. */
+    Optional<Answer> problem() {
+        if (request.decoderResult().isFailure()) {
+            return Optional.of(Refusal.malformed(request.decoderResult().cause()));
+        }
+        HttpVersion version = request.protocolVersion();
+        if (version.majorVersion() != 1) {
+            return Optional.of(Refusal.unknownVersion());
+        }
+        int hosts = headers().getAll(HttpHeaderNames.HOST).size();
+        if (hosts > 1 || (hosts == 0 && version.minorVersion() > 0)) {
+            return Optional.of(Refusal.badRequest("exactly one Host header is needed"));
+        }
+        return Optional.empty();
+    }
+
+    String path() {
+        return Routes.path(request.uri());
+    }
+
+    HttpMethod method() {
+        return request.method();
+    }
+
+    HttpHeaders headers() {
+        return request.headers();
+    }
+
+    boolean isHead() {
+        return request.method().equals(HttpMethod.HEAD);
+    }
+
+    boolean isHttp10() {
+        return request.protocolVersion().minorVersion() == 0;
+    }
+
+    boolean keepsAlive() {
+        return HttpUtil.isKeepAlive(request);
+    }
+
+    /** Whether there is a body that the client sends only when it is told to go on. */
+    boolean holdsBodyBack() {
+        return HttpUtil.is100ContinueExpected(request) && declaredBytes() != 0;
+    }
+
+    /** The announced length of the body; -1 if it comes in chunks, 0 if there is none. */
+    long declaredBytes() {
+        return HttpUtil.isTransferEncodingChunked(request) ? -1 : HttpUtil.getContentLength(request, 0L);
+    }
+
+    /** How the body is compressed; empty if that is unknown here. */
+    Optional<ContentCoding> coding() {
+        return ContentCoding.of(String.join(",", headers().getAll(HttpHeaderNames.CONTENT_ENCODING)));
+    }
+}

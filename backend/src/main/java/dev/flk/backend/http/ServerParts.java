@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.config.HttpConfig;
+import dev.flk.backend.metrics.Meters;
+import java.util.function.LongSupplier;
+
+/**
+ * What all connections share.
+ *
+ * @param nanoTicker monotonic time
+ */
+record ServerParts(HttpConfig config, Routes routes, BodyBudget budget, Meters meters, LongSupplier nanoTicker) {}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.zip.Deflater;
+import java.util.zip.DeflaterOutputStream;
+import java.util.zip.GZIPOutputStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** How bodies come: chunked, compressed, announced, too long. */
+class BodyTest {
+    private static final String SUBMIT = "POST /v1/pcs/submit HTTP/1.1\nHost: h\n";
+    private static final int MAX = ServerFixture.MAX_BODY_BYTES;
+
+    @RegisterExtension
+    private final ServerFixture server = new ServerFixture();
+
+    @Test
+    void body_ofExactlyTheLimit_isTaken() throws IOException {
+        assertThat(server.submit("x".repeat(MAX)).body()).hasSize(MAX + 2);
+    }
+
+    @Test
+    void body_overTheLimit_isRefusedBeforeItHasCome() throws IOException {
+        RawClient client = server.connect().send(SUBMIT + "Content-Length: " + (MAX + 1) + "\n\n");
+
+        RawAnswer answer = client.read();
+
+        assertThat(answer.status()).isEqualTo(413);
+        assertThat(answer.body()).isEqualTo("{\"error\":\"body over 1000 bytes\"}");
+        assertThat(answer.header("connection")).contains("close");
+        assertThat(client.isAtEnd()).isTrue();
+        assertThat(server.sample("flk_rejected_total{reason=\"too_large\",}")).isEqualTo("1.0");
+    }
+
+    @Test
+    void body_farOverTheLimitAndSentAsAWhole_isDrainedSoThatTheAnswerCanBeRead() throws IOException {
+        RawClient client = server.connect().post("/v1/pcs/submit", new byte[20 << 20]);
+
+        assertThat(client.read().status()).isEqualTo(413);
+        assertThat(client.isAtEnd()).isTrue();
+    }
+
+    @Test
+    void body_forNobodyAndTooLongToSkip_isRefusedAtOnce() throws IOException {
+        RawClient client = server.connect().send("POST /nowhere HTTP/1.1\nHost: h\nContent-Length: 999999999999\n\n");
+
+        assertThat(client.read().status()).isEqualTo(404);
+        assertThat(client.isAtEnd()).isTrue();
+    }
+
+    @Test
+    void chunked_body_isTaken() throws IOException {
+        RawClient client =
+                server.connect().send(SUBMIT + "Transfer-Encoding: chunked\n\n3\nabc\n2;x=y\nde\n0\nTrailer: t\n\n");
+
+        assertThat(client.read().body()).isEqualTo("\"abcde\"");
+        assertThat(client.post("/v1/pcs/submit", "x").read().body()).isEqualTo("\"x\"");
+    }
+
+    @Test
+    void chunked_inManyParts_isPutTogether() throws IOException {
+        RawClient client = server.connect().send(SUBMIT + "Transfer-Encoding: chunked\n\n");
+        for (int i = 0; i < MAX; i++) {
+            client.send("1\n" + (char) ('a' + i % 26) + "\n");
+        }
+
+        assertThat(client.send("0\n\n").read().body()).hasSize(MAX + 2).startsWith("\"abcdefghijklmnopqrstuvwxyza");
+    }
+
+    @Test
+    void chunked_overTheLimit_is413() throws IOException {
+        RawClient client =
+                server.connect().send(SUBMIT + "Transfer-Encoding: chunked\n\n3e8\n" + "x".repeat(MAX) + "\n1\nx\n");
+
+        assertThat(client.read().status()).isEqualTo(413);
+        assertThat(client.isAtEnd()).isTrue();
+    }
+
+    @Test
+    void chunked_forNobodyAndTooLong_is413() throws IOException {
+        RawClient client = server.connect()
+                .send("POST /nowhere HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n3e9\n" + "x".repeat(MAX + 1));
+
+        assertThat(client.read().status()).isEqualTo(413);
+    }
+
+    @Test
+    void large_body_arrivesWhole() throws IOException {
+        server.bodies(4 << 20, 4 << 20);
+        byte[] body = new byte[3 << 20];
+        Arrays.fill(body, (byte) 'z');
+
+        server.connect().post("/v1/pcs/submit", body).read();
+
+        assertThat(server.ingest.turns.remove().get(0).body()).isEqualTo(body);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gzip", "x-gzip", "GZIP"})
+    void gzip_body_isDecoded(String coding) throws IOException {
+        assertThat(submit(gzip("abc".repeat(100)), coding).body()).isEqualTo("\"" + "abc".repeat(100) + "\"");
+    }
+
+    @Test
+    void deflate_body_isDecoded() throws IOException {
+        assertThat(submit(deflate("abc", new Deflater()), "deflate").body()).isEqualTo("\"abc\"");
+    }
+
+    @Test
+    void deflate_withoutZlibHeader_isDecoded() throws IOException {
+        assertThat(submit(deflate("abc", new Deflater(9, true)), "deflate").body())
+                .isEqualTo("\"abc\"");
+    }
+
+    @Test
+    void identity_body_isTaken() throws IOException {
+        assertThat(submit(new byte[] {'x'}, "identity").body()).isEqualTo("\"x\"");
+    }
+
+    @Test
+    void gzip_bodyThatIsLongerDecodedThanTheLimit_is413() throws IOException {
+        RawAnswer answer = submit(gzip("x".repeat(MAX + 1)), "gzip");
+
+        assertThat(answer.status()).isEqualTo(413);
+        assertThat(server.ingest.turns).isEmpty();
+    }
+
+    @Test
+    void gzip_bomb_is413() throws IOException {
+        server.bodies(64 << 10, 64 << 10);
+
+        assertThat(submit(gzip("x".repeat(50 << 20)), "gzip").status()).isEqualTo(413);
+    }
+
+    @Test
+    void deflate_bodyOfExactlyTheLimitThatGrewWithIt_isTaken() throws IOException {
+        byte[] stored = deflate("x".repeat(MAX), new Deflater(Deflater.NO_COMPRESSION));
+
+        assertThat(stored).hasSizeGreaterThan(MAX);
+        assertThat(submit(stored, "deflate").status()).isEqualTo(200);
+    }
+
+    @Test
+    void gzip_damaged_is400AndKeepsTheConnection() throws IOException {
+        byte[] damaged = gzip("abc".repeat(100));
+        damaged[damaged.length / 2] ^= 1;
+        RawClient client = server.connect().post("/v1/pcs/submit", damaged, "Content-Encoding: gzip");
+
+        RawAnswer answer = client.read();
+
+        assertThat(answer.status()).isEqualTo(400);
+        assertThat(answer.body()).isEqualTo("{\"error\":\"body is not valid gzip\"}");
+        assertThat(client.post("/v1/pcs/submit", "x").read().status()).isEqualTo(200);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 5, 12})
+    void gzip_cutShort_is400(int bytes) throws IOException {
+        assertThat(submit(Arrays.copyOf(gzip("abc"), bytes), "gzip").status()).isEqualTo(400);
+    }
+
+    @Test
+    void deflate_ofNothing_is400() throws IOException {
+        assertThat(submit(new byte[0], "deflate").status()).isEqualTo(400);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"br", "zstd", "gzip, gzip"})
+    void unknownCoding_is415AndKeepsTheConnection(String coding) throws IOException {
+        RawClient client = server.connect().post("/v1/pcs/submit", new byte[] {'x'}, "Content-Encoding: " + coding);
+
+        RawAnswer answer = client.read();
+
+        assertThat(answer.status()).isEqualTo(415);
+        assertThat(answer.header("accept-encoding")).contains("gzip, deflate");
+        assertThat(client.post("/v1/pcs/submit", "x").read().status()).isEqualTo(200);
+    }
+
+    @Test
+    void expectContinue_bodyThatWouldBeTaken_isAskedFor() throws IOException {
+        RawClient client = server.connect().send(SUBMIT + "Content-Length: 3\nExpect: 100-continue\n\n");
+
+        assertThat(client.readHead().status()).isEqualTo(100);
+        assertThat(client.send("abc").read().body()).isEqualTo("\"abc\"");
+    }
+
+    @Test
+    void expectContinue_bodyTooLong_isRefusedWithoutIt() throws IOException {
+        RawClient client = server.connect().send(SUBMIT + "Content-Length: 1001\nExpect: 100-continue\n\n");
+
+        assertThat(client.read().status()).isEqualTo(413);
+        assertThat(client.isAtEnd()).isTrue();
+    }
+
+    @Test
+    void expectContinue_toNowhere_isRefusedWithoutIt() throws IOException {
+        RawClient client =
+                server.connect().send("POST /nowhere HTTP/1.1\nHost: h\nContent-Length: 3\nExpect: 100-continue\n\n");
+
+        assertThat(client.read().status()).isEqualTo(404);
+        assertThat(client.isAtEnd()).isTrue();
+    }
+
+    @Test
+    void expectContinue_behindAnotherRequest_comesAfterItsAnswer() throws Exception {
+        server.ingest.keep();
+        RawClient client = server.connect()
+                .post("/v1/pcs/submit", "a")
+                .send(SUBMIT + "Content-Length: 1\nExpect: 100-continue\n\n");
+
+        server.ingest.next().answer().accept(ScriptedIngest.echo("a"));
+        assertThat(client.read().body()).isEqualTo("\"a\"");
+        assertThat(client.readHead().status()).isEqualTo(100);
+        client.send("b");
+        server.ingest.next().answer().accept(ScriptedIngest.echo("b"));
+
+        assertThat(client.read().body()).isEqualTo("\"b\"");
+    }
+
+    @Test
+    void expectContinue_bodySentWithoutWaiting_isTakenOnce() throws IOException {
+        RawClient client = server.connect().send(SUBMIT + "Content-Length: 3\nExpect: 100-continue\n\nabc");
+
+        RawAnswer first = client.readHead();
+
+        assertThat(first.status()).isEqualTo(100);
+        assertThat(client.read().body()).isEqualTo("\"abc\"");
+    }
+
+    private RawAnswer submit(byte[] body, String coding) throws IOException {
+        return server.connect()
+                .post("/v1/pcs/submit", body, "Content-Encoding: " + coding)
+                .read();
+    }
+
+    private static byte[] gzip(String text) throws IOException {
+        var bytes = new ByteArrayOutputStream();
+        return write(new GZIPOutputStream(bytes), bytes, text);
+    }
+
+    private static byte[] deflate(String text, Deflater deflater) throws IOException {
+        var bytes = new ByteArrayOutputStream();
+        return write(new DeflaterOutputStream(bytes, deflater), bytes, text);
+    }
+
+    private static byte[] write(OutputStream coded, ByteArrayOutputStream bytes, String text) throws IOException {
+        try (coded) {
+            coded.write(text.getBytes(StandardCharsets.US_ASCII));
+        }
+        return bytes.toByteArray();
+    }
+}

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.ingest.Submission;
+import java.io.IOException;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** HTTP/1 itself: order, connections, methods, what is no HTTP. */
+class ProtocolTest {
+    private static final String SUBMIT = "POST /v1/pcs/submit HTTP/1.1\nHost: h\n";
+
+    @RegisterExtension
+    private final ServerFixture server = new ServerFixture();
+
+    @Test
+    void answers_outOfOrder_areWrittenInTheOrderOfTheRequests() throws Exception {
+        server.ingest.keep();
+        RawClient client = server.connect();
+        for (String body : List.of("a", "b", "c")) {
+            client.post("/v1/pcs/submit", body);
+        }
+        client.send("GET /health HTTP/1.1\nHost: h\n\n");
+
+        List<Submission> submissions = server.ingest.next(3);
+        for (int i : new int[] {2, 1, 0}) {
+            echo(submissions.get(i));
+        }
+
+        assertThat(client.read().body()).isEqualTo("\"a\"");
+        assertThat(client.read().body()).isEqualTo("\"b\"");
+        assertThat(client.read().body()).isEqualTo("\"c\"");
+        assertThat(client.read().body()).isEqualTo("OK");
+    }
+
+    @Test
+    void pipelined_inOnePacket_reachIngestAsOneTurn() throws Exception {
+        server.connect().send((SUBMIT + "Content-Length: 1\n\nx").repeat(10));
+
+        assertThat(server.ingest.turns.take()).hasSize(10);
+    }
+
+    @Test
+    void pipelined_moreThanMayWait_areReadWhenAnswersHaveGoneOut() throws Exception {
+        server.ingest.keep();
+        RawClient client = server.connect().send((SUBMIT + "Content-Length: 1\n\nx").repeat(100));
+
+        List<Submission> first = server.ingest.next(32);
+        assertThat(server.get("/health").status()).isEqualTo(200);
+        assertThat(server.ingest.hasKept()).isFalse();
+
+        first.forEach(ProtocolTest::echo);
+        for (int i = 32; i < 100; i++) {
+            echo(server.ingest.next());
+        }
+        for (int i = 0; i < 100; i++) {
+            assertThat(client.read().body()).isEqualTo("\"x\"");
+        }
+    }
+
+    @Test
+    void pipelined_clientThatDoesNotRead_stopsBeingRead() throws IOException {
+        int most = 200_000;
+        server.ingest.answer(body -> ScriptedIngest.echo("y".repeat(10_000)));
+        RawClient client = server.connectNarrow();
+        String request = SUBMIT + "Content-Length: 1\n\nx";
+        Thread sender = new Thread(() -> sendUntilClosed(client, request.repeat(100), most / 100));
+        sender.start();
+
+        // without the pause, answers of 2 GB would pile up here
+        for (int i = 0; i < 2_000; i++) {
+            assertThat(client.read().body()).hasSize(10_002);
+        }
+        client.close();
+
+        assertThat(server.get("/health").status()).isEqualTo(200);
+        assertThat(sender).satisfies(Thread::join);
+    }
+
+    @Test
+    void keepAlive_afterAnAnswer_servesTheNextRequest() throws IOException {
+        RawClient client = server.connect();
+
+        assertThat(client.post("/v1/pcs/submit", "a").read().header("connection"))
+                .isEmpty();
+        assertThat(client.post("/v1/pcs/submit", "b").read().body()).isEqualTo("\"b\"");
+    }
+
+    @Test
+    void connectionClose_afterTheAnswer_ends() throws IOException {
+        RawClient client = server.connect().send("GET /health HTTP/1.1\nHost: h\nConnection: close\n\n");
+
+        assertThat(client.read().header("connection")).contains("close");
+        assertThat(client.isAtEnd()).isTrue();
+    }
+
+    @Test
+    void http10_afterTheAnswer_ends() throws IOException {
+        RawClient client = server.connect().send("GET /health HTTP/1.0\n\n");
+
+        assertThat(client.read().body()).isEqualTo("OK");
+        assertThat(client.isAtEnd()).isTrue();
+    }
+
+    @Test
+    void http10_keepAlive_staysOpenAndSaysSo() throws IOException {
+        RawClient client = server.connect().send("GET /health HTTP/1.0\nConnection: keep-alive\n\n");
+
+        assertThat(client.read().header("connection")).contains("keep-alive");
+        assertThat(client.send("GET /health HTTP/1.0\n\n").read().body()).isEqualTo("OK");
+    }
+
+    @Test
+    void halfClosed_afterTheRequest_getsTheAnswer() throws Exception {
+        server.ingest.keep();
+        RawClient client = server.connect().post("/v1/pcs/submit", "x").shutDownOutput();
+
+        echo(server.ingest.next());
+
+        assertThat(client.read().body()).isEqualTo("\"x\"");
+        assertThat(client.isAtEnd()).isTrue();
+    }
+
+    @Test
+    void halfClosed_withMoreThanMayWait_getsAllAnswers() throws Exception {
+        server.ingest.keep();
+        RawClient client = server.connect()
+                .send((SUBMIT + "Content-Length: 1\n\nx").repeat(50))
+                .shutDownOutput();
+
+        for (int i = 0; i < 50; i++) {
+            echo(server.ingest.next());
+        }
+
+        for (int i = 0; i < 50; i++) {
+            assertThat(client.read().status()).isEqualTo(200);
+        }
+        assertThat(client.isAtEnd()).isTrue();
+    }
+
+    @Test
+    void halfClosed_insideTheBody_is400() throws IOException {
+        RawClient client =
+                server.connect().send(SUBMIT + "Content-Length: 10\n\nabc").shutDownOutput();
+
+        RawAnswer answer = client.read();
+
+        assertThat(answer.status()).isEqualTo(400);
+        assertThat(answer.body()).isEqualTo("{\"error\":\"the body ended too early\"}");
+        assertThat(client.isAtEnd()).isTrue();
+    }
+
+    @Test
+    void clientGone_beforeTheAnswer_harmsNobody() throws Exception {
+        server.ingest.keep();
+        server.connect().post("/v1/pcs/submit", "x").close();
+
+        echo(server.ingest.next());
+
+        assertThat(server.get("/health").status()).isEqualTo(200);
+    }
+
+    @Test
+    void head_ofAResource_givesItsHeadersOnly() throws IOException {
+        RawClient client = server.connect().send("HEAD /health HTTP/1.1\nHost: h\n\n");
+
+        assertThat(client.readHead().header("content-length")).contains("2");
+        assertThat(client.send("GET /health HTTP/1.1\nHost: h\n\n").read().body())
+                .isEqualTo("OK");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"/", "/v1", "/v1/pcs/", "/v1/pcs/a/b", "/health/", "*", "/v1/pcs"})
+    void unknownPath_is404(String path) throws IOException {
+        RawAnswer answer = server.get(path);
+
+        assertThat(answer.status()).isEqualTo(404);
+        assertThat(answer.body()).isEqualTo("{\"error\":\"not found\"}");
+        assertThat(answer.header("date")).isPresent();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "GET,/v1/pcs/submit,POST",
+        "HEAD,/v1/pcs/batch,POST",
+        "PUT,/v1/pcs/submit,POST",
+        "POST,/health,'GET, HEAD'",
+        "DELETE,/v1/pcs/abc,'GET, HEAD'",
+        "OPTIONS,/metrics,'GET, HEAD'",
+        "BREW,/readyz,'GET, HEAD'"
+    })
+    void wrongMethod_is405WithAllow(String method, String path, String allow) throws IOException {
+        RawAnswer answer = server.connect()
+                .send(method + " " + path + " HTTP/1.1\nHost: h\n\n")
+                .readHead();
+
+        assertThat(answer.status()).isEqualTo(405);
+        assertThat(answer.header("allow")).contains(allow);
+    }
+
+    @Test
+    void refusedWithABody_skipsTheBodyAndKeepsTheConnection() throws IOException {
+        RawClient client = server.connect().post("/nowhere", "some body");
+
+        assertThat(client.read().status()).isEqualTo(404);
+        assertThat(client.post("/v1/pcs/submit", "x").read().body()).isEqualTo("\"x\"");
+    }
+
+    @Test
+    void getWithABody_isServed() throws IOException {
+        RawClient client = server.connect().send("GET /health HTTP/1.1\nHost: h\nContent-Length: 3\n\nabc");
+
+        assertThat(client.read().body()).isEqualTo("OK");
+        assertThat(client.post("/v1/pcs/submit", "x").read().body()).isEqualTo("\"x\"");
+    }
+
+    @Test
+    void wholeUriAsTarget_isServed() throws IOException {
+        assertThat(server.get("http://h:1/health?x=/y").status()).isEqualTo(200);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "nonsense\n\n",
+                "GET /health HTTP/1.1\nHost h\n\n",
+                "GET /health HTTP/1.1\n\n",
+                "GET /health HTTP/1.1\nHost: a\nHost: b\n\n",
+                "GET /health HTTP/x\nHost: h\n\n",
+                "POST /v1/pcs/submit HTTP/1.1\nHost: h\nContent-Length: x\n\n",
+                "POST /v1/pcs/submit HTTP/1.1\nHost: h\nContent-Length: -1\n\n",
+                "POST /v1/pcs/submit HTTP/1.1\nHost: h\nContent-Length: 1\nContent-Length: 2\n\nxy",
+                "POST /v1/pcs/submit HTTP/1.1\nHost: h\nContent-Length: 1, 2\n\nxy",
+                "POST /v1/pcs/submit HTTP/1.1\nHost: h\nContent-Length: 3\nTransfer-Encoding: chunked\n\n0\n\n",
+                "POST /v1/pcs/submit HTTP/1.0\nHost: h\nTransfer-Encoding: chunked\n\n0\n\n",
+                "POST /v1/pcs/submit HTTP/1.1\nHost: h\nTransfer-Encoding: gzip\n\nx",
+                "POST /v1/pcs/submit HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\nzz\nx\n0\n\n"
+            })
+    void malformed_is400AndTheConnectionEnds(String request) throws IOException {
+        RawClient client = server.connect().send(request);
+
+        RawAnswer answer = client.read();
+
+        assertThat(answer.status()).isEqualTo(400);
+        assertThat(answer.body()).startsWith("{\"error\":\"").endsWith("\"}");
+        assertThat(answer.header("connection")).contains("close");
+        assertThat(client.isAtEnd()).isTrue();
+        assertThat(server.ingest.turns).isEmpty();
+    }
+
+    @Test
+    void malformed_behindARequest_isAnsweredInItsTurn() throws Exception {
+        server.ingest.keep();
+        RawClient client = server.connect().post("/v1/pcs/submit", "x").send("nonsense\n\n");
+
+        echo(server.ingest.next());
+
+        assertThat(client.read().status()).isEqualTo(200);
+        assertThat(client.read().status()).isEqualTo(400);
+        assertThat(client.isAtEnd()).isTrue();
+    }
+
+    @Test
+    void http2_is505() throws IOException {
+        assertThat(server.connect().send("PRI * HTTP/2.0\n\nSM\n\n").read().status())
+                .isEqualTo(505);
+    }
+
+    @Test
+    void requestLineTooLong_is414() throws IOException {
+        assertThat(server.get("/" + "x".repeat(9_000)).status()).isEqualTo(414);
+    }
+
+    @Test
+    void headerTooLarge_is431() throws IOException {
+        assertThat(server.get("/health", "X-Large: " + "x".repeat(17_000)).status())
+                .isEqualTo(431);
+    }
+
+    private static void echo(Submission submission) {
+        submission.answer().accept(ScriptedIngest.echo(ScriptedIngest.body(submission)));
+    }
+
+    private static void sendUntilClosed(RawClient client, String text, int times) {
+        try {
+            for (int i = 0; i < times; i++) {
+                client.send(text);
+            }
+        } catch (IOException e) {
+            // the test has seen enough
+            assertThat(e).isNotNull();
+        }
+    }
+}

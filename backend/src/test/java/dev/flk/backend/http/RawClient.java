@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import java.io.BufferedInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+
+/** A client that sends what it is told, byte by byte if need be, and reads one answer after the other. */
+final class RawClient implements AutoCloseable {
+    private static final int PATIENCE_MILLIS = 20_000;
+
+    private final Socket socket;
+    private final InputStream in;
+    private final OutputStream out;
+
+    RawClient(int port) throws IOException {
+        this(port, 64 << 10);
+    }
+
+    RawClient(int port, int receiveBufferBytes) throws IOException {
+        socket = new Socket();
+        socket.setReceiveBufferSize(receiveBufferBytes);
+        socket.setSoTimeout(PATIENCE_MILLIS);
+        socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
+        in = new BufferedInputStream(socket.getInputStream());
+        out = socket.getOutputStream();
+    }
+
+    /** Sends the text, its line ends as CR LF. */
+    RawClient send(String text) throws IOException {
+        return send(text.replace("\n", "\r\n").getBytes(StandardCharsets.ISO_8859_1));
+    }
+
+    RawClient send(byte[] bytes) throws IOException {
+        out.write(bytes);
+        out.flush();
+        return this;
+    }
+
+    /** Posts a body to {@code path} with its length. */
+    RawClient post(String path, String body) throws IOException {
+        return post(path, body.getBytes(StandardCharsets.UTF_8));
+    }
+
+    RawClient post(String path, byte[] body, String... headers) throws IOException {
+        String more = headers.length == 0 ? "" : String.join("\n", headers) + "\n";
+        return send("POST " + path + " HTTP/1.1\nHost: h\n" + more + "Content-Length: " + body.length + "\n\n")
+                .send(body);
+    }
+
+    /** Reads an answer with a body. */
+    RawAnswer read() throws IOException {
+        RawAnswer head = readHead();
+        int length = Integer.parseInt(head.header("content-length").orElse("0"));
+        return new RawAnswer(
+                head.statusLine(), head.headers(), new String(in.readNBytes(length), StandardCharsets.UTF_8));
+    }
+
+    /** Reads an answer that has no body, whatever its headers say. */
+    RawAnswer readHead() throws IOException {
+        String statusLine = readLine();
+        Map<String, String> headers = new HashMap<>();
+        for (String line = readLine(); !line.isEmpty(); line = readLine()) {
+            int colon = line.indexOf(':');
+            headers.put(
+                    line.substring(0, colon).toLowerCase(Locale.ROOT),
+                    line.substring(colon + 1).strip());
+        }
+        return new RawAnswer(statusLine, headers, "");
+    }
+
+    /** Whether the server has ended its side, without a further byte. */
+    boolean isAtEnd() throws IOException {
+        return in.read() < 0;
+    }
+
+    /** Ends this side; the server sees that nothing more will come. */
+    RawClient shutDownOutput() throws IOException {
+        socket.shutdownOutput();
+        return this;
+    }
+
+    @Override
+    public void close() throws IOException {
+        socket.close();
+    }
+
+    private String readLine() throws IOException {
+        StringBuilder line = new StringBuilder();
+        for (int c = in.read(); c != '\n'; c = in.read()) {
+            if (c < 0) {
+                throw new IOException("the connection ended after: " + line);
+            }
+            if (c != '\r') {
+                line.append((char) c);
+            }
+        }
+        return line.toString();
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.ingest.Ingest;
+import dev.flk.backend.ingest.Outcome;
+import dev.flk.backend.ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.ingest.Submission;
+import dev.flk.certificate.PcsId;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Function;
+
+/** An ingest that does what the test says: it answers at once, or keeps the submissions for the test to answer. */
+final class ScriptedIngest implements Ingest {
+    private static final long PATIENCE_SECONDS = 20;
+
+    final BlockingQueue<List<Submission>> turns = new LinkedBlockingQueue<>();
+    private final BlockingQueue<Submission> kept = new LinkedBlockingQueue<>();
+    private volatile Function<String, Outcome> script = ScriptedIngest::echo;
+    private volatile boolean keeping;
+    private volatile Function<PcsId, LookUp> store = id -> new LookUp.Unknown();
+
+    /** From now on answers every submission with what {@code script} says of its body. */
+    void answer(Function<String, Outcome> script) {
+        this.script = script;
+    }
+
+    /** From now on answers nothing; the test takes the submissions with {@link #next}. */
+    void keep() {
+        keeping = true;
+    }
+
+    void store(Function<PcsId, LookUp> store) {
+        this.store = store;
+    }
+
+    /** The next submission that was kept, in the order of arrival. */
+    Submission next() throws InterruptedException {
+        Submission next = kept.poll(PATIENCE_SECONDS, TimeUnit.SECONDS);
+        if (next == null) {
+            throw new AssertionError("no submission came");
+        }
+        return next;
+    }
+
+    List<Submission> next(int n) throws InterruptedException {
+        List<Submission> all = new ArrayList<>();
+        while (all.size() < n) {
+            all.add(next());
+        }
+        return all;
+    }
+
+    boolean hasKept() {
+        return !kept.isEmpty();
+    }
+
+    @Override
+    public void submit(List<Submission> turn) {
+        turns.add(turn);
+        if (keeping) {
+            kept.addAll(turn);
+        } else {
+            turn.forEach(submission -> submission.answer().accept(script.apply(body(submission))));
+        }
+    }
+
+    @Override
+    public void lookUp(PcsId id, Consumer<LookUp> answer) {
+        answer.accept(store.apply(id));
+    }
+
+    /** 200 with the body that came, in quotes. */
+    static Outcome echo(String body) {
+        return decided(200, '"' + body + '"', Relation.FIRST);
+    }
+
+    static Outcome decided(int status, String body, Relation relation) {
+        return new Decided(status, body.getBytes(StandardCharsets.UTF_8), relation);
+    }
+
+    static String body(Submission submission) {
+        return new String(submission.body(), StandardCharsets.UTF_8);
+    }
+}

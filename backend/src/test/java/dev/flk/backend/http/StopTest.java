@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.flk.backend.ingest.Submission;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+class StopTest {
+    @RegisterExtension
+    private final ServerFixture server = new ServerFixture();
+
+    @Test
+    void close_requestUnderWay_isAnsweredFirst() throws Exception {
+        server.ingest.keep();
+        RawClient client = server.connect().post("/v1/pcs/submit", "x");
+        Submission submission = server.ingest.next();
+
+        Thread closing = closeInBackground();
+        server.awaitNotListening();
+        submission.answer().accept(ScriptedIngest.echo("x"));
+
+        RawAnswer answer = client.read();
+        assertThat(answer.body()).isEqualTo("\"x\"");
+        assertThat(answer.header("connection")).contains("close");
+        assertThat(client.isAtEnd()).isTrue();
+        client.close();
+        closing.join();
+    }
+
+    @Test
+    void close_bodyHalfRead_isReadAndAnsweredFirst() throws Exception {
+        RawClient client = server.connect().send("POST /v1/pcs/submit HTTP/1.1\nHost: h\nContent-Length: 4\n\nab");
+        server.awaitConnections(1);
+
+        Thread closing = closeInBackground();
+        server.awaitNotListening();
+
+        assertThat(client.send("cd").read().body()).isEqualTo("\"abcd\"");
+        client.close();
+        closing.join();
+    }
+
+    @Test
+    void close_idleConnection_endsAtOnce() throws IOException {
+        RawClient client = server.connect();
+        client.post("/v1/pcs/submit", "x").read();
+
+        server.server().close();
+
+        assertThat(client.isAtEnd()).isTrue();
+    }
+
+    @Test
+    void close_requestThatIsNeverAnswered_endsWithinTheBound() throws Exception {
+        server.stopWithin(Duration.ofMillis(100));
+        server.ingest.keep();
+        RawClient client = server.connect().post("/v1/pcs/submit", "x");
+        Submission submission = server.ingest.next();
+
+        server.server().close();
+
+        assertThat(client.isAtEnd()).isTrue();
+        submission.answer().accept(ScriptedIngest.echo("too late, and harmless"));
+    }
+
+    @Test
+    void close_afterwards_nobodyListens() throws IOException {
+        int port = server.port();
+
+        server.server().close();
+
+        assertThatThrownBy(() -> new RawClient(port)).isInstanceOf(ConnectException.class);
+    }
+
+    @Test
+    void close_twice_isHarmless() throws IOException {
+        server.server().close();
+
+        server.server().close();
+    }
+
+    @Test
+    void start_portInUse_saysWhichAndWhatToDo() throws IOException {
+        int port = server.port();
+        try (HttpServer second = server.another(port)) {
+            assertThatThrownBy(second::start)
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("can't listen on 127.0.0.1 port " + port)
+                    .hasMessageContaining("PORT");
+        }
+    }
+
+    private Thread closeInBackground() throws IOException {
+        HttpServer closed = server.server();
+        Thread closing = new Thread(closed::close);
+        closing.start();
+        return closing;
+    }
+}
