@@ -20,6 +20,8 @@ public sealed interface Outcome {
         R logFailed(LogFailed logFailed);
 
         R unavailable(Unavailable unavailable);
+
+        R broken(Broken broken);
     }
 
     /** How the stored outcome relates to this submission. */
@@ -37,7 +39,9 @@ public sealed interface Outcome {
         STORE("dedup store unavailable"),
         DISK_FULL("disk full"),
         OVERLOADED("overloaded"),
-        STARTING("starting");
+        STARTING("starting"),
+        /** Only for a look-up: the id is under way. */
+        UNDECIDED("not decided yet");
 
         private final String error;
 
@@ -101,6 +105,14 @@ public sealed interface Outcome {
         @Override
         public <R> R match(Cases<R> cases) {
             return cases.unavailable(this);
+        }
+    }
+
+    /** The program is at fault (500); the log of the program says how. */
+    record Broken() implements Outcome {
+        @Override
+        public <R> R match(Cases<R> cases) {
+            return cases.broken(this);
         }
     }
 }

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +30,9 @@ public final class Meters {
     };
 
     private static final int[] STATUSES = {200, 202, 400, 401, 404, 405, 408, 413, 429, 500, 503};
+
+    private static final List<String> UNAVAILABLE_CAUSES =
+            List.of("dedup store unavailable", "disk full", "overloaded", "starting");
 
     private final CollectorRegistry registry = new CollectorRegistry(true);
 
@@ -91,6 +95,12 @@ public final class Meters {
     private final Counter conflicts = Counter.build(
                     "flk_conflicts_total", "Submissions with other content than the one decided under their id.")
             .register(registry);
+    private final Counter unavailable = Counter.build("flk_unavailable_total", "Submissions answered 503, by cause.")
+            .labelNames("cause")
+            .register(registry);
+    private final Counter overruled = Counter.build(
+                    "flk_overruled_total", "Logged submissions for which another outcome was recorded first.")
+            .register(registry);
     private final Counter answers = Counter.build(
                     "flk_http_answers_total", "Answers by status; each line of a batch counts as one.")
             .labelNames("status")
@@ -100,6 +110,9 @@ public final class Meters {
     public Meters(String version) {
         for (RejectReason reason : RejectReason.values()) {
             rejected.labels(reason.label());
+        }
+        for (String cause : UNAVAILABLE_CAUSES) {
+            unavailable.labels(cause);
         }
         IntStream.of(STATUSES).forEach(status -> answers.labels(Integer.toString(status)));
         Info.build("flk_build", "The running build.")
@@ -116,6 +129,16 @@ public final class Meters {
     /** Counts {@code n} submissions answered 429. */
     public void rateLimited(long n) {
         rateLimited.inc((double) n);
+    }
+
+    /** Counts a submission answered 503, by its error text. */
+    public void unavailable(String cause) {
+        unavailable.labels(cause).inc();
+    }
+
+    /** Counts an answered outcome that another one took the place of. */
+    public void overruled() {
+        overruled.inc();
     }
 
     /** Counts a submission whose content differs from the one decided under its id. */

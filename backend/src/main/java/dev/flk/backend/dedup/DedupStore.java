@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup;
+
+import dev.flk.certificate.PcsId;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * Where outcomes are recorded: the first one for an id stands until it expires. Safe for any thread. A stage that fails with
+ * {@link StoreUnavailableException} says nothing about what is recorded: a failed read is never a miss, and a failed write may
+ * have taken effect.
+ */
+public interface DedupStore extends AutoCloseable {
+
+    /** What stands for each of the ids, in their order; empty where nothing does. */
+    CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids);
+
+    /**
+     * Records each outcome unless one stands for its id already.
+     *
+     * @param decisions no two of the same id
+     * @param completeUpTo the low-water mark: everything in the log up to this sequence is decided and recorded here; kept
+     *     with the outcomes, all of them or none
+     * @return what stands now for each of them, in their order: the one given, or the one that was first
+     */
+    CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo);
+
+    /** The sequence up to which this store says it is complete; empty if it knows of none, as when it is new. */
+    OptionalLong position();
+
+    /**
+     * Makes {@code completeUpTo} the position even if it is below the present one; durable when it returns.
+     *
+     * @throws StoreUnavailableException if that failed
+     */
+    void resetPosition(long completeUpTo);
+
+    /** Whether there is room for this many more outcomes. */
+    default boolean hasRoomFor(long more) {
+        return true;
+    }
+
+    /** Why the store can't be used just now; empty while it can. */
+    Optional<String> trouble();
+
+    /** Makes everything durable that was recorded, with the position, and gives everything back. Idempotent. */
+    @Override
+    void close();
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup.embedded;
+
+import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.certificate.PcsId;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.jspecify.annotations.Nullable;
+import org.rocksdb.FlushOptions;
+import org.rocksdb.ReadOptions;
+import org.rocksdb.RocksDB;
+import org.rocksdb.RocksDBException;
+import org.rocksdb.RocksIterator;
+import org.rocksdb.WriteBatch;
+import org.rocksdb.WriteOptions;
+
+/**
+ * Outcomes in RocksDB: key the 32 bytes of the id, value {@link Recorded#encode}; beside them, under a key of one byte, the log
+ * position. RocksDB's own log is off: a write is durable once its memtable was flushed. Outcomes and position go into one write
+ * batch of one column family, so that what a crash leaves is always complete up to its position, and a start decides the rest
+ * from the inbox log again.
+ *
+ * <p>Expiry is tested at reading; {@link #sweep} gives the space back. Reads may run on any thread; writes exclude each other.
+ */
+public final class EmbeddedStore implements DedupStore {
+    private static final byte[] POSITION_KEY = {0};
+    private static final Path NATIVE = Path.of("native");
+
+    private final InstantSource clock;
+    private final Tuning tuning;
+    private final RocksDB db;
+    private final WriteOptions writeOptions = new WriteOptions().setDisableWAL(true);
+
+    /** Held for reading by every use of the database, for writing by its end: a use after it would crash the process. */
+    private final ReentrantReadWriteLock open = new ReentrantReadWriteLock();
+
+    private boolean closed;
+    private volatile @Nullable String trouble;
+
+    // guarded by this
+    private byte[] sweptTo = {};
+
+    private EmbeddedStore(Tuning tuning, RocksDB db, InstantSource clock) {
+        this.tuning = tuning;
+        this.db = db;
+        this.clock = clock;
+    }
+
+    /**
+     * Opens or creates the store in a directory that no other process uses.
+     *
+     * @throws StoreUnavailableException saying which directory, and what is wrong
+     */
+    public static EmbeddedStore open(Path directory, InstantSource clock) {
+        Tuning tuning = null;
+        try {
+            Files.createDirectories(directory);
+            NativeLibrary.load(directory.resolve(NATIVE));
+            tuning = new Tuning();
+            return new EmbeddedStore(tuning, RocksDB.open(tuning.options(), directory.toString()), clock);
+        } catch (RocksDBException | IOException | UnsatisfiedLinkError e) {
+            if (tuning != null) {
+                tuning.close();
+            }
+            throw new StoreUnavailableException(
+                    "can't open the embedded store in " + directory + ": " + e.getMessage()
+                            + "; it can be removed while the backend is stopped: the log rebuilds it",
+                    e);
+        }
+    }
+
+    @Override
+    public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+        return use(() -> read(ids));
+    }
+
+    @Override
+    public synchronized CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+        return use(() -> {
+            List<Optional<Recorded>> earlier =
+                    read(decisions.stream().map(Recorded::id).toList());
+            List<Recorded> standing = new ArrayList<>(decisions.size());
+            try (WriteBatch batch = new WriteBatch()) {
+                for (int i = 0; i < decisions.size(); i++) {
+                    Recorded decision = decisions.get(i);
+                    if (earlier.get(i).isEmpty()) {
+                        batch.put(decision.id().toBytes(), decision.encode());
+                    }
+                    standing.add(earlier.get(i).orElse(decision));
+                }
+                batch.put(POSITION_KEY, encode(completeUpTo));
+                db.write(writeOptions, batch);
+            }
+            return standing;
+        });
+    }
+
+    private List<Optional<Recorded>> read(List<PcsId> ids) throws RocksDBException {
+        long now = clock.millis();
+        List<byte[]> values = db.multiGetAsList(ids.stream().map(PcsId::toBytes).toList());
+        List<Optional<Recorded>> found = new ArrayList<>(values.size());
+        for (byte[] value : values) {
+            found.add(
+                    value == null
+                            ? Optional.empty()
+                            : Optional.of(Recorded.decode(value)).filter(recorded -> !recorded.isExpired(now)));
+        }
+        return found;
+    }
+
+    @Override
+    public OptionalLong position() {
+        return useNow(() -> {
+            byte[] value = db.get(POSITION_KEY);
+            return value == null
+                    ? OptionalLong.empty()
+                    : OptionalLong.of(ByteBuffer.wrap(value).getLong());
+        });
+    }
+
+    @Override
+    public synchronized void resetPosition(long completeUpTo) {
+        useNow(() -> {
+            db.put(writeOptions, POSITION_KEY, encode(completeUpTo));
+            flush();
+            return completeUpTo;
+        });
+    }
+
+    /**
+     * Looks at up to {@code entries} outcomes, going round through all of them from call to call, and removes those that have
+     * expired.
+     *
+     * @return how many were removed
+     */
+    public synchronized int sweep(int entries) {
+        return useNow(() -> {
+            long now = clock.millis();
+            int removed = 0;
+            try (ReadOptions uncached = new ReadOptions().setFillCache(false);
+                    RocksIterator iterator = db.newIterator(uncached);
+                    WriteBatch batch = new WriteBatch()) {
+                iterator.seek(sweptTo);
+                for (int i = 0; i < entries && iterator.isValid(); i++) {
+                    if (iterator.key().length == PcsId.LENGTH / 2
+                            && Recorded.decode(iterator.value()).isExpired(now)) {
+                        batch.delete(iterator.key());
+                        removed++;
+                    }
+                    iterator.next();
+                }
+                iterator.status();
+                sweptTo = iterator.isValid() ? iterator.key() : new byte[0];
+                db.write(writeOptions, batch);
+            }
+            return removed;
+        });
+    }
+
+    @Override
+    public Optional<String> trouble() {
+        return Optional.ofNullable(trouble);
+    }
+
+    @Override
+    public void close() {
+        open.writeLock().lock();
+        try {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            try {
+                flush();
+            } catch (RocksDBException e) {
+                throw unavailable(e);
+            } finally {
+                writeOptions.close();
+                db.close();
+                tuning.close();
+            }
+        } finally {
+            open.writeLock().unlock();
+        }
+    }
+
+    private void flush() throws RocksDBException {
+        try (FlushOptions wait = new FlushOptions().setWaitForFlush(true)) {
+            db.flush(wait);
+        }
+    }
+
+    private static byte[] encode(long position) {
+        return ByteBuffer.allocate(Long.BYTES).putLong(position).array();
+    }
+
+    private interface Use<T> {
+        T with() throws RocksDBException;
+    }
+
+    private <T> CompletionStage<T> use(Use<T> use) {
+        try {
+            return CompletableFuture.completedFuture(useNow(use));
+        } catch (StoreUnavailableException e) {
+            return CompletableFuture.failedFuture(e);
+        }
+    }
+
+    private <T> T useNow(Use<T> use) {
+        open.readLock().lock();
+        try {
+            if (closed) {
+                throw new StoreUnavailableException(
+                        "the embedded store is closed", new IllegalStateException("closed"));
+            }
+            T result = use.with();
+            trouble = null;
+            return result;
+        } catch (RocksDBException | IllegalArgumentException e) {
+            throw unavailable(e);
+        } finally {
+            open.readLock().unlock();
+        }
+    }
+
+    private StoreUnavailableException unavailable(Exception e) {
+        trouble = String.valueOf(e.getMessage());
+        return new StoreUnavailableException("the embedded store failed: " + e.getMessage(), e);
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup.embedded;
+
+import org.rocksdb.BlockBasedTableConfig;
+import org.rocksdb.BloomFilter;
+import org.rocksdb.CompressionType;
+import org.rocksdb.InfoLogLevel;
+import org.rocksdb.LRUCache;
+import org.rocksdb.Options;
+
+/**
+ * How RocksDB is set up: point reads of ids that are mostly not there, values of a few hundred bytes, little memory. The memtable's
+ * size bounds what a start has to decide again after a crash.
+ */
+final class Tuning implements AutoCloseable {
+    private static final long MEMTABLE_BYTES = 32L << 20;
+    private static final long CACHE_BYTES = 32L << 20;
+    private static final double FILTER_BITS_PER_ID = 10;
+
+    private final LRUCache cache = new LRUCache(CACHE_BYTES);
+    private final BloomFilter filter = new BloomFilter(FILTER_BITS_PER_ID, false);
+    private final Options options = new Options()
+            .setCreateIfMissing(true)
+            .setWriteBufferSize(MEMTABLE_BYTES)
+            .setMaxWriteBufferNumber(3)
+            .setMaxBackgroundJobs(2)
+            .setMaxOpenFiles(512)
+            .setCompressionType(CompressionType.LZ4_COMPRESSION)
+            .setInfoLogLevel(InfoLogLevel.WARN_LEVEL)
+            .setKeepLogFileNum(3)
+            .setStatsDumpPeriodSec(0)
+            .setTableFormatConfig(new BlockBasedTableConfig()
+                    .setBlockCache(cache)
+                    .setFilterPolicy(filter)
+                    .setFormatVersion(5));
+
+    Options options() {
+        return options;
+    }
+
+    @Override
+    public void close() {
+        options.close();
+        filter.close();
+        cache.close();
+    }
+}

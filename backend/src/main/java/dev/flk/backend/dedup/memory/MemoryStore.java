@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup.memory;
+
+import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.certificate.PcsId;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.PriorityQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * Outcomes in a bounded map. It has no position: a start rebuilds it from the whole log. When it is full, ingest refuses what is
+ * new; what was logged before is always recorded, so that it may exceed its bound by what is under way.
+ */
+public final class MemoryStore implements DedupStore {
+    private final long maxEntries;
+    private final InstantSource clock;
+
+    // guarded by this
+    private final Map<PcsId, Recorded> outcomes = new HashMap<>();
+    private final PriorityQueue<Recorded> byExpiry =
+            new PriorityQueue<>(Comparator.comparingLong(Recorded::expiresAtMillis));
+
+    /** Holds {@code maxEntries} outcomes. */
+    public MemoryStore(long maxEntries, InstantSource clock) {
+        this.maxEntries = maxEntries;
+        this.clock = clock;
+    }
+
+    @Override
+    public synchronized CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+        long now = clock.millis();
+        return CompletableFuture.completedFuture(
+                ids.stream().map(id -> standing(id, now)).toList());
+    }
+
+    @Override
+    public synchronized CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+        long now = clock.millis();
+        removeExpired(now);
+        List<Recorded> standing = new ArrayList<>(decisions.size());
+        for (Recorded decision : decisions) {
+            Optional<Recorded> earlier = standing(decision.id(), now);
+            if (earlier.isEmpty()) {
+                outcomes.put(decision.id(), decision);
+                byExpiry.add(decision);
+            }
+            standing.add(earlier.orElse(decision));
+        }
+        return CompletableFuture.completedFuture(standing);
+    }
+
+    private Optional<Recorded> standing(PcsId id, long nowMillis) {
+        return Optional.ofNullable(outcomes.get(id)).filter(recorded -> !recorded.isExpired(nowMillis));
+    }
+
+    private void removeExpired(long nowMillis) {
+        for (Recorded first = byExpiry.peek(); first != null && first.isExpired(nowMillis); first = byExpiry.peek()) {
+            byExpiry.remove();
+            outcomes.remove(first.id(), first);
+        }
+    }
+
+    @Override
+    public OptionalLong position() {
+        return OptionalLong.empty();
+    }
+
+    @Override
+    public void resetPosition(long completeUpTo) {
+        // nothing survives a start, so there is nothing to keep it for
+    }
+
+    @Override
+    public synchronized boolean hasRoomFor(long more) {
+        removeExpired(clock.millis());
+        return outcomes.size() + more <= maxEntries;
+    }
+
+    @Override
+    public Optional<String> trouble() {
+        return Optional.empty();
+    }
+
+    @Override
+    public void close() {
+        // nothing to give back
+    }
+}

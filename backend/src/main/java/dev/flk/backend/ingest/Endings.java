@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.RejectReason;
+import dev.flk.verification.Verdict;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Tells everybody who shares a flight how it ended, and counts it. Safe for any thread. */
+final class Endings {
+    private final Flights flights;
+    private final LowWater lowWater;
+    private final Evidence evidence;
+    private final Failures failures;
+    private final Meters meters;
+    private final OutcomeLog log;
+
+    Endings(Flights flights, LowWater lowWater, Evidence evidence, Failures failures, Meters meters, OutcomeLog log) {
+        this.flights = flights;
+        this.lowWater = lowWater;
+        this.evidence = evidence;
+        this.failures = failures;
+        this.meters = meters;
+        this.log = log;
+    }
+
+    /** The id had been decided before this flight: nothing was logged. */
+    void known(Flight flight, Recorded standing) {
+        flights.end(flight).forEach(candidate -> answerKnown(candidate, standing));
+    }
+
+    /** The flight's own outcome is recorded. */
+    void recorded(Flight flight) {
+        finished(flight);
+        Decision decision = flight.opener().decision();
+        count(decision.verdict());
+        log.decided(decision);
+        List<Candidate> told = flights.end(flight);
+        if (!told.isEmpty()) {
+            Recorded standing = decision.recorded();
+            told.get(0).answer().accept(new Decided(standing.status(), standing.body(), Relation.FIRST));
+            told.subList(1, told.size()).forEach(candidate -> answerKnown(candidate, standing));
+        }
+    }
+
+    /** Another outcome was first, and that is in the log too. */
+    void overruled(Flight flight, Recorded standing) {
+        finished(flight);
+        meters.overruled();
+        flights.end(flight).forEach(candidate -> answerKnown(candidate, standing));
+    }
+
+    /** The flight's submission did not get into the log, or did not get to it: its id is free. */
+    void failed(Flight flight, Outcome error) {
+        flights.end(flight).forEach(candidate -> answerError(candidate, error));
+    }
+
+    /** The flight is in the log and waits to be recorded; who waits for it is told {@code error}. */
+    void leftWaiting(Flight flight, Outcome error) {
+        flights.leaveWaiting(flight).forEach(candidate -> answerWaiting(candidate, flight, error));
+    }
+
+    /** A submission of an id that waits to be recorded: its content, if it is another, is kept before the answer. */
+    void answerWaiting(Candidate candidate, Flight flight, Outcome error) {
+        if (candidate.digest().equals(flight.outcome().digest())) {
+            answerError(candidate, error);
+        } else {
+            evidence.keep(candidate, problem -> answerError(candidate, problem == null ? error : problem));
+        }
+    }
+
+    private void answerKnown(Candidate candidate, Recorded standing) {
+        if (candidate.digest().equals(standing.digest())) {
+            meters.dedupHits.increment();
+            log.duplicate(candidate.id());
+            candidate.answer().accept(new Decided(standing.status(), standing.body(), Relation.DUPLICATE));
+        } else {
+            evidence.keep(candidate, problem -> answerConflict(candidate, standing, problem));
+        }
+    }
+
+    private void answerConflict(Candidate candidate, Recorded standing, @Nullable Outcome problem) {
+        if (problem != null) {
+            answerError(candidate, problem);
+            return;
+        }
+        meters.dedupHits.increment();
+        meters.conflict();
+        log.conflict(candidate.decision().recorded(), standing, candidate.keyId());
+        candidate.answer().accept(new Decided(standing.status(), standing.body(), Relation.CONFLICT));
+    }
+
+    /** Answers one submission with an error, and counts that. */
+    void answerError(Candidate candidate, Outcome error) {
+        if (error instanceof Outcome.Unavailable unavailable) {
+            meters.unavailable(unavailable.cause().error());
+        }
+        boolean logged = !(error instanceof Outcome.LogFailed)
+                && !(error instanceof Outcome.Unavailable full && full.cause() == Outcome.Cause.DISK_FULL);
+        if (!logged) {
+            meters.walErrors.increment();
+        }
+        candidate.answer().accept(error);
+    }
+
+    Outcome storeDown() {
+        return failures.storeDown();
+    }
+
+    private void finished(Flight flight) {
+        LowWater.Group group = flight.group();
+        if (group != null) {
+            lowWater.finished(group);
+        }
+    }
+
+    private void count(Verdict verdict) {
+        if (verdict.status() == 200) {
+            meters.accepted.increment();
+        } else {
+            meters.escalated.increment();
+        }
+        if (verdict instanceof Verdict.Rejected) {
+            meters.rejected(RejectReason.VERIFICATION);
+        }
+    }
+}

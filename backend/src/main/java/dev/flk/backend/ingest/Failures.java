@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import dev.flk.wal.DiskFullException;
+import java.io.IOException;
+
+/** Which error a submission is answered with, and after how many seconds it is worth another try. */
+final class Failures {
+    private static final long SOON_SECONDS = 1;
+    private static final long STORE_SECONDS = 2;
+    private static final long DISK_FULL_SECONDS = 10;
+
+    Outcome ofLog(IOException cause) {
+        return cause instanceof DiskFullException
+                ? new Outcome.Unavailable(Outcome.Cause.DISK_FULL, DISK_FULL_SECONDS)
+                : new Outcome.LogFailed();
+    }
+
+    Outcome overloaded() {
+        return new Outcome.Unavailable(Outcome.Cause.OVERLOADED, SOON_SECONDS);
+    }
+
+    Outcome storeDown() {
+        return new Outcome.Unavailable(Outcome.Cause.STORE, STORE_SECONDS);
+    }
+
+    Outcome starting() {
+        return new Outcome.Unavailable(Outcome.Cause.STARTING, SOON_SECONDS);
+    }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.canonical.CanonicalForm;
+import dev.flk.certificate.Certificate;
+import dev.flk.verification.OutcomeBody;
+import dev.flk.verification.Policy;
+import dev.flk.verification.Verdict;
+import dev.flk.verification.Verifier;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
+import java.util.HexFormat;
+
+/**
+ * What a certificate's outcome depends on beside the certificate and its arrival. The log keeps it with each segment
+ * ({@link #context}), so that a replay decides the same.
+ */
+public final class Rules {
+    private static final String TTL = " dedup_ttl_ms=";
+    private static final int SIGNED_DIGEST_BYTES = 8;
+
+    private final Verifier verifier;
+    private final long dedupTtlMillis;
+
+    /** Decides by {@code policy}; what is decided stands for {@code dedupTtl} from its arrival. */
+    public Rules(Policy policy, Duration dedupTtl) {
+        this.verifier = new Verifier(policy);
+        this.dedupTtlMillis = dedupTtl.toMillis();
+    }
+
+    /**
+     * The inverse of {@link #context}.
+     *
+     * @throws IllegalArgumentException if {@code context} is none
+     */
+    static Rules parse(String context) {
+        int at = context.indexOf(TTL);
+        if (at < 0) {
+            throw new IllegalArgumentException("the log names no rules to decide by: " + context);
+        }
+        return new Rules(
+                Policy.parse(context.substring(0, at)),
+                Duration.ofMillis(Long.parseLong(context.substring(at + TTL.length()))));
+    }
+
+    /** All of it in one line. */
+    public String context() {
+        return verifier.policy().text() + TTL + dedupTtlMillis;
+    }
+
+    /** Pure: the same certificate, arrival and rules give the same bytes, anywhere and at any time. */
+    Decision decide(Certificate certificate, long arrivalMillis) {
+        Verdict verdict = verifier.verify(certificate);
+        return new Decision(
+                verdict,
+                certificate.signed().cohStar(),
+                new Recorded(
+                        certificate.id(),
+                        verdict.status(),
+                        OutcomeBody.render(verdict),
+                        certificate.contentDigest(),
+                        signedDigest(certificate),
+                        arrivalMillis + dedupTtlMillis));
+    }
+
+    private static String signedDigest(Certificate certificate) {
+        try {
+            byte[] sha256 = MessageDigest.getInstance("SHA-256").digest(CanonicalForm.of(certificate.signed()));
+            return HexFormat.of().formatHex(sha256, 0, SIGNED_DIGEST_BYTES);
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java platform has SHA-256", e);
+        }
+    }
+}
