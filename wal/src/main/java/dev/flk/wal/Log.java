@@ -49,10 +49,9 @@ public final class Log implements Closeable {
         this.filler = new Thread(this::fill, options.prefix() + "-filler");
     }
 
-    /** Opens the log on the real disk and clock, and starts its threads. See {@link #open}. */
-    public static Log start(LogOptions options, LogListener listener) throws IOException {
-        Log log =
-                open(new DiskFiles(), options, listener, InstantSource.system(), System::nanoTime, new SecureRandom());
+    /** Opens the log on the real clock, and starts its threads. See {@link #open}. */
+    public static Log start(FileOps files, LogOptions options, LogListener listener) throws IOException {
+        Log log = open(files, options, listener, InstantSource.system(), System::nanoTime, new SecureRandom());
         log.start();
         return log;
     }

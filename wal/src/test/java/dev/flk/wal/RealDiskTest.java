@@ -48,7 +48,7 @@ final class RealDiskTest {
         LogOptions options =
                 options().withSegments(64 * 1024, Duration.ofDays(1)).withFillAhead(16 * 1024);
         Set<Long> sequences = new HashSet<>();
-        try (Log log = Log.start(options, LogListener.NONE)) {
+        try (Log log = Log.start(new DiskFiles(), options, LogListener.NONE)) {
             var pool = Executors.newFixedThreadPool(threads);
             List<Future<List<Long>>> results = new ArrayList<>();
             for (int t = 0; t < threads; t++) {
@@ -85,7 +85,7 @@ final class RealDiskTest {
     @Test
     void fillAhead_growsTheSegmentBeforeItIsNeeded_andCloseCutsIt() throws Exception {
         Path segment;
-        try (Log log = Log.start(options().withFillAhead(1 << 20), LogListener.NONE)) {
+        try (Log log = Log.start(new DiskFiles(), options().withFillAhead(1 << 20), LogListener.NONE)) {
             segment = directory.resolve(segments().get(0));
             await().until(() -> Files.size(segment) > 1 << 20);
             Waiting append = Waiting.of("a");
@@ -98,7 +98,7 @@ final class RealDiskTest {
     @Test
     void close_finishesWhatIsQueued() throws Exception {
         Waiting append = Waiting.of("a");
-        try (Log log = Log.start(options(), LogListener.NONE)) {
+        try (Log log = Log.start(new DiskFiles(), options(), LogListener.NONE)) {
             log.append(append);
         }
         assertThat(append.end()).isCompletedWithValue(1L);
@@ -106,14 +106,14 @@ final class RealDiskTest {
 
     @Test
     void lock_secondOwner_isToldWhoHoldsIt() throws IOException {
-        try (Log log = Log.start(options(), LogListener.NONE)) {
+        try (Log log = Log.start(new DiskFiles(), options(), LogListener.NONE)) {
             assertThat(log.directory()).isEqualTo(directory);
-            assertThatThrownBy(() -> Log.start(options(), LogListener.NONE))
+            assertThatThrownBy(() -> Log.start(new DiskFiles(), options(), LogListener.NONE))
                     .isInstanceOf(LogLockedException.class)
                     .hasMessage("%s is in use by process %d; stop it, or use another directory"
                             .formatted(directory, ProcessHandle.current().pid()));
         }
-        Log.start(options(), LogListener.NONE).close();
+        Log.start(new DiskFiles(), options(), LogListener.NONE).close();
     }
 
     private LogOptions options() {

@@ -194,7 +194,9 @@ final class IngestPipeline implements Ingest {
         return Optional.empty();
     }
 
+    /** Rounded up, but for less than a millisecond, which no client's clock tells apart. */
     private static long wholeSeconds(long nanos) {
-        return Math.max(1, (nanos + TimeUnit.SECONDS.toNanos(1) - 1) / TimeUnit.SECONDS.toNanos(1));
+        long millis = TimeUnit.NANOSECONDS.toMillis(nanos);
+        return Math.max(1, (millis + 999) / 1000);
     }
 }

@@ -6,6 +6,7 @@ import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.SignatureCheck;
+import dev.flk.wal.FileOps;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogOptions;
 import java.io.IOException;
@@ -49,6 +50,7 @@ public final class IngestService implements Ingest, AutoCloseable {
             Rules rules,
             Duration maxClockSkew,
             InstantSource clock,
+            FileOps files,
             DedupStore store,
             Meters meters) {}
 
@@ -98,7 +100,7 @@ public final class IngestService implements Ingest, AutoCloseable {
     public static IngestService start(LogOptions options, Parts parts) throws IOException {
         ForcedGroups groups = new ForcedGroups();
         OutcomeLog lines = new OutcomeLog();
-        Log log = Log.start(options, new LogEvents(groups, parts.meters(), lines));
+        Log log = Log.start(parts.files(), options, new LogEvents(groups, parts.meters(), lines));
         try {
             LowWater lowWater = new LowWater(log.forcedEnd() - 1);
             Inbox inbox = new Inbox(log, lowWater, groups);

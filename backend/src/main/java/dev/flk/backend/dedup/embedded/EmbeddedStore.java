@@ -108,6 +108,9 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     private List<Optional<Recorded>> read(List<PcsId> ids) throws RocksDBException {
+        if (ids.isEmpty()) {
+            return List.of(); // RocksDB takes no empty list
+        }
         long now = clock.millis();
         List<byte[]> values = db.multiGetAsList(ids.stream().map(PcsId::toBytes).toList());
         List<Optional<Recorded>> found = new ArrayList<>(values.size());

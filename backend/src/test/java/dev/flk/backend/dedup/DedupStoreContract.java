@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.certificate.ContentDigest;
+import dev.flk.certificate.PcsId;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What every store must do, run against each of them. */
+abstract class DedupStoreContract {
+    private static final long EXPIRY = 2_000_000;
+
+    @TempDir
+    protected Path directory;
+
+    protected long nowMillis = 1_000_000;
+
+    protected DedupStore store;
+
+    abstract DedupStore open();
+
+    protected final Instant now() {
+        return Instant.ofEpochMilli(nowMillis);
+    }
+
+    @BeforeEach
+    void openStore() {
+        store = open();
+    }
+
+    @AfterEach
+    void closeStore() {
+        store.close();
+    }
+
+    static Recorded recorded(int number, String body) {
+        return recorded(number, body, EXPIRY);
+    }
+
+    static Recorded recorded(int number, String body, long expiresAtMillis) {
+        byte[] digest = new byte[ContentDigest.LENGTH_BYTES];
+        digest[0] = (byte) body.hashCode();
+        return new Recorded(
+                id(number),
+                body.length() % 2 == 0 ? 200 : 202,
+                body.getBytes(StandardCharsets.UTF_8),
+                ContentDigest.of(digest),
+                "00112233445566%02x".formatted(number & 0xff),
+                expiresAtMillis);
+    }
+
+    static PcsId id(int number) {
+        return PcsId.of("root", number, "shard");
+    }
+
+    protected final List<Recorded> put(Recorded... decisions) {
+        return put(0, decisions);
+    }
+
+    protected final List<Recorded> put(long completeUpTo, Recorded... decisions) {
+        return store.putIfAbsent(List.of(decisions), completeUpTo)
+                .toCompletableFuture()
+                .join();
+    }
+
+    protected final List<Optional<Recorded>> get(PcsId... ids) {
+        return store.get(List.of(ids)).toCompletableFuture().join();
+    }
+
+    @Test
+    void get_ofNothing_isEmpty() {
+        assertThat(get(id(1), id(2))).containsExactly(Optional.empty(), Optional.empty());
+        assertThat(get()).isEmpty();
+    }
+
+    @Test
+    void put_absent_standsAndIsReadBackWhole() {
+        assertThat(put(recorded(1, "a"), recorded(2, "bb"))).containsExactly(recorded(1, "a"), recorded(2, "bb"));
+        assertThat(get(id(2), id(3), id(1)))
+                .containsExactly(Optional.of(recorded(2, "bb")), Optional.empty(), Optional.of(recorded(1, "a")));
+    }
+
+    @Test
+    void put_present_returnsTheFirstAndChangesNothing() {
+        put(recorded(1, "first"));
+        assertThat(put(recorded(1, "second"), recorded(2, "new")))
+                .containsExactly(recorded(1, "first"), recorded(2, "new"));
+        assertThat(get(id(1))).containsExactly(Optional.of(recorded(1, "first")));
+    }
+
+    @Test
+    void put_sameAgain_returnsItself() {
+        put(recorded(1, "first"));
+        assertThat(put(recorded(1, "first"))).containsExactly(recorded(1, "first"));
+    }
+
+    @Test
+    void expired_isAbsentFromThatMillisecondOn() {
+        put(recorded(1, "first", nowMillis + 10));
+        nowMillis += 9;
+        assertThat(get(id(1))).isNotEqualTo(List.of(Optional.empty()));
+        nowMillis += 1;
+        assertThat(get(id(1))).containsExactly(Optional.empty());
+        assertThat(put(recorded(1, "second"))).containsExactly(recorded(1, "second"));
+        assertThat(get(id(1))).containsExactly(Optional.of(recorded(1, "second")));
+    }
+
+    @Test
+    void body_ofAnyBytes_isKept() {
+        Recorded odd = recorded(1, "é\n \n\u0000\"}");
+        put(odd);
+        assertThat(get(id(1))).containsExactly(Optional.of(odd));
+    }
+
+    @Test
+    void put_fromManyThreadsAtOnce_oneWins() throws Exception {
+        ExecutorService pool = Executors.newFixedThreadPool(8);
+        try {
+            for (int round = 0; round < 50; round++) {
+                int number = round;
+                List<Callable<Recorded>> tasks = new ArrayList<>();
+                for (int i = 0; i < 8; i++) {
+                    String body = "thread " + i;
+                    tasks.add(() -> put(recorded(number, body)).get(0));
+                }
+                List<Recorded> winners = new ArrayList<>();
+                for (Future<Recorded> winner : pool.invokeAll(tasks)) {
+                    winners.add(winner.get());
+                }
+                assertThat(winners).containsOnly(winners.get(0));
+                assertThat(get(id(number))).containsExactly(Optional.of(winners.get(0)));
+            }
+        } finally {
+            pool.shutdown();
+        }
+    }
+
+    @Test
+    void new_hasNoPositionAndNoTrouble() {
+        assertThat(store.position()).isEmpty();
+        assertThat(store.trouble()).isEmpty();
+        assertThat(store.hasRoomFor(1)).isTrue();
+    }
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import dev.flk.wal.DiskFiles;
+import dev.flk.wal.DiskFullException;
+import dev.flk.wal.FileOps;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** The real disk, whose forces can be held back or made to fail. */
+final class FaultyFiles implements FileOps {
+    private final DiskFiles disk = new DiskFiles();
+    private volatile boolean holding;
+    private final Semaphore permits = new Semaphore(0);
+    private final Semaphore arrived = new Semaphore(0);
+    private final AtomicInteger failures = new AtomicInteger();
+    private volatile boolean diskFull;
+
+    /** From now on no force returns until it is let go. */
+    void hold() {
+        holding = true;
+    }
+
+    /** Returns once a force is being held. */
+    void awaitHeld() {
+        arrived.acquireUninterruptibly();
+    }
+
+    void letGo() {
+        holding = false;
+        permits.release(1_000);
+    }
+
+    /** The next forces fail. */
+    void failForces(int count) {
+        failures.set(count);
+    }
+
+    void setDiskFull(boolean full) {
+        diskFull = full;
+    }
+
+    @Override
+    public void createDirectories(Path directory) throws IOException {
+        disk.createDirectories(directory);
+    }
+
+    @Override
+    public List<String> list(Path directory) throws IOException {
+        return disk.list(directory);
+    }
+
+    @Override
+    public OpenFile create(Path file) throws IOException {
+        return new Faulty(file, disk.create(file));
+    }
+
+    @Override
+    public OpenFile openForWriting(Path file) throws IOException {
+        return new Faulty(file, disk.openForWriting(file));
+    }
+
+    @Override
+    public OpenFile openForReading(Path file) throws IOException {
+        return disk.openForReading(file);
+    }
+
+    @Override
+    public void move(Path from, Path to) throws IOException {
+        disk.move(from, to);
+    }
+
+    @Override
+    public void delete(Path file) throws IOException {
+        disk.delete(file);
+    }
+
+    @Override
+    public void forceDirectory(Path directory) throws IOException {
+        disk.forceDirectory(directory);
+    }
+
+    @Override
+    public Closeable lock(Path file, String holder) throws IOException {
+        return disk.lock(file, holder);
+    }
+
+    private final class Faulty implements OpenFile {
+        private final Path path;
+        private final OpenFile file;
+
+        Faulty(Path path, OpenFile file) {
+            this.path = path;
+            this.file = file;
+        }
+
+        @Override
+        public int read(ByteBuffer target, long position) throws IOException {
+            return file.read(target, position);
+        }
+
+        @Override
+        public void write(ByteBuffer source, long position) throws IOException {
+            if (diskFull) {
+                throw new DiskFullException(path, new IOException("injected"));
+            }
+            file.write(source, position);
+        }
+
+        @Override
+        public void force() throws IOException {
+            if (holding) {
+                arrived.release();
+                permits.acquireUninterruptibly();
+            }
+            if (failures.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
+                throw new IOException("injected: Input/output error");
+            }
+            file.force();
+        }
+
+        @Override
+        public void truncate(long size) throws IOException {
+            file.truncate(size);
+        }
+
+        @Override
+        public long size() throws IOException {
+            return file.size();
+        }
+
+        @Override
+        public void close() throws IOException {
+            file.close();
+        }
+    }
+}

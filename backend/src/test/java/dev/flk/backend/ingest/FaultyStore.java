@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.certificate.PcsId;
+import java.io.IOException;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+
+/** A real store that can be out of reach, or time out although it did what it was asked. */
+final class FaultyStore implements DedupStore {
+    private final DedupStore store;
+    private volatile boolean readsFail;
+    private volatile boolean writesFail;
+    private volatile boolean writesTimeOutWithEffect;
+
+    FaultyStore(DedupStore store) {
+        this.store = store;
+    }
+
+    void down() {
+        readsFail = true;
+        writesFail = true;
+    }
+
+    void up() {
+        readsFail = false;
+        writesFail = false;
+        writesTimeOutWithEffect = false;
+    }
+
+    void failReads() {
+        readsFail = true;
+    }
+
+    void timeOutWithEffect() {
+        writesTimeOutWithEffect = true;
+    }
+
+    /** Another backend on the same store was first. */
+    void putByAnother(Recorded recorded) {
+        store.putIfAbsent(List.of(recorded), 0).toCompletableFuture().join();
+    }
+
+    private static <T> CompletionStage<T> failed() {
+        return CompletableFuture.failedFuture(
+                new StoreUnavailableException("injected: out of reach", new IOException("injected")));
+    }
+
+    @Override
+    public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+        return readsFail ? failed() : store.get(ids);
+    }
+
+    @Override
+    public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+        if (writesFail) {
+            return failed();
+        }
+        CompletionStage<List<Recorded>> done = store.putIfAbsent(decisions, completeUpTo);
+        return writesTimeOutWithEffect ? failed() : done;
+    }
+
+    @Override
+    public OptionalLong position() {
+        return store.position();
+    }
+
+    @Override
+    public void resetPosition(long completeUpTo) {
+        store.resetPosition(completeUpTo);
+    }
+
+    @Override
+    public boolean hasRoomFor(long more) {
+        return store.hasRoomFor(more);
+    }
+
+    @Override
+    public Optional<String> trouble() {
+        return readsFail ? Optional.of("injected") : Optional.empty();
+    }
+
+    @Override
+    public void close() {
+        store.close();
+    }
+}

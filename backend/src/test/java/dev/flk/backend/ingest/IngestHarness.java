@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.memory.MemoryStore;
+import dev.flk.backend.limit.RateLimit;
+import dev.flk.backend.metrics.Meters;
+import dev.flk.signing.SignatureCheck;
+import dev.flk.verification.Policy;
+import dev.flk.wal.DiskFiles;
+import dev.flk.wal.LogOptions;
+import dev.flk.wal.LogReader;
+import dev.flk.wal.LogRecord;
+import dev.flk.wal.OnDamage;
+import java.io.IOException;
+import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+
+/** A whole ingest on a directory: real log, real store, a clock given in. */
+final class IngestHarness implements AutoCloseable {
+    static final Duration TTL = Duration.ofDays(14);
+
+    final FaultyFiles files = new FaultyFiles();
+    final Meters meters = new Meters("test");
+    final FaultyStore store;
+    final IngestService ingest;
+
+    static final class Clock {
+        long millis = Instant.parse("2026-11-20T10:00:00Z").toEpochMilli();
+    }
+
+    IngestHarness(Path directory, Clock clock) throws IOException {
+        this(
+                directory,
+                clock,
+                Policy.defaults(),
+                new MemoryStore(1_000, () -> Instant.ofEpochMilli(clock.millis)),
+                1_000);
+    }
+
+    IngestHarness(Path directory, Clock clock, Policy policy, DedupStore dedup, int burst) throws IOException {
+        store = new FaultyStore(dedup);
+        Rules rules = new Rules(policy, TTL);
+        ingest = IngestService.start(
+                LogOptions.of(directory, "inbox", rules.context()).withFillAhead(0),
+                new IngestService.Parts(
+                        new RateLimit(BigDecimal.ONE, burst, () -> 0),
+                        SignatureCheck.hmac(List.of(Pcs.KEY)),
+                        rules,
+                        Duration.ofMinutes(5),
+                        () -> Instant.ofEpochMilli(clock.millis),
+                        files,
+                        store,
+                        meters));
+    }
+
+    Outcome submit(Pcs pcs) {
+        return submit(pcs.bytes());
+    }
+
+    Outcome submit(byte[] body) {
+        return send(body).join();
+    }
+
+    CompletableFuture<Outcome> send(Pcs pcs) {
+        return send(pcs.bytes());
+    }
+
+    CompletableFuture<Outcome> send(byte[] body) {
+        CompletableFuture<Outcome> outcome = new CompletableFuture<>();
+        ingest.submit(List.of(new Submission(body, outcome::complete)));
+        return outcome;
+    }
+
+    List<CompletableFuture<Outcome>> sendTogether(Pcs... all) {
+        List<CompletableFuture<Outcome>> outcomes = new ArrayList<>();
+        List<Submission> turn = new ArrayList<>();
+        for (Pcs pcs : all) {
+            CompletableFuture<Outcome> outcome = new CompletableFuture<>();
+            outcomes.add(outcome);
+            turn.add(new Submission(pcs.bytes(), outcome::complete));
+        }
+        ingest.submit(turn);
+        return outcomes;
+    }
+
+    Ingest.LookUp lookUp(Pcs pcs) {
+        CompletableFuture<Ingest.LookUp> answer = new CompletableFuture<>();
+        ingest.lookUp(pcs.id(), answer::complete);
+        return answer.join();
+    }
+
+    /** What one sample of the metrics shows. */
+    double metric(String sample) {
+        String text = new String(meters.expose(null).text(), StandardCharsets.UTF_8);
+        return text.lines()
+                .filter(line -> line.startsWith(sample + " "))
+                .mapToDouble(line -> Double.parseDouble(line.substring(sample.length() + 1)))
+                .findFirst()
+                .orElseThrow(() -> new AssertionError("no sample " + sample + " in\n" + text));
+    }
+
+    static List<LogRecord> logged(Path directory) throws IOException {
+        List<LogRecord> records = new ArrayList<>();
+        try (LogReader reader = LogReader.open(new DiskFiles(), directory, "inbox", 1, OnDamage.STOP)) {
+            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
+                records.add(record);
+            }
+        }
+        return records;
+    }
+
+    @Override
+    public void close() throws IOException {
+        ingest.close();
+        store.close();
+    }
+}

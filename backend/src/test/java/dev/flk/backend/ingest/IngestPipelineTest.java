@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.embedded.EmbeddedStore;
+import dev.flk.backend.dedup.memory.MemoryStore;
+import dev.flk.backend.ingest.IngestHarness.Clock;
+import dev.flk.backend.ingest.Outcome.Cause;
+import dev.flk.backend.ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.ingest.Outcome.Unavailable;
+import dev.flk.certificate.ContentDigest;
+import dev.flk.verification.Policy;
+import dev.flk.wal.LogRecord;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The way of a submission, and deciding once, on a real log. */
+final class IngestPipelineTest {
+    @TempDir
+    private Path directory;
+
+    private final Clock clock = new Clock();
+
+    private IngestHarness open() throws IOException {
+        return new IngestHarness(log(), clock);
+    }
+
+    private Path log() {
+        return directory.resolve("log");
+    }
+
+    private static void assertDecided(Outcome outcome, int status, Relation relation) {
+        assertThat(outcome).isInstanceOf(Decided.class);
+        assertThat(((Decided) outcome).status()).isEqualTo(status);
+        assertThat(((Decided) outcome).relation()).isEqualTo(relation);
+    }
+
+    private static void assertUnavailable(Outcome outcome, Cause cause) {
+        assertThat(outcome).isInstanceOf(Unavailable.class);
+        assertThat(((Unavailable) outcome).cause()).isEqualTo(cause);
+    }
+
+    private static byte[] body(Outcome outcome) {
+        return ((Decided) outcome).body();
+    }
+
+    @Test
+    void first_isDecidedLoggedAndRecorded() throws IOException {
+        try (IngestHarness harness = open()) {
+            Outcome outcome = harness.submit(Pcs.number(1));
+            assertDecided(outcome, 200, Relation.FIRST);
+            assertThat(harness.lookUp(Pcs.number(1))).isInstanceOf(Ingest.LookUp.Found.class);
+            assertThat(harness.metric("flk_ingest_total")).isEqualTo(1);
+            assertThat(harness.metric("flk_accepted")).isEqualTo(1);
+            assertThat(harness.ingest.pending()).isZero();
+        }
+        assertThat(IngestHarness.logged(log()))
+                .extracting(LogRecord::kind, record -> new String(record.body(), StandardCharsets.UTF_8))
+                .containsExactly(tuple('s', Pcs.number(1).json()));
+    }
+
+    @Test
+    void duplicate_getsTheSameBytesAndIsNotLogged() throws IOException {
+        try (IngestHarness harness = open()) {
+            Outcome first = harness.submit(Pcs.number(1));
+            Outcome second = harness.submit(Pcs.number(1).withAttempt(2));
+            assertDecided(second, 200, Relation.DUPLICATE);
+            assertThat(body(second)).isEqualTo(body(first));
+            assertThat(harness.metric("flk_dedup_hits")).isEqualTo(1);
+            assertThat(harness.metric("flk_accepted")).isEqualTo(1);
+        }
+        assertThat(IngestHarness.logged(log())).hasSize(1);
+    }
+
+    @Test
+    void conflict_firstStandsAndTheOtherIsKeptOnce() throws IOException {
+        try (IngestHarness harness = open()) {
+            Outcome first = harness.submit(Pcs.number(1));
+            for (int i = 0; i < 3; i++) {
+                Outcome other = harness.submit(Pcs.number(1).withBudget(0.9));
+                assertDecided(other, 200, Relation.CONFLICT);
+                assertThat(body(other)).isEqualTo(body(first));
+            }
+            Outcome third = harness.submit(Pcs.number(1).with(",\"seed\":4"));
+            assertDecided(third, 200, Relation.CONFLICT);
+            assertThat(harness.metric("flk_conflicts_total")).isEqualTo(4);
+        }
+        assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e', 'e');
+    }
+
+    @Test
+    void noAnswer_beforeTheForceReturned() throws IOException {
+        try (IngestHarness harness = open()) {
+            harness.files.hold();
+            CompletableFuture<Outcome> first = harness.send(Pcs.number(1));
+            CompletableFuture<Outcome> duplicate = harness.send(Pcs.number(1).withAttempt(2));
+            CompletableFuture<Outcome> conflict = harness.send(Pcs.number(1).withBudget(0.9));
+            harness.files.awaitHeld();
+            assertThat(first).isNotDone();
+            assertThat(duplicate).isNotDone();
+            assertThat(conflict).isNotDone();
+            assertThat(harness.lookUp(Pcs.number(1))).isEqualTo(new Ingest.LookUp.Unavailable(Cause.UNDECIDED, 1));
+            harness.files.letGo();
+            assertDecided(first.join(), 200, Relation.FIRST);
+            assertDecided(duplicate.join(), 200, Relation.DUPLICATE);
+            assertDecided(conflict.join(), 200, Relation.CONFLICT);
+        }
+    }
+
+    @Test
+    void sameIdInOneTurn_oneIsFirst() throws IOException {
+        try (IngestHarness harness = open()) {
+            List<CompletableFuture<Outcome>> outcomes = harness.sendTogether(
+                    Pcs.number(1), Pcs.number(1), Pcs.number(2), Pcs.number(1).withBudget(0.9));
+            assertDecided(outcomes.get(0).join(), 200, Relation.FIRST);
+            assertDecided(outcomes.get(1).join(), 200, Relation.DUPLICATE);
+            assertDecided(outcomes.get(2).join(), 200, Relation.FIRST);
+            assertDecided(outcomes.get(3).join(), 200, Relation.CONFLICT);
+        }
+        assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 's', 'e');
+    }
+
+    @Test
+    void forceFails_allWhoShareItGetTheErrorAndTheIdIsFree() throws IOException {
+        try (IngestHarness harness = open()) {
+            harness.files.hold();
+            CompletableFuture<Outcome> first = harness.send(Pcs.number(1));
+            harness.files.awaitHeld();
+            CompletableFuture<Outcome> duplicate = harness.send(Pcs.number(1));
+            CompletableFuture<Outcome> conflict = harness.send(Pcs.number(1).withBudget(0.9));
+            harness.files.failForces(1);
+            harness.files.letGo();
+            assertThat(first.join()).isEqualTo(new Outcome.LogFailed());
+            assertThat(duplicate.join()).isEqualTo(new Outcome.LogFailed());
+            assertThat(conflict.join()).isEqualTo(new Outcome.LogFailed());
+            assertThat(harness.metric("flk_wal_errors")).isEqualTo(3);
+            assertDecided(harness.submit(Pcs.number(1).withBudget(0.9)), 202, Relation.FIRST);
+            assertDecided(harness.submit(Pcs.number(1)), 202, Relation.CONFLICT);
+        }
+        assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e');
+    }
+
+    @Test
+    void diskFull_isSaidAndPasses() throws IOException {
+        try (IngestHarness harness = open()) {
+            harness.files.setDiskFull(true);
+            assertUnavailable(harness.submit(Pcs.number(1)), Cause.DISK_FULL);
+            harness.files.setDiskFull(false);
+            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.FIRST);
+        }
+    }
+
+    @Test
+    void badSignature_isRefusedAndTheIdIsFree() throws IOException {
+        try (IngestHarness harness = open()) {
+            assertThat(harness.submit(Pcs.number(1).signedBy("stranger"))).isEqualTo(new Outcome.BadSignature());
+            assertThat(harness.metric("flk_signature_errors")).isEqualTo(1);
+            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.FIRST);
+        }
+        assertThat(IngestHarness.logged(log())).hasSize(1);
+    }
+
+    @Test
+    void malformed_isRefusedBeforeTheSignatureAndAfterIt() throws IOException {
+        try (IngestHarness harness = open()) {
+            assertThat(harness.submit("{".getBytes(StandardCharsets.UTF_8))).isInstanceOf(Outcome.Malformed.class);
+            byte[] badSchemaBadSignature = Pcs.number(1)
+                    .signedBy("stranger")
+                    .json()
+                    .replace("fractal-lba-kakeya", "other")
+                    .getBytes(StandardCharsets.UTF_8);
+            assertThat(harness.submit(badSchemaBadSignature)).isEqualTo(new Outcome.BadSignature());
+            byte[] badSchema =
+                    Pcs.number(1).json().replace("fractal-lba-kakeya", "other").getBytes(StandardCharsets.UTF_8);
+            assertThat(harness.submit(badSchema)).isInstanceOf(Outcome.Malformed.class);
+            assertThat(harness.metric("flk_rejected_total{reason=\"malformed\",}"))
+                    .isEqualTo(2);
+        }
+        assertThat(IngestHarness.logged(log())).isEmpty();
+    }
+
+    @Test
+    void future_isRefusedByTheGivenClock() throws IOException {
+        clock.millis = Instant.parse("2026-01-19T10:25:44Z").toEpochMilli();
+        try (IngestHarness harness = open()) {
+            assertThat(harness.submit(Pcs.number(1)))
+                    .isEqualTo(new Outcome.Malformed("timestamp in future: sent_at=2026-01-19T10:30:45Z,"
+                            + " now=2026-01-19T10:25:44Z, ahead=5m1s"));
+            clock.millis += 1000;
+            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.FIRST);
+        }
+    }
+
+    @Test
+    void rateLimit_comesFirstAndIsNotCountedAsIngest() throws IOException {
+        try (IngestHarness harness = new IngestHarness(
+                log(), clock, Policy.defaults(), new MemoryStore(10, () -> Instant.ofEpochMilli(clock.millis)), 2)) {
+            harness.submit(Pcs.number(1));
+            harness.submit("nonsense".getBytes(StandardCharsets.UTF_8));
+            assertThat(harness.submit("nonsense".getBytes(StandardCharsets.UTF_8)))
+                    .isEqualTo(new Outcome.RateLimited(1));
+            assertThat(harness.metric("flk_ingest_total")).isEqualTo(2);
+            assertThat(harness.metric("flk_rate_limited_total")).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void memoryFull_refusesWhatIsNewAndStillKnowsWhatIsOld() throws IOException {
+        try (IngestHarness harness = new IngestHarness(
+                log(), clock, Policy.defaults(), new MemoryStore(2, () -> Instant.ofEpochMilli(clock.millis)), 100)) {
+            harness.submit(Pcs.number(1));
+            harness.submit(Pcs.number(2));
+            assertUnavailable(harness.submit(Pcs.number(3)), Cause.OVERLOADED);
+            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
+        }
+        assertThat(IngestHarness.logged(log())).hasSize(2);
+    }
+
+    @Test
+    void storeDown_bodyIsOnDiskAndDecidedWhenItIsBackWithoutAnotherTry() throws IOException {
+        try (IngestHarness harness = open()) {
+            harness.store.down();
+            assertUnavailable(harness.submit(Pcs.number(1)), Cause.STORE);
+            assertUnavailable(harness.submit(Pcs.number(1).withAttempt(2)), Cause.STORE);
+            assertUnavailable(harness.submit(Pcs.number(1).withBudget(0.9)), Cause.STORE);
+            assertThat(harness.lookUp(Pcs.number(1))).isInstanceOf(Ingest.LookUp.Unavailable.class);
+            assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e');
+            assertThat(harness.ingest.pending()).isEqualTo(1);
+            harness.store.up();
+            await().until(() -> harness.ingest.pending() == 0);
+            assertThat(harness.metric("flk_accepted")).isEqualTo(1);
+            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
+            assertDecided(harness.submit(Pcs.number(1).withBudget(0.9)), 200, Relation.CONFLICT);
+        }
+        assertThat(IngestHarness.logged(log())).hasSize(2);
+    }
+
+    @Test
+    void storeTimesOutWithEffect_theBacklogGetsTheSame() throws IOException {
+        try (IngestHarness harness = open()) {
+            harness.store.timeOutWithEffect();
+            assertUnavailable(harness.submit(Pcs.number(1)), Cause.STORE);
+            harness.store.up();
+            await().until(() -> harness.ingest.pending() == 0);
+            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
+        }
+        assertThat(IngestHarness.logged(log())).hasSize(1);
+    }
+
+    @Test
+    void readFails_isNoMiss_theSecondRecordIsOverruledByTheFirst() throws IOException {
+        try (IngestHarness harness = open()) {
+            Outcome first = harness.submit(Pcs.number(1));
+            harness.store.failReads();
+            clock.millis += 1000;
+            Outcome again = harness.submit(Pcs.number(1));
+            assertDecided(again, 200, Relation.DUPLICATE);
+            assertThat(body(again)).isEqualTo(body(first));
+            assertThat(harness.metric("flk_overruled_total")).isEqualTo(1);
+        }
+        List<LogRecord> records = IngestHarness.logged(log());
+        assertThat(records).extracting(LogRecord::kind).containsExactly('s', 's', 'o');
+        Recorded standing = Recorded.decode(records.get(2).body());
+        assertThat(standing.expiresAtMillis()).isEqualTo(records.get(0).arrivalMillis() + IngestHarness.TTL.toMillis());
+    }
+
+    @Test
+    void anotherBackendWasFirst_itsOutcomeIsLoggedBeforeTheAnswer() throws IOException {
+        try (IngestHarness harness = open()) {
+            harness.store.failReads();
+            Recorded theirs = theirs(Pcs.number(1));
+            harness.store.putByAnother(theirs);
+            harness.files.hold();
+            CompletableFuture<Outcome> ours = harness.send(Pcs.number(1));
+            harness.files.awaitHeld();
+            assertThat(ours).isNotDone();
+            harness.files.letGo();
+            assertDecided(ours.join(), 202, Relation.CONFLICT);
+        }
+        assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).contains('o');
+    }
+
+    @Test
+    void overruledForceFails_theSubmissionStaysUnfinishedUntilItIsLogged() throws IOException {
+        try (IngestHarness harness = open()) {
+            harness.store.down();
+            assertUnavailable(harness.submit(Pcs.number(1)), Cause.STORE);
+            harness.store.putByAnother(theirs(Pcs.number(1)));
+            harness.files.failForces(1); // of the overruled record
+            harness.store.up();
+            await().until(() -> harness.ingest.pending() == 0);
+            assertDecided(harness.submit(Pcs.number(1)), 202, Relation.CONFLICT);
+        }
+        assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).contains('o');
+    }
+
+    private Recorded theirs(Pcs pcs) {
+        byte[] digest = new byte[32];
+        return new Recorded(
+                pcs.id(),
+                202,
+                "{\"theirs\":true}".getBytes(StandardCharsets.UTF_8),
+                ContentDigest.of(digest),
+                "0011223344556677",
+                clock.millis + 1_000_000);
+    }
+
+    @Test
+    void restart_memory_isRebuiltFromTheLogByTheRulesInForceThen() throws IOException {
+        Outcome first;
+        Outcome other;
+        try (IngestHarness harness = open()) {
+            first = harness.submit(Pcs.number(1).withDHat(1.1));
+            other = harness.submit(Pcs.number(2));
+            harness.submit(Pcs.number(2).withBudget(0.9));
+        }
+        Policy strict = Policy.parse(Policy.defaults().text().replace("tol_d=0.15", "tol_d=0.05"));
+        try (IngestHarness harness = new IngestHarness(
+                log(), clock, strict, new MemoryStore(10, () -> Instant.ofEpochMilli(clock.millis)), 100)) {
+            Outcome again = harness.submit(Pcs.number(1).withDHat(1.1));
+            assertDecided(again, 200, Relation.DUPLICATE);
+            assertThat(body(again)).isEqualTo(body(first));
+            assertThat(body(harness.submit(Pcs.number(2)))).isEqualTo(body(other));
+            assertDecided(harness.submit(Pcs.number(2).withBudget(0.9)), 200, Relation.CONFLICT);
+            assertDecided(harness.submit(Pcs.number(3).withDHat(1.1)), 202, Relation.FIRST);
+        }
+        assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 's', 'e', 's');
+    }
+
+    @Test
+    void restart_memory_overruledWinsOverTheSubmissionBeforeIt() throws IOException {
+        try (IngestHarness harness = open()) {
+            harness.store.failReads();
+            harness.store.putByAnother(theirs(Pcs.number(1)));
+            assertDecided(harness.submit(Pcs.number(1)), 202, Relation.CONFLICT);
+        }
+        try (IngestHarness harness = open()) {
+            Outcome again = harness.submit(Pcs.number(1));
+            assertDecided(again, 202, Relation.CONFLICT);
+            assertThat(body(again)).isEqualTo("{\"theirs\":true}".getBytes(StandardCharsets.UTF_8));
+        }
+    }
+
+    @Test
+    void restart_expiredOutcomes_areNotAsserted() throws IOException {
+        try (IngestHarness harness = open()) {
+            harness.submit(Pcs.number(1));
+        }
+        clock.millis += Duration.ofDays(14).toMillis();
+        try (IngestHarness harness = open()) {
+            assertDecided(harness.submit(Pcs.number(1).withBudget(0.9)), 202, Relation.FIRST);
+        }
+    }
+
+    @Test
+    void restart_embedded_readsOnlyWhatTheStoreLacks() throws IOException {
+        Outcome first;
+        try (IngestHarness harness = embedded()) {
+            first = harness.submit(Pcs.number(1));
+        }
+        try (IngestHarness harness = embedded()) {
+            assertThat(harness.store.position()).hasValue(1);
+            assertThat(body(harness.submit(Pcs.number(1)))).isEqualTo(body(first));
+        }
+    }
+
+    @Test
+    void restart_embeddedLost_isRebuiltFromTheLog() throws IOException {
+        Outcome first;
+        try (IngestHarness harness = open()) {
+            first = harness.submit(Pcs.number(1));
+        }
+        try (IngestHarness harness = embedded()) {
+            Outcome again = harness.submit(Pcs.number(1));
+            assertDecided(again, 200, Relation.DUPLICATE);
+            assertThat(body(again)).isEqualTo(body(first));
+        }
+    }
+
+    @Test
+    void restart_logShorterThanTheStoresPosition_goesOnFromTheLog() throws IOException {
+        try (IngestHarness harness = embedded()) {
+            harness.store.resetPosition(100);
+        }
+        EmbeddedStore store = EmbeddedStore.open(directory.resolve("dedup"), () -> Instant.ofEpochMilli(clock.millis));
+        store.resetPosition(100);
+        store.close();
+        try (IngestHarness harness = embedded()) {
+            assertThat(harness.store.position()).hasValue(0);
+            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.FIRST);
+        }
+    }
+
+    private IngestHarness embedded() throws IOException {
+        return new IngestHarness(
+                log(),
+                clock,
+                Policy.defaults(),
+                EmbeddedStore.open(directory.resolve("dedup"), () -> Instant.ofEpochMilli(clock.millis)),
+                100);
+    }
+}
