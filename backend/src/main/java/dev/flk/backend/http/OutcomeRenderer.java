@@ -13,6 +13,7 @@ import java.util.List;
 final class OutcomeRenderer {
     private static final byte[] BAD_SIGNATURE = Answer.errorBody("Signature verification failed");
     private static final byte[] RATE_LIMITED = Answer.errorBody("Too many requests");
+    private static final byte[] BROKEN = Answer.errorBody("internal error");
     private static final byte[] LOG_FAILED = Answer.errorBody("log append failed");
     private static final List<Header> DUPLICATE = List.of(new Header("X-Flk-Duplicate", "true"));
     private static final List<Header> CONFLICT =
@@ -107,6 +108,11 @@ final class OutcomeRenderer {
         @Override
         public Rendered unavailable(Outcome.Unavailable unavailable) {
             return retry(503, Answer.errorBody(unavailable.cause().error()), unavailable.retryAfterSeconds());
+        }
+
+        @Override
+        public Rendered broken(Outcome.Broken broken) {
+            return new Rendered(500, BROKEN);
         }
 
         private static Rendered retry(int status, byte[] body, long afterSeconds) {

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend;
+
+import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.config.Secret;
+import dev.flk.backend.config.SigningConfig;
+import dev.flk.backend.config.StorageConfig;
+import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.embedded.EmbeddedStore;
+import dev.flk.backend.dedup.embedded.Sweeper;
+import dev.flk.backend.dedup.memory.MemoryStore;
+import dev.flk.backend.http.HttpServer;
+import dev.flk.backend.http.Readiness.Component;
+import dev.flk.backend.ingest.IngestService;
+import dev.flk.backend.ingest.Rules;
+import dev.flk.backend.limit.RateLimit;
+import dev.flk.backend.metrics.DiskSpace;
+import dev.flk.backend.metrics.Meters;
+import dev.flk.signing.SignatureCheck;
+import dev.flk.wal.DiskFiles;
+import dev.flk.wal.LogOptions;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The running backend: what it consists of, made in the order of need and closed in reverse. The HTTP side comes first and answers
+ * {@code starting} while the log is read.
+ */
+public final class Backend implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
+    private static final Duration FINISH_WITHIN = Duration.ofSeconds(8);
+
+    private final Deque<AutoCloseable> parts = new ArrayDeque<>();
+    private final InstantSource clock = InstantSource.system();
+    private final Meters meters;
+    private final Gate gate;
+    private int port;
+    private volatile @Nullable DedupStore store;
+
+    private Backend(String version) {
+        this.meters = new Meters(version);
+        this.gate = new Gate(meters);
+    }
+
+    /**
+     * Starts; submissions are taken when it returns.
+     *
+     * @throws IOException if the port is taken, or the log is in use, damaged or can't be read or written
+     * @throws dev.flk.backend.dedup.StoreUnavailableException if the store can't be opened or fails
+     */
+    public static Backend start(BackendConfig config, String version) throws IOException {
+        Backend backend = new Backend(version);
+        try {
+            backend.startParts(config);
+            return backend;
+        } catch (IOException | RuntimeException e) {
+            backend.close();
+            throw e;
+        }
+    }
+
+    private void startParts(BackendConfig config) throws IOException {
+        SignatureCheck signatures = signatures(config.signing());
+        Rules rules = new Rules(config.policy(), config.storage().dedupTtl());
+        HttpServer http =
+                new HttpServer(config.http(), gate, this::components, meters, clock, System::nanoTime, FINISH_WITHIN);
+        port = http.start();
+        LOG.info("listening on {} port {}", config.http().bindAddress(), port);
+        parts.push(http);
+        DedupStore opened = openStore(config.storage());
+        meters.dedupUp.watch(() -> opened.trouble().isEmpty() ? 1 : 0);
+        Path walDir = config.storage().walDir();
+        IngestService ingest = IngestService.start(
+                LogOptions.of(walDir, "inbox", rules.context()),
+                new IngestService.Parts(
+                        new RateLimit(
+                                config.limit().tokensPerSecond(), config.limit().burstTokens(), System::nanoTime),
+                        signatures,
+                        rules,
+                        config.maxClockSkew(),
+                        clock,
+                        new DiskFiles(),
+                        opened,
+                        meters));
+        parts.push(ingest);
+        meters.inboxPending.watch(ingest::pending);
+        meters.inboxOldestPendingSeconds.watch(ingest::oldestPendingSeconds);
+        DiskSpace disk = new DiskSpace(walDir);
+        meters.walBytes.watch(disk::usedBytes);
+        meters.walFreeBytes.watch(disk::freeBytes);
+        store = opened;
+        gate.open(ingest);
+        // from here on requests need what was made after the server, so that it is closed before them
+        parts.remove(http);
+        parts.push(http);
+        LOG.info("ready: submissions are taken");
+    }
+
+    private DedupStore openStore(StorageConfig storage) {
+        if (storage.store() instanceof StorageConfig.Memory memory) {
+            LOG.warn("DEDUP_BACKEND=memory is for trials: every start reads the whole log");
+            return opened(new MemoryStore(memory.maxEntries(), clock));
+        }
+        if (storage.store() instanceof StorageConfig.Embedded embedded) {
+            EmbeddedStore store = opened(EmbeddedStore.open(embedded.dir(), clock));
+            parts.push(Sweeper.start(store));
+            return store;
+        }
+        throw new IllegalStateException("no such store: " + storage.store());
+    }
+
+    private <T extends AutoCloseable> T opened(T part) {
+        parts.push(part);
+        return part;
+    }
+
+    private static SignatureCheck signatures(SigningConfig signing) {
+        if (signing instanceof SigningConfig.Hmac hmac) {
+            return SignatureCheck.hmac(hmac.secrets().stream().map(Secret::text).toList());
+        }
+        if (signing instanceof SigningConfig.Ed25519 ed25519) {
+            return SignatureCheck.ed25519(ed25519.publicKeys());
+        }
+        return SignatureCheck.none();
+    }
+
+    /** The port that is listened on. */
+    public int port() {
+        return port;
+    }
+
+    private List<Component> components() {
+        DedupStore asked = store;
+        if (!gate.isOpen() || asked == null) {
+            return List.of(new Component("log", false, "starting"), new Component("dedup", false, "starting"));
+        }
+        Optional<String> trouble = asked.trouble();
+        return List.of(
+                new Component("log", true, "open"),
+                new Component("dedup", trouble.isEmpty(), trouble.isEmpty() ? "up" : "unavailable"));
+    }
+
+    /** Stops to take, finishes what is under way, and closes everything in reverse order; goes on where something fails. */
+    @Override
+    public void close() {
+        while (!parts.isEmpty()) {
+            AutoCloseable part = parts.pop();
+            try {
+                part.close();
+            } catch (Exception e) {
+                LOG.error("closing {} failed: {}", part.getClass().getSimpleName(), e.getMessage());
+            }
+        }
+    }
+}
