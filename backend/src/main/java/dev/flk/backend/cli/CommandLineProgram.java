@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import dev.flk.backend.config.InvalidConfig;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine;
+import picocli.CommandLine.ExitCode;
+
+/** {@code flk-backend}. Exit codes: 0 done, 1 failed, 2 usage or configuration. */
+public final class CommandLineProgram {
+    static final String NAME = "flk-backend";
+
+    private final CommandLine commands;
+
+    /** @param out for results, {@code err} for problems; both are flushed and stay open */
+    public CommandLineProgram(Map<String, String> environment, Service service, PrintWriter out, PrintWriter err) {
+        ConfigOption config = new ConfigOption();
+        ServeCommand serve = new ServeCommand(environment, service, config);
+        this.commands = new CommandLine(new BackendCommand(serve))
+                .addMixin("config", config)
+                .addSubcommand(serve)
+                .addSubcommand(
+                        new CommandLine(new ConfigCommand()).addSubcommand(new ConfigCheckCommand(environment, config)))
+                .setOut(out)
+                .setErr(err)
+                .setExecutionExceptionHandler((failure, command, parsed) -> fail(failure, command.getErr()));
+    }
+
+    /** Runs a command line to its end; the exit code. */
+    public int run(String... args) {
+        return commands.execute(args);
+    }
+
+    private static int fail(Exception failure, PrintWriter err) throws Exception {
+        if (failure instanceof InvalidConfig invalid) {
+            report(invalid.problems(), err);
+            return ExitCode.USAGE;
+        }
+        if (failure instanceof IOException) {
+            err.println(NAME + ": " + failure.getMessage());
+            err.flush();
+            return ExitCode.SOFTWARE;
+        }
+        throw failure;
+    }
+
+    private static void report(List<String> problems, PrintWriter err) {
+        err.printf(
+                "%s: the configuration has %s:%n",
+                NAME, problems.size() == 1 ? "a problem" : problems.size() + " problems");
+        problems.forEach(problem -> err.println("  " + problem));
+        err.flush();
+    }
+}

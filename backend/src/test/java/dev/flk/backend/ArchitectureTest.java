@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend;
+
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.belongToAnyOf;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import dev.flk.backend.ingest.Ingest;
+import dev.flk.backend.ingest.Outcome;
+import dev.flk.backend.ingest.Submission;
+import org.junit.jupiter.api.Test;
+
+/** Who may call whom. */
+class ArchitectureTest {
+    private static final JavaClasses BACKEND = new ClassFileImporter(
+                    java.util.List.of(new ImportOption.DoNotIncludeTests()))
+            .importPackages("dev.flk.backend");
+
+    @Test
+    void netty_isImportedByHttpAlone() {
+        onlyIn("dev.flk.backend.http", "io.netty..");
+    }
+
+    @Test
+    void picocli_isImportedByTheCommandLineAlone() {
+        onlyIn("dev.flk.backend.cli", "picocli..");
+    }
+
+    @Test
+    void logback_isImportedByTheCommandLineAlone() {
+        onlyIn("dev.flk.backend.cli", "ch.qos.logback..", "net.logstash..");
+    }
+
+    @Test
+    void prometheus_isImportedByMetricsAlone() {
+        onlyIn("dev.flk.backend.metrics", "io.prometheus..");
+    }
+
+    @Test
+    void bucket4j_isImportedByTheLimitAlone() {
+        onlyIn("dev.flk.backend.limit", "io.github.bucket4j..");
+    }
+
+    @Test
+    void ingest_doesNotKnowHttp() {
+        noClasses()
+                .that()
+                .resideInAPackage("dev.flk.backend.ingest..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("dev.flk.backend.http..", "dev.flk.backend.cli..", "io.netty..")
+                .check(BACKEND);
+    }
+
+    @Test
+    void http_knowsOfIngestOnlyItsDoor() {
+        classes()
+                .that()
+                .resideInAPackage("dev.flk.backend.http..")
+                .should()
+                .onlyAccessClassesThat(
+                        not(resideInAnyPackage("dev.flk.backend.ingest..", "dev.flk.backend.dedup..", "dev.flk.wal.."))
+                                .or(belongToAnyOf(Ingest.class, Outcome.class, Submission.class)))
+                .check(BACKEND);
+    }
+
+    @Test
+    void metricsAndLimit_knowNoFeature() {
+        noClasses()
+                .that()
+                .resideInAnyPackage("dev.flk.backend.metrics..", "dev.flk.backend.limit..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(
+                        "dev.flk.backend.http..",
+                        "dev.flk.backend.ingest..",
+                        "dev.flk.backend.dedup..",
+                        "dev.flk.backend.config..",
+                        "dev.flk.backend.cli..")
+                .check(BACKEND);
+    }
+
+    @Test
+    void packages_haveNoCycles() {
+        slices().matching("dev.flk.backend.(*)..").should().beFreeOfCycles().check(BACKEND);
+    }
+
+    private static void onlyIn(String home, String... libraries) {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage(home + "..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(libraries)
+                .check(BACKEND);
+    }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.config.LogConfig;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.slf4j.LoggerFactory;
+
+class LogOutputTest {
+    private final PrintStream standardError = System.err;
+    private final ByteArrayOutputStream written = new ByteArrayOutputStream();
+
+    @BeforeEach
+    void redirect() {
+        System.setErr(new PrintStream(written, true, StandardCharsets.US_ASCII));
+    }
+
+    @AfterEach
+    void restore() {
+        System.setErr(standardError);
+        LogOutput.configure(new LogConfig(LogConfig.Level.INFO, LogConfig.Format.TEXT));
+    }
+
+    @Test
+    void text_line_tellsTimeLevelAndMessageInUtf8() {
+        assertThat(logged(LogConfig.Format.TEXT, "PCS accepted (D̂=1.41, coh★=0.73)"))
+                .matches("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z INFO  LogOutputTest - "
+                        + "PCS accepted \\(D̂=1\\.41, coh★=0\\.73\\)\\R");
+    }
+
+    @Test
+    void text_messageWithLineEnds_staysOneLine() {
+        assertThat(logged(LogConfig.Format.TEXT, "one\r\ntwo\nthree"))
+                .contains("one two three")
+                .containsOnlyOnce(System.lineSeparator());
+    }
+
+    @Test
+    void json_line_isAnObject() {
+        assertThat(logged(LogConfig.Format.JSON, "coh★ \"x\""))
+                .startsWith("{\"@timestamp\":\"")
+                .contains("\"message\":\"coh★ \\\"x\\\"\"", "\"level\":\"INFO\"")
+                .containsOnlyOnce(System.lineSeparator());
+    }
+
+    @Test
+    void level_belowTheConfigured_isLeftOut() {
+        LogOutput.configure(new LogConfig(LogConfig.Level.WARN, LogConfig.Format.TEXT));
+
+        LoggerFactory.getLogger(LogOutputTest.class).info("quiet");
+
+        assertThat(written.size()).isZero();
+    }
+
+    private String logged(LogConfig.Format format, String message) {
+        LogOutput.configure(new LogConfig(LogConfig.Level.INFO, format));
+        LoggerFactory.getLogger(LogOutputTest.class).info(message);
+        return written.toString(StandardCharsets.UTF_8);
+    }
+}
