@@ -5,6 +5,7 @@ import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.sample.Pcs;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.verification.Policy;
 import dev.flk.wal.DiskFiles;

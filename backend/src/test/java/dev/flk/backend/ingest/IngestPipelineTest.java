@@ -14,6 +14,7 @@ import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.ingest.Outcome.Unavailable;
 import dev.flk.certificate.ContentDigest;
+import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
@@ -75,7 +76,7 @@ final class IngestPipelineTest {
     void duplicate_getsTheSameBytesAndIsNotLogged() throws IOException {
         try (IngestHarness harness = open()) {
             Outcome first = harness.submit(Pcs.number(1));
-            Outcome second = harness.submit(Pcs.number(1).withAttempt(2));
+            Outcome second = harness.submit(Pcs.number(1).with("attempt", "2"));
             assertDecided(second, 200, Relation.DUPLICATE);
             assertThat(body(second)).isEqualTo(body(first));
             assertThat(harness.metric("flk_dedup_hits")).isEqualTo(1);
@@ -89,11 +90,11 @@ final class IngestPipelineTest {
         try (IngestHarness harness = open()) {
             Outcome first = harness.submit(Pcs.number(1));
             for (int i = 0; i < 3; i++) {
-                Outcome other = harness.submit(Pcs.number(1).withBudget(0.9));
+                Outcome other = harness.submit(Pcs.number(1).with("budget", "0.9"));
                 assertDecided(other, 200, Relation.CONFLICT);
                 assertThat(body(other)).isEqualTo(body(first));
             }
-            Outcome third = harness.submit(Pcs.number(1).with(",\"seed\":4"));
+            Outcome third = harness.submit(Pcs.number(1).with("seed", "4"));
             assertDecided(third, 200, Relation.CONFLICT);
             assertThat(harness.metric("flk_conflicts_total")).isEqualTo(4);
         }
@@ -105,8 +106,8 @@ final class IngestPipelineTest {
         try (IngestHarness harness = open()) {
             harness.files.hold();
             CompletableFuture<Outcome> first = harness.send(Pcs.number(1));
-            CompletableFuture<Outcome> duplicate = harness.send(Pcs.number(1).withAttempt(2));
-            CompletableFuture<Outcome> conflict = harness.send(Pcs.number(1).withBudget(0.9));
+            CompletableFuture<Outcome> duplicate = harness.send(Pcs.number(1).with("attempt", "2"));
+            CompletableFuture<Outcome> conflict = harness.send(Pcs.number(1).with("budget", "0.9"));
             harness.files.awaitHeld();
             assertThat(first).isNotDone();
             assertThat(duplicate).isNotDone();
@@ -123,7 +124,7 @@ final class IngestPipelineTest {
     void sameIdInOneTurn_oneIsFirst() throws IOException {
         try (IngestHarness harness = open()) {
             List<CompletableFuture<Outcome>> outcomes = harness.sendTogether(
-                    Pcs.number(1), Pcs.number(1), Pcs.number(2), Pcs.number(1).withBudget(0.9));
+                    Pcs.number(1), Pcs.number(1), Pcs.number(2), Pcs.number(1).with("budget", "0.9"));
             assertDecided(outcomes.get(0).join(), 200, Relation.FIRST);
             assertDecided(outcomes.get(1).join(), 200, Relation.DUPLICATE);
             assertDecided(outcomes.get(2).join(), 200, Relation.FIRST);
@@ -139,14 +140,14 @@ final class IngestPipelineTest {
             CompletableFuture<Outcome> first = harness.send(Pcs.number(1));
             harness.files.awaitHeld();
             CompletableFuture<Outcome> duplicate = harness.send(Pcs.number(1));
-            CompletableFuture<Outcome> conflict = harness.send(Pcs.number(1).withBudget(0.9));
+            CompletableFuture<Outcome> conflict = harness.send(Pcs.number(1).with("budget", "0.9"));
             harness.files.failForces(1);
             harness.files.letGo();
             assertThat(first.join()).isEqualTo(new Outcome.LogFailed());
             assertThat(duplicate.join()).isEqualTo(new Outcome.LogFailed());
             assertThat(conflict.join()).isEqualTo(new Outcome.LogFailed());
             assertThat(harness.metric("flk_wal_errors")).isEqualTo(3);
-            assertDecided(harness.submit(Pcs.number(1).withBudget(0.9)), 202, Relation.FIRST);
+            assertDecided(harness.submit(Pcs.number(1).with("budget", "0.9")), 202, Relation.FIRST);
             assertDecided(harness.submit(Pcs.number(1)), 202, Relation.CONFLICT);
         }
         assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e');
@@ -233,8 +234,8 @@ final class IngestPipelineTest {
         try (IngestHarness harness = open()) {
             harness.store.down();
             assertUnavailable(harness.submit(Pcs.number(1)), Cause.STORE);
-            assertUnavailable(harness.submit(Pcs.number(1).withAttempt(2)), Cause.STORE);
-            assertUnavailable(harness.submit(Pcs.number(1).withBudget(0.9)), Cause.STORE);
+            assertUnavailable(harness.submit(Pcs.number(1).with("attempt", "2")), Cause.STORE);
+            assertUnavailable(harness.submit(Pcs.number(1).with("budget", "0.9")), Cause.STORE);
             assertThat(harness.lookUp(Pcs.number(1))).isInstanceOf(Ingest.LookUp.Unavailable.class);
             assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e');
             assertThat(harness.ingest.pending()).isEqualTo(1);
@@ -242,7 +243,7 @@ final class IngestPipelineTest {
             await().until(() -> harness.ingest.pending() == 0);
             assertThat(harness.metric("flk_accepted")).isEqualTo(1);
             assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
-            assertDecided(harness.submit(Pcs.number(1).withBudget(0.9)), 200, Relation.CONFLICT);
+            assertDecided(harness.submit(Pcs.number(1).with("budget", "0.9")), 200, Relation.CONFLICT);
         }
         assertThat(IngestHarness.logged(log())).hasSize(2);
     }
@@ -322,19 +323,19 @@ final class IngestPipelineTest {
         Outcome first;
         Outcome other;
         try (IngestHarness harness = open()) {
-            first = harness.submit(Pcs.number(1).withDHat(1.1));
+            first = harness.submit(Pcs.number(1).with("D_hat", "1.1"));
             other = harness.submit(Pcs.number(2));
-            harness.submit(Pcs.number(2).withBudget(0.9));
+            harness.submit(Pcs.number(2).with("budget", "0.9"));
         }
         Policy strict = Policy.parse(Policy.defaults().text().replace("tol_d=0.15", "tol_d=0.05"));
         try (IngestHarness harness = new IngestHarness(
                 log(), clock, strict, new MemoryStore(10, () -> Instant.ofEpochMilli(clock.millis)), 100)) {
-            Outcome again = harness.submit(Pcs.number(1).withDHat(1.1));
+            Outcome again = harness.submit(Pcs.number(1).with("D_hat", "1.1"));
             assertDecided(again, 200, Relation.DUPLICATE);
             assertThat(body(again)).isEqualTo(body(first));
             assertThat(body(harness.submit(Pcs.number(2)))).isEqualTo(body(other));
-            assertDecided(harness.submit(Pcs.number(2).withBudget(0.9)), 200, Relation.CONFLICT);
-            assertDecided(harness.submit(Pcs.number(3).withDHat(1.1)), 202, Relation.FIRST);
+            assertDecided(harness.submit(Pcs.number(2).with("budget", "0.9")), 200, Relation.CONFLICT);
+            assertDecided(harness.submit(Pcs.number(3).with("D_hat", "1.1")), 202, Relation.FIRST);
         }
         assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 's', 'e', 's');
     }
@@ -360,7 +361,7 @@ final class IngestPipelineTest {
         }
         clock.millis += Duration.ofDays(14).toMillis();
         try (IngestHarness harness = open()) {
-            assertDecided(harness.submit(Pcs.number(1).withBudget(0.9)), 202, Relation.FIRST);
+            assertDecided(harness.submit(Pcs.number(1).with("budget", "0.9")), 202, Relation.FIRST);
         }
     }
 
