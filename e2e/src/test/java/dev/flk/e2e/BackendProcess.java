@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** A backend on a free port, with its data in a directory; ready when it is given out. */
+final class BackendProcess implements AutoCloseable {
+    private final Program program;
+    private final int port;
+
+    private BackendProcess(Program program) {
+        this.program = program;
+        String line = program.awaitLine(text -> text.contains("listening on "));
+        this.port = Integer.parseInt(line.substring(line.lastIndexOf(' ') + 1));
+        program.awaitLine(text -> text.contains("ready: submissions are taken"));
+    }
+
+    /** What every backend of these tests is started with: a free port, the sample key, no limit that a test would meet. */
+    static Map<String, String> environment() {
+        Map<String, String> environment = new LinkedHashMap<>();
+        environment.put("PORT", "0");
+        environment.put("BIND_ADDR", "127.0.0.1");
+        environment.put("PCS_SIGN_ALG", "hmac");
+        environment.put("PCS_HMAC_KEY", Pcs.KEY);
+        environment.put("TOKEN_RATE", "1000000");
+        return environment;
+    }
+
+    static BackendProcess start(Path directory) throws IOException {
+        return start(directory, Map.of());
+    }
+
+    /** With more, or other, configuration. */
+    static BackendProcess start(Path directory, Map<String, String> more) throws IOException {
+        Map<String, String> environment = environment();
+        environment.putAll(more);
+        Program program = Program.java("flk-backend", directory, environment, List.of());
+        try {
+            return new BackendProcess(program);
+        } catch (AssertionError e) {
+            program.close();
+            throw e;
+        }
+    }
+
+    Program program() {
+        return program;
+    }
+
+    int port() {
+        return port;
+    }
+
+    String url() {
+        return "http://127.0.0.1:" + port;
+    }
+
+    @Override
+    public void close() {
+        program.close();
+    }
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** Where the build left things. */
+final class Built {
+    private Built() {}
+
+    static Path root() {
+        return Path.of(System.getProperty("flk.root", "..")).toAbsolutePath().normalize();
+    }
+
+    static Path jar(String program) {
+        String module = program.substring(program.indexOf('-') + 1);
+        Path jar = root().resolve(module).resolve("target").resolve(program + ".jar");
+        if (!Files.exists(jar)) {
+            throw new AssertionError(jar + " is not built; run mvn package first");
+        }
+        return jar;
+    }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+
+/** Speaks HTTP with a backend, as anybody's client would. */
+final class Client {
+    private final HttpClient http = HttpClient.newBuilder()
+            .version(HttpClient.Version.HTTP_1_1)
+            .connectTimeout(Duration.ofSeconds(10))
+            .build();
+
+    private final String url;
+
+    Client(String url) {
+        this.url = url;
+    }
+
+    /** An answer: status, body, and the headers by their names. */
+    record Answer(int status, String body, java.net.http.HttpHeaders headers) {
+        boolean has(String header) {
+            return headers.firstValue(header).isPresent();
+        }
+    }
+
+    Answer submit(Pcs pcs) throws IOException, InterruptedException {
+        return submit(pcs.bytes());
+    }
+
+    Answer submit(byte[] body) throws IOException, InterruptedException {
+        return post("/v1/pcs/submit", body);
+    }
+
+    Answer batch(String lines) throws IOException, InterruptedException {
+        return post("/v1/pcs/batch", lines.getBytes(StandardCharsets.UTF_8));
+    }
+
+    Answer post(String path, byte[] body) throws IOException, InterruptedException {
+        return send(request(path).POST(BodyPublishers.ofByteArray(body)));
+    }
+
+    Answer get(String path) throws IOException, InterruptedException {
+        return send(request(path).GET());
+    }
+
+    HttpRequest.Builder request(String path) {
+        return HttpRequest.newBuilder(URI.create(url + path)).timeout(Duration.ofSeconds(30));
+    }
+
+    Answer send(HttpRequest.Builder request) throws IOException, InterruptedException {
+        HttpResponse<String> response = http.send(request.build(), BodyHandlers.ofString(StandardCharsets.UTF_8));
+        return new Answer(response.statusCode(), response.body(), response.headers());
+    }
+
+    /** The value of one sample of the metrics. */
+    double metric(String sample) throws IOException, InterruptedException {
+        return get("/metrics")
+                .body()
+                .lines()
+                .filter(line -> line.startsWith(sample + " "))
+                .mapToDouble(line -> Double.parseDouble(line.substring(sample.length() + 1)))
+                .findFirst()
+                .orElseThrow(() -> new AssertionError("no sample " + sample));
+    }
+}
