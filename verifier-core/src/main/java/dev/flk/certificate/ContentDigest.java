@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.certificate;
 
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
+import dev.flk.canonical.Sha256;
 import java.util.Arrays;
 import java.util.HexFormat;
 
@@ -46,16 +45,8 @@ public final class ContentDigest {
     }
 
     static ContentDigest ofPreimage(byte[] canonicalForm, byte[] unsignedContent, byte[] vStar) {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            for (byte[] line : new byte[][] {canonicalForm, unsignedContent, vStar}) {
-                digest.update(line);
-                digest.update((byte) '\n');
-            }
-            return new ContentDigest(digest.digest());
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
+        byte[] lineFeed = {'\n'};
+        return new ContentDigest(Sha256.of(canonicalForm, lineFeed, unsignedContent, lineFeed, vStar, lineFeed));
     }
 
     /** A copy of the 32 bytes. */

@@ -33,7 +33,7 @@ final class FaultToleranceReader {
                         values.wrongType(Field.FT, "degraded must be true or false");
                     }
                 }
-                default -> NormalObject.skipValue(in);
+                default -> in.skipChildren();
             }
         }
         return new FaultTolerance(outboxSeq, degraded, fallbacks, clockSkewMillis);
@@ -57,7 +57,7 @@ final class FaultToleranceReader {
                 strings.add(in.text());
             } else {
                 problems.add(Field.FT, rule);
-                NormalObject.skipValue(in);
+                in.skipChildren();
             }
         }
         return strings;

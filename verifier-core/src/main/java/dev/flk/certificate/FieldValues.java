@@ -32,21 +32,27 @@ final class FieldValues {
     }
 
     OptionalLong int64(Field field) throws MalformedCertificate {
-        return int64(field, "must be a 64-bit integer");
+        OptionalLong value = int64();
+        if (value.isEmpty()) {
+            problems.add(field, "must be a 64-bit integer");
+        }
+        return value;
     }
 
-    /** {@code rule} is what is noted if the value is no 64-bit integer. */
-    OptionalLong int64(Field field, String rule) throws MalformedCertificate {
-        if (in.token() == JsonToken.VALUE_NUMBER_INT && in.textLength() <= MAX_INT64_CHARS) {
-            try {
-                return OptionalLong.of(Long.parseLong(in.text()));
-            } catch (NumberFormatException e) {
-                problems.add(field, rule);
-                return OptionalLong.empty();
-            }
+    /** As with a field, but what is wrong is the caller's to note. */
+    OptionalLong int64() throws MalformedCertificate {
+        if (in.token() != JsonToken.VALUE_NUMBER_INT) {
+            NormalObject.skipValue(in);
+            return OptionalLong.empty();
         }
-        wrongType(field, rule);
-        return OptionalLong.empty();
+        if (in.textLength() > MAX_INT64_CHARS) {
+            return OptionalLong.empty();
+        }
+        try {
+            return OptionalLong.of(Long.parseLong(in.text()));
+        } catch (NumberFormatException e) {
+            return OptionalLong.empty();
+        }
     }
 
     /** An integer of any size; one beyond 64 bits counts as the nearest there is. */
@@ -55,15 +61,11 @@ final class FieldValues {
             wrongType(field, rule);
             return OptionalLong.empty();
         }
-        String text = in.text();
-        if (text.length() <= MAX_INT64_CHARS) {
-            try {
-                return OptionalLong.of(Long.parseLong(text));
-            } catch (NumberFormatException e) {
-                // Beyond 64 bits, like what is longer.
-            }
+        OptionalLong value = int64();
+        if (value.isPresent()) {
+            return value;
         }
-        return OptionalLong.of(text.charAt(0) == '-' ? Long.MIN_VALUE : Long.MAX_VALUE);
+        return OptionalLong.of(in.text().charAt(0) == '-' ? Long.MIN_VALUE : Long.MAX_VALUE);
     }
 
     /** A finite number, correctly rounded however long its literal is; as in CPython the integer -0 is 0.0. */

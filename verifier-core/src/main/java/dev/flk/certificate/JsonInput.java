@@ -86,6 +86,15 @@ final class JsonInput implements AutoCloseable {
         return token;
     }
 
+    /** Goes to the last token of the value on whose first one it stands, which was checked before. */
+    void skipChildren() {
+        try {
+            parser.skipChildren();
+        } catch (IOException e) {
+            throw unreachable(e);
+        }
+    }
+
     /** Makes sure that nothing but white space is left. */
     void end() throws MalformedCertificate {
         JsonToken token = read();
@@ -144,6 +153,6 @@ final class JsonInput implements AutoCloseable {
     }
 
     private static UncheckedIOException unreachable(IOException e) {
-        return new UncheckedIOException("reading from memory failed", e);
+        return new UncheckedIOException("text that was read before can't be read", e);
     }
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.certificate;
 
+import dev.flk.canonical.Sha256;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Optional;
 
@@ -24,12 +23,7 @@ public final class PcsId implements Comparable<PcsId> {
     /** The id that belongs to these three signed fields. */
     public static PcsId of(String merkleRoot, long epoch, String shardId) {
         String text = merkleRoot + "|" + epoch + "|" + shardId;
-        try {
-            MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
-            return new PcsId(HexFormat.of().formatHex(sha256.digest(text.getBytes(StandardCharsets.UTF_8))));
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
+        return new PcsId(HexFormat.of().formatHex(Sha256.of(text.getBytes(StandardCharsets.UTF_8))));
     }
 
     /** Reads an id; empty unless {@code text} is exactly 64 lower-case hex digits. */

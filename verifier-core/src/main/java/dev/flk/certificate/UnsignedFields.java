@@ -72,7 +72,7 @@ final class UnsignedFields {
                 Field field = Field.named(in.text());
                 in.next();
                 if (field == null) {
-                    NormalObject.skipValue(in);
+                    in.skipChildren();
                 } else {
                     seen.add(field);
                     readField(field, in, values);
@@ -151,16 +151,13 @@ final class UnsignedFields {
             return;
         }
         while (in.next() != JsonToken.END_ARRAY) {
-            OptionalLong scale = values.int64(Field.SCALES, "must be integers from 1 to 2147483647");
-            if (scale.isEmpty()) {
-                continue;
-            }
-            if (scale.getAsLong() < 1 || scale.getAsLong() > Integer.MAX_VALUE) {
-                problems.add(Field.SCALES, "must be from 1 to 2147483647, one is " + scale.getAsLong());
+            long scale = values.int64().orElse(0);
+            if (scale < 1 || scale > Integer.MAX_VALUE) {
+                problems.add(Field.SCALES, "must be integers from 1 to " + Integer.MAX_VALUE);
             } else if (scales.size() == MAX_SCALES) {
                 problems.add(Field.SCALES, "must be at most " + MAX_SCALES);
-            } else if (!scales.add((int) scale.getAsLong())) {
-                problems.add(Field.SCALES, "must not repeat, " + scale.getAsLong() + " does");
+            } else if (!scales.add((int) scale)) {
+                problems.add(Field.SCALES, "must not repeat: " + scale + " does");
             }
         }
     }
@@ -176,13 +173,14 @@ final class UnsignedFields {
             if (!isPlainDecimal(key)) {
                 problems.add(
                         Field.N_J,
-                        "must have decimal keys without leading zero, one is " + MalformedCertificate.shown(key));
+                        "must have decimal keys without leading zero: " + MalformedCertificate.shown(key) + " is none");
             }
-            OptionalLong count =
-                    values.int64(Field.N_J, "of " + MalformedCertificate.shown(key) + " must be a 64-bit integer");
-            if (counts.size() == MAX_COUNTS) {
+            OptionalLong count = values.int64();
+            if (count.isEmpty()) {
+                problems.add(Field.N_J, "must be 64-bit integers: " + MalformedCertificate.shown(key) + " is none");
+            } else if (counts.size() == MAX_COUNTS) {
                 problems.add(Field.N_J, "must have at most " + MAX_COUNTS + " keys");
-            } else if (count.isPresent()) {
+            } else {
                 counts.put(key, count.getAsLong());
             }
         }
@@ -202,7 +200,7 @@ final class UnsignedFields {
         while (in.next() != JsonToken.END_ARRAY) {
             if (elements.size() == MAX_V_STAR) {
                 problems.add(Field.V_STAR, "must have at most " + MAX_V_STAR + " elements");
-                NormalObject.skipValue(in);
+                in.skipChildren();
             } else {
                 OptionalDouble element = values.real(Field.V_STAR, "must be finite numbers");
                 element.ifPresent(elements::add);

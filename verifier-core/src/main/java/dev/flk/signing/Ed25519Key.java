@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.signing;
 
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
+import dev.flk.canonical.Sha256;
 import java.util.HexFormat;
 import org.bouncycastle.crypto.params.Ed25519PublicKeyParameters;
 import org.bouncycastle.math.ec.rfc8032.Ed25519;
@@ -14,7 +13,7 @@ final class Ed25519Key implements VerifyingKey {
 
     Ed25519Key(Ed25519PublicKeyParameters key) {
         this.key = key;
-        this.id = new KeyId(HexFormat.of().formatHex(sha256(key.getEncoded()), 0, 4));
+        this.id = new KeyId(HexFormat.of().formatHex(Sha256.of(key.getEncoded()), 0, 4));
     }
 
     /** Reads the 32 raw bytes in base64. */
@@ -23,21 +22,12 @@ final class Ed25519Key implements VerifyingKey {
                 .orElseThrow(() -> new IllegalArgumentException("an Ed25519 public key must be "
                         + Ed25519.PUBLIC_KEY_SIZE + " raw bytes in padded standard base64 (44 characters), this has "
                         + base64.length() + " characters"));
-        try {
-            return new Ed25519Key(new Ed25519PublicKeyParameters(raw, 0));
-        } catch (IllegalArgumentException e) {
+        // Under a point of small order anyone could sign; the text of all A's is one.
+        if (!Ed25519.validatePublicKeyFull(raw, 0)) {
             throw new IllegalArgumentException(
-                    "an Ed25519 public key of the right length is no point of the curve: is it another kind of key?",
-                    e);
+                    "an Ed25519 public key has the right length but is none: is it another kind of key, or a placeholder?");
         }
-    }
-
-    static byte[] sha256(byte[] bytes) {
-        try {
-            return MessageDigest.getInstance("SHA-256").digest(bytes);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
+        return new Ed25519Key(new Ed25519PublicKeyParameters(raw, 0));
     }
 
     @Override
@@ -47,7 +37,7 @@ final class Ed25519Key implements VerifyingKey {
 
     @Override
     public boolean verifies(byte[] canonical, String sig) {
-        byte[] digest = sha256(canonical);
+        byte[] digest = Sha256.of(canonical);
         return StrictBase64.decode(sig, Ed25519.SIGNATURE_SIZE)
                 .filter(bytes -> key.verify(Ed25519.Algorithm.Ed25519, null, digest, 0, digest.length, bytes, 0))
                 .isPresent();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.signing;
 
+import dev.flk.canonical.Sha256;
 import org.bouncycastle.crypto.params.Ed25519PrivateKeyParameters;
 import org.bouncycastle.math.ec.rfc8032.Ed25519;
 
@@ -38,7 +39,7 @@ public final class Ed25519Signer implements Signer {
 
     @Override
     public String sign(byte[] canonical) {
-        byte[] digest = Ed25519Key.sha256(canonical);
+        byte[] digest = Sha256.of(canonical);
         byte[] signature = new byte[Ed25519.SIGNATURE_SIZE];
         key.sign(Ed25519.Algorithm.Ed25519, null, digest, 0, digest.length, signature, 0);
         return StrictBase64.encode(signature);

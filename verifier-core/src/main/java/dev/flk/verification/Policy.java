@@ -2,9 +2,8 @@
 package dev.flk.verification;
 
 import dev.flk.canonical.CanonicalDouble;
+import dev.flk.canonical.Sha256;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -86,12 +85,7 @@ public record Policy(
 
     /** The first 12 hex digits of the SHA-256 of {@link #text}; computed at each call. */
     public String hash() {
-        try {
-            byte[] sha256 = MessageDigest.getInstance("SHA-256").digest(text().getBytes(StandardCharsets.US_ASCII));
-            return HexFormat.of().formatHex(sha256, 0, HASH_BYTES);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
+        return HexFormat.of().formatHex(Sha256.of(text().getBytes(StandardCharsets.US_ASCII)), 0, HASH_BYTES);
     }
 
     private static double number(Matcher values, int group) {

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.canonical;
+
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+
+/** SHA-256, which ids, signatures and digests are made of. Safe from any thread. */
+public final class Sha256 {
+    private Sha256() {}
+
+    /** The 32 bytes for {@code parts}, one after the other. */
+    public static byte[] of(byte[]... parts) {
+        try {
+            MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
+            for (byte[] part : parts) {
+                sha256.update(part);
+            }
+            return sha256.digest();
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java platform has SHA-256", e);
+        }
+    }
+}
