@@ -146,7 +146,7 @@ final class JsonInput implements AutoCloseable {
         } catch (JsonEOFException e) {
             throw new MalformedCertificate("malformed JSON: ends too early");
         } catch (IOException e) {
-            throw new MalformedCertificate("malformed JSON: no JSON from line "
+            throw new MalformedCertificate("malformed JSON: near line "
                     + parser.currentLocation().getLineNr() + ", column "
                     + parser.currentLocation().getColumnNr());
         }

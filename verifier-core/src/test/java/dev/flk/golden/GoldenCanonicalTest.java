@@ -86,7 +86,7 @@ class GoldenCanonicalTest {
                 with(f, f.pcsId() + "0", f.shardId(), f.epoch(), f.merkleRoot()),
                 with(f, f.pcsId(), f.shardId() + " ", f.epoch(), f.merkleRoot()),
                 with(f, f.pcsId(), f.shardId(), f.epoch() ^ 1, f.merkleRoot()),
-                with(f, f.pcsId(), f.shardId(), f.epoch(), f.merkleRoot().toUpperCase(java.util.Locale.ROOT) + "."),
+                with(f, f.pcsId(), f.shardId(), f.epoch(), f.merkleRoot() + "."),
                 reals(f, other(f.dHat()), f.cohStar(), f.r(), f.budget()),
                 reals(f, f.dHat(), other(f.cohStar()), f.r(), f.budget()),
                 reals(f, f.dHat(), f.cohStar(), other(f.r()), f.budget()),
@@ -95,7 +95,10 @@ class GoldenCanonicalTest {
 
     /** The next real that has another canonical text; a zero's is the one with the other sign. */
     private static double other(double real) {
-        return real == 0 || Math.abs(real) < 1e6 ? real == 0 ? -real : real + 1e-9 : Math.nextUp(real);
+        if (real == 0) {
+            return -real;
+        }
+        return Math.abs(real) < 1e6 ? real + 1e-9 : Math.nextUp(real);
     }
 
     private static SignedFields with(SignedFields f, String pcsId, String shardId, long epoch, String merkleRoot) {
