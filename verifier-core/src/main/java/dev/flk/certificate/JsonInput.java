@@ -117,6 +117,15 @@ final class JsonInput implements AutoCloseable {
         }
     }
 
+    /** Appends {@link #text} without making a string of it. */
+    void appendTextTo(StringBuilder out) {
+        try {
+            out.append(parser.getTextCharacters(), parser.getTextOffset(), parser.getTextLength());
+        } catch (IOException e) {
+            throw unreachable(e);
+        }
+    }
+
     /** How long {@link #text} is, in UTF-16 code units, without making it. */
     int textLength() {
         try {

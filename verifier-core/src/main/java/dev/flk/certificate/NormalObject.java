@@ -90,10 +90,14 @@ final class NormalObject {
                 out.append(']');
             }
             case VALUE_STRING -> appendQuoted(out, in.text());
-            default -> {
-                String literal = in.text();
-                out.append(literal.equals("-0") ? "0" : literal);
+            case VALUE_NUMBER_INT -> {
+                if (in.textLength() == 2 && in.text().equals("-0")) {
+                    out.append('0');
+                } else {
+                    in.appendTextTo(out);
+                }
             }
+            default -> in.appendTextTo(out);
         }
     }
 

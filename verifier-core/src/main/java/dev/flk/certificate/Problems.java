@@ -18,6 +18,10 @@ final class Problems {
         byField.putIfAbsent(field, problem);
     }
 
+    boolean has(Field field) {
+        return byField.containsKey(field);
+    }
+
     /** Throws if anything was noted. */
     void throwFirst() throws MalformedCertificate {
         for (String problem : byField.values()) {

@@ -151,6 +151,10 @@ final class UnsignedFields {
             return;
         }
         while (in.next() != JsonToken.END_ARRAY) {
+            if (problems.has(Field.SCALES)) {
+                in.skipChildren();
+                continue;
+            }
             long scale = values.int64().orElse(0);
             if (scale < 1 || scale > Integer.MAX_VALUE) {
                 problems.add(Field.SCALES, "must be integers from 1 to " + Integer.MAX_VALUE);
@@ -170,6 +174,10 @@ final class UnsignedFields {
         while (in.next() == JsonToken.FIELD_NAME) {
             String key = in.text();
             in.next();
+            if (problems.has(Field.N_J)) {
+                in.skipChildren();
+                continue;
+            }
             if (!isPlainDecimal(key)) {
                 problems.add(
                         Field.N_J,
@@ -198,7 +206,9 @@ final class UnsignedFields {
         }
         List<Double> elements = new ArrayList<>();
         while (in.next() != JsonToken.END_ARRAY) {
-            if (elements.size() == MAX_V_STAR) {
+            if (problems.has(Field.V_STAR)) {
+                in.skipChildren();
+            } else if (elements.size() == MAX_V_STAR) {
                 problems.add(Field.V_STAR, "must have at most " + MAX_V_STAR + " elements");
                 in.skipChildren();
             } else {
