@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.signing;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class HmacTest {
+    private static final byte[] CANONICAL = "{\"D_hat\":1.0}".getBytes(StandardCharsets.US_ASCII);
+
+    @Test
+    void sign_secretOutsideAscii_usesItsUtf8() {
+        // printf '{"D_hat":1.0}' | openssl dgst -sha256 -hmac 'schlüssel' -binary | base64
+        assertThat(new HmacSigner("schlüssel").sign(CANONICAL))
+                .isEqualTo("Yx29NNWSct4+7ADincKxaaonsU79H0T7ELHYb8EDvxQ=");
+    }
+
+    @Test
+    void verify_ownSignature_namesTheKey() {
+        HmacSigner signer = new HmacSigner("a");
+
+        assertThat(SignatureCheck.hmac(List.of("b", "a")).verify(CANONICAL, signer.sign(CANONICAL)))
+                .contains(signer.keyId());
+    }
+
+    @Test
+    void verify_signatureOfAnotherKey_isRefused() {
+        String sig = new HmacSigner("c").sign(CANONICAL);
+
+        assertThat(SignatureCheck.hmac(List.of("a", "b")).verify(CANONICAL, sig))
+                .isEmpty();
+    }
+
+    @Test
+    void verify_otherText_isRefused() {
+        String sig = new HmacSigner("a").sign(CANONICAL);
+
+        assertThat(SignatureCheck.hmac(List.of("a")).verify(new byte[0], sig)).isEmpty();
+    }
+
+    @Test
+    void keyId_tellsKeysApartAndNotTheKey() {
+        KeyId id = new HmacSigner("secret-one").keyId();
+
+        assertThat(id).isNotEqualTo(new HmacSigner("secret-two").keyId());
+        assertThat(id.text()).matches("[0-9a-f]{8}");
+        assertThat(SignatureCheck.hmac(List.of("secret-one")).keyIds()).containsExactly(id);
+    }
+
+    @Test
+    void signer_emptySecret_isRefused() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new HmacSigner(""))
+                .withMessageContaining("empty");
+    }
+
+    @Test
+    void check_withoutSecrets_isRefused() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> SignatureCheck.hmac(List.of()))
+                .withMessageContaining("configure at least one");
+    }
+
+    @Test
+    void check_oneSecretEmpty_isRefusedWithoutTellingTheOthers() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> SignatureCheck.hmac(List.of("never-shown", "")))
+                .satisfies(e -> assertThat(e.getMessage()).contains("empty").doesNotContain("never-shown"));
+    }
+}
