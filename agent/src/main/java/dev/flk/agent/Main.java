@@ -1,12 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent;
 
+import dev.flk.agent.cli.FlkAgent;
+import dev.flk.agent.logging.LogLines;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import org.slf4j.event.Level;
+
 /** Entry point of {@code flk-agent}. */
 public final class Main {
     private Main() {}
 
-    /** Runs the command line. */
+    /** Runs the command line; whatever the locale, output is UTF-8. */
     public static void main(String[] args) {
-        System.exit(2);
+        PrintStream out = utf8(FileDescriptor.out);
+        PrintStream err = utf8(FileDescriptor.err);
+        System.setOut(out);
+        System.setErr(err);
+        LogLines.text(Level.WARN);
+        int exitCode = new FlkAgent(System.getenv(), System.in, out, err).run(args);
+        out.flush();
+        System.exit(exitCode);
+    }
+
+    private static PrintStream utf8(FileDescriptor descriptor) {
+        return new PrintStream(new FileOutputStream(descriptor), true, StandardCharsets.UTF_8);
     }
 }

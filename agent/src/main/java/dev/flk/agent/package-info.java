@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
-/** The agent program: its entry point, its configuration and its wiring. Nothing calls in. */
+/** The agent program: its entry point. Nothing calls in; {@code cli} is where the commands are. */
 @NullMarked
 package dev.flk.agent;
 

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.certify;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+
+/** A way to cut a sequence of rows into windows. */
+public sealed interface Windows {
+
+    /** Cuts after every {@code rows} rows; the windows are numbered from {@code firstNumber}. */
+    static Windows byCount(int rows, long firstNumber) {
+        return new ByCount(rows, firstNumber);
+    }
+
+    /**
+     * Cuts by the clock: window {@code n} holds what was measured in {@code [n·length, (n+1)·length)} since 1970. Rows
+     * may be in any order within a window, but no row may belong to an earlier window than the row before it.
+     */
+    static Windows byTime(Duration length) {
+        return new ByTime(length);
+    }
+
+    /** Hands each window to {@code each}, in order, as soon as it is complete; windows without rows do not exist. */
+    void cut(CsvRows rows, Consumer<Window> each) throws IOException, MalformedCsv;
+
+    /** See {@link Windows#byCount}. */
+    record ByCount(int rowsPerWindow, long firstNumber) implements Windows {
+        /** Rows that are held in memory at most, some 40 bytes each. */
+        static final int MOST_ROWS = 10_000_000;
+
+        public ByCount {
+            if (rowsPerWindow < 1 || rowsPerWindow > MOST_ROWS) {
+                throw new IllegalArgumentException(
+                        "a window has 1 to " + MOST_ROWS + " rows, not " + rowsPerWindow + "; choose another --window");
+            }
+            if (firstNumber < 0) {
+                throw new IllegalArgumentException("the first epoch is at least 0, not " + firstNumber);
+            }
+        }
+
+        @Override
+        public void cut(CsvRows rows, Consumer<Window> each) throws IOException, MalformedCsv {
+            long number = firstNumber;
+            List<Row> open = new ArrayList<>();
+            for (Row row = rows.next(); row != null; row = rows.next()) {
+                open.add(row);
+                if (open.size() == rowsPerWindow) {
+                    each.accept(new Window(number++, open, false));
+                    open.clear();
+                }
+            }
+            if (!open.isEmpty()) {
+                each.accept(new Window(number, open, true));
+            }
+        }
+    }
+
+    /** See {@link Windows#byTime}. */
+    record ByTime(Duration length) implements Windows {
+        public ByTime {
+            if (length.compareTo(Duration.ofMillis(1)) < 0) {
+                throw new IllegalArgumentException("a window lasts at least 1ms; choose another --window-time");
+            }
+        }
+
+        @Override
+        public void cut(CsvRows rows, Consumer<Window> each) throws IOException, MalformedCsv {
+            long number = -1;
+            List<Row> open = new ArrayList<>();
+            for (Row row = rows.next(); row != null; row = rows.next()) {
+                long of = numberOf(row, rows);
+                if (of < number) {
+                    throw rows.malformed("timestamp " + row.timestampSeconds()
+                            + " belongs to an earlier window than the row before it; sort the file by time");
+                }
+                if (of > number && !open.isEmpty()) {
+                    each.accept(new Window(number, open, false));
+                    open.clear();
+                }
+                number = of;
+                open.add(row);
+            }
+            if (!open.isEmpty()) {
+                // nobody can tell whether more would have come: judged by its rows alone
+                each.accept(new Window(number, open, false));
+            }
+        }
+
+        private long numberOf(Row row, CsvRows rows) throws MalformedCsv {
+            double number = StrictMath.floor(row.timestampSeconds() / (length.toMillis() / 1000.0));
+            if (number < 0 || number >= Long.MAX_VALUE) {
+                throw rows.malformed("timestamp " + row.timestampSeconds()
+                        + " is not a time since 1970 in seconds; use --window to cut by count");
+            }
+            return (long) number;
+        }
+    }
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.certify.MalformedCsv;
+import dev.flk.agent.certify.Windows;
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.Quantities;
+import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.source.Intake;
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "certify",
+        description = {
+            "Cuts a CSV of timestamp,x,y,z into windows and puts a certificate of each into",
+            "the outbox. The same rows give the same certificates. A mistake anywhere in",
+            "the file is named, and then none of it is certified."
+        })
+final class CertifyCommand implements Callable<Integer> {
+    private final Context context;
+
+    @Parameters(paramLabel = "FILE.csv", description = "The measurements; - is standard input.")
+    private String file = "";
+
+    @Option(names = "--shard", paramLabel = "ID", description = "Shard of the certificates; preset: SHARD_ID.")
+    private @Nullable String shard;
+
+    @Option(
+            names = "--shard-count",
+            paramLabel = "N",
+            description = "Deal the windows in turn to N shards named ID-1 to ID-N.")
+    private @Nullable Integer shardCount;
+
+    @ArgGroup(exclusive = true)
+    private Cut cut = new Cut();
+
+    @Option(
+            names = "--first-epoch",
+            paramLabel = "N",
+            description = "Epoch of the first window, where windows are counted; preset: 0.")
+    private long firstEpoch;
+
+    @ArgGroup(exclusive = true)
+    private Target target = new Target();
+
+    @Spec
+    private @Nullable CommandSpec spec;
+
+    CertifyCommand(Context context) {
+        this.context = context;
+    }
+
+    static final class Cut {
+        @Option(names = "--window", paramLabel = "ROWS", description = "Rows in a window; preset: 100.")
+        private int rows = 100;
+
+        @Option(
+                names = "--window-time",
+                paramLabel = "DURATION",
+                description = {"Cut by time instead, such as 6h; a window's epoch is its", "number since 1970."})
+        private @Nullable String time;
+    }
+
+    static final class Target {
+        @Option(names = "--print", description = "Print the certificates, a line each; leave the outbox alone.")
+        private boolean print;
+
+        @Option(
+                names = "--out",
+                paramLabel = "FILE",
+                description = "Write the certificates to a file, a line each; leave the outbox alone.")
+        private @Nullable Path file;
+    }
+
+    @Override
+    public Integer call() throws IOException, MalformedCsv, dev.flk.agent.config.InvalidConfig {
+        AgentConfig config = context.config();
+        List<byte[]> certificates;
+        try (InputStream csv = Streams.open(file, context)) {
+            certificates = certifier(config).certify(csv, windows());
+        }
+        if (target.print) {
+            write(certificates, context.out());
+        } else if (target.file != null) {
+            try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(target.file))) {
+                write(certificates, out);
+            }
+        } else {
+            try (Outbox outbox = Outbox.open(config.outbox(), InstantSource.system())) {
+                new Intake(outbox).add(certificates);
+            }
+            context.out()
+                    .println(certificates.size() + " certificates added to the outbox "
+                            + config.outbox().directory());
+        }
+        return 0;
+    }
+
+    private Certifier certifier(AgentConfig config) {
+        String id = Optional.ofNullable(shard)
+                .or(config::shardId)
+                .orElseThrow(() -> usage("no shard is named; give --shard ID or set SHARD_ID"));
+        if (shardCount != null && (shardCount < 1 || shardCount > 10_000)) {
+            throw usage("--shard-count must be from 1 to 10000, not " + shardCount);
+        }
+        try {
+            return new Certifier(
+                    shardCount == null
+                            ? List.of(id)
+                            : IntStream.rangeClosed(1, shardCount)
+                                    .mapToObj(n -> id + "-" + n)
+                                    .toList());
+        } catch (IllegalArgumentException e) {
+            throw usage(e.getMessage());
+        }
+    }
+
+    private Windows windows() {
+        try {
+            return cut.time == null
+                    ? Windows.byCount(cut.rows, firstEpoch)
+                    : Windows.byTime(Quantities.duration(cut.time));
+        } catch (IllegalArgumentException e) {
+            throw usage((cut.time == null ? "" : "--window-time ") + e.getMessage());
+        }
+    }
+
+    private static void write(List<byte[]> certificates, OutputStream out) throws IOException {
+        for (byte[] certificate : certificates) {
+            out.write(certificate);
+            out.write('\n');
+        }
+        out.flush();
+    }
+
+    private CommandLine.ParameterException usage(@Nullable String message) {
+        if (spec == null) {
+            throw new IllegalStateException("picocli sets the spec before it calls");
+        }
+        return new CommandLine.ParameterException(spec.commandLine(), message);
+    }
+}

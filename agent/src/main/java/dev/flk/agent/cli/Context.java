@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.config.InvalidConfig;
+import dev.flk.agent.config.LogFormat;
+import dev.flk.agent.logging.LogLines;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** What surrounds a command: its streams, in UTF-8 whatever the locale, the environment, and the options of all commands. */
+final class Context {
+    private final Map<String, String> environment;
+    private final InputStream in;
+    private final PrintStream out;
+    private final PrintStream err;
+    private @Nullable Path configFile;
+
+    Context(Map<String, String> environment, InputStream in, PrintStream out, PrintStream err) {
+        this.environment = environment;
+        this.in = in;
+        this.out = out;
+        this.err = err;
+    }
+
+    void configFile(Path file) {
+        configFile = file;
+    }
+
+    InputStream in() {
+        return in;
+    }
+
+    PrintStream out() {
+        return out;
+    }
+
+    PrintStream err() {
+        return err;
+    }
+
+    /** Reads the configuration and sets logging up by it. */
+    AgentConfig config(Need... needs) throws InvalidConfig {
+        Set<Need> needed = EnumSet.noneOf(Need.class);
+        needed.addAll(Arrays.asList(needs));
+        AgentConfig config = AgentConfig.load(environment, configFile, needed);
+        if (config.logFormat() == LogFormat.JSON) {
+            LogLines.json(config.logLevel());
+        } else {
+            LogLines.text(config.logLevel());
+        }
+        return config;
+    }
+}

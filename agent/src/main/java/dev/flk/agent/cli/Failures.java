@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import dev.flk.agent.certify.MalformedCsv;
+import dev.flk.agent.config.InvalidConfig;
+import dev.flk.certificate.MalformedCertificate;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+
+/** Turns what went wrong into a sentence for people and an exit code: 2 for usage and configuration, 1 for the rest. */
+final class Failures implements CommandLine.IParameterExceptionHandler, CommandLine.IExecutionExceptionHandler {
+    private static final Logger LOG = LoggerFactory.getLogger(Failures.class);
+
+    private final PrintStream err;
+
+    Failures(PrintStream err) {
+        this.err = err;
+    }
+
+    @Override
+    public int handleParseException(ParameterException e, String[] args) {
+        CommandLine command = e.getCommandLine();
+        say(e.getMessage());
+        if (!CommandLine.UnmatchedArgumentException.printSuggestions(e, command.getErr())) {
+            err.println("Try: " + command.getCommandSpec().qualifiedName() + " --help");
+        }
+        return ExitCode.USAGE;
+    }
+
+    @Override
+    public int handleExecutionException(Exception e, CommandLine command, ParseResult parsed) {
+        if (e instanceof ParameterException usage) {
+            return handleParseException(usage, new String[0]);
+        }
+        if (e instanceof InvalidConfig config) {
+            config.problems().forEach(this::say);
+            return ExitCode.USAGE;
+        }
+        if (e instanceof MalformedCsv || e instanceof MalformedCertificate) {
+            say(e.getMessage());
+        } else if (e instanceof AccessDeniedException denied) {
+            say("no permission for " + denied.getFile());
+        } else if (e instanceof FileSystemException file) {
+            say("cannot use " + file.getFile() + ": " + describe(file));
+        } else if (e instanceof IOException) {
+            say(describe(e));
+        } else {
+            say("this should not happen: " + e);
+            LOG.debug("unexpected", e);
+        }
+        return ExitCode.SOFTWARE;
+    }
+
+    private static String describe(Exception e) {
+        String reason = e instanceof FileSystemException file ? file.getReason() : e.getMessage();
+        return reason == null ? e.getClass().getSimpleName() : reason;
+    }
+
+    private void say(@Nullable String what) {
+        err.println("flk-agent: " + what);
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.nio.file.Path;
+import java.util.Map;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
+
+/** The command {@code flk-agent} with all of its subcommands. */
+@Command(
+        name = "flk-agent",
+        description = {"Certifies measurements and ships the certificates to a backend,", "by way of an outbox on disk."
+        },
+        mixinStandardHelpOptions = true,
+        versionProvider = FlkAgent.Version.class,
+        scope = ScopeType.INHERIT,
+        sortOptions = false,
+        usageHelpWidth = 80,
+        synopsisSubcommandLabel = "COMMAND",
+        footer = {
+            "",
+            "Settings come from the environment, or from --config FILE with NAME=value",
+            "lines; the environment wins, and NAME_FILE reads NAME from a file:",
+            "  ENDPOINT (run)  PCS_SIGN_ALG  PCS_HMAC_KEY  PCS_ED25519_PRIV_B64  SHARD_ID",
+            "  OUTBOX_PATH  OUTBOX_MAX_BYTES  OUTBOX_MIN_FREE_BYTES  DLQ_PATH  SPOOL_DIR",
+            "  BASE_DELAY  MAX_DELAY  MAX_ATTEMPTS  MAX_AGE  REQUEST_TIMEOUT",
+            "  MAX_IN_FLIGHT  BATCH_SIZE  METRICS_PORT  LOG_LEVEL  LOG_FORMAT",
+            "",
+            "Exit codes: 0 done, 1 failed, 2 usage or configuration."
+        })
+public final class FlkAgent implements Runnable {
+    private final Context context;
+    private final CommandLine commandLine;
+
+    /** With what surrounds it; the streams are expected to speak UTF-8. */
+    public FlkAgent(Map<String, String> environment, InputStream in, PrintStream out, PrintStream err) {
+        context = new Context(environment, in, out, err);
+        commandLine = new CommandLine(this)
+                .addSubcommand(new RunCommand(context))
+                .addSubcommand(new CertifyCommand(context))
+                .addSubcommand(new SubmitCommand(context))
+                .addSubcommand(new StatusCommand(context))
+                .addSubcommand(new KeygenCommand(context))
+                .addSubcommand(new CanonicalCommand(context))
+                .addSubcommand(new SignCommand(context))
+                .addSubcommand(new VerifyCommand(context));
+        Failures failures = new Failures(err);
+        commandLine
+                .setOut(Streams.writer(out))
+                .setErr(Streams.writer(err))
+                .setParameterExceptionHandler(failures)
+                .setExecutionExceptionHandler(failures);
+    }
+
+    /** Runs a command line; returns the exit code. */
+    public int run(String... args) {
+        return commandLine.execute(args);
+    }
+
+    @Option(
+            names = "--config",
+            paramLabel = "FILE",
+            scope = ScopeType.INHERIT,
+            description = "Properties file with settings.")
+    void config(Path file) {
+        context.configFile(file);
+    }
+
+    @Override
+    public void run() {
+        throw new CommandLine.ParameterException(commandLine, "a command is missing");
+    }
+
+    /** Reads the version from the jar. */
+    static final class Version implements CommandLine.IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            String version = FlkAgent.class.getPackage().getImplementationVersion();
+            return new String[] {"flk-agent " + (version == null ? "(not from a jar)" : version)};
+        }
+    }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.run.Agent;
+import dev.flk.agent.send.Surroundings;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+@Command(
+        name = "run",
+        description = {
+            "Ships what is in the outbox, and what arrives in SPOOL_DIR, until it is told",
+            "to stop (SIGTERM)."
+        })
+final class RunCommand implements Callable<Integer> {
+    /** A process that is told to end has 10 s; this leaves time to end. */
+    private static final long LONGEST_END_MILLIS = 9_500;
+
+    private final Context context;
+
+    @Option(names = "--until-empty", description = "End as soon as nothing waits any more; for cron, and for trials.")
+    private boolean untilEmpty;
+
+    RunCommand(Context context) {
+        this.context = context;
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        AgentConfig config = context.config(Need.ENDPOINT, Need.SIGNING);
+        requireDirectory(config.spoolDirectory());
+        CountDownLatch ended = new CountDownLatch(1);
+        try (Agent agent = Agent.open(config, Surroundings.real())) {
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> end(agent, ended), "shutdown"));
+            if (untilEmpty) {
+                agent.runUntilEmpty();
+            } else {
+                agent.run();
+            }
+        } finally {
+            ended.countDown();
+        }
+        return 0;
+    }
+
+    private static void requireDirectory(Optional<Path> spool) throws java.io.IOException {
+        if (spool.isPresent() && !Files.isDirectory(spool.get())) {
+            throw new java.io.IOException("SPOOL_DIR " + spool.get() + " is no directory; create it");
+        }
+    }
+
+    private static void end(Agent agent, CountDownLatch ended) {
+        agent.stop();
+        try {
+            if (!ended.await(LONGEST_END_MILLIS, TimeUnit.MILLISECONDS)) {
+                System.err.println("flk-agent: the disk does not answer; ending without it");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

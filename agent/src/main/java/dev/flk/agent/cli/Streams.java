@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import java.io.BufferedInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStreamWriter;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+
+/** Files and standard input, named the way people name them: {@code -} is standard input. */
+final class Streams {
+    private Streams() {}
+
+    static PrintWriter writer(PrintStream stream) {
+        return new PrintWriter(new OutputStreamWriter(stream, StandardCharsets.UTF_8), true);
+    }
+
+    /** Opens a file to be read, or standard input; the message of a failure names the file. */
+    static InputStream open(String name, Context context) throws IOException {
+        if (name.equals("-")) {
+            return context.in();
+        }
+        Path path = Path.of(name);
+        if (Files.isDirectory(path)) {
+            throw new IOException(name + " is a directory; name a file");
+        }
+        try {
+            return new BufferedInputStream(Files.newInputStream(path));
+        } catch (NoSuchFileException e) {
+            throw new IOException("there is no file " + name, e);
+        } catch (IOException e) {
+            throw new IOException("cannot read " + name + ": " + e.getMessage(), e);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.config;
+
+import dev.flk.agent.outbox.OutboxOptions;
+import dev.flk.agent.send.SendOptions;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.event.Level;
+
+/**
+ * Everything the agent is told. Values are checked here, all of them, before anything starts; what a command needs and is
+ * not given is a problem like any other.
+ *
+ * @param endpoint base URL of the backend
+ * @param signing the key; empty unless it was asked for
+ * @param shardId for {@code certify}
+ * @param spoolDirectory files of it are taken in while the agent runs
+ * @param metricsPort 0 for a free one; empty for no metrics
+ */
+public record AgentConfig(
+        Optional<URI> endpoint,
+        Optional<Signing> signing,
+        Optional<String> shardId,
+        OutboxOptions outbox,
+        Path deadLetters,
+        Optional<Path> spoolDirectory,
+        SendOptions send,
+        Duration requestTimeout,
+        OptionalInt metricsPort,
+        Level logLevel,
+        LogFormat logFormat) {
+
+    private static final int MANY = 1_000_000_000;
+
+    /** What a command can't do without. */
+    public enum Need {
+        ENDPOINT,
+        SIGNING
+    }
+
+    /**
+     * Reads the environment and the properties file.
+     *
+     * @throws InvalidConfig with everything that is wrong
+     */
+    public static AgentConfig load(Map<String, String> environment, @Nullable Path file, Set<Need> needs)
+            throws InvalidConfig {
+        Settings settings = new Settings(environment, file);
+        AgentConfig config = new AgentConfig(
+                endpoint(settings, needs),
+                needs.contains(Need.SIGNING) ? Optional.of(Signing.read(settings)) : Optional.empty(),
+                settings.text(Setting.SHARD_ID),
+                new OutboxOptions(
+                        settings.value(Setting.OUTBOX_PATH, "data/outbox.wal", AgentConfig::path),
+                        settings.value(Setting.OUTBOX_MAX_BYTES, "1GiB", AgentConfig::outboxBytes),
+                        settings.value(Setting.OUTBOX_MIN_FREE_BYTES, "64MiB", Quantities::bytes)),
+                settings.value(Setting.DLQ_PATH, "data/dlq.jsonl", AgentConfig::path),
+                settings.optional(Setting.SPOOL_DIR, AgentConfig::path),
+                send(settings),
+                settings.value(Setting.REQUEST_TIMEOUT, "10s", AgentConfig::positive),
+                settings.optional(Setting.METRICS_PORT, port -> Quantities.count(port, 0, 65_535))
+                        .map(OptionalInt::of)
+                        .orElse(OptionalInt.empty()),
+                settings.value(Setting.LOG_LEVEL, "INFO", AgentConfig::level),
+                settings.value(Setting.LOG_FORMAT, "text", AgentConfig::logFormat));
+        if (!settings.problems().isEmpty()) {
+            throw new InvalidConfig(settings.problems());
+        }
+        return config;
+    }
+
+    private static SendOptions send(Settings settings) {
+        Duration baseDelay = settings.value(Setting.BASE_DELAY, "1s", AgentConfig::positive);
+        Duration maxDelay = settings.value(Setting.MAX_DELAY, "60s", AgentConfig::positive);
+        if (maxDelay.compareTo(baseDelay) < 0) {
+            settings.problem(Setting.MAX_DELAY, "is shorter than BASE_DELAY; make it at least as long");
+        }
+        return new SendOptions(
+                baseDelay,
+                maxDelay,
+                settings.value(Setting.MAX_ATTEMPTS, "0", text -> Quantities.count(text, 0, MANY)),
+                settings.value(Setting.MAX_AGE, "13d", AgentConfig::positive),
+                settings.value(Setting.MAX_IN_FLIGHT, "256", text -> Quantities.count(text, 1, 100_000)),
+                settings.value(Setting.BATCH_SIZE, "100", text -> Quantities.count(text, 1, 1_000)));
+    }
+
+    private static Optional<URI> endpoint(Settings settings, Set<Need> needs) {
+        Optional<URI> endpoint = settings.optional(Setting.ENDPOINT, AgentConfig::baseUrl);
+        if (needs.contains(Need.ENDPOINT) && settings.text(Setting.ENDPOINT).isEmpty()) {
+            settings.problem(
+                    Setting.ENDPOINT, "is not set; write the backend's base URL such as http://localhost:8080");
+        }
+        return endpoint;
+    }
+
+    private static URI baseUrl(String text) {
+        String form = "is \"" + text + "\"; write a base URL such as http://localhost:8080";
+        try {
+            URI uri = new URI(text);
+            boolean web = "http".equalsIgnoreCase(uri.getScheme()) || "https".equalsIgnoreCase(uri.getScheme());
+            if (!web || uri.getHost() == null || uri.getPort() == 0 || uri.getPort() > 65_535) {
+                throw new IllegalArgumentException(form);
+            }
+            if (uri.getRawUserInfo() != null || uri.getRawQuery() != null || uri.getRawFragment() != null) {
+                throw new IllegalArgumentException(
+                        "has a user, a query or a fragment; " + form.substring(form.indexOf("write")));
+            }
+            return uri;
+        } catch (URISyntaxException e) {
+            throw new IllegalArgumentException(form, e);
+        }
+    }
+
+    private static Path path(String text) {
+        try {
+            return Path.of(text);
+        } catch (InvalidPathException e) {
+            throw new IllegalArgumentException("is no path: " + e.getReason(), e);
+        }
+    }
+
+    private static long outboxBytes(String text) {
+        long bytes = Quantities.bytes(text);
+        if (bytes < 1) {
+            throw new IllegalArgumentException("is \"" + text + "\"; an outbox needs room, write a size such as 1GiB");
+        }
+        return bytes;
+    }
+
+    private static Duration positive(String text) {
+        Duration duration = Quantities.duration(text);
+        if (duration.isZero()) {
+            throw new IllegalArgumentException("is \"" + text + "\"; it must be longer than nothing");
+        }
+        return duration;
+    }
+
+    private static Level level(String text) {
+        try {
+            return Level.valueOf(text.toUpperCase(Locale.ROOT));
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException("is \"" + text + "\"; write ERROR, WARN, INFO, DEBUG or TRACE", e);
+        }
+    }
+
+    private static LogFormat logFormat(String text) {
+        return switch (text) {
+            case "text" -> LogFormat.TEXT;
+            case "json" -> LogFormat.JSON;
+            default -> throw new IllegalArgumentException("is \"" + text + "\"; write text or json");
+        };
+    }
+}

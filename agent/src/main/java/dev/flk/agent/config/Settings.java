@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.config;
+
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Looks values up, the environment first and then the properties file, and gathers what is wrong with them instead of
+ * stopping at the first. An empty value counts as none, so that {@code NAME=} in an environment file unsets it.
+ */
+final class Settings {
+    private final Map<String, String> environment;
+    private final Properties file = new Properties();
+    private final List<String> problems = new ArrayList<>();
+
+    Settings(Map<String, String> environment, @Nullable Path file) {
+        this.environment = environment;
+        if (file != null) {
+            load(file);
+        }
+    }
+
+    /** The text of a setting; read from a file, one final newline less, where its {@code _FILE} name is given. */
+    Optional<String> text(Setting setting) {
+        return from(environment::get, setting).or(() -> from(file::getProperty, setting));
+    }
+
+    /**
+     * A value of any kind.
+     *
+     * @param parse throws {@link IllegalArgumentException} saying how the value should look; its message follows the name
+     */
+    <T> T value(Setting setting, String preset, Function<String, T> parse) {
+        try {
+            return parse.apply(text(setting).orElse(preset));
+        } catch (IllegalArgumentException e) {
+            problem(setting, e.getMessage());
+            return parse.apply(preset);
+        }
+    }
+
+    /** A value that may be missing; empty also if it is malformed, which is then a problem. */
+    <T> Optional<T> optional(Setting setting, Function<String, T> parse) {
+        try {
+            return text(setting).map(parse);
+        } catch (IllegalArgumentException e) {
+            problem(setting, e.getMessage());
+            return Optional.empty();
+        }
+    }
+
+    void problem(Setting setting, @Nullable String what) {
+        problems.add(setting + " " + what);
+    }
+
+    List<String> problems() {
+        return problems;
+    }
+
+    private Optional<String> from(Function<String, @Nullable String> source, Setting setting) {
+        String fileName = setting + Setting.FILE_SUFFIX;
+        Optional<String> direct =
+                Optional.ofNullable(source.apply(setting.name())).filter(v -> !v.isEmpty());
+        Optional<String> pointer = Optional.ofNullable(source.apply(fileName)).filter(v -> !v.isEmpty());
+        if (direct.isPresent() && pointer.isPresent()) {
+            addOnce(setting + " and " + fileName + " are both given; keep one");
+        }
+        return direct.isPresent() ? direct : pointer.flatMap(path -> content(fileName, Path.of(path)));
+    }
+
+    private Optional<String> content(String name, Path path) {
+        try {
+            String text = Files.readString(path);
+            return Optional.of(text.endsWith("\n") ? text.substring(0, text.length() - 1) : text);
+        } catch (CharacterCodingException e) {
+            addOnce(name + ": " + path + " is not UTF-8 text");
+        } catch (IOException e) {
+            addOnce(name + ": cannot read " + path + reason(e));
+        }
+        return Optional.empty();
+    }
+
+    private void load(Path path) {
+        try (var reader = Files.newBufferedReader(path)) {
+            file.load(reader);
+        } catch (CharacterCodingException e) {
+            problems.add("--config: " + path + " is not UTF-8 text");
+        } catch (IOException e) {
+            problems.add("--config: cannot read " + path + reason(e));
+        } catch (IllegalArgumentException e) {
+            problems.add("--config: " + path + " has a broken \\u escape; write backslashes twice");
+        }
+        Set<String> unknown = new TreeSet<>(file.stringPropertyNames());
+        unknown.removeAll(Setting.names());
+        for (String name : unknown) {
+            problems.add("--config: " + path + " has the unknown name " + name + "; see --help for the names");
+        }
+    }
+
+    private void addOnce(String problem) {
+        if (!problems.contains(problem)) {
+            problems.add(problem);
+        }
+    }
+
+    private static String reason(IOException e) {
+        return e instanceof NoSuchFileException ? ", there is no such file" : ": " + e.getMessage();
+    }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.metrics;
+
+import io.prometheus.client.Collector;
+import io.prometheus.client.CollectorRegistry;
+import io.prometheus.client.Counter;
+import io.prometheus.client.GaugeMetricFamily;
+import io.prometheus.client.hotspot.DefaultExports;
+import java.util.List;
+import java.util.function.DoubleSupplier;
+
+/** The agent's metrics. Every family is there from the start, with a zero. Safe for several threads. */
+public final class AgentMeters {
+    private static final List<String> STATUSES =
+            List.of("200", "202", "400", "401", "408", "413", "429", "500", "503", "outage");
+
+    private final CollectorRegistry registry = new CollectorRegistry();
+    private final Counter submitted;
+    private final Counter retries;
+    private final Counter damaged;
+
+    /** Registers what is counted here, and the JVM's metrics. */
+    public AgentMeters() {
+        submitted = Counter.build("flk_agent_submitted", "Answers to submitted certificates, by status.")
+                .labelNames("status")
+                .register(registry);
+        STATUSES.forEach(submitted::labels);
+        retries = Counter.build("flk_agent_retries", "Certificates that were put off to be sent again.")
+                .register(registry);
+        damaged = Counter.build("flk_agent_outbox_lost", "Records of the outbox that its disk has lost.")
+                .register(registry);
+        DefaultExports.register(registry);
+    }
+
+    /** Shows a value that is read whenever someone looks. */
+    public void gauge(String name, String help, DoubleSupplier value) {
+        registry.register(new Collector() {
+            @Override
+            public List<MetricFamilySamples> collect() {
+                return List.of(new GaugeMetricFamily(name, help, value.getAsDouble()));
+            }
+        });
+    }
+
+    /** Counts an answer; {@code status} is an HTTP status or {@code outage}. */
+    public void submitted(String status) {
+        submitted.labels(status).inc();
+    }
+
+    /** Counts a certificate that will be sent again. */
+    public void retried() {
+        retries.inc();
+    }
+
+    /** Counts records that are gone. */
+    public void lost(long records) {
+        damaged.inc((double) records);
+    }
+
+    CollectorRegistry registry() {
+        return registry;
+    }
+}

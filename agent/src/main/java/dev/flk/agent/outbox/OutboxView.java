@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import dev.flk.wal.DiskFiles;
+import dev.flk.wal.LogReader;
+import dev.flk.wal.OnDamage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/**
+ * The outbox as it stands on disk, read without owning it: also while an agent runs.
+ *
+ * @param pendingEntries certificates that wait
+ * @param pendingBytes their size
+ * @param oldest the one that has waited longest
+ * @param lostRecords records that the disk has lost
+ */
+public record OutboxView(int pendingEntries, long pendingBytes, Optional<Entry> oldest, long lostRecords) {
+
+    /** Reads a directory; one that does not exist is an empty outbox. */
+    public static OutboxView read(Path directory) throws IOException {
+        if (!Files.exists(directory)) {
+            return new OutboxView(0, 0, Optional.empty(), 0);
+        }
+        try (LogReader reader = LogReader.open(new DiskFiles(), directory, OutboxRecords.PREFIX, 0, OnDamage.SKIP)) {
+            Pending pending = Pending.replay(reader);
+            long lost = reader.damages().stream()
+                    .mapToLong(d -> d.lastMissing() - d.firstMissing() + 1)
+                    .sum();
+            return new OutboxView(pending.size(), pending.bytes(), pending.oldest(), lost);
+        }
+    }
+}

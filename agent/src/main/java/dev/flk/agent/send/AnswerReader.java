@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.send;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.http.HttpConnectTimeoutException;
+import java.net.http.HttpTimeoutException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Tells what a reply means. An answer counts as the backend's only if its body has the backend's form; whatever a proxy, a
+ * captive portal or a half-started service says is an outage, which costs a certificate nothing.
+ */
+final class AnswerReader {
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .disable(JsonParser.Feature.INCLUDE_SOURCE_IN_LOCATION)
+            .build();
+    private static final String BAD_SIGNATURE = "Signature verification failed";
+    private static final String IN_FUTURE = "timestamp in future";
+    /** Longer waits are cut to it: a wrong header must not stop an agent for good. */
+    private static final long LONGEST_RETRY_AFTER_SECONDS = 3600;
+
+    private AnswerReader() {}
+
+    /** The meanings of what came of a shipment, in its order; {@code reply} is null where there was none. */
+    static List<Answer> read(Shipment shipment, @Nullable Reply reply, @Nullable Throwable failure) {
+        List<String> ids = shipment.pcsIds();
+        if (reply == null) {
+            return Collections.nCopies(ids.size(), noAnswer(failure));
+        }
+        if (ids.size() > 1) {
+            Optional<List<Answer>> each = readBatch(reply, ids);
+            if (each.isPresent()) {
+                return each.get();
+            }
+        }
+        return ids.stream().map(id -> read(reply, id)).toList();
+    }
+
+    /** What to make of a request that got no answer. */
+    private static Answer noAnswer(@Nullable Throwable failure) {
+        Throwable cause =
+                failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+        boolean connected = !(cause instanceof ConnectException || cause instanceof HttpConnectTimeoutException);
+        return new Answer.Outage(describe(cause), connected ? Answer.Reach.UNKNOWN : Answer.Reach.NOT_SENT);
+    }
+
+    /** A failed request in words; the JDK has none for some. */
+    static String describe(@Nullable Throwable failure) {
+        if (failure instanceof CompletionException && failure.getCause() != null) {
+            return describe(failure.getCause());
+        }
+        if (failure instanceof HttpConnectTimeoutException) {
+            return "no connection within the time-out";
+        }
+        if (failure instanceof ConnectException) {
+            return "no connection";
+        }
+        if (failure instanceof HttpTimeoutException || failure instanceof TimeoutException) {
+            return "no answer within REQUEST_TIMEOUT";
+        }
+        return "no answer: " + (failure == null ? "" : String.valueOf(failure.getMessage()));
+    }
+
+    /** The meaning of the reply to the certificate with this id. */
+    static Answer read(Reply reply, String pcsId) {
+        JsonNode body = parse(reply.body());
+        if (reply.status() == 200 || reply.status() == 202) {
+            return recorded(reply, body, pcsId);
+        }
+        String error = error(body).orElse(null);
+        if (error == null) {
+            return new Answer.Outage("status " + reply.status() + " without the backend's body");
+        }
+        return switch (reply.status()) {
+            case 400 -> error.startsWith(IN_FUTURE) ? new Answer.InFuture(error) : new Answer.Never(400, error);
+            case 413 -> new Answer.Never(413, error);
+            case 401 ->
+                error.equals(BAD_SIGNATURE)
+                        ? new Answer.BadSignature()
+                        : new Answer.Outage("status 401 without the backend's body");
+            case 408, 429, 500, 503 -> new Answer.Later(reply.status(), error, retryAfterSeconds(reply));
+            default -> new Answer.Outage("status " + reply.status());
+        };
+    }
+
+    /**
+     * The meanings of a batch's reply, in the order of the certificates. Empty if the reply is none of a batch: then it is
+     * one answer to all of them.
+     */
+    private static Optional<List<Answer>> readBatch(Reply reply, List<String> pcsIds) {
+        if (reply.status() != 200) {
+            return Optional.empty();
+        }
+        List<String> lines =
+                new String(reply.body(), StandardCharsets.UTF_8).lines().toList();
+        if (lines.size() != pcsIds.size()) {
+            return Optional.empty();
+        }
+        List<Answer> answers = new ArrayList<>();
+        for (int i = 0; i < lines.size(); i++) {
+            JsonNode line = parse(lines.get(i).getBytes(StandardCharsets.UTF_8));
+            answers.add(read(
+                    new Reply(
+                            line.path("status").asInt(),
+                            line.path("conflict").asBoolean(),
+                            Optional.of(line.path("retry_after").asText()),
+                            reply.date(),
+                            line.path("body").toString().getBytes(StandardCharsets.UTF_8)),
+                    pcsIds.get(i)));
+        }
+        return Optional.of(answers);
+    }
+
+    private static Answer recorded(Reply reply, JsonNode body, String pcsId) {
+        if (!body.path("pcs_id").asText().equals(pcsId)) {
+            return new Answer.Outage("status " + reply.status() + " without the outcome of this certificate");
+        }
+        return reply.conflict() ? new Answer.Conflict(reply.status()) : new Answer.Recorded(reply.status());
+    }
+
+    /** The text of {@code {"error":"…"}}, if the body is exactly that. */
+    private static Optional<String> error(JsonNode body) {
+        JsonNode error = body.path("error");
+        return body.size() == 1 && error.isTextual() ? Optional.of(error.asText()) : Optional.empty();
+    }
+
+    private static long retryAfterSeconds(Reply reply) {
+        String text = reply.retryAfter().orElse("");
+        return text.matches("\\d{1,9}") ? Math.min(Long.parseLong(text), LONGEST_RETRY_AFTER_SECONDS) : 0;
+    }
+
+    private static JsonNode parse(byte[] body) {
+        try {
+            JsonNode node = JSON.readTree(body);
+            return node == null ? MissingNode.getInstance() : node;
+        } catch (IOException e) {
+            return MissingNode.getInstance();
+        }
+    }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.send;
+
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpHeaders;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZonedDateTime;
+import java.time.format.DateTimeFormatter;
+import java.time.format.DateTimeParseException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The requests of the wire, over kept-alive HTTP/1.1 connections; follows no redirects. Each call returns at once; its
+ * {@link Ended} is called exactly once, on any thread. Safe for several threads.
+ */
+final class BackendClient {
+    /** How a request ended. */
+    interface Ended {
+        /** With a whole reply, or without one within the request's time-out: then {@code reply} is null. */
+        void call(@Nullable Reply reply, @Nullable Throwable failure);
+    }
+
+    private static final int MAX_SINGLE_BYTES = 64 << 10;
+    /** An outcome repeats little more than the id and a reason, which may quote what the certificate says of itself. */
+    private static final int MAX_BATCH_BYTES = 16 << 20;
+
+    private final HttpClient http;
+    private final String base;
+    private final Duration requestTimeout;
+
+    /** For a base URL, with or without a path and a slash at its end. */
+    BackendClient(URI endpoint, Duration requestTimeout) {
+        this.base = endpoint.toString().replaceAll("/+$", "");
+        this.requestTimeout = requestTimeout;
+        this.http = HttpClient.newBuilder()
+                .version(HttpClient.Version.HTTP_1_1)
+                .followRedirects(HttpClient.Redirect.NEVER)
+                .connectTimeout(requestTimeout)
+                .build();
+    }
+
+    /** The base URL, for people. */
+    String base() {
+        return base;
+    }
+
+    /** Sends one certificate. */
+    void submit(byte[] line, Ended ended) {
+        exchange(
+                request("/v1/pcs/submit", "application/json").POST(BodyPublishers.ofByteArray(line)),
+                MAX_SINGLE_BYTES,
+                ended);
+    }
+
+    /** Sends several certificates, a line each. */
+    void submitBatch(List<byte[]> lines, Ended ended) {
+        List<byte[]> parts = new ArrayList<>(lines.size() * 2);
+        for (byte[] line : lines) {
+            parts.add(line);
+            parts.add(new byte[] {'\n'});
+        }
+        exchange(
+                request("/v1/pcs/batch", "application/x-ndjson").POST(BodyPublishers.ofByteArrays(parts)),
+                MAX_BATCH_BYTES,
+                ended);
+    }
+
+    /** Asks whether the backend serves, for the {@code Date} of its answer. */
+    void health(Ended ended) {
+        exchange(request("/health", "text/plain").GET(), MAX_SINGLE_BYTES, ended);
+    }
+
+    private HttpRequest.Builder request(String path, String contentType) {
+        return HttpRequest.newBuilder(URI.create(base + path))
+                .timeout(requestTimeout)
+                .header("Content-Type", contentType)
+                .header("User-Agent", "flk-agent");
+    }
+
+    private void exchange(HttpRequest.Builder request, int maxBytes, Ended ended) {
+        CompletableFuture<HttpResponse<byte[]>> exchange =
+                http.sendAsync(request.build(), info -> new BoundedBody(maxBytes));
+        // the client's own time-out ends with the headers; this one covers a body that never ends
+        var unused = exchange.thenApply(BackendClient::reply)
+                .orTimeout(requestTimeout.toMillis(), TimeUnit.MILLISECONDS)
+                .whenComplete((reply, failure) -> {
+                    exchange.cancel(true);
+                    ended.call(reply, failure);
+                });
+    }
+
+    private static Reply reply(HttpResponse<byte[]> response) {
+        HttpHeaders headers = response.headers();
+        return new Reply(
+                response.statusCode(),
+                headers.firstValue("X-Flk-Conflict")
+                        .filter("true"::equalsIgnoreCase)
+                        .isPresent(),
+                headers.firstValue("Retry-After"),
+                headers.firstValue("Date").flatMap(BackendClient::date),
+                response.body());
+    }
+
+    private static Optional<Instant> date(String text) {
+        try {
+            return Optional.of(ZonedDateTime.parse(text, DateTimeFormatter.RFC_1123_DATE_TIME)
+                    .toInstant());
+        } catch (DateTimeParseException e) {
+            return Optional.empty();
+        }
+    }
+}

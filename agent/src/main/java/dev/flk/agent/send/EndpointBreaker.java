@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.send;
+
+import io.github.resilience4j.circuitbreaker.CircuitBreaker;
+import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig;
+import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig.SlidingWindowType;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneId;
+import java.time.ZoneOffset;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+
+/**
+ * Stops sending while nobody answers: opens after {@value #FAILURES_TO_OPEN} outages in a row, waits with backoff, then lets
+ * one request through; its answer closes the breaker or opens it for longer. Owned by the sender's thread; {@link #isOpen}
+ * may be asked from any.
+ */
+final class EndpointBreaker {
+    private static final int FAILURES_TO_OPEN = 4;
+
+    private final CircuitBreaker breaker;
+    private final LongSupplier nanoTicker;
+    private long openUntilNanos;
+
+    EndpointBreaker(Backoff backoff, LongSupplier nanoTicker) {
+        this.nanoTicker = nanoTicker;
+        openUntilNanos = nanoTicker.getAsLong();
+        CircuitBreakerConfig config = CircuitBreakerConfig.custom()
+                .slidingWindow(FAILURES_TO_OPEN, FAILURES_TO_OPEN, SlidingWindowType.COUNT_BASED)
+                .failureRateThreshold(100)
+                .permittedNumberOfCallsInHalfOpenState(1)
+                .waitIntervalFunctionInOpenState(openings -> waitMillis(backoff, openings))
+                .clock(new TickerClock(nanoTicker))
+                .build();
+        breaker = CircuitBreaker.of("endpoint", config);
+    }
+
+    /** Whether a request may be sent now; if so, {@link #answered}, {@link #failed} or {@link #release} must follow. */
+    boolean tryAcquire() {
+        return breaker.tryAcquirePermission();
+    }
+
+    /** The backend answered, whatever it said. */
+    void answered() {
+        breaker.onSuccess(0, TimeUnit.NANOSECONDS);
+    }
+
+    /** No answer, or somebody else's. */
+    void failed() {
+        breaker.onError(0, TimeUnit.NANOSECONDS, new Exception("no answer"));
+    }
+
+    /** Nothing was sent after all. */
+    void release() {
+        breaker.releasePermission();
+    }
+
+    /** Whether sending is stopped (or probed). */
+    boolean isOpen() {
+        return breaker.getState() != CircuitBreaker.State.CLOSED;
+    }
+
+    /** Nanoseconds until a request may be let through again; 0 if nothing but a running probe stands in the way. */
+    long remainingNanos() {
+        return isOpen() ? Math.max(0, openUntilNanos - nanoTicker.getAsLong()) : 0;
+    }
+
+    private long waitMillis(Backoff backoff, int openings) {
+        long millis = Math.max(1, TimeUnit.NANOSECONDS.toMillis(backoff.atLeastHalfNanos(openings)));
+        openUntilNanos = nanoTicker.getAsLong() + TimeUnit.MILLISECONDS.toNanos(millis);
+        return millis;
+    }
+
+    /** The ticker as resilience4j wants to see it; only differences mean anything. */
+    private static final class TickerClock extends Clock {
+        private final LongSupplier nanoTicker;
+        private final long startNanos;
+
+        TickerClock(LongSupplier nanoTicker) {
+            this.nanoTicker = nanoTicker;
+            this.startNanos = nanoTicker.getAsLong();
+        }
+
+        @Override
+        public Instant instant() {
+            return Instant.EPOCH.plus(Duration.ofNanos(nanoTicker.getAsLong() - startNanos));
+        }
+
+        @Override
+        public ZoneId getZone() {
+            return ZoneOffset.UTC;
+        }
+
+        @Override
+        public Clock withZone(ZoneId zone) {
+            return this;
+        }
+    }
+}

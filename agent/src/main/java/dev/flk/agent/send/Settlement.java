@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.send;
+
+import dev.flk.agent.metrics.AgentMeters;
+import dev.flk.agent.outbox.DeadLetter;
+import dev.flk.agent.outbox.DeadLetters;
+import dev.flk.agent.outbox.Entry;
+import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.send.Shipment.Parcel;
+import dev.flk.certificate.PcsId;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What an answer does to an entry: settled, dead-lettered or put off. Owned by the sender's thread. A dead letter is on disk
+ * before its entry is settled.
+ */
+final class Settlement {
+    private static final Logger LOG = LoggerFactory.getLogger(Settlement.class);
+    private static final int LONGEST_REASON = 300;
+    /** This answer leaves the certificate in the backend's log: it will be decided whether or not it is sent again. */
+    private static final String IN_LOG_BUT_UNDECIDED = "dedup store unavailable";
+
+    private final Outbox outbox;
+    private final DeadLetters deadLetters;
+    private final Schedule schedule;
+    private final Backoff backoff;
+    private final SendOptions options;
+    private final InstantSource clock;
+    private final LongSupplier nanoTicker;
+    private final AgentMeters meters;
+    private final SignatureHold hold = new SignatureHold();
+    private final List<Entry> done = new ArrayList<>();
+    private long longestWaitNanos;
+    private String whyLongest = "";
+
+    Settlement(
+            Outbox outbox,
+            DeadLetters deadLetters,
+            Schedule schedule,
+            Backoff backoff,
+            SendOptions options,
+            Surroundings surroundings,
+            AgentMeters meters) {
+        this.outbox = outbox;
+        this.deadLetters = deadLetters;
+        this.schedule = schedule;
+        this.backoff = backoff;
+        this.options = options;
+        this.clock = surroundings.clock();
+        this.nanoTicker = surroundings.nanoTicker();
+        this.meters = meters;
+    }
+
+    /** What became of an entry. */
+    enum Fate {
+        SETTLED,
+        DEAD_LETTERED,
+        PUT_OFF
+    }
+
+    /** Takes in the answer to one certificate; {@link #finish} must follow. */
+    Fate apply(Parcel parcel, Answer answer) {
+        return answer.match(new AnswerTo(parcel));
+    }
+
+    /** Settles what is done since the last call, and tells once what was put off. */
+    void finish() {
+        outbox.settle(done);
+        done.clear();
+        if (longestWaitNanos > 0) {
+            String seconds = String.format(Locale.ROOT, "%.1f", longestWaitNanos / 1e9);
+            LOG.warn("Backing off for {}s before retry ({})", seconds, whyLongest);
+            longestWaitNanos = 0;
+        }
+    }
+
+    /** Gives an entry up; if the disk refuses the dead letter, the entry stays and is tried again later. */
+    Fate deadLetter(Delivery delivery, String pcsId, byte[] certificate, int status, String reason) {
+        String shown = printable(reason);
+        try {
+            deadLetters.add(
+                    new DeadLetter(clock.instant(), delivery.entry, pcsId, status, shown, delivery.sent, certificate));
+        } catch (IOException e) {
+            LOG.error("cannot write a dead letter, {} stays in the outbox: {}", idForLog(pcsId), e.getMessage());
+            return putOff(delivery, 0, "no dead letter can be written");
+        }
+        LOG.warn("Added {} to DLQ: {}", idForLog(pcsId), shown);
+        done.add(delivery.entry);
+        return Fate.DEAD_LETTERED;
+    }
+
+    /** Forgets an entry that there is nothing left of to send or to show. */
+    void lost(Delivery delivery) {
+        LOG.error(
+                "the certificate with outbox sequence {} can't be read from the disk any more",
+                delivery.entry.sequence());
+        meters.lost(1);
+        done.add(delivery.entry);
+    }
+
+    /** Puts a delivery off by the backoff, and by {@code atLeastSeconds} in any case. */
+    private Fate putOff(Delivery delivery, long atLeastSeconds, String why) {
+        long wait = Duration.ofSeconds(atLeastSeconds).toNanos() + backoff.afterNanos(delivery.failures++);
+        if (wait > longestWaitNanos) {
+            longestWaitNanos = wait;
+            whyLongest = printable(why);
+        }
+        delivery.dueNanos = nanoTicker.getAsLong() + wait;
+        schedule.add(delivery);
+        meters.retried();
+        return Fate.PUT_OFF;
+    }
+
+    private void noteUnanswered(Delivery delivery) {
+        if (delivery.unansweredSinceMillis < 0) {
+            delivery.unansweredSinceMillis = clock.millis();
+            outbox.unanswered(delivery.entry, delivery.unansweredSinceMillis);
+        }
+    }
+
+    /** An id is printed only if it is one: it came from outside. */
+    private static String idForLog(String pcsId) {
+        return PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
+    }
+
+    private static String printable(String text) {
+        String clean = text.replaceAll("\\p{Cntrl}", "?");
+        return clean.length() > LONGEST_REASON ? clean.substring(0, LONGEST_REASON) + "…" : clean;
+    }
+
+    private final class AnswerTo implements Answer.Cases<Fate> {
+        private final Parcel parcel;
+        private final Delivery delivery;
+        private final String shardId;
+
+        AnswerTo(Parcel parcel) {
+            this.parcel = parcel;
+            this.delivery = parcel.delivery();
+            this.shardId = parcel.signed().shardId();
+        }
+
+        @Override
+        public Fate recorded(Answer.Recorded recorded) {
+            meters.submitted(Integer.toString(recorded.status()));
+            hold.accepted(shardId);
+            LOG.info(
+                    "PCS {} submitted successfully (status={})",
+                    idForLog(parcel.signed().pcsId()),
+                    recorded.status());
+            done.add(delivery.entry);
+            return Fate.SETTLED;
+        }
+
+        @Override
+        public Fate conflict(Answer.Conflict conflict) {
+            meters.submitted(Integer.toString(conflict.status()));
+            hold.accepted(shardId);
+            return giveUp(conflict.status(), "conflict: other content was recorded under this id before");
+        }
+
+        @Override
+        public Fate never(Answer.Never never) {
+            meters.submitted(Integer.toString(never.status()));
+            return giveUp(never.status(), never.error());
+        }
+
+        @Override
+        public Fate inFuture(Answer.InFuture inFuture) {
+            meters.submitted("400");
+            return spendAttempt(400, inFuture.error(), 0);
+        }
+
+        @Override
+        public Fate badSignature(Answer.BadSignature badSignature) {
+            meters.submitted("401");
+            if (hold.refused(delivery, shardId)) {
+                return giveUp(401, "Signature verification failed, while others of this key and shard are accepted");
+            }
+            return putOff(delivery, 0, "status 401: Signature verification failed");
+        }
+
+        @Override
+        public Fate later(Answer.Later later) {
+            meters.submitted(Integer.toString(later.status()));
+            if (later.error().equals(IN_LOG_BUT_UNDECIDED)) {
+                noteUnanswered(delivery);
+            }
+            return spendAttempt(later.status(), later.error(), later.atLeastSeconds());
+        }
+
+        @Override
+        public Fate outage(Answer.Outage outage) {
+            meters.submitted("outage");
+            if (outage.reach() == Answer.Reach.UNKNOWN) {
+                noteUnanswered(delivery);
+            }
+            return putOff(delivery, 0, outage.what());
+        }
+
+        private Fate spendAttempt(int status, String error, long atLeastSeconds) {
+            delivery.attemptsSpent++;
+            if (options.maxAttempts() > 0 && delivery.attemptsSpent >= options.maxAttempts()) {
+                return giveUp(status, "gave up after " + delivery.attemptsSpent + " attempts: " + error);
+            }
+            return putOff(delivery, atLeastSeconds, "status " + status + ": " + error);
+        }
+
+        private Fate giveUp(int status, String reason) {
+            return deadLetter(delivery, parcel.signed().pcsId(), parcel.stored(), status, reason);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.send;
+
+import dev.flk.canonical.SignedFields;
+import java.util.List;
+
+/** What goes out in one request: a certificate, or a batch of them. */
+record Shipment(List<Parcel> parcels) {
+
+    /**
+     * One certificate of it.
+     *
+     * @param stored the certificate as it stands in the outbox
+     * @param line as it is sent
+     */
+    record Parcel(Delivery delivery, SignedFields signed, byte[] stored, byte[] line) {}
+
+    List<byte[]> lines() {
+        return parcels.stream().map(Parcel::line).toList();
+    }
+
+    List<String> pcsIds() {
+        return parcels.stream().map(parcel -> parcel.signed().pcsId()).toList();
+    }
+}
