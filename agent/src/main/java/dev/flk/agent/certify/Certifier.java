@@ -25,6 +25,9 @@ public final class Certifier {
     /** All points are one: there is no extent to measure a dimension on. */
     static final String SINGLE_POINT = "single_point";
 
+    /** What Java makes of arguments that are no text in the locale: ids of different shards would become one. */
+    private static final char UNREADABLE = '\uFFFD';
+
     private static final int LONGEST_SHARD_ID = 256;
 
     private final List<String> shardIds;
@@ -38,8 +41,9 @@ public final class Certifier {
                 throw new IllegalArgumentException(
                         "a shard id has 1 to " + LONGEST_SHARD_ID + " characters, this has " + length);
             }
-            if (!CanonicalString.isWellFormed(shardId)) {
-                throw new IllegalArgumentException("a shard id must be Unicode text");
+            if (!CanonicalString.isWellFormed(shardId) || shardId.indexOf(UNREADABLE) >= 0) {
+                throw new IllegalArgumentException(
+                        "the shard id holds characters that are no text in this locale; set LC_ALL=C.UTF-8");
             }
         }
         if (shardIds.isEmpty()) {

@@ -9,6 +9,7 @@ import picocli.CommandLine.Mixin;
 
 @Command(
         name = "canonical",
+        header = "Print what the signature is made over.",
         description = {
             "Prints the bytes that the signature of a certificate is made over, exactly:",
             "no line end follows."

@@ -30,6 +30,7 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "certify",
+        header = "Turn a CSV of measurements into certificates.",
         description = {
             "Cuts a CSV of timestamp,x,y,z into windows and puts a certificate of each into",
             "the outbox. The same rows give the same certificates. A mistake anywhere in",

@@ -20,19 +20,20 @@ import picocli.CommandLine.ScopeType;
         scope = ScopeType.INHERIT,
         sortOptions = false,
         usageHelpWidth = 80,
-        synopsisSubcommandLabel = "COMMAND",
-        footer = {
-            "",
-            "Settings come from the environment, or from --config FILE with NAME=value",
-            "lines; the environment wins, and NAME_FILE reads NAME from a file:",
-            "  ENDPOINT (run)  PCS_SIGN_ALG  PCS_HMAC_KEY  PCS_ED25519_PRIV_B64  SHARD_ID",
-            "  OUTBOX_PATH  OUTBOX_MAX_BYTES  OUTBOX_MIN_FREE_BYTES  DLQ_PATH  SPOOL_DIR",
-            "  BASE_DELAY  MAX_DELAY  MAX_ATTEMPTS  MAX_AGE  REQUEST_TIMEOUT",
-            "  MAX_IN_FLIGHT  BATCH_SIZE  METRICS_PORT  LOG_LEVEL  LOG_FORMAT",
-            "",
-            "Exit codes: 0 done, 1 failed, 2 usage or configuration."
-        })
+        synopsisSubcommandLabel = "COMMAND")
 public final class FlkAgent implements Runnable {
+    private static final String[] FOOTER = {
+        "",
+        "Settings come from the environment, or from --config FILE with NAME=value",
+        "lines; the environment wins, and NAME_FILE reads NAME from a file:",
+        "  ENDPOINT  PCS_SIGN_ALG  PCS_HMAC_KEY  PCS_ED25519_PRIV_B64  SHARD_ID",
+        "  OUTBOX_PATH  OUTBOX_MAX_BYTES  OUTBOX_MIN_FREE_BYTES  DLQ_PATH  SPOOL_DIR",
+        "  BASE_DELAY  MAX_DELAY  MAX_ATTEMPTS  MAX_AGE  REQUEST_TIMEOUT",
+        "  MAX_IN_FLIGHT  BATCH_SIZE  METRICS_PORT  LOG_LEVEL  LOG_FORMAT",
+        "",
+        "Exit codes: 0 done, 1 failed, 2 usage or configuration."
+    };
+
     private final Context context;
     private final CommandLine commandLine;
 
@@ -48,6 +49,8 @@ public final class FlkAgent implements Runnable {
                 .addSubcommand(new CanonicalCommand(context))
                 .addSubcommand(new SignCommand(context))
                 .addSubcommand(new VerifyCommand(context));
+        // set here and not in the annotation, from which the subcommands would inherit it
+        commandLine.getCommandSpec().usageMessage().footer(FOOTER);
         Failures failures = new Failures(err);
         commandLine
                 .setOut(Streams.writer(out))

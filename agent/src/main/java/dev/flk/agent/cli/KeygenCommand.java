@@ -10,6 +10,7 @@ import picocli.CommandLine.Option;
 
 @Command(
         name = "keygen",
+        header = "Make a new key.",
         description = {
             "Makes a new key and prints it as settings, one a line: those of the agent, and",
             "for ed25519 also the public key for the backend. Keep the output secret."

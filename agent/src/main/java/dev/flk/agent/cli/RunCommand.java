@@ -16,6 +16,7 @@ import picocli.CommandLine.Option;
 
 @Command(
         name = "run",
+        header = "Ship what is in the outbox to the backend.",
         description = {
             "Ships what is in the outbox, and what arrives in SPOOL_DIR, until it is told",
             "to stop (SIGTERM)."

@@ -13,6 +13,7 @@ import picocli.CommandLine.Mixin;
 
 @Command(
         name = "sign",
+        header = "Sign a certificate.",
         description = {
             "Prints a certificate on one line, signed with the configured key; a signature",
             "that it has is replaced, everything else stays as it is."

@@ -17,7 +17,8 @@ import picocli.CommandLine.Option;
 
 @Command(
         name = "status",
-        description = "Tells what waits in the outbox and what was given up; also while an agent runs.")
+        header = "Tell what waits and what was given up.",
+        description = "Works also while an agent runs.")
 final class StatusCommand implements Callable<Integer> {
     private final Context context;
 

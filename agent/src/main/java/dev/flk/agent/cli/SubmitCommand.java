@@ -13,6 +13,7 @@ import picocli.CommandLine.Parameters;
 
 @Command(
         name = "submit",
+        header = "Put certificates into the outbox.",
         description = {
             "Puts certificates into the outbox; they are on disk when it returns. They are",
             "signed when they are sent. What is no certificate is named and left out."

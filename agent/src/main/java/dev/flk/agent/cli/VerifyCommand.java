@@ -18,6 +18,7 @@ import picocli.CommandLine.Option;
 
 @Command(
         name = "verify",
+        header = "Check a certificate and its signature.",
         description = {
             "Checks the signature of a certificate with the configured key, and the rules",
             "that every certificate must keep. Exit code 1 if the backend would refuse it."

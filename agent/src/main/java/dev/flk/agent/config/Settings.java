@@ -21,6 +21,9 @@ import org.jspecify.annotations.Nullable;
  * stopping at the first. An empty value counts as none, so that {@code NAME=} in an environment file unsets it.
  */
 final class Settings {
+    /** What Java makes of bytes of the environment that are no text in the locale; a key of it would sign wrongly. */
+    private static final char UNREADABLE = '\uFFFD';
+
     private final Map<String, String> environment;
     private final Properties file = new Properties();
     private final List<String> problems = new ArrayList<>();
@@ -76,6 +79,9 @@ final class Settings {
         Optional<String> pointer = Optional.ofNullable(source.apply(fileName)).filter(v -> !v.isEmpty());
         if (direct.isPresent() && pointer.isPresent()) {
             addOnce(setting + " and " + fileName + " are both given; keep one");
+        }
+        if (direct.filter(value -> value.indexOf(UNREADABLE) >= 0).isPresent()) {
+            addOnce(setting + " holds characters that this locale can't read; set LC_ALL=C.UTF-8, or use " + fileName);
         }
         return direct.isPresent() ? direct : pointer.flatMap(path -> content(fileName, Path.of(path)));
     }

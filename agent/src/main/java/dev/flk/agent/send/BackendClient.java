@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
+import java.io.ByteArrayOutputStream;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpHeaders;
@@ -12,7 +13,6 @@ import java.time.Instant;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeParseException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -64,13 +64,14 @@ final class BackendClient {
 
     /** Sends several certificates, a line each. */
     void submitBatch(List<byte[]> lines, Ended ended) {
-        List<byte[]> parts = new ArrayList<>(lines.size() * 2);
+        // in one piece, so that the request says its length
+        ByteArrayOutputStream body = new ByteArrayOutputStream();
         for (byte[] line : lines) {
-            parts.add(line);
-            parts.add(new byte[] {'\n'});
+            body.writeBytes(line);
+            body.write('\n');
         }
         exchange(
-                request("/v1/pcs/batch", "application/x-ndjson").POST(BodyPublishers.ofByteArrays(parts)),
+                request("/v1/pcs/batch", "application/x-ndjson").POST(BodyPublishers.ofByteArray(body.toByteArray())),
                 MAX_BATCH_BYTES,
                 ended);
     }
