@@ -6,6 +6,7 @@ import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.config.Signing;
 import dev.flk.agent.send.SendingForm;
 import dev.flk.signing.Signer;
+import java.time.Instant;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -16,7 +17,7 @@ import picocli.CommandLine.Mixin;
         header = "Sign a certificate.",
         description = {
             "Prints a certificate on one line, signed with the configured key; a signature",
-            "that it has is replaced, everything else stays as it is."
+            "that it has is replaced, sent_at is added if missing, all else stays as it is."
         })
 final class SignCommand implements Callable<Integer> {
     private final Context context;
@@ -36,7 +37,9 @@ final class SignCommand implements Callable<Integer> {
             context.err().println("flk-agent: PCS_SIGN_ALG is none; set hmac or ed25519 and a key to sign");
             return 2;
         }
-        context.out().write(SendingForm.signed(file.read(context), signer).line());
+        context.out()
+                .write(SendingForm.signed(file.read(context), signer, Instant.now())
+                        .line());
         context.out().println();
         return 0;
     }

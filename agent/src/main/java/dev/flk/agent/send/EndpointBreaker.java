@@ -69,7 +69,8 @@ final class EndpointBreaker {
 
     private long waitMillis(Backoff backoff, int openings) {
         long millis = Math.max(1, TimeUnit.NANOSECONDS.toMillis(backoff.atLeastHalfNanos(openings)));
-        openUntilNanos = nanoTicker.getAsLong() + TimeUnit.MILLISECONDS.toNanos(millis);
+        // the breaker opens after that, not at that
+        openUntilNanos = nanoTicker.getAsLong() + TimeUnit.MILLISECONDS.toNanos(millis + 1);
         return millis;
     }
 

@@ -20,23 +20,31 @@ import java.util.Optional;
  */
 public record SendingForm(SignedFields signed, byte[] line) {
 
+    private static final String SENT_AT = "sent_at";
+
     /** What is known only at sending. */
     record Stamp(long outboxSequence, int attempt, Instant sentAt, long clockSkewMillis) {}
 
     /**
      * Signs, replacing the signature that was there; without a signer the certificate keeps what it has.
      *
+     * @param now becomes {@code sent_at} where there is none: without it the backend takes no certificate
      * @throws MalformedCertificate if a signed field is missing or of the wrong type, or it is no JSON
      */
-    public static SendingForm signed(byte[] certificate, Optional<Signer> signer) throws MalformedCertificate {
-        return of(certificate, signer, members -> {});
+    public static SendingForm signed(byte[] certificate, Optional<Signer> signer, Instant now)
+            throws MalformedCertificate {
+        return of(certificate, signer, members -> {
+            if (members.get(SENT_AT) == null) {
+                members.set(SENT_AT, time(now));
+            }
+        });
     }
 
     /** The same, with the stamp of this sending. */
     static SendingForm stamped(byte[] certificate, Optional<Signer> signer, Stamp stamp) throws MalformedCertificate {
         return of(certificate, signer, members -> {
             members.set("attempt", Integer.toString(stamp.attempt()));
-            members.set("sent_at", "\"" + stamp.sentAt().truncatedTo(ChronoUnit.MILLIS) + "\"");
+            members.set(SENT_AT, time(stamp.sentAt()));
             byte[] given = members.get("ft");
             // an ft of another type is the backend's to refuse, not ours to heal
             if (given == null || given[0] == '{') {
@@ -55,6 +63,10 @@ public record SendingForm(SignedFields signed, byte[] line) {
         change.apply(members);
         signer.ifPresent(key -> members.set("sig", "\"" + key.sign(CanonicalForm.of(parsed.signed())) + "\""));
         return new SendingForm(parsed.signed(), members.toLine());
+    }
+
+    private static String time(Instant instant) {
+        return "\"" + instant.truncatedTo(ChronoUnit.MILLIS) + "\"";
     }
 
     private interface Change {

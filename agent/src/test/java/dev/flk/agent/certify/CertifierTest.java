@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.certify;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import dev.flk.certificate.Certificate;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.verification.Policy;
+import dev.flk.verification.Verdict;
+import dev.flk.verification.Verifier;
+import java.io.ByteArrayInputStream;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class CertifierTest {
+    private static final Path EARTHQUAKES = Path.of("..", "demo", "earthquakes.csv");
+
+    @Test
+    void certify_earthquakes_givesThePinnedIds() throws Exception {
+        List<String> ids = new ArrayList<>();
+        for (Certificate certificate : earthquakes(Windows.byCount(100, 0), "quakes-1", "quakes-2")) {
+            ids.add(certificate.id().toString());
+        }
+
+        assertThat(ids).hasSize(18);
+        assertThat(ids.get(0)).isEqualTo("4bde1fdd6e651d09f3edfc8147aeca909a2b86f6f6992ab879aa3521ba38ceff");
+        assertThat(ids.get(1)).isEqualTo("5efa67a9fd83387e114406bb31219bdba8db16c079e5e5cc1ae0d466ade47685");
+        assertThat(ids.get(17)).isEqualTo("e343132b8736607881b334c54c0b540bf52ff09d58f49a336f4044d177e7c3b5");
+    }
+
+    @Test
+    void certify_earthquakes_claimsWhatTheVerifierFinds() throws Exception {
+        List<Certificate> certificates = earthquakes(Windows.byCount(100, 0), "quakes");
+
+        List<Certificate> whole = certificates.subList(0, 17);
+        assertThat(whole).allSatisfy(one -> assertThat(verdict(one)).isInstanceOf(Verdict.Accepted.class));
+    }
+
+    @Test
+    void certify_rowsLeftOver_areEscalatedAsShortWindow() throws Exception {
+        Certificate last = earthquakes(Windows.byCount(100, 0), "quakes").get(17);
+
+        assertThat(verdict(last))
+                .isInstanceOfSatisfying(
+                        Verdict.Escalated.class,
+                        escalated -> assertThat(escalated.reason().text()).isEqualTo("degraded: short_window"));
+    }
+
+    @Test
+    void certify_byTime_numbersWindowsSince1970() throws Exception {
+        List<Certificate> certificates = earthquakes(Windows.byTime(Duration.ofHours(6)), "quakes");
+
+        assertThat(certificates).hasSize(29);
+        assertThat(certificates.get(0).signed().epoch()).isEqualTo(1517363399L / 21_600);
+    }
+
+    @Test
+    void certify_severalShards_areDealtInTurn() throws Exception {
+        assertThat(earthquakes(Windows.byCount(400, 0), "a", "b"))
+                .extracting(one -> one.signed().shardId())
+                .containsExactly("a", "b", "a", "b", "a");
+    }
+
+    @Test
+    void certify_otherLocaleAndLineEnds_givesTheSameBytes() throws Exception {
+        String text = Files.readString(EARTHQUAKES);
+        List<byte[]> expected = certify(text);
+        Locale before = Locale.getDefault();
+        Locale.setDefault(Locale.forLanguageTag("ar-EG-u-nu-arab"));
+        try {
+            assertThat(certify(text.replace("\n", "\r\n")))
+                    .usingElementComparator(Arrays::compare)
+                    .isEqualTo(expected);
+        } finally {
+            Locale.setDefault(before);
+        }
+    }
+
+    @Test
+    void certify_oneRowChanged_changesTheIdOfItsWindowOnly() throws Exception {
+        String text = Files.readString(EARTHQUAKES);
+
+        List<byte[]> before = certify(text);
+        List<byte[]> after = certify(text.replace(",46.2035,", ",46.2036,"));
+
+        assertThat(id(after.get(0))).isNotEqualTo(id(before.get(0)));
+        assertThat(id(after.get(1))).isEqualTo(id(before.get(1)));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 15, 16, 1000})
+    void certify_allPointsEqual_saysSo(int rows) throws Exception {
+        List<Window> windows = Rows.cut(Windows.byCount(rows, 0), Rows.still(rows));
+
+        Certificate certificate = read(Certifier.certificate(windows.get(0), "still"));
+
+        assertThat(certificate.faultTolerance().degraded()).isTrue();
+        assertThat(certificate.faultTolerance().fallbacks()).contains("single_point");
+    }
+
+    @Test
+    void certify_anyHonestWindow_isNeverRejectedNorOffItsClaim() throws Exception {
+        Random random = new Random(42);
+        for (int i = 0; i < 300; i++) {
+            Window window = new Window(i, Rows.random(random, 1 + random.nextInt(200)), false);
+
+            Verdict verdict = verdict(read(Certifier.certificate(window, "s" + i)));
+
+            assertThat(verdict).isNotInstanceOf(Verdict.Rejected.class);
+            if (verdict instanceof Verdict.Escalated escalated) {
+                assertThat(escalated.reason().text()).startsWith("degraded: ");
+            }
+        }
+    }
+
+    @Test
+    void certify_mistakeInTheLastLine_certifiesNothing() {
+        assertThatExceptionOfType(MalformedCsv.class).isThrownBy(() -> certify(Rows.still(500) + "1,2,3\n"));
+    }
+
+    @Test
+    void certify_headerOnly_givesNothing() throws Exception {
+        assertThat(certify("timestamp,x,y,z\n")).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "garbled-\uFFFD", "half-\uD83D"})
+    void certifier_shardIdThatIsNone_isRefused(String shardId) {
+        assertThatIllegalArgumentException().isThrownBy(() -> new Certifier(List.of(shardId)));
+    }
+
+    @Test
+    void certifier_longestShardId_isCountedInCodePoints() {
+        assertThat(new Certifier(List.of("🌋".repeat(256)))).isNotNull();
+        assertThatIllegalArgumentException().isThrownBy(() -> new Certifier(List.of("🌋".repeat(257))));
+    }
+
+    private static List<Certificate> earthquakes(Windows windows, String... shards) throws Exception {
+        List<Certificate> certificates = new ArrayList<>();
+        try (InputStream csv = Files.newInputStream(EARTHQUAKES)) {
+            for (byte[] json : new Certifier(List.of(shards)).certify(csv, windows)) {
+                certificates.add(read(json));
+            }
+        }
+        return certificates;
+    }
+
+    private static List<byte[]> certify(String csv) throws Exception {
+        return new Certifier(List.of("quakes"))
+                .certify(new ByteArrayInputStream(csv.getBytes(StandardCharsets.UTF_8)), Windows.byCount(100, 0));
+    }
+
+    private static String id(byte[] json) throws Exception {
+        return read(json).id().toString();
+    }
+
+    private static Certificate read(byte[] json) throws Exception {
+        // the one field that is missing until it is sent
+        String sent =
+                new String(json, StandardCharsets.UTF_8).replaceFirst("\\{", "{\"sent_at\":\"2026-01-19T10:30:45Z\",");
+        return CertificateReader.parse(sent.getBytes(StandardCharsets.UTF_8)).checkIgnoringClock();
+    }
+
+    private static Verdict verdict(Certificate certificate) {
+        return new Verifier(Policy.defaults()).verify(certificate);
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.certify;
+
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+
+/** Builds rows and windows for tests. */
+final class Rows {
+    private Rows() {}
+
+    static CsvRows csv(String text) throws IOException, MalformedCsv {
+        return new CsvRows(new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    static List<Row> read(String text) throws IOException, MalformedCsv {
+        CsvRows csv = csv(text);
+        List<Row> rows = new ArrayList<>();
+        for (Row row = csv.next(); row != null; row = csv.next()) {
+            rows.add(row);
+        }
+        return rows;
+    }
+
+    static List<Window> cut(Windows windows, String text) throws IOException, MalformedCsv {
+        List<Window> cut = new ArrayList<>();
+        windows.cut(csv(text), cut::add);
+        return cut;
+    }
+
+    /** {@code count} rows at whole seconds from 0 on, all at the same place. */
+    static String still(int count) {
+        StringBuilder text = new StringBuilder("timestamp,x,y,z\n");
+        for (int i = 0; i < count; i++) {
+            text.append(i).append(",1,2,3\n");
+        }
+        return text.toString();
+    }
+
+    static List<Row> random(Random random, int count) {
+        List<Row> rows = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            rows.add(new Row(i, random.nextGaussian() * 100, random.nextDouble(), random.nextInt(5)));
+        }
+        return rows;
+    }
+}

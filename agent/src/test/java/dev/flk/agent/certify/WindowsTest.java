@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.certify;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class WindowsTest {
+    @ParameterizedTest
+    @CsvSource({"0, 0", "1, 1", "19, 1", "20, 1", "21, 2", "40, 2", "59, 3"})
+    void byCount_anyNumberOfRows_losesNone(int rows, int windows) throws Exception {
+        var cut = Rows.cut(Windows.byCount(20, 0), Rows.still(rows));
+
+        assertThat(cut).hasSize(windows);
+        assertThat(cut.stream().mapToInt(window -> window.rows().size()).sum()).isEqualTo(rows);
+    }
+
+    @Test
+    void byCount_firstNumber_countsOnFromIt() throws Exception {
+        assertThat(Rows.cut(Windows.byCount(20, 7), Rows.still(41)))
+                .extracting(Window::number)
+                .containsExactly(7L, 8L, 9L);
+    }
+
+    @Test
+    void byCount_lastWindowCutOff_isShort() throws Exception {
+        assertThat(Rows.cut(Windows.byCount(20, 0), Rows.still(39)))
+                .extracting(Window::isShort)
+                .containsExactly(false, true);
+    }
+
+    @Test
+    void byCount_fewRowsAskedFor_isShort() throws Exception {
+        assertThat(Rows.cut(Windows.byCount(15, 0), Rows.still(15)))
+                .extracting(Window::isShort)
+                .containsExactly(true);
+    }
+
+    @Test
+    void byTime_rows_fallIntoTheWindowOfTheirTime() throws Exception {
+        var cut = Rows.cut(
+                Windows.byTime(Duration.ofSeconds(10)), "timestamp,x,y,z\n9.999,0,0,0\n10,0,0,0\n35,0,0,0\n31,0,0,0\n");
+
+        assertThat(cut).extracting(Window::number).containsExactly(0L, 1L, 3L);
+        assertThat(cut).extracting(window -> window.rows().size()).containsExactly(1, 1, 2);
+    }
+
+    @Test
+    void byTime_goingBackToAnEarlierWindow_isRefusedWithTheLine() {
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(
+                        () -> Rows.cut(Windows.byTime(Duration.ofSeconds(10)), "timestamp,x,y,z\n20,0,0,0\n5,0,0,0\n"))
+                .withMessageStartingWith("line 3: timestamp 5.0 belongs to an earlier window");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"-1", "1e300"})
+    void byTime_noTime_isRefused(String timestamp) {
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() ->
+                        Rows.cut(Windows.byTime(Duration.ofSeconds(10)), "timestamp,x,y,z\n" + timestamp + ",0,0,0\n"))
+                .withMessageStartingWith("line 2: ");
+    }
+
+    @Test
+    void windows_impossibleSizes_haveNoConstructor() {
+        assertThatIllegalArgumentException().isThrownBy(() -> Windows.byCount(0, 0));
+        assertThatIllegalArgumentException().isThrownBy(() -> Windows.byCount(1, -1));
+        assertThatIllegalArgumentException().isThrownBy(() -> Windows.byTime(Duration.ZERO));
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class DeadLettersTest {
+    private static final Instant NOW = Instant.parse("2026-11-20T08:00:00Z");
+
+    @TempDir
+    Path directory;
+
+    private Path file;
+    private Outbox outbox;
+
+    @BeforeEach
+    void open() throws IOException {
+        file = directory.resolve("sub").resolve("dlq.jsonl");
+        outbox = open("outbox", NOW);
+        outbox.append(List.of(utf8("{\"a\":\n1}"), utf8("{\"b\":2}")));
+    }
+
+    @AfterEach
+    void close() throws IOException {
+        outbox.close();
+    }
+
+    @Test
+    void add_letter_isOneLineOfJson() throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(letter(0, "it said \"no\""));
+        }
+
+        JsonNode line = new JsonMapper().readTree(Files.readAllLines(file).get(0));
+        assertThat(line.path("when").asText()).isEqualTo("2026-11-20T08:00:00Z");
+        assertThat(line.path("outbox_seq").asLong()).isEqualTo(1);
+        assertThat(line.path("status").asInt()).isEqualTo(400);
+        assertThat(line.path("reason").asText()).isEqualTo("it said \"no\"");
+        assertThat(line.path("attempts").asInt()).isEqualTo(3);
+        assertThat(line.path("certificate").path("a").asInt()).isEqualTo(1);
+    }
+
+    @Test
+    void open_crashBetweenLineAndSettling_settlesAndDoublesNothing() throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(letter(0, "no"));
+        }
+
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            assertThat(letters.count()).isEqualTo(1);
+        }
+
+        assertThat(outbox.pending()).extracting(Entry::sequence).containsExactly(2L);
+    }
+
+    @Test
+    void open_outboxBegunAnew_doesNotTakeItsEntriesForOldOnes() throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(letter(0, "no"));
+        }
+
+        try (Outbox other = open("other", NOW.plusSeconds(1))) {
+            other.append(List.of(utf8("{}")));
+            DeadLetters.open(file, other).close();
+
+            assertThat(other.pendingEntries()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void open_crashWithinALine_cutsItAndKeepsTheRest() throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(letter(0, "no"));
+        }
+        byte[] whole = Files.readAllBytes(file);
+        Files.write(file, utf8("{\"when\":\"20"), StandardOpenOption.APPEND);
+
+        DeadLetters.open(file, outbox).close();
+
+        assertThat(Files.readAllBytes(file)).isEqualTo(whole);
+    }
+
+    @Test
+    void open_lineThatIsNoLetter_isNamed() throws Exception {
+        Files.createDirectories(file.getParent());
+        Files.writeString(file, "hello\n");
+
+        assertThatExceptionOfType(IOException.class)
+                .isThrownBy(() -> DeadLetters.open(file, outbox))
+                .withMessageContaining("line 1 is no dead letter");
+    }
+
+    @Test
+    void open_letterWithAHugeNumber_isNoObstacle() throws Exception {
+        Entry entry = outbox.pending().get(0);
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(new DeadLetter(NOW, entry, "", 400, "no", 1, utf8("{\"n\":1" + "0".repeat(100_000) + "}")));
+        }
+
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            assertThat(letters.count()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void count_withoutAFile_isNone() throws Exception {
+        assertThat(DeadLetters.count(file)).isZero();
+    }
+
+    private DeadLetter letter(int index, String reason) throws IOException {
+        Entry entry = outbox.pending().get(index);
+        return new DeadLetter(
+                NOW,
+                entry,
+                "0".repeat(64),
+                400,
+                reason,
+                3,
+                outbox.bodies(List.of(entry)).get(entry.sequence()));
+    }
+
+    private Outbox open(String name, Instant now) throws IOException {
+        return Outbox.open(new OutboxOptions(directory.resolve(name), 1 << 20, 0), InstantSource.fixed(now));
+    }
+
+    private static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+}

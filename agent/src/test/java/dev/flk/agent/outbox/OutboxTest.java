@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.flk.wal.LogLockedException;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class OutboxTest {
+    private static final InstantSource CLOCK = InstantSource.fixed(Instant.parse("2026-11-20T08:00:00Z"));
+
+    @TempDir
+    Path directory;
+
+    @Test
+    void append_reopened_isStillPending() throws Exception {
+        try (Outbox outbox = open()) {
+            outbox.append(List.of(body(1), body(2)));
+        }
+
+        try (Outbox outbox = open()) {
+            assertThat(bodies(outbox)).containsExactly("certificate 1", "certificate 2");
+            assertThat(outbox.oldest().orElseThrow().addedMillis()).isEqualTo(CLOCK.millis());
+        }
+    }
+
+    @Test
+    void settle_reopened_staysSettled() throws Exception {
+        try (Outbox outbox = open()) {
+            outbox.append(List.of(body(1), body(2), body(3)));
+            outbox.settle(List.of(outbox.pending().get(0), outbox.pending().get(2)));
+        }
+
+        try (Outbox outbox = open()) {
+            assertThat(bodies(outbox)).containsExactly("certificate 2");
+        }
+    }
+
+    @Test
+    void unanswered_reopened_isRemembered() throws Exception {
+        try (Outbox outbox = open()) {
+            outbox.append(List.of(body(1), body(2)));
+            outbox.unanswered(outbox.pending().get(1), 1234);
+        }
+
+        try (Outbox outbox = open()) {
+            assertThat(outbox.pending())
+                    .extracting(Entry::unansweredSinceMillis)
+                    .containsExactly(-1L, 1234L);
+        }
+    }
+
+    @Test
+    void subscribe_pendingAndAdded_seesEachOnce() throws Exception {
+        try (Outbox outbox = open()) {
+            outbox.append(List.of(body(1)));
+            List<Entry> seen = new ArrayList<>();
+
+            outbox.subscribe(seen::addAll);
+            outbox.append(List.of(body(2), body(3)));
+
+            assertThat(seen).isEqualTo(outbox.pending()).hasSize(3);
+        }
+    }
+
+    @Test
+    void append_beyondTheBound_isRefusedAndNothingAdded() throws Exception {
+        try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 30, 0), CLOCK)) {
+            outbox.append(List.of(body(1), body(2)));
+
+            assertThatExceptionOfType(OutboxFull.class)
+                    .isThrownBy(() -> outbox.append(List.of(body(3))))
+                    .withMessageContaining("OUTBOX_MAX_BYTES");
+            assertThat(outbox.pendingEntries()).isEqualTo(2);
+        }
+    }
+
+    @Test
+    void append_settledMakesRoom_isTakenAgain() throws Exception {
+        try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 30, 0), CLOCK)) {
+            outbox.append(List.of(body(1), body(2)));
+            outbox.settle(outbox.pending());
+
+            outbox.append(List.of(body(3)));
+
+            assertThat(bodies(outbox)).containsExactly("certificate 3");
+        }
+    }
+
+    @Test
+    void append_littleFreeSpace_isRefused() throws Exception {
+        try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 1 << 20, Long.MAX_VALUE), CLOCK)) {
+            assertThatExceptionOfType(OutboxFull.class)
+                    .isThrownBy(() -> outbox.append(List.of(body(1))))
+                    .withMessageContaining("OUTBOX_MIN_FREE_BYTES");
+        }
+    }
+
+    @Test
+    void append_forceFails_throwsAndCountsAsNotAdded() throws Exception {
+        FaultyFiles files = new FaultyFiles();
+        try (Outbox outbox = Outbox.open(options(), CLOCK, files)) {
+            outbox.append(List.of(body(1)));
+            files.failing = true;
+
+            assertThatThrownBy(() -> outbox.append(List.of(body(2)))).isInstanceOf(IOException.class);
+            files.failing = false;
+            outbox.append(List.of(body(3)));
+
+            assertThat(bodies(outbox)).containsExactly("certificate 1", "certificate 3");
+        }
+        try (Outbox outbox = open()) {
+            assertThat(bodies(outbox)).containsExactly("certificate 1", "certificate 3");
+        }
+    }
+
+    @Test
+    void open_whileAnotherOwnsIt_namesTheHolder() throws Exception {
+        try (Outbox owner = open()) {
+            assertThat(owner.pendingEntries()).isZero();
+            assertThatExceptionOfType(LogLockedException.class)
+                    .isThrownBy(this::open)
+                    .withMessageContaining("process " + ProcessHandle.current().pid());
+        }
+    }
+
+    @Test
+    void open_killedAtAnyByte_hasEveryAppendThatReturned() throws Exception {
+        List<Long> lengths = new ArrayList<>();
+        try (Outbox outbox = open()) {
+            for (int i = 1; i <= 4; i++) {
+                outbox.append(List.of(body(i)));
+                lengths.add(Files.size(segment(directory)));
+            }
+        }
+        Path segment = segment(directory);
+
+        for (long cut = lengths.get(0); cut <= lengths.get(3); cut++) {
+            Path copy = Files.createDirectory(directory.resolveSibling("cut-" + cut));
+            Files.copy(segment, copy.resolve(segment.getFileName()));
+            try (RandomAccessFile file =
+                    new RandomAccessFile(copy.resolve(segment.getFileName()).toFile(), "rw")) {
+                file.setLength(cut);
+            }
+            long whole = cut;
+            long returned = lengths.stream().filter(length -> length <= whole).count();
+            try (Outbox outbox = Outbox.open(new OutboxOptions(copy, 1 << 20, 0), CLOCK)) {
+                assertThat(outbox.pendingEntries()).as("cut at %d", cut).isEqualTo((int) returned);
+                assertThat(outbox.lostRecords()).isZero();
+            }
+        }
+    }
+
+    @Test
+    void open_damageInTheMiddle_goesOnAndSaysWhatIsGone() throws Exception {
+        try (Outbox outbox = open()) {
+            for (int i = 1; i <= 4; i++) {
+                outbox.append(List.of(body(i)));
+            }
+        }
+        Path segment = segment(directory);
+        String text = Files.readString(segment, StandardCharsets.ISO_8859_1);
+        Files.writeString(segment, text.replace("certificate 2", "certificate X"), StandardCharsets.ISO_8859_1);
+
+        try (Outbox outbox = open()) {
+            assertThat(bodies(outbox)).containsExactly("certificate 1", "certificate 3", "certificate 4");
+            assertThat(outbox.lostRecords()).isEqualTo(1);
+            assertThat(outbox.losses()).singleElement().asString().contains("record 2");
+        }
+    }
+
+    @Test
+    void bodies_beyondMemory_areReadBackFromDisk() throws Exception {
+        byte[] large = new byte[3 << 20];
+        try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 1L << 30, 0), CLOCK)) {
+            for (int i = 0; i < 16; i++) {
+                large[0] = (byte) i;
+                outbox.append(List.of(large.clone()));
+            }
+
+            var bodies = outbox.bodies(outbox.pending());
+
+            assertThat(outbox.pending())
+                    .hasSize(16)
+                    .allSatisfy(entry ->
+                            assertThat(bodies.get(entry.sequence())[0]).isEqualTo((byte) (entry.sequence() - 1)));
+        }
+    }
+
+    @Test
+    void view_whileOwned_seesWhatIsOnDisk() throws Exception {
+        try (Outbox outbox = open()) {
+            outbox.append(List.of(body(1), body(2)));
+
+            OutboxView view = OutboxView.read(directory);
+
+            assertThat(view.pendingEntries()).isEqualTo(2);
+            assertThat(view.pendingBytes()).isEqualTo(26);
+            assertThat(view.oldest()).isEqualTo(outbox.oldest());
+        }
+    }
+
+    @Test
+    void view_noOutbox_isEmpty() throws Exception {
+        assertThat(OutboxView.read(directory.resolve("none")).pendingEntries()).isZero();
+    }
+
+    private Outbox open() throws IOException {
+        return Outbox.open(options(), CLOCK);
+    }
+
+    private OutboxOptions options() {
+        return new OutboxOptions(directory, 1 << 20, 0);
+    }
+
+    private static byte[] body(int number) {
+        return ("certificate " + number).getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static List<String> bodies(Outbox outbox) throws IOException {
+        var bodies = outbox.bodies(outbox.pending());
+        return outbox.pending().stream()
+                .map(entry -> new String(bodies.get(entry.sequence()), StandardCharsets.UTF_8))
+                .toList();
+    }
+
+    private static Path segment(Path directory) throws IOException {
+        try (Stream<Path> files = Files.list(directory)) {
+            return files.filter(file -> file.toString().endsWith(".wal"))
+                    .findFirst()
+                    .orElseThrow();
+        }
+    }
+}

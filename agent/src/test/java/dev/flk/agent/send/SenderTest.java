@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.send;
+
+import static dev.flk.agent.send.Certificates.certificate;
+import static dev.flk.agent.send.Certificates.id;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.agent.send.ScriptedBackend.Said;
+import dev.flk.canonical.CanonicalForm;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.ParsedCertificate;
+import dev.flk.signing.SignatureCheck;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class SenderTest {
+    private static final Said BAD_SIGNATURE = Said.error(401, "Signature verification failed");
+
+    @TempDir
+    Path directory;
+
+    @Test
+    void send_goodCertificate_isSignedStampedAndSettled() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.add(certificate(1));
+
+            rig.untilEmpty();
+
+            String sent = rig.backend.received.get(0);
+            ParsedCertificate parsed = CertificateReader.parse(sent.getBytes(StandardCharsets.UTF_8));
+            assertThat(SignatureCheck.hmac(List.of("secret")).verify(CanonicalForm.of(parsed.signed()), parsed.sig()))
+                    .isPresent();
+            assertThat(parsed.check(rig.start, Duration.ofMinutes(5)).attempt()).isEqualTo(1);
+            assertThat(sent).contains("\"outbox_seq\":1,\"clock_skew_ms\":0");
+        }
+    }
+
+    @Test
+    void send_first_measuresTheClockBefore() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.add(certificate(1));
+
+            rig.untilEmpty();
+
+            assertThat(rig.backend.paths).containsExactly("/health", "/v1/pcs/submit");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {-3600, 3600})
+    void send_ownClockWrong_sendsTheBackendsTime(long wrongBySeconds) throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.clockError = Duration.ofSeconds(wrongBySeconds);
+            rig.add(certificate(1));
+
+            rig.untilEmpty();
+
+            ParsedCertificate sent =
+                    CertificateReader.parse(rig.backend.received.get(0).getBytes(StandardCharsets.UTF_8));
+            assertThat(Duration.between(rig.start, sent.checkIgnoringClock().sentAt())
+                            .abs())
+                    .isLessThan(Duration.ofMinutes(10));
+        }
+    }
+
+    @Test
+    void answer_202_settles() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.backend.submit = c -> Said.of(202, Said.recorded(c).body());
+            rig.add(certificate(1));
+
+            rig.untilEmpty();
+
+            rig.assertNoDeadLetters();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"400, bad epoch", "413, body too long"})
+    void answer_never_deadLettersAtOnce(int status, String error) throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.backend.submit = c -> Said.error(status, error);
+            rig.add(certificate(1));
+
+            rig.untilEmpty();
+
+            assertThat(rig.backend.received).hasSize(1);
+            assertThat(rig.deadLetterLines())
+                    .singleElement()
+                    .asString()
+                    .contains("\"outbox_seq\":1", id(1), "\"status\":" + status, error);
+        }
+    }
+
+    @Test
+    void answer_conflict_deadLetters() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.backend.submit = c -> Said.recorded(c).with("X-Flk-Conflict", "true");
+            rig.add(certificate(1));
+
+            rig.untilEmpty();
+
+            assertThat(rig.deadLetterLines()).singleElement().asString().contains("conflict");
+        }
+    }
+
+    @Test
+    void answer_timestampInFuture_measuresTheClockAnewAndTriesAgain() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.backend.submit = first(Said.error(400, "timestamp in future: sent_at=a, now=b, ahead=c"));
+            rig.add(certificate(1));
+
+            rig.untilEmpty();
+
+            assertThat(rig.backend.paths).containsExactly("/health", "/v1/pcs/submit", "/health", "/v1/pcs/submit");
+            assertThat(rig.backend.received.get(1)).contains("\"attempt\":2");
+            rig.assertNoDeadLetters();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"408, slow body", "429, Too many requests", "500, log append failed", "503, dedup store unavailable"})
+    void answer_temporary_triesAgainAfterTheFloor(int status, String error) throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.backend.submit = first(Said.error(status, error).with("Retry-After", "30"));
+            rig.add(certificate(1));
+
+            rig.untilEmpty();
+
+            assertThat(rig.nanos.get())
+                    .isGreaterThanOrEqualTo(Duration.ofSeconds(30).toNanos());
+            assertThat(rig.backend.received).hasSize(2);
+            rig.assertNoDeadLetters();
+        }
+    }
+
+    @Test
+    void answer_503_holdsBackOtherEntriesToo() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.batches(1))) {
+            rig.backend.submit = first(Said.error(503, "starting").with("Retry-After", "30"));
+            rig.add(certificate(1));
+            rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
+            rig.add(certificate(2));
+
+            rig.untilEmpty();
+
+            assertThat(rig.nanos.get())
+                    .isGreaterThanOrEqualTo(Duration.ofSeconds(30).toNanos());
+        }
+    }
+
+    @Test
+    void answer_temporaryTooOften_deadLettersAfterMaxAttempts() throws Exception {
+        SendOptions thrice =
+                new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 3, Duration.ofDays(13), 8, 1);
+        try (SendingRig rig = new SendingRig(directory, thrice)) {
+            rig.backend.submit = c -> Said.error(500, "log append failed");
+            rig.add(certificate(1));
+
+            rig.untilEmpty();
+
+            assertThat(rig.backend.received).hasSize(3);
+            assertThat(rig.deadLetterLines())
+                    .singleElement()
+                    .asString()
+                    .contains("gave up after 3 attempts: log append failed", "\"attempts\":3");
+        }
+    }
+
+    @Test
+    void answer_401_holdsWhileTheKeyIsUnknown() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            AtomicInteger refusals = new AtomicInteger();
+            rig.backend.submit = c -> refusals.incrementAndGet() <= 20 ? BAD_SIGNATURE : Said.recorded(c);
+            rig.add(certificate(1), certificate(2), certificate(3));
+
+            rig.untilEmpty();
+
+            rig.assertNoDeadLetters();
+        }
+    }
+
+    @Test
+    void answer_401WhileOthersOfTheShardAreAccepted_deadLetters() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.backend.submit = c -> ScriptedBackend.id(c).equals(id(1)) ? BAD_SIGNATURE : Said.recorded(c);
+            rig.add(certificate(1));
+            rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
+            rig.add(certificate(2));
+
+            rig.untilEmpty();
+
+            assertThat(rig.deadLetterLines()).singleElement().asString().contains(id(1), "\"status\":401");
+        }
+    }
+
+    @Test
+    void answer_401WhileOthersOfAnotherShardAreAccepted_holds() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.backend.submit = c -> c.contains("not-allowed") ? BAD_SIGNATURE : Said.recorded(c);
+            rig.add(certificate(1, "not-allowed"), certificate(2), certificate(3));
+
+            rig.until(() -> rig.backend.received.size() == 12);
+
+            assertThat(rig.outbox.pendingEntries()).isEqualTo(1);
+            rig.assertNoDeadLetters();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "404, not found",
+        "405, no",
+        "302, moved",
+        "200, <html>welcome</html>",
+        "502, <html>bad gateway</html>",
+        "401, login",
+        "0, ''"
+    })
+    void answer_notOfTheBackend_isAnOutageThatCostsNothing(int status, String body) throws Exception {
+        SendOptions once = new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), 8, 1);
+        try (SendingRig rig = new SendingRig(directory, once)) {
+            AtomicInteger answers = new AtomicInteger();
+            rig.backend.submit = c -> answers.incrementAndGet() <= 12 ? Said.of(status, body) : Said.recorded(c);
+            rig.add(certificate(1), certificate(2));
+
+            rig.until(rig.sender::breakerOpen);
+            rig.untilEmpty();
+
+            rig.assertNoDeadLetters();
+            assertThat(rig.sender.breakerOpen()).isFalse();
+        }
+    }
+
+    @Test
+    void outage_ofTheWholeEndpoint_endsWithoutLossOnceItIsBack() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.backend.health = Said.of(503, "{\"error\":\"starting\"}");
+            rig.add(certificate(1));
+            rig.until(rig.sender::breakerOpen);
+
+            rig.backend.health = Said.of(200, "OK");
+            rig.untilEmpty();
+
+            assertThat(rig.backend.received).hasSize(1);
+            rig.assertNoDeadLetters();
+        }
+    }
+
+    @Test
+    void outage_longerThanMaxAge_deadLettersWhatMayHaveArrived() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.backend.submit = first(Said.nothing());
+            rig.add(certificate(1));
+            rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
+
+            rig.nanos.addAndGet(Duration.ofDays(14).toNanos());
+            rig.untilEmpty();
+
+            assertThat(rig.backend.received).hasSize(1);
+            assertThat(rig.deadLetterLines()).singleElement().asString().contains("older than MAX_AGE");
+        }
+    }
+
+    @Test
+    void outage_nothingWasEverSent_outlivesMaxAge() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.add(certificate(1));
+
+            rig.nanos.addAndGet(Duration.ofDays(400).toNanos());
+            rig.untilEmpty();
+
+            rig.assertNoDeadLetters();
+        }
+    }
+
+    @Test
+    void request_answerWithoutBound_isCutOff() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.backend.submit = first(Said.of(200, "x".repeat(1 << 20)));
+            rig.add(certificate(1));
+
+            rig.untilEmpty();
+
+            assertThat(rig.backend.received).hasSize(2);
+        }
+    }
+
+    @Test
+    void batch_mixedAnswers_eachGetsItsOwn() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.batches(10))) {
+            rig.backend.submit = c -> ScriptedBackend.id(c).equals(id(2))
+                    ? Said.error(400, "bad epoch")
+                    : ScriptedBackend.id(c).equals(id(3)) && c.contains("\"attempt\":1,")
+                            ? Said.error(429, "Too many requests").with("Retry-After", "2")
+                            : Said.recorded(c);
+            rig.add(certificate(1), certificate(2), certificate(3));
+
+            rig.untilEmpty();
+
+            assertThat(rig.backend.paths).containsExactly("/health", "/v1/pcs/batch", "/v1/pcs/submit");
+            assertThat(rig.deadLetterLines()).singleElement().asString().contains(id(2));
+        }
+    }
+
+    @Test
+    void batch_refusedAsTooLong_isSentOneByOne() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.batches(10))) {
+            rig.backend.batch = lines -> Said.error(413, "batch too long");
+            rig.add(certificate(1), certificate(2), certificate(3));
+
+            rig.untilEmpty();
+
+            assertThat(rig.backend.received).hasSize(4);
+            rig.assertNoDeadLetters();
+        }
+    }
+
+    @Test
+    void batch_manyCertificates_areNeverMoreInFlightThanAllowed() throws Exception {
+        SendOptions options =
+                new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 0, Duration.ofDays(13), 7, 3);
+        try (SendingRig rig = new SendingRig(directory, options)) {
+            for (int i = 0; i < 50; i++) {
+                rig.add(certificate(i));
+            }
+
+            rig.until(() -> {
+                assertThat(rig.sender.inFlight()).isLessThanOrEqualTo(7);
+                return rig.outbox.pendingEntries() == 0;
+            });
+
+            assertThat(rig.backend.received.stream().flatMap(String::lines).map(ScriptedBackend::id))
+                    .hasSize(50)
+                    .doesNotHaveDuplicates();
+        }
+    }
+
+    @Test
+    void stop_entriesWaiting_sendsNothingMore() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.sender.stop();
+            rig.add(certificate(1));
+
+            rig.sender.step();
+
+            assertThat(rig.sender.inFlight()).isZero();
+            assertThat(rig.outbox.pendingEntries()).isEqualTo(1);
+        }
+    }
+
+    /** Says this once, then records. */
+    private static Function<String, Said> first(Said said) {
+        AtomicInteger calls = new AtomicInteger();
+        return certificate -> calls.getAndIncrement() == 0 ? said : Said.recorded(certificate);
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.send;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.agent.metrics.AgentMeters;
+import dev.flk.agent.outbox.DeadLetters;
+import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.OutboxOptions;
+import dev.flk.signing.HmacSigner;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BooleanSupplier;
+
+/**
+ * A sender on a real outbox against a {@link ScriptedBackend}, stepped by the test. Durations pass only when nothing is in
+ * flight, and as quickly as they are asked for.
+ */
+final class SendingRig implements Closeable {
+    final Instant start = Instant.now();
+    private static final long ANSWER_WITHIN_NANOS = TimeUnit.SECONDS.toNanos(20);
+
+    final ScriptedBackend backend = new ScriptedBackend();
+    final Outbox outbox;
+    final DeadLetters deadLetters;
+    final Sender sender;
+    final AtomicLong nanos = new AtomicLong();
+    final Path directory;
+    /** How far the agent's clock is off. */
+    volatile Duration clockError = Duration.ZERO;
+
+    SendingRig(Path directory, SendOptions options) throws IOException {
+        this(directory, options, Duration.ofSeconds(10));
+    }
+
+    SendingRig(Path directory, SendOptions options, Duration requestTimeout) throws IOException {
+        this.directory = directory;
+        outbox = Outbox.open(new OutboxOptions(directory.resolve("outbox"), 1 << 20, 0), this::now);
+        deadLetters = DeadLetters.open(directory.resolve("dlq.jsonl"), outbox);
+        sender = new Sender(
+                backend.endpoint(),
+                requestTimeout,
+                options,
+                Optional.of(new HmacSigner("secret")),
+                outbox,
+                deadLetters,
+                new AgentMeters(),
+                new Surroundings(this::now, nanos::get, new Random(1)));
+        sender.subscribeTo(outbox);
+    }
+
+    static SendOptions singles() {
+        return new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 0, Duration.ofDays(13), 8, 1);
+    }
+
+    static SendOptions batches(int size) {
+        return new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 0, Duration.ofDays(13), 256, size);
+    }
+
+    Instant now() {
+        return start.plusNanos(nanos.get()).plus(clockError);
+    }
+
+    void add(byte[]... certificates) throws IOException {
+        outbox.append(List.of(certificates));
+    }
+
+    /** Steps until it is so. */
+    void until(BooleanSupplier condition) throws Exception {
+        for (int i = 0; i < 10_000; i++) {
+            long wait = sender.step();
+            if (condition.getAsBoolean()) {
+                return;
+            }
+            if (sender.inFlight() > 0) {
+                sender.await(ANSWER_WITHIN_NANOS);
+            } else {
+                nanos.addAndGet(wait);
+            }
+        }
+        throw new AssertionError("it never came to that");
+    }
+
+    void untilEmpty() throws Exception {
+        until(() -> outbox.pendingEntries() == 0);
+    }
+
+    List<String> deadLetterLines() throws IOException {
+        return Files.readAllLines(directory.resolve("dlq.jsonl"));
+    }
+
+    void assertNoDeadLetters() throws IOException {
+        assertThat(deadLetterLines()).isEmpty();
+    }
+
+    @Override
+    public void close() throws IOException {
+        backend.close();
+        deadLetters.close();
+        outbox.close();
+    }
+}

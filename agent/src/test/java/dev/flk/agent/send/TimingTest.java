@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.send;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import dev.flk.agent.outbox.Entry;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Backoff, breaker, clock offset and the hold on refused signatures, each with time and chance given in. */
+class TimingTest {
+    /** Always the largest value that was asked for. */
+    private static final RandomGenerator LARGEST = new RandomGenerator() {
+        @Override
+        public long nextLong() {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public long nextLong(long bound) {
+            return bound - 1;
+        }
+    };
+
+    @ParameterizedTest
+    @CsvSource({"0, 1", "1, 2", "2, 4", "5, 32", "6, 60", "7, 60", "63, 60", "2147483647, 60"})
+    void backoff_afterNFailures_isAtMostTheDoubledBase(int failures, long seconds) {
+        Backoff backoff = new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), LARGEST);
+
+        assertThat(backoff.afterNanos(failures)).isEqualTo(TimeUnit.SECONDS.toNanos(seconds));
+    }
+
+    @Test
+    void backoff_hugeDelays_doNotOverflow() {
+        Backoff backoff = new Backoff(Duration.ofDays(36_500), Duration.ofDays(36_500), LARGEST);
+
+        assertThat(backoff.afterNanos(1000)).isEqualTo(Duration.ofDays(36_500).toNanos());
+    }
+
+    @Test
+    void backoff_manyTries_useTheWholeRange() {
+        Backoff backoff = new Backoff(Duration.ofNanos(4), Duration.ofNanos(4), new Random(1));
+
+        assertThat(java.util.stream.LongStream.range(0, 1000)
+                        .map(i -> backoff.afterNanos(0))
+                        .distinct()
+                        .sorted())
+                .containsExactly(0L, 1L, 2L, 3L, 4L);
+    }
+
+    @Test
+    void backoff_maxBelowBase_isRefused() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new Backoff(Duration.ofSeconds(2), Duration.ofSeconds(1), LARGEST));
+    }
+
+    @Test
+    void breaker_fourOutages_stopsSendingForAWhile() {
+        AtomicLong nanos = new AtomicLong();
+        EndpointBreaker breaker = openBreaker(nanos);
+
+        assertThat(breaker.isOpen()).isTrue();
+        assertThat(breaker.tryAcquire()).isFalse();
+        assertThat(breaker.remainingNanos()).isPositive();
+    }
+
+    @Test
+    void breaker_waitOver_letsOneProbeThrough() {
+        AtomicLong nanos = new AtomicLong();
+        EndpointBreaker breaker = openBreaker(nanos);
+
+        nanos.addAndGet(breaker.remainingNanos());
+
+        assertThat(breaker.tryAcquire()).isTrue();
+        assertThat(breaker.tryAcquire()).isFalse();
+    }
+
+    @Test
+    void breaker_probeAnswered_closes() {
+        AtomicLong nanos = new AtomicLong();
+        EndpointBreaker breaker = openBreaker(nanos);
+        nanos.addAndGet(breaker.remainingNanos());
+        assertThat(breaker.tryAcquire()).isTrue();
+
+        breaker.answered();
+
+        assertThat(breaker.isOpen()).isFalse();
+    }
+
+    @Test
+    void breaker_probeFailed_waitsLonger() {
+        AtomicLong nanos = new AtomicLong();
+        EndpointBreaker breaker = openBreaker(nanos);
+        long first = breaker.remainingNanos();
+        nanos.addAndGet(first);
+        assertThat(breaker.tryAcquire()).isTrue();
+
+        breaker.failed();
+
+        assertThat(breaker.remainingNanos()).isGreaterThan(first);
+    }
+
+    @Test
+    void breaker_someAnswersAmongOutages_staysClosed() {
+        EndpointBreaker breaker = breaker(new AtomicLong());
+        for (int i = 0; i < 20; i++) {
+            breaker.tryAcquire();
+            if (i % 3 == 0) {
+                breaker.answered();
+            } else {
+                breaker.failed();
+            }
+        }
+
+        assertThat(breaker.isOpen()).isFalse();
+    }
+
+    private static EndpointBreaker openBreaker(AtomicLong nanos) {
+        EndpointBreaker breaker = breaker(nanos);
+        for (int i = 0; i < 4; i++) {
+            assertThat(breaker.tryAcquire()).isTrue();
+            breaker.failed();
+        }
+        return breaker;
+    }
+
+    private static EndpointBreaker breaker(AtomicLong nanos) {
+        return new EndpointBreaker(new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), LARGEST), nanos::get);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, 0", "1, 0", "-1, 0", "2, 2500", "10, 10500", "-10, -9500", "3600, 3600500"})
+    void offset_dateOfTheBackend_isHalfASecondOldOnAverage(long aheadSeconds, long offsetMillis) {
+        ClockOffset offset = new ClockOffset();
+        Instant now = Instant.parse("2026-11-20T08:00:00Z");
+
+        offset.learn(now.plusSeconds(aheadSeconds), now.minusMillis(300), now.plusMillis(300));
+
+        assertThat(offset.get()).isEqualTo(Duration.ofMillis(offsetMillis));
+    }
+
+    @Test
+    void offset_forgotten_isUnknownAgain() {
+        ClockOffset offset = new ClockOffset();
+        assertThat(offset.unknown()).isTrue();
+        offset.assumeNone();
+        assertThat(offset.unknown()).isFalse();
+
+        offset.forget();
+
+        assertThat(offset.unknown()).isTrue();
+    }
+
+    @Test
+    void hold_refusedAgainAndAgain_holdsWhileNobodyIsAccepted() {
+        SignatureHold hold = new SignatureHold();
+        Delivery delivery = delivery();
+
+        assertThat(hold.refused(delivery, "s")).isFalse();
+        assertThat(hold.refused(delivery, "s")).isFalse();
+    }
+
+    @Test
+    void hold_refusedAfterAnotherOfTheShardWasAccepted_isHopeless() {
+        SignatureHold hold = new SignatureHold();
+        Delivery delivery = delivery();
+        hold.refused(delivery, "s");
+
+        hold.accepted("s");
+
+        assertThat(hold.refused(delivery, "s")).isTrue();
+    }
+
+    @Test
+    void hold_acceptedBeforeTheFirstRefusal_holds() {
+        SignatureHold hold = new SignatureHold();
+        hold.accepted("s");
+
+        assertThat(hold.refused(delivery(), "s")).isFalse();
+    }
+
+    @Test
+    void hold_acceptedForAnotherShard_holds() {
+        SignatureHold hold = new SignatureHold();
+        Delivery delivery = delivery();
+        hold.refused(delivery, "s");
+
+        hold.accepted("t");
+
+        assertThat(hold.refused(delivery, "s")).isFalse();
+    }
+
+    private static Delivery delivery() {
+        return new Delivery(new Entry(1, 0, 1, -1), 0);
+    }
+}
