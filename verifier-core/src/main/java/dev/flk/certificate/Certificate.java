@@ -37,8 +37,8 @@ public record Certificate(
         ContentDigest contentDigest) {
 
     public Certificate {
-        if (!id.equals(PcsId.of(signed.merkleRoot(), signed.epoch(), signed.shardId()))) {
-            throw new IllegalArgumentException("the id " + id + " does not belong to the signed fields");
+        if (!id.toString().equals(signed.pcsId())) {
+            throw new IllegalArgumentException("the id " + id + " is not the one among the signed fields");
         }
         if (attempt < 1) {
             throw new IllegalArgumentException("attempts count from 1, this is " + attempt);

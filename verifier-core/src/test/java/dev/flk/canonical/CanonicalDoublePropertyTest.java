@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 
 /** Against {@link SlowDecimal}. The seeds are fixed; a failure names the bits. */
 class CanonicalDoublePropertyTest {
-    private static final int CASES = 50_000;
+    private static final int CASES = 100_000;
 
     /** Doubles of any magnitude have up to a thousand digits, which takes the reference its time. */
     private static final int CASES_OF_MANY_DIGITS = 20_000;

@@ -19,7 +19,7 @@ final class SlowDecimal {
         // Any start near the target would do.
         double best =
                 target.unscaledValue().bitLength() < 63 ? target.unscaledValue().longValueExact() / 1e9 : Math.abs(x);
-        while (!contains(best, target)) {
+        while (!Interval.of(best).contains(target)) {
             best = new BigDecimal(best).compareTo(target) < 0 ? Math.nextUp(best) : Math.nextDown(best);
         }
         return Math.copySign(best, x);
@@ -27,15 +27,15 @@ final class SlowDecimal {
 
     /** The shortest decimal that lies within the rounding interval of x > 0, the nearest among several, ties to even. */
     static BigDecimal shortest(double x) {
+        Interval interval = Interval.of(x);
         BigDecimal exact = new BigDecimal(x);
         int leadingExponent = exact.precision() - exact.scale();
         for (int digits = 1; ; digits++) {
             int scale = digits - leadingExponent;
-            BigDecimal unit = new BigDecimal(BigInteger.ONE, scale);
             BigDecimal below = exact.setScale(scale, RoundingMode.FLOOR);
-            BigDecimal above = below.add(unit);
-            boolean takesBelow = below.signum() > 0 && contains(x, below);
-            boolean takesAbove = contains(x, above);
+            BigDecimal above = below.add(new BigDecimal(BigInteger.ONE, scale));
+            boolean takesBelow = below.signum() > 0 && interval.contains(below);
+            boolean takesAbove = interval.contains(above);
             if (takesBelow && takesAbove) {
                 return exact.setScale(scale, RoundingMode.HALF_EVEN);
             }
@@ -45,18 +45,24 @@ final class SlowDecimal {
         }
     }
 
-    /** Whether reading {@code decimal}, to nearest and ties to even, gives {@code x} ≥ 0. */
-    private static boolean contains(double x, BigDecimal decimal) {
-        boolean even = (Double.doubleToRawLongBits(x) & 1) == 0;
-        int fromLow = decimal.compareTo(middle(x, Math.nextDown(x)));
-        int fromHigh = decimal.compareTo(middle(x, Math.nextUp(x)));
-        return even ? fromLow >= 0 && fromHigh <= 0 : fromLow > 0 && fromHigh < 0;
-    }
+    /** The decimals that read back as one double when read to nearest, ties to even. */
+    private record Interval(BigDecimal low, BigDecimal high, boolean withEnds) {
+        static Interval of(double x) {
+            boolean even = (Double.doubleToRawLongBits(x) & 1) == 0;
+            return new Interval(middle(x, Math.nextDown(x)), middle(x, Math.nextUp(x)), even);
+        }
 
-    private static BigDecimal middle(double a, double b) {
-        // Beyond the greatest double the interval goes on as if there were a next one.
-        BigDecimal next = Double.isInfinite(b) ? new BigDecimal(BigInteger.TWO.pow(1024)) : new BigDecimal(b);
-        return new BigDecimal(a).add(next).divide(BigDecimal.valueOf(2));
+        boolean contains(BigDecimal decimal) {
+            int fromLow = decimal.compareTo(low);
+            int fromHigh = decimal.compareTo(high);
+            return withEnds ? fromLow >= 0 && fromHigh <= 0 : fromLow > 0 && fromHigh < 0;
+        }
+
+        private static BigDecimal middle(double a, double b) {
+            // Beyond the greatest double the interval goes on as if there were a next one.
+            BigDecimal next = Double.isInfinite(b) ? new BigDecimal(BigInteger.TWO.pow(1024)) : new BigDecimal(b);
+            return new BigDecimal(a).add(next).multiply(new BigDecimal("0.5"));
+        }
     }
 
     /** Lays out as CPython's {@code repr} does. */

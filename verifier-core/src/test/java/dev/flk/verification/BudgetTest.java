@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.verification;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class BudgetTest {
+    @ParameterizedTest
+    @CsvSource({
+        "1.0, 0.5, 0.8, 0.26",
+        "2.2, 0.0, 1.0, 0.1",
+        "2.3, 0.0, 1.0, 0.15",
+        "10.0, 0.5, 0.8, 1.0",
+        "0.0, 0.0, 2.0, 0.0",
+        "0.0, -1.0, 1.0, 0.0",
+    })
+    void of_isTheFormulaCutToItsRange(double dHat, double cohStar, double r, double budget) {
+        assertThat(Budget.of(Policy.defaults(), dHat, cohStar, r)).isEqualTo(budget);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        // the exact sum of the doubles would give 0.628720529
+        "2.851689755, 0.908516751, 0.929425664, 0.628720528",
+        // exact decimals, ties to even, would give 0.375811238
+        "3.010553521, -1.094943629, 0.701589324, 0.375811237",
+        // both would give 0.517730998
+        "2.112800913, 0.907536646, 0.212587769, 0.517730999",
+    })
+    void of_tieOfTheTenthDecimal_isWhatDoublesFromLeftToRightGive(
+            double dHat, double cohStar, double r, double budget) {
+        assertThat(Budget.of(Policy.defaults(), dHat, cohStar, r)).isEqualTo(budget);
+    }
+
+    @Test
+    void of_claimsOutOfAllBounds_isStillANumber() {
+        Policy steep = new Policy(0.15, 0.05, 0.01, 0.1, 100, 0.5, 100, 2.2);
+
+        assertThat(Budget.of(steep, 1, Double.MAX_VALUE, Double.MAX_VALUE)).isBetween(0.0, 1.0);
+        assertThat(Budget.of(steep, 1, Double.MAX_VALUE, 0)).isEqualTo(1.0);
+        assertThat(Budget.of(steep, 1, -Double.MAX_VALUE, 0)).isZero();
+    }
+}
