@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code ./flk demo}, twice, in a directory with a space in its name and without a terminal. */
+final class DemoIT {
+    private static final Pattern RESULT = Pattern.compile("(\\d+) accepted, (\\d+) escalated, (\\d+) rejected");
+
+    @TempDir
+    private Path temporary;
+
+    @Test
+    void demo_runsTwiceAndCertifiesRealEarthquakes() throws Exception {
+        Path copy = Files.createDirectory(temporary.resolve("a clone of it"));
+        Files.copy(Built.root().resolve("flk"), copy.resolve("flk"));
+        Files.createDirectory(copy.resolve("demo"));
+        for (String file : List.of("run", "earthquakes.csv")) {
+            Files.copy(
+                    Built.root().resolve("demo").resolve(file),
+                    copy.resolve("demo").resolve(file));
+        }
+        for (String name : List.of("backend", "agent")) {
+            Path target = Files.createDirectories(copy.resolve(name).resolve("target"));
+            Files.createSymbolicLink(target.resolve("flk-" + name + ".jar"), Built.jar("flk-" + name));
+        }
+        String first = demo(copy);
+        String second = demo(copy);
+        assertThat(accepted(first)).isGreaterThanOrEqualTo(5).isEqualTo(accepted(second));
+        assertThat(first).contains("data/wal", "data/outbox.wal", "metrics.txt", "Try next");
+        try (Stream<Path> runs = Files.list(copy.resolve("data/demo"))) {
+            assertThat(runs).hasSize(2);
+        }
+    }
+
+    private static int accepted(String output) {
+        Matcher result = RESULT.matcher(output);
+        assertThat(result.find()).as(output).isTrue();
+        return Integer.parseInt(result.group(1));
+    }
+
+    private static String demo(Path copy) throws IOException, InterruptedException {
+        ProcessBuilder builder = new ProcessBuilder("./flk", "demo").directory(copy.toFile());
+        builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
+        Process process = builder.redirectErrorStream(true).start();
+        process.getOutputStream().close();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(output).isZero();
+        return output;
+    }
+}
