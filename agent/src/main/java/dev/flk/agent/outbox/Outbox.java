@@ -17,12 +17,10 @@ import java.security.SecureRandom;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableSet;
 import java.util.Optional;
-import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
@@ -47,7 +45,7 @@ public final class Outbox implements Closeable {
     private final InstantSource clock;
     private final Log log;
     private final Pending pending;
-    private final Set<Damage> damages;
+    private final Losses losses;
     private final Bodies bodies = new Bodies(BODIES_IN_MEMORY_BYTES);
     private Consumer<List<Entry>> arrivals = entries -> {};
 
@@ -55,11 +53,12 @@ public final class Outbox implements Closeable {
         this.options = options;
         this.clock = clock;
         this.log = log;
-        damages = new LinkedHashSet<>(log.damages());
+        List<Damage> damages = new ArrayList<>(log.damages());
         try (LogReader reader = log.read(0, OnDamage.SKIP)) {
             pending = Pending.replay(reader);
             damages.addAll(reader.damages());
         }
+        losses = Losses.of(damages);
     }
 
     /**
@@ -225,14 +224,12 @@ public final class Outbox implements Closeable {
 
     /** What the disk has lost, a sentence for each stretch. */
     public List<String> losses() {
-        return damages.stream().map(Damage::describe).toList();
+        return losses.describe();
     }
 
     /** How many records the disk has lost. */
     public long lostRecords() {
-        return damages.stream()
-                .mapToLong(d -> d.lastMissing() - d.firstMissing() + 1)
-                .sum();
+        return losses.records();
     }
 
     /** Takes nothing more, finishes what is under way and gives the outbox free. */

@@ -26,9 +26,7 @@ public record OutboxView(int pendingEntries, long pendingBytes, Optional<Entry> 
         }
         try (LogReader reader = LogReader.open(new DiskFiles(), directory, OutboxRecords.PREFIX, 0, OnDamage.SKIP)) {
             Pending pending = Pending.replay(reader);
-            long lost = reader.damages().stream()
-                    .mapToLong(d -> d.lastMissing() - d.firstMissing() + 1)
-                    .sum();
+            long lost = Losses.of(reader.damages()).records();
             return new OutboxView(pending.size(), pending.bytes(), pending.oldest(), lost);
         }
     }

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class ArchitectureTest {
+    private static final JavaClasses AGENT = new ClassFileImporter()
+            .withImportOption(new ImportOption.DoNotIncludeTests())
+            .importPackages("dev.flk.agent");
+
+    @Test
+    void packages_dependOnEachOther_withoutCycles() {
+        slices().matching("dev.flk.agent.(*)..").should().beFreeOfCycles().check(AGENT);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "certify | outbox,send,source,run,cli,config,metrics,logging",
+                "outbox  | certify,send,source,run,cli,config,metrics,logging",
+                "source  | certify,send,run,cli,config,metrics,logging",
+                "send    | certify,source,run,cli,config,logging",
+                "metrics | certify,outbox,send,source,run,cli,config,logging",
+                "config  | certify,source,run,cli,metrics,logging",
+                "run     | certify,cli,logging",
+            })
+    void package_asksFor_onlyWhatItMay(String of, String forbidden) {
+        String[] packages = java.util.Arrays.stream(forbidden.split(","))
+                .map(name -> "dev.flk.agent." + name + "..")
+                .toArray(String[]::new);
+
+        noClasses()
+                .that()
+                .resideInAPackage("dev.flk.agent." + of + "..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(packages)
+                .check(AGENT);
+    }
+
+    @Test
+    void certify_isPure_butForTheStreamItReads() {
+        noClasses()
+                .that()
+                .resideInAPackage("dev.flk.agent.certify..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(
+                        "java.nio.file..", "java.net..", "java.util.concurrent..", "org.slf4j..", "dev.flk.wal..")
+                .check(AGENT);
+    }
+
+    @Test
+    void theLog_isKnown_toTheOutboxOnly() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("dev.flk.agent.outbox..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("dev.flk.wal..")
+                .check(AGENT);
+    }
+}
