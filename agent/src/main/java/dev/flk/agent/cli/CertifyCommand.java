@@ -5,6 +5,7 @@ import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.MalformedCsv;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.InvalidConfig;
 import dev.flk.agent.config.Quantities;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.source.Intake;
@@ -16,15 +17,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -93,7 +95,7 @@ final class CertifyCommand implements Callable<Integer> {
     }
 
     @Override
-    public Integer call() throws IOException, MalformedCsv, dev.flk.agent.config.InvalidConfig {
+    public Integer call() throws IOException, MalformedCsv, InvalidConfig {
         AgentConfig config = context.config();
         List<byte[]> certificates;
         try (InputStream csv = Streams.open(file, context)) {
@@ -153,10 +155,7 @@ final class CertifyCommand implements Callable<Integer> {
         out.flush();
     }
 
-    private CommandLine.ParameterException usage(@Nullable String message) {
-        if (spec == null) {
-            throw new IllegalStateException("picocli sets the spec before it calls");
-        }
-        return new CommandLine.ParameterException(spec.commandLine(), message);
+    private ParameterException usage(@Nullable String message) {
+        return new ParameterException(Objects.requireNonNull(spec).commandLine(), message);
     }
 }

@@ -9,12 +9,16 @@ import dev.flk.certificate.ParsedCertificate;
 import dev.flk.signing.KeyId;
 import dev.flk.signing.SignatureCheck;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 @Command(
         name = "verify",
@@ -35,6 +39,9 @@ final class VerifyCommand implements Callable<Integer> {
             description = "Check with this Ed25519 key instead of the configured one.")
     private @Nullable String publicKey;
 
+    @Spec
+    private @Nullable CommandSpec spec;
+
     VerifyCommand(Context context) {
         this.context = context;
     }
@@ -49,7 +56,7 @@ final class VerifyCommand implements Callable<Integer> {
                     .println("flk-agent: "
                             + (certificate.sig() == null
                                     ? "there is no signature"
-                                    : "the signature is not by this key"));
+                                    : "the signature is not by this key, or a signed field was changed"));
             return 1;
         }
         certificate.checkIgnoringClock();
@@ -65,7 +72,11 @@ final class VerifyCommand implements Callable<Integer> {
         if (publicKey == null) {
             return context.config(Need.SIGNING).signing().map(Signing::check).orElseThrow();
         }
-        context.config();
-        return SignatureCheck.ed25519(List.of(publicKey));
+        try {
+            return SignatureCheck.ed25519(List.of(publicKey));
+        } catch (IllegalArgumentException e) {
+            throw new ParameterException(
+                    Objects.requireNonNull(spec).commandLine(), "--public-key: " + e.getMessage(), e);
+        }
     }
 }

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.OutboxOptions;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.TreeMap;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class FlkAgentTest {
+    private static final String EARTHQUAKES =
+            Path.of("..", "demo", "earthquakes.csv").toString();
+    private static final String GOOD =
+            "{\"pcs_id\":\"p\",\"shard_id\":\"s\",\"epoch\":1,\"merkle_root\":\"m\",\"D_hat\":1,"
+                    + "\"coh_star\":1,\"r\":1,\"budget\":1}";
+
+    @TempDir
+    Path directory;
+
+    private final TreeMap<String, String> environment = new TreeMap<>();
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+    private String input = "";
+
+    @BeforeEach
+    void environment() {
+        environment.put("OUTBOX_PATH", directory.resolve("outbox").toString());
+        environment.put("OUTBOX_MIN_FREE_BYTES", "0");
+        environment.put("DLQ_PATH", directory.resolve("dlq.jsonl").toString());
+        environment.put("LOG_LEVEL", "ERROR");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"run", "certify", "submit", "status", "keygen", "canonical", "sign", "verify"})
+    void help_ofEveryCommand_fitsATerminal(String command) {
+        assertThat(run(command, "--help")).isZero();
+
+        assertThat(out().lines())
+                .hasSizeGreaterThan(3)
+                .allSatisfy(line -> assertThat(line.length()).isLessThanOrEqualTo(80));
+        assertThat(run(command, "--version")).isZero();
+    }
+
+    @Test
+    void help_ofTheProgram_namesEverySetting() {
+        assertThat(run("--help")).isZero();
+
+        assertThat(out()).contains("ENDPOINT", "PCS_ED25519_PRIV_B64", "METRICS_PORT", "LOG_FORMAT");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "nonsense",
+                "status --nonsense",
+                "certify",
+                "certify x.csv --window five",
+                "certify x.csv --window 5 --window-time 5m"
+            })
+    void usage_wrong_is2WithAHint(String line) {
+        assertThat(run(line.isEmpty() ? new String[0] : line.split(" "))).isEqualTo(2);
+
+        assertThat(err())
+                .startsWith("flk-agent: ")
+                .containsAnyOf("Try: flk-agent", "Did you mean", "Possible solutions");
+        assertThat(out()).isEmpty();
+    }
+
+    @Test
+    void run_nothingConfigured_is2AndNamesEverything() {
+        assertThat(run("run")).isEqualTo(2);
+
+        assertThat(err())
+                .contains("ENDPOINT is not set", "PCS_SIGN_ALG is not set")
+                .doesNotContain("\tat ");
+    }
+
+    @Test
+    void certify_earthquakes_putsThemIntoTheOutbox() {
+        assertThat(run("certify", "--shard", "quakes", EARTHQUAKES)).isZero();
+
+        assertThat(out()).startsWith("18 certificates added to the outbox");
+        assertThat(status()).contains("\"pending\":18", "\"dlq_entries\":0");
+    }
+
+    @Test
+    void certify_print_leavesTheOutboxAlone() {
+        assertThat(run("certify", "--shard", "quakes", "--shard-count", "3", "--print", EARTHQUAKES))
+                .isZero();
+
+        assertThat(out().lines()).hasSize(18);
+        assertThat(out()).contains("\"shard_id\":\"quakes-1\"", "\"shard_id\":\"quakes-3\"");
+        assertThat(directory.resolve("outbox")).doesNotExist();
+    }
+
+    @Test
+    void certify_out_writesTheSameAsPrint() throws Exception {
+        Path file = directory.resolve("out.ndjson");
+        assertThat(run("certify", "--shard", "q", "--print", EARTHQUAKES)).isZero();
+        String printed = out();
+
+        assertThat(run("certify", "--shard", "q", "--out", file.toString(), EARTHQUAKES))
+                .isZero();
+
+        assertThat(Files.readString(file)).isEqualTo(printed);
+    }
+
+    @Test
+    void certify_withoutShard_is2() {
+        assertThat(run("certify", EARTHQUAKES)).isEqualTo(2);
+
+        assertThat(err()).contains("give --shard ID or set SHARD_ID");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--window=0", "--window-time=1w", "--shard-count=0", "--first-epoch=-1"})
+    void certify_valueOutOfBounds_is2(String option) {
+        assertThat(run("certify", "--shard", "q", option, EARTHQUAKES)).isEqualTo(2);
+    }
+
+    @Test
+    void certify_brokenFile_is1WithTheLine() {
+        input = "timestamp,x,y,z\n1,2,3,NaN\n";
+
+        assertThat(run("certify", "--shard", "q", "-")).isEqualTo(1);
+
+        assertThat(err()).isEqualTo("flk-agent: line 2: column z: \"NaN\" is not a decimal number\n");
+    }
+
+    @Test
+    void certify_fileThatIsNotThere_is1() {
+        assertThat(run("certify", "--shard", "q", "/no/such.csv")).isEqualTo(1);
+
+        assertThat(err()).isEqualTo("flk-agent: there is no file /no/such.csv\n");
+    }
+
+    @Test
+    void submit_goodAndBadLines_takesTheGoodAndIs1() {
+        input = GOOD + "\nnonsense\n" + GOOD + "\n";
+
+        assertThat(run("submit", "-")).isEqualTo(1);
+
+        assertThat(out()).contains("2 certificates added", "1 refused");
+        assertThat(err()).startsWith("flk-agent: -, line 2: ");
+        assertThat(status()).contains("\"pending\":2");
+    }
+
+    @Test
+    void submit_whileAnotherOwnsTheOutbox_is1AndNamesIt() throws Exception {
+        input = GOOD;
+        try (Outbox owner =
+                Outbox.open(new OutboxOptions(directory.resolve("outbox"), 1 << 20, 0), InstantSource.system())) {
+            assertThat(run("submit", "-")).isEqualTo(1);
+            assertThat(owner.pendingEntries()).isZero();
+        }
+
+        assertThat(err())
+                .contains("is in use by process " + ProcessHandle.current().pid());
+    }
+
+    @Test
+    void status_nothingThereYet_isAllZero() {
+        assertThat(run("status")).isZero();
+
+        assertThat(out()).contains("0 waiting", "dead letters");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"hmac", "ed25519"})
+    void keygen_key_signsAndVerifies(String algorithm) throws Exception {
+        assertThat(run("keygen", "--alg", algorithm)).isZero();
+        Path config = directory.resolve("agent.properties");
+        Files.writeString(config, out());
+        input = GOOD;
+        assertThat(run("sign", "--config", config.toString(), "-")).isZero();
+        String signed = out();
+
+        input = signed;
+        assertThat(run("--config", config.toString(), "verify", "-")).isEqualTo(1);
+        assertThat(err()).doesNotContain("signature");
+        input = signed.replace("\"epoch\":1", "\"epoch\":2");
+        assertThat(run("--config", config.toString(), "verify", "-")).isEqualTo(1);
+        assertThat(err()).isEqualTo("flk-agent: the signature is not by this key, or a signed field was changed\n");
+    }
+
+    @Test
+    void canonical_certificate_printsTheSignedBytesAndNothingElse() {
+        input = GOOD;
+
+        assertThat(run("canonical", "-")).isZero();
+
+        assertThat(out())
+                .isEqualTo("{\"D_hat\":1.0,\"budget\":1.0,\"coh_star\":1.0,\"epoch\":1,\"merkle_root\":\"m\","
+                        + "\"pcs_id\":\"p\",\"r\":1.0,\"shard_id\":\"s\"}");
+    }
+
+    @Test
+    void verify_certifiedAndSigned_isGood() throws Exception {
+        environment.put("PCS_SIGN_ALG", "hmac");
+        environment.put("PCS_HMAC_KEY", "secret");
+        run("certify", "--shard", "分片", "--print", EARTHQUAKES);
+        input = out().lines().findFirst().orElseThrow();
+        run("sign", "-");
+        input = out();
+
+        assertThat(run("verify", "-")).isZero();
+
+        assertThat(out()).startsWith("signature good, key ");
+    }
+
+    @Test
+    void verify_keyThatIsNone_is2WithoutShowingIt() {
+        input = GOOD;
+
+        assertThat(run("verify", "--public-key", "c2VjcmV0", "-")).isEqualTo(2);
+
+        assertThat(err()).contains("--public-key").doesNotContain("c2VjcmV0");
+    }
+
+    private String status() {
+        run("status", "--json");
+        return out();
+    }
+
+    private int run(String... args) {
+        out.reset();
+        err.reset();
+        try (PrintStream stdout = new PrintStream(out, true, StandardCharsets.UTF_8);
+                PrintStream stderr = new PrintStream(err, true, StandardCharsets.UTF_8);
+                ByteArrayInputStream stdin = new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8))) {
+            return new FlkAgent(environment, stdin, stdout, stderr).run(args);
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private String out() {
+        return out.toString(StandardCharsets.UTF_8);
+    }
+
+    private String err() {
+        return err.toString(StandardCharsets.UTF_8);
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.sun.net.httpserver.HttpServer;
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.outbox.OutboxView;
+import dev.flk.agent.send.Certificates;
+import dev.flk.agent.send.Surroundings;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Set;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class AgentTest {
+    @TempDir
+    Path directory;
+
+    private HttpServer backend;
+    private Path spool;
+
+    @BeforeEach
+    void start() throws Exception {
+        spool = Files.createDirectory(directory.resolve("spool"));
+        backend = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        backend.createContext("/health", exchange -> {
+            exchange.sendResponseHeaders(200, -1);
+            exchange.close();
+        });
+        backend.createContext("/v1/pcs/submit", exchange -> {
+            String body = new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8);
+            byte[] answer = ("{" + body.substring(body.indexOf("\"pcs_id\""), body.indexOf(",\"schema\"")) + "}")
+                    .getBytes(StandardCharsets.UTF_8);
+            exchange.sendResponseHeaders(200, answer.length);
+            exchange.getResponseBody().write(answer);
+            exchange.close();
+        });
+        backend.start();
+    }
+
+    @AfterEach
+    void stop() {
+        backend.stop(0);
+    }
+
+    @Test
+    void runUntilEmpty_spoolAndOutbox_shipsBothAndEnds() throws Exception {
+        Files.write(spool.resolve("a.json"), Certificates.certificate(1));
+        try (Agent agent = open()) {
+            agent.runUntilEmpty();
+        }
+
+        assertThat(OutboxView.read(directory.resolve("outbox")).pendingEntries())
+                .isZero();
+        assertThat(spool).isEmptyDirectory();
+    }
+
+    @Test
+    void stop_whileRunning_endsAndKeepsWhatWaits() throws Exception {
+        backend.stop(0);
+        Files.write(spool.resolve("a.json"), Certificates.certificate(1));
+        try (Agent agent = open()) {
+            Thread running = new Thread(() -> {
+                try {
+                    agent.run();
+                } catch (Exception e) {
+                    throw new AssertionError(e);
+                }
+            });
+            running.start();
+            Awaitility.await().until(() -> spool.toFile().list().length == 0);
+
+            agent.stop();
+            running.join();
+        }
+
+        assertThat(OutboxView.read(directory.resolve("outbox")).pendingEntries())
+                .isEqualTo(1);
+    }
+
+    @Test
+    void metrics_beforeAnythingHappened_showEveryFamily() throws Exception {
+        try (Agent agent = open()) {
+            String text = HttpClient.newHttpClient()
+                    .send(
+                            HttpRequest.newBuilder(URI.create("http://127.0.0.1:"
+                                            + agent.metricsPort().orElseThrow() + "/metrics"))
+                                    .timeout(Duration.ofSeconds(10))
+                                    .build(),
+                            BodyHandlers.ofString())
+                    .body();
+
+            assertThat(text.lines())
+                    .contains(
+                            "flk_agent_outbox_pending 0.0",
+                            "flk_agent_oldest_pending_seconds 0.0",
+                            "flk_agent_submitted_total{status=\"200\",} 0.0",
+                            "flk_agent_submitted_total{status=\"outage\",} 0.0",
+                            "flk_agent_retries_total 0.0",
+                            "flk_agent_dlq_entries 0.0",
+                            "flk_agent_breaker_open 0.0",
+                            "flk_agent_outbox_lost_total 0.0")
+                    .anyMatch(line -> line.startsWith("jvm_"));
+        }
+    }
+
+    private Agent open() throws Exception {
+        Map<String, String> environment = Map.of(
+                "ENDPOINT",
+                "http://127.0.0.1:" + backend.getAddress().getPort(),
+                "PCS_SIGN_ALG",
+                "hmac",
+                "PCS_HMAC_KEY",
+                "secret",
+                "OUTBOX_PATH",
+                directory.resolve("outbox").toString(),
+                "OUTBOX_MIN_FREE_BYTES",
+                "0",
+                "DLQ_PATH",
+                directory.resolve("dlq.jsonl").toString(),
+                "SPOOL_DIR",
+                spool.toString(),
+                "METRICS_PORT",
+                "0");
+        return Agent.open(
+                AgentConfig.load(environment, null, Set.of(Need.ENDPOINT, Need.SIGNING)), Surroundings.real());
+    }
+}
