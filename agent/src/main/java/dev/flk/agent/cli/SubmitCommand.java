@@ -37,6 +37,12 @@ final class SubmitCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         AgentConfig config = context.config();
+        for (String file : files) {
+            if (!file.equals("-")) {
+                // a name that was mistyped is told before anything is added
+                Streams.open(file, context).close();
+            }
+        }
         long added = 0;
         long refused = 0;
         try (Outbox outbox = Outbox.open(config.outbox(), InstantSource.system())) {

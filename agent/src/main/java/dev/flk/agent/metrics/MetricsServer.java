@@ -7,6 +7,7 @@ import io.prometheus.client.exporter.common.TextFormat;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.StringWriter;
+import java.net.BindException;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.ExecutorService;
@@ -30,7 +31,12 @@ public final class MetricsServer implements Closeable {
 
     /** Listens on all addresses; port 0 takes a free one. */
     public static MetricsServer start(int port, AgentMeters meters) throws IOException {
-        HttpServer server = HttpServer.create(new InetSocketAddress(port), 0);
+        HttpServer server;
+        try {
+            server = HttpServer.create(new InetSocketAddress(port), 0);
+        } catch (BindException e) {
+            throw new IOException("METRICS_PORT " + port + " can't be used: " + e.getMessage() + "; choose another", e);
+        }
         MetricsServer metrics = new MetricsServer(server, meters);
         server.createContext("/metrics", metrics::answer);
         server.setExecutor(metrics.executor);

@@ -160,6 +160,28 @@ class FlkAgentTest {
     }
 
     @Test
+    void submit_oneFileMissing_addsNothing() throws Exception {
+        Path file = Files.writeString(directory.resolve("a.json"), GOOD);
+
+        assertThat(run("submit", file.toString(), directory.resolve("b.json").toString()))
+                .isEqualTo(1);
+
+        assertThat(err()).contains("there is no file", "b.json");
+        assertThat(status()).contains("\"pending\":0");
+    }
+
+    @Test
+    void submit_outboxPathIsAFile_is1AndSaysSo() throws Exception {
+        input = GOOD;
+        environment.put(
+                "OUTBOX_PATH", Files.writeString(directory.resolve("file"), "").toString());
+
+        assertThat(run("submit", "-")).isEqualTo(1);
+
+        assertThat(err()).contains("a directory is needed");
+    }
+
+    @Test
     void submit_whileAnotherOwnsTheOutbox_is1AndNamesIt() throws Exception {
         input = GOOD;
         try (Outbox owner =
