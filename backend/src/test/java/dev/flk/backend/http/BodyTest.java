@@ -6,7 +6,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.zip.Deflater;
 import java.util.zip.DeflaterOutputStream;
@@ -48,6 +55,18 @@ class BodyTest {
 
         assertThat(client.read().status()).isEqualTo(413);
         assertThat(client.isAtEnd()).isTrue();
+    }
+
+    @Test
+    void body_farOverTheLimitFromARealClient_isReadableAsSuch() throws Exception {
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + "/v1/pcs/submit"))
+                .timeout(Duration.ofSeconds(20))
+                .POST(BodyPublishers.ofByteArray(new byte[20 << 20]))
+                .build();
+
+        HttpResponse<String> answer = HttpClient.newHttpClient().send(request, BodyHandlers.ofString());
+
+        assertThat(answer.statusCode()).isEqualTo(413);
     }
 
     @Test
