@@ -43,11 +43,6 @@ class ArchitectureTest {
     }
 
     @Test
-    void bucket4j_isImportedByTheLimitAlone() {
-        onlyIn("dev.flk.backend.limit", "io.github.bucket4j..");
-    }
-
-    @Test
     void ingest_doesNotKnowHttp() {
         noClasses()
                 .that()
