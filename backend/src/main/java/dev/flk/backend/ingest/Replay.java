@@ -98,7 +98,7 @@ final class Replay {
         }
         flush(last);
         put(List.of());
-        LOG.info("log read from record {} to {}: {} outcomes asserted", from, last, asserted);
+        LOG.info("log read: {} records behind what the store knew, {} outcomes asserted", last - from + 1, asserted);
     }
 
     private void readOverruled(long from) throws IOException {
