@@ -10,11 +10,11 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.DefaultHttpHeadersFactory;
 import io.netty.handler.codec.http.EmptyHttpHeaders;
-import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaderValues;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpVersion;
+import io.netty.util.AsciiString;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Optional;
@@ -24,6 +24,13 @@ import java.util.Optional;
  * Owned by the event loop.
  */
 final class AnswerOrder {
+    /** Netty's own constants are lower-case; people read these beside {@code X-Flk-Duplicate}. */
+    private static final AsciiString CONTENT_TYPE = AsciiString.cached("Content-Type");
+
+    private static final AsciiString CONTENT_LENGTH = AsciiString.cached("Content-Length");
+    private static final AsciiString DATE = AsciiString.cached("Date");
+    private static final AsciiString CONNECTION = AsciiString.cached("Connection");
+
     private final Deque<Exchange> waiting = new ArrayDeque<>();
     private final DateHeader date;
     private final Meters meters;
@@ -88,16 +95,16 @@ final class AnswerOrder {
 
     private DefaultFullHttpResponse response(Exchange exchange, Answer answer) {
         HttpHeaders headers = headers();
-        headers.set(HttpHeaderNames.CONTENT_TYPE, answer.contentType());
-        headers.setInt(HttpHeaderNames.CONTENT_LENGTH, answer.body().length);
-        headers.set(HttpHeaderNames.DATE, date.now());
+        headers.set(CONTENT_TYPE, answer.contentType());
+        headers.setInt(CONTENT_LENGTH, answer.body().length);
+        headers.set(DATE, date.now());
         for (Header header : answer.headers()) {
             headers.set(header.name(), header.value());
         }
         if (exchange.isLast()) {
-            headers.set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+            headers.set(CONNECTION, HttpHeaderValues.CLOSE);
         } else if (exchange.isHttp10()) {
-            headers.set(HttpHeaderNames.CONNECTION, HttpHeaderValues.KEEP_ALIVE);
+            headers.set(CONNECTION, HttpHeaderValues.KEEP_ALIVE);
         }
         byte[] body = exchange.isHead() ? new byte[0] : answer.body();
         return response(HttpResponseStatus.valueOf(answer.status()), body, headers);

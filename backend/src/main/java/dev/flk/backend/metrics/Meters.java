@@ -101,8 +101,7 @@ public final class Meters {
     private final Counter overruled = Counter.build(
                     "flk_overruled_total", "Logged submissions for which another outcome was recorded first.")
             .register(registry);
-    private final Counter answers = Counter.build(
-                    "flk_http_answers_total", "Answers by status; each line of a batch counts as one.")
+    private final Counter answers = Counter.build("flk_http_answers_total", "HTTP answers by status; a batch is one.")
             .labelNames("status")
             .register(registry);
 
@@ -146,7 +145,7 @@ public final class Meters {
         conflicts.inc();
     }
 
-    /** Counts an answer, or a line of a batch answer, by its status. */
+    /** Counts an HTTP answer by its status; a batch is one. */
     public void answered(int status) {
         answers.labels(Integer.toString(status)).inc();
     }
