@@ -2,8 +2,6 @@
 package dev.flk.backend;
 
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.backend.config.Secret;
-import dev.flk.backend.config.SigningConfig;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
@@ -16,7 +14,6 @@ import dev.flk.backend.ingest.Rules;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.DiskSpace;
 import dev.flk.backend.metrics.Meters;
-import dev.flk.signing.SignatureCheck;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.LogOptions;
 import java.io.IOException;
@@ -69,7 +66,6 @@ public final class Backend implements AutoCloseable {
     }
 
     private void startParts(BackendConfig config) throws IOException {
-        SignatureCheck signatures = signatures(config.signing());
         Rules rules = new Rules(config.policy(), config.storage().dedupTtl());
         HttpServer http =
                 new HttpServer(config.http(), gate, this::components, meters, clock, System::nanoTime, FINISH_WITHIN);
@@ -84,7 +80,7 @@ public final class Backend implements AutoCloseable {
                 new IngestService.Parts(
                         new RateLimit(
                                 config.limit().tokensPerSecond(), config.limit().burstTokens(), System::nanoTime),
-                        signatures,
+                        config.signing().check(),
                         rules,
                         config.maxClockSkew(),
                         clock,
@@ -121,16 +117,6 @@ public final class Backend implements AutoCloseable {
     private <T extends AutoCloseable> T opened(T part) {
         parts.push(part);
         return part;
-    }
-
-    private static SignatureCheck signatures(SigningConfig signing) {
-        if (signing instanceof SigningConfig.Hmac hmac) {
-            return SignatureCheck.hmac(hmac.secrets().stream().map(Secret::text).toList());
-        }
-        if (signing instanceof SigningConfig.Ed25519 ed25519) {
-            return SignatureCheck.ed25519(ed25519.publicKeys());
-        }
-        return SignatureCheck.none();
     }
 
     /** The port that is listened on. */
