@@ -26,6 +26,10 @@ final class AppendQueue {
             throw new IllegalArgumentException("an append without entries");
         }
         long bytes = bytesOf(append);
+        if (bytes > RecordFormat.MAX_GROUP_BYTES) {
+            throw new IllegalArgumentException("an append of " + bytes + " bytes; at most "
+                    + RecordFormat.MAX_GROUP_BYTES + " can share a force, hand it over in parts");
+        }
         lock.lock();
         try {
             if (closed || (queuedBytes > 0 && queuedBytes + bytes > maxQueuedBytes)) {
@@ -80,15 +84,6 @@ final class AppendQueue {
         try {
             closed = true;
             arrived.signalAll();
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    long queuedBytes() {
-        lock.lock();
-        try {
-            return queuedBytes;
         } finally {
             lock.unlock();
         }

@@ -3,10 +3,9 @@ package dev.flk.wal;
 
 import java.io.Closeable;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,8 +13,10 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The real file system. A thread that may be inside one of these calls must never be interrupted: an interrupt closes the
@@ -23,6 +24,12 @@ import org.jspecify.annotations.Nullable;
  */
 public final class DiskFiles implements FileOps {
     private static final int HOLDER_MAX_BYTES = 512;
+
+    /** With less than a block usable, a write that failed did so for want of space. */
+    private static final long LEAST_USABLE_BYTES = 4096;
+
+    /** Lock files that this very process holds: opening and closing one of them again would drop the lock. */
+    private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
 
     @Override
     public void createDirectories(Path directory) throws IOException {
@@ -35,15 +42,21 @@ public final class DiskFiles implements FileOps {
             return entries.map(entry -> String.valueOf(entry.getFileName()))
                     .sorted()
                     .toList();
+        } catch (UncheckedIOException e) {
+            throw e.getCause(); // how the stream tells that reading the directory failed
         }
     }
 
     @Override
     public OpenFile create(Path file) throws IOException {
-        return new Channel(
-                file,
-                FileChannel.open(
-                        file, StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE));
+        try {
+            return new Channel(
+                    file,
+                    FileChannel.open(
+                            file, StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE));
+        } catch (IOException e) {
+            throw diskFullOr(file, e);
+        }
     }
 
     @Override
@@ -75,10 +88,27 @@ public final class DiskFiles implements FileOps {
 
     @Override
     public Closeable lock(Path file, String holder) throws IOException {
+        Path real = parent(file).toRealPath().resolve(String.valueOf(file.getFileName()));
+        if (!HELD.add(real)) {
+            throw new LogLockedException(file, "this process");
+        }
+        try {
+            FileChannel channel = lockedChannel(file, holder);
+            return () -> {
+                channel.close();
+                HELD.remove(real);
+            };
+        } catch (IOException | RuntimeException e) {
+            HELD.remove(real);
+            throw e;
+        }
+    }
+
+    private static FileChannel lockedChannel(Path file, String holder) throws IOException {
         FileChannel channel =
                 FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
         try {
-            if (tryLock(channel) == null) {
+            if (channel.tryLock() == null) {
                 throw new LogLockedException(file, readHolder(channel));
             }
             channel.truncate(0);
@@ -87,14 +117,6 @@ public final class DiskFiles implements FileOps {
         } catch (IOException | RuntimeException e) {
             channel.close();
             throw e;
-        }
-    }
-
-    private static @Nullable FileLock tryLock(FileChannel channel) throws IOException {
-        try {
-            return channel.tryLock();
-        } catch (OverlappingFileLockException e) {
-            return null; // held by this very process
         }
     }
 
@@ -119,7 +141,7 @@ public final class DiskFiles implements FileOps {
                     at += channel.write(source, at);
                 }
             } catch (IOException e) {
-                throw tellsDiskFull(e) ? new DiskFullException(path, e) : e;
+                throw diskFullOr(path, e);
             }
         }
 
@@ -128,7 +150,7 @@ public final class DiskFiles implements FileOps {
             try {
                 channel.force(false);
             } catch (IOException e) {
-                throw tellsDiskFull(e) ? new DiskFullException(path, e) : e;
+                throw diskFullOr(path, e);
             }
         }
 
@@ -146,11 +168,18 @@ public final class DiskFiles implements FileOps {
         public void close() throws IOException {
             channel.close();
         }
+    }
 
-        /** The JDK has no type for ENOSPC and EDQUOT; their text is strerror's. */
-        private static boolean tellsDiskFull(IOException e) {
-            String message = String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT);
-            return message.contains("no space left") || message.contains("quota exceeded");
-        }
+    /** The JDK has no type for ENOSPC and EDQUOT; their text is strerror's, in the locale's language. */
+    private static IOException diskFullOr(Path file, IOException e) throws IOException {
+        String message = String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT);
+        boolean saysSo = message.contains("no space left") || message.contains("quota exceeded");
+        return saysSo || Files.getFileStore(parent(file)).getUsableSpace() < LEAST_USABLE_BYTES
+                ? new DiskFullException(file, e)
+                : e;
+    }
+
+    private static Path parent(Path file) {
+        return Objects.requireNonNull(file.toAbsolutePath().getParent());
     }
 }

@@ -28,18 +28,15 @@ final class FillAhead {
             return false;
         }
         FillResult result = FillResult.GIVEN_UP;
-        long to = from;
         try (OpenFile file = files.openForWriting(segment.path())) {
             file.write(zeros.clear(), from);
             result = FillResult.FORCE_FAILED;
             file.force();
             result = FillResult.DONE;
-            to = from + stepBytes;
         } catch (IOException e) {
-            // A full or failing disk shows at the next append; what matters here stands in the result.
-            to = from;
+            // a full or failing disk shows at the next append; what matters here stands in the result
         } finally {
-            segment.filled(to, result);
+            segment.filled(result == FillResult.DONE ? from + stepBytes : from, result);
         }
         return true;
     }

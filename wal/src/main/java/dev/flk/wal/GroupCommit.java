@@ -64,7 +64,7 @@ final class GroupCommit {
 
     /** Writes and forces one group; false if nothing was queued. */
     boolean step() {
-        List<Append> group = queue.take(options.maxGroupBytes());
+        List<Append> group = queue.take(options.sizes().maxGroupBytes());
         if (group.isEmpty()) {
             return false;
         }
@@ -95,7 +95,8 @@ final class GroupCommit {
         } catch (IOException e) {
             giveUpSegment();
             return e;
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
+            // whatever it is, those who wait are told, and the writer goes on
             giveUpSegment();
             return new IOException("the log's writer failed: " + e, e);
         }
@@ -128,9 +129,10 @@ final class GroupCommit {
 
     private boolean isDueForRotation() {
         boolean hasRecords = nextSequence > segment.header().next();
-        boolean old =
-                Duration.ofNanos(nanoTicker.getAsLong() - segment.openedNanos()).compareTo(options.segmentAge()) >= 0;
-        return hasRecords && (old || segment.position() >= options.segmentBytes());
+        boolean old = Duration.ofNanos(nanoTicker.getAsLong() - segment.openedNanos())
+                        .compareTo(options.sizes().segmentAge())
+                >= 0;
+        return hasRecords && (old || segment.position() >= options.sizes().segmentBytes());
     }
 
     private void openNext() throws IOException {
@@ -151,6 +153,8 @@ final class GroupCommit {
             openNext();
         } catch (IOException e) {
             listener.failed(e); // tried again before the next group
+        } catch (RuntimeException | Error e) {
+            listener.failed(new IOException("the log's next segment could not be opened: " + e, e));
         }
     }
 
@@ -159,6 +163,7 @@ final class GroupCommit {
         if (successor != null) {
             return;
         }
+        segment.stopFilling();
         tail.dropBefore(segment.position());
         boolean nothingAppended = nextSequence == segment.header().next();
         List<LogRecord> carried = nothingAppended ? segment.header().carried() : tail.records();

@@ -44,7 +44,7 @@ public final class Log implements Closeable {
         this.queue = queue;
         this.commit = commit;
         this.damages = damages;
-        this.fillAhead = new FillAhead(files, options.fillAheadBytes());
+        this.fillAhead = new FillAhead(files, options.sizes().fillAheadBytes());
         this.writer = new Thread(this::write, options.prefix() + "-writer");
         this.filler = new Thread(this::fill, options.prefix() + "-filler");
     }
@@ -79,11 +79,15 @@ public final class Log implements Closeable {
             SegmentOpener opener = new SegmentOpener(files, options, clock, nanoTicker, random, found.nextOrdinal());
             Segment segment = opener.open(found.nextSequence(), found.carried(), found.previous(), found.previousEnd());
             listener.opened(segment.name());
-            AppendQueue queue = new AppendQueue(options.maxQueuedBytes());
+            AppendQueue queue = new AppendQueue(options.sizes().maxQueuedBytes());
             GroupCommit commit = new GroupCommit(options, opener, queue, listener, nanoTicker, segment);
             return new Log(files, options, lock, queue, commit, found.damages());
         } catch (IOException | RuntimeException e) {
-            lock.close();
+            try {
+                lock.close();
+            } catch (IOException suppressed) {
+                e.addSuppressed(suppressed);
+            }
             throw e;
         }
     }
@@ -91,7 +95,7 @@ public final class Log implements Closeable {
     /** Starts the writer and the filler. */
     public void start() {
         writer.start();
-        if (options.fillAheadBytes() > 0) {
+        if (options.sizes().fillAheadBytes() > 0) {
             filler.start();
         }
     }
@@ -135,9 +139,9 @@ public final class Log implements Closeable {
         return options.directory();
     }
 
-    /** Bytes that wait for the writer. */
-    public long queuedBytes() {
-        return queue.queuedBytes();
+    /** Whether the writer lives; a log without one takes nothing. */
+    public boolean isWriting() {
+        return writer.isAlive();
     }
 
     private void write() {
@@ -147,7 +151,7 @@ public final class Log implements Closeable {
                 LockSupport.unpark(filler);
             }
         } finally {
-            // Only a throwing listener gets here with something queued: its waiters must not wait for ever.
+            // Only an append or a listener that throws gets here with something queued: nobody may wait for ever.
             queue.close();
             IOException ended = new IOException("the log's writer has ended");
             for (List<Append> left = queue.take(Long.MAX_VALUE); !left.isEmpty(); left = queue.take(Long.MAX_VALUE)) {

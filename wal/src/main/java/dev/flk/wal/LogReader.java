@@ -19,6 +19,10 @@ public final class LogReader implements Closeable {
     private final long end;
     private final List<Damage> damages = new ArrayList<>();
     private int index;
+
+    /** The sequence that must come next; what a segment leaves out shows when the next one begins. */
+    private long expected;
+
     private @Nullable SegmentCursor cursor;
 
     private LogReader(SegmentList list, long from, long end, OnDamage onDamage) {
@@ -29,6 +33,7 @@ public final class LogReader implements Closeable {
         while (index < list.segments().size() && list.segments().get(index).countedEnd() <= from) {
             index++;
         }
+        this.expected = index == 0 ? list.firstKnown() : from;
     }
 
     /** Reads the directory's segments from sequence {@code from} (or the oldest there is) to the end. */
@@ -50,16 +55,16 @@ public final class LogReader implements Closeable {
      */
     public @Nullable LogRecord next() throws IOException {
         while (index < list.segments().size()) {
-            SegmentCursor current = cursor == null ? list.open(index) : cursor;
-            cursor = current;
+            SegmentCursor current = cursor == null ? openNext() : cursor;
             LogRecord record = current.next();
             note(current.damage());
+            expected = Math.max(expected, current.expected());
             if (record == null) {
                 current.close();
                 cursor = null;
                 index++;
                 if (index == list.segments().size()) {
-                    note(list.lostBehind(current.expected()));
+                    note(list.lostBehind(expected));
                 }
             } else if (record.sequence() >= end) {
                 close();
@@ -69,6 +74,16 @@ public final class LogReader implements Closeable {
             }
         }
         return null;
+    }
+
+    private SegmentCursor openNext() throws IOException {
+        SegmentCursor opened = list.open(index);
+        cursor = opened;
+        long first = opened.expected();
+        if (first > expected) {
+            note(list.lostBefore(index, expected, first));
+        }
+        return opened;
     }
 
     private void note(@Nullable Damage damage) throws DamagedLogException {

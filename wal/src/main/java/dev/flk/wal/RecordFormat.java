@@ -31,7 +31,15 @@ import org.jspecify.annotations.Nullable;
  * fixed or under the checksum, so that no change of one byte goes unnoticed.
  */
 final class RecordFormat {
-    static final int MAX_BODY_BYTES = 1 << 27;
+    /** Longest body of a record. */
+    static final int MAX_BODY_BYTES = 1 << 26;
+
+    /** What shares a force, at the most. */
+    static final int MAX_GROUP_BYTES = 1 << 27;
+
+    /** Longest body of a segment header: it carries a group and the records of one block, with room to spare. */
+    private static final int MAX_HEADER_BODY_BYTES = 1 << 29;
+
     static final char SEGMENT_HEADER = 'H';
 
     /** Longest header line, with its line feed. */
@@ -145,7 +153,7 @@ final class RecordFormat {
             throws IOException {
         Line line = Line.read(bytes, offset, magic);
         if (line == null
-                || line.length() > MAX_BODY_BYTES
+                || line.length() > line.maxLength()
                 || offset + line.bytes() + line.length() + 1 > bytes.size()) {
             return null;
         }
@@ -181,6 +189,10 @@ final class RecordFormat {
             char kind,
             String keyId,
             int bytes) {
+
+        long maxLength() {
+            return kind == SEGMENT_HEADER ? MAX_HEADER_BODY_BYTES : MAX_BODY_BYTES;
+        }
 
         static @Nullable Line read(SegmentBytes bytes, long offset, byte[] magic) throws IOException {
             int loaded = bytes.load(offset, MAX_LINE_BYTES);

@@ -136,7 +136,7 @@ final class Segment implements Closeable {
         DONE,
         /** The zeros could not be written; the segment goes on without. */
         GIVEN_UP,
-        /** A force failed: nothing forced since is proven. */
+        /** A force failed: what is forced later in this segment is not proven by that. */
         FORCE_FAILED
     }
 

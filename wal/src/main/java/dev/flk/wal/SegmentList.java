@@ -82,6 +82,26 @@ final class SegmentList {
         return lost;
     }
 
+    /** The first sequence that the files tell of, whole or broken; 1 if there are none. */
+    long firstKnown() {
+        long first =
+                segments.isEmpty() ? Long.MAX_VALUE : segments.get(0).header().first();
+        for (Damage damage : headless) {
+            first = Math.min(first, damage.firstMissing());
+        }
+        return first == Long.MAX_VALUE ? 1 : first;
+    }
+
+    /** What is lost between {@code expected} and the first sequence of a segment, named by the broken file if there is one. */
+    Damage lostBefore(int index, long expected, long first) {
+        for (Damage damage : headless) {
+            if (damage.firstMissing() < first && damage.lastMissing() >= expected) {
+                return new Damage(damage.segment(), 0, expected, first - 1);
+            }
+        }
+        return new Damage(segments.get(index).name(), 0, expected, first - 1);
+    }
+
     /** The first sequence that went to a later file whose header is broken. */
     private static long lostFrom(List<Damage> headless, Listed listed) {
         return headless.stream()

@@ -64,9 +64,8 @@ final class FaultAtEveryOperationTest {
     /** False if the process died or the log could not be opened. */
     private static boolean life(SimulatedDisk disk, List<Recorded> appends, int firstSeed) {
         try {
-            LogOptions options = SimulatedLog.options()
-                    .withSegments(9_000, Duration.ofDays(1))
-                    .withFillAhead(4096);
+            LogOptions options = SimulatedLog.options(
+                    SimulatedLog.SIZES.withSegments(9_000, Duration.ofDays(1)).withFillAhead(4096));
             SimulatedLog log = SimulatedLog.open(disk, options, new Clock());
             for (int i = 0; i < 9; i++) {
                 Recorded first = new Recorded(SimulatedLog.entry(firstSeed + 3 * i, 200 * i));

@@ -65,7 +65,8 @@ final class LogTest {
 
     @Test
     void append_beyondQueueBound_isRefusedAndNothingCalled() throws IOException {
-        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options().withQueue(1000, 1000), new Clock());
+        SimulatedLog log =
+                SimulatedLog.open(disk, SimulatedLog.options(SimulatedLog.SIZES.withQueue(1000, 1000)), new Clock());
         assertThat(log.log.append(new Recorded(SimulatedLog.entry(1, 900)))).isTrue();
         assertThat(log.log.append(new Recorded(SimulatedLog.entry(2, 900)))).isFalse();
         log.log.step();
@@ -74,13 +75,15 @@ final class LogTest {
 
     @Test
     void append_largerThanQueueBound_isTakenAlone() throws IOException {
-        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options().withQueue(100, 100), new Clock());
+        SimulatedLog log =
+                SimulatedLog.open(disk, SimulatedLog.options(SimulatedLog.SIZES.withQueue(100, 100)), new Clock());
         assertThat(log.append(SimulatedLog.entry(1, 5000)).acknowledged()).isTrue();
     }
 
     @Test
     void append_moreThanAGroup_isSplitBetweenForces() throws IOException {
-        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options().withQueue(100_000, 2_000), new Clock());
+        SimulatedLog log = SimulatedLog.open(
+                disk, SimulatedLog.options(SimulatedLog.SIZES.withQueue(100_000, 2_000)), new Clock());
         for (int i = 0; i < 4; i++) {
             log.log.append(new Recorded(SimulatedLog.entry(i, 700)));
         }
@@ -95,7 +98,7 @@ final class LogTest {
         SimulatedLog.open(disk).append(SimulatedLog.entry("a"), SimulatedLog.entry("b"));
         disk.kill();
         LogOptions changed =
-                LogOptions.of(SimulatedLog.DIRECTORY, "inbox", "policy-2").withFillAhead(0);
+                LogOptions.of(SimulatedLog.DIRECTORY, "inbox", "policy-2").with(SimulatedLog.SIZES);
         SimulatedLog again = SimulatedLog.open(disk, changed, new Clock());
         assertThat(again.append(SimulatedLog.entry("c")).firstSequence).isEqualTo(3);
         List<LogRecord> records = SimulatedLog.readAll(disk);
@@ -127,8 +130,8 @@ final class LogTest {
 
     @Test
     void rotation_bySize_cutsTheSegmentToItsLength() throws IOException {
-        LogOptions options =
-                SimulatedLog.options().withSegments(10_000, Duration.ofDays(1)).withFillAhead(64 * 1024);
+        LogOptions options = SimulatedLog.options(
+                SimulatedLog.SIZES.withSegments(10_000, Duration.ofDays(1)).withFillAhead(64 * 1024));
         SimulatedLog log = SimulatedLog.open(disk, options, new Clock());
         assertThat(log.log.fillStep()).isTrue();
         assertThat(disk.content("inbox-20261120-0000000000000001.wal").length).isEqualTo(4096 + 64 * 1024);
@@ -153,7 +156,7 @@ final class LogTest {
 
     @Test
     void read_fromPosition_startsThere() throws IOException {
-        LogOptions options = SimulatedLog.options().withSegments(5_000, Duration.ofDays(1));
+        LogOptions options = SimulatedLog.options(SimulatedLog.SIZES.withSegments(5_000, Duration.ofDays(1)));
         SimulatedLog log = SimulatedLog.open(disk, options, new Clock());
         for (int i = 0; i < 20; i++) {
             log.append(SimulatedLog.entry(i, 700));
@@ -177,7 +180,8 @@ final class LogTest {
 
     @Test
     void fillAhead_zerosAreNoRecords() throws IOException {
-        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options().withFillAhead(8192), new Clock());
+        SimulatedLog log =
+                SimulatedLog.open(disk, SimulatedLog.options(SimulatedLog.SIZES.withFillAhead(8192)), new Clock());
         log.log.fillStep();
         log.append(SimulatedLog.entry("a"));
         disk.kill();
@@ -203,7 +207,8 @@ final class LogTest {
 
     @Test
     void failedForceOfZerosAhead_nothingForcedWithItIsTrusted() throws IOException {
-        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options().withFillAhead(8192), new Clock());
+        SimulatedLog log =
+                SimulatedLog.open(disk, SimulatedLog.options(SimulatedLog.SIZES.withFillAhead(8192)), new Clock());
         log.append(SimulatedLog.entry("answered"));
         disk.failOperation(2, SimulatedDisk.Fault.EIO); // open, write, force
         log.log.fillStep();
@@ -214,7 +219,8 @@ final class LogTest {
 
     @Test
     void diskFullWhileFilling_appendsGoOnInTheSameSegment() throws IOException {
-        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options().withFillAhead(8192), new Clock());
+        SimulatedLog log =
+                SimulatedLog.open(disk, SimulatedLog.options(SimulatedLog.SIZES.withFillAhead(8192)), new Clock());
         disk.failOperation(1, SimulatedDisk.Fault.ENOSPC);
         assertThat(log.log.fillStep()).isTrue();
         assertThat(log.log.fillStep()).isFalse();

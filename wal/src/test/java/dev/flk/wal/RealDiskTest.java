@@ -22,6 +22,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The log as it runs: real files, its two threads, several appending threads. */
 final class RealDiskTest {
+    private static final LogSizes SIZES = LogSizes.usual();
+
     @TempDir
     private Path directory;
 
@@ -46,7 +48,7 @@ final class RealDiskTest {
         int threads = 4;
         int each = 300;
         LogOptions options =
-                options().withSegments(64 * 1024, Duration.ofDays(1)).withFillAhead(16 * 1024);
+                options(SIZES.withSegments(64 * 1024, Duration.ofDays(1)).withFillAhead(16 * 1024));
         Set<Long> sequences = new HashSet<>();
         try (Log log = Log.start(new DiskFiles(), options, LogListener.NONE)) {
             var pool = Executors.newFixedThreadPool(threads);
@@ -85,7 +87,7 @@ final class RealDiskTest {
     @Test
     void fillAhead_growsTheSegmentBeforeItIsNeeded_andCloseCutsIt() throws Exception {
         Path segment;
-        try (Log log = Log.start(new DiskFiles(), options().withFillAhead(1 << 20), LogListener.NONE)) {
+        try (Log log = Log.start(new DiskFiles(), options(SIZES.withFillAhead(1 << 20)), LogListener.NONE)) {
             segment = directory.resolve(segments().get(0));
             await().until(() -> Files.size(segment) > 1 << 20);
             Waiting append = Waiting.of("a");
@@ -110,14 +112,17 @@ final class RealDiskTest {
             assertThat(log.directory()).isEqualTo(directory);
             assertThatThrownBy(() -> Log.start(new DiskFiles(), options(), LogListener.NONE))
                     .isInstanceOf(LogLockedException.class)
-                    .hasMessage("%s is in use by process %d; stop it, or use another directory"
-                            .formatted(directory, ProcessHandle.current().pid()));
+                    .hasMessage(directory + " is in use by this process; stop it, or use another directory");
         }
         Log.start(new DiskFiles(), options(), LogListener.NONE).close();
     }
 
     private LogOptions options() {
-        return LogOptions.of(directory, "inbox", "policy");
+        return options(SIZES);
+    }
+
+    private LogOptions options(LogSizes sizes) {
+        return LogOptions.of(directory, "inbox", "policy").with(sizes);
     }
 
     private List<String> segments() throws IOException {

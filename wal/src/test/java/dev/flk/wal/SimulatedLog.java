@@ -15,6 +15,7 @@ import java.util.Random;
 final class SimulatedLog {
     static final Path DIRECTORY = Path.of("log");
     static final String PREFIX = "inbox";
+    static final LogSizes SIZES = LogSizes.usual().withFillAhead(0);
 
     final SimulatedDisk disk;
     final Log log;
@@ -73,7 +74,11 @@ final class SimulatedLog {
     }
 
     static LogOptions options() {
-        return LogOptions.of(DIRECTORY, PREFIX, "policy-1").withFillAhead(0);
+        return options(SIZES);
+    }
+
+    static LogOptions options(LogSizes sizes) {
+        return LogOptions.of(DIRECTORY, PREFIX, "policy-1").with(sizes);
     }
 
     static SimulatedLog open(SimulatedDisk disk) throws IOException {

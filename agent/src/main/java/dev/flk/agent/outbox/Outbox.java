@@ -9,6 +9,7 @@ import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogReader;
 import dev.flk.wal.LogRecord;
+import dev.flk.wal.LogSizes;
 import dev.flk.wal.OnDamage;
 import java.io.Closeable;
 import java.io.IOException;
@@ -83,10 +84,10 @@ public final class Outbox implements Closeable {
     }
 
     private static LogOptions logOptions(OutboxOptions options) {
-        LogOptions preset = LogOptions.of(options.directory(), OutboxRecords.PREFIX, "outbox 1");
-        return preset.withSegments(SEGMENT_BYTES, preset.segmentAge())
-                .withFillAhead(0)
-                .withOnDamage(OnDamage.SKIP);
+        LogSizes usual = LogSizes.usual();
+        return LogOptions.of(options.directory(), OutboxRecords.PREFIX, "outbox 1")
+                .with(usual.withSegments(SEGMENT_BYTES, usual.segmentAge()).withFillAhead(0))
+                .with(OnDamage.SKIP);
     }
 
     /**

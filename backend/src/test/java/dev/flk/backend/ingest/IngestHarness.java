@@ -12,6 +12,7 @@ import dev.flk.wal.DiskFiles;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogReader;
 import dev.flk.wal.LogRecord;
+import dev.flk.wal.LogSizes;
 import dev.flk.wal.OnDamage;
 import java.io.IOException;
 import java.math.BigDecimal;
@@ -49,7 +50,8 @@ final class IngestHarness implements AutoCloseable {
         store = new FaultyStore(dedup);
         Rules rules = new Rules(policy, TTL);
         ingest = IngestService.start(
-                LogOptions.of(directory, "inbox", rules.context()).withFillAhead(0),
+                LogOptions.of(directory, "inbox", rules.context())
+                        .with(LogSizes.usual().withFillAhead(0)),
                 new IngestService.Parts(
                         new RateLimit(BigDecimal.ONE, burst, () -> 0),
                         SignatureCheck.hmac(List.of(Pcs.KEY)),

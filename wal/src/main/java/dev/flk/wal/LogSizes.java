@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import java.time.Duration;
+
+/**
+ * The sizes of a log.
+ *
+ * @param segmentBytes a segment that reached this size is closed
+ * @param segmentAge a segment with records that reached this age is closed
+ * @param maxQueuedBytes bytes that may wait for the writer; beyond it {@link Log#append} refuses
+ * @param maxGroupBytes bytes that share one force, at least one append
+ * @param fillAheadBytes how far ahead a segment is filled with zeros; 0 for not at all
+ */
+public record LogSizes(
+        long segmentBytes, Duration segmentAge, long maxQueuedBytes, long maxGroupBytes, int fillAheadBytes) {
+
+    private static final int MIB = 1 << 20;
+
+    /** Checks what can't work. */
+    public LogSizes {
+        if (segmentBytes <= 0 || maxQueuedBytes <= 0 || maxGroupBytes <= 0 || fillAheadBytes < 0) {
+            throw new IllegalArgumentException("sizes must be positive");
+        }
+        if (maxGroupBytes > RecordFormat.MAX_GROUP_BYTES) {
+            throw new IllegalArgumentException("at most " + RecordFormat.MAX_GROUP_BYTES + " bytes can share a force");
+        }
+    }
+
+    /** 64 MiB or a day a segment, 64 MiB queued, groups of 16 MiB, 4 MiB of zeros ahead. */
+    public static LogSizes usual() {
+        return new LogSizes(64L * MIB, Duration.ofDays(1), 64L * MIB, 16L * MIB, 4 * MIB);
+    }
+
+    /** The same with another way of closing segments. */
+    public LogSizes withSegments(long bytes, Duration age) {
+        return new LogSizes(bytes, age, maxQueuedBytes, maxGroupBytes, fillAheadBytes);
+    }
+
+    /** The same with other bounds of the queue and of a group. */
+    public LogSizes withQueue(long queuedBytes, long groupBytes) {
+        return new LogSizes(segmentBytes, segmentAge, queuedBytes, groupBytes, fillAheadBytes);
+    }
+
+    /** The same with another stretch of zeros ahead; 0 for none. */
+    public LogSizes withFillAhead(int bytes) {
+        return new LogSizes(segmentBytes, segmentAge, maxQueuedBytes, maxGroupBytes, bytes);
+    }
+}
