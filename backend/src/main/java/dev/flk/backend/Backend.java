@@ -8,7 +8,9 @@ import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.dedup.embedded.Sweeper;
 import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.http.HttpServer;
+import dev.flk.backend.http.Readiness;
 import dev.flk.backend.http.Readiness.Component;
+import dev.flk.backend.ingest.Inbox;
 import dev.flk.backend.ingest.IngestService;
 import dev.flk.backend.ingest.Rules;
 import dev.flk.backend.limit.RateLimit;
@@ -18,13 +20,13 @@ import dev.flk.wal.DiskFiles;
 import dev.flk.wal.LogOptions;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -41,7 +43,8 @@ public final class Backend implements AutoCloseable {
     private final Meters meters;
     private final Gate gate;
     private int port;
-    private volatile @Nullable DedupStore store;
+    private volatile Readiness readiness =
+            () -> List.of(new Component("log", false, "starting"), new Component("dedup", false, "starting"));
 
     private Backend(String version) {
         this.meters = new Meters(version);
@@ -67,16 +70,23 @@ public final class Backend implements AutoCloseable {
 
     private void startParts(BackendConfig config) throws IOException {
         Rules rules = new Rules(config.policy(), config.storage().dedupTtl());
-        HttpServer http =
-                new HttpServer(config.http(), gate, this::components, meters, clock, System::nanoTime, FINISH_WITHIN);
+        HttpServer http = new HttpServer(
+                config.http(), gate, () -> readiness.components(), meters, clock, System::nanoTime, FINISH_WITHIN);
         port = http.start();
         LOG.info("listening on {} port {}", config.http().bindAddress(), port);
         parts.push(http);
-        DedupStore opened = openStore(config.storage());
-        meters.dedupUp.watch(() -> opened.trouble().isEmpty() ? 1 : 0);
         Path walDir = config.storage().walDir();
-        IngestService ingest = IngestService.start(
+        Inbox inbox = opened(Inbox.open(
                 LogOptions.of(walDir, "inbox", rules.context()),
+                new DiskFiles(),
+                clock,
+                System::nanoTime,
+                new SecureRandom(),
+                meters));
+        DedupStore store = openStore(config.storage());
+        meters.dedupUp.watch(() -> store.trouble().isEmpty() ? 1 : 0);
+        IngestService ingest = opened(IngestService.open(
+                inbox,
                 new IngestService.Parts(
                         new RateLimit(
                                 config.limit().tokensPerSecond(), config.limit().burstTokens(), System::nanoTime),
@@ -84,16 +94,15 @@ public final class Backend implements AutoCloseable {
                         rules,
                         config.maxClockSkew(),
                         clock,
-                        new DiskFiles(),
-                        opened,
-                        meters));
-        parts.push(ingest);
+                        store,
+                        meters)));
+        ingest.start();
         meters.inboxPending.watch(ingest::pending);
         meters.inboxOldestPendingSeconds.watch(ingest::oldestPendingSeconds);
         DiskSpace disk = new DiskSpace(walDir);
         meters.walBytes.watch(disk::usedBytes);
         meters.walFreeBytes.watch(disk::freeBytes);
-        store = opened;
+        readiness = () -> List.of(component("log", ingest.trouble()), component("dedup", store.trouble()));
         gate.open(ingest);
         // from here on requests need what was made after the server, so that it is closed before them
         parts.remove(http);
@@ -124,15 +133,8 @@ public final class Backend implements AutoCloseable {
         return port;
     }
 
-    private List<Component> components() {
-        DedupStore asked = store;
-        if (!gate.isOpen() || asked == null) {
-            return List.of(new Component("log", false, "starting"), new Component("dedup", false, "starting"));
-        }
-        Optional<String> trouble = asked.trouble();
-        return List.of(
-                new Component("log", true, "open"),
-                new Component("dedup", trouble.isEmpty(), trouble.isEmpty() ? "up" : "unavailable"));
+    private static Component component(String name, Optional<String> trouble) {
+        return new Component(name, trouble.isEmpty(), trouble.isEmpty() ? "up" : "unavailable");
     }
 
     /** Stops to take, finishes what is under way, and closes everything in reverse order; goes on where something fails. */

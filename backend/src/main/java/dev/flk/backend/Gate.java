@@ -27,10 +27,6 @@ final class Gate implements Ingest {
         behind = ingest;
     }
 
-    boolean isOpen() {
-        return behind != null;
-    }
-
     @Override
     public void submit(List<Submission> turn) {
         Ingest ingest = behind;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup;
 
+import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 
 /**
@@ -26,6 +28,16 @@ public interface DedupStore extends AutoCloseable {
      * @return what stands now for each of them, in their order: the one given, or the one that was first
      */
     CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo);
+
+    /** Whether it is noted that other content with this digest, under this id, is in the log. */
+    default CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
+        return CompletableFuture.completedFuture(false);
+    }
+
+    /** Notes that, and says whether it did; a store that is rebuilt from the whole log at each start needs no note. */
+    default CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
+        return CompletableFuture.completedFuture(false);
+    }
 
     /** The sequence up to which this store says it is complete; empty if it knows of none, as when it is new. */
     OptionalLong position();

@@ -5,12 +5,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentSkipListMap;
-import java.util.function.Consumer;
 
 /**
- * What is in the log and could not be recorded: tried again oldest first, in bounded batches beside live traffic. It holds the
- * decisions, not the bodies; its flights stay registered, so that it is bounded by the flights there can be. Safe for any
- * thread.
+ * What is in the log and could not be recorded: tried again oldest first, in bounded batches beside live traffic. It holds
+ * decisions, no bodies; its flights stay registered, so that it is bounded by the flights there can be. Safe for any thread.
  */
 final class Backlog {
     private static final int BATCH = 256;
@@ -22,7 +20,7 @@ final class Backlog {
     }
 
     /** Hands the oldest ones to the recorder; false if nothing waits. */
-    boolean step(Consumer<List<Flight>> recorder) {
+    boolean step(ForcedGroups recorder) {
         List<Flight> batch = new ArrayList<>();
         for (Map.Entry<Long, Flight> oldest = bySequence.pollFirstEntry();
                 oldest != null;
@@ -30,12 +28,8 @@ final class Backlog {
             batch.add(oldest.getValue());
         }
         if (!batch.isEmpty()) {
-            recorder.accept(batch);
+            recorder.again(batch);
         }
         return !batch.isEmpty();
-    }
-
-    int size() {
-        return bySequence.size();
     }
 }

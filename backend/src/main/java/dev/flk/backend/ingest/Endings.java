@@ -10,20 +10,18 @@ import dev.flk.verification.Verdict;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Tells everybody who shares a flight how it ended, and counts it. Safe for any thread. */
+/** Tells everybody who shares a flight how it ended, and counts it. Safe for any thread; throws nothing. */
 final class Endings {
     private final Flights flights;
     private final LowWater lowWater;
     private final Evidence evidence;
-    private final Failures failures;
     private final Meters meters;
     private final OutcomeLog log;
 
-    Endings(Flights flights, LowWater lowWater, Evidence evidence, Failures failures, Meters meters, OutcomeLog log) {
+    Endings(Flights flights, LowWater lowWater, Evidence evidence, Meters meters, OutcomeLog log) {
         this.flights = flights;
         this.lowWater = lowWater;
         this.evidence = evidence;
-        this.failures = failures;
         this.meters = meters;
         this.log = log;
     }
@@ -36,15 +34,17 @@ final class Endings {
     /** The flight's own outcome is recorded. */
     void recorded(Flight flight) {
         finished(flight);
-        Decision decision = flight.opener().decision();
+        Decision decision = flight.decision();
         count(decision.verdict());
         log.decided(decision);
         List<Candidate> told = flights.end(flight);
-        if (!told.isEmpty()) {
-            Recorded standing = decision.recorded();
-            told.get(0).answer().accept(new Decided(standing.status(), standing.body(), Relation.FIRST));
-            told.subList(1, told.size()).forEach(candidate -> answerKnown(candidate, standing));
+        if (told.isEmpty()) {
+            meters.decidedLate();
+            return;
         }
+        Recorded standing = decision.recorded();
+        answer(told.get(0), new Decided(standing.status(), standing.body(), Relation.FIRST));
+        told.subList(1, told.size()).forEach(candidate -> answerKnown(candidate, standing));
     }
 
     /** Another outcome was first, and that is in the log too. */
@@ -54,7 +54,7 @@ final class Endings {
         flights.end(flight).forEach(candidate -> answerKnown(candidate, standing));
     }
 
-    /** The flight's submission did not get into the log, or did not get to it: its id is free. */
+    /** The flight did not get into the log: its id is free. Does nothing if it has ended. */
     void failed(Flight flight, Outcome error) {
         flights.end(flight).forEach(candidate -> answerError(candidate, error));
     }
@@ -77,7 +77,7 @@ final class Endings {
         if (candidate.digest().equals(standing.digest())) {
             meters.dedupHits.increment();
             log.duplicate(candidate.id());
-            candidate.answer().accept(new Decided(standing.status(), standing.body(), Relation.DUPLICATE));
+            answer(candidate, new Decided(standing.status(), standing.body(), Relation.DUPLICATE));
         } else {
             evidence.keep(candidate, problem -> answerConflict(candidate, standing, problem));
         }
@@ -91,24 +91,27 @@ final class Endings {
         meters.dedupHits.increment();
         meters.conflict();
         log.conflict(candidate.decision().recorded(), standing, candidate.keyId());
-        candidate.answer().accept(new Decided(standing.status(), standing.body(), Relation.CONFLICT));
+        answer(candidate, new Decided(standing.status(), standing.body(), Relation.CONFLICT));
     }
 
     /** Answers one submission with an error, and counts that. */
     void answerError(Candidate candidate, Outcome error) {
-        if (error instanceof Outcome.Unavailable unavailable) {
+        if (error instanceof Outcome.Broken) {
+            meters.internalError();
+        } else if (error instanceof Outcome.Unavailable unavailable && unavailable.cause() != Outcome.Cause.DISK_FULL) {
             meters.unavailable(unavailable.cause().error());
-        }
-        boolean logged = !(error instanceof Outcome.LogFailed)
-                && !(error instanceof Outcome.Unavailable full && full.cause() == Outcome.Cause.DISK_FULL);
-        if (!logged) {
+        } else {
             meters.walErrors.increment();
         }
-        candidate.answer().accept(error);
+        answer(candidate, error);
     }
 
-    Outcome storeDown() {
-        return failures.storeDown();
+    private void answer(Candidate candidate, Outcome outcome) {
+        try {
+            candidate.answer().accept(outcome);
+        } catch (RuntimeException e) {
+            log.broken(e); // one answer that breaks its promise must not keep the others from theirs
+        }
     }
 
     private void finished(Flight flight) {

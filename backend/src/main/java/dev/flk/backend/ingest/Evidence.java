@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.dedup.DedupStore;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.time.InstantSource;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -12,11 +14,13 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Keeps other content that came under a known id: logged once per id and content, never decided. The index of what is kept
- * suppresses evidence only; it is bounded and forgets an entry when its id's outcome may have expired. Safe for any thread.
+ * Keeps other content that came under a known id: logged once per id and content, never decided. What is kept stands in a bounded
+ * index, and in the store beyond a start; both suppress evidence only, never a submission, and forget it when it may have
+ * expired. Safe for any thread.
  */
 final class Evidence {
     private final Inbox inbox;
+    private final DedupStore store;
     private final Failures failures;
     private final InstantSource clock;
     private final int maxEntries;
@@ -24,23 +28,26 @@ final class Evidence {
     // guarded by this
     private final Map<Content, Kept> index = new HashMap<>();
 
+    /** In the order of arrival, and so of expiry; some may have left the index. */
+    private final ArrayDeque<Expiry> expiries = new ArrayDeque<>();
+
     private record Content(PcsId id, ContentDigest digest) {}
+
+    private record Expiry(Content content, long atMillis) {}
 
     /** {@code waiting} is null once it is on disk. */
     private static final class Kept {
-        final long expiresAtMillis;
-
         @Nullable
         List<Consumer<@Nullable Outcome>> waiting;
 
-        Kept(long expiresAtMillis, @Nullable List<Consumer<@Nullable Outcome>> waiting) {
-            this.expiresAtMillis = expiresAtMillis;
+        Kept(@Nullable List<Consumer<@Nullable Outcome>> waiting) {
             this.waiting = waiting;
         }
     }
 
-    Evidence(Inbox inbox, Failures failures, InstantSource clock, int maxEntries) {
+    Evidence(Inbox inbox, DedupStore store, Failures failures, InstantSource clock, int maxEntries) {
         this.inbox = inbox;
+        this.store = store;
         this.failures = failures;
         this.clock = clock;
         this.maxEntries = maxEntries;
@@ -49,7 +56,7 @@ final class Evidence {
     /** This content is in the log already; for the replay at a start. */
     synchronized void known(PcsId id, ContentDigest digest, long expiresAtMillis) {
         if (makeRoom()) {
-            index.put(new Content(id, digest), new Kept(expiresAtMillis, null));
+            put(new Content(id, digest), expiresAtMillis, new Kept(null));
         }
     }
 
@@ -60,19 +67,34 @@ final class Evidence {
      */
     void keep(Candidate candidate, Consumer<@Nullable Outcome> then) {
         Content content = new Content(candidate.id(), candidate.digest());
-        switch (register(content, candidate.decision().recorded().expiresAtMillis(), then)) {
+        long expiresAtMillis = candidate.decision().recorded().expiresAtMillis();
+        switch (register(content, expiresAtMillis, then)) {
             case KEPT -> then.accept(null);
             case WAITS -> {}
             case FULL -> then.accept(failures.overloaded());
-            case NEW -> {
-                boolean taken = inbox.append(
-                        candidate.entry(RecordKind.EVIDENCE),
-                        () -> tell(content, null),
-                        cause -> tell(content, failures.ofLog(cause)));
-                if (!taken) {
-                    tell(content, failures.overloaded());
-                }
-            }
+            case NEW ->
+                store.knowsEvidence(content.id(), content.digest()).whenComplete((known, failure) -> {
+                    if (known != null && known) {
+                        tell(content, null);
+                    } else {
+                        append(content, candidate, expiresAtMillis);
+                    }
+                });
+        }
+    }
+
+    private void append(Content content, Candidate candidate, long expiresAtMillis) {
+        boolean taken = inbox.append(
+                candidate.entry(RecordKind.EVIDENCE),
+                finish -> {
+                    tell(content, null);
+                    // if the note fails, this is kept once more after a start, and that is all
+                    store.noteEvidence(content.id(), content.digest(), expiresAtMillis)
+                            .whenComplete((noted, failure) -> finish.run());
+                },
+                cause -> tell(content, failures.ofLog(cause)));
+        if (!taken) {
+            tell(content, failures.overloaded());
         }
     }
 
@@ -89,7 +111,7 @@ final class Evidence {
             if (!makeRoom()) {
                 return Registered.FULL;
             }
-            index.put(content, new Kept(expiresAtMillis, new ArrayList<>(List.of(then))));
+            put(content, expiresAtMillis, new Kept(new ArrayList<>(List.of(then))));
             return Registered.NEW;
         }
         if (kept.waiting == null) {
@@ -97,6 +119,11 @@ final class Evidence {
         }
         kept.waiting.add(then);
         return Registered.WAITS;
+    }
+
+    private void put(Content content, long expiresAtMillis, Kept kept) {
+        index.put(content, kept);
+        expiries.addLast(new Expiry(content, expiresAtMillis));
     }
 
     private void tell(Content content, @Nullable Outcome error) {
@@ -116,10 +143,15 @@ final class Evidence {
     }
 
     private boolean makeRoom() {
-        if (index.size() >= maxEntries) {
-            long now = clock.millis();
-            index.values().removeIf(kept -> kept.waiting == null && kept.expiresAtMillis <= now);
+        long now = clock.millis();
+        while (!expiries.isEmpty() && isOver(expiries.getFirst(), now)) {
+            index.remove(expiries.removeFirst().content());
         }
-        return index.size() < maxEntries;
+        return index.size() < maxEntries && expiries.size() < 2L * maxEntries;
+    }
+
+    private boolean isOver(Expiry expiry, long nowMillis) {
+        Kept kept = index.get(expiry.content());
+        return kept == null || (kept.waiting == null && expiry.atMillis() <= nowMillis);
     }
 }

@@ -24,7 +24,11 @@ final class Failures {
         return new Outcome.Unavailable(Outcome.Cause.STORE, STORE_SECONDS);
     }
 
-    Outcome starting() {
-        return new Outcome.Unavailable(Outcome.Cause.STARTING, SOON_SECONDS);
+    Ingest.LookUp storeDownForLookUp() {
+        return new Ingest.LookUp.Unavailable(Outcome.Cause.STORE, STORE_SECONDS);
+    }
+
+    Ingest.LookUp undecided() {
+        return new Ingest.LookUp.Unavailable(Outcome.Cause.UNDECIDED, SOON_SECONDS);
     }
 }

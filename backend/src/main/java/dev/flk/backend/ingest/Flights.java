@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The ids in flight: being looked up, logged, recorded, or waiting for the store. An id is registered here before the store is
@@ -21,13 +22,13 @@ final class Flights {
         OPENED,
         /** It will be told with the flight's end. */
         SHARES,
-        /** The flight waits for the store, and so does this. */
-        STORE_IS_DOWN,
+        /** The flight's submission is in the log and waits to be recorded; nobody waits for that. */
+        LEFT_WAITING,
         /** No room for another id. */
         FULL
     }
 
-    /** What {@link #join} did. */
+    /** What {@link #join} did, and with which flight. */
     record Join(Joined joined, Optional<Flight> flight) {}
 
     Flights(int maxFlights) {
@@ -37,59 +38,41 @@ final class Flights {
     Join join(Candidate candidate) {
         Join[] result = new Join[1];
         flights.compute(candidate.id(), (id, flight) -> {
-            if (flight == null) {
-                if (flights.size() >= maxFlights) {
-                    result[0] = new Join(Joined.FULL, Optional.empty());
-                    return null;
-                }
-                Flight opened = new Flight(candidate);
-                result[0] = new Join(Joined.OPENED, Optional.of(opened));
-                return opened;
+            if (flight != null) {
+                Joined joined = flight.join(candidate) ? Joined.SHARES : Joined.LEFT_WAITING;
+                result[0] = new Join(joined, Optional.of(flight));
+                return flight;
             }
-            List<Candidate> waiting = flight.waiting;
-            if (waiting == null) {
-                result[0] = new Join(Joined.STORE_IS_DOWN, Optional.of(flight));
-            } else {
-                waiting.add(candidate);
-                result[0] = new Join(Joined.SHARES, Optional.of(flight));
-            }
-            return flight;
+            Flight opened = flights.size() < maxFlights ? new Flight(candidate) : null;
+            result[0] = new Join(opened == null ? Joined.FULL : Joined.OPENED, Optional.ofNullable(opened));
+            return opened;
         });
         return result[0];
     }
 
-    /** Ends a flight: its id is free for a look-up again. Returns who is to be told, in the order in which they came. */
+    /** Ends a flight: its id is free for a look-up again. Returns who is to be told. Idempotent. */
     List<Candidate> end(Flight flight) {
-        List<Candidate> told = new ArrayList<>();
-        flights.computeIfPresent(flight.id(), (id, present) -> {
-            collect(flight, told);
-            return null;
-        });
-        return told;
+        return dismiss(flight, null);
     }
 
-    /** The flight goes on waiting for the store; those who wait for it now are to be told so, and get nothing later. */
+    /** The flight goes on waiting to be recorded. Returns who is to be told so; they get nothing later. */
     List<Candidate> leaveWaiting(Flight flight) {
-        List<Candidate> told = new ArrayList<>();
-        flights.computeIfPresent(flight.id(), (id, present) -> {
-            collect(flight, told);
-            flight.waiting = null;
-            return present;
-        });
-        return told;
+        return dismiss(flight, flight);
     }
 
-    private static void collect(Flight flight, List<Candidate> told) {
-        if (flight.waiting != null) {
-            told.addAll(flight.waiting);
-        }
+    private List<Candidate> dismiss(Flight flight, @Nullable Flight successor) {
+        List<Candidate> told = new ArrayList<>();
+        flights.computeIfPresent(flight.id(), (id, present) -> {
+            if (present != flight) {
+                return present; // it ended before; this is another one of the same id
+            }
+            told.addAll(flight.dismiss());
+            return successor;
+        });
+        return told;
     }
 
     boolean has(PcsId id) {
         return flights.containsKey(id);
-    }
-
-    int size() {
-        return flights.size();
     }
 }

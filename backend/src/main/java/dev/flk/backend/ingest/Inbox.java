@@ -1,46 +1,96 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.metrics.Meters;
 import dev.flk.wal.Append;
 import dev.flk.wal.Entry;
+import dev.flk.wal.FileOps;
 import dev.flk.wal.Log;
+import dev.flk.wal.LogOptions;
+import dev.flk.wal.LogReader;
+import dev.flk.wal.OnDamage;
 import java.io.IOException;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import java.util.random.RandomGenerator;
 
 /**
- * The inbox log with its low-water mark: puts submissions, evidence and overruled outcomes into the log, and hands what one force
- * brought to disk to the recorder as one group.
+ * The inbox log with its low-water mark: puts submissions, evidence and overruled outcomes into the log, and hands what the end of
+ * a force means to the recorder. Whoever opened it owns its directory until it is closed.
  */
-final class Inbox {
+public final class Inbox implements AutoCloseable {
     private final Log log;
     private final LowWater lowWater;
     private final ForcedGroups groups;
 
-    /**
-     * @param groups takes the flights that are on disk
-     */
-    Inbox(Log log, LowWater lowWater, ForcedGroups groups) {
+    private Inbox(Log log, ForcedGroups groups) {
         this.log = log;
-        this.lowWater = lowWater;
+        this.lowWater = new LowWater(log.forcedEnd() - 1);
         this.groups = groups;
+    }
+
+    /**
+     * Opens the log; nothing runs yet.
+     *
+     * @param options its context is that of the {@link Rules} in force
+     * @param nanoTicker monotonic time
+     * @param random for the ids of segments
+     * @throws IOException if the log is in use, damaged, or can't be read or written
+     */
+    public static Inbox open(
+            LogOptions options,
+            FileOps files,
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            RandomGenerator random,
+            Meters meters)
+            throws IOException {
+        ForcedGroups groups = new ForcedGroups();
+        return new Inbox(Log.open(files, options, new LogEvents(groups, meters), clock, nanoTicker, random), groups);
+    }
+
+    /** Starts the log's threads. */
+    void start() {
+        log.start();
+    }
+
+    /** One step of the log's writer, before it was started or in a simulation. */
+    boolean step() {
+        return log.step();
+    }
+
+    boolean isWriting() {
+        return log.isWriting();
     }
 
     LowWater lowWater() {
         return lowWater;
     }
 
+    ForcedGroups groups() {
+        return groups;
+    }
+
+    /** The sequence of the last record that is on disk. */
+    long last() {
+        return log.forcedEnd() - 1;
+    }
+
+    LogReader read(long from) throws IOException {
+        return log.read(from, OnDamage.STOP);
+    }
+
     /**
      * Logs submissions in one go; they reach the recorder once they are on disk.
      *
-     * @param failed called on the writer's thread with all of them if they did not
+     * @param failed called on the recorder's thread with all of them if they did not
      * @return false if the log takes nothing now; then nothing happens
      */
     boolean append(List<Flight> flights, BiConsumer<List<Flight>, IOException> failed) {
-        List<Entry> entries = flights.stream()
-                .map(flight -> flight.opener().entry(RecordKind.SUBMISSION))
-                .toList();
+        List<Entry> entries = flights.stream().map(Flight::takeEntry).toList();
         return log.append(new Append() {
             @Override
             public List<Entry> entries() {
@@ -50,8 +100,7 @@ final class Inbox {
             @Override
             public void forced(long firstSequence) {
                 long last = firstSequence + flights.size() - 1;
-                LowWater.Group group =
-                        lowWater.opened(last, flights.get(0).opener().arrivalMillis(), flights.size());
+                LowWater.Group group = lowWater.opened(last, flights.get(0).arrivalMillis(), flights.size());
                 for (int i = 0; i < flights.size(); i++) {
                     flights.get(i).logged(firstSequence + i, group);
                 }
@@ -60,19 +109,19 @@ final class Inbox {
 
             @Override
             public void failed(IOException cause) {
-                failed.accept(flights, cause);
+                groups.other(() -> failed.accept(flights, cause));
             }
         });
     }
 
     /**
-     * Logs a record that needs no decision.
+     * Logs a record that needs no decision. It counts as unfinished until {@code finish} is run.
      *
-     * @param forced called on the writer's thread once it is on disk
+     * @param forced called on the recorder's thread once it is on disk, with what finishes it
      * @param failed called there if it is not
      * @return false if the log takes nothing now; then nothing is called
      */
-    boolean append(Entry entry, Runnable forced, Consumer<IOException> failed) {
+    boolean append(Entry entry, Consumer<Runnable> forced, Consumer<IOException> failed) {
         return log.append(new Append() {
             @Override
             public List<Entry> entries() {
@@ -81,14 +130,20 @@ final class Inbox {
 
             @Override
             public void forced(long firstSequence) {
-                lowWater.opened(firstSequence, entry.arrivalMillis(), 0);
-                forced.run();
+                LowWater.Group group = lowWater.opened(firstSequence, entry.arrivalMillis(), 1);
+                groups.other(() -> forced.accept(() -> lowWater.finished(group)));
             }
 
             @Override
             public void failed(IOException cause) {
-                failed.accept(cause);
+                groups.other(() -> failed.accept(cause));
             }
         });
+    }
+
+    /** Takes nothing more, finishes what is queued, and gives the directory back. Idempotent. */
+    @Override
+    public void close() throws IOException {
+        log.close();
     }
 }

@@ -3,7 +3,6 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.Recorded;
-import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.RejectReason;
 import dev.flk.canonical.CanonicalForm;
@@ -13,10 +12,7 @@ import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.KeyId;
-import dev.flk.signing.SignatureCheck;
 import java.io.IOException;
-import java.time.Duration;
-import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -31,43 +27,32 @@ import org.jspecify.annotations.Nullable;
  * the caller's thread; from the force on, the {@link Recorder} has it.
  */
 final class IngestPipeline implements Ingest {
-    private final RateLimit limit;
-    private final SignatureCheck signatures;
-    private final Rules rules;
-    private final Duration maxClockSkew;
-    private final InstantSource clock;
-    private final Flights flights;
+    /** What is handed to the log in one go, at the most, unless a single body is longer. */
+    private static final long MAX_APPEND_BYTES = 8L << 20;
+
+    private final IngestService.Parts parts;
     private final DedupStore store;
+    private final Meters meters;
+    private final Flights flights;
     private final Inbox inbox;
     private final Endings endings;
     private final Failures failures;
-    private final Meters meters;
     private final OutcomeLog log;
 
     IngestPipeline(
-            RateLimit limit,
-            SignatureCheck signatures,
-            Rules rules,
-            Duration maxClockSkew,
-            InstantSource clock,
+            IngestService.Parts parts,
             Flights flights,
-            DedupStore store,
             Inbox inbox,
             Endings endings,
             Failures failures,
-            Meters meters,
             OutcomeLog log) {
-        this.limit = limit;
-        this.signatures = signatures;
-        this.rules = rules;
-        this.maxClockSkew = maxClockSkew;
-        this.clock = clock;
+        this.parts = parts;
+        this.store = parts.store();
+        this.meters = parts.meters();
         this.flights = flights;
-        this.store = store;
         this.inbox = inbox;
         this.endings = endings;
         this.failures = failures;
-        this.meters = meters;
         this.log = log;
     }
 
@@ -75,48 +60,65 @@ final class IngestPipeline implements Ingest {
     public void submit(List<Submission> turn) {
         List<Flight> opened = new ArrayList<>(turn.size());
         for (Submission submission : turn) {
-            try {
-                take(submission).flatMap(this::join).ifPresent(opened::add);
-            } catch (RuntimeException e) {
-                log.broken(e);
-                submission.answer().accept(new Outcome.Broken());
-            }
+            admit(submission).flatMap(this::check).flatMap(this::join).ifPresent(opened::add);
         }
         if (!opened.isEmpty()) {
             lookUpThenLog(opened);
         }
     }
 
-    /** Rate limit, parse, signature, rules, decision; empty if it was refused, and answered. */
-    private Optional<Candidate> take(Submission submission) {
-        OptionalLong waitNanos = limit.tryTake();
+    /** The rate limit; empty if it was refused. */
+    private Optional<Submission> admit(Submission submission) {
+        OptionalLong waitNanos = parts.limit().tryTake();
         if (waitNanos.isPresent()) {
             meters.rateLimited(1);
-            return refuse(submission, new Outcome.RateLimited(wholeSeconds(waitNanos.getAsLong())));
+            submission.answer().accept(new Outcome.RateLimited(wholeSeconds(waitNanos.getAsLong())));
+            return Optional.empty();
         }
         meters.ingest.increment();
-        ParsedCertificate parsed;
+        return Optional.of(submission);
+    }
+
+    /** All that is pure; empty if it was refused, and answered. */
+    private Optional<Candidate> check(Submission submission) {
         try {
-            parsed = CertificateReader.parse(submission.body());
-        } catch (MalformedCertificate e) {
-            return refuseMalformed(submission, e);
+            return Optional.of(checked(submission));
+        } catch (Refused refused) {
+            submission.answer().accept(refused.outcome);
+        } catch (RuntimeException e) {
+            log.broken(e);
+            meters.internalError();
+            submission.answer().accept(new Outcome.Broken());
         }
-        Optional<KeyId> key = signatures.verify(CanonicalForm.of(parsed.signed()), parsed.sig());
-        if (key.isEmpty()) {
-            meters.signatureErrors.increment();
-            meters.rejected(RejectReason.SIGNATURE);
-            log.badSignature(parsed.signed().pcsId());
-            return refuse(submission, new Outcome.BadSignature());
-        }
-        Certificate certificate;
+        return Optional.empty();
+    }
+
+    /** Parse, signature, the other rules, and what would be decided. */
+    private Candidate checked(Submission submission) throws Refused {
         try {
-            certificate = parsed.check(clock.instant(), maxClockSkew);
+            ParsedCertificate parsed = CertificateReader.parse(submission.body());
+            KeyId key = parts.signatures()
+                    .verify(CanonicalForm.of(parsed.signed()), parsed.sig())
+                    .orElseThrow(() -> badSignature(parsed));
+            Certificate certificate = parsed.check(parts.clock().instant(), parts.maxClockSkew());
+            long arrivalMillis = parts.clock().millis();
+            return new Candidate(
+                    submission, key.text(), arrivalMillis, parts.rules().decide(certificate, arrivalMillis));
         } catch (MalformedCertificate e) {
-            return refuseMalformed(submission, e);
+            throw malformed(String.valueOf(e.getMessage()));
         }
-        long arrivalMillis = clock.millis();
-        return Optional.of(
-                new Candidate(submission, key.get().text(), arrivalMillis, rules.decide(certificate, arrivalMillis)));
+    }
+
+    private Refused badSignature(ParsedCertificate parsed) {
+        meters.signatureErrors.increment();
+        meters.rejected(RejectReason.SIGNATURE);
+        log.badSignature(parsed.signed().pcsId());
+        return new Refused(new Outcome.BadSignature());
+    }
+
+    private Refused malformed(String error) {
+        meters.rejected(error.startsWith("timestamp in future") ? RejectReason.CLOCK : RejectReason.MALFORMED);
+        return new Refused(new Outcome.Malformed(error));
     }
 
     /** Registers the id; empty if it is in flight already, or there is no room for it. */
@@ -127,16 +129,27 @@ final class IngestPipeline implements Ingest {
                 return join.flight();
             }
             case SHARES -> {}
-            case STORE_IS_DOWN ->
+            case LEFT_WAITING ->
                 join.flight().ifPresent(flight -> endings.answerWaiting(candidate, flight, failures.storeDown()));
             case FULL -> endings.answerError(candidate, failures.overloaded());
         }
         return Optional.empty();
     }
 
-    /** Decided before? If the store can't say, the submission is logged all the same: a failed read is never a miss, nor a hit. */
+    /** Decided before? */
     private void lookUpThenLog(List<Flight> opened) {
-        store.get(opened.stream().map(Flight::id).toList()).whenComplete((standing, failure) -> {
+        try {
+            store.get(opened.stream().map(Flight::id).toList())
+                    .whenComplete((standing, failure) -> logUnknown(opened, standing, failure));
+        } catch (RuntimeException e) {
+            logUnknown(opened, null, e); // a store that throws instead of failing its stage
+        }
+    }
+
+    /** If the store can't say, the submissions are logged all the same: a failed read is never a miss, nor a hit. */
+    private void logUnknown(
+            List<Flight> opened, @Nullable List<Optional<Recorded>> standing, @Nullable Throwable failure) {
+        try {
             if (standing == null) {
                 log.storeFailed(failure);
                 append(opened);
@@ -147,23 +160,41 @@ final class IngestPipeline implements Ingest {
                 Flight flight = opened.get(i);
                 standing.get(i).ifPresentOrElse(recorded -> endings.known(flight, recorded), () -> unknown.add(flight));
             }
-            if (!unknown.isEmpty()) {
-                append(unknown);
-            }
-        });
-    }
-
-    /** Into the log; once on disk, the flights are with the recorder. */
-    private void append(List<Flight> unknown) {
-        boolean room = store.hasRoomFor(inbox.lowWater().pending() + unknown.size());
-        if (!room || !inbox.append(unknown, this::appendFailed)) {
-            unknown.forEach(flight -> endings.failed(flight, failures.overloaded()));
+            append(unknown);
+        } catch (RuntimeException e) { // a stage would swallow it
+            log.broken(e);
+            opened.forEach(flight -> endings.failed(flight, new Outcome.Broken()));
         }
     }
 
-    private void appendFailed(List<Flight> failed, IOException cause) {
+    /** Into the log, in parts that can share a force; once on disk, the flights are with the recorder. */
+    private void append(List<Flight> unknown) {
+        List<Flight> part = new ArrayList<>();
+        long bytes = 0;
+        for (Flight flight : unknown) {
+            if (bytes + flight.bodyBytes() > MAX_APPEND_BYTES && !part.isEmpty()) {
+                appendPart(part);
+                part = new ArrayList<>();
+                bytes = 0;
+            }
+            part.add(flight);
+            bytes += flight.bodyBytes();
+        }
+        if (!part.isEmpty()) {
+            appendPart(part);
+        }
+    }
+
+    private void appendPart(List<Flight> part) {
+        boolean room = store.hasRoomFor(inbox.lowWater().pending() + part.size());
+        if (!room || !inbox.append(part, this::appendFailed)) {
+            part.forEach(flight -> endings.failed(flight, failures.overloaded()));
+        }
+    }
+
+    private void appendFailed(List<Flight> part, IOException cause) {
         Outcome error = failures.ofLog(cause);
-        failed.forEach(flight -> endings.failed(flight, error));
+        part.forEach(flight -> endings.failed(flight, error));
     }
 
     @Override
@@ -172,31 +203,30 @@ final class IngestPipeline implements Ingest {
         store.get(List.of(id)).whenComplete((standing, failure) -> answer.accept(lookUpAnswer(standing, inFlight)));
     }
 
-    private static LookUp lookUpAnswer(@Nullable List<Optional<Recorded>> standing, boolean inFlight) {
+    private LookUp lookUpAnswer(@Nullable List<Optional<Recorded>> standing, boolean inFlight) {
         if (standing == null) {
-            return new LookUp.Unavailable(Outcome.Cause.STORE, 2);
+            return failures.storeDownForLookUp();
         }
-        Optional<Recorded> recorded = standing.get(0);
-        if (recorded.isPresent()) {
-            return new LookUp.Found(recorded.get().status(), recorded.get().body());
-        }
-        return inFlight ? new LookUp.Unavailable(Outcome.Cause.UNDECIDED, 1) : new LookUp.Unknown();
-    }
-
-    private Optional<Candidate> refuseMalformed(Submission submission, MalformedCertificate e) {
-        String error = String.valueOf(e.getMessage());
-        meters.rejected(error.startsWith("timestamp in future") ? RejectReason.CLOCK : RejectReason.MALFORMED);
-        return refuse(submission, new Outcome.Malformed(error));
-    }
-
-    private static Optional<Candidate> refuse(Submission submission, Outcome outcome) {
-        submission.answer().accept(outcome);
-        return Optional.empty();
+        return standing.get(0)
+                .<LookUp>map(recorded -> new LookUp.Found(recorded.status(), recorded.body()))
+                .orElseGet(() -> inFlight ? failures.undecided() : new LookUp.Unknown());
     }
 
     /** Rounded up, but for less than a millisecond, which no client's clock tells apart. */
     private static long wholeSeconds(long nanos) {
         long millis = TimeUnit.NANOSECONDS.toMillis(nanos);
         return Math.max(1, (millis + 999) / 1000);
+    }
+
+    /** Ends the checks of a submission; a stranger can cause it at will, so it has no stack trace. */
+    private static final class Refused extends Exception {
+        private static final long serialVersionUID = 1;
+
+        private final transient Outcome outcome;
+
+        Refused(Outcome outcome) {
+            super(null, null, false, false);
+            this.outcome = outcome;
+        }
     }
 }

@@ -6,13 +6,11 @@ import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.SignatureCheck;
-import dev.flk.wal.FileOps;
-import dev.flk.wal.Log;
-import dev.flk.wal.LogOptions;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -21,23 +19,21 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /**
- * The ingest of a running backend: the pipeline with its log, its recorder's thread and its backlog's timer. The log is opened and
- * read before the first submission is taken; {@link #close} finishes what is under way and leaves the store complete.
+ * The ingest of a running backend: the pipeline with its inbox, its recorder's thread and its backlog's timer. The log is read
+ * before the first submission is taken; {@link #close} finishes what is under way and leaves the store complete.
  */
 public final class IngestService implements Ingest, AutoCloseable {
     private static final int MAX_FLIGHTS = 200_000;
     private static final int MAX_EVIDENCE = 100_000;
     private static final long BACKLOG_MILLIS = 250;
 
-    private final Log log;
-    private final DedupStore store;
+    private final Parts parts;
+    private final Inbox inbox;
     private final IngestPipeline pipeline;
-    private final LowWater lowWater;
-    private final Backlog backlog;
-    private final ForcedGroups groups;
+    private final Recorder recorder;
+    private final Backlog backlog = new Backlog();
     private final Thread recorderThread;
     private final ScheduledExecutorService backlogTimer;
-    private final InstantSource clock;
 
     /**
      * What ingest works with; the store stays its owner's.
@@ -50,71 +46,49 @@ public final class IngestService implements Ingest, AutoCloseable {
             Rules rules,
             Duration maxClockSkew,
             InstantSource clock,
-            FileOps files,
             DedupStore store,
             Meters meters) {}
 
-    private IngestService(
-            Log log,
-            Parts parts,
-            LowWater lowWater,
-            ForcedGroups groups,
-            OutcomeLog lines,
-            Inbox inbox,
-            Evidence evidence) {
+    private IngestService(Inbox inbox, Parts parts, Evidence evidence) {
         Failures failures = new Failures();
+        OutcomeLog lines = new OutcomeLog();
         Flights flights = new Flights(MAX_FLIGHTS);
-        Endings endings = new Endings(flights, lowWater, evidence, failures, parts.meters(), lines);
-        this.backlog = new Backlog();
-        Recorder recorder =
-                new Recorder(parts.store(), inbox, endings, backlog, failures, lines, parts.clock(), groups);
-        this.log = log;
-        this.store = parts.store();
-        this.lowWater = lowWater;
-        this.groups = groups;
-        this.clock = parts.clock();
-        this.pipeline = new IngestPipeline(
-                parts.limit(),
-                parts.signatures(),
-                parts.rules(),
-                parts.maxClockSkew(),
-                parts.clock(),
-                flights,
-                parts.store(),
-                inbox,
-                endings,
-                failures,
-                parts.meters(),
-                lines);
+        Endings endings = new Endings(flights, inbox.lowWater(), evidence, parts.meters(), lines);
+        this.parts = parts;
+        this.inbox = inbox;
+        this.recorder = new Recorder(parts.store(), inbox, endings, backlog, failures, lines, parts.clock());
+        this.pipeline = new IngestPipeline(parts, flights, inbox, endings, failures, lines);
         this.recorderThread = new Thread(recorder::run, "ingest-recorder");
         this.backlogTimer = Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "ingest-backlog"));
     }
 
     /**
-     * Opens the log, brings the store to its end, and starts.
+     * Brings the store to the end of the log. Nothing runs yet: {@link #start} does that, or a simulation takes the steps.
      *
-     * @param options of the inbox log; its context is that of {@code parts.rules()}
-     * @throws IOException if the log is in use, damaged or can't be read or written
+     * @param inbox opened, not started; owned from now on
+     * @throws IOException if the log can't be read or written, or something is missing in it
      * @throws dev.flk.backend.dedup.StoreUnavailableException if the store fails
      */
-    public static IngestService start(LogOptions options, Parts parts) throws IOException {
-        ForcedGroups groups = new ForcedGroups();
-        OutcomeLog lines = new OutcomeLog();
-        Log log = Log.start(parts.files(), options, new LogEvents(groups, parts.meters(), lines));
-        try {
-            LowWater lowWater = new LowWater(log.forcedEnd() - 1);
-            Inbox inbox = new Inbox(log, lowWater, groups);
-            Evidence evidence = new Evidence(inbox, new Failures(), parts.clock(), MAX_EVIDENCE);
-            new Replay(log, parts.store(), parts.clock()).run(evidence::known);
-            IngestService service = new IngestService(log, parts, lowWater, groups, lines, inbox, evidence);
-            service.recorderThread.start();
-            Future<?> unused = service.backlogTimer.scheduleWithFixedDelay(
-                    () -> service.backlog.step(groups::again), BACKLOG_MILLIS, BACKLOG_MILLIS, TimeUnit.MILLISECONDS);
-            return service;
-        } catch (IOException | RuntimeException e) {
-            log.close();
-            throw e;
-        }
+    public static IngestService open(Inbox inbox, Parts parts) throws IOException {
+        Evidence evidence = new Evidence(inbox, parts.store(), new Failures(), parts.clock(), MAX_EVIDENCE);
+        new Replay(inbox, parts.store(), parts.clock()).run(evidence::known);
+        return new IngestService(inbox, parts, evidence);
+    }
+
+    /** Starts the threads. */
+    public void start() {
+        inbox.start();
+        recorderThread.start();
+        Future<?> unused = backlogTimer.scheduleWithFixedDelay(
+                () -> backlog.step(inbox.groups()), BACKLOG_MILLIS, BACKLOG_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    /** One step of each of the background's, for a simulation; false if there was nothing to do. */
+    boolean step() {
+        boolean written = inbox.step();
+        boolean recorded = recorder.step();
+        boolean again = backlog.step(inbox.groups());
+        return written || recorded || again;
     }
 
     @Override
@@ -127,15 +101,23 @@ public final class IngestService implements Ingest, AutoCloseable {
         pipeline.lookUp(id, answer);
     }
 
-    /** Certificates in the log that are not decided and recorded. */
+    /** Records in the log that are not finished: submissions that are not decided and recorded, mostly. */
     public long pending() {
-        return lowWater.pending();
+        return inbox.lowWater().pending();
     }
 
     /** The age of the oldest of them in seconds; 0 if there is none. */
     public double oldestPendingSeconds() {
-        OptionalLong arrival = lowWater.oldestArrivalMillis();
-        return arrival.isEmpty() ? 0 : Math.max(0, clock.millis() - arrival.getAsLong()) / 1000.0;
+        OptionalLong arrival = inbox.lowWater().oldestArrivalMillis();
+        return arrival.isEmpty() ? 0 : Math.max(0, parts.clock().millis() - arrival.getAsLong()) / 1000.0;
+    }
+
+    /** Why submissions can't be logged; empty while they can. */
+    public Optional<String> trouble() {
+        if (!inbox.isWriting()) {
+            return Optional.of("the writer has ended");
+        }
+        return recorderThread.isAlive() ? Optional.empty() : Optional.of("the recorder has ended");
     }
 
     /** Finishes what is queued, records it, and closes the log. What arrives later is refused. */
@@ -143,11 +125,11 @@ public final class IngestService implements Ingest, AutoCloseable {
     public void close() throws IOException {
         backlogTimer.shutdown();
         try {
-            log.close();
+            inbox.close();
         } finally {
-            groups.end();
+            inbox.groups().end();
             joinRecorder();
-            store.putIfAbsent(List.of(), lowWater.mark());
+            parts.store().putIfAbsent(List.of(), inbox.lowWater().mark());
         }
     }
 

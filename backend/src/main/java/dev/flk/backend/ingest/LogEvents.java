@@ -13,12 +13,10 @@ final class LogEvents implements LogListener {
 
     private final ForcedGroups groups;
     private final Meters meters;
-    private final OutcomeLog log;
 
-    LogEvents(ForcedGroups groups, Meters meters, OutcomeLog log) {
+    LogEvents(ForcedGroups groups, Meters meters) {
         this.groups = groups;
         this.meters = meters;
-        this.log = log;
     }
 
     @Override
@@ -28,7 +26,7 @@ final class LogEvents implements LogListener {
 
     @Override
     public void failed(IOException cause) {
-        log.logFailed(cause);
+        LOG.error("WAL append error: {}", cause.getMessage());
     }
 
     @Override

@@ -4,10 +4,7 @@ package dev.flk.backend.ingest;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.certificate.PcsId;
 import dev.flk.verification.Verdict;
-import io.github.bucket4j.Bucket;
-import java.time.Duration;
 import java.util.Locale;
-import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -18,13 +15,10 @@ import org.slf4j.LoggerFactory;
  */
 final class OutcomeLog {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
-    private static final int STRANGERS_LINES = 20;
-    private static final Duration STRANGERS_REFILL = Duration.ofSeconds(20);
 
-    private final Bucket strangersLines = Bucket.builder()
-            .addLimit(limit -> limit.capacity(STRANGERS_LINES).refillGreedy(STRANGERS_LINES, STRANGERS_REFILL))
-            .build();
-    private final AtomicLong leftOut = new AtomicLong();
+    private final LimitedLines badSignatures = new LimitedLines();
+    private final LimitedLines storeFailures = new LimitedLines();
+    private final LimitedLines ownFaults = new LimitedLines();
 
     void decided(Decision decision) {
         decision.verdict().match(new Verdict.Cases<Void>() {
@@ -77,27 +71,26 @@ final class OutcomeLog {
     }
 
     void badSignature(String claimedId) {
-        if (strangersLines.tryConsume(1)) {
-            long more = leftOut.getAndSet(0);
-            LOG.error(
-                    "Signature verification failed for {}{}",
-                    PcsId.isHex64(claimedId) ? claimedId : "a certificate whose pcs_id is no id",
-                    more == 0 ? "" : " (" + more + " more like it were not logged)");
-        } else {
-            leftOut.incrementAndGet();
-        }
+        badSignatures
+                .next()
+                .ifPresent(leftOut -> LOG.error(
+                        "Signature verification failed for {}{}",
+                        PcsId.isHex64(claimedId) ? claimedId : "a certificate whose pcs_id is no id",
+                        LimitedLines.suffix(leftOut)));
     }
 
+    /** Ours to mend: something threw that should not. */
     void broken(RuntimeException e) {
-        LOG.error("verification error", e);
-    }
-
-    void logFailed(Exception cause) {
-        LOG.error("WAL append error: {}", cause.getMessage());
+        ownFaults.next().ifPresent(leftOut -> LOG.error("verification error{}", LimitedLines.suffix(leftOut), e));
     }
 
     void storeFailed(@Nullable Throwable cause) {
-        LOG.error("dedup store error: {}", cause == null ? "no answer" : cause.getMessage());
+        storeFailures
+                .next()
+                .ifPresent(leftOut -> LOG.error(
+                        "dedup store error: {}{}",
+                        cause == null ? "no answer" : cause.getMessage(),
+                        LimitedLines.suffix(leftOut)));
     }
 
     void overruled(Recorded ours, Recorded standing) {

@@ -4,16 +4,12 @@ package dev.flk.backend.ingest;
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.wal.Entry;
-import java.io.IOException;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/**
- * The step after the force: one put-if-absent for the group that shared it, then the answers. {@link #step} is what a thread loops
- * over.
- */
+/** The step after the force: one put-if-absent for the group that shared it, then the answers. A thread loops over {@link #step}. */
 final class Recorder {
     private final DedupStore store;
     private final Inbox inbox;
@@ -22,7 +18,6 @@ final class Recorder {
     private final Failures failures;
     private final OutcomeLog log;
     private final InstantSource clock;
-    private final ForcedGroups groups;
 
     Recorder(
             DedupStore store,
@@ -31,8 +26,7 @@ final class Recorder {
             Backlog backlog,
             Failures failures,
             OutcomeLog log,
-            InstantSource clock,
-            ForcedGroups groups) {
+            InstantSource clock) {
         this.store = store;
         this.inbox = inbox;
         this.endings = endings;
@@ -40,23 +34,38 @@ final class Recorder {
         this.failures = failures;
         this.log = log;
         this.clock = clock;
-        this.groups = groups;
     }
 
     /** Records one group if there is one; false if there was nothing to do. */
     boolean step() {
-        List<Flight> group = groups.poll();
+        ForcedGroups.Group group = inbox.groups().poll();
         if (group == null) {
             return false;
         }
-        put(group);
+        record(group);
         return true;
     }
 
     /** Loops over the step until the groups end. */
     void run() {
-        for (List<Flight> group = groups.take(); !group.isEmpty(); group = groups.take()) {
-            put(group);
+        for (ForcedGroups.Group group = inbox.groups().take();
+                group != null;
+                group = inbox.groups().take()) {
+            record(group);
+        }
+    }
+
+    private void record(ForcedGroups.Group group) {
+        guarded(() -> put(group.flights()));
+        group.others().forEach(this::guarded);
+    }
+
+    /** What throws here must not end the thread that everybody's answers depend on. */
+    private void guarded(Runnable step) {
+        try {
+            step.run();
+        } catch (RuntimeException e) {
+            log.broken(e);
         }
     }
 
@@ -73,53 +82,58 @@ final class Recorder {
         if (recordable.isEmpty()) {
             return;
         }
-        store.putIfAbsent(
-                        recordable.stream().map(Flight::outcome).toList(),
-                        inbox.lowWater().mark())
-                .whenComplete((standing, failure) -> {
-                    try {
-                        settle(recordable, standing, failure);
-                    } catch (RuntimeException e) {
-                        log.broken(e); // a stage would swallow it
-                    }
-                });
+        try {
+            store.putIfAbsent(
+                            recordable.stream().map(Flight::outcome).toList(),
+                            inbox.lowWater().mark())
+                    .whenComplete((standing, failure) -> settle(recordable, standing, failure));
+        } catch (RuntimeException e) {
+            settle(recordable, null, e); // a store that throws instead of failing its stage
+        }
     }
 
     private void settle(List<Flight> group, @Nullable List<Recorded> standing, @Nullable Throwable failure) {
         if (standing == null) {
             log.storeFailed(failure);
             Outcome down = failures.storeDown();
-            for (Flight flight : group) {
-                backlog.add(flight);
-                endings.leftWaiting(flight, down);
-            }
+            group.forEach(flight -> guarded(() -> leaveWaiting(flight, down)));
             return;
         }
         for (int i = 0; i < group.size(); i++) {
             Flight flight = group.get(i);
-            if (standing.get(i).equals(flight.outcome())) {
-                endings.recorded(flight);
-            } else {
-                keepOverruling(flight, standing.get(i));
-            }
+            Recorded winner = standing.get(i);
+            guarded(() -> {
+                if (winner.equals(flight.outcome())) {
+                    endings.recorded(flight);
+                } else {
+                    keepOverruling(flight, winner);
+                }
+            });
         }
     }
 
     /** Another was first: that is logged before anyone is told, so that a start asserts it and not ours. */
-    private void keepOverruling(Flight flight, Recorded standing) {
-        log.overruled(flight.outcome(), standing);
-        Entry entry = new Entry(RecordKind.OVERRULED, flight.opener().keyId(), clock.millis(), standing.encode());
+    private void keepOverruling(Flight flight, Recorded winner) {
+        log.overruled(flight.outcome(), winner);
         boolean taken = inbox.append(
-                entry,
-                () -> endings.overruled(flight, standing),
-                (IOException cause) -> waitOn(flight, failures.ofLog(cause)));
+                new Entry(
+                        RecordKind.OVERRULED,
+                        flight.keyId(),
+                        clock.millis(),
+                        new Overruled(flight.sequence(), winner).encode()),
+                finish -> {
+                    finish.run();
+                    endings.overruled(flight, winner);
+                },
+                cause -> leaveWaiting(flight, failures.ofLog(cause)));
         if (!taken) {
-            waitOn(flight, failures.overloaded());
+            leaveWaiting(flight, failures.overloaded());
         }
     }
 
-    private void waitOn(Flight flight, Outcome error) {
-        backlog.add(flight);
+    /** Those who wait are told first: once it is in the backlog, the flight may end at any moment. */
+    private void leaveWaiting(Flight flight, Outcome error) {
         endings.leftWaiting(flight, error);
+        backlog.add(flight);
     }
 }

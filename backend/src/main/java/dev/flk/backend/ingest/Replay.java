@@ -10,23 +10,22 @@ import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.KeyId;
-import dev.flk.wal.Append;
 import dev.flk.wal.Entry;
-import dev.flk.wal.Log;
 import dev.flk.wal.LogReader;
 import dev.flk.wal.LogRecord;
-import dev.flk.wal.OnDamage;
 import java.io.IOException;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,21 +38,25 @@ final class Replay {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
     private static final int BATCH = 512;
 
-    private final Log log;
+    private final Inbox inbox;
     private final DedupStore store;
     private final InstantSource clock;
     private final Map<String, Rules> rulesByContext = new HashMap<>();
-    private final Map<PcsId, Recorded> overruled = new HashMap<>();
+
+    /** Sequences of submissions that lost: never asserted, even when what won has expired. */
+    private final Set<Long> overruled = new HashSet<>();
 
     /** Waits to be asserted: no two of the same id. */
-    private final List<Recorded> inOrder = new ArrayList<>();
+    private final List<Submitted> inOrder = new ArrayList<>();
 
     private final Set<PcsId> ids = new HashSet<>();
     private long asserted;
     private long completeUpTo;
 
-    Replay(Log log, DedupStore store, InstantSource clock) {
-        this.log = log;
+    private record Submitted(long sequence, Recorded outcome) {}
+
+    Replay(Inbox inbox, DedupStore store, InstantSource clock) {
+        this.inbox = inbox;
         this.store = store;
         this.clock = clock;
     }
@@ -70,7 +73,7 @@ final class Replay {
      * @throws StoreUnavailableException if the store fails
      */
     void run(EvidenceSeen evidence) throws IOException {
-        long last = log.forcedEnd() - 1;
+        long last = inbox.last();
         OptionalLong position = store.position();
         if (position.isPresent() && position.getAsLong() > last) {
             LOG.error(
@@ -82,8 +85,8 @@ final class Replay {
         long from = Math.min(position.orElse(0), last) + 1;
         completeUpTo = from - 1;
         store.resetPosition(completeUpTo);
-        readOverruled(from);
-        try (LogReader reader = log.read(from, OnDamage.STOP)) {
+        readOverruled(from, position.isPresent());
+        try (LogReader reader = inbox.read(from)) {
             for (LogRecord record = reader.next(); record != null; record = reader.next()) {
                 switch (record.kind()) {
                     case RecordKind.SUBMISSION -> submission(record);
@@ -101,38 +104,54 @@ final class Replay {
         LOG.info("log read: {} records behind what the store knew, {} outcomes asserted", last - from + 1, asserted);
     }
 
-    private void readOverruled(long from) throws IOException {
-        List<Recorded> standing = new ArrayList<>();
-        try (LogReader reader = log.read(from, OnDamage.STOP)) {
-            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
+    /** An undecided record that is not there any more must not be passed over in silence. */
+    private static void requireBeginning(LogRecord first, long from) throws IOException {
+        if (first.sequence() > from) {
+            throw new IOException("the log begins with record " + first.sequence() + " in segment "
+                    + first.position().segment() + ", and the store lacks what was decided from record " + from
+                    + " on: put the segments back that were moved away");
+        }
+    }
+
+    private void readOverruled(long from, boolean complete) throws IOException {
+        Map<PcsId, Recorded> standing = new LinkedHashMap<>();
+        try (LogReader reader = inbox.read(from)) {
+            LogRecord record = reader.next();
+            if (record != null && complete) {
+                requireBeginning(record, from);
+            }
+            for (; record != null; record = reader.next()) {
                 if (record.kind() == RecordKind.OVERRULED) {
-                    Recorded recorded = Recorded.decode(record.body());
-                    if (!recorded.isExpired(clock.millis()) && overruled.put(recorded.id(), recorded) == null) {
-                        standing.add(recorded);
+                    Overruled lost = Overruled.decode(record.body());
+                    overruled.add(lost.sequence());
+                    if (!lost.standing().isExpired(clock.millis())) {
+                        standing.putIfAbsent(lost.standing().id(), lost.standing());
                     }
                 }
             }
         }
-        for (int at = 0; at < standing.size(); at += BATCH) {
-            put(standing.subList(at, Math.min(standing.size(), at + BATCH)));
+        List<Recorded> winners = List.copyOf(standing.values());
+        for (int at = 0; at < winners.size(); at += BATCH) {
+            put(winners.subList(at, Math.min(winners.size(), at + BATCH)));
         }
     }
 
     private void submission(LogRecord record) throws IOException {
         Recorded outcome = decide(record).recorded();
-        if (outcome.isExpired(clock.millis())) {
+        if (outcome.isExpired(clock.millis()) || overruled.contains(record.sequence())) {
             return;
         }
         if (ids.contains(outcome.id()) || inOrder.size() >= BATCH) {
             flush(record.sequence() - 1);
         }
         ids.add(outcome.id());
-        inOrder.add(outcome);
+        inOrder.add(new Submitted(record.sequence(), outcome));
     }
 
     private void evidence(LogRecord record, EvidenceSeen evidence) throws IOException {
         Recorded undecided = decide(record).recorded();
         evidence.seen(undecided.id(), undecided.digest(), undecided.expiresAtMillis());
+        boolean unused = now(store.noteEvidence(undecided.id(), undecided.digest(), undecided.expiresAtMillis()));
     }
 
     private Decision decide(LogRecord record) throws IOException {
@@ -149,12 +168,11 @@ final class Replay {
     }
 
     private void flush(long endOfBatch) throws IOException {
-        List<Recorded> standing = put(inOrder);
+        List<Recorded> standing = put(inOrder.stream().map(Submitted::outcome).toList());
         for (int i = 0; i < inOrder.size(); i++) {
-            Recorded ours = inOrder.get(i);
-            Recorded winner = standing.get(i);
-            if (!winner.equals(ours) && !winner.equals(overruled.get(ours.id()))) {
-                keepOverruling(winner);
+            Submitted ours = inOrder.get(i);
+            if (!standing.get(i).equals(ours.outcome())) {
+                keepOverruling(new Overruled(ours.sequence(), standing.get(i)));
             }
         }
         asserted += inOrder.size();
@@ -165,42 +183,37 @@ final class Replay {
 
     /** The position that goes with a batch is what was complete before it. */
     private List<Recorded> put(List<Recorded> outcomes) {
+        return now(store.putIfAbsent(outcomes, completeUpTo));
+    }
+
+    private static <T> T now(CompletionStage<T> stage) {
         try {
-            return store.putIfAbsent(outcomes, completeUpTo)
-                    .toCompletableFuture()
-                    .join();
+            return stage.toCompletableFuture().join();
         } catch (CompletionException e) {
             throw e.getCause() instanceof StoreUnavailableException unavailable ? unavailable : e;
         }
     }
 
-    private void keepOverruling(Recorded winner) throws IOException {
+    /** The log's writer is not started yet: its steps are taken here. */
+    private void keepOverruling(Overruled lost) throws IOException {
         CompletableFuture<Void> end = new CompletableFuture<>();
-        Entry entry = new Entry(RecordKind.OVERRULED, KeyId.NONE.text(), clock.millis(), winner.encode());
-        boolean taken = log.append(new Append() {
-            @Override
-            public List<Entry> entries() {
-                return List.of(entry);
+        boolean taken = inbox.append(
+                new Entry(RecordKind.OVERRULED, KeyId.NONE.text(), clock.millis(), lost.encode()),
+                finish -> {
+                    finish.run();
+                    end.complete(null);
+                },
+                end::completeExceptionally);
+        while (taken && inbox.step()) {
+            for (ForcedGroups.Group group = inbox.groups().poll();
+                    group != null;
+                    group = inbox.groups().poll()) {
+                group.others().forEach(Runnable::run);
             }
-
-            @Override
-            public void forced(long firstSequence) {
-                end.complete(null);
-            }
-
-            @Override
-            public void failed(IOException cause) {
-                end.completeExceptionally(cause);
-            }
-        });
-        try {
-            if (!taken) {
-                throw new IOException("the log takes nothing, though nothing is queued");
-            }
-            end.join();
-        } catch (CompletionException e) {
-            throw new IOException("an overruled outcome could not be logged", e.getCause());
         }
-        overruled.put(winner.id(), winner);
+        if (!end.isDone() || end.isCompletedExceptionally()) {
+            throw new IOException("the outcome that overruled record " + lost.sequence() + " could not be logged");
+        }
+        overruled.add(lost.sequence());
     }
 }

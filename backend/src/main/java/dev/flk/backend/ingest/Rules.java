@@ -3,13 +3,12 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.canonical.CanonicalForm;
+import dev.flk.canonical.Sha256;
 import dev.flk.certificate.Certificate;
 import dev.flk.verification.OutcomeBody;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verifier;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.HexFormat;
 
@@ -66,11 +65,7 @@ public final class Rules {
     }
 
     private static String signedDigest(Certificate certificate) {
-        try {
-            byte[] sha256 = MessageDigest.getInstance("SHA-256").digest(CanonicalForm.of(certificate.signed()));
-            return HexFormat.of().formatHex(sha256, 0, SIGNED_DIGEST_BYTES);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
+        byte[] sha256 = Sha256.of(CanonicalForm.of(certificate.signed()));
+        return HexFormat.of().formatHex(sha256, 0, SIGNED_DIGEST_BYTES);
     }
 }

@@ -18,6 +18,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * Every metric of the backend, each family exposed from the moment of construction. Each instance has a registry of its
  * own. Safe for any thread.
+ *
+ * <p>What was admitted is accounted for: once nothing is under way, {@code flk_ingest_total} is the sum of {@code flk_accepted},
+ * {@code flk_escalated}, {@code flk_dedup_hits}, {@code flk_wal_errors}, {@code flk_internal_errors_total},
+ * {@code flk_rejected_total} of the reasons malformed, clock and signature, and {@code flk_unavailable_total} of all causes but
+ * starting, less {@code flk_decided_late_total}.
  */
 public final class Meters {
     /** From a fast local disk to one that is failing. */
@@ -55,8 +60,9 @@ public final class Meters {
     public final BareCounter signatureErrors =
             bare("flk_signature_errors", "Submissions with a bad or missing signature.");
 
-    /** Submissions answered 500. */
-    public final BareCounter walErrors = bare("flk_wal_errors", "Submissions that could not be written to the log.");
+    /** Submissions that a failing or full disk kept out of the log. */
+    public final BareCounter walErrors =
+            bare("flk_wal_errors", "Submissions that a failing or full disk kept out of the log.");
 
     /** How long the force of one group took. */
     public final Timing walFsync =
@@ -95,8 +101,16 @@ public final class Meters {
     private final Counter conflicts = Counter.build(
                     "flk_conflicts_total", "Submissions with other content than the one decided under their id.")
             .register(registry);
-    private final Counter unavailable = Counter.build("flk_unavailable_total", "Submissions answered 503, by cause.")
+    private final Counter unavailable = Counter.build(
+                    "flk_unavailable_total",
+                    "Submissions answered 503, by cause; not those that the log met a full disk with.")
             .labelNames("cause")
+            .register(registry);
+    private final Counter decidedLate = Counter.build(
+                    "flk_decided_late_total", "Submissions decided after they were answered 503.")
+            .register(registry);
+    private final Counter internalErrors = Counter.build(
+                    "flk_internal_errors_total", "Submissions answered 500 through a fault of the program.")
             .register(registry);
     private final Counter overruled = Counter.build(
                     "flk_overruled_total", "Logged submissions for which another outcome was recorded first.")
@@ -130,12 +144,22 @@ public final class Meters {
         rateLimited.inc((double) n);
     }
 
-    /** Counts a submission answered 503, by its error text. */
+    /** Counts a submission answered 503, but for a full disk that the log met, by its error text. */
     public void unavailable(String cause) {
         unavailable.labels(cause).inc();
     }
 
-    /** Counts an answered outcome that another one took the place of. */
+    /** Counts a submission that was answered 503 and is decided now. */
+    public void decidedLate() {
+        decidedLate.inc();
+    }
+
+    /** Counts a submission answered with 500 through a fault of ours. */
+    public void internalError() {
+        internalErrors.inc();
+    }
+
+    /** Counts a logged submission for which another outcome stands. */
     public void overruled() {
         overruled.inc();
     }

@@ -4,6 +4,7 @@ package dev.flk.backend.ingest;
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.io.IOException;
 import java.util.List;
@@ -64,6 +65,16 @@ final class FaultyStore implements DedupStore {
         }
         CompletionStage<List<Recorded>> done = store.putIfAbsent(decisions, completeUpTo);
         return writesTimeOutWithEffect ? failed() : done;
+    }
+
+    @Override
+    public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
+        return readsFail ? failed() : store.knowsEvidence(id, digest);
+    }
+
+    @Override
+    public CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
+        return writesFail ? failed() : store.noteEvidence(id, digest, expiresAtMillis);
     }
 
     @Override

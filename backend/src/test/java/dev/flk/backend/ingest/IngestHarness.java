@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.limit.RateLimit;
@@ -22,7 +24,9 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
 
 /** A whole ingest on a directory: real log, real store, a clock given in. */
 final class IngestHarness implements AutoCloseable {
@@ -49,18 +53,31 @@ final class IngestHarness implements AutoCloseable {
     IngestHarness(Path directory, Clock clock, Policy policy, DedupStore dedup, int burst) throws IOException {
         store = new FaultyStore(dedup);
         Rules rules = new Rules(policy, TTL);
-        ingest = IngestService.start(
+        Inbox inbox = Inbox.open(
                 LogOptions.of(directory, "inbox", rules.context())
                         .with(LogSizes.usual().withFillAhead(0)),
-                new IngestService.Parts(
-                        new RateLimit(BigDecimal.ONE, burst, () -> 0),
-                        SignatureCheck.hmac(List.of(Pcs.KEY)),
-                        rules,
-                        Duration.ofMinutes(5),
-                        () -> Instant.ofEpochMilli(clock.millis),
-                        files,
-                        store,
-                        meters));
+                files,
+                () -> Instant.ofEpochMilli(clock.millis),
+                System::nanoTime,
+                new Random(),
+                meters);
+        try {
+            ingest = IngestService.open(
+                    inbox,
+                    new IngestService.Parts(
+                            new RateLimit(BigDecimal.ONE, burst, () -> 0),
+                            SignatureCheck.hmac(List.of(Pcs.KEY)),
+                            rules,
+                            Duration.ofMinutes(5),
+                            () -> Instant.ofEpochMilli(clock.millis),
+                            store,
+                            meters));
+        } catch (IOException | RuntimeException e) {
+            inbox.close();
+            store.close();
+            throw e;
+        }
+        ingest.start();
     }
 
     Outcome submit(Pcs pcs) {
@@ -119,9 +136,31 @@ final class IngestHarness implements AutoCloseable {
         return records;
     }
 
+    /** What {@link Meters} says of the sum. */
+    private void assertAccountedFor() {
+        double sum = Stream.of(
+                        "flk_accepted",
+                        "flk_escalated",
+                        "flk_dedup_hits",
+                        "flk_wal_errors",
+                        "flk_internal_errors_total",
+                        "flk_rejected_total{reason=\"malformed\",}",
+                        "flk_rejected_total{reason=\"clock\",}",
+                        "flk_rejected_total{reason=\"signature\",}",
+                        "flk_unavailable_total{cause=\"dedup store unavailable\",}",
+                        "flk_unavailable_total{cause=\"disk full\",}",
+                        "flk_unavailable_total{cause=\"overloaded\",}")
+                .mapToDouble(this::metric)
+                .sum();
+        assertThat(sum - metric("flk_decided_late_total"))
+                .as("every admitted submission is accounted for once")
+                .isEqualTo(metric("flk_ingest_total"));
+    }
+
     @Override
     public void close() throws IOException {
         ingest.close();
         store.close();
+        assertAccountedFor();
     }
 }

@@ -238,7 +238,7 @@ final class IngestPipelineTest {
             assertUnavailable(harness.submit(Pcs.number(1).with("budget", "0.9")), Cause.STORE);
             assertThat(harness.lookUp(Pcs.number(1))).isInstanceOf(Ingest.LookUp.Unavailable.class);
             assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e');
-            assertThat(harness.ingest.pending()).isEqualTo(1);
+            await().until(() -> harness.ingest.pending() == 1);
             harness.store.up();
             await().until(() -> harness.ingest.pending() == 0);
             assertThat(harness.metric("flk_accepted")).isEqualTo(1);
@@ -273,8 +273,10 @@ final class IngestPipelineTest {
         }
         List<LogRecord> records = IngestHarness.logged(log());
         assertThat(records).extracting(LogRecord::kind).containsExactly('s', 's', 'o');
-        Recorded standing = Recorded.decode(records.get(2).body());
-        assertThat(standing.expiresAtMillis()).isEqualTo(records.get(0).arrivalMillis() + IngestHarness.TTL.toMillis());
+        Overruled lost = Overruled.decode(records.get(2).body());
+        assertThat(lost.sequence()).isEqualTo(2);
+        assertThat(lost.standing().expiresAtMillis())
+                .isEqualTo(records.get(0).arrivalMillis() + IngestHarness.TTL.toMillis());
     }
 
     @Test

@@ -4,6 +4,7 @@ package dev.flk.backend.dedup.embedded;
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -27,8 +28,8 @@ import org.rocksdb.WriteBatch;
 import org.rocksdb.WriteOptions;
 
 /**
- * Outcomes in RocksDB: key the 32 bytes of the id, value {@link Recorded#encode}; beside them, under a key of one byte, the log
- * position. RocksDB's own log is off: a write is durable once its memtable was flushed. Outcomes and position go into one write
+ * Outcomes in RocksDB: key the 32 bytes of the id, value {@link Recorded#encode}. Beside them, under a key of one byte, the log
+ * position; and under id and content digest, 64 bytes, when a note of evidence ends. RocksDB's own log is off: a write is durable once its memtable was flushed. Outcomes and position go into one write
  * batch of one column family, so that what a crash leaves is always complete up to its position, and a start decides the rest
  * from the inbox log again.
  *
@@ -47,7 +48,8 @@ public final class EmbeddedStore implements DedupStore {
     private final ReentrantReadWriteLock open = new ReentrantReadWriteLock();
 
     private boolean closed;
-    private volatile @Nullable String trouble;
+    private volatile @Nullable String readTrouble;
+    private volatile @Nullable String writeTrouble;
 
     // guarded by this
     private byte[] sweptTo = {};
@@ -83,12 +85,12 @@ public final class EmbeddedStore implements DedupStore {
 
     @Override
     public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
-        return use(() -> read(ids));
+        return use(Kind.READ, () -> read(ids));
     }
 
     @Override
     public synchronized CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
-        return use(() -> {
+        return use(Kind.WRITE, () -> {
             List<Optional<Recorded>> earlier =
                     read(decisions.stream().map(Recorded::id).toList());
             List<Recorded> standing = new ArrayList<>(decisions.size());
@@ -125,17 +127,15 @@ public final class EmbeddedStore implements DedupStore {
 
     @Override
     public OptionalLong position() {
-        return useNow(() -> {
+        return useNow(Kind.READ, () -> {
             byte[] value = db.get(POSITION_KEY);
-            return value == null
-                    ? OptionalLong.empty()
-                    : OptionalLong.of(ByteBuffer.wrap(value).getLong());
+            return value == null ? OptionalLong.empty() : OptionalLong.of(decode(value));
         });
     }
 
     @Override
     public synchronized void resetPosition(long completeUpTo) {
-        useNow(() -> {
+        useNow(Kind.WRITE, () -> {
             db.put(writeOptions, POSITION_KEY, encode(completeUpTo));
             flush();
             return completeUpTo;
@@ -149,7 +149,7 @@ public final class EmbeddedStore implements DedupStore {
      * @return how many were removed
      */
     public synchronized int sweep(int entries) {
-        return useNow(() -> {
+        return useNow(Kind.WRITE, () -> {
             long now = clock.millis();
             int removed = 0;
             try (ReadOptions uncached = new ReadOptions().setFillCache(false);
@@ -157,8 +157,7 @@ public final class EmbeddedStore implements DedupStore {
                     WriteBatch batch = new WriteBatch()) {
                 iterator.seek(sweptTo);
                 for (int i = 0; i < entries && iterator.isValid(); i++) {
-                    if (iterator.key().length == PcsId.LENGTH / 2
-                            && Recorded.decode(iterator.value()).isExpired(now)) {
+                    if (expiryMillis(iterator.key(), iterator.value()) <= now) {
                         batch.delete(iterator.key());
                         removed++;
                     }
@@ -172,9 +171,45 @@ public final class EmbeddedStore implements DedupStore {
         });
     }
 
+    private static long expiryMillis(byte[] key, byte[] value) {
+        return switch (key.length) {
+            case PcsId.LENGTH / 2 -> Recorded.decode(value).expiresAtMillis();
+            case PcsId.LENGTH / 2 + ContentDigest.LENGTH_BYTES -> decode(value);
+            default -> Long.MAX_VALUE;
+        };
+    }
+
+    /** About how many entries there are. */
+    public long estimatedEntries() {
+        return useNow(Kind.READ, () -> db.getLongProperty("rocksdb.estimate-num-keys"));
+    }
+
+    @Override
+    public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
+        return use(Kind.READ, () -> {
+            byte[] expiry = db.get(evidenceKey(id, digest));
+            return expiry != null && decode(expiry) > clock.millis();
+        });
+    }
+
+    @Override
+    public synchronized CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
+        return use(Kind.WRITE, () -> {
+            db.put(writeOptions, evidenceKey(id, digest), encode(expiresAtMillis));
+            return true;
+        });
+    }
+
+    private static byte[] evidenceKey(PcsId id, ContentDigest digest) {
+        return ByteBuffer.allocate(PcsId.LENGTH / 2 + ContentDigest.LENGTH_BYTES)
+                .put(id.toBytes())
+                .put(digest.toBytes())
+                .array();
+    }
+
     @Override
     public Optional<String> trouble() {
-        return Optional.ofNullable(trouble);
+        return Optional.ofNullable(writeTrouble).or(() -> Optional.ofNullable(readTrouble));
     }
 
     @Override
@@ -188,7 +223,7 @@ public final class EmbeddedStore implements DedupStore {
             try {
                 flush();
             } catch (RocksDBException e) {
-                throw unavailable(e);
+                throw unavailable(Kind.WRITE, e);
             } finally {
                 writeOptions.close();
                 db.close();
@@ -205,23 +240,33 @@ public final class EmbeddedStore implements DedupStore {
         }
     }
 
-    private static byte[] encode(long position) {
-        return ByteBuffer.allocate(Long.BYTES).putLong(position).array();
+    private static byte[] encode(long value) {
+        return ByteBuffer.allocate(Long.BYTES).putLong(value).array();
+    }
+
+    private static long decode(byte[] value) {
+        return ByteBuffer.wrap(value).getLong();
+    }
+
+    /** What a use is; trouble with one kind is over when one of that kind succeeds. */
+    private enum Kind {
+        READ,
+        WRITE
     }
 
     private interface Use<T> {
         T with() throws RocksDBException;
     }
 
-    private <T> CompletionStage<T> use(Use<T> use) {
+    private <T> CompletionStage<T> use(Kind kind, Use<T> use) {
         try {
-            return CompletableFuture.completedFuture(useNow(use));
+            return CompletableFuture.completedFuture(useNow(kind, use));
         } catch (StoreUnavailableException e) {
             return CompletableFuture.failedFuture(e);
         }
     }
 
-    private <T> T useNow(Use<T> use) {
+    private <T> T useNow(Kind kind, Use<T> use) {
         open.readLock().lock();
         try {
             if (closed) {
@@ -229,17 +274,24 @@ public final class EmbeddedStore implements DedupStore {
                         "the embedded store is closed", new IllegalStateException("closed"));
             }
             T result = use.with();
-            trouble = null;
+            trouble(kind, null);
             return result;
         } catch (RocksDBException | IllegalArgumentException e) {
-            throw unavailable(e);
+            throw unavailable(kind, e);
         } finally {
             open.readLock().unlock();
         }
     }
 
-    private StoreUnavailableException unavailable(Exception e) {
-        trouble = String.valueOf(e.getMessage());
+    private StoreUnavailableException unavailable(Kind kind, Exception e) {
+        trouble(kind, String.valueOf(e.getMessage()));
         return new StoreUnavailableException("the embedded store failed: " + e.getMessage(), e);
+    }
+
+    private void trouble(Kind kind, @Nullable String what) {
+        switch (kind) {
+            case READ -> readTrouble = what;
+            case WRITE -> writeTrouble = what;
+        }
     }
 }
