@@ -119,10 +119,6 @@ final class SegmentList {
         return segments.isEmpty();
     }
 
-    Listed newest() {
-        return segments.get(segments.size() - 1);
-    }
-
     SegmentCursor open(int index) throws IOException {
         Listed listed = segments.get(index);
         SegmentScan scan = SegmentScan.open(files, directory.resolve(listed.name()));
