@@ -159,7 +159,7 @@ final class UnsignedFields {
             if (scale < 1 || scale > Integer.MAX_VALUE) {
                 problems.add(Field.SCALES, "must be integers from 1 to " + Integer.MAX_VALUE);
             } else if (scales.size() == MAX_SCALES) {
-                problems.add(Field.SCALES, "must be at most " + MAX_SCALES);
+                problems.add(Field.SCALES, "must have at most " + MAX_SCALES + " elements");
             } else if (!scales.add((int) scale)) {
                 problems.add(Field.SCALES, "must not repeat: " + scale + " does");
             }

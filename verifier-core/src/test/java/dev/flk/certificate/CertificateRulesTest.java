@@ -147,7 +147,7 @@ class CertificateRulesTest {
     void check_64Scales_passes_65_doNot() throws MalformedCertificate {
         assertThat(CertificateText.valid().with("scales", integers(64)).check().scales())
                 .hasSize(64);
-        assertRefused(CertificateText.valid().with("scales", integers(65)), "scales must be at most 64");
+        assertRefused(CertificateText.valid().with("scales", integers(65)), "scales must have at most 64 elements");
     }
 
     @Test

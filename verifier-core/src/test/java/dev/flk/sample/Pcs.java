@@ -53,7 +53,7 @@ public final class Pcs {
         return new Pcs(members, Map.of(), new HmacSigner(KEY));
     }
 
-    /** With a member's JSON text set, before signing. */
+    /** With a member's JSON text set, before signing; an id that is set so is signed, whether it fits or not. */
     public Pcs with(String name, String json) {
         return new Pcs(put(members, name, json), changedAfterSigning, signer);
     }
@@ -114,7 +114,7 @@ public final class Pcs {
 
     private SignedFields signed() {
         return new SignedFields(
-                id().toString(),
+                members.containsKey("pcs_id") ? text("pcs_id") : id().toString(),
                 text("shard_id"),
                 Long.parseLong(member("epoch")),
                 text("merkle_root"),
