@@ -4,6 +4,10 @@ package dev.flk.backend.cli;
 import dev.flk.backend.config.InvalidConfig;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine;
@@ -39,12 +43,28 @@ public final class CommandLineProgram {
             report(invalid.problems(), err);
             return ExitCode.USAGE;
         }
-        if (failure instanceof IOException) {
-            err.println(NAME + ": " + failure.getMessage());
+        if (failure instanceof IOException io) {
+            err.println(NAME + ": " + describe(io));
             err.flush();
             return ExitCode.SOFTWARE;
         }
         throw failure;
+    }
+
+    /** The JDK's own exceptions often say no more than the path. */
+    private static String describe(IOException failure) {
+        if (!(failure instanceof FileSystemException file)) {
+            return String.valueOf(failure.getMessage());
+        }
+        String why = String.valueOf(file.getReason());
+        if (file instanceof NoSuchFileException) {
+            why = "there is no such file or directory";
+        } else if (file instanceof AccessDeniedException) {
+            why = "no permission";
+        } else if (file instanceof FileAlreadyExistsException) {
+            why = "it is a file, and a directory is needed";
+        }
+        return "can't use " + file.getFile() + ": " + why;
     }
 
     private static void report(List<String> problems, PrintWriter err) {

@@ -16,6 +16,9 @@ import java.util.Optional;
  * empty in the environment counts as not set, as container tools leave it behind for what nobody gave.
  */
 final class Settings {
+    /** What Java makes of a byte of the environment that the locale's encoding does not have. */
+    private static final char LOST = '\uFFFD';
+
     private final Map<Key, Setting> set = new EnumMap<>(Key.class);
     private final List<String> problems;
 
@@ -39,6 +42,11 @@ final class Settings {
         String path = values.getOrDefault(key.inFile(), "");
         if (!text.isEmpty() && !path.isEmpty()) {
             problems.add("%s: %s is set too; remove one of the two".formatted(key, key.inFile()));
+        }
+        if (direct == Origin.ENVIRONMENT && text.indexOf(LOST) >= 0) {
+            problems.add(("%s: has characters that got lost, since the locale has none but ASCII; start with "
+                            + "LC_ALL=C.UTF-8, or write the value into a file and set %s")
+                    .formatted(key, key.inFile()));
         }
         if (!text.isEmpty()) {
             return Optional.of(new Setting(text, direct));

@@ -23,6 +23,7 @@ import io.netty.handler.codec.http.HttpResponseEncoder;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.nio.channels.UnresolvedAddressException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Map;
@@ -115,7 +116,9 @@ public final class HttpServer implements AutoCloseable {
                             .formatted(
                                     config.bindAddress(),
                                     config.port(),
-                                    bound.cause().getMessage()),
+                                    bound.cause() instanceof UnresolvedAddressException
+                                            ? "there is no such host"
+                                            : bound.cause().getMessage()),
                     bound.cause());
         }
         listener = bound.channel();

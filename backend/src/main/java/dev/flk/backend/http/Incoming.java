@@ -92,6 +92,16 @@ final class Incoming {
 
     /** Serves the request, its body being complete, or answers why not. */
     void serve(long arrivedNanos) {
+        try {
+            decodeAndServe(arrivedNanos);
+        } catch (OutOfMemoryError e) {
+            // a long body asked for it, in one piece; without an answer the client would wait and its bytes stay
+            // counted
+            exchange.answer(noMemory());
+        }
+    }
+
+    private void decodeAndServe(long arrivedNanos) {
         exchange.hold(body);
         if (coding == ContentCoding.IDENTITY || !takesBody()) {
             serve(body.exact(), arrivedNanos);
@@ -144,8 +154,12 @@ final class Incoming {
                 count(RejectReason.TOO_LARGE);
                 yield Optional.of(Refusal.bodyTooLong(takesBody() ? endpoint.maxBodyBytes() : maxReadBytes));
             }
-            case NO_MEMORY -> Optional.of(OutcomeRenderer.answer(new Outcome.Unavailable(Outcome.Cause.OVERLOADED, 1)));
+            case NO_MEMORY -> Optional.of(noMemory());
         };
+    }
+
+    private static Answer noMemory() {
+        return OutcomeRenderer.answer(new Outcome.Unavailable(Outcome.Cause.OVERLOADED, 1));
     }
 
     private void count(RejectReason reason) {

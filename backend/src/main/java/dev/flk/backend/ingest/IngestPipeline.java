@@ -89,6 +89,11 @@ final class IngestPipeline implements Ingest {
             log.broken(e);
             meters.internalError();
             submission.answer().accept(new Outcome.Broken());
+        } catch (OutOfMemoryError e) {
+            // a long body that is all keys takes many times its length; what was read of it is garbage by now
+            log.noMemory(submission.body().length);
+            meters.unavailable(Outcome.Cause.OVERLOADED.error());
+            submission.answer().accept(failures.overloaded());
         }
         return Optional.empty();
     }

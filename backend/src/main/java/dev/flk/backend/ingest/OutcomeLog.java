@@ -17,6 +17,7 @@ final class OutcomeLog {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
     private final LimitedLines badSignatures = new LimitedLines();
+    private final LimitedLines noMemory = new LimitedLines();
     private final LimitedLines storeFailures = new LimitedLines();
     private final LimitedLines ownFaults = new LimitedLines();
 
@@ -76,6 +77,14 @@ final class OutcomeLog {
                 .ifPresent(leftOut -> LOG.error(
                         "Signature verification failed for {}{}",
                         PcsId.isHex64(claimedId) ? claimedId : "a certificate whose pcs_id is no id",
+                        LimitedLines.suffix(leftOut)));
+    }
+
+    void noMemory(int bodyBytes) {
+        noMemory.next()
+                .ifPresent(leftOut -> LOG.error(
+                        "no memory to read a body of {} bytes; raise -Xmx or lower MAX_BODY_BYTES{}",
+                        bodyBytes,
                         LimitedLines.suffix(leftOut)));
     }
 

@@ -7,14 +7,21 @@ import dev.flk.backend.config.BackendConfig;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class CommandLineProgramTest {
@@ -66,6 +73,26 @@ class CommandLineProgramTest {
         assertThat(program.run("serve")).isEqualTo(1);
 
         assertThat(err.toString()).isEqualToIgnoringNewLines("flk-backend: can't listen on port 1; choose another");
+    }
+
+    static Stream<Arguments> fileFailures() {
+        return Stream.of(
+                Arguments.of(new NoSuchFileException("/wal"), "there is no such file or directory"),
+                Arguments.of(new AccessDeniedException("/wal"), "no permission"),
+                Arguments.of(new FileAlreadyExistsException("/wal"), "it is a file, and a directory is needed"),
+                Arguments.of(new FileSystemException("/wal", null, "Read-only file system"), "Read-only file system"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("fileFailures")
+    void run_fileThatCannotBeUsed_saysWhichAndWhy(FileSystemException failure, String why) {
+        var program = program(ENOUGH, config -> {
+            throw failure;
+        });
+
+        assertThat(program.run("serve")).isEqualTo(1);
+
+        assertThat(err.toString()).isEqualToIgnoringNewLines("flk-backend: can't use /wal: " + why);
     }
 
     @Test

@@ -55,6 +55,16 @@ class BackendConfigTest {
     }
 
     @Test
+    void load_charactersThatTheLocaleLost_areAProblem() {
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY", "schl\uFFFD\uFFFDssel"), null))
+                .singleElement()
+                .asString()
+                .startsWith("PCS_HMAC_KEY: has characters that got lost")
+                .contains("LC_ALL=C.UTF-8", "PCS_HMAC_KEY_FILE")
+                .doesNotContain("schl");
+    }
+
+    @Test
     void load_unknownNameInTheFile_asksWhatWasMeant() throws IOException {
         Path file = write("flk.properties", "token_rat=5\nPCS_SIGN_ALG=none\n");
 

@@ -78,7 +78,8 @@ final class EmbeddedStoreTest extends DedupStoreContract {
     void open_directoryInUse_saysWhichAndWhat() {
         assertThatThrownBy(this::open)
                 .isInstanceOf(StoreUnavailableException.class)
-                .hasMessageContaining("can't open the embedded store in " + directory.resolve("dedup"));
+                .hasMessageContaining("can't open the embedded store in " + directory.resolve("dedup"))
+                .hasMessageEndingWith("another process uses it; stop that, or choose another DEDUP_DIR");
     }
 
     @Test

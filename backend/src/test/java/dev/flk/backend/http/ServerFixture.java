@@ -82,9 +82,13 @@ final class ServerFixture implements AfterEachCallback {
 
     /** A server of the same make, not started; it is the test's to close. */
     HttpServer another(int onPort) {
+        return another("127.0.0.1", onPort);
+    }
+
+    HttpServer another(String onAddress, int onPort) {
         var config = new HttpConfig(
                 onPort,
-                "127.0.0.1",
+                onAddress,
                 maxBodyBytes,
                 MAX_BATCH_LINES,
                 maxBatchBytes,

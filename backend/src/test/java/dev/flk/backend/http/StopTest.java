@@ -96,6 +96,15 @@ class StopTest {
         }
     }
 
+    @Test
+    void start_onNoHost_saysSo() throws IOException {
+        try (HttpServer second = server.another("no..host", 0)) {
+            assertThatThrownBy(second::start)
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("no..host port 0: there is no such host");
+        }
+    }
+
     private Thread closeInBackground() throws IOException {
         HttpServer closed = server.server();
         Thread closing = new Thread(closed::close);

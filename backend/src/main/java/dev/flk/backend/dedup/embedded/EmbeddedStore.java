@@ -76,11 +76,19 @@ public final class EmbeddedStore implements DedupStore {
             if (tuning != null) {
                 tuning.close();
             }
-            throw new StoreUnavailableException(
-                    "can't open the embedded store in " + directory + ": " + e.getMessage()
-                            + "; it can be removed while the backend is stopped: the log rebuilds it",
-                    e);
+            throw new StoreUnavailableException("can't open the embedded store in " + directory + ": " + reason(e), e);
         }
+    }
+
+    private static String reason(Throwable e) {
+        if (e instanceof RocksDBException locked
+                && String.valueOf(locked.getMessage()).contains("/LOCK: ")) {
+            return "another process uses it; stop that, or choose another DEDUP_DIR";
+        }
+        if (e instanceof RocksDBException) {
+            return e.getMessage() + "; it can be removed while the backend is stopped: the log rebuilds it";
+        }
+        return e.toString();
     }
 
     @Override
