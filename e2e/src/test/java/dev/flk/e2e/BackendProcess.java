@@ -37,9 +37,18 @@ final class BackendProcess implements AutoCloseable {
 
     /** With more, or other, configuration. */
     static BackendProcess start(Path directory, Map<String, String> more) throws IOException {
+        return start(directory, more, List.of());
+    }
+
+    /** The same with options of the JVM. */
+    static BackendProcess start(Path directory, Map<String, String> more, List<String> jvmOptions) throws IOException {
         Map<String, String> environment = environment();
         environment.putAll(more);
-        Program program = Program.java("flk-backend", directory, environment, List.of());
+        return of(Program.java("flk-backend", directory, environment, jvmOptions));
+    }
+
+    /** One that was started, whatever way. */
+    static BackendProcess of(Program program) {
         try {
             return new BackendProcess(program);
         } catch (AssertionError e) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.net.URI;
@@ -11,6 +13,10 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /** Speaks HTTP with a backend, as anybody's client would. */
 final class Client {
@@ -18,6 +24,8 @@ final class Client {
             .version(HttpClient.Version.HTTP_1_1)
             .connectTimeout(Duration.ofSeconds(10))
             .build();
+
+    private static final Set<String> ALWAYS = Set.of("content-type", "content-length", "date");
 
     private final String url;
 
@@ -29,6 +37,25 @@ final class Client {
     record Answer(int status, String body, java.net.http.HttpHeaders headers) {
         boolean has(String header) {
             return headers.firstValue(header).isPresent();
+        }
+
+        String header(String name) {
+            return headers.firstValue(name).orElseThrow(() -> new AssertionError("no " + name + " in " + headers));
+        }
+
+        /** The text of a body that is one {@code {"error":"…"}} and nothing else. */
+        String error() {
+            assertThat(header("Content-Type")).isEqualTo("application/json");
+            return StrictJson.onlyMember("error", StrictJson.read(body));
+        }
+
+        /** Its own headers, without those that every answer has. */
+        Map<String, String> marks() {
+            return headers.map().entrySet().stream()
+                    .filter(header -> !ALWAYS.contains(header.getKey().toLowerCase(Locale.ROOT)))
+                    .collect(Collectors.toMap(
+                            header -> header.getKey().toLowerCase(Locale.ROOT),
+                            header -> String.join(", ", header.getValue())));
         }
     }
 

@@ -34,17 +34,35 @@ final class Program implements AutoCloseable {
     /** Starts one of the jars; its environment is only what is given. */
     static Program java(String jar, Path directory, Map<String, String> environment, List<String> jvm, String... args)
             throws IOException {
+        List<String> command = javaCommand(jar, jvm);
+        command.addAll(List.of(args));
+        return new Program(jar, start(directory, environment, command));
+    }
+
+    /** The same under a limit that the shell sets, like {@code ulimit -f 1024}. */
+    static Program limited(String limit, String jar, Path directory, Map<String, String> environment)
+            throws IOException {
+        List<String> command = new ArrayList<>(List.of("sh", "-c", limit + "; exec \"$@\"", "sh"));
+        command.addAll(javaCommand(jar, List.of()));
+        return new Program(jar, start(directory, environment, command));
+    }
+
+    private static List<String> javaCommand(String jar, List<String> jvm) {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(jvm);
         command.add("-jar");
         command.add(Built.jar(jar).toString());
-        command.addAll(List.of(args));
+        return command;
+    }
+
+    private static Process start(Path directory, Map<String, String> environment, List<String> command)
+            throws IOException {
         ProcessBuilder builder = new ProcessBuilder(command).directory(directory.toFile());
         builder.environment().clear();
         builder.environment().put("PATH", System.getenv("PATH"));
         builder.environment().putAll(environment);
-        return new Program(jar, builder.start());
+        return builder.start();
     }
 
     private Thread reader(InputStream stream, StringBuilder copy) {
@@ -122,13 +140,14 @@ final class Program implements AutoCloseable {
 
     /** {@code kill -9}; returns when it is gone. */
     void kill() {
-        process.destroyForcibly();
+        process.toHandle().destroyForcibly();
         awaitExit();
     }
 
     /** {@code SIGTERM}; returns the exit code. */
     int terminate() {
-        process.destroy();
+        // by its handle, since Process.destroy would close the streams before its last lines are read
+        process.toHandle().destroy();
         return awaitExit();
     }
 

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.extension.AfterAllCallback;
+import org.junit.jupiter.api.extension.BeforeAllCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+
+/** A backend that all tests of a class share; it and its data end with the class. For a static field. */
+final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
+    private final Map<String, String> configuration;
+    private final List<String> jvmOptions;
+    private Path directory;
+    private BackendProcess process;
+    private Client client;
+
+    private RunningBackend(Map<String, String> configuration, List<String> jvmOptions) {
+        this.configuration = configuration;
+        this.jvmOptions = jvmOptions;
+    }
+
+    /** With this configuration beside that of {@link BackendProcess#environment}. */
+    static RunningBackend with(Map<String, String> configuration) {
+        return new RunningBackend(configuration, List.of());
+    }
+
+    /** The same with options of the JVM. */
+    static RunningBackend with(Map<String, String> configuration, String... jvmOptions) {
+        return new RunningBackend(configuration, List.of(jvmOptions));
+    }
+
+    @Override
+    public void beforeAll(ExtensionContext context) throws IOException {
+        directory = Files.createTempDirectory("flk-e2e");
+        process = BackendProcess.start(directory, configuration, jvmOptions);
+        client = new Client(process.url());
+    }
+
+    @Override
+    public void afterAll(ExtensionContext context) throws IOException {
+        if (process != null) {
+            process.close();
+        }
+        try (Stream<Path> left = Files.walk(directory)) {
+            for (Path path : left.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(path);
+            }
+        }
+    }
+
+    Client client() {
+        return client;
+    }
+
+    BackendProcess process() {
+        return process;
+    }
+
+    /** A connection of its own. */
+    RawConnection connect() throws IOException {
+        return new RawConnection(process.port());
+    }
+
+    InboxLog log() {
+        return new InboxLog(directory.resolve("data/wal"));
+    }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.util.List;
+
+/** Reads JSON that must be one value, with no key twice and nothing behind it. */
+final class StrictJson {
+    private static final ObjectMapper MAPPER = new ObjectMapper()
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION);
+
+    private StrictJson() {}
+
+    static JsonNode read(String text) {
+        try {
+            return MAPPER.readTree(text);
+        } catch (IOException e) {
+            throw new AssertionError("not one JSON value: " + text, e);
+        }
+    }
+
+    /** The value of a member that is a string, in an object that has that member and no other. */
+    static String onlyMember(String name, JsonNode object) {
+        List<String> names =
+                object.properties().stream().map(member -> member.getKey()).toList();
+        if (!names.equals(List.of(name)) || !object.get(name).isTextual()) {
+            throw new AssertionError("not {\"" + name + "\":\"…\"}: " + object);
+        }
+        return object.get(name).textValue();
+    }
+}
