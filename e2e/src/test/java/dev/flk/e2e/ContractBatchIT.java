@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code POST /v1/pcs/batch}: a certificate a line, a line of answer each. */
+final class ContractBatchIT {
+    private static final String MALFORMED = "{\"status\":400,\"body\":{\"error\":\"malformed JSON: ends too early\"}}";
+    private static final String UNAUTHORIZED =
+            "{\"status\":401,\"body\":{\"error\":\"Signature verification failed\"}}";
+    private static final int MAX_BATCH_BYTES = 8 << 20;
+
+    @RegisterExtension
+    static final RunningBackend backend = RunningBackend.with(Map.of());
+
+    private static final AtomicLong NEXT = new AtomicLong(1);
+
+    @Test
+    void batch_newOnes_areAnsweredInTheirOrder() throws Exception {
+        List<Pcs> sent = Stream.generate(ContractBatchIT::next).limit(300).collect(Collectors.toList());
+        Collections.reverse(sent);
+        assertThat(lines(sent))
+                .isEqualTo(sent.stream().map(ContractBatchIT::accepted).toList());
+    }
+
+    @Test
+    void batch_answer_isNdjsonAndEndsEachLine() throws Exception {
+        Answer answer = backend.client().batch(next().json() + "\n" + next().json());
+        assertThat(answer.status()).isEqualTo(200);
+        assertThat(answer.header("Content-Type")).isEqualTo("application/x-ndjson");
+        assertThat(answer.body()).endsWith("}\n");
+        assertThat(answer.body().lines()).hasSize(2).allSatisfy(StrictJson::read);
+        assertThat(answer.marks()).isEmpty();
+    }
+
+    @Test
+    void batch_badLines_spoilNoOther() throws Exception {
+        Pcs first = next();
+        Pcs escalated = next().with("ft", "{\"degraded\":true}");
+        Pcs last = next();
+        List<String> answers =
+                lines("{", first.json(), next().tampered("r", "0.9").json(), escalated.json(), "[", last.json());
+        assertThat(answers).hasSize(6);
+        assertThat(answers.get(0)).isEqualTo(MALFORMED);
+        assertThat(answers.get(1)).isEqualTo(accepted(first));
+        assertThat(answers.get(2)).isEqualTo(UNAUTHORIZED);
+        assertThat(answers.get(3))
+                .startsWith("{\"status\":202,\"body\":{\"pcs_id\":\"" + escalated.id() + "\",\"accepted\":true,")
+                .endsWith(",\"reason\":\"degraded: no fallback named\",\"policy\":\"d42d87fe4a98\"}}");
+        assertThat(answers.get(5)).isEqualTo(accepted(last));
+    }
+
+    @Test
+    void batch_duplicates_giveTheSameBodyAndSaySo() throws Exception {
+        Pcs known = next();
+        Answer single = backend.client().submit(known);
+        assertThat(lines(known.json(), known.with("attempt", "2").json()))
+                .containsExactly(marked(single, ",\"duplicate\":true"), marked(single, ",\"duplicate\":true"));
+    }
+
+    @Test
+    void batch_conflict_givesTheFirstOutcomeAndSaysBoth() throws Exception {
+        Pcs known = next();
+        Answer single = backend.client().submit(known);
+        assertThat(lines(known.with("r", "0.7").json()))
+                .containsExactly(marked(single, ",\"duplicate\":true,\"conflict\":true"));
+    }
+
+    @Test
+    void batch_oneIdThreeTimes_decidesTheFirst() throws Exception {
+        Pcs pcs = next();
+        Pcs other = pcs.with("regime", "\"sticky\"");
+        String outcome = accepted(pcs);
+        String open = outcome.substring(0, outcome.length() - 1);
+        assertThat(lines(pcs.json(), other.json(), pcs.with("attempt", "7").json()))
+                .containsExactly(
+                        outcome, open + ",\"duplicate\":true,\"conflict\":true}", open + ",\"duplicate\":true}");
+        assertThat(backend.log().kindsOf(pcs.id().toString())).containsExactlyInAnyOrder('s', 'e');
+    }
+
+    @Test
+    void batch_malformedAndUnsignedLines_areNotLogged() throws Exception {
+        Pcs unsigned = next().without("sig");
+        Pcs malformed = next().with("version", "\"9\"");
+        lines(unsigned.json(), malformed.json(), next().json());
+        assertThat(backend.log().kindsOf(unsigned.id().toString())).isEmpty();
+        assertThat(backend.log().kindsOf(malformed.id().toString())).isEmpty();
+    }
+
+    @Test
+    void batch_carriageReturnsAndAFinalNewline_endLines() throws Exception {
+        Pcs first = next();
+        Pcs second = next();
+        assertThat(lines(backend.client(), first.json() + "\r\n" + second.json() + "\r\n"))
+                .containsExactly(accepted(first), accepted(second));
+    }
+
+    @Test
+    void batch_blankLineBetweenOthers_isALineOfItsOwn() throws Exception {
+        Pcs first = next();
+        Pcs second = next();
+        assertThat(lines(first.json(), "", " \t", second.json()))
+                .containsExactly(accepted(first), MALFORMED, MALFORMED, accepted(second));
+    }
+
+    @Test
+    void batch_empty_is400() throws Exception {
+        Answer answer = backend.client().batch("");
+        assertThat(answer.status()).isEqualTo(400);
+        assertThat(answer.error()).isEqualTo("empty batch, send a certificate a line");
+    }
+
+    @Test
+    void batch_mostLines_areAnswered() throws Exception {
+        assertThat(lines(backend.client(), "{\n".repeat(1_000))).hasSize(1_000).containsOnly(MALFORMED);
+    }
+
+    @Test
+    void batch_tooManyLines_is413AndNothingIsTaken() throws Exception {
+        Pcs pcs = next();
+        Answer answer = backend.client().batch(pcs.json() + "\n{".repeat(1_000));
+        assertThat(answer.status()).isEqualTo(413);
+        assertThat(answer.error()).isEqualTo("batch over 1000 lines");
+        assertThat(backend.client().get("/v1/pcs/" + pcs.id()).status()).isEqualTo(404);
+    }
+
+    @Test
+    void batch_mostBytes_areTaken() throws Exception {
+        Pcs pcs = next();
+        String last = "\n" + pcs.json();
+        String fill = ("\"" + "x".repeat((1 << 20) - 3) + "\"\n").repeat(8);
+        assertThat(lines(backend.client(), fill.substring(0, MAX_BATCH_BYTES - last.length()) + last))
+                .hasSize(9)
+                .endsWith(accepted(pcs));
+    }
+
+    @Test
+    void batch_tooManyBytes_is413() throws Exception {
+        Answer answer = backend.client().batch(" ".repeat(MAX_BATCH_BYTES + 1));
+        assertThat(answer.status()).isEqualTo(413);
+        assertThat(answer.error()).isEqualTo("body over 8388608 bytes");
+    }
+
+    @Test
+    void batch_lineOverTheLimitOfABody_is413InItsPlace() throws Exception {
+        Pcs pcs = next();
+        assertThat(lines("\"" + "x".repeat(1 << 20) + "\"", pcs.json()))
+                .containsExactly("{\"status\":413,\"body\":{\"error\":\"body over 1048576 bytes\"}}", accepted(pcs));
+    }
+
+    @Test
+    void batch_moreLinesThanTokens_takesTheFirstAndRefusesTheRest(@TempDir Path directory) throws Exception {
+        Map<String, String> slow = Map.of("TOKEN_RATE", "0.001", "TOKEN_BURST", "3");
+        try (BackendProcess limited = BackendProcess.start(directory, slow)) {
+            Client client = new Client(limited.url());
+            Pcs first = next();
+            Pcs second = next();
+            String sent = Stream.of(first, second, first, next(), next())
+                    .map(Pcs::json)
+                    .collect(Collectors.joining("\n"));
+            List<String> answers = lines(client, sent);
+            assertThat(answers.subList(0, 2)).containsExactly(accepted(first), accepted(second));
+            assertThat(answers.get(2)).contains("\"duplicate\":true");
+            assertThat(answers.subList(3, 5))
+                    .allSatisfy(
+                            line -> assertThat(line)
+                                    .matches(
+                                            "\\{\"status\":429,\"body\":\\{\"error\":\"Too many requests\"},\"retry_after\":[0-9]+}"));
+            assertThat(client.metric("flk_rate_limited_total")).isEqualTo(2);
+            assertThat(client.metric("flk_ingest_total")).isEqualTo(3);
+        }
+    }
+
+    private static Pcs next() {
+        return Pcs.number(NEXT.getAndIncrement());
+    }
+
+    private static List<String> lines(List<Pcs> sent) throws Exception {
+        return lines(sent.stream().map(Pcs::json).toArray(String[]::new));
+    }
+
+    private static List<String> lines(String... sent) throws Exception {
+        return lines(backend.client(), String.join("\n", sent));
+    }
+
+    private static List<String> lines(Client client, String body) throws Exception {
+        Answer answer = client.batch(body);
+        assertThat(answer.status()).as(answer.body()).isEqualTo(200);
+        return answer.body().lines().toList();
+    }
+
+    /** The line for a sample that was decided just now. */
+    private static String accepted(Pcs pcs) {
+        return "{\"status\":200,\"body\":{\"pcs_id\":\"" + pcs.id() + "\",\"accepted\":true,\"escalated\":false,"
+                + "\"D_hat\":1.0,\"recomputed_D_hat\":1.0,\"recomputed_budget\":0.26,\"regime\":\"mixed\","
+                + "\"policy\":\"d42d87fe4a98\"}}";
+    }
+
+    private static String marked(Answer single, String marks) {
+        return "{\"status\":" + single.status() + ",\"body\":" + single.body() + marks + "}";
+    }
+}

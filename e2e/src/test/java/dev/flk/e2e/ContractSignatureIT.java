@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
+import dev.flk.signing.Ed25519Signer;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Signatures: the golden ones are good, and after a change of any signed field none is. */
+final class ContractSignatureIT {
+    private static final Ed25519Signer SIGNER = new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES]);
+
+    @RegisterExtension
+    static final RunningBackend hmac = RunningBackend.with(Map.of("PCS_HMAC_KEYS", "retired," + Golden.CANONICAL_KEY));
+
+    @RegisterExtension
+    static final RunningBackend ed25519 = RunningBackend.with(Map.of(
+            "PCS_SIGN_ALG",
+            "ed25519",
+            "PCS_ED25519_PUB_B64",
+            Golden.CANONICAL_PUBLIC_KEY + "," + SIGNER.publicKeyBase64()));
+
+    private static final AtomicLong NEXT = new AtomicLong(1);
+
+    @Test
+    void batch_goldenHmacSignatures_areGood() throws Exception {
+        assertAllAreGood(hmac, Golden.signedCertificates("hmac"));
+    }
+
+    @Test
+    void batch_goldenEd25519Signatures_areGood() throws Exception {
+        assertAllAreGood(ed25519, Golden.signedCertificates("ed25519"));
+    }
+
+    /** Their verdicts are another matter; each keeps the format. */
+    private static void assertAllAreGood(RunningBackend backend, List<String> certificates) throws Exception {
+        // some are spelled over several lines
+        String batch = String.join(
+                "\n", certificates.stream().map(each -> each.replace('\n', ' ')).toList());
+        assertThat(backend.client().batch(batch).body().lines())
+                .hasSize(400)
+                .allSatisfy(line -> assertThat(line).matches("\\{\"status\":20[02],\"body\":\\{\"pcs_id\":.+}}"));
+    }
+
+    static Stream<Arguments> signedFields() {
+        return Stream.of(
+                Arguments.of("pcs_id", "\"" + "0f".repeat(32) + "\""),
+                Arguments.of("merkle_root", "\"" + "5b".repeat(32) + "\""),
+                Arguments.of("epoch", "4242"),
+                Arguments.of("shard_id", "\"shard-2\""),
+                Arguments.of("D_hat", "1.000000001"),
+                Arguments.of("coh_star", "0.500000001"),
+                Arguments.of("r", "0.800000001"),
+                Arguments.of("budget", "-0.26"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("signedFields")
+    void submit_signedFieldTampered_is401AndTheIdStaysFree(String field, String json) throws Exception {
+        assertTamperingIsRefused(hmac, Pcs.number(NEXT.getAndIncrement()), field, json);
+    }
+
+    @ParameterizedTest
+    @MethodSource("signedFields")
+    void submit_signedFieldTamperedUnderEd25519_is401AndTheIdStaysFree(String field, String json) throws Exception {
+        assertTamperingIsRefused(ed25519, Pcs.number(NEXT.getAndIncrement()).signedBy(SIGNER), field, json);
+    }
+
+    private static void assertTamperingIsRefused(RunningBackend backend, Pcs pcs, String field, String json)
+            throws Exception {
+        Client client = backend.client();
+        Pcs tampered = pcs.tampered(field, json);
+        Answer refused = client.submit(tampered);
+        assertThat(refused.status()).isEqualTo(401);
+        assertThat(refused.body()).isEqualTo("{\"error\":\"Signature verification failed\"}");
+        assertThat(client.get("/v1/pcs/" + pcs.id()).status()).isEqualTo(404);
+
+        Answer taken = client.submit(pcs);
+        assertThat(taken.status()).as(taken.body()).isEqualTo(200);
+        assertThat(taken.marks()).isEmpty();
+        assertThat(backend.log().entries()).extracting(InboxLog.Entry::body).doesNotContain(tampered.json());
+    }
+
+    @Test
+    void submit_unsignedFieldChanged_isTaken() throws Exception {
+        Pcs pcs = Pcs.number(NEXT.getAndIncrement())
+                .tampered("scales", "[4,8,16]")
+                .tampered("seed", "8");
+        assertThat(hmac.client().submit(pcs).status()).isEqualTo(200);
+    }
+
+    @Test
+    void submit_signedByAnyOfTheKeys_isTakenAndTheLogTellsWhich() throws Exception {
+        Pcs current = Pcs.number(NEXT.getAndIncrement());
+        Pcs retired = Pcs.number(NEXT.getAndIncrement()).signedBy("retired");
+        assertThat(hmac.client().submit(current).status()).isEqualTo(200);
+        assertThat(hmac.client().submit(retired).status()).isEqualTo(200);
+        assertThat(hmac.log().entries())
+                .filteredOn(entry ->
+                        entry.body().equals(current.json()) || entry.body().equals(retired.json()))
+                .extracting(InboxLog.Entry::keyId)
+                .hasSize(2)
+                .doesNotHaveDuplicates()
+                .noneMatch(keyId -> keyId.contains(Pcs.KEY) || keyId.contains("retired"));
+    }
+
+    @Test
+    void submit_signedByAKeyOfTheOtherAlgorithm_is401() throws Exception {
+        Pcs pcs = Pcs.number(NEXT.getAndIncrement());
+        assertThat(ed25519.client().submit(pcs).status()).isEqualTo(401);
+        assertThat(hmac.client().submit(pcs.signedBy(SIGNER)).status()).isEqualTo(401);
+    }
+
+    @Test
+    void none_warnsAtStartAndTakesWhatIsUnsigned(@TempDir Path directory) throws Exception {
+        try (BackendProcess backend = BackendProcess.start(directory, Map.of("PCS_SIGN_ALG", "none"))) {
+            backend.program().awaitLine(line -> line.contains("WARN") && line.contains("signatures are not checked"));
+            Pcs pcs = Pcs.number(NEXT.getAndIncrement());
+            Client client = new Client(backend.url());
+            assertThat(client.submit(pcs.without("sig")).status()).isEqualTo(200);
+            assertThat(client.submit(pcs.tampered("sig", "\"\"")).marks()).containsKey("x-flk-duplicate");
+            assertThat(client.submit(pcs.tampered("sig", "7")).error()).isEqualTo("sig must be a string");
+        }
+    }
+}

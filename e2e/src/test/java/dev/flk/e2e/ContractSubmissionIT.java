@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZonedDateTime;
+import java.time.format.DateTimeFormatter;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The way of a submission: in which order it is refused, and what a second one under the same id gets. */
+final class ContractSubmissionIT {
+    private static final Map<String, String> DUPLICATE = Map.of("x-flk-duplicate", "true");
+    private static final Map<String, String> CONFLICT = Map.of("x-flk-duplicate", "true", "x-flk-conflict", "true");
+    private static final Duration SAME_TIME = Duration.ofMinutes(1);
+
+    @RegisterExtension
+    static final RunningBackend backend = RunningBackend.with(Map.of());
+
+    private static final AtomicLong NEXT = new AtomicLong(1);
+
+    private static Pcs next() {
+        return Pcs.number(NEXT.getAndIncrement());
+    }
+
+    private static Answer submit(Pcs pcs) throws Exception {
+        return backend.client().submit(pcs);
+    }
+
+    /** All three kinds of outcome. */
+    static Stream<Arguments> outcomes() {
+        return Stream.of(
+                Arguments.of("accepted", "D_hat", "1.0", 200),
+                Arguments.of("escalated", "budget", "0.9", 202),
+                Arguments.of("rejected", "r", "1.5", 202));
+    }
+
+    @ParameterizedTest
+    @MethodSource("outcomes")
+    void submit_again_givesTheVerySameBytesAndIsNotLogged(String kind, String field, String json, int status)
+            throws Exception {
+        Pcs pcs = next().with(field, json);
+        Answer first = submit(pcs);
+        Answer second = submit(pcs);
+        assertThat(first.status()).isEqualTo(status);
+        assertThat(first.marks()).isEmpty();
+        assertThat(second.status()).isEqualTo(status);
+        assertThat(second.body()).isEqualTo(first.body());
+        assertThat(second.marks()).isEqualTo(DUPLICATE);
+        // what comes later is logged later
+        submit(next());
+        assertThat(backend.log().kindsOf(pcs.id().toString())).containsExactly('s');
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "attempt|2",
+                "sent_at|\"2026-02-19T10:30:45Z\"",
+                "ft|{\"degraded\":true,\"outbox_seq\":9}",
+                "v_star|[1e-1,2E-1,0.30]"
+            })
+    void submit_againWithWhatIsNoContent_isADuplicate(String field, String json) throws Exception {
+        Pcs pcs = next();
+        Answer first = submit(pcs);
+        Answer second = submit(pcs.with(field, json));
+        assertThat(second.body()).isEqualTo(first.body());
+        assertThat(second.marks()).isEqualTo(DUPLICATE);
+    }
+
+    @Test
+    void submit_againSpelledOtherwise_isADuplicate() throws Exception {
+        Pcs pcs = next();
+        submit(pcs);
+        byte[] spelled = pcs.json()
+                .replace(",", " , ")
+                .replace("shard-1", "\\u0073hard-1")
+                .getBytes(StandardCharsets.UTF_8);
+        assertThat(backend.client().submit(spelled).marks()).isEqualTo(DUPLICATE);
+    }
+
+    @Test
+    void submit_againBadlySigned_is401AndDoesNotShowTheOutcome() throws Exception {
+        Pcs pcs = next();
+        submit(pcs);
+        Answer answer = submit(pcs.signedBy("another key"));
+        assertThat(answer.status()).isEqualTo(401);
+        assertThat(answer.marks()).isEmpty();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "r|0.7|signed fields differ",
+                "D_hat|1.3|signed fields differ",
+                "regime|\"sticky\"|the signed fields are the same, others differ",
+                "N_j|{\"2\":1,\"4\":1}|the signed fields are the same, others differ",
+                "x_more|1|the signed fields are the same, others differ"
+            })
+    void submit_otherContent_isAConflictAndTheFirstOutcomeStands(String field, String json, String warning)
+            throws Exception {
+        Pcs pcs = next();
+        double conflictsBefore = backend.client().metric("flk_conflicts_total");
+        Answer first = submit(pcs);
+        Pcs other = pcs.with(field, json);
+        Answer conflict = submit(other);
+        assertThat(conflict.status()).isEqualTo(first.status());
+        assertThat(conflict.body()).isEqualTo(first.body());
+        assertThat(conflict.marks()).isEqualTo(CONFLICT);
+        assertThat(submit(other).marks()).as("once more").isEqualTo(CONFLICT);
+        assertThat(submit(pcs).marks()).as("the first once more").isEqualTo(DUPLICATE);
+
+        assertThat(backend.log().kindsOf(pcs.id().toString())).containsExactly('s', 'e');
+        assertThat(backend.log().entries())
+                .filteredOn(entry -> entry.kind() == 'e')
+                .extracting(InboxLog.Entry::body)
+                .contains(other.json());
+        String line = backend.process().program().awaitLine(text -> text.contains("PCS " + pcs.id() + " conflict"));
+        assertThat(line).contains(" WARN ").contains("; " + warning + ";");
+        assertThat(backend.client().metric("flk_conflicts_total")).isEqualTo(conflictsBefore + 2);
+    }
+
+    @Test
+    void submit_twoOtherContents_areBothKept() throws Exception {
+        Pcs pcs = next();
+        submit(pcs);
+        submit(pcs.with("r", "0.1"));
+        submit(pcs.with("r", "0.2"));
+        assertThat(backend.log().kindsOf(pcs.id().toString())).containsExactly('s', 'e', 'e');
+    }
+
+    @Test
+    void submit_malformedAndBadlySigned_isMalformed() throws Exception {
+        Answer answer = submit(next().tampered("epoch", "\"x\"").tampered("sig", "\"\""));
+        assertThat(answer.status()).isEqualTo(400);
+        assertThat(answer.error()).isEqualTo("epoch must be a 64-bit integer");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "version|\"9\"",
+                "regime|7",
+                "sent_at|\"2999-01-01T00:00:00Z\"",
+                "epoch|-1",
+                "shard_id|\"\"",
+                "merkle_root|\"\""
+            })
+    void submit_badlySignedAndAgainstAnotherRule_isBadlySigned(String field, String json) throws Exception {
+        assertThat(submit(next().tampered(field, json).tampered("sig", "\"AAAA\""))
+                        .status())
+                .isEqualTo(401);
+    }
+
+    @Test
+    void submit_refused_isNotLogged() throws Exception {
+        Pcs malformed = next().with("regime", "\"none\"");
+        Pcs unsigned = next().without("sig");
+        Pcs ahead = next().with("sent_at", "\"2999-01-01T00:00:00Z\"");
+        for (Pcs refused : new Pcs[] {malformed, unsigned, ahead}) {
+            assertThat(submit(refused).status()).isIn(400, 401);
+        }
+        submit(next());
+        for (Pcs refused : new Pcs[] {malformed, unsigned, ahead}) {
+            assertThat(backend.log().kindsOf(refused.id().toString())).isEmpty();
+        }
+    }
+
+    @Test
+    void submit_anyAnswer_hasTheDateAndALength() throws Exception {
+        Pcs known = next();
+        Answer[] answers = {
+            submit(known),
+            submit(known),
+            submit(known.with("r", "0.3")),
+            submit(next().with("budget", "0")),
+            submit(next().with("seed", "null")),
+            submit(next().without("sig")),
+            backend.client().get("/nowhere"),
+            backend.client().get("/v1/pcs/submit"),
+            backend.client().batch("{}")
+        };
+        for (Answer answer : answers) {
+            Instant date = ZonedDateTime.parse(answer.header("Date"), DateTimeFormatter.RFC_1123_DATE_TIME)
+                    .toInstant();
+            assertThat(Duration.between(date, Instant.now()).abs()).isLessThan(SAME_TIME);
+            assertThat(answer.header("Content-Length"))
+                    .isEqualTo(Integer.toString(answer.body().length()));
+        }
+    }
+
+    @Test
+    void log_accepted_tellsIdAndNumbers() throws Exception {
+        Pcs pcs = next();
+        submit(pcs);
+        submit(pcs);
+        awaitLine("INFO", "PCS " + pcs.id() + " accepted (D̂=1.00, coh★=0.50)");
+        awaitLine("INFO", "PCS " + pcs.id() + " duplicate");
+    }
+
+    @Test
+    void log_escalatedAndRejected_tellTheReason() throws Exception {
+        Pcs escalated = next().with("budget", "0.9");
+        Pcs rejected = next().with("r", "1.5");
+        submit(escalated);
+        submit(rejected);
+        awaitLine("WARN", "PCS " + escalated.id() + " escalated: budget deviation: claimed=0.9000, recomputed=0.2600");
+        awaitLine("WARN", "PCS " + rejected.id() + " escalated: r out of bounds: 1.5000 not in [0, 1]");
+    }
+
+    @Test
+    void log_badSignature_tellsTheIdOnlyIfItIsOne() throws Exception {
+        Pcs pcs = next();
+        submit(pcs.without("sig"));
+        submit(pcs.tampered("pcs_id", "\"\\nFAKE LINE\""));
+        awaitLine("ERROR", "Signature verification failed for " + pcs.id());
+        awaitLine("ERROR", "Signature verification failed for a certificate whose pcs_id is no id");
+        assertThat(backend.process().program().allLines()).doesNotContain("FAKE LINE");
+    }
+
+    private static void awaitLine(String level, String text) {
+        backend.process().program().awaitLine(line -> line.contains(" " + level + " ") && line.contains(text));
+    }
+}
