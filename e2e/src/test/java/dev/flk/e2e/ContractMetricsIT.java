@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
+import java.nio.charset.StandardCharsets;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** {@code GET /metrics}: who may read it, and the names that dashboards rely on. */
+final class ContractMetricsIT {
+    /** The names without a convention, which are samples of exactly these names in both formats. */
+    private static final List<String> BARE = List.of(
+            "flk_ingest_total",
+            "flk_accepted",
+            "flk_escalated",
+            "flk_dedup_hits",
+            "flk_signature_errors",
+            "flk_wal_errors");
+
+    private static final List<String> COUNTERS = List.of("flk_rate_limited_total", "flk_conflicts_total");
+
+    private static final List<String> GAUGES = List.of(
+            "flk_inbox_pending",
+            "flk_inbox_oldest_pending_seconds",
+            "flk_dedup_up",
+            "flk_wal_bytes",
+            "flk_wal_free_bytes");
+
+    private static final List<String> HISTOGRAMS = List.of("flk_wal_fsync_seconds", "flk_submit_seconds");
+
+    private static final Pattern SAMPLE = Pattern.compile(
+            "([a-zA-Z_:][a-zA-Z0-9_:]*)(\\{[a-z_]+=\"[^\"]*\"(?:,[a-z_]+=\"[^\"]*\")*,?})? ([-+]?[0-9.]+(?:E-?[0-9]+)?|NaN|[-+]Inf)");
+    private static final Pattern COMMENT = Pattern.compile("# (HELP|TYPE|UNIT) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.*)");
+
+    @RegisterExtension
+    static final RunningBackend backend =
+            RunningBackend.with(Map.of("METRICS_USER", "prometheus", "METRICS_PASS", "s3cret: 7"));
+
+    /** One scrape taken apart: the type of each family, and the value of each sample by its name with labels. */
+    private record Scrape(Map<String, String> types, Map<String, String> samples) {}
+
+    @Test
+    void metrics_withoutLogin_are401AndTellNothing() throws Exception {
+        Answer answer = backend.client().get("/metrics");
+        assertThat(answer.status()).isEqualTo(401);
+        assertThat(answer.header("WWW-Authenticate")).startsWith("Basic ");
+        assertThat(answer.error()).isEqualTo("login needed");
+    }
+
+    @Test
+    void metrics_withAWrongPassword_are401() throws Exception {
+        assertThat(scrape("prometheus:s3cret", "*/*").status()).isEqualTo(401);
+    }
+
+    @Test
+    void metrics_inPrometheusText_haveAllNamesWhateverHappened() throws Exception {
+        Answer answer = scrape("prometheus:s3cret: 7", "*/*");
+        assertThat(answer.header("Content-Type")).startsWith("text/plain; version=0.0.4");
+        Scrape scrape = parsed(answer.body());
+        assertNames(scrape, "untyped");
+        assertThat(COUNTERS).allSatisfy(name -> assertThat(scrape.types()).containsEntry(name, "counter"));
+        assertThat(scrape.types()).containsEntry("flk_rejected_total", "counter");
+    }
+
+    @Test
+    void metrics_inOpenMetrics_haveAllNamesWhateverHappened() throws Exception {
+        Answer answer = scrape("prometheus:s3cret: 7", "application/openmetrics-text; version=1.0.0");
+        assertThat(answer.header("Content-Type")).startsWith("application/openmetrics-text; version=1.0.0");
+        assertThat(answer.body()).endsWith("\n# EOF\n");
+        Scrape scrape = parsed(answer.body().replace("\n# EOF\n", "\n"));
+        assertNames(scrape, "unknown");
+        // here a counter's family goes without the suffix of its sample
+        assertThat(scrape.types())
+                .containsEntry("flk_rate_limited", "counter")
+                .containsEntry("flk_conflicts", "counter")
+                .containsEntry("flk_rejected", "counter");
+    }
+
+    private static void assertNames(Scrape scrape, String bareType) {
+        assertThat(scrape.samples()).containsKeys(BARE.toArray(String[]::new));
+        assertThat(BARE).allSatisfy(name -> assertThat(scrape.types()).containsEntry(name, bareType));
+        assertThat(scrape.samples()).containsKeys(COUNTERS.toArray(String[]::new));
+        assertThat(scrape.samples()).containsKeys(GAUGES.toArray(String[]::new));
+        assertThat(GAUGES).allSatisfy(name -> assertThat(scrape.types()).containsEntry(name, "gauge"));
+        assertThat(HISTOGRAMS).allSatisfy(name -> {
+            assertThat(scrape.types()).containsEntry(name, "histogram");
+            assertThat(scrape.samples()).containsKeys(name + "_count", name + "_sum");
+            assertThat(scrape.samples()).containsKey(name + "_bucket{le=\"+Inf\"}");
+        });
+        assertThat(scrape.samples().keySet())
+                .anyMatch(name -> name.matches("flk_rejected_total\\{reason=\"malformed\",?}"))
+                .anyMatch(name -> name.startsWith("flk_build_info{") && name.contains("version="))
+                .anyMatch(name -> name.startsWith("jvm_memory_"))
+                .anyMatch(name -> name.startsWith("process_cpu_seconds"));
+    }
+
+    @Test
+    void metrics_afterSubmissions_haveCountedThem() throws Exception {
+        Map<String, String> before =
+                parsed(scrape("prometheus:s3cret: 7", "*/*").body()).samples();
+        Pcs accepted = Pcs.number(1);
+        Client client = backend.client();
+        client.submit(accepted);
+        client.submit(accepted);
+        client.submit(accepted.with("r", "0.1"));
+        client.submit(Pcs.number(2).with("budget", "0.9"));
+        client.submit(Pcs.number(3).with("r", "9"));
+        client.submit(Pcs.number(4).without("sig"));
+        client.batch("{}\n{\n" + Pcs.number(5).json());
+        Map<String, String> after =
+                parsed(scrape("prometheus:s3cret: 7", "*/*").body()).samples();
+        Map<String, Double> counted = new HashMap<>();
+        BARE.forEach(name -> counted.put(name, difference(name, before, after)));
+        assertThat(counted)
+                .isEqualTo(Map.of(
+                        "flk_ingest_total", 9.0,
+                        "flk_accepted", 2.0,
+                        "flk_escalated", 2.0,
+                        "flk_dedup_hits", 2.0,
+                        "flk_signature_errors", 1.0,
+                        "flk_wal_errors", 0.0));
+        assertThat(difference("flk_conflicts_total", before, after)).isEqualTo(1);
+        assertThat(difference("flk_submit_seconds_count", before, after)).isEqualTo(9);
+        assertThat(difference("flk_rejected_total{reason=\"malformed\"}", before, after))
+                .isEqualTo(2);
+        assertThat(difference("flk_rejected_total{reason=\"verification\"}", before, after))
+                .isEqualTo(1);
+        assertThat(after).containsEntry("flk_inbox_pending", "0.0").containsEntry("flk_dedup_up", "1.0");
+    }
+
+    private static double difference(String sample, Map<String, String> before, Map<String, String> after) {
+        return Double.parseDouble(after.get(sample)) - Double.parseDouble(before.get(sample));
+    }
+
+    private static Answer scrape(String login, String accept) throws Exception {
+        String basic = Base64.getEncoder().encodeToString(login.getBytes(StandardCharsets.UTF_8));
+        Client client = backend.client();
+        return client.send(client.request("/metrics")
+                .header("Authorization", "Basic " + basic)
+                .header("Accept", accept)
+                .GET());
+    }
+
+    /** Every line is a comment of a known kind or a sample, and nothing comes twice. */
+    private static Scrape parsed(String text) {
+        Scrape scrape = new Scrape(new HashMap<>(), new HashMap<>());
+        for (String line : text.lines().toList()) {
+            Matcher comment = COMMENT.matcher(line);
+            Matcher sample = SAMPLE.matcher(line);
+            if (comment.matches()) {
+                if (comment.group(1).equals("TYPE")) {
+                    assertThat(scrape.types().put(comment.group(2), comment.group(3)))
+                            .as(line)
+                            .isNull();
+                }
+            } else {
+                assertThat(sample.matches()).as(line).isTrue();
+                String labels = sample.group(2) == null ? "" : sample.group(2).replace(",}", "}");
+                assertThat(scrape.samples().put(sample.group(1) + labels, sample.group(3)))
+                        .as(line)
+                        .isNull();
+            }
+        }
+        return scrape;
+    }
+}

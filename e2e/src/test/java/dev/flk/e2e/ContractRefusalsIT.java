@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The answers that say "later", each from a backend that is brought to it. */
+final class ContractRefusalsIT {
+    @TempDir
+    private Path directory;
+
+    @Test
+    void rateLimit_emptyBucket_is429BeforeTheBodyIsLookedAt() throws Exception {
+        try (BackendProcess backend =
+                BackendProcess.start(directory, Map.of("TOKEN_RATE", "0.001", "TOKEN_BURST", "1"))) {
+            Client client = new Client(backend.url());
+            assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
+            Answer answer = client.submit("{".getBytes(StandardCharsets.UTF_8));
+            assertThat(answer.status()).isEqualTo(429);
+            assertThat(answer.body()).isEqualTo("{\"error\":\"Too many requests\"}");
+            assertThat(retryAfter(answer)).isBetween(900L, 1000L);
+            assertThat(client.get("/health").status()).isEqualTo(200);
+            assertThat(client.get("/v1/pcs/" + Pcs.number(1).id()).status()).isEqualTo(200);
+            assertThat(client.metric("flk_ingest_total")).isEqualTo(1);
+            assertThat(client.metric("flk_rate_limited_total")).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void rateLimit_oneASecond_saysOneSecondAndKeepsIt() throws Exception {
+        try (BackendProcess backend = BackendProcess.start(directory, Map.of("TOKEN_RATE", "1"))) {
+            Client client = new Client(backend.url());
+            List<String> answers = client.batch("{\n".repeat(10)).body().lines().toList();
+            assertThat(answers.subList(0, 2)).allMatch(line -> line.startsWith("{\"status\":400,"));
+            assertThat(answers.get(9))
+                    .isEqualTo("{\"status\":429,\"body\":{\"error\":\"Too many requests\"},\"retry_after\":1}");
+        }
+    }
+
+    @Test
+    void slowBody_is408WithRetryAfterAndTheConnectionEnds() throws Exception {
+        try (BackendProcess backend = BackendProcess.start(directory, Map.of("BODY_TIMEOUT", "200ms"));
+                RawConnection connection = new RawConnection(backend.port())) {
+            connection.send("POST /v1/pcs/submit HTTP/1.1\r\nHost: e2e\r\nContent-Length: 9\r\n\r\n{");
+            Answer answer = connection.read();
+            assertThat(answer.status()).isEqualTo(408);
+            assertThat(answer.error()).isEqualTo("request timed out");
+            assertThat(retryAfter(answer)).isEqualTo(1);
+            assertThat(connection.isEnded()).isTrue();
+        }
+    }
+
+    @Test
+    void memoryStore_full_is503OverloadedAndKnownOnesAreAnswered() throws Exception {
+        Map<String, String> small = Map.of("DEDUP_BACKEND", "memory", "MEMORY_MAX_ENTRIES", "1");
+        try (BackendProcess backend = BackendProcess.start(directory, small)) {
+            Client client = new Client(backend.url());
+            assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
+            Answer answer = client.submit(Pcs.number(2));
+            assertThat(answer.status()).isEqualTo(503);
+            assertThat(answer.error()).isEqualTo("overloaded");
+            assertThat(retryAfter(answer)).isPositive();
+            assertThat(client.submit(Pcs.number(1)).marks()).containsKey("x-flk-duplicate");
+            assertThat(new InboxLog(directory.resolve("data/wal")).entries()).hasSize(1);
+        }
+    }
+
+    @Test
+    void starting_whileTheLogIsRead_is503AndHealthy() throws Exception {
+        Path segment = directory.resolve("data/wal/inbox-20260101-0000000000000001.wal");
+        Files.createDirectories(segment.getParent());
+        makePipe(segment);
+        Map<String, String> environment = BackendProcess.environment();
+        // a pipe without a writer is a file whose opening takes as long as the test likes
+        try (Program program = Program.java("flk-backend", directory, environment, List.of())) {
+            String line = program.awaitLine(text -> text.contains("listening on "));
+            Client client = new Client("http://127.0.0.1:" + line.substring(line.lastIndexOf(' ') + 1));
+            for (Answer answer : List.of(
+                    client.submit(Pcs.number(1)),
+                    client.get("/v1/pcs/" + Pcs.number(1).id()))) {
+                assertThat(answer.status()).isEqualTo(503);
+                assertThat(answer.error()).isEqualTo("starting");
+                assertThat(retryAfter(answer)).isPositive();
+            }
+            assertThat(client.batch(Pcs.number(1).json()).body())
+                    .matches("\\{\"status\":503,\"body\":\\{\"error\":\"starting\"},\"retry_after\":[1-9][0-9]*}\n");
+            Answer ready = client.get("/readyz");
+            assertThat(ready.status()).isEqualTo(503);
+            assertThat(ready.body()).contains("\"ready\":false").contains("starting");
+            assertThat(client.get("/health").status()).isEqualTo(200);
+            assertThat(client.metric("flk_ingest_total")).isZero();
+        }
+    }
+
+    @Test
+    void log_thatCannotBeWritten_is500AndTheNextSegmentTakesOver() throws Exception {
+        Map<String, String> environment = BackendProcess.environment();
+        environment.put("DEDUP_BACKEND", "memory"); // the native library of the other one is longer than the limit
+        // in blocks of 512 bytes; the log would write up to 64 MiB into a file
+        Program program = Program.limited("ulimit -f 12288", "flk-backend", directory, environment);
+        try (BackendProcess backend = BackendProcess.of(program)) {
+            Client client = new Client(backend.url());
+            Answer failed = null;
+            long epoch = 0;
+            for (; failed == null && epoch < 20; epoch++) {
+                Answer answer = client.submit(large(epoch));
+                failed = answer.status() == 200 ? null : answer;
+            }
+            assertThat(failed).isNotNull();
+            assertThat(failed.status()).isEqualTo(500);
+            assertThat(failed.body()).isEqualTo("{\"error\":\"log append failed\"}");
+            program.awaitLine(line -> line.contains(" ERROR ") && line.contains("WAL append error"));
+            assertThat(client.metric("flk_wal_errors")).isEqualTo(1);
+
+            Answer retried = client.submit(large(epoch - 1));
+            assertThat(retried.status()).isEqualTo(200);
+            assertThat(retried.marks()).isEmpty();
+            assertThat(new InboxLog(directory.resolve("data/wal")).segments()).hasSize(2);
+        }
+    }
+
+    private static Pcs large(long epoch) {
+        return Pcs.number(epoch).with("x_fill", "\"" + "x".repeat(1_000_000) + "\"");
+    }
+
+    private static long retryAfter(Answer answer) {
+        return Long.parseLong(answer.header("Retry-After"));
+    }
+
+    private static void makePipe(Path file) throws IOException, InterruptedException {
+        Process mkfifo =
+                new ProcessBuilder("mkfifo", file.toString()).inheritIO().start();
+        assertThat(mkfifo.waitFor()).isZero();
+    }
+}
