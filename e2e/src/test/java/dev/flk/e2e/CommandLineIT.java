@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** {@code flk-backend} on the command line: exit codes, and what someone reads who has made a mistake. */
+final class CommandLineIT {
+    private static final String STACK_TRACE = "(?m)^\\s+at |Exception|Caused by";
+
+    /** These runs end before a better compiler would pay. */
+    private static final List<String> QUICK_START = List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC");
+
+    @TempDir
+    private Path directory;
+
+    /** How a run ended, and what it printed. */
+    private record Ended(int exitCode, String out, String all) {}
+
+    @Test
+    void noConfiguration_exits2AndSaysWhatIsMissing() throws IOException {
+        Ended run = run(Map.of());
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.all())
+                .isEqualTo(
+                        "flk-backend: the configuration has a problem:\n"
+                                + "  PCS_SIGN_ALG: not set; set it to hmac or ed25519, or to none to take unsigned certificates");
+        assertThat(run.out()).isEmpty();
+    }
+
+    @Test
+    void manyMistakes_exits2AndListsThemAll() throws IOException {
+        Files.writeString(directory.resolve("flk.properties"), "TOKEN_RAT=5\nMAX_BODY_BYTES=1MB\n");
+        Ended run = run(
+                Map.of("PORT", "eighty", "WAL_RETENTION", "1d", "PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY_FILE", "/no/key"),
+                "--config",
+                "flk.properties");
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.all().lines().toList())
+                .containsExactlyInAnyOrder(
+                        "flk-backend: the configuration has 6 problems:",
+                        "  TOKEN_RAT: no such key in flk.properties; did you mean TOKEN_RATE?",
+                        "  PCS_HMAC_KEY_FILE: /no/key can't be read: there is no such file",
+                        "  PORT: 'eighty' is no whole number (environment)",
+                        "  MAX_BODY_BYTES: '1MB' is no size; write it like 4096, 64KiB, 256MiB or 1GiB (file)",
+                        "  PCS_SIGN_ALG: hmac needs PCS_HMAC_KEY or PCS_HMAC_KEYS (or PCS_HMAC_KEY_FILE)",
+                        "  WAL_RETENTION: shorter than DEDUP_TTL; the log could not rebuild the store, set it to at least"
+                                + " that");
+    }
+
+    @Test
+    void secretWithCharactersThatTheLocaleLoses_exits2InsteadOfRefusingEverySignature() throws IOException {
+        Map<String, String> environment = BackendProcess.environment();
+        environment.put("LC_ALL", "C");
+        environment.put("PCS_HMAC_KEY", "schlüssel");
+        Ended run = run(environment);
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.all()).contains("PCS_HMAC_KEY: has characters that got lost");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"redis", "postgres"})
+    void storeOfALaterVersion_exits2(String store) throws IOException {
+        Map<String, String> environment = BackendProcess.environment();
+        environment.put("DEDUP_BACKEND", store);
+        Ended run = run(environment);
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.all()).contains("DEDUP_BACKEND: this version has no " + store + " yet; use embedded or memory");
+    }
+
+    @Test
+    void configCheck_exits0PrintsWhatIsInForceAndNoSecret() throws IOException {
+        Map<String, String> environment = BackendProcess.environment();
+        environment.put("TOL_D", "0.2");
+        Ended run = run(environment, "config", "check");
+        assertThat(run.exitCode()).isZero();
+        assertThat(run.out())
+                .containsPattern("(?m)^TOL_D +0.2 +environment$")
+                .containsPattern("(?m)^WAL_RETENTION +14d +default$")
+                .containsPattern("(?m)^PCS_HMAC_KEY +\\(set, not shown\\) +environment$")
+                .doesNotContain(Pcs.KEY);
+        assertThat(directory).isEmptyDirectory();
+    }
+
+    @Test
+    void configCheck_ofMistakes_exits2() throws IOException {
+        Ended run = run(Map.of("PCS_SIGN_ALG", "rsa"), "config", "check");
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.all()).contains("PCS_SIGN_ALG: 'rsa' is none of hmac, ed25519, none");
+    }
+
+    @Test
+    void help_exits0() throws IOException {
+        Ended run = run(Map.of(), "-h");
+        assertThat(run.exitCode()).isZero();
+        assertThat(run.out())
+                .startsWith("Usage: flk-backend ")
+                .contains("serve", "config", "--config=FILE", "--version");
+    }
+
+    @Test
+    void version_exits0() throws IOException {
+        Ended run = run(Map.of(), "--version");
+        assertThat(run.exitCode()).isZero();
+        assertThat(run.out()).matches("flk-backend [0-9]+\\.[0-9]+\\.[0-9]+.*\n");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--frobnicate", "frobnicate"})
+    void unknownOptionOrCommand_exits2AndShowsTheUsage(String argument) throws IOException {
+        Ended run = run(BackendProcess.environment(), argument);
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.all()).contains(argument, "Usage: flk-backend");
+        assertThat(run.out()).isEmpty();
+    }
+
+    @Test
+    void portInUse_exits1AndSaysWhich() throws IOException {
+        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            Map<String, String> environment = BackendProcess.environment();
+            environment.put("PORT", Integer.toString(taken.getLocalPort()));
+            Ended run = run(environment);
+            assertThat(run.exitCode()).isEqualTo(1);
+            assertThat(run.all())
+                    .contains("flk-backend: can't listen on 127.0.0.1 port " + taken.getLocalPort())
+                    .contains("choose another BIND_ADDR or PORT");
+        }
+    }
+
+    @Test
+    void logDirectoryThatIsAFile_exits1AndSaysSo() throws IOException {
+        Path file = Files.createFile(directory.resolve("file"));
+        Map<String, String> environment = BackendProcess.environment();
+        environment.put("WAL_DIR", file.toString());
+        Ended run = run(environment);
+        assertThat(run.exitCode()).isEqualTo(1);
+        assertThat(run.all()).endsWith("flk-backend: can't use " + file + ": it is a file, and a directory is needed");
+    }
+
+    @Test
+    void secondBackendOnTheSameLog_exits1AndNamesTheHolder() throws Exception {
+        try (BackendProcess first = BackendProcess.start(directory)) {
+            Ended run = run(BackendProcess.environment());
+            assertThat(run.exitCode()).isEqualTo(1);
+            assertThat(run.all())
+                    .endsWith("flk-backend: data/wal is in use by process "
+                            + first.program().pid() + "; stop it, or use another directory");
+            assertThat(new Client(first.url()).submit(Pcs.number(1)).status()).isEqualTo(200);
+        }
+    }
+
+    @Test
+    void secondBackendOnTheSameStore_exits1AndSaysWhatToDo() throws Exception {
+        try (BackendProcess first = BackendProcess.start(directory)) {
+            Map<String, String> environment = BackendProcess.environment();
+            environment.put("WAL_DIR", "data/other");
+            Ended run = run(environment);
+            assertThat(run.exitCode()).isEqualTo(1);
+            assertThat(run.all())
+                    .endsWith("flk-backend: can't open the embedded store in data/dedup: another process uses it;"
+                            + " stop that, or choose another DEDUP_DIR");
+            assertThat(new Client(first.url()).submit(Pcs.number(1)).status()).isEqualTo(200);
+        }
+    }
+
+    @Test
+    void sigterm_exits143AndTheOutcomesAreThereAtTheNextStart() throws Exception {
+        String body;
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            body = new Client(backend.url()).submit(Pcs.number(1)).body();
+            assertThat(backend.program().terminate()).isEqualTo(143);
+            assertThat(backend.program().allLines())
+                    .contains("stopping", "stopped")
+                    .doesNotContainPattern(STACK_TRACE);
+        }
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            assertThat(new Client(backend.url())
+                            .get("/v1/pcs/" + Pcs.number(1).id())
+                            .body())
+                    .isEqualTo(body);
+        }
+    }
+
+    @Test
+    void sigterm_withAConnectionOpen_endsIt() throws Exception {
+        try (BackendProcess backend = BackendProcess.start(directory);
+                RawConnection connection = new RawConnection(backend.port())) {
+            assertThat(connection.submit(Pcs.number(1).bytes()).status()).isEqualTo(200);
+            assertThat(backend.program().terminate()).isEqualTo(143);
+            assertThat(connection.isEnded()).isTrue();
+        }
+    }
+
+    @Test
+    void damagedLog_exits1AndNamesSegmentByteAndRecords() throws Exception {
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            Client client = new Client(backend.url());
+            for (int i = 1; i <= 4; i++) {
+                client.submit(Pcs.number(i));
+            }
+            backend.program().kill();
+        }
+        Path segment = new InboxLog(directory.resolve("data/wal")).segments().get(0);
+        byte[] bytes = Files.readAllBytes(segment);
+        int second = offsetOf(Pcs.number(2).id().toString(), bytes);
+        bytes[second] ^= 1;
+        Files.write(segment, bytes);
+
+        Ended run = run(BackendProcess.environment());
+        assertThat(run.exitCode()).isEqualTo(1);
+        assertThat(run.all().lines().reduce((before, last) -> last).orElseThrow())
+                .matches("flk-backend: segment " + segment.getFileName()
+                        + " is damaged at byte [0-9]+: record 2 missing.*");
+        assertThat(Files.readAllBytes(segment)).isEqualTo(bytes);
+    }
+
+    private static int offsetOf(String text, byte[] bytes) {
+        int offset = new String(bytes, StandardCharsets.ISO_8859_1).indexOf(text);
+        assertThat(offset).isPositive();
+        return offset;
+    }
+
+    @Test
+    void configurationFile_isReadAndTheEnvironmentWins() throws Exception {
+        Files.writeString(directory.resolve("key"), "from a file\n");
+        Files.writeString(
+                directory.resolve("flk.properties"),
+                "PORT=1\nBIND_ADDR=127.0.0.1\nPCS_SIGN_ALG=hmac\nPCS_HMAC_KEY_FILE=key\nLOG_FORMAT=json\n");
+        Map<String, String> environment = new HashMap<>(Map.of("PORT", "0", "DEDUP_BACKEND", "memory"));
+        try (Program program =
+                Program.java("flk-backend", directory, environment, List.of(), "serve", "--config", "flk.properties")) {
+            String line = program.awaitLine(text -> text.contains("listening on"));
+            String message = StrictJson.read(line).get("message").textValue();
+            Client client = new Client("http://127.0.0.1:" + message.substring(message.lastIndexOf(' ') + 1));
+            program.awaitLine(text -> text.contains("ready"));
+            assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(401);
+            assertThat(client.submit(Pcs.number(1).signedBy("from a file")).status())
+                    .isEqualTo(200);
+            String accepted = program.awaitLine(text -> text.contains(" accepted "));
+            assertThat(StrictJson.read(accepted).get("message").textValue()).contains("(D̂=1.00, coh★=0.50)");
+        }
+    }
+
+    private Ended run(Map<String, String> environment, String... args) throws IOException {
+        try (Program program = Program.java("flk-backend", directory, environment, QUICK_START, args)) {
+            int exitCode = program.awaitExit();
+            assertThat(program.allLines()).doesNotContainPattern(STACK_TRACE);
+            return new Ended(exitCode, program.out(), program.allLines());
+        }
+    }
+}
