@@ -13,8 +13,8 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
-import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 
@@ -28,8 +28,8 @@ public final class DiskFiles implements FileOps {
     /** With less than a block usable, a write that failed did so for want of space. */
     private static final long LEAST_USABLE_BYTES = 4096;
 
-    /** Lock files that this very process holds: opening and closing one of them again would drop the lock. */
-    private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
+    /** Lock files that this very process holds, and as whom: opening and closing one of them again would drop the lock. */
+    private static final Map<Path, String> HELD = new ConcurrentHashMap<>();
 
     @Override
     public void createDirectories(Path directory) throws IOException {
@@ -89,8 +89,9 @@ public final class DiskFiles implements FileOps {
     @Override
     public Closeable lock(Path file, String holder) throws IOException {
         Path real = parent(file).toRealPath().resolve(String.valueOf(file.getFileName()));
-        if (!HELD.add(real)) {
-            throw new LogLockedException(file, "this process");
+        String held = HELD.putIfAbsent(real, holder);
+        if (held != null) {
+            throw new LogLockedException(file, held);
         }
         try {
             FileChannel channel = lockedChannel(file, holder);

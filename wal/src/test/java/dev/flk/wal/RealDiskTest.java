@@ -112,7 +112,8 @@ final class RealDiskTest {
             assertThat(log.directory()).isEqualTo(directory);
             assertThatThrownBy(() -> Log.start(new DiskFiles(), options(), LogListener.NONE))
                     .isInstanceOf(LogLockedException.class)
-                    .hasMessage(directory + " is in use by this process; stop it, or use another directory");
+                    .hasMessage("%s is in use by process %d; stop it, or use another directory"
+                            .formatted(directory, ProcessHandle.current().pid()));
         }
         Log.start(new DiskFiles(), options(), LogListener.NONE).close();
     }
