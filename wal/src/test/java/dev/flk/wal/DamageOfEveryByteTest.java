@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.wal.SimulatedLog.Clock;
+import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;

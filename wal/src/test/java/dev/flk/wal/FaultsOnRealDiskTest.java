@@ -4,7 +4,7 @@ package dev.flk.wal;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import java.io.Closeable;
+import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -25,155 +25,24 @@ final class FaultsOnRealDiskTest {
     @TempDir
     private Path directory;
 
-    private record Waiting(List<Entry> entries, CompletableFuture<Long> end) implements Append {
-        static Waiting of(String body) {
-            return new Waiting(List.of(SimulatedLog.entry(body)), new CompletableFuture<>());
-        }
-
-        @Override
-        public void forced(long firstSequence) {
-            end.complete(firstSequence);
-        }
-
-        @Override
-        public void failed(IOException cause) {
-            end.completeExceptionally(cause);
-        }
-    }
-
     private LogOptions options() {
         return LogOptions.of(directory, "inbox", "policy-1")
                 .with(LogSizes.usual().withFillAhead(0));
     }
 
-    /** The real disk with faults that the test switches. */
-    private static class Faulty implements FileOps {
-        final DiskFiles disk = new DiskFiles();
-        volatile boolean forceFails;
-        volatile boolean createFails;
-        volatile boolean listFails;
-        volatile Error onWrite;
-        final List<String> forcedWhileFailed = new ArrayList<>();
-
-        @Override
-        public void createDirectories(Path dir) throws IOException {
-            disk.createDirectories(dir);
-        }
-
-        @Override
-        public List<String> list(Path dir) throws IOException {
-            if (listFails) {
-                listFails = false;
-                // what DiskFiles.list throws when readdir fails: Files.list reports it through the stream
-                throw new UncheckedIOException(new IOException("injected: Input/output error"));
-            }
-            return disk.list(dir);
-        }
-
-        @Override
-        public OpenFile create(Path file) throws IOException {
-            if (createFails) {
-                throw new IOException("injected: Input/output error");
-            }
-            return new Wrapped(file, disk.create(file));
-        }
-
-        @Override
-        public OpenFile openForWriting(Path file) throws IOException {
-            return new Wrapped(file, disk.openForWriting(file));
-        }
-
-        @Override
-        public OpenFile openForReading(Path file) throws IOException {
-            return disk.openForReading(file);
-        }
-
-        @Override
-        public void move(Path from, Path to) throws IOException {
-            disk.move(from, to);
-        }
-
-        @Override
-        public void delete(Path file) throws IOException {
-            disk.delete(file);
-        }
-
-        @Override
-        public void forceDirectory(Path dir) throws IOException {
-            disk.forceDirectory(dir);
-        }
-
-        @Override
-        public Closeable lock(Path file, String holder) throws IOException {
-            return disk.lock(file, holder);
-        }
-
-        private final class Wrapped implements OpenFile {
-            private final Path path;
-            private final OpenFile file;
-
-            Wrapped(Path path, OpenFile file) {
-                this.path = path;
-                this.file = file;
-            }
-
-            @Override
-            public int read(ByteBuffer target, long position) throws IOException {
-                return file.read(target, position);
-            }
-
-            @Override
-            public void write(ByteBuffer source, long position) throws IOException {
-                Error error = onWrite;
-                if (error != null) {
-                    onWrite = null;
-                    throw error;
-                }
-                file.write(source, position);
-            }
-
-            @Override
-            public void force() throws IOException {
-                if (forceFails) {
-                    forceFails = false;
-                    throw new IOException("injected: Input/output error");
-                }
-                if (createFails) {
-                    forcedWhileFailed.add(path.getFileName().toString());
-                }
-                file.force();
-            }
-
-            @Override
-            public void truncate(long size) throws IOException {
-                file.truncate(size);
-            }
-
-            @Override
-            public long size() throws IOException {
-                return file.size();
-            }
-
-            @Override
-            public void close() throws IOException {
-                file.close();
-            }
-        }
-    }
-
     @Test
     void reopen_directoryCantBeListed_theLogGoesOnWhenItCan() throws Exception {
-        Faulty files = new Faulty();
+        FaultyFiles files = new FaultyFiles();
         try (Log log = Log.start(files, options(), LogListener.NONE)) {
             Waiting first = Waiting.of("one");
             log.append(first);
             first.end().get();
-            files.forceFails = true;
-            files.listFails = true;
+            files.failForces(1);
+            files.throwOnList(new UncheckedIOException(new IOException("injected: Input/output error")));
             Waiting failed = Waiting.of("two");
             log.append(failed);
             await().dontCatchUncaughtExceptions().until(failed.end()::isDone);
-            await().dontCatchUncaughtExceptions().until(() -> !files.listFails);
+            await().dontCatchUncaughtExceptions().until(files::hasThrownOnList);
             Waiting next = Waiting.of("three");
             assertThat(log.append(next)).as("taken").isTrue();
             await().dontCatchUncaughtExceptions().atMost(Duration.ofSeconds(3)).until(next.end()::isDone);
@@ -183,9 +52,9 @@ final class FaultsOnRealDiskTest {
 
     @Test
     void write_outOfDirectMemory_everyAppendOfTheGroupIsTold() throws Exception {
-        Faulty files = new Faulty();
+        FaultyFiles files = new FaultyFiles();
         try (Log log = Log.start(files, options(), LogListener.NONE)) {
-            files.onWrite = new InternalError("stands for OutOfMemoryError, which surefire takes for its own");
+            files.throwOnWrite(new InternalError("stands for OutOfMemoryError, which surefire takes for its own"));
             Waiting first = Waiting.of("one");
             log.append(first);
             await().dontCatchUncaughtExceptions().atMost(Duration.ofSeconds(3)).until(first.end()::isDone);
@@ -194,7 +63,7 @@ final class FaultsOnRealDiskTest {
 
     @Test
     void failedSegment_isNeverWrittenOrForcedAgain() throws Exception {
-        Faulty files = new Faulty();
+        FaultyFiles files = new FaultyFiles();
         Log log = Log.open(
                 files,
                 options().with(LogSizes.usual().withFillAhead(16 * 1024)),
@@ -202,17 +71,18 @@ final class FaultsOnRealDiskTest {
                 InstantSource.system(),
                 System::nanoTime,
                 new Random(1));
-        files.forceFails = true;
-        files.createFails = true;
+        files.failForces(1);
+        files.setCreateFails(true);
         Waiting failed = Waiting.of("one");
         log.append(failed);
         log.step();
         assertThat(failed.end()).isCompletedExceptionally();
+        assertThat(files.takeForced()).hasSize(1); // the header, before the failure
         while (log.fillStep()) {
             // as long as it does anything
         }
-        assertThat(files.forcedWhileFailed).isEmpty();
-        files.createFails = false;
+        assertThat(files.takeForced()).isEmpty();
+        files.setCreateFails(false);
         log.close();
     }
 
@@ -221,7 +91,7 @@ final class FaultsOnRealDiskTest {
     void append_moreThanAHeaderCanCarry_isStillThereAfterTwoStarts() throws Exception {
         int bytes = RecordFormat.MAX_BODY_BYTES / 2;
         LogOptions big = options().with(LogSizes.usual().withFillAhead(0).withQueue(1L << 30, 1L << 27));
-        Faulty files = new Faulty();
+        FaultyFiles files = new FaultyFiles();
         try (Log log = Log.start(files, big, LogListener.NONE)) {
             Waiting append = new Waiting(
                     List.of(new Entry('s', "k", 0, new byte[bytes]), new Entry('s', "k", 0, new byte[bytes])),

@@ -3,9 +3,10 @@ package dev.flk.wal;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.wal.SimulatedDisk.Fault;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.SimulatedLog.Recorded;
+import dev.flk.wal.testing.SimulatedDisk;
+import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;

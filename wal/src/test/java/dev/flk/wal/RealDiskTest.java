@@ -14,7 +14,6 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
@@ -26,22 +25,6 @@ final class RealDiskTest {
 
     @TempDir
     private Path directory;
-
-    private record Waiting(List<Entry> entries, CompletableFuture<Long> end) implements Append {
-        static Waiting of(String body) {
-            return new Waiting(List.of(SimulatedLog.entry(body)), new CompletableFuture<>());
-        }
-
-        @Override
-        public void forced(long firstSequence) {
-            end.complete(firstSequence);
-        }
-
-        @Override
-        public void failed(IOException cause) {
-            end.completeExceptionally(cause);
-        }
-    }
 
     @Test
     void append_fromSeveralThreads_acrossRotations_allReadBackInOrder() throws Exception {

@@ -3,6 +3,7 @@ package dev.flk.wal;
 
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.SimulatedLog.Recorded;
+import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.wal.LogLockedException;
+import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
@@ -122,10 +123,10 @@ class OutboxTest {
         FaultyFiles files = new FaultyFiles();
         try (Outbox outbox = Outbox.open(options(), CLOCK, files)) {
             outbox.append(List.of(body(1)));
-            files.failing = true;
+            files.setDiskFull(true);
 
             assertThatThrownBy(() -> outbox.append(List.of(body(2)))).isInstanceOf(IOException.class);
-            files.failing = false;
+            files.setDiskFull(false);
             outbox.append(List.of(body(3)));
 
             assertThat(bodies(outbox)).containsExactly("certificate 1", "certificate 3");

@@ -16,6 +16,7 @@ import dev.flk.wal.LogReader;
 import dev.flk.wal.LogRecord;
 import dev.flk.wal.LogSizes;
 import dev.flk.wal.OnDamage;
+import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;

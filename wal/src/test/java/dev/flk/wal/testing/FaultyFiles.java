@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.ingest;
+package dev.flk.wal.testing;
 
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.DiskFullException;
@@ -9,40 +9,76 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
-/** The real disk, whose forces can be held back or made to fail. */
-final class FaultyFiles implements FileOps {
+/** The real disk with faults that a test switches on and off, from any thread. */
+public final class FaultyFiles implements FileOps {
     private final DiskFiles disk = new DiskFiles();
     private volatile boolean holding;
     private final Semaphore permits = new Semaphore(0);
     private final Semaphore arrived = new Semaphore(0);
     private final AtomicInteger failures = new AtomicInteger();
     private volatile boolean diskFull;
+    private volatile boolean createFails;
+    private final AtomicReference<@Nullable Error> onWrite = new AtomicReference<>();
+    private final AtomicReference<@Nullable RuntimeException> onList = new AtomicReference<>();
+    private final List<String> forced = new CopyOnWriteArrayList<>();
 
     /** From now on no force returns until it is let go. */
-    void hold() {
+    public void hold() {
         holding = true;
     }
 
     /** Returns once a force is being held. */
-    void awaitHeld() {
+    public void awaitHeld() {
         arrived.acquireUninterruptibly();
     }
 
-    void letGo() {
+    /** Lets every force go on. */
+    public void letGo() {
         holding = false;
         permits.release(1_000);
     }
 
     /** The next forces fail. */
-    void failForces(int count) {
+    public void failForces(int count) {
         failures.set(count);
     }
 
-    void setDiskFull(boolean full) {
+    /** While full, no write succeeds. */
+    public void setDiskFull(boolean full) {
         diskFull = full;
+    }
+
+    /** While set, no file can be created. */
+    public void setCreateFails(boolean fails) {
+        createFails = fails;
+    }
+
+    /** The next write throws this. */
+    public void throwOnWrite(Error error) {
+        onWrite.set(error);
+    }
+
+    /** The next listing of a directory throws this. */
+    public void throwOnList(RuntimeException error) {
+        onList.set(error);
+    }
+
+    /** Whether that was thrown. */
+    public boolean hasThrownOnList() {
+        return onList.get() == null;
+    }
+
+    /** The names of the files that were forced since the last call. */
+    public List<String> takeForced() {
+        List<String> taken = List.copyOf(forced);
+        forced.clear();
+        return taken;
     }
 
     @Override
@@ -52,11 +88,18 @@ final class FaultyFiles implements FileOps {
 
     @Override
     public List<String> list(Path directory) throws IOException {
+        RuntimeException error = onList.getAndSet(null);
+        if (error != null) {
+            throw error;
+        }
         return disk.list(directory);
     }
 
     @Override
     public OpenFile create(Path file) throws IOException {
+        if (createFails) {
+            throw new IOException("injected: Input/output error");
+        }
         return new Faulty(file, disk.create(file));
     }
 
@@ -106,6 +149,10 @@ final class FaultyFiles implements FileOps {
 
         @Override
         public void write(ByteBuffer source, long position) throws IOException {
+            Error error = onWrite.getAndSet(null);
+            if (error != null) {
+                throw error;
+            }
             if (diskFull) {
                 throw new DiskFullException(path, new IOException("injected"));
             }
@@ -122,6 +169,7 @@ final class FaultyFiles implements FileOps {
                 throw new IOException("injected: Input/output error");
             }
             file.force();
+            forced.add(String.valueOf(path.getFileName()));
         }
 
         @Override

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.wal;
+package dev.flk.wal.testing;
 
+import dev.flk.wal.DiskFullException;
+import dev.flk.wal.FileOps;
+import dev.flk.wal.LogLockedException;
 import java.io.Closeable;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -10,7 +13,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.random.RandomGenerator;
@@ -21,7 +23,7 @@ import java.util.random.RandomGenerator;
  * that fails leaves its blocks in the cache, clean, and says nothing later; what of them is on the disk is anybody's guess, torn
  * blocks included once somebody relied on a later force.
  */
-final class SimulatedDisk implements FileOps {
+public final class SimulatedDisk implements FileOps {
     private static final int BLOCK = 4096;
     private static final int SECTOR = 512;
 
@@ -39,7 +41,8 @@ final class SimulatedDisk implements FileOps {
     private Fault fault = Fault.EIO;
     private boolean faultHappened;
 
-    enum Fault {
+    /** What becomes of an operation that is to fail. */
+    public enum Fault {
         EIO,
         ENOSPC,
         /** The process dies before the operation takes effect. */
@@ -47,7 +50,7 @@ final class SimulatedDisk implements FileOps {
     }
 
     /** The process is dead: thrown through everything. */
-    static final class Killed extends Error {
+    public static final class Killed extends Error {
         private static final long serialVersionUID = 1;
     }
 
@@ -61,30 +64,32 @@ final class SimulatedDisk implements FileOps {
         boolean reliedOnLater;
     }
 
-    SimulatedDisk(RandomGenerator random) {
+    /** An empty disk; what a loss of power leaves is drawn from {@code random}. */
+    public SimulatedDisk(RandomGenerator random) {
         this.random = random;
     }
 
     /** The operation with this number (from now, 0 the next one) fails. */
-    void failOperation(long number, Fault how) {
+    public void failOperation(long number, Fault how) {
         failAt = operations + number;
         fault = how;
         faultHappened = false;
     }
 
-    boolean faultHappened() {
+    /** Whether the chosen operation was reached. */
+    public boolean faultHappened() {
         return faultHappened;
     }
 
     /** The process died: open files and locks are gone, the page cache is not. */
-    void kill() {
+    public void kill() {
         epoch++;
         locked = false;
         failAt = -1;
     }
 
     /** The machine died. */
-    void losePower() {
+    public void losePower() {
         kill();
         int kept = pendingEntries.isEmpty() ? 0 : random.nextInt(pendingEntries.size() + 1);
         entries = new TreeMap<>(kept == 0 ? durableEntries : pendingEntries.get(kept - 1));
@@ -133,13 +138,14 @@ final class SimulatedDisk implements FileOps {
     }
 
     /** A copy of everything as the page cache shows it, on a disk of its own. */
-    SimulatedDisk copy() {
+    public SimulatedDisk copy() {
         SimulatedDisk copy = new SimulatedDisk(random);
         entries.forEach((name, inode) -> copy.put(name, inode.cached.clone()));
         return copy;
     }
 
-    void put(String name, byte[] content) {
+    /** Sets a file's content, durably. */
+    public void put(String name, byte[] content) {
         Inode inode = new Inode();
         inode.cached = content;
         inode.durable = content.clone();
@@ -147,11 +153,13 @@ final class SimulatedDisk implements FileOps {
         durableEntries.put(name, inode);
     }
 
-    byte[] content(String name) {
+    /** A file's content as the page cache shows it. */
+    public byte[] content(String name) {
         return entries.get(name).cached.clone();
     }
 
-    List<String> names() {
+    /** The names of all files, sorted. */
+    public List<String> names() {
         return List.copyOf(entries.keySet());
     }
 
@@ -352,11 +360,5 @@ final class SimulatedDisk implements FileOps {
 
         @Override
         public void close() {}
-    }
-
-    Map<String, Integer> sizes() {
-        Map<String, Integer> sizes = new TreeMap<>();
-        entries.forEach((name, inode) -> sizes.put(name, inode.cached.length));
-        return sizes;
     }
 }

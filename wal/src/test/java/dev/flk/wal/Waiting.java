@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+
+/** An append whose end can be waited for. */
+record Waiting(List<Entry> entries, CompletableFuture<Long> end) implements Append {
+    static Waiting of(String body) {
+        return new Waiting(List.of(SimulatedLog.entry(body)), new CompletableFuture<>());
+    }
+
+    @Override
+    public void forced(long firstSequence) {
+        end.complete(firstSequence);
+    }
+
+    @Override
+    public void failed(IOException cause) {
+        end.completeExceptionally(cause);
+    }
+}
