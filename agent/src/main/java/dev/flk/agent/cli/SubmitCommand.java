@@ -4,10 +4,13 @@ package dev.flk.agent.cli;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.source.Intake;
+import java.io.IOException;
 import java.io.InputStream;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
@@ -43,29 +46,34 @@ final class SubmitCommand implements Callable<Integer> {
                 Streams.open(file, context).close();
             }
         }
-        long added = 0;
-        long refused = 0;
+        AtomicLong refused = new AtomicLong();
         try (Outbox outbox = Outbox.open(config.outbox(), InstantSource.system())) {
             Intake intake = new Intake(outbox);
-            for (String file : files) {
-                Intake.Result result = take(intake, file);
-                added += result.added();
-                refused += result.refused().size();
-                for (Intake.Refused one : result.refused()) {
-                    context.err().println("flk-agent: " + file + ", line " + one.line() + ": " + one.reason());
+            try {
+                for (String file : files) {
+                    take(intake, file, one -> {
+                        refused.incrementAndGet();
+                        context.err().println("flk-agent: " + file + ", line " + one.line() + ": " + one.reason());
+                    });
                 }
+            } finally {
+                context.out()
+                        .println(intake.added() + " certificates added to the outbox "
+                                + config.outbox().directory()
+                                + (refused.get() == 0 ? "" : ", " + refused + " refused"));
             }
         }
-        context.out()
-                .println(added + " certificates added to the outbox "
-                        + config.outbox().directory() + (refused == 0 ? "" : ", " + refused + " refused"));
-        return refused == 0 ? 0 : 1;
+        return refused.get() == 0 ? 0 : 1;
     }
 
-    private Intake.Result take(Intake intake, String file) throws Exception {
+    private void take(Intake intake, String file, Consumer<Intake.Refused> refused) throws IOException {
         boolean lines = file.equals("-") || file.endsWith(".ndjson") || file.endsWith(".jsonl");
         try (InputStream in = Streams.open(file, context)) {
-            return lines ? intake.addLines(in) : intake.addOne(in);
+            if (lines) {
+                intake.addLines(in, refused);
+            } else {
+                intake.addOne(in, refused);
+            }
         }
     }
 }

@@ -208,6 +208,11 @@ public final class Outbox implements Closeable {
         }
     }
 
+    /** Bytes of certificates that there is room for. */
+    public long maxBytes() {
+        return options.maxBytes();
+    }
+
     /** How many entries wait. */
     public int pendingEntries() {
         return pending.size();

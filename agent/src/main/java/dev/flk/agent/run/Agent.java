@@ -36,7 +36,6 @@ public final class Agent implements Closeable {
     private final Optional<SpoolDirectory> spool;
     private final @Nullable MetricsServer metrics;
     private final LongSupplier nanoTicker;
-    private String spoolTrouble = "";
     private volatile boolean stopping;
 
     private Agent(AgentConfig config, Outbox outbox, DeadLetters deadLetters, Surroundings surroundings)
@@ -54,7 +53,8 @@ public final class Agent implements Closeable {
                 deadLetters,
                 meters,
                 surroundings);
-        spool = config.spoolDirectory().map(directory -> new SpoolDirectory(directory, new Intake(outbox)));
+        spool = config.spoolDirectory()
+                .map(directory -> new SpoolDirectory(directory, new Intake(outbox), surroundings.clock()));
         register(meters, surroundings);
         metrics = config.metricsPort().isPresent()
                 ? MetricsServer.start(config.metricsPort().getAsInt(), meters)
@@ -116,37 +116,30 @@ public final class Agent implements Closeable {
         outbox.losses().forEach(loss -> LOG.error("outbox: {}; the certificates among them are gone", loss));
         sender.subscribeTo(outbox);
         long nextSpoolNanos = nanoTicker.getAsLong();
+        boolean moreFiles = false;
         while (!stopping) {
             long now = nanoTicker.getAsLong();
-            if (now >= nextSpoolNanos) {
-                takeFilesIn();
+            if (moreFiles || now >= nextSpoolNanos) {
+                moreFiles = takeFilesIn();
                 nextSpoolNanos = now + SPOOL_EVERY_NANOS;
             }
             long waitNanos = sender.step();
             if (untilEmpty && outbox.pendingEntries() == 0) {
-                break;
+                // what came since, or had no room before
+                moreFiles = takeFilesIn();
+                if (!moreFiles && outbox.pendingEntries() == 0) {
+                    break;
+                }
             }
-            sender.await(waitNanos);
+            sender.await(moreFiles ? 0 : waitNanos);
         }
         takeLastAnswers();
         LOG.info("stopped, {} certificates wait in the outbox", outbox.pendingEntries());
     }
 
-    private void takeFilesIn() {
-        if (spool.isEmpty() || stopping) {
-            return;
-        }
-        try {
-            spool.get().step();
-            spoolTrouble = "";
-        } catch (IOException e) {
-            // the file stays where it is, and the next step tries again: told once, not every second
-            String trouble = e.getClass().getSimpleName() + ": " + e.getMessage();
-            if (!trouble.equals(spoolTrouble)) {
-                LOG.error("spool: {}", trouble);
-                spoolTrouble = trouble;
-            }
-        }
+    /** Some of them; returns whether there are more. */
+    private boolean takeFilesIn() {
+        return !stopping && spool.isPresent() && spool.get().step();
     }
 
     private void takeLastAnswers() throws IOException, InterruptedException {

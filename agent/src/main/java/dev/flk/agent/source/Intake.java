@@ -6,9 +6,13 @@ import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * Takes certificates into the outbox. Checks just what signing needs: JSON, and the eight signed fields. What else may be
@@ -18,83 +22,96 @@ public final class Intake {
     /** A certificate longer than this no backend takes, even in a batch. */
     public static final int MAX_CERTIFICATE_BYTES = 8 << 20;
 
-    private static final int MAX_APPEND_BYTES = 4 << 20;
+    private static final long MAX_APPEND_BYTES = 1 << 20;
 
     private final Outbox outbox;
+    private long added;
 
     /** For an outbox that this process owns. */
     public Intake(Outbox outbox) {
         this.outbox = outbox;
     }
 
-    /** What could not be taken. {@code text} is the certificate as it was given, as far as it is text. */
-    public record Refused(long line, String reason, String text) {}
+    /** What could not be taken: the number of its line, from 1, and why. */
+    public record Refused(long line, String reason) {}
 
-    /**
-     * What became of a source.
-     *
-     * @param added certificates that are on disk
-     */
-    public record Result(long added, List<Refused> refused) {}
+    /** Certificates that were taken so far, all of them on disk; also after a failure. */
+    public long added() {
+        return added;
+    }
 
-    /** Takes certificates as they are, all of them; every one is on disk when it returns. */
-    public void add(List<byte[]> certificates) throws IOException {
-        List<byte[]> chunk = new ArrayList<>();
-        long bytes = 0;
-        for (byte[] certificate : certificates) {
-            if (bytes + certificate.length > MAX_APPEND_BYTES) {
-                outbox.append(chunk);
-                chunk = new ArrayList<>();
-                bytes = 0;
+    /** Takes certificates as they are; every one is on disk when it returns, in several appends if they are many. */
+    public void add(Collection<byte[]> certificates) throws IOException {
+        addFrom(new ArrayDeque<>(certificates));
+    }
+
+    /** The same; takes out of the queue what is on disk, so that the rest can be tried again after a failure. */
+    void addFrom(Deque<byte[]> certificates) throws IOException {
+        // so that a small outbox, too, takes a long source piece by piece
+        long maxBytes = Math.min(MAX_APPEND_BYTES, outbox.maxBytes() / 8);
+        while (!certificates.isEmpty()) {
+            List<byte[]> append = new ArrayList<>();
+            long bytes = 0;
+            for (byte[] certificate : certificates) {
+                bytes += certificate.length;
+                if (!append.isEmpty() && bytes > maxBytes) {
+                    break;
+                }
+                append.add(certificate);
             }
-            chunk.add(certificate);
-            bytes += certificate.length;
+            outbox.append(append);
+            added += append.size();
+            append.forEach(taken -> certificates.remove());
         }
-        outbox.append(chunk);
     }
 
     /** Takes a source that holds one certificate, on any number of lines. */
-    public Result addOne(InputStream in) throws IOException {
+    public void addOne(InputStream in, Consumer<Refused> refused) throws IOException {
         byte[] certificate = in.readNBytes(MAX_CERTIFICATE_BYTES + 1);
-        List<byte[]> good = new ArrayList<>();
-        List<Refused> refused = new ArrayList<>();
-        check(1, certificate, good, refused);
-        add(good);
-        return new Result(good.size(), refused);
+        Optional<String> objection = objection(certificate);
+        if (objection.isEmpty()) {
+            add(List.of(certificate));
+        } else {
+            refused.accept(new Refused(1, objection.get()));
+        }
     }
 
     /** Takes a source with a certificate on each line; blank lines are skipped, a line that is refused spoils no other. */
-    public Result addLines(InputStream in) throws IOException {
+    public void addLines(InputStream in, Consumer<Refused> refused) throws IOException {
         Lines lines = new Lines(in, MAX_CERTIFICATE_BYTES);
-        List<byte[]> good = new ArrayList<>();
-        List<Refused> refused = new ArrayList<>();
-        long added = 0;
+        Deque<byte[]> good = new ArrayDeque<>();
         long bytes = 0;
         for (byte[] line = lines.next(); line != null; line = lines.next()) {
-            check(lines.number(), line, good, refused);
-            bytes += line.length;
-            if (bytes > MAX_APPEND_BYTES) {
-                add(good);
-                added += good.size();
-                good.clear();
+            Optional<String> objection = objection(line);
+            if (objection.isEmpty()) {
+                good.add(line);
+                bytes += line.length;
+            } else {
+                refused.accept(new Refused(lines.number(), objection.get()));
+            }
+            if (bytes >= MAX_APPEND_BYTES) {
+                addFrom(good);
                 bytes = 0;
             }
         }
-        add(good);
-        return new Result(added + good.size(), refused);
+        addFrom(good);
     }
 
-    private static void check(long line, byte[] certificate, List<byte[]> good, List<Refused> refused) {
-        if (certificate.length > MAX_CERTIFICATE_BYTES) {
-            refused.add(new Refused(line, "longer than " + MAX_CERTIFICATE_BYTES + " bytes", ""));
-            return;
+    /** What is wrong with a certificate; empty if it can be taken. */
+    Optional<String> objection(byte[] certificate) {
+        if (certificate.length > longest()) {
+            return Optional.of("longer than " + longest() + " bytes");
         }
         try {
             CertificateReader.parse(certificate);
-            good.add(certificate);
+            return Optional.empty();
         } catch (MalformedCertificate e) {
-            refused.add(
-                    new Refused(line, String.valueOf(e.getMessage()), new String(certificate, StandardCharsets.UTF_8)));
+            return Optional.of(String.valueOf(e.getMessage()));
         }
+    }
+
+    /** In bytes; what the whole outbox has no room for will never be taken, and is told rather than waited for. */
+    long longest() {
+        return Math.min(MAX_CERTIFICATE_BYTES, outbox.maxBytes());
     }
 }

@@ -12,6 +12,8 @@ final class Lines {
     private final InputStream in;
     private final int maxBytes;
     private long number;
+    private long bytesRead;
+    private boolean ended = true;
 
     Lines(InputStream stream, int maxBytes) {
         this.in = new BufferedInputStream(stream, 1 << 16);
@@ -21,27 +23,46 @@ final class Lines {
     /** The next line that is not blank, or null at the end. */
     byte @Nullable [] next() throws IOException {
         var line = new ByteArrayOutputStream();
-        int b = in.read();
+        int b = read();
         while (b >= 0) {
             number++;
             boolean blank = true;
-            for (; b >= 0 && b != '\n'; b = in.read()) {
+            for (; b >= 0 && b != '\n'; b = read()) {
                 blank &= b == ' ' || b == '\t' || b == '\r';
                 if (line.size() <= maxBytes) {
                     line.write(b);
                 }
             }
+            ended = b == '\n';
             if (!blank) {
                 return line.toByteArray();
             }
             line.reset();
-            b = in.read();
+            b = read();
         }
         return null;
     }
 
-    /** The number of the line that was read last, from 1. */
+    private int read() throws IOException {
+        int b = in.read();
+        if (b >= 0) {
+            bytesRead++;
+        }
+        return b;
+    }
+
+    /** The number of the line that was read last, from 1; blank ones count. */
     long number() {
         return number;
+    }
+
+    /** Bytes up to the end of the line that was read last, its line end included. */
+    long bytesRead() {
+        return bytesRead;
+    }
+
+    /** Whether the line that was read last had a line end, and not just the stream its end. */
+    boolean ended() {
+        return ended;
     }
 }

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.source;
 
-import java.io.BufferedOutputStream;
+import dev.flk.agent.outbox.OutboxFull;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.OutputStream;
-import java.nio.channels.Channels;
-import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
-import java.util.List;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.time.InstantSource;
+import java.util.ArrayDeque;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -21,76 +23,110 @@ import org.slf4j.LoggerFactory;
  * A directory that other programs leave certificates in: {@code *.json} with one each, {@code *.ndjson} with one a line.
  * They write under another name and rename, so that a file that is seen is whole. A file is removed only after everything
  * good in it is on disk in the outbox; what is refused goes, with the reason, to {@code <file>.error}, forced before that. A
- * crash in between takes the file in twice, which the backend answers as duplicates. Owned by one thread.
+ * crash in between takes the file in twice, which the backend answers as duplicates. A file that can't be read, or not be
+ * removed, is told once and holds up no other. Owned by one thread.
  */
 public final class SpoolDirectory {
     private static final Logger LOG = LoggerFactory.getLogger(SpoolDirectory.class);
+    /** Portions of a step, each with a force of its own: so that sending does not wait for long. */
+    private static final int PORTIONS = 16;
 
     private final Path directory;
     private final Intake intake;
+    private final InstantSource clock;
+    /** What was found and has its turn in this round. */
+    private final ArrayDeque<Path> round = new ArrayDeque<>();
+    /** Those that are taken in in part, or could not be removed. */
+    private final Map<Path, SpoolFile> begun = new HashMap<>();
 
-    /** The directory must exist. */
-    public SpoolDirectory(Path directory, Intake intake) {
+    private final Set<String> told = new HashSet<>();
+    private final Set<String> troubles = new HashSet<>();
+    private boolean full;
+
+    /** The directory must exist; the clock is compared with the times of its files. */
+    public SpoolDirectory(Path directory, Intake intake, InstantSource clock) {
         this.directory = directory;
         this.intake = intake;
+        this.clock = clock;
     }
 
     /**
-     * Takes in the files that are there, in the order of their names; returns how many certificates that were. Where the
-     * outbox is full it stops, and the file stays for the next step.
+     * Takes in some of what is there, in the order of names, a bounded portion. Where the outbox is full it stops, and goes
+     * on there in a later step.
+     *
+     * @return whether there is more to take in at once
      */
-    public long step() throws IOException {
-        long added = 0;
-        for (Path file : files()) {
-            Intake.Result result = takeIn(file);
-            added += result.added();
-            if (!result.refused().isEmpty()) {
-                setAside(file, result.refused());
+    public boolean step() {
+        try {
+            if (round.isEmpty()) {
+                beginRound();
             }
-            Files.delete(file);
-            LOG.info(
-                    "took {} certificates in from {}, refused {}",
-                    result.added(),
-                    file.getFileName(),
-                    result.refused().size());
+            for (int i = 0; i < PORTIONS && !round.isEmpty(); i++) {
+                takeIn(round.element());
+            }
+            full = false;
+            return !round.isEmpty();
+        } catch (OutboxFull e) {
+            if (!full) {
+                LOG.warn("spool: {}; {} waits", e.getMessage(), directory);
+            }
+            full = true;
+        } catch (IOException e) {
+            tell("spool: cannot read " + directory + ": " + reason(e));
         }
-        return added;
+        return false;
     }
 
-    private List<Path> files() throws IOException {
-        List<Path> files = new ArrayList<>();
-        try (DirectoryStream<Path> found = Files.newDirectoryStream(directory, "*.{json,ndjson}")) {
-            for (Path file : found) {
-                if (Files.isRegularFile(file)) {
-                    files.add(file);
+    private void beginRound() throws IOException {
+        Set<Path> found = new TreeSet<>();
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(directory, "[!.]*.{json,ndjson}")) {
+            files.forEach(found::add);
+        } catch (DirectoryIteratorException e) {
+            throw e.getCause();
+        }
+        begun.keySet().retainAll(found);
+        told.retainAll(troubles);
+        troubles.clear();
+        round.addAll(found);
+    }
+
+    /** One portion of the file in front; it stays there only as long as there is more of it, or no room. */
+    private void takeIn(Path file) throws OutboxFull {
+        try {
+            BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
+            if (attributes.isRegularFile()) {
+                SpoolFile begunFile = begun.get(file);
+                if (begunFile == null || !begunFile.is(attributes)) {
+                    begunFile = new SpoolFile(file, attributes, intake, clock);
+                    begun.put(file, begunFile);
+                }
+                switch (begunFile.step()) {
+                    case MORE -> {
+                        return;
+                    }
+                    case DONE -> begun.remove(file);
+                    case NOT_YET -> {}
                 }
             }
+        } catch (OutboxFull e) {
+            throw e;
+        } catch (NoSuchFileException e) {
+            begun.remove(file);
+        } catch (IOException e) {
+            tell("spool: cannot take in or remove " + file + ": " + reason(e) + "; it is left there and tried again");
         }
-        files.sort(null);
-        return files;
+        round.remove();
     }
 
-    private Intake.Result takeIn(Path file) throws IOException {
-        try (InputStream in = Files.newInputStream(file)) {
-            return file.toString().endsWith(".ndjson") ? intake.addLines(in) : intake.addOne(in);
+    /** The same trouble comes back every second until someone helps: told once. */
+    private void tell(String trouble) {
+        troubles.add(trouble);
+        if (told.add(trouble)) {
+            LOG.error("{}", trouble);
         }
     }
 
-    /** A line each: {@code line N: reason}, a tab, and the text that was refused, on one line. */
-    private static void setAside(Path file, List<Intake.Refused> refused) throws IOException {
-        Path errors = file.resolveSibling(file.getFileName() + ".error");
-        try (FileChannel channel = FileChannel.open(
-                errors, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.APPEND)) {
-            OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel));
-            for (Intake.Refused one : refused) {
-                String text = one.text().replace('\n', ' ').replace('\r', ' ');
-                out.write(("line " + one.line() + ": " + one.reason() + "\t" + text + "\n")
-                        .getBytes(StandardCharsets.UTF_8));
-            }
-            out.flush();
-            channel.force(true);
-        }
-        LOG.warn(
-                "{} certificates of {} were refused, see {}", refused.size(), file.getFileName(), errors.getFileName());
+    private static String reason(IOException e) {
+        return e.getClass().getSimpleName() + ": " + e.getMessage();
     }
 }

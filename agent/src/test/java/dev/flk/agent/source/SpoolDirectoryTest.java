@@ -2,15 +2,16 @@
 package dev.flk.agent.source;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.flk.agent.outbox.Outbox;
-import dev.flk.agent.outbox.OutboxFull;
 import dev.flk.agent.outbox.OutboxOptions;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.stream.Stream;
@@ -45,7 +46,7 @@ class SpoolDirectoryTest {
     void step_fileWithOneCertificateOnSeveralLines_isTakenAndRemoved() throws Exception {
         write("a.json", GOOD.replace(",", ",\n"));
 
-        assertThat(step()).isEqualTo(1);
+        step();
 
         assertThat(outbox.pendingEntries()).isEqualTo(1);
         assertThat(files()).isEmpty();
@@ -55,7 +56,7 @@ class SpoolDirectoryTest {
     void step_fileWithALineEach_isTakenWithoutItsBlankLines() throws Exception {
         write("a.ndjson", GOOD + "\r\n\n" + GOOD + "\n" + GOOD);
 
-        assertThat(step()).isEqualTo(3);
+        step();
 
         assertThat(outbox.pendingEntries()).isEqualTo(3);
     }
@@ -80,20 +81,134 @@ class SpoolDirectoryTest {
         write("b.txt", GOOD);
         Files.createDirectory(spool.resolve("c.json"));
 
-        assertThat(step()).isZero();
+        step();
 
+        assertThat(outbox.pendingEntries()).isZero();
         assertThat(files()).containsExactly("a.json.tmp", "b.txt", "c.json");
     }
 
     @Test
     void step_outboxFull_leavesTheFile() throws Exception {
         outbox.close();
-        outbox = outbox(10);
+        outbox = outbox(GOOD.length());
         write("a.json", GOOD);
 
-        assertThatExceptionOfType(OutboxFull.class).isThrownBy(this::step);
+        outbox.append(List.of(GOOD.getBytes(StandardCharsets.UTF_8)));
+        assertThat(step()).isFalse();
 
         assertThat(files()).containsExactly("a.json");
+    }
+
+    @Test
+    void step_certificateThatTheOutboxHasNoRoomForEver_goesAside() throws Exception {
+        outbox.close();
+        outbox = outbox(10);
+        write("a.ndjson", GOOD + "\n");
+
+        step();
+
+        assertThat(files()).containsExactly("a.ndjson.error");
+    }
+
+    @Test
+    void step_fileLargerThanTheOutbox_isTakenOnceAndWholly() throws Exception {
+        outbox.close();
+        outbox = outbox(1000);
+        write("a.ndjson", (GOOD + "\n").repeat(40));
+        SpoolDirectory directory = new SpoolDirectory(spool, new Intake(outbox), InstantSource.system());
+        int taken = 0;
+
+        for (int i = 0; i < 100 && !files().isEmpty(); i++) {
+            directory.step();
+            taken += outbox.pendingEntries();
+            outbox.settle(outbox.pending());
+        }
+
+        assertThat(files()).isEmpty();
+        assertThat(taken).isEqualTo(40);
+    }
+
+    @Test
+    void step_hugeFile_isTakenInPortions() throws Exception {
+        outbox.close();
+        outbox = outbox(1 << 30);
+        int lines = (40 << 20) / GOOD.length();
+        write("a.ndjson", (GOOD + "\n").repeat(lines));
+        write("b.json", GOOD);
+        SpoolDirectory directory = new SpoolDirectory(spool, new Intake(outbox), InstantSource.system());
+
+        assertThat(directory.step()).isTrue();
+        assertThat(outbox.pendingEntries()).isBetween(1, lines / 2);
+        while (directory.step()) {
+            // on to the end
+        }
+
+        assertThat(outbox.pendingEntries()).isEqualTo(lines + 1);
+        assertThat(files()).isEmpty();
+    }
+
+    @Test
+    void step_fileThatCannotBeRead_holdsUpNoOther() throws Exception {
+        Files.createSymbolicLink(spool.resolve("a.json"), spool.resolve("a.json"));
+        write("b.json", GOOD);
+
+        step();
+
+        assertThat(outbox.pendingEntries()).isEqualTo(1);
+        assertThat(files()).containsExactly("a.json");
+    }
+
+    @Test
+    void step_refusalsCannotBeWritten_keepsTheFileAndTakesNothingTwice() throws Exception {
+        Path errors = Files.createDirectory(spool.resolve("a.ndjson.error"));
+        write("a.ndjson", GOOD + "\nnonsense\n");
+        SpoolDirectory directory = new SpoolDirectory(spool, new Intake(outbox), InstantSource.system());
+        directory.step();
+        directory.step();
+        assertThat(files()).contains("a.ndjson");
+
+        Files.delete(errors);
+        directory.step();
+
+        assertThat(outbox.pendingEntries()).isEqualTo(1);
+        assertThat(files()).containsExactly("a.ndjson.error");
+        assertThat(Files.readAllLines(errors)).hasSize(1);
+    }
+
+    @Test
+    void step_fileThatIsStillWritten_isLeftUntilItIsWhole() throws Exception {
+        write("a.json", GOOD.substring(0, 50));
+        write("b.ndjson", GOOD + "\n" + GOOD.substring(0, 50));
+        SpoolDirectory directory = new SpoolDirectory(spool, new Intake(outbox), InstantSource.system());
+        directory.step();
+        assertThat(files()).containsExactly("a.json", "b.ndjson");
+
+        Files.writeString(spool.resolve("a.json"), GOOD.substring(50), StandardOpenOption.APPEND);
+        Files.writeString(spool.resolve("b.ndjson"), GOOD.substring(50), StandardOpenOption.APPEND);
+        directory.step();
+
+        assertThat(files()).isEmpty();
+        assertThat(outbox.pendingEntries()).isEqualTo(3);
+    }
+
+    @Test
+    void step_brokenEndOfAnOldFile_goesAside() throws Exception {
+        write("a.json", GOOD.substring(0, 50));
+        Files.setLastModifiedTime(
+                spool.resolve("a.json"), FileTime.from(Instant.now().minusSeconds(60)));
+
+        step();
+
+        assertThat(files()).containsExactly("a.json.error");
+    }
+
+    @Test
+    void step_hiddenFile_isLeftAlone() throws Exception {
+        write(".a.json", GOOD);
+
+        step();
+
+        assertThat(files()).containsExactly(".a.json");
     }
 
     @Test
@@ -105,8 +220,8 @@ class SpoolDirectoryTest {
         assertThat(files()).containsExactly("a.json.error");
     }
 
-    private long step() throws IOException {
-        return new SpoolDirectory(spool, new Intake(outbox)).step();
+    private boolean step() {
+        return new SpoolDirectory(spool, new Intake(outbox), InstantSource.system()).step();
     }
 
     private Outbox outbox(long maxBytes) throws IOException {

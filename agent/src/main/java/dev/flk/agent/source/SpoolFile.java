@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.source;
+
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One file of the spool directory, and how far it was taken in: a portion a {@link #step}, and after a failure just what was
+ * not yet taken. Remembered by this process only; after a restart the file begins anew, which the backend answers as
+ * duplicates. One thread.
+ */
+final class SpoolFile {
+    /** What became of the file in a step. */
+    enum Progress {
+        /** Everything good in it is on disk in the outbox, and the file is gone. */
+        DONE,
+        /** There is more of it. */
+        MORE,
+        /** It looks as if someone were still writing it. */
+        NOT_YET
+    }
+
+    private static final Logger LOG = LoggerFactory.getLogger(SpoolFile.class);
+    private static final long PORTION_BYTES = 1 << 20;
+    /** Who does not write aside and rename gets this long to go on writing before a broken end counts as broken. */
+    private static final Duration STILL_WRITTEN = Duration.ofSeconds(5);
+
+    private final Path path;
+    private final Intake intake;
+    private final InstantSource clock;
+    private final Object identity;
+    private final Deque<byte[]> good = new ArrayDeque<>();
+    private final List<String> bad = new ArrayList<>();
+    private long offset;
+    private long line;
+    private long added;
+    private long refused;
+
+    SpoolFile(Path path, BasicFileAttributes found, Intake intake, InstantSource clock) {
+        this.path = path;
+        this.intake = intake;
+        this.clock = clock;
+        this.identity = identity(found);
+    }
+
+    /** Whether this is still the file that was found first, and not another of the same name. */
+    boolean is(BasicFileAttributes found) {
+        return identity.equals(identity(found)) && found.size() >= offset;
+    }
+
+    private static Object identity(BasicFileAttributes found) {
+        return Objects.requireNonNullElse(found.fileKey(), found.creationTime());
+    }
+
+    /**
+     * Takes the next portion in.
+     *
+     * @throws dev.flk.agent.outbox.OutboxFull if the outbox has no room for it now
+     */
+    Progress step() throws IOException {
+        boolean whole = !good.isEmpty() || !bad.isEmpty() || read();
+        long before = intake.added();
+        try {
+            intake.addFrom(good);
+        } finally {
+            added += intake.added() - before;
+        }
+        setAside();
+        if (!whole) {
+            return Progress.NOT_YET;
+        }
+        BasicFileAttributes now = Files.readAttributes(path, BasicFileAttributes.class);
+        if (!is(now) || now.size() > offset) {
+            return Progress.MORE;
+        }
+        Files.delete(path);
+        LOG.info("took {} certificates in from {}, refused {}", added, path.getFileName(), refused);
+        return Progress.DONE;
+    }
+
+    /** Reads a portion; false if the end may not be whole yet. */
+    private boolean read() throws IOException {
+        return path.toString().endsWith(".ndjson") ? readLines() : readAll();
+    }
+
+    private boolean readLines() throws IOException {
+        try (FileChannel channel = FileChannel.open(path)) {
+            channel.position(offset);
+            Lines lines = new Lines(Channels.newInputStream(channel), Intake.MAX_CERTIFICATE_BYTES);
+            long start = offset;
+            long linesBefore = line;
+            for (byte[] text = lines.next(); text != null; text = lines.next()) {
+                Optional<String> objection = intake.objection(text);
+                if (objection.isPresent() && !lines.ended() && mayGrow(text)) {
+                    return false;
+                }
+                line = linesBefore + lines.number();
+                sort(text, objection);
+                offset = start + lines.bytesRead();
+                if (lines.bytesRead() >= PORTION_BYTES) {
+                    return true;
+                }
+            }
+            offset = start + lines.bytesRead();
+            return true;
+        }
+    }
+
+    private boolean readAll() throws IOException {
+        if (offset > 0 && offset == Files.size(path)) {
+            return true;
+        }
+        try (InputStream in = Files.newInputStream(path)) {
+            byte[] text = in.readNBytes(Intake.MAX_CERTIFICATE_BYTES + 1);
+            Optional<String> objection = intake.objection(text);
+            if (objection.isPresent() && mayGrow(text)) {
+                return false;
+            }
+            line = 1;
+            sort(text, objection);
+            offset = Math.max(text.length, Files.size(path));
+            return true;
+        }
+    }
+
+    private boolean mayGrow(byte[] text) throws IOException {
+        Duration age = Duration.between(Files.getLastModifiedTime(path).toInstant(), clock.instant());
+        return text.length <= intake.longest() && age.abs().compareTo(STILL_WRITTEN) < 0;
+    }
+
+    private void sort(byte[] text, Optional<String> objection) {
+        if (objection.isEmpty()) {
+            good.add(text);
+        } else {
+            String shown = text.length > intake.longest() ? "" : new String(text, StandardCharsets.UTF_8);
+            bad.add("line " + line + ": " + objection.get() + "\t"
+                    + shown.replace('\n', ' ').replace('\r', ' ') + "\n");
+        }
+    }
+
+    /** A line each: {@code line N: reason}, a tab, and the text that was refused, on one line; on disk when it returns. */
+    private void setAside() throws IOException {
+        if (bad.isEmpty()) {
+            return;
+        }
+        Path errors = path.resolveSibling(path.getFileName() + ".error");
+        try (FileChannel channel = FileChannel.open(
+                errors, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.APPEND)) {
+            OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel));
+            for (String one : bad) {
+                out.write(one.getBytes(StandardCharsets.UTF_8));
+            }
+            out.flush();
+            channel.force(true);
+        }
+        if (refused == 0) {
+            LOG.warn("certificates of {} are refused, see {}", path.getFileName(), errors.getFileName());
+        }
+        refused += bad.size();
+        bad.clear();
+    }
+}
