@@ -6,10 +6,12 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import java.io.BufferedInputStream;
 import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
@@ -37,8 +39,12 @@ import org.jspecify.annotations.Nullable;
 public final class DeadLetters implements Closeable {
     private static final JsonFactory JSON = new JsonFactory();
 
+    private static final long NOT_TORN = -1;
+
     private final FileChannel file;
     private final AtomicInteger count;
+    /** Where part of a line may stand that could not be taken away yet. */
+    private long tornFrom = NOT_TORN;
 
     private DeadLetters(FileChannel file, int count) {
         this.file = file;
@@ -48,7 +54,7 @@ public final class DeadLetters implements Closeable {
     /**
      * Opens the file, makes it end after a whole line, and settles the entries of the outbox that are in it already.
      *
-     * @throws IOException if a line is no dead letter; it names the line
+     * @throws IOException if a line is no dead letter; it names the line. A last line that was cut off is removed
      */
     public static DeadLetters open(Path path, Outbox outbox) throws IOException {
         Path parent = path.toAbsolutePath().getParent();
@@ -58,9 +64,8 @@ public final class DeadLetters implements Closeable {
         FileChannel file =
                 FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
         try {
-            cutTornLine(file);
+            LastLine.makeWhole(path, file);
             int count = settleKnown(path, outbox);
-            file.position(file.size());
             file.force(true);
             if (parent != null) {
                 forceDirectory(parent);
@@ -72,30 +77,52 @@ public final class DeadLetters implements Closeable {
         }
     }
 
-    /** Lines in a file that nobody needs to own; 0 if there is none. */
+    /** Whole lines in a file that nobody needs to own, also while another process writes it; 0 if there is none. */
     public static int count(Path path) throws IOException {
         if (!Files.exists(path)) {
             return 0;
         }
-        try (BufferedReader lines = Files.newBufferedReader(path)) {
-            return (int) lines.lines().filter(line -> !line.isBlank()).count();
+        int count = 0;
+        boolean blank = true;
+        try (InputStream in = new BufferedInputStream(Files.newInputStream(path), 1 << 16)) {
+            for (int b = in.read(); b >= 0; b = in.read()) {
+                if (b == '\n' && !blank) {
+                    count++;
+                }
+                blank = b == '\n' || (blank && (b == ' ' || b == '\t' || b == '\r'));
+            }
         }
+        return count;
     }
 
-    /** Adds a line and waits until it is on disk. On failure nothing of it stays. */
+    /** Adds a line and waits until it is on disk. On failure nothing of it stays, or the next call takes it away. */
     public void add(DeadLetter letter) throws IOException {
+        cutTorn();
         long end = file.size();
+        tornFrom = end;
         try {
             ByteBuffer line = ByteBuffer.wrap(line(letter));
-            while (line.hasRemaining()) {
-                file.write(line);
+            for (long at = end; line.hasRemaining(); ) {
+                at += file.write(line, at);
             }
             file.force(false);
+            tornFrom = NOT_TORN;
         } catch (IOException e) {
-            file.truncate(end);
+            try {
+                cutTorn();
+            } catch (IOException again) {
+                e.addSuppressed(again);
+            }
             throw e;
         }
         count.incrementAndGet();
+    }
+
+    private void cutTorn() throws IOException {
+        if (tornFrom != NOT_TORN) {
+            file.truncate(tornFrom);
+            tornFrom = NOT_TORN;
+        }
     }
 
     /** Lines in the file. */
@@ -174,21 +201,6 @@ public final class DeadLetters implements Closeable {
     private static IOException notALetter(Path path, int number, @Nullable IOException cause) {
         return new IOException(
                 path + ": line " + number + " is no dead letter; correct or remove it, or move the file away", cause);
-    }
-
-    /** A crash may leave part of a line behind; its entry was not settled, so nothing is lost with it. */
-    private static void cutTornLine(FileChannel file) throws IOException {
-        long end = file.size();
-        ByteBuffer one = ByteBuffer.allocate(1);
-        while (end > 0) {
-            one.clear();
-            file.read(one, end - 1);
-            if (one.get(0) == '\n') {
-                break;
-            }
-            end--;
-        }
-        file.truncate(end);
     }
 
     private static void forceDirectory(Path directory) throws IOException {

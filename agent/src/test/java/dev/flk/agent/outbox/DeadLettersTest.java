@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -93,6 +94,55 @@ class DeadLettersTest {
         DeadLetters.open(file, outbox).close();
 
         assertThat(Files.readAllBytes(file)).isEqualTo(whole);
+    }
+
+    @Test
+    void open_wholeLetterWithoutALineEnd_isKept() throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(letter(0, "no"));
+        }
+        byte[] whole = Files.readAllBytes(file);
+        Files.write(file, Arrays.copyOf(whole, whole.length - 1));
+
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            assertThat(letters.count()).isEqualTo(1);
+        }
+
+        assertThat(Files.readAllBytes(file)).isEqualTo(whole);
+    }
+
+    @Test
+    void open_crashWithinALongLine_cutsIt() throws Exception {
+        Files.createDirectories(file.getParent());
+        Files.write(file, utf8("\n{\"a\":\"" + "x".repeat(200_000)));
+
+        DeadLetters.open(file, outbox).close();
+
+        assertThat(Files.readAllBytes(file)).isEqualTo(utf8("\n"));
+    }
+
+    @Test
+    void add_fileEmptiedByAnOperator_goesOnWithoutAHole() throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(letter(0, "first"));
+            Files.write(file, new byte[0]);
+            letters.add(letter(1, "second"));
+        }
+
+        assertThat(Files.readAllLines(file))
+                .singleElement()
+                .asString()
+                .startsWith("{")
+                .contains("second");
+    }
+
+    @Test
+    void count_whileALineIsWritten_countsWholeOnes() throws Exception {
+        Files.createDirectories(file.getParent());
+        Files.write(file, utf8("{}\n \n{}\n{\"a\":\""));
+        Files.write(file, new byte[] {(byte) 0xc3}, StandardOpenOption.APPEND);
+
+        assertThat(DeadLetters.count(file)).isEqualTo(2);
     }
 
     @Test
