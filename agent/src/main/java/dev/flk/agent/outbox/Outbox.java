@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.agent.logging.LineLimit;
 import dev.flk.wal.Damage;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps;
@@ -47,6 +48,7 @@ public final class Outbox implements Closeable {
     private final Log log;
     private final Pending pending;
     private final Losses losses;
+    private final LineLimit limit = new LineLimit(System::nanoTime);
     private final Bodies bodies = new Bodies(BODIES_IN_MEMORY_BYTES);
     private Consumer<List<Entry>> arrivals = entries -> {};
 
@@ -199,8 +201,12 @@ public final class Outbox implements Closeable {
         ForcedAppend append = new ForcedAppend(List.of(
                 new dev.flk.wal.Entry(kind, OutboxRecords.NO_KEY, clock.millis(), OutboxRecords.numbers(numbers))));
         append.firstSequence().exceptionally(failure -> {
-            LOG.error(
-                    "outbox append error: {}; after a restart some certificates are sent again", failure.getMessage());
+            limit.say(
+                    "append",
+                    leftOut -> LOG.error(
+                            "outbox append error: {}; after a restart some certificates are sent again{}",
+                            failure.getMessage(),
+                            leftOut));
             return -1L;
         });
         if (!log.append(append)) {

@@ -98,16 +98,16 @@ public final class Agent implements Closeable {
     }
 
     /** Sends until {@link #stop} is called. */
-    public void run() throws IOException, InterruptedException {
+    public void run() throws InterruptedException {
         loop(false);
     }
 
     /** Sends until nothing is pending any more, or {@link #stop} is called. */
-    public void runUntilEmpty() throws IOException, InterruptedException {
+    public void runUntilEmpty() throws InterruptedException {
         loop(true);
     }
 
-    private void loop(boolean untilEmpty) throws IOException, InterruptedException {
+    private void loop(boolean untilEmpty) throws InterruptedException {
         LOG.info(
                 "{} certificates wait in the outbox, {} dead letters{}",
                 outbox.pendingEntries(),
@@ -142,7 +142,7 @@ public final class Agent implements Closeable {
         return !stopping && spool.isPresent() && spool.get().step();
     }
 
-    private void takeLastAnswers() throws IOException, InterruptedException {
+    private void takeLastAnswers() throws InterruptedException {
         sender.stop();
         long deadline = nanoTicker.getAsLong() + LAST_ANSWERS_NANOS;
         while (sender.inFlight() > 0 && nanoTicker.getAsLong() < deadline) {
@@ -150,6 +150,7 @@ public final class Agent implements Closeable {
             sender.await(Duration.ofMillis(50).toNanos());
         }
         sender.step();
+        sender.giveUpWaiting();
     }
 
     /** Makes {@link #run} return as soon as what is under way has been answered, within some seconds. */

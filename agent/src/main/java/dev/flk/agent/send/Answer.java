@@ -78,6 +78,11 @@ sealed interface Answer {
      * @param atLeastSeconds the {@code Retry-After}, 0 where there is none
      */
     record Later(int status, String error, long atLeastSeconds) implements Answer {
+        /** Whether it would have been said of any certificate: too many requests, or a backend that can't take any. */
+        boolean concernsAll() {
+            return status == 429 || status == 503;
+        }
+
         @Override
         public <R> R match(Cases<R> cases) {
             return cases.later(this);

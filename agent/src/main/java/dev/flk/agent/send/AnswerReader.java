@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeoutException;
+import javax.net.ssl.SSLHandshakeException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,11 +44,8 @@ final class AnswerReader {
         if (reply == null) {
             return Collections.nCopies(ids.size(), noAnswer(failure));
         }
-        if (ids.size() > 1) {
-            Optional<List<Answer>> each = readBatch(reply, ids);
-            if (each.isPresent()) {
-                return each.get();
-            }
+        if (ids.size() > 1 && (reply.status() == 200 || reply.status() == 202)) {
+            return readBatch(reply, ids);
         }
         return ids.stream().map(id -> read(reply, id)).toList();
     }
@@ -56,7 +54,9 @@ final class AnswerReader {
     private static Answer noAnswer(@Nullable Throwable failure) {
         Throwable cause =
                 failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
-        boolean connected = !(cause instanceof ConnectException || cause instanceof HttpConnectTimeoutException);
+        boolean connected = !(cause instanceof ConnectException
+                || cause instanceof HttpConnectTimeoutException
+                || cause instanceof SSLHandshakeException);
         return new Answer.Outage(describe(cause), connected ? Answer.Reach.UNKNOWN : Answer.Reach.NOT_SENT);
     }
 
@@ -74,7 +74,8 @@ final class AnswerReader {
         if (failure instanceof HttpTimeoutException || failure instanceof TimeoutException) {
             return "no answer within REQUEST_TIMEOUT";
         }
-        return "no answer: " + (failure == null ? "" : String.valueOf(failure.getMessage()));
+        String message = failure == null ? null : failure.getMessage();
+        return message == null ? "no answer" : "no answer: " + message;
     }
 
     /** The meaning of the reply to the certificate with this id. */
@@ -99,18 +100,14 @@ final class AnswerReader {
         };
     }
 
-    /**
-     * The meanings of a batch's reply, in the order of the certificates. Empty if the reply is none of a batch: then it is
-     * one answer to all of them.
-     */
-    private static Optional<List<Answer>> readBatch(Reply reply, List<String> pcsIds) {
-        if (reply.status() != 200) {
-            return Optional.empty();
-        }
+    /** The meanings of the lines that answer a batch, in the order of its certificates. */
+    private static List<Answer> readBatch(Reply reply, List<String> pcsIds) {
         List<String> lines =
                 new String(reply.body(), StandardCharsets.UTF_8).lines().toList();
-        if (lines.size() != pcsIds.size()) {
-            return Optional.empty();
+        if (reply.status() != 200 || lines.size() != pcsIds.size()) {
+            return Collections.nCopies(
+                    pcsIds.size(),
+                    new Answer.Outage("status " + reply.status() + " without a line for each certificate"));
         }
         List<Answer> answers = new ArrayList<>();
         for (int i = 0; i < lines.size(); i++) {
@@ -124,11 +121,17 @@ final class AnswerReader {
                             line.path("body").toString().getBytes(StandardCharsets.UTF_8)),
                     pcsIds.get(i)));
         }
-        return Optional.of(answers);
+        return answers;
     }
 
+    /** An outcome says what was decided, and that fits the status: what merely echoes the certificate is none. */
     private static Answer recorded(Reply reply, JsonNode body, String pcsId) {
-        if (!body.path("pcs_id").asText().equals(pcsId)) {
+        JsonNode accepted = body.path("accepted");
+        JsonNode escalated = body.path("escalated");
+        boolean outcome = accepted.isBoolean()
+                && escalated.isBoolean()
+                && reply.status() == (accepted.asBoolean() && !escalated.asBoolean() ? 200 : 202);
+        if (!outcome || !body.path("pcs_id").asText().equals(pcsId)) {
             return new Answer.Outage("status " + reply.status() + " without the outcome of this certificate");
         }
         return reply.conflict() ? new Answer.Conflict(reply.status()) : new Answer.Recorded(reply.status());

@@ -3,41 +3,71 @@ package dev.flk.agent.send;
 
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * How far the backend's clock is ahead of ours, learnt from the {@code Date} of its answers. Owned by the sender's thread.
  *
  * <p>{@code Date} counts whole seconds, so on average it is half a second old when it is written; a difference that this
- * alone can explain counts as none.
+ * alone can explain counts as none. The round trip is measured on the ticker, so that a step of the own clock is no error of
+ * the measurement.
  */
 final class ClockOffset {
     private static final Duration HALF_A_DATE = Duration.ofMillis(500);
     private static final Duration RESOLUTION = Duration.ofSeconds(1);
 
+    /** More than a clock drifts between two answers, less than any rule about time forgives. */
+    private static final Duration JUMP = Duration.ofSeconds(5);
+
+    private final InstantSource clock;
+    private final LongSupplier nanoTicker;
     private @Nullable Duration offset;
+    private Instant learntAt = Instant.EPOCH;
+    private long learntAtNanos;
+
+    ClockOffset(InstantSource clock, LongSupplier nanoTicker) {
+        this.clock = clock;
+        this.nanoTicker = nanoTicker;
+    }
 
     /** Whether a measurement is needed before anything is sent. */
     boolean unknown() {
         return offset == null;
     }
 
-    /** Learns from an answer to a request that was sent and answered at these times of the own clock. */
-    void learn(Instant date, Instant sentAt, Instant answeredAt) {
-        Duration roundTrip = Duration.between(sentAt, answeredAt);
-        Duration measured = Duration.between(sentAt.plus(roundTrip.dividedBy(2)), date.plus(HALF_A_DATE));
-        boolean noise = measured.abs().compareTo(RESOLUTION.plus(roundTrip.abs())) <= 0;
-        offset = noise ? Duration.ZERO : measured;
+    /** Learns from an answer that has just come, {@code roundTripNanos} after its request. */
+    void learn(Instant date, long roundTripNanos) {
+        Duration roundTrip = Duration.ofNanos(roundTripNanos);
+        Duration measured = Duration.between(clock.instant().minus(roundTrip.dividedBy(2)), date.plus(HALF_A_DATE));
+        boolean noise = measured.abs().compareTo(RESOLUTION.plus(roundTrip)) <= 0;
+        set(noise ? Duration.ZERO : measured);
     }
 
     /** Takes the own clock for right: an answer had no {@code Date} to learn from. */
     void assumeNone() {
-        offset = Duration.ZERO;
+        set(Duration.ZERO);
+    }
+
+    private void set(Duration learnt) {
+        offset = learnt;
+        learntAt = clock.instant();
+        learntAtNanos = nanoTicker.getAsLong();
     }
 
     /** What was learnt is wrong; the next measurement replaces it. */
     void forget() {
         offset = null;
+    }
+
+    /** Forgets what was learnt if the own clock was set since, or the machine slept: the two clocks then disagree. */
+    void forgetIfClockJumped() {
+        Duration wall = Duration.between(learntAt, clock.instant());
+        Duration ticker = Duration.ofNanos(nanoTicker.getAsLong() - learntAtNanos);
+        if (wall.minus(ticker).abs().compareTo(JUMP) > 0) {
+            forget();
+        }
     }
 
     /** The offset to add to the own clock; zero while unknown. */

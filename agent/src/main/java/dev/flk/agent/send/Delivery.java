@@ -12,9 +12,11 @@ final class Delivery {
     int sent;
     /** Failures so far, for the backoff. */
     int failures;
-    /** Answers that counted against {@code MAX_ATTEMPTS}; an outage is none. */
+    /** Answers that counted against {@code MAX_ATTEMPTS}: none that says that the backend takes nothing now, no outage. */
     int attemptsSpent;
-    /** Wall time of the first sending of which nobody knows whether it arrived; negative while there is none. */
+    /** When it was sent last, by the backend's clock, milliseconds since 1970. */
+    long sentAtMillis;
+    /** The same of the first sending of which nobody knows whether it arrived; negative while there is none. */
     long unansweredSinceMillis;
     /** The mark of its last refused signature; negative while there is none. See {@link SignatureHold}. */
     long refusedAt = -1;

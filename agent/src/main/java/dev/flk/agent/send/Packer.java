@@ -33,9 +33,14 @@ final class Packer {
         this.clock = clock;
     }
 
-    /** Packs what can go; may be empty. {@code offset} is how far the backend's clock is ahead. */
+    /**
+     * Packs what can go; may be empty.
+     *
+     * @param offset how far the backend's clock is ahead; ages count by that clock, since the own one may be wrong
+     * @throws IOException if the outbox can't be read now; then nothing became of any of them
+     */
     Shipment pack(List<Delivery> deliveries, Duration offset) throws IOException {
-        Instant now = clock.instant();
+        Instant sentAt = clock.instant().plus(offset);
         Map<Long, byte[]> bodies = outbox.bodies(
                 deliveries.stream().map(delivery -> delivery.entry).toList());
         List<Parcel> parcels = new ArrayList<>(deliveries.size());
@@ -44,15 +49,15 @@ final class Packer {
             if (stored == null) {
                 settlement.lost(delivery);
             } else {
-                pack(delivery, stored, now, offset).ifPresent(parcels::add);
+                pack(delivery, stored, sentAt, offset).ifPresent(parcels::add);
             }
         }
         return new Shipment(parcels);
     }
 
-    private Optional<Parcel> pack(Delivery delivery, byte[] stored, Instant now, Duration offset) {
-        SendingForm.Stamp stamp = new SendingForm.Stamp(
-                delivery.entry.sequence(), delivery.sent + 1, now.plus(offset), offset.toMillis());
+    private Optional<Parcel> pack(Delivery delivery, byte[] stored, Instant sentAt, Duration offset) {
+        SendingForm.Stamp stamp =
+                new SendingForm.Stamp(delivery.entry.sequence(), delivery.sent + 1, sentAt, offset.toMillis());
         SendingForm form;
         try {
             form = SendingForm.stamped(stored, signer, stamp);
@@ -60,7 +65,7 @@ final class Packer {
             settlement.deadLetter(delivery, "", stored, 0, "can't be signed: " + e.getMessage());
             return Optional.empty();
         }
-        if (tooOld(delivery, now)) {
+        if (tooOld(delivery, sentAt)) {
             settlement.deadLetter(
                     delivery,
                     form.signed().pcsId(),
@@ -72,12 +77,13 @@ final class Packer {
             return Optional.empty();
         }
         delivery.sent++;
+        delivery.sentAtMillis = sentAt.toEpochMilli();
         return Optional.of(new Parcel(delivery, form.signed(), stored, form.line()));
     }
 
-    private boolean tooOld(Delivery delivery, Instant now) {
+    private boolean tooOld(Delivery delivery, Instant sentAt) {
         return delivery.unansweredSinceMillis >= 0
-                && Duration.between(Instant.ofEpochMilli(delivery.unansweredSinceMillis), now)
+                && Duration.between(Instant.ofEpochMilli(delivery.unansweredSinceMillis), sentAt)
                                 .compareTo(maxAge)
                         > 0;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
+import dev.flk.agent.logging.LineLimit;
 import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Entry;
@@ -9,11 +10,13 @@ import dev.flk.signing.Signer;
 import java.io.IOException;
 import java.net.URI;
 import java.time.Duration;
-import java.time.Instant;
 import java.time.InstantSource;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongSupplier;
@@ -43,8 +46,10 @@ public final class Sender {
     private final EndpointBreaker breaker;
     private final Settlement settlement;
     private final Packer packer;
-    private final ClockOffset offset = new ClockOffset();
+    private final ClockOffset offset;
+    private final LineLimit limit;
     private final Mailbox mailbox = new Mailbox();
+    private final Set<Shipment> underWay = Collections.newSetFromMap(new IdentityHashMap<>());
     private long pausedUntilNanos;
     private final AtomicInteger inFlight = new AtomicInteger();
     private volatile boolean stopping;
@@ -63,9 +68,11 @@ public final class Sender {
         this.options = options;
         this.clock = surroundings.clock();
         this.nanoTicker = surroundings.nanoTicker();
+        offset = new ClockOffset(clock, nanoTicker);
+        limit = new LineLimit(nanoTicker);
         backoff = new Backoff(options.baseDelay(), options.maxDelay(), surroundings.random());
         breaker = new EndpointBreaker(backoff, nanoTicker);
-        settlement = new Settlement(outbox, deadLetters, schedule, backoff, options, surroundings, meters);
+        settlement = new Settlement(outbox, deadLetters, schedule, backoff, options, surroundings, meters, limit);
         packer = new Packer(outbox, settlement, signer, options.maxAge(), clock);
     }
 
@@ -79,7 +86,7 @@ public final class Sender {
     }
 
     /** Handles the answers that have come and sends what is due; returns how many nanoseconds there is nothing more to do. */
-    public long step() throws IOException {
+    public long step() {
         mailbox.runAll();
         while (!stopping && inFlight.get() < options.maxInFlight() && sendOne()) {
             // until something stands in the way
@@ -98,6 +105,12 @@ public final class Sender {
         mailbox.wake();
     }
 
+    /** Remembers of what is still under way that nobody knows whether it arrived; the last thing before the end. */
+    public void giveUpWaiting() {
+        underWay.forEach(
+                shipment -> shipment.parcels().forEach(parcel -> settlement.noteUnanswered(parcel.delivery())));
+    }
+
     /** Certificates that wait for their answers. */
     public int inFlight() {
         return inFlight.get();
@@ -109,12 +122,13 @@ public final class Sender {
     }
 
     /** Sends one request; false if nothing may or need be sent now. */
-    private boolean sendOne() throws IOException {
+    private boolean sendOne() {
         long now = nanoTicker.getAsLong();
         OptionalLong due = schedule.firstDueNanos();
         if (due.isEmpty() || due.getAsLong() > now || pausedUntilNanos > now) {
             return false;
         }
+        offset.forgetIfClockJumped();
         if (offset.unknown()) {
             if (inFlight.get() == 0 && breaker.tryAcquire()) {
                 measureOffset();
@@ -125,23 +139,33 @@ public final class Sender {
             return false;
         }
         int most = Math.min(options.batchSize(), options.maxInFlight() - inFlight.get());
-        Shipment shipment = packer.pack(schedule.take(now, most, MAX_BATCH_BYTES), offset.get());
-        settlement.finish();
-        if (shipment.parcels().isEmpty()) {
+        List<Delivery> taken = schedule.take(now, most, MAX_BATCH_BYTES);
+        try {
+            Shipment shipment = packer.pack(taken, offset.get());
+            if (shipment.parcels().isEmpty()) {
+                breaker.release();
+            } else {
+                ship(shipment);
+            }
+        } catch (IOException e) {
+            // the disk may read again later; it is no reason to stop for good
             breaker.release();
-            return true;
+            settlement.unreadable(taken, e);
+            pause(backoff.afterNanos(0));
         }
-        ship(shipment);
+        settlement.finish();
         return true;
     }
 
     private void ship(Shipment shipment) {
         List<byte[]> lines = shipment.lines();
-        Instant sentAt = clock.instant();
+        long sentNanos = nanoTicker.getAsLong();
         inFlight.addAndGet(lines.size());
+        underWay.add(shipment);
         BackendClient.Ended ended = (reply, failure) -> mailbox.post(() -> {
             inFlight.addAndGet(-lines.size());
-            take(shipment, reply, failure, sentAt);
+            underWay.remove(shipment);
+            take(shipment, reply, failure, sentNanos);
         });
         if (lines.size() == 1) {
             client.submit(lines.get(0), ended);
@@ -152,27 +176,28 @@ public final class Sender {
 
     /** Asks the backend for its time; counts as one certificate in flight, so that nothing is sent before. */
     private void measureOffset() {
-        Instant sentAt = clock.instant();
+        long sentNanos = nanoTicker.getAsLong();
         inFlight.incrementAndGet();
         client.health((reply, failure) -> mailbox.post(() -> {
             inFlight.decrementAndGet();
             if (reply != null && reply.status() == 200) {
-                breaker.answered();
+                answered();
                 offset.assumeNone();
-                learn(reply, sentAt);
+                learn(reply, sentNanos);
             } else {
                 outage();
                 String what = reply == null ? AnswerReader.describe(failure) : "status " + reply.status();
-                LOG.warn("{}/health: {}; sending waits", client.base(), what);
+                limit.say(
+                        "health", leftOut -> LOG.warn("{}/health: {}; sending waits{}", client.base(), what, leftOut));
             }
         }));
     }
 
-    private void take(Shipment shipment, @Nullable Reply reply, @Nullable Throwable failure, Instant sentAt) {
+    private void take(Shipment shipment, @Nullable Reply reply, @Nullable Throwable failure, long sentNanos) {
         List<Answer> answers = AnswerReader.read(shipment, reply, failure);
         if (reply != null && answers.stream().anyMatch(answer -> !(answer instanceof Answer.Outage))) {
-            breaker.answered();
-            learn(reply, sentAt);
+            answered();
+            learn(reply, sentNanos);
         } else {
             outage();
         }
@@ -204,7 +229,7 @@ public final class Sender {
         if (answer instanceof Answer.InFuture) {
             offset.forget();
         }
-        if (answer instanceof Answer.Later later && (later.status() == 429 || later.status() == 503)) {
+        if (answer instanceof Answer.Later later && later.concernsAll()) {
             pause(TimeUnit.SECONDS.toNanos(later.atLeastSeconds()) + backoff.afterNanos(0));
         }
     }
@@ -214,7 +239,20 @@ public final class Sender {
         breaker.failed();
         pause(backoff.afterNanos(0));
         if (!open && breaker.isOpen()) {
-            LOG.warn("{} does not answer; sending stops until it does, nothing is lost", client.base());
+            limit.say(
+                    "open",
+                    leftOut -> LOG.warn(
+                            "{} does not answer; sending stops until it does, nothing is lost{}",
+                            client.base(),
+                            leftOut));
+        }
+    }
+
+    private void answered() {
+        boolean open = breaker.isOpen();
+        breaker.answered();
+        if (open && !breaker.isOpen()) {
+            limit.say("closed", leftOut -> LOG.info("{} answers again{}", client.base(), leftOut));
         }
     }
 
@@ -222,8 +260,8 @@ public final class Sender {
         pausedUntilNanos = Math.max(pausedUntilNanos, nanoTicker.getAsLong() + nanos);
     }
 
-    private void learn(Reply reply, Instant sentAt) {
-        reply.date().ifPresent(date -> offset.learn(date, sentAt, clock.instant()));
+    private void learn(Reply reply, long sentNanos) {
+        reply.date().ifPresent(date -> offset.learn(date, nanoTicker.getAsLong() - sentNanos));
     }
 
     private long untilNextNanos() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
+import dev.flk.agent.logging.LineLimit;
 import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.outbox.DeadLetter;
 import dev.flk.agent.outbox.DeadLetters;
@@ -38,8 +39,10 @@ final class Settlement {
     private final AgentMeters meters;
     private final SignatureHold hold = new SignatureHold();
     private final List<Entry> done = new ArrayList<>();
+    private final LineLimit limit;
     private long longestWaitNanos;
     private String whyLongest = "";
+    private String kindOfLongest = "";
 
     Settlement(
             Outbox outbox,
@@ -48,7 +51,9 @@ final class Settlement {
             Backoff backoff,
             SendOptions options,
             Surroundings surroundings,
-            AgentMeters meters) {
+            AgentMeters meters,
+            LineLimit limit) {
+        this.limit = limit;
         this.outbox = outbox;
         this.deadLetters = deadLetters;
         this.schedule = schedule;
@@ -77,7 +82,9 @@ final class Settlement {
         done.clear();
         if (longestWaitNanos > 0) {
             String seconds = String.format(Locale.ROOT, "%.1f", longestWaitNanos / 1e9);
-            LOG.warn("Backing off for {}s before retry ({})", seconds, whyLongest);
+            limit.say(
+                    "backoff " + kindOfLongest,
+                    leftOut -> LOG.warn("Backing off for {}s before retry ({}{})", seconds, whyLongest, leftOut));
             longestWaitNanos = 0;
         }
     }
@@ -89,12 +96,24 @@ final class Settlement {
             deadLetters.add(
                     new DeadLetter(clock.instant(), delivery.entry, pcsId, status, shown, delivery.sent, certificate));
         } catch (IOException e) {
-            LOG.error("cannot write a dead letter, {} stays in the outbox: {}", idForLog(pcsId), e.getMessage());
-            return putOff(delivery, 0, "no dead letter can be written");
+            limit.say(
+                    "dead letter",
+                    leftOut -> LOG.error(
+                            "cannot write a dead letter, {} stays in the outbox: {}{}",
+                            idForLog(pcsId),
+                            describe(e),
+                            leftOut));
+            return putOff(delivery, "dead letter", 0, "no dead letter can be written");
         }
         LOG.warn("Added {} to DLQ: {}", idForLog(pcsId), shown);
         done.add(delivery.entry);
         return Fate.DEAD_LETTERED;
+    }
+
+    /** Puts entries off that could not even be read; {@link #finish} must follow. */
+    void unreadable(List<Delivery> deliveries, IOException failure) {
+        String why = "cannot read the outbox: " + describe(failure);
+        deliveries.forEach(delivery -> putOff(delivery, "outbox", 0, why));
     }
 
     /** Forgets an entry that there is nothing left of to send or to show. */
@@ -106,12 +125,13 @@ final class Settlement {
         done.add(delivery.entry);
     }
 
-    /** Puts a delivery off by the backoff, and by {@code atLeastSeconds} in any case. */
-    private Fate putOff(Delivery delivery, long atLeastSeconds, String why) {
+    /** Puts a delivery off by the backoff, and by {@code atLeastSeconds} in any case; {@code kind} is a status or a word. */
+    private Fate putOff(Delivery delivery, String kind, long atLeastSeconds, String why) {
         long wait = Duration.ofSeconds(atLeastSeconds).toNanos() + backoff.afterNanos(delivery.failures++);
         if (wait > longestWaitNanos) {
             longestWaitNanos = wait;
             whyLongest = printable(why);
+            kindOfLongest = kind;
         }
         delivery.dueNanos = nanoTicker.getAsLong() + wait;
         schedule.add(delivery);
@@ -119,9 +139,10 @@ final class Settlement {
         return Fate.PUT_OFF;
     }
 
-    private void noteUnanswered(Delivery delivery) {
+    /** Remembers that nobody knows whether it arrived. */
+    void noteUnanswered(Delivery delivery) {
         if (delivery.unansweredSinceMillis < 0) {
-            delivery.unansweredSinceMillis = clock.millis();
+            delivery.unansweredSinceMillis = delivery.sentAtMillis;
             outbox.unanswered(delivery.entry, delivery.unansweredSinceMillis);
         }
     }
@@ -129,6 +150,10 @@ final class Settlement {
     /** An id is printed only if it is one: it came from outside. */
     private static String idForLog(String pcsId) {
         return PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
+    }
+
+    private static String describe(IOException failure) {
+        return failure.getClass().getSimpleName() + ": " + failure.getMessage();
     }
 
     private static String printable(String text) {
@@ -175,7 +200,7 @@ final class Settlement {
         @Override
         public Fate inFuture(Answer.InFuture inFuture) {
             meters.submitted("400");
-            return spendAttempt(400, inFuture.error(), 0);
+            return putOff(delivery, "400", 0, "status 400: " + inFuture.error());
         }
 
         @Override
@@ -184,7 +209,7 @@ final class Settlement {
             if (hold.refused(delivery, shardId)) {
                 return giveUp(401, "Signature verification failed, while others of this key and shard are accepted");
             }
-            return putOff(delivery, 0, "status 401: Signature verification failed");
+            return putOff(delivery, "401", 0, "status 401: Signature verification failed");
         }
 
         @Override
@@ -193,7 +218,15 @@ final class Settlement {
             if (later.error().equals(IN_LOG_BUT_UNDECIDED)) {
                 noteUnanswered(delivery);
             }
-            return spendAttempt(later.status(), later.error(), later.atLeastSeconds());
+            if (!later.concernsAll()) {
+                delivery.attemptsSpent++;
+                if (options.maxAttempts() > 0 && delivery.attemptsSpent >= options.maxAttempts()) {
+                    return giveUp(
+                            later.status(), "gave up after " + delivery.attemptsSpent + " attempts: " + later.error());
+                }
+            }
+            String status = Integer.toString(later.status());
+            return putOff(delivery, status, later.atLeastSeconds(), "status " + status + ": " + later.error());
         }
 
         @Override
@@ -202,15 +235,7 @@ final class Settlement {
             if (outage.reach() == Answer.Reach.UNKNOWN) {
                 noteUnanswered(delivery);
             }
-            return putOff(delivery, 0, outage.what());
-        }
-
-        private Fate spendAttempt(int status, String error, long atLeastSeconds) {
-            delivery.attemptsSpent++;
-            if (options.maxAttempts() > 0 && delivery.attemptsSpent >= options.maxAttempts()) {
-                return giveUp(status, "gave up after " + delivery.attemptsSpent + " attempts: " + error);
-            }
-            return putOff(delivery, atLeastSeconds, "status " + status + ": " + error);
+            return putOff(delivery, "outage", 0, outage.what());
         }
 
         private Fate giveUp(int status, String reason) {

@@ -10,16 +10,19 @@ import java.util.Map;
  * entry's own fault. (The key is one and the same while the process runs.) Owned by the sender's thread.
  */
 final class SignatureHold {
+    /** For the shards that were ever refused, the mark of their last acceptance; -1 while there is none. */
     private final Map<String, Long> lastAccepted = new HashMap<>();
+
     private long mark;
 
     /** An entry of this shard had a good signature. */
     void accepted(String shardId) {
-        lastAccepted.put(shardId, mark++);
+        lastAccepted.computeIfPresent(shardId, (shard, before) -> mark++);
     }
 
     /** This entry was refused; true if the key is known to be good and the entry is beyond hope. */
     boolean refused(Delivery delivery, String shardId) {
+        lastAccepted.putIfAbsent(shardId, -1L);
         boolean hopeless = delivery.refusedAt >= 0 && lastAccepted.getOrDefault(shardId, -1L) > delivery.refusedAt;
         delivery.refusedAt = mark++;
         return hopeless;

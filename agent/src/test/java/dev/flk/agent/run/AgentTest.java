@@ -46,7 +46,8 @@ class AgentTest {
         });
         backend.createContext("/v1/pcs/submit", exchange -> {
             String body = new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8);
-            byte[] answer = ("{" + body.substring(body.indexOf("\"pcs_id\""), body.indexOf(",\"schema\"")) + "}")
+            byte[] answer = ("{" + body.substring(body.indexOf("\"pcs_id\""), body.indexOf(",\"schema\""))
+                            + ",\"accepted\":true,\"escalated\":false}")
                     .getBytes(StandardCharsets.UTF_8);
             exchange.sendResponseHeaders(200, answer.length);
             exchange.getResponseBody().write(answer);

@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
+import javax.net.ssl.SSLHandshakeException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -16,12 +17,40 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class AnswerReaderTest {
     private static final String ID = Certificates.id(1);
-    private static final String OUTCOME = "{\"pcs_id\":\"" + ID + "\",\"accepted\":true}";
+    private static final String OUTCOME = "{\"pcs_id\":\"" + ID + "\",\"accepted\":true,\"escalated\":false}";
+
+    @ParameterizedTest
+    @CsvSource({"200, true, false", "202, true, true", "202, false, true"})
+    void read_outcomeOfThisCertificate_isRecorded(int status, boolean accepted, boolean escalated) {
+        assertThat(read(status, outcome(accepted, escalated))).isEqualTo(new Answer.Recorded(status));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"202, true, false", "200, true, true", "200, false, true", "200, 1, 0", "200, '\"true\"', false"})
+    void read_outcomeThatDoesNotFitTheStatus_isAnOutage(int status, String accepted, String escalated) {
+        assertThat(read(status, outcome(accepted, escalated))).isInstanceOf(Answer.Outage.class);
+    }
 
     @ParameterizedTest
     @ValueSource(ints = {200, 202})
-    void read_outcomeOfThisCertificate_isRecorded(int status) {
-        assertThat(read(status, OUTCOME)).isEqualTo(new Answer.Recorded(status));
+    void read_echoOfTheCertificate_isAnOutage(int status) {
+        String echo = new String(Certificates.certificate(1), StandardCharsets.UTF_8);
+
+        assertThat(read(status, echo)).isInstanceOf(Answer.Outage.class);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {200, 202})
+    void read_batchAnsweredWithOneOutcome_isAnOutageForAll(int status) {
+        assertThat(AnswerReader.read(shipment(), reply(status, OUTCOME), null))
+                .hasSize(2)
+                .allMatch(answer -> answer instanceof Answer.Outage);
+    }
+
+    @Test
+    void read_tlsHandshakeFailed_wasNotSent() {
+        assertThat(AnswerReader.read(shipment(), null, new SSLHandshakeException("expired")))
+                .containsOnly(new Answer.Outage("no answer: expired", Answer.Reach.NOT_SENT));
     }
 
     @ParameterizedTest
@@ -133,7 +162,7 @@ class AnswerReaderTest {
     @Test
     void read_batchWithABrokenLine_isAnOutageForThatLine() {
         String id2 = Certificates.id(2);
-        String lines = "garbage\n{\"status\":200,\"body\":{\"pcs_id\":\"" + id2 + "\"}}\n";
+        String lines = "garbage\n{\"status\":200,\"body\":" + OUTCOME.replace(ID, id2) + "}\n";
 
         List<Answer> answers = AnswerReader.read(shipment(), reply(200, lines), null);
 
@@ -146,6 +175,10 @@ class AnswerReaderTest {
         assertThat(AnswerReader.read(shipment(), reply(503, error("starting")), null))
                 .containsOnly(new Answer.Later(503, "starting", 0))
                 .hasSize(2);
+    }
+
+    private static String outcome(Object accepted, Object escalated) {
+        return "{\"pcs_id\":\"" + ID + "\",\"accepted\":" + accepted + ",\"escalated\":" + escalated + "}";
     }
 
     private static Shipment shipment() {

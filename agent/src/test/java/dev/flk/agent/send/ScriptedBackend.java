@@ -34,7 +34,7 @@ final class ScriptedBackend implements Closeable {
         }
 
         static Said recorded(String certificate) {
-            return of(200, "{\"pcs_id\":\"" + id(certificate) + "\",\"accepted\":true}");
+            return of(200, "{\"pcs_id\":\"" + id(certificate) + "\",\"accepted\":true,\"escalated\":false}");
         }
 
         static Said nothing() {

@@ -5,15 +5,22 @@ import static dev.flk.agent.send.Certificates.certificate;
 import static dev.flk.agent.send.Certificates.id;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.OutboxOptions;
+import dev.flk.agent.outbox.OutboxView;
 import dev.flk.agent.send.ScriptedBackend.Said;
 import dev.flk.canonical.CanonicalForm;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.signing.SignatureCheck;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import org.junit.jupiter.api.Test;
@@ -75,7 +82,8 @@ class SenderTest {
     @Test
     void answer_202_settles() throws Exception {
         try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.backend.submit = c -> Said.of(202, Said.recorded(c).body());
+            rig.backend.submit =
+                    c -> Said.of(202, Said.recorded(c).body().replace("\"escalated\":false", "\"escalated\":true"));
             rig.add(certificate(1));
 
             rig.untilEmpty();
@@ -174,6 +182,79 @@ class SenderTest {
                     .asString()
                     .contains("gave up after 3 attempts: log append failed", "\"attempts\":3");
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"429, Too many requests", "503, starting", "503, dedup store unavailable", "400, timestamp in future: x"
+    })
+    void answer_thatIsNoFaultOfTheCertificate_spendsNoAttempt(int status, String error) throws Exception {
+        SendOptions once = new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), 8, 1);
+        try (SendingRig rig = new SendingRig(directory, once)) {
+            AtomicInteger answers = new AtomicInteger();
+            rig.backend.submit = c -> answers.incrementAndGet() <= 5 ? Said.error(status, error) : Said.recorded(c);
+            rig.add(certificate(1));
+
+            rig.untilEmpty();
+
+            rig.assertNoDeadLetters();
+        }
+    }
+
+    @Test
+    void ownClock_isSetAfterAnUnansweredSending_isNoAge() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.clockError = Duration.ofDays(-20_000);
+            rig.backend.submit = first(Said.nothing());
+            rig.add(certificate(1));
+            rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
+
+            rig.clockError = Duration.ZERO;
+            rig.untilEmpty();
+
+            rig.assertNoDeadLetters();
+            assertThat(rig.backend.paths).containsExactly("/health", "/v1/pcs/submit", "/health", "/v1/pcs/submit");
+        }
+    }
+
+    @Test
+    void outbox_cannotBeReadForAWhile_sendsOnceItCan() throws Exception {
+        try (Outbox earlier =
+                Outbox.open(new OutboxOptions(directory.resolve("outbox"), 1 << 20, 0), InstantSource.system())) {
+            earlier.append(List.of(certificate(1), certificate(2)));
+        }
+        try (SendingRig rig = new SendingRig(directory, SendingRig.batches(10))) {
+            Path obstacle = Files.createDirectory(directory.resolve("outbox/outbox-20990101-9000000000000000001.wal"));
+            rig.until(() -> rig.nanos.get() > Duration.ofMinutes(5).toNanos());
+            assertThat(rig.backend.received).isEmpty();
+
+            Files.delete(obstacle);
+            rig.untilEmpty();
+
+            assertThat(rig.backend.received).hasSize(2);
+        }
+    }
+
+    @Test
+    void stop_sendingUnderWay_isRememberedAsUnanswered() throws Exception {
+        CountDownLatch end = new CountDownLatch(1);
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.backend.submit = c -> {
+                await(end);
+                return Said.nothing();
+            };
+            rig.add(certificate(1));
+            rig.until(() -> rig.sender.inFlight() == 1 && rig.backend.received.size() == 1);
+
+            rig.sender.stop();
+            rig.sender.giveUpWaiting();
+            end.countDown();
+        }
+
+        assertThat(OutboxView.read(directory.resolve("outbox"))
+                        .oldest()
+                        .orElseThrow()
+                        .unansweredSinceMillis())
+                .isPositive();
     }
 
     @Test
@@ -355,6 +436,14 @@ class SenderTest {
 
             assertThat(rig.sender.inFlight()).isZero();
             assertThat(rig.outbox.pendingEntries()).isEqualTo(1);
+        }
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(20, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
         }
     }
 

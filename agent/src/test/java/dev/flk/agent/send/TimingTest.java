@@ -4,9 +4,12 @@ package dev.flk.agent.send;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import dev.flk.agent.logging.LineLimit;
 import dev.flk.agent.outbox.Entry;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -17,6 +20,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Backoff, breaker, clock offset and the hold on refused signatures, each with time and chance given in. */
 class TimingTest {
+    private static final Instant NOW = Instant.parse("2026-11-20T08:00:00Z");
+
     /** Always the largest value that was asked for. */
     private static final RandomGenerator LARGEST = new RandomGenerator() {
         @Override
@@ -139,17 +144,16 @@ class TimingTest {
     @ParameterizedTest
     @CsvSource({"0, 0", "1, 0", "-1, 0", "2, 2500", "10, 10500", "-10, -9500", "3600, 3600500"})
     void offset_dateOfTheBackend_isHalfASecondOldOnAverage(long aheadSeconds, long offsetMillis) {
-        ClockOffset offset = new ClockOffset();
-        Instant now = Instant.parse("2026-11-20T08:00:00Z");
+        ClockOffset offset = new ClockOffset(() -> NOW.plusMillis(300), () -> 0);
 
-        offset.learn(now.plusSeconds(aheadSeconds), now.minusMillis(300), now.plusMillis(300));
+        offset.learn(NOW.plusSeconds(aheadSeconds), Duration.ofMillis(600).toNanos());
 
         assertThat(offset.get()).isEqualTo(Duration.ofMillis(offsetMillis));
     }
 
     @Test
     void offset_forgotten_isUnknownAgain() {
-        ClockOffset offset = new ClockOffset();
+        ClockOffset offset = new ClockOffset(() -> NOW, () -> 0);
         assertThat(offset.unknown()).isTrue();
         offset.assumeNone();
         assertThat(offset.unknown()).isFalse();
@@ -157,6 +161,56 @@ class TimingTest {
         offset.forget();
 
         assertThat(offset.unknown()).isTrue();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"3600, 1", "-3600, 1", "60, 0", "10, 3600"})
+    void offset_ownClockAndTickerPart_isUnknownAgain(long wallSeconds, long tickerSeconds) {
+        assertThat(unknownAfter(wallSeconds, tickerSeconds)).isTrue();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, 0", "3600, 3600", "86402, 86400"})
+    void offset_timePasses_isKept(long wallSeconds, long tickerSeconds) {
+        assertThat(unknownAfter(wallSeconds, tickerSeconds)).isFalse();
+    }
+
+    private static boolean unknownAfter(long wallSeconds, long tickerSeconds) {
+        AtomicLong wall = new AtomicLong();
+        AtomicLong ticker = new AtomicLong();
+        ClockOffset offset = new ClockOffset(() -> NOW.plusSeconds(wall.get()), ticker::get);
+        offset.assumeNone();
+        wall.set(wallSeconds);
+        ticker.set(TimeUnit.SECONDS.toNanos(tickerSeconds));
+        offset.forgetIfClockJumped();
+        return offset.unknown();
+    }
+
+    @Test
+    void lineLimit_linesOfOneKind_areFewAndSayHowManyWereLeftOut() {
+        AtomicLong nanos = new AtomicLong();
+        LineLimit limit = new LineLimit(nanos::get);
+        List<String> lines = new ArrayList<>();
+
+        for (int i = 0; i < 3600; i++) {
+            limit.say("a", lines::add);
+            nanos.addAndGet(TimeUnit.SECONDS.toNanos(1));
+        }
+        limit.say("b", lines::add);
+
+        assertThat(lines)
+                .containsExactly(
+                        "",
+                        "",
+                        "",
+                        "",
+                        "", //
+                        "; 595 such lines were left out",
+                        "; 599 such lines were left out",
+                        "; 599 such lines were left out",
+                        "; 599 such lines were left out",
+                        "; 599 such lines were left out",
+                        "");
     }
 
     @Test
