@@ -95,7 +95,7 @@ public record AgentConfig(
 
     private static Optional<URI> endpoint(Settings settings, Set<Need> needs) {
         Optional<URI> endpoint = settings.optional(Setting.ENDPOINT, AgentConfig::baseUrl);
-        if (needs.contains(Need.ENDPOINT) && settings.text(Setting.ENDPOINT).isEmpty()) {
+        if (needs.contains(Need.ENDPOINT) && !settings.isGiven(Setting.ENDPOINT)) {
             settings.problem(
                     Setting.ENDPOINT, "is not set; write the backend's base URL such as http://localhost:8080");
         }

@@ -14,6 +14,7 @@ import java.util.Properties;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -62,6 +63,13 @@ final class Settings {
             problem(setting, e.getMessage());
             return Optional.empty();
         }
+    }
+
+    /** Whether it was given a value of any kind, also one that can't be read: then that is the problem to tell. */
+    boolean isGiven(Setting setting) {
+        return Stream.of(setting.name(), setting + Setting.FILE_SUFFIX)
+                .flatMap(name -> Stream.of(environment.getOrDefault(name, ""), file.getProperty(name, "")))
+                .anyMatch(value -> !value.isEmpty());
     }
 
     void problem(Setting setting, @Nullable String what) {

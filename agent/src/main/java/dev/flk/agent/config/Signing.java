@@ -61,7 +61,7 @@ public record Signing(Optional<Signer> signer, SignatureCheck check) {
 
     private static Optional<String> key(Settings settings, Setting name) {
         Optional<String> key = settings.text(name);
-        if (key.isEmpty()) {
+        if (key.isEmpty() && !settings.isGiven(name)) {
             settings.problem(name, "is not set; flk-agent keygen makes a key, " + name + "_FILE reads it from a file");
         }
         return key;

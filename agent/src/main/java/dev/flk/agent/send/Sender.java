@@ -186,7 +186,9 @@ public final class Sender {
                 learn(reply, sentNanos);
             } else {
                 outage();
-                String what = reply == null ? AnswerReader.describe(failure) : "status " + reply.status();
+                String what = reply == null
+                        ? AnswerReader.describe(failure)
+                        : "status " + reply.status() + ", is ENDPOINT a backend?";
                 limit.say(
                         "health", leftOut -> LOG.warn("{}/health: {}; sending waits{}", client.base(), what, leftOut));
             }

@@ -209,6 +209,13 @@ final class Settlement {
             if (hold.refused(delivery, shardId)) {
                 return giveUp(401, "Signature verification failed, while others of this key and shard are accepted");
             }
+            limit.say(
+                    "401",
+                    leftOut -> LOG.error(
+                            "Signature verification failed for {}: the backend does not know this key, or not for this"
+                                    + " shard; it is held, check PCS_SIGN_ALG and the key{}",
+                            idForLog(parcel.signed().pcsId()),
+                            leftOut));
             return putOff(delivery, "401", 0, "status 401: Signature verification failed");
         }
 

@@ -195,6 +195,14 @@ class AgentConfigTest {
     }
 
     @Test
+    void load_keyFileThatIsNotThere_isOneProblem() {
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY_FILE", "/no/such/file"), Need.SIGNING))
+                .singleElement()
+                .asString()
+                .contains("PCS_HMAC_KEY_FILE");
+    }
+
+    @Test
     void load_valueAndItsFileBothGiven_isAProblem() throws Exception {
         Path file = Files.writeString(directory.resolve("value"), "x");
 

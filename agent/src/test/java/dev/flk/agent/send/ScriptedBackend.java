@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -46,7 +47,14 @@ final class ScriptedBackend implements Closeable {
         }
     }
 
+    /** Says this once, then records. */
+    static Function<String, Said> first(Said said) {
+        AtomicInteger calls = new AtomicInteger();
+        return certificate -> calls.getAndIncrement() == 0 ? said : Said.recorded(certificate);
+    }
+
     private final HttpServer server;
+
     private final ExecutorService executor = Executors.newCachedThreadPool();
     /** Bodies of the submissions, single or batch, in the order they came. */
     final List<String> received = new CopyOnWriteArrayList<>();

@@ -5,24 +5,16 @@ import static dev.flk.agent.send.Certificates.certificate;
 import static dev.flk.agent.send.Certificates.id;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.agent.outbox.Outbox;
-import dev.flk.agent.outbox.OutboxOptions;
-import dev.flk.agent.outbox.OutboxView;
 import dev.flk.agent.send.ScriptedBackend.Said;
 import dev.flk.canonical.CanonicalForm;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.signing.SignatureCheck;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.InstantSource;
 import java.util.List;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -124,7 +116,8 @@ class SenderTest {
     @Test
     void answer_timestampInFuture_measuresTheClockAnewAndTriesAgain() throws Exception {
         try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.backend.submit = first(Said.error(400, "timestamp in future: sent_at=a, now=b, ahead=c"));
+            rig.backend.submit =
+                    ScriptedBackend.first(Said.error(400, "timestamp in future: sent_at=a, now=b, ahead=c"));
             rig.add(certificate(1));
 
             rig.untilEmpty();
@@ -139,7 +132,7 @@ class SenderTest {
     @CsvSource({"408, slow body", "429, Too many requests", "500, log append failed", "503, dedup store unavailable"})
     void answer_temporary_triesAgainAfterTheFloor(int status, String error) throws Exception {
         try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.backend.submit = first(Said.error(status, error).with("Retry-After", "30"));
+            rig.backend.submit = ScriptedBackend.first(Said.error(status, error).with("Retry-After", "30"));
             rig.add(certificate(1));
 
             rig.untilEmpty();
@@ -154,7 +147,8 @@ class SenderTest {
     @Test
     void answer_503_holdsBackOtherEntriesToo() throws Exception {
         try (SendingRig rig = new SendingRig(directory, SendingRig.batches(1))) {
-            rig.backend.submit = first(Said.error(503, "starting").with("Retry-After", "30"));
+            rig.backend.submit =
+                    ScriptedBackend.first(Said.error(503, "starting").with("Retry-After", "30"));
             rig.add(certificate(1));
             rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
             rig.add(certificate(2));
@@ -182,79 +176,6 @@ class SenderTest {
                     .asString()
                     .contains("gave up after 3 attempts: log append failed", "\"attempts\":3");
         }
-    }
-
-    @ParameterizedTest
-    @CsvSource({"429, Too many requests", "503, starting", "503, dedup store unavailable", "400, timestamp in future: x"
-    })
-    void answer_thatIsNoFaultOfTheCertificate_spendsNoAttempt(int status, String error) throws Exception {
-        SendOptions once = new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), 8, 1);
-        try (SendingRig rig = new SendingRig(directory, once)) {
-            AtomicInteger answers = new AtomicInteger();
-            rig.backend.submit = c -> answers.incrementAndGet() <= 5 ? Said.error(status, error) : Said.recorded(c);
-            rig.add(certificate(1));
-
-            rig.untilEmpty();
-
-            rig.assertNoDeadLetters();
-        }
-    }
-
-    @Test
-    void ownClock_isSetAfterAnUnansweredSending_isNoAge() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.clockError = Duration.ofDays(-20_000);
-            rig.backend.submit = first(Said.nothing());
-            rig.add(certificate(1));
-            rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
-
-            rig.clockError = Duration.ZERO;
-            rig.untilEmpty();
-
-            rig.assertNoDeadLetters();
-            assertThat(rig.backend.paths).containsExactly("/health", "/v1/pcs/submit", "/health", "/v1/pcs/submit");
-        }
-    }
-
-    @Test
-    void outbox_cannotBeReadForAWhile_sendsOnceItCan() throws Exception {
-        try (Outbox earlier =
-                Outbox.open(new OutboxOptions(directory.resolve("outbox"), 1 << 20, 0), InstantSource.system())) {
-            earlier.append(List.of(certificate(1), certificate(2)));
-        }
-        try (SendingRig rig = new SendingRig(directory, SendingRig.batches(10))) {
-            Path obstacle = Files.createDirectory(directory.resolve("outbox/outbox-20990101-9000000000000000001.wal"));
-            rig.until(() -> rig.nanos.get() > Duration.ofMinutes(5).toNanos());
-            assertThat(rig.backend.received).isEmpty();
-
-            Files.delete(obstacle);
-            rig.untilEmpty();
-
-            assertThat(rig.backend.received).hasSize(2);
-        }
-    }
-
-    @Test
-    void stop_sendingUnderWay_isRememberedAsUnanswered() throws Exception {
-        CountDownLatch end = new CountDownLatch(1);
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.backend.submit = c -> {
-                await(end);
-                return Said.nothing();
-            };
-            rig.add(certificate(1));
-            rig.until(() -> rig.sender.inFlight() == 1 && rig.backend.received.size() == 1);
-
-            rig.sender.stop();
-            rig.sender.giveUpWaiting();
-            end.countDown();
-        }
-
-        assertThat(OutboxView.read(directory.resolve("outbox"))
-                        .oldest()
-                        .orElseThrow()
-                        .unansweredSinceMillis())
-                .isPositive();
     }
 
     @Test
@@ -294,85 +215,6 @@ class SenderTest {
 
             assertThat(rig.outbox.pendingEntries()).isEqualTo(1);
             rig.assertNoDeadLetters();
-        }
-    }
-
-    @ParameterizedTest
-    @CsvSource({
-        "404, not found",
-        "405, no",
-        "302, moved",
-        "200, <html>welcome</html>",
-        "502, <html>bad gateway</html>",
-        "401, login",
-        "0, ''"
-    })
-    void answer_notOfTheBackend_isAnOutageThatCostsNothing(int status, String body) throws Exception {
-        SendOptions once = new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), 8, 1);
-        try (SendingRig rig = new SendingRig(directory, once)) {
-            AtomicInteger answers = new AtomicInteger();
-            rig.backend.submit = c -> answers.incrementAndGet() <= 12 ? Said.of(status, body) : Said.recorded(c);
-            rig.add(certificate(1), certificate(2));
-
-            rig.until(rig.sender::breakerOpen);
-            rig.untilEmpty();
-
-            rig.assertNoDeadLetters();
-            assertThat(rig.sender.breakerOpen()).isFalse();
-        }
-    }
-
-    @Test
-    void outage_ofTheWholeEndpoint_endsWithoutLossOnceItIsBack() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.backend.health = Said.of(503, "{\"error\":\"starting\"}");
-            rig.add(certificate(1));
-            rig.until(rig.sender::breakerOpen);
-
-            rig.backend.health = Said.of(200, "OK");
-            rig.untilEmpty();
-
-            assertThat(rig.backend.received).hasSize(1);
-            rig.assertNoDeadLetters();
-        }
-    }
-
-    @Test
-    void outage_longerThanMaxAge_deadLettersWhatMayHaveArrived() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.backend.submit = first(Said.nothing());
-            rig.add(certificate(1));
-            rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
-
-            rig.nanos.addAndGet(Duration.ofDays(14).toNanos());
-            rig.untilEmpty();
-
-            assertThat(rig.backend.received).hasSize(1);
-            assertThat(rig.deadLetterLines()).singleElement().asString().contains("older than MAX_AGE");
-        }
-    }
-
-    @Test
-    void outage_nothingWasEverSent_outlivesMaxAge() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.add(certificate(1));
-
-            rig.nanos.addAndGet(Duration.ofDays(400).toNanos());
-            rig.untilEmpty();
-
-            rig.assertNoDeadLetters();
-        }
-    }
-
-    @Test
-    void request_answerWithoutBound_isCutOff() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.backend.submit = first(Said.of(200, "x".repeat(1 << 20)));
-            rig.add(certificate(1));
-
-            rig.untilEmpty();
-
-            assertThat(rig.backend.received).hasSize(2);
         }
     }
 
@@ -424,32 +266,5 @@ class SenderTest {
                     .hasSize(50)
                     .doesNotHaveDuplicates();
         }
-    }
-
-    @Test
-    void stop_entriesWaiting_sendsNothingMore() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.sender.stop();
-            rig.add(certificate(1));
-
-            rig.sender.step();
-
-            assertThat(rig.sender.inFlight()).isZero();
-            assertThat(rig.outbox.pendingEntries()).isEqualTo(1);
-        }
-    }
-
-    private static void await(CountDownLatch latch) {
-        try {
-            assertThat(latch.await(20, TimeUnit.SECONDS)).isTrue();
-        } catch (InterruptedException e) {
-            throw new AssertionError(e);
-        }
-    }
-
-    /** Says this once, then records. */
-    private static Function<String, Said> first(Said said) {
-        AtomicInteger calls = new AtomicInteger();
-        return certificate -> calls.getAndIncrement() == 0 ? said : Said.recorded(certificate);
     }
 }
