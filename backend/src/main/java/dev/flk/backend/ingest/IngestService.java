@@ -83,12 +83,19 @@ public final class IngestService implements Ingest, AutoCloseable {
                 () -> backlog.step(inbox.groups()), BACKLOG_MILLIS, BACKLOG_MILLIS, TimeUnit.MILLISECONDS);
     }
 
-    /** One step of each of the background's, for a simulation; false if there was nothing to do. */
-    boolean step() {
-        boolean written = inbox.step();
-        boolean recorded = recorder.step();
-        boolean again = backlog.step(inbox.groups());
-        return written || recorded || again;
+    /** One step of the log's writer, for a simulation; false if there was nothing to do. */
+    boolean stepWriter() {
+        return inbox.step();
+    }
+
+    /** One step of the recorder, for a simulation; false if there was nothing to do. */
+    boolean stepRecorder() {
+        return recorder.step();
+    }
+
+    /** One step of the backlog, for a simulation; false if there was nothing to do. */
+    boolean stepBacklog() {
+        return backlog.step(inbox.groups());
     }
 
     @Override

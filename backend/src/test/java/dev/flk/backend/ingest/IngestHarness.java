@@ -119,6 +119,10 @@ final class IngestHarness implements AutoCloseable {
 
     /** What one sample of the metrics shows. */
     double metric(String sample) {
+        return sample(meters, sample);
+    }
+
+    static double sample(Meters meters, String sample) {
         String text = new String(meters.expose(null).text(), StandardCharsets.UTF_8);
         return text.lines()
                 .filter(line -> line.startsWith(sample + " "))

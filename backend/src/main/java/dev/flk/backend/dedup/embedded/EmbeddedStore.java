@@ -7,7 +7,6 @@ import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.InstantSource;
@@ -28,15 +27,13 @@ import org.rocksdb.WriteBatch;
 import org.rocksdb.WriteOptions;
 
 /**
- * Outcomes in RocksDB: key the 32 bytes of the id, value {@link Recorded#encode}. Beside them, under a key of one byte, the log
- * position; and under id and content digest, 64 bytes, when a note of evidence ends. RocksDB's own log is off: a write is durable once its memtable was flushed. Outcomes and position go into one write
- * batch of one column family, so that what a crash leaves is always complete up to its position, and a start decides the rest
- * from the inbox log again.
+ * Outcomes in RocksDB, laid out as {@link Layout} says. RocksDB's own log is off: a write is durable once its memtable was
+ * flushed. Outcomes and position go into one write batch of one column family, so that what a crash leaves is always complete up
+ * to its position, and a start decides the rest from the inbox log again.
  *
  * <p>Expiry is tested at reading; {@link #sweep} gives the space back. Reads may run on any thread; writes exclude each other.
  */
 public final class EmbeddedStore implements DedupStore {
-    private static final byte[] POSITION_KEY = {0};
     private static final Path NATIVE = Path.of("native");
 
     private final InstantSource clock;
@@ -110,7 +107,7 @@ public final class EmbeddedStore implements DedupStore {
                     }
                     standing.add(earlier.get(i).orElse(decision));
                 }
-                batch.put(POSITION_KEY, encode(completeUpTo));
+                batch.put(Layout.POSITION_KEY, Layout.encode(completeUpTo));
                 db.write(writeOptions, batch);
             }
             return standing;
@@ -136,15 +133,15 @@ public final class EmbeddedStore implements DedupStore {
     @Override
     public OptionalLong position() {
         return useNow(Kind.READ, () -> {
-            byte[] value = db.get(POSITION_KEY);
-            return value == null ? OptionalLong.empty() : OptionalLong.of(decode(value));
+            byte[] value = db.get(Layout.POSITION_KEY);
+            return value == null ? OptionalLong.empty() : OptionalLong.of(Layout.decode(value));
         });
     }
 
     @Override
     public synchronized void resetPosition(long completeUpTo) {
         useNow(Kind.WRITE, () -> {
-            db.put(writeOptions, POSITION_KEY, encode(completeUpTo));
+            db.put(writeOptions, Layout.POSITION_KEY, Layout.encode(completeUpTo));
             flush();
             return completeUpTo;
         });
@@ -165,7 +162,7 @@ public final class EmbeddedStore implements DedupStore {
                     WriteBatch batch = new WriteBatch()) {
                 iterator.seek(sweptTo);
                 for (int i = 0; i < entries && iterator.isValid(); i++) {
-                    if (expiryMillis(iterator.key(), iterator.value()) <= now) {
+                    if (Layout.expiryMillis(iterator.key(), iterator.value()) <= now) {
                         batch.delete(iterator.key());
                         removed++;
                     }
@@ -179,14 +176,6 @@ public final class EmbeddedStore implements DedupStore {
         });
     }
 
-    private static long expiryMillis(byte[] key, byte[] value) {
-        return switch (key.length) {
-            case PcsId.LENGTH / 2 -> Recorded.decode(value).expiresAtMillis();
-            case PcsId.LENGTH / 2 + ContentDigest.LENGTH_BYTES -> decode(value);
-            default -> Long.MAX_VALUE;
-        };
-    }
-
     /** About how many entries there are. */
     public long estimatedEntries() {
         return useNow(Kind.READ, () -> db.getLongProperty("rocksdb.estimate-num-keys"));
@@ -195,24 +184,17 @@ public final class EmbeddedStore implements DedupStore {
     @Override
     public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
         return use(Kind.READ, () -> {
-            byte[] expiry = db.get(evidenceKey(id, digest));
-            return expiry != null && decode(expiry) > clock.millis();
+            byte[] expiry = db.get(Layout.evidenceKey(id, digest));
+            return expiry != null && Layout.decode(expiry) > clock.millis();
         });
     }
 
     @Override
     public synchronized CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
         return use(Kind.WRITE, () -> {
-            db.put(writeOptions, evidenceKey(id, digest), encode(expiresAtMillis));
+            db.put(writeOptions, Layout.evidenceKey(id, digest), Layout.encode(expiresAtMillis));
             return true;
         });
-    }
-
-    private static byte[] evidenceKey(PcsId id, ContentDigest digest) {
-        return ByteBuffer.allocate(PcsId.LENGTH / 2 + ContentDigest.LENGTH_BYTES)
-                .put(id.toBytes())
-                .put(digest.toBytes())
-                .array();
     }
 
     @Override
@@ -246,14 +228,6 @@ public final class EmbeddedStore implements DedupStore {
         try (FlushOptions wait = new FlushOptions().setWaitForFlush(true)) {
             db.flush(wait);
         }
-    }
-
-    private static byte[] encode(long value) {
-        return ByteBuffer.allocate(Long.BYTES).putLong(value).array();
-    }
-
-    private static long decode(byte[] value) {
-        return ByteBuffer.wrap(value).getLong();
     }
 
     /** What a use is; trouble with one kind is over when one of that kind succeeds. */

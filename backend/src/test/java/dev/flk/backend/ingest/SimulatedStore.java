@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.certificate.ContentDigest;
+import dev.flk.certificate.PcsId;
+import java.io.IOException;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * A store as the embedded one is: what was written since the last flush is lost with the process, outcomes and position together. It
+ * can be out of reach, and it can time out although it did what it was asked.
+ */
+final class SimulatedStore implements DedupStore {
+    private final InstantSource clock;
+    private State live = new State();
+    private State flushed = new State();
+    private Mood mood = Mood.UP;
+
+    /** How it answers. */
+    enum Mood {
+        UP,
+        READS_FAIL,
+        DOWN,
+        TIMES_OUT_WITH_EFFECT
+    }
+
+    private record Content(PcsId id, ContentDigest digest) {}
+
+    private static final class State {
+        final Map<PcsId, Recorded> outcomes = new HashMap<>();
+        final Set<Content> evidence = new HashSet<>();
+        OptionalLong position = OptionalLong.empty();
+
+        State copy() {
+            State copy = new State();
+            copy.outcomes.putAll(outcomes);
+            copy.evidence.addAll(evidence);
+            copy.position = position;
+            return copy;
+        }
+    }
+
+    SimulatedStore(InstantSource clock) {
+        this.clock = clock;
+    }
+
+    void setMood(Mood mood) {
+        this.mood = mood;
+    }
+
+    void flush() {
+        flushed = live.copy();
+    }
+
+    /** The process died. */
+    void crash() {
+        live = flushed.copy();
+        mood = Mood.UP;
+    }
+
+    /** Somebody removed it. */
+    void empty() {
+        live = new State();
+        flushed = new State();
+    }
+
+    Optional<Recorded> standing(PcsId id) {
+        return Optional.ofNullable(live.outcomes.get(id)).filter(recorded -> !recorded.isExpired(clock.millis()));
+    }
+
+    private static <T> CompletionStage<T> failed() {
+        return CompletableFuture.failedFuture(
+                new StoreUnavailableException("simulated: out of reach", new IOException("simulated")));
+    }
+
+    @Override
+    public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+        return mood == Mood.DOWN || mood == Mood.READS_FAIL
+                ? failed()
+                : CompletableFuture.completedFuture(
+                        ids.stream().map(this::standing).toList());
+    }
+
+    @Override
+    public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+        if (mood == Mood.DOWN) {
+            return failed();
+        }
+        if (decisions.stream().map(Recorded::id).distinct().count() < decisions.size()) {
+            throw new IllegalStateException("a list that holds an id twice");
+        }
+        List<Recorded> standing = new ArrayList<>();
+        for (Recorded decision : decisions) {
+            Recorded winner = standing(decision.id()).orElse(decision);
+            live.outcomes.put(decision.id(), winner);
+            standing.add(winner);
+        }
+        live.position = OptionalLong.of(completeUpTo);
+        return mood == Mood.TIMES_OUT_WITH_EFFECT ? failed() : CompletableFuture.completedFuture(standing);
+    }
+
+    @Override
+    public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
+        return mood == Mood.DOWN || mood == Mood.READS_FAIL
+                ? failed()
+                : CompletableFuture.completedFuture(live.evidence.contains(new Content(id, digest)));
+    }
+
+    @Override
+    public CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
+        if (mood == Mood.DOWN) {
+            return failed();
+        }
+        live.evidence.add(new Content(id, digest));
+        return CompletableFuture.completedFuture(true);
+    }
+
+    @Override
+    public OptionalLong position() {
+        return live.position;
+    }
+
+    @Override
+    public void resetPosition(long completeUpTo) {
+        live.position = OptionalLong.of(completeUpTo);
+        flush();
+    }
+
+    @Override
+    public Optional<String> trouble() {
+        return Optional.empty();
+    }
+
+    @Override
+    public void close() {
+        flush();
+    }
+}

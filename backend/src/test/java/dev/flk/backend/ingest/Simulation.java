@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.limit.RateLimit;
+import dev.flk.backend.metrics.Meters;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.MalformedCertificate;
+import dev.flk.certificate.PcsId;
+import dev.flk.sample.Pcs;
+import dev.flk.signing.SignatureCheck;
+import dev.flk.verification.Policy;
+import dev.flk.wal.LogOptions;
+import dev.flk.wal.LogReader;
+import dev.flk.wal.LogRecord;
+import dev.flk.wal.LogSizes;
+import dev.flk.wal.OnDamage;
+import dev.flk.wal.testing.SimulatedDisk;
+import java.io.IOException;
+import java.math.BigDecimal;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
+
+/**
+ * A backend's ingest in one thread, on a simulated disk, store and clock: whoever drives it takes every step, and decides what fails
+ * and when it dies. Beside it stands a model of what was acknowledged, which every answer is held against.
+ */
+final class Simulation {
+    static final Duration TTL = Duration.ofDays(14);
+
+    private static final Path DIRECTORY = Path.of("log");
+
+    final SimulatedDisk disk;
+    final SimulatedStore store;
+    private final Random random;
+    private long nowMillis = Instant.parse("2026-11-20T10:00:00Z").toEpochMilli();
+    private Policy policy = Policy.defaults();
+    private IngestService ingest;
+    private final Meters meters = new Meters("simulated");
+
+    /** What was acknowledged and has not expired. */
+    private final Map<PcsId, Recorded> acknowledged = new HashMap<>();
+
+    private long answers;
+
+    Simulation(Random random) {
+        this.random = random;
+        this.disk = new SimulatedDisk(random);
+        this.store = new SimulatedStore(() -> Instant.ofEpochMilli(nowMillis));
+    }
+
+    /** A start; throws what a start throws. */
+    void start() throws IOException {
+        Rules rules = new Rules(policy, TTL);
+        LogOptions options = LogOptions.of(DIRECTORY, "inbox", rules.context())
+                .with(LogSizes.usual().withFillAhead(0).withSegments(20_000, Duration.ofDays(1)));
+        Inbox inbox = Inbox.open(
+                options, disk, () -> Instant.ofEpochMilli(nowMillis), () -> nowMillis * 1_000_000, random, meters);
+        ingest = IngestService.open(
+                inbox,
+                new IngestService.Parts(
+                        new RateLimit(BigDecimal.valueOf(1_000_000), 1_000_000, () -> nowMillis * 1_000_000),
+                        SignatureCheck.hmac(List.of(Pcs.KEY)),
+                        rules,
+                        Duration.ZERO,
+                        () -> Instant.ofEpochMilli(nowMillis),
+                        store,
+                        meters));
+    }
+
+    /** The process dies; the store loses what it had not flushed. */
+    void kill() {
+        ingest = null;
+        disk.kill();
+        store.crash();
+    }
+
+    /** The machine dies. */
+    void losePower() {
+        kill();
+        disk.losePower();
+    }
+
+    boolean isRunning() {
+        return ingest != null;
+    }
+
+    void advance(Duration by) {
+        nowMillis += by.toMillis();
+        acknowledged.values().removeIf(recorded -> recorded.isExpired(nowMillis));
+    }
+
+    void changePolicy(Policy to) {
+        policy = to;
+    }
+
+    long answers() {
+        return answers;
+    }
+
+    double metric(String sample) {
+        return IngestHarness.sample(meters, sample);
+    }
+
+    /** What arrives in one turn; each answer is checked when it comes, in whatever step. */
+    List<AtomicReference<Outcome>> submit(Pcs... turn) {
+        List<AtomicReference<Outcome>> outcomes = new ArrayList<>();
+        List<Submission> submissions = new ArrayList<>();
+        for (Pcs pcs : turn) {
+            AtomicReference<Outcome> outcome = new AtomicReference<>();
+            outcomes.add(outcome);
+            submissions.add(new Submission(pcs.bytes(), answer -> {
+                assertThat(outcome.getAndSet(answer)).as("answered once").isNull();
+                check(pcs, answer);
+            }));
+        }
+        ingest.submit(submissions);
+        return outcomes;
+    }
+
+    private void check(Pcs pcs, Outcome answer) {
+        answers++;
+        if (!(answer instanceof Decided decided)) {
+            assertThat(answer).as("no fault of ours").isNotInstanceOf(Outcome.Broken.class);
+            return;
+        }
+        Recorded known = acknowledged.get(pcs.id());
+        if (decided.relation() == Relation.FIRST) {
+            assertThat(known).as("%s was acknowledged before", pcs.id()).isNull();
+        }
+        if (known == null) {
+            // expired while it waited, or decided before without an answer: what stands now is what counts from here on
+            store.standing(pcs.id()).ifPresent(standing -> {
+                assertThat(decided.body()).isEqualTo(standing.body());
+                acknowledged.put(pcs.id(), standing);
+            });
+        } else {
+            assertThat(decided.body()).as("%s changed", pcs.id()).isEqualTo(known.body());
+            assertThat(decided.status()).isEqualTo(known.status());
+        }
+    }
+
+    boolean stepWriter() {
+        return ingest.stepWriter();
+    }
+
+    boolean stepRecorder() {
+        return ingest.stepRecorder();
+    }
+
+    boolean stepBacklog() {
+        return ingest.stepBacklog();
+    }
+
+    /** Takes steps until there is nothing to do. */
+    void settle() {
+        boolean moving = true;
+        for (int i = 0; moving; i++) {
+            assertThat(i).as("it comes to an end").isLessThan(10_000);
+            boolean written = stepWriter();
+            boolean recorded = stepRecorder();
+            moving = written || recorded;
+            if (!moving) {
+                moving = stepBacklog();
+            }
+        }
+    }
+
+    /** With nothing failing: all that was acknowledged is there, unchanged, and all that is in the log is decided. */
+    void audit() throws IOException {
+        assertThat(ingest.pending()).as("everything in the log is decided").isZero();
+        acknowledged.forEach((id, recorded) -> {
+            AtomicReference<Ingest.LookUp> found = new AtomicReference<>();
+            ingest.lookUp(id, found::set);
+            assertThat(found.get()).as("%s is lost", id).isInstanceOf(Ingest.LookUp.Found.class);
+            assertThat(((Ingest.LookUp.Found) found.get()).body())
+                    .as("%s changed", id)
+                    .isEqualTo(recorded.body());
+        });
+        assertThat(undecided()).as("in the log and not decided").isEmpty();
+    }
+
+    /** Ids of submissions in the log that neither lost nor expired, and for which the store has nothing. */
+    private Set<PcsId> undecided() throws IOException {
+        Map<Long, PcsId> open = new HashMap<>();
+        for (LogRecord record : log()) {
+            if (record.kind() == RecordKind.SUBMISSION && record.arrivalMillis() + TTL.toMillis() > nowMillis) {
+                open.put(record.sequence(), idOf(record));
+            } else if (record.kind() == RecordKind.OVERRULED) {
+                open.remove(Overruled.decode(record.body()).sequence());
+            }
+        }
+        Set<PcsId> undecided = new HashSet<>(open.values());
+        undecided.removeIf(id -> store.standing(id).isPresent());
+        return undecided;
+    }
+
+    List<LogRecord> log() throws IOException {
+        List<LogRecord> records = new ArrayList<>();
+        try (LogReader reader = LogReader.open(disk, DIRECTORY, "inbox", 1, OnDamage.STOP)) {
+            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
+                records.add(record);
+            }
+        }
+        return records;
+    }
+
+    private static PcsId idOf(LogRecord record) {
+        try {
+            return CertificateReader.parse(record.body()).checkIgnoringClock().id();
+        } catch (MalformedCertificate e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    Optional<Recorded> acknowledged(Pcs pcs) {
+        return Optional.ofNullable(acknowledged.get(pcs.id()));
+    }
+}
