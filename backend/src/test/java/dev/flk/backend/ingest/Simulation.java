@@ -22,10 +22,12 @@ import dev.flk.wal.OnDamage;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -34,6 +36,7 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A backend's ingest in one thread, on a simulated disk, store and clock: whoever drives it takes every step, and decides what fails
@@ -43,6 +46,9 @@ final class Simulation {
     static final Duration TTL = Duration.ofDays(14);
 
     private static final Path DIRECTORY = Path.of("log");
+
+    /** {@code -Dflk.trace=true} tells every step. */
+    private static final boolean TRACE = Boolean.getBoolean("flk.trace");
 
     final SimulatedDisk disk;
     final SimulatedStore store;
@@ -63,8 +69,15 @@ final class Simulation {
         this.store = new SimulatedStore(() -> Instant.ofEpochMilli(nowMillis));
     }
 
+    void trace(String what) {
+        if (TRACE) {
+            System.err.println(Instant.ofEpochMilli(nowMillis) + " " + what);
+        }
+    }
+
     /** A start; throws what a start throws. */
     void start() throws IOException {
+        trace("start, position " + store.position());
         Rules rules = new Rules(policy, TTL);
         LogOptions options = LogOptions.of(DIRECTORY, "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0).withSegments(20_000, Duration.ofDays(1)));
@@ -84,6 +97,7 @@ final class Simulation {
 
     /** The process dies; the store loses what it had not flushed. */
     void kill() {
+        trace("killed");
         ingest = null;
         disk.kill();
         store.crash();
@@ -91,6 +105,7 @@ final class Simulation {
 
     /** The machine dies. */
     void losePower() {
+        trace("power lost");
         kill();
         disk.losePower();
     }
@@ -122,21 +137,30 @@ final class Simulation {
         List<Submission> submissions = new ArrayList<>();
         for (Pcs pcs : turn) {
             AtomicReference<Outcome> outcome = new AtomicReference<>();
+            Recorded atArrival = store.standing(pcs.id()).orElse(acknowledged.get(pcs.id()));
             outcomes.add(outcome);
+            trace("submit " + shortName(pcs));
             submissions.add(new Submission(pcs.bytes(), answer -> {
                 assertThat(outcome.getAndSet(answer)).as("answered once").isNull();
-                check(pcs, answer);
+                check(pcs, atArrival, answer);
             }));
         }
         ingest.submit(submissions);
         return outcomes;
     }
 
-    private void check(Pcs pcs, Outcome answer) {
+    private void check(Pcs pcs, @Nullable Recorded atArrival, Outcome answer) {
         answers++;
+        trace("  answer " + shortName(pcs) + " "
+                + (answer instanceof Decided decided
+                        ? decided.relation() + " " + decided.status()
+                        : answer.toString()));
         if (!(answer instanceof Decided decided)) {
             assertThat(answer).as("no fault of ours").isNotInstanceOf(Outcome.Broken.class);
             return;
+        }
+        if (atArrival != null && atArrival.isExpired(nowMillis) && Arrays.equals(decided.body(), atArrival.body())) {
+            return; // what stood when it came, though it expired before the answer
         }
         Recorded known = acknowledged.get(pcs.id());
         if (decided.relation() == Relation.FIRST) {
@@ -154,15 +178,23 @@ final class Simulation {
         }
     }
 
+    private static String shortName(Pcs pcs) {
+        return pcs.id().toString().substring(0, 6) + " "
+                + Integer.toHexString(pcs.json().hashCode());
+    }
+
     boolean stepWriter() {
+        trace("writer");
         return ingest.stepWriter();
     }
 
     boolean stepRecorder() {
+        trace("recorder");
         return ingest.stepRecorder();
     }
 
     boolean stepBacklog() {
+        trace("backlog");
         return ingest.stepBacklog();
     }
 
@@ -176,6 +208,17 @@ final class Simulation {
             moving = written || recorded;
             if (!moving) {
                 moving = stepBacklog();
+            }
+        }
+    }
+
+    /** What the log holds, for a trace. */
+    void traceLog() throws IOException {
+        if (TRACE) {
+            for (LogRecord record : log()) {
+                trace("log " + record.sequence() + " " + record.kind() + " "
+                        + Instant.ofEpochMilli(record.arrivalMillis()) + " "
+                        + new String(record.body(), StandardCharsets.UTF_8).substring(0, 24));
             }
         }
     }

@@ -65,6 +65,7 @@ final class SimulationTest {
             }
             simulation.start();
             simulation.settle();
+            simulation.traceLog();
             simulation.audit();
             return simulation.answers();
         }
@@ -95,7 +96,7 @@ final class SimulationTest {
                 case 18 -> simulation.disk.failOperation(random.nextInt(6), fault());
                 default ->
                     simulation.advance(
-                            random.nextInt(15) == 0 ? Duration.ofDays(5) : Duration.ofSeconds(random.nextInt(100)));
+                            random.nextInt(4) == 0 ? Duration.ofDays(5) : Duration.ofSeconds(random.nextInt(100)));
             }
         }
 
@@ -121,6 +122,7 @@ final class SimulationTest {
                 simulation.kill();
             }
             if (random.nextInt(6) == 0) {
+                simulation.trace("store removed");
                 simulation.store.empty();
             }
         }
