@@ -36,7 +36,7 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
-import org.jspecify.annotations.Nullable;
+import java.util.stream.Stream;
 
 /**
  * A backend's ingest in one thread, on a simulated disk, store and clock: whoever drives it takes every step, and decides what fails
@@ -60,6 +60,9 @@ final class Simulation {
 
     /** What was acknowledged and has not expired. */
     private final Map<PcsId, Recorded> acknowledged = new HashMap<>();
+
+    /** What was acknowledged and has expired; may still be the answer to what came before it did. */
+    private final List<Recorded> expired = new ArrayList<>();
 
     private long answers;
 
@@ -116,7 +119,13 @@ final class Simulation {
 
     void advance(Duration by) {
         nowMillis += by.toMillis();
-        acknowledged.values().removeIf(recorded -> recorded.isExpired(nowMillis));
+        acknowledged.values().removeIf(recorded -> {
+            boolean over = recorded.isExpired(nowMillis);
+            if (over) {
+                expired.add(recorded);
+            }
+            return over;
+        });
     }
 
     void changePolicy(Policy to) {
@@ -137,19 +146,20 @@ final class Simulation {
         List<Submission> submissions = new ArrayList<>();
         for (Pcs pcs : turn) {
             AtomicReference<Outcome> outcome = new AtomicReference<>();
-            Recorded atArrival = store.standing(pcs.id()).orElse(acknowledged.get(pcs.id()));
+            Optional<Recorded> stood = store.standing(pcs.id());
+            long arrivedMillis = nowMillis;
             outcomes.add(outcome);
             trace("submit " + shortName(pcs));
             submissions.add(new Submission(pcs.bytes(), answer -> {
                 assertThat(outcome.getAndSet(answer)).as("answered once").isNull();
-                check(pcs, atArrival, answer);
+                check(pcs, arrivedMillis, stood, answer);
             }));
         }
         ingest.submit(submissions);
         return outcomes;
     }
 
-    private void check(Pcs pcs, @Nullable Recorded atArrival, Outcome answer) {
+    private void check(Pcs pcs, long arrivedMillis, Optional<Recorded> stood, Outcome answer) {
         answers++;
         trace("  answer " + shortName(pcs) + " "
                 + (answer instanceof Decided decided
@@ -159,8 +169,8 @@ final class Simulation {
             assertThat(answer).as("no fault of ours").isNotInstanceOf(Outcome.Broken.class);
             return;
         }
-        if (atArrival != null && atArrival.isExpired(nowMillis) && Arrays.equals(decided.body(), atArrival.body())) {
-            return; // what stood when it came, though it expired before the answer
+        if (stoodMeanwhile(pcs.id(), arrivedMillis, stood, decided.body())) {
+            return; // what stood when it came or came to stand, though it expired before the answer
         }
         Recorded known = acknowledged.get(pcs.id());
         if (decided.relation() == Relation.FIRST) {
@@ -176,6 +186,14 @@ final class Simulation {
             assertThat(decided.body()).as("%s changed", pcs.id()).isEqualTo(known.body());
             assertThat(decided.status()).isEqualTo(known.status());
         }
+    }
+
+    private boolean stoodMeanwhile(PcsId id, long arrivedMillis, Optional<Recorded> stood, byte[] body) {
+        return Stream.concat(expired.stream(), stood.stream())
+                .anyMatch(recorded -> recorded.id().equals(id)
+                        && recorded.expiresAtMillis() > arrivedMillis
+                        && recorded.isExpired(nowMillis)
+                        && Arrays.equals(recorded.body(), body));
     }
 
     private static String shortName(Pcs pcs) {
