@@ -45,8 +45,10 @@ final class Answers {
         scheduled.set(false);
         List<Connection> touched = new ArrayList<>();
         for (Ready next = ready.poll(); next != null; next = ready.poll()) {
-            next.exchange.complete(render(next.answer));
-            touched.add(next.exchange.connection());
+            if (!next.exchange.isAnswered()) {
+                next.exchange.complete(render(next.answer));
+                touched.add(next.exchange.connection());
+            }
         }
         touched.forEach(Connection::writeReady);
     }

@@ -43,11 +43,11 @@ final class BatchHandler implements Endpoint {
             meters.rejected(RejectReason.TOO_LARGE);
             exchange.answer(Refusal.tooManyLines(config.maxBatchLines()));
         } else {
-            submit(body, new BatchAnswer(lines, config.maxBodyBytes()), request, exchange);
+            submit(body, new BatchAnswer(lines, config.maxBodyBytes()), request.arrivedNanos(), exchange);
         }
     }
 
-    private void submit(byte[] body, BatchAnswer answer, Request request, Exchange exchange) {
+    private void submit(byte[] body, BatchAnswer answer, long arrivedNanos, Exchange exchange) {
         List<Submission> submissions = new ArrayList<>(answer.lines());
         int start = 0;
         for (int line = 0; line < answer.lines(); line++) {
@@ -59,21 +59,21 @@ final class BatchHandler implements Endpoint {
                 int place = line;
                 submissions.add(new Submission(Arrays.copyOfRange(body, start, end), outcome -> {
                     if (answer.take(place, outcome)) {
-                        finish(answer, request, exchange);
+                        finish(answer, arrivedNanos, exchange);
                     }
                 }));
             }
             start = newline + 1;
         }
         if (answer.expect(submissions.size())) {
-            finish(answer, request, exchange);
+            finish(answer, arrivedNanos, exchange);
         }
         exchange.submit(submissions);
     }
 
-    private void finish(BatchAnswer answer, Request request, Exchange exchange) {
+    private void finish(BatchAnswer answer, long arrivedNanos, Exchange exchange) {
         exchange.answerLater(() -> {
-            long nanos = nanoTicker.getAsLong() - request.arrivedNanos();
+            long nanos = nanoTicker.getAsLong() - arrivedNanos;
             for (int line = 0; line < answer.lines(); line++) {
                 meters.submit.observeNanos(nanos);
             }

@@ -62,8 +62,9 @@ final class BodyBuffer {
     /** The body, exact; it still counts against the budget. Nothing may be appended any more. */
     byte[] exact() {
         if (bytes.length > length) {
-            budget.giveBack(bytes.length - length);
+            int spare = bytes.length - length;
             bytes = Arrays.copyOf(bytes, length);
+            budget.giveBack(spare);
         }
         return bytes;
     }
@@ -89,10 +90,16 @@ final class BodyBuffer {
             return Taken.YES;
         }
         int wanted = Math.max(needed, Math.min(mostBytes, Math.max(firstBytes, 2 * bytes.length)));
-        if (!budget.take(wanted - bytes.length)) {
+        int more = wanted - bytes.length;
+        if (!budget.take(more)) {
             return Taken.NO_MEMORY;
         }
-        bytes = Arrays.copyOf(bytes, wanted);
-        return Taken.YES;
+        try {
+            bytes = Arrays.copyOf(bytes, wanted);
+            return Taken.YES;
+        } catch (OutOfMemoryError e) {
+            budget.giveBack(more);
+            return Taken.NO_MEMORY;
+        }
     }
 }

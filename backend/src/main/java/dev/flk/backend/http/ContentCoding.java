@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.Inflater;
 import java.util.zip.InflaterInputStream;
+import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
 
 /** How a body is compressed. Bodies are collected compressed, and decoded at the end into a buffer with a limit. */
@@ -60,7 +61,7 @@ enum ContentCoding {
         InputStream in = new ByteArrayInputStream(encoded);
         return switch (this) {
             case IDENTITY -> in;
-            case GZIP -> new GZIPInputStream(in, STEP_BYTES);
+            case GZIP -> new Gunzipped(in);
             case DEFLATE -> new Deflated(in, new Inflater(!hasZlibHeader(encoded)));
         };
     }
@@ -70,6 +71,32 @@ enum ContentCoding {
         return encoded.length >= 2
                 && (encoded[0] & ZLIB_METHOD_MASK) == ZLIB_DEFLATE
                 && (((encoded[0] & 0xff) << 8) | (encoded[1] & 0xff)) % ZLIB_CHECK == 0;
+    }
+
+    /**
+     * Reads all members, which may be empty, but not many in a row: the JDK's stream calls itself for the member after an
+     * empty one, and a body of nothing else would use up the stack.
+     */
+    private static final class Gunzipped extends GZIPInputStream {
+        private static final int MOST_IN_A_ROW = 100;
+        private int depth;
+
+        private Gunzipped(InputStream in) throws IOException {
+            super(in, STEP_BYTES);
+        }
+
+        @Override
+        public int read(byte[] into, int offset, int most) throws IOException {
+            if (depth > MOST_IN_A_ROW) {
+                throw new ZipException("too many empty members");
+            }
+            depth++;
+            try {
+                return super.read(into, offset, most);
+            } finally {
+                depth--;
+            }
+        }
     }
 
     /** Ends its inflater, which a stream does not do for one that it was given. */

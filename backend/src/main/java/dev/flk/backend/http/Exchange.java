@@ -2,13 +2,14 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.ingest.Submission;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A request that was begun, and the place of its answer among those of its connection. {@link #answer} and
- * {@link #answerLater} may be called on any thread, one of them, once; everything else belongs to the event loop.
+ * {@link #answerLater} may be called on any thread, and the first call counts; everything else belongs to the event loop.
  */
 final class Exchange {
     private final Connection connection;
@@ -16,7 +17,7 @@ final class Exchange {
     private final boolean isHead;
     private final boolean isHttp10;
     private @Nullable Answer answer;
-    private @Nullable BodyBuffer body;
+    private final List<BodyBuffer> held = new ArrayList<>(1);
     private boolean isLast;
     private boolean wantsContinue;
 
@@ -49,11 +50,18 @@ final class Exchange {
         loop.answers().add(this, given);
     }
 
-    /** Puts the answer in its place; the connection writes it when its turn has come. */
+    /** Puts the first answer in its place; the connection writes it when its turn has come. */
     void complete(Answer given) {
-        answer = given;
-        wantsContinue = false;
-        releaseBody();
+        if (answer == null) {
+            answer = given;
+            wantsContinue = false;
+            held.forEach(BodyBuffer::release);
+            held.clear();
+        }
+    }
+
+    boolean isAnswered() {
+        return answer != null;
     }
 
     @Nullable
@@ -93,20 +101,12 @@ final class Exchange {
         this.wantsContinue = wantsContinue;
     }
 
-    /** Keeps {@code held} on the budget until the answer is there. */
-    void hold(BodyBuffer held) {
-        releaseBody();
-        body = held;
+    /** Keeps {@code body} on the budget until the answer is there, whatever happens meanwhile. */
+    void hold(BodyBuffer body) {
+        held.add(body);
     }
 
-    int heldBytes() {
-        return body == null ? 0 : body.heldBytes();
-    }
-
-    private void releaseBody() {
-        if (body != null) {
-            body.release();
-            body = null;
-        }
+    long heldBytes() {
+        return held.stream().mapToLong(BodyBuffer::heldBytes).sum();
     }
 }

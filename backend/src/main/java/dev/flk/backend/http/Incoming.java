@@ -92,29 +92,36 @@ final class Incoming {
 
     /** Serves the request, its body being complete, or answers why not. */
     void serve(long arrivedNanos) {
+        exchange.hold(body);
+        // without an answer the client would wait, and its bytes stay counted
         try {
             decodeAndServe(arrivedNanos);
         } catch (OutOfMemoryError e) {
-            // a long body asked for it, in one piece; without an answer the client would wait and its bytes stay
-            // counted
+            // a long body asked for it, in one piece
             exchange.answer(noMemory());
+        } catch (RuntimeException | StackOverflowError e) {
+            log.error("A request could not be served", e);
+            exchange.answer(Refusal.internalError());
         }
     }
 
     private void decodeAndServe(long arrivedNanos) {
-        exchange.hold(body);
         if (coding == ContentCoding.IDENTITY || !takesBody()) {
             serve(body.exact(), arrivedNanos);
             return;
         }
         BodyBuffer decoded = new BodyBuffer(endpoint.maxBodyBytes(), BodyBuffer.UNKNOWN_LENGTH, server.budget());
+        exchange.hold(decoded);
+        Optional<Answer> refusal = decode(decoded);
+        body.release();
+        refusal.ifPresentOrElse(exchange::answer, () -> serve(decoded.exact(), arrivedNanos));
+    }
+
+    private Optional<Answer> decode(BodyBuffer decoded) {
         try {
-            Optional<Answer> refusal = refusal(coding.decode(body.exact(), decoded));
-            exchange.hold(decoded);
-            refusal.ifPresentOrElse(exchange::answer, () -> serve(decoded.exact(), arrivedNanos));
+            return refusal(coding.decode(body.exact(), decoded));
         } catch (IOException e) {
-            decoded.release();
-            exchange.answer(
+            return Optional.of(
                     Refusal.badRequest("body is not valid " + coding.name().toLowerCase(Locale.ROOT)));
         }
     }
@@ -131,12 +138,7 @@ final class Incoming {
                 head.headers().get(HttpHeaderNames.ACCEPT),
                 head.headers().get(HttpHeaderNames.AUTHORIZATION),
                 arrivedNanos);
-        try {
-            endpoint.serve(request, exchange);
-        } catch (RuntimeException e) {
-            log.error("A request could not be served", e);
-            exchange.answer(Refusal.internalError());
-        }
+        endpoint.serve(request, exchange);
     }
 
     private boolean takesBody() {

@@ -2,16 +2,22 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.ingest.Ingest;
+import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Submission;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Collects what arrives on all connections of an event loop in one turn, and hands it to ingest as one list: a task put
- * into the loop runs when every connection that had something to read was read. Owned by that loop.
+ * into the loop runs when every connection that had something to read was read. If ingest throws, what it had not answered is
+ * answered as broken. Owned by that loop.
  */
 final class Turn {
+    private static final Logger log = LoggerFactory.getLogger(Turn.class);
+
     private final Executor loop;
     private final Ingest ingest;
     private List<Submission> arrived = new ArrayList<>();
@@ -31,6 +37,11 @@ final class Turn {
     private void handOver() {
         List<Submission> turn = arrived;
         arrived = new ArrayList<>();
-        ingest.submit(turn);
+        try {
+            ingest.submit(turn);
+        } catch (RuntimeException | Error e) {
+            log.error("{} submissions could not be taken", turn.size(), e);
+            turn.forEach(submission -> submission.answer().accept(new Outcome.Broken()));
+        }
     }
 }

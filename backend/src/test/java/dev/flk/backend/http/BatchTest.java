@@ -71,6 +71,22 @@ class BatchTest {
     }
 
     @Test
+    void batch_ingestThrowsHalfWay_keepsWhatWasAnsweredAndSays500OfTheRest() throws IOException {
+        server.ingest.answer(body -> {
+            if (body.equals("bad")) {
+                throw new IllegalStateException("broken");
+            }
+            return ScriptedIngest.echo(body);
+        });
+
+        assertThat(server.batch("a\nbad\nb\n").body()).isEqualTo("""
+                {"status":200,"body":"a"}
+                {"status":500,"body":{"error":"internal error"}}
+                {"status":500,"body":{"error":"internal error"}}
+                """);
+    }
+
+    @Test
     void batch_lineOverTheBodyLimit_is413AndSpoilsNoOther() throws IOException {
         String tooLong = "x".repeat(ServerFixture.MAX_BODY_BYTES + 1);
 

@@ -162,6 +162,21 @@ class BodyTest {
     }
 
     @Test
+    void gzip_inTwoMembers_isDecoded() throws IOException {
+        assertThat(submit(concat(gzip("a"), gzip(""), gzip("b")), "gzip").body())
+                .isEqualTo("\"ab\"");
+    }
+
+    @Test
+    void gzip_ofEmptyMembersOnly_is400() throws IOException {
+        server.bodies(1 << 20, 1 << 20);
+        byte[][] members = new byte[50_000][];
+        Arrays.fill(members, gzip(""));
+
+        assertThat(submit(concat(members), "gzip").status()).isEqualTo(400);
+    }
+
+    @Test
     void deflate_bodyOfExactlyTheLimitThatGrewWithIt_isTaken() throws IOException {
         byte[] stored = deflate("x".repeat(MAX), new Deflater(Deflater.NO_COMPRESSION));
 
@@ -270,6 +285,14 @@ class BodyTest {
     private static byte[] deflate(String text, Deflater deflater) throws IOException {
         var bytes = new ByteArrayOutputStream();
         return write(new DeflaterOutputStream(bytes, deflater), bytes, text);
+    }
+
+    private static byte[] concat(byte[]... parts) {
+        ByteArrayOutputStream all = new ByteArrayOutputStream();
+        for (byte[] part : parts) {
+            all.writeBytes(part);
+        }
+        return all.toByteArray();
     }
 
     private static byte[] write(OutputStream coded, ByteArrayOutputStream bytes, String text) throws IOException {

@@ -24,16 +24,24 @@ final class ScriptedIngest implements Ingest {
     private final BlockingQueue<Submission> kept = new LinkedBlockingQueue<>();
     private volatile Function<String, Outcome> script = ScriptedIngest::echo;
     private volatile boolean keeping;
+    private volatile boolean throwing;
     private volatile Function<PcsId, LookUp> store = id -> new LookUp.Unknown();
 
     /** From now on answers every submission with what {@code script} says of its body. */
     void answer(Function<String, Outcome> script) {
         this.script = script;
+        keeping = false;
     }
 
     /** From now on answers nothing; the test takes the submissions with {@link #next}. */
     void keep() {
         keeping = true;
+    }
+
+    /** As {@link #keep}, and then throws. */
+    void keepAndThrow() {
+        keeping = true;
+        throwing = true;
     }
 
     void store(Function<PcsId, LookUp> store) {
@@ -66,6 +74,9 @@ final class ScriptedIngest implements Ingest {
         turns.add(turn);
         if (keeping) {
             kept.addAll(turn);
+            if (throwing) {
+                throw new IllegalStateException("broken");
+            }
         } else {
             turn.forEach(submission -> submission.answer().accept(script.apply(body(submission))));
         }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Outcome.Cause;
 import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.ingest.Submission;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -161,6 +162,31 @@ class SubmitTest {
         CompletableFuture.runAsync(() -> answerNext(outcome)).join();
 
         assertThat(client.read().body()).isEqualTo("\"late\"");
+    }
+
+    @Test
+    void submit_ingestThrows_is500() throws IOException {
+        server.ingest.answer(body -> {
+            throw new IllegalStateException("broken");
+        });
+
+        RawAnswer answer = server.submit("x");
+
+        assertThat(answer.status()).isEqualTo(500);
+        assertThat(answer.body()).isEqualTo("{\"error\":\"internal error\"}");
+    }
+
+    @Test
+    void submit_ingestThrowsAndAnswersLater_keepsTheFirstAnswer() throws Exception {
+        server.ingest.keepAndThrow();
+        RawClient client = server.connect().post("/v1/pcs/submit", "x");
+        Submission kept = server.ingest.next();
+
+        assertThat(client.read().status()).isEqualTo(500);
+        kept.answer().accept(ScriptedIngest.echo("x"));
+        server.ingest.answer(ScriptedIngest::echo);
+
+        assertThat(client.post("/v1/pcs/submit", "y").read().body()).isEqualTo("\"y\"");
     }
 
     @Test
