@@ -46,6 +46,11 @@ final class Refusal {
                 new Header("Accept-Encoding", "gzip, deflate"));
     }
 
+    /** Not a 400, which would say that the certificate can never succeed. */
+    static Answer unknownTransferCoding() {
+        return Answer.error(501, "transfer coding not supported, use chunked");
+    }
+
     static Answer unknownVersion() {
         return Answer.error(505, "HTTP version not supported");
     }

@@ -2,11 +2,13 @@
 package dev.flk.backend.http;
 
 import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaderValues;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
+import java.util.List;
 import java.util.Optional;
 
 /** What the head of a request says about how to read and answer it. */
@@ -24,6 +26,11 @@ record RequestHead(HttpRequest request) {
         int hosts = headers().getAll(HttpHeaderNames.HOST).size();
         if (hosts > 1 || (hosts == 0 && version.minorVersion() > 0)) {
             return Optional.of(Refusal.badRequest("exactly one Host header is needed"));
+        }
+        List<String> codings = headers().getAll(HttpHeaderNames.TRANSFER_ENCODING);
+        if (!codings.isEmpty()
+                && !(codings.size() == 1 && HttpHeaderValues.CHUNKED.contentEqualsIgnoreCase(codings.get(0)))) {
+            return Optional.of(Refusal.unknownTransferCoding());
         }
         return Optional.empty();
     }

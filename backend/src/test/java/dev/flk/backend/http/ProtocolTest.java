@@ -241,6 +241,14 @@ class ProtocolTest {
                 "POST /v1/pcs/submit HTTP/1.1\nHost: h\nContent-Length: 3\nTransfer-Encoding: chunked\n\n0\n\n",
                 "POST /v1/pcs/submit HTTP/1.0\nHost: h\nTransfer-Encoding: chunked\n\n0\n\n",
                 "POST /v1/pcs/submit HTTP/1.1\nHost: h\nTransfer-Encoding: gzip\n\nx",
+                "POST /v1/pcs/submit HTTP/1.1\nHost: h\nTransfer-Encoding: identity\n\nx",
+                "POST /v1/pcs/submit HTTP/1.1\nHost: h\nTransfer-Encoding: chunked, gzip\n\n1\nx\n0\n\n",
+                "POST /v1/pcs/submit HTTP/1.1\nHost: h\nTransfer-Encoding: xchunked\n\n1\nx\n0\n\n",
+                "POST /v1/pcs/submit HTTP/1.1\nHost: h\nContent-Length: +1\n\nx",
+                "POST /v1/pcs/submit HTTP/1.1\nHost: h\nContent-Length : 1\n\nx",
+                "POST /v1/pcs/submit HTTP/1.1\nHost: h\nContent-Length: 99999999999999999999\n\nx",
+                "POST /v1/pcs/submit HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n-1\nx\n0\n\n",
+                "POST /v1/pcs/submit HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\nfffffffff\nx\n0\n\n",
                 "POST /v1/pcs/submit HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\nzz\nx\n0\n\n"
             })
     void malformed_is400AndTheConnectionEnds(String request) throws IOException {
@@ -251,6 +259,17 @@ class ProtocolTest {
         assertThat(answer.status()).isEqualTo(400);
         assertThat(answer.body()).startsWith("{\"error\":\"").endsWith("\"}");
         assertThat(answer.header("connection")).contains("close");
+        assertThat(client.isAtEnd()).isTrue();
+        assertThat(server.ingest.turns).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gzip, chunked", "gzip\nTransfer-Encoding: chunked"})
+    void transferCoding_otherThanChunked_is501AndTheConnectionEnds(String codings) throws IOException {
+        RawClient client = server.connect()
+                .send("POST /v1/pcs/submit HTTP/1.1\nHost: h\nTransfer-Encoding: " + codings + "\n\n1\nx\n0\n\n");
+
+        assertThat(client.read().status()).isEqualTo(501);
         assertThat(client.isAtEnd()).isTrue();
         assertThat(server.ingest.turns).isEmpty();
     }
