@@ -18,9 +18,12 @@ import org.slf4j.LoggerFactory;
  * stack traces apart.
  */
 final class LogOutput {
-    /** Line ends in a message become spaces: nobody writes a line that looks like another's. */
-    private static final String TEXT_LINE =
-            "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - %replace(%msg){'[\\r\\n]+', ' '}%n";
+    /**
+     * Line ends and other control characters in a message become spaces: nobody writes a line that looks like another's,
+     * or speaks to a terminal.
+     */
+    private static final String TEXT_LINE = "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - "
+            + "%replace(%msg){'[\\p{Cc}\\u2028\\u2029]+', ' '}%n";
 
     /** Libraries tell more than an operator wants to know. */
     private static final String[] QUIET = {"io.netty", "org.rocksdb"};

@@ -42,6 +42,12 @@ class LogOutputTest {
     }
 
     @Test
+    void text_messageWithControlCharacters_showsNone() {
+        assertThat(logged(LogConfig.Format.TEXT, "a\u001b[31mb\u0085c\u2028d\te"))
+                .endsWith("a [31mb c d e" + System.lineSeparator());
+    }
+
+    @Test
     void json_line_isAnObject() {
         assertThat(logged(LogConfig.Format.JSON, "coh★ \"x\""))
                 .startsWith("{\"@timestamp\":\"")
