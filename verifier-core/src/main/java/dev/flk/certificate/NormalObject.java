@@ -2,6 +2,7 @@
 package dev.flk.certificate;
 
 import com.fasterxml.jackson.core.JsonToken;
+import dev.flk.canonical.CanonicalString;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -12,8 +13,6 @@ import java.util.List;
  * body. One thread's own.
  */
 final class NormalObject {
-    private static final String HEX = "0123456789abcdef";
-
     private final StringBuilder out;
     private final int start;
     private final List<Member> members = new ArrayList<>();
@@ -105,21 +104,10 @@ final class NormalObject {
         out.append('"');
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);
-            switch (c) {
-                case '"' -> out.append("\\\"");
-                case '\\' -> out.append("\\\\");
-                case '\b' -> out.append("\\b");
-                case '\f' -> out.append("\\f");
-                case '\n' -> out.append("\\n");
-                case '\r' -> out.append("\\r");
-                case '\t' -> out.append("\\t");
-                default -> {
-                    if (c < ' ') {
-                        out.append("\\u00").append(HEX.charAt(c >> 4)).append(HEX.charAt(c & 0xf));
-                    } else {
-                        out.append(c);
-                    }
-                }
+            if (c < ' ' || c == '"' || c == '\\') {
+                CanonicalString.appendEscaped(out, c);
+            } else {
+                out.append(c);
             }
         }
         out.append('"');
