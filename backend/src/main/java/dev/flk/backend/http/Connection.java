@@ -2,7 +2,6 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.config.HttpConfig;
-import io.netty.buffer.ByteBufHolder;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -14,11 +13,9 @@ import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
-import java.util.ArrayDeque;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.Queue;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,7 +30,6 @@ import org.slf4j.LoggerFactory;
 final class Connection extends ChannelInboundHandlerAdapter {
     private static final Logger log = LoggerFactory.getLogger(Connection.class);
     private static final int MAX_WAITING_REQUESTS = 32;
-    private static final long MAX_IGNORED_BYTES = 64 << 20;
     private static final long STOP_LINGER_NANOS = 1_000_000_000;
 
     private final ServerParts server;
@@ -41,30 +37,16 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private final Loop loop;
     private final RequestDecoder decoder;
     private final AnswerOrder order;
+    private final Inflow inflow = new Inflow();
     private final ChannelFutureListener written = future -> touch();
 
     /** Set when the handler is added, before anything else is called. */
     private @Nullable ChannelHandlerContext context;
 
     private @Nullable Incoming incoming;
-    private Reading reading = Reading.REQUESTS;
-    private final Queue<Object> unread = new ArrayDeque<>();
-    private boolean paused;
     private boolean lastAnswerWritten;
-    private boolean inputEnded;
     private boolean stopping;
-    private long ignoredBytes;
     private long quietSinceNanos;
-
-    /** What is done with what comes in. */
-    private enum Reading {
-        /** It is requests. */
-        REQUESTS,
-        /** It is no longer of interest; the client has said that it will send nothing more, or has sent it. */
-        NOTHING,
-        /** It is no longer of interest, but must be read for the client to see the last answer. */
-        IGNORED
-    }
 
     Connection(ServerParts server, Loop loop, RequestDecoder decoder) {
         this.server = server;
@@ -83,22 +65,20 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
     @Override
     public void handlerRemoved(ChannelHandlerContext removed) {
-        unread.forEach(ReferenceCountUtil::release);
-        unread.clear();
+        inflow.release();
         abortIncoming();
-        reading = Reading.NOTHING;
         loop.remove(this);
     }
 
     @Override
     public void channelRead(ChannelHandlerContext read, Object message) {
-        unread.add(message);
+        inflow.add(message);
         readOn();
     }
 
     private void take(Object message) {
         try {
-            if (reading != Reading.REQUESTS) {
+            if (!inflow.isRequests()) {
                 ignore(message);
                 return;
             }
@@ -116,7 +96,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     @Override
     public void userEventTriggered(ChannelHandlerContext triggered, Object event) {
         if (event instanceof ChannelInputShutdownEvent) {
-            inputEnded = true;
+            inflow.end();
             endInputIfRead();
         }
     }
@@ -129,9 +109,16 @@ final class Connection extends ChannelInboundHandlerAdapter {
     @Override
     public void exceptionCaught(ChannelHandlerContext caught, Throwable cause) {
         // an IOException is a client that went away
-        if (!(cause instanceof IOException)) {
-            log.error("A connection ends after an unexpected failure", cause);
+        if (cause instanceof IOException) {
+            close();
+        } else {
+            fail(cause);
         }
+    }
+
+    /** Ends at once, since something threw that should not. */
+    void fail(Throwable cause) {
+        log.error("A connection ends after an unexpected failure", cause);
         close();
     }
 
@@ -156,10 +143,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
             if (nowNanos - incoming.sinceNanos() > config.bodyTimeout().toNanos()) {
                 refuse(incoming.exchange(), incoming.tooSlow());
             }
-        } else if (headerSince.isPresent() && reading == Reading.REQUESTS) {
+        } else if (headerSince.isPresent() && inflow.isRequests()) {
             // while reading was paused, it was not the client who was slow
             long slowNanos = Math.min(nowNanos - headerSince.getAsLong(), quietNanos);
-            if (!paused && slowNanos > config.headerTimeout().toNanos()) {
+            if (!inflow.isPaused() && slowNanos > config.headerTimeout().toNanos()) {
                 refuse(unreadable(), Refusal.tooSlow());
             }
         } else {
@@ -172,8 +159,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
         stopping = true;
         if (incoming != null) {
             incoming.exchange().makeLast();
-        } else if (decoder.headerSinceNanos().isEmpty() && reading == Reading.REQUESTS) {
-            reading = Reading.IGNORED;
+        } else if (decoder.headerSinceNanos().isEmpty() && inflow.isRequests()) {
+            inflow.ignoreRest();
             order.last().ifPresentOrElse(Exchange::makeLast, this::close);
             pauseOrResume();
         }
@@ -221,7 +208,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
             incoming = null;
             touch();
             if (current.exchange().isLast()) {
-                reading = stopping ? Reading.IGNORED : Reading.NOTHING;
+                if (stopping) {
+                    inflow.ignoreRest();
+                } else {
+                    inflow.expectNothing();
+                }
             }
             current.serve(quietSinceNanos);
             pauseOrResume();
@@ -244,17 +235,15 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
     private void endWith(Exchange exchange) {
         exchange.makeLast();
-        reading = Reading.IGNORED;
+        inflow.ignoreRest();
     }
 
     private void ignore(Object message) {
-        if (message instanceof ByteBufHolder holder) {
-            ignoredBytes += holder.content().readableBytes();
-        }
+        inflow.countIgnored(message);
         if (message instanceof LastHttpContent && !stopping) {
-            reading = Reading.NOTHING;
+            inflow.expectNothing();
         }
-        closeIf(lastAnswerWritten && hasReadEnough());
+        closeIf(lastAnswerWritten && inflow.hasReadEnough());
         pauseOrResume();
     }
 
@@ -262,27 +251,23 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private void endOutput(Future<? super Void> last) {
         lastAnswerWritten = true;
         touch();
-        if (hasReadEnough() || !last.isSuccess()) {
+        if (inflow.hasReadEnough() || !last.isSuccess()) {
             close();
         } else {
             channel().shutdownOutput().addListener(ChannelFutureListener.CLOSE_ON_FAILURE);
         }
     }
 
-    private boolean hasReadEnough() {
-        return reading == Reading.NOTHING || ignoredBytes > MAX_IGNORED_BYTES;
-    }
-
     /** What was sent before the client shut down its side is served first. */
     private void endInputIfRead() {
-        if (!inputEnded || paused) {
+        if (!inflow.isAtEnd()) {
             return;
         }
         if (incoming != null) {
             refuse(incoming.exchange(), Refusal.badRequest("the body ended too early"));
         }
-        boolean mayCome = reading == Reading.REQUESTS;
-        reading = Reading.NOTHING;
+        boolean mayCome = inflow.isRequests();
+        inflow.expectNothing();
         if (mayCome) {
             order.last().ifPresentOrElse(Exchange::makeLast, this::close);
         }
@@ -290,28 +275,17 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
 
     private void pauseOrResume() {
-        boolean wanted = switch (reading) {
-            case REQUESTS -> incoming != null || mayBegin();
-            case NOTHING, IGNORED -> ignoredBytes <= MAX_IGNORED_BYTES;
-        };
-        if (wanted != paused || !channel().isOpen()) {
-            return;
+        if (inflow.pauseOrResume(incoming != null || mayBegin(), channel())) {
+            if (!inflow.isPaused()) {
+                touch();
+            }
+            readOn();
         }
-        paused = !wanted;
-        if (wanted) {
-            touch();
-        }
-        if (!inputEnded) {
-            // after the end there is nothing to read, and Netty's epoll fails when it is asked to
-            channel().config().setAutoRead(wanted);
-        }
-        readOn();
     }
 
-    /** The decoder may have given more than is wanted just now. */
     private void readOn() {
-        while (!paused && !unread.isEmpty()) {
-            take(unread.remove());
+        for (Object next = inflow.poll(); next != null; next = inflow.poll()) {
+            take(next);
         }
         endInputIfRead();
     }
