@@ -56,7 +56,7 @@ final class Answers {
     private static Answer render(Supplier<Answer> answer) {
         try {
             return answer.get();
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             log.error("An answer could not be rendered", e);
             return Refusal.internalError();
         }

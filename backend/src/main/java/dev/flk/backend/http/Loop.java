@@ -5,7 +5,6 @@ import dev.flk.backend.ingest.Ingest;
 import io.netty.channel.EventLoop;
 import java.time.Duration;
 import java.time.InstantSource;
-import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -94,8 +93,15 @@ final class Loop {
         }
     }
 
+    /** A connection whose tick fails ends alone; thrown from here, it would be the last tick of all. */
     private void tick() {
         long now = nanoTicker.getAsLong();
-        new ArrayList<>(connections).forEach(connection -> connection.tick(now));
+        for (Connection connection : List.copyOf(connections)) {
+            try {
+                connection.tick(now);
+            } catch (RuntimeException | Error e) {
+                connection.fail(e);
+            }
+        }
     }
 }

@@ -12,6 +12,7 @@ import java.net.ConnectException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.extension.AfterEachCallback;
@@ -27,6 +28,7 @@ final class ServerFixture implements AfterEachCallback {
 
     final ScriptedIngest ingest = new ScriptedIngest();
     final Meters meters = new Meters("test");
+    volatile InstantSource clock = () -> NOW;
     volatile List<Component> components = List.of(new Component("log", true, "open"));
 
     private Duration headerTimeout = LONG;
@@ -96,7 +98,8 @@ final class ServerFixture implements AfterEachCallback {
                 bodyTimeout,
                 idleTimeout,
                 login);
-        return new HttpServer(config, ingest, () -> components, meters, () -> NOW, System::nanoTime, stopWithin);
+        return new HttpServer(
+                config, ingest, () -> components, meters, () -> clock.instant(), System::nanoTime, stopWithin);
     }
 
     HttpServer server() throws IOException {

@@ -38,6 +38,21 @@ class TimeoutTest {
     }
 
     @Test
+    void header_tooSlowAndTheAnswerFails_nextOneTooSlowIs408AllTheSame() throws IOException {
+        server.headerTimeout(SHORT);
+        server.clock = () -> {
+            throw new IllegalStateException("broken");
+        };
+        assertThat(server.connect().send("G").isAtEnd()).isTrue();
+        server.clock = () -> ServerFixture.NOW;
+
+        // as many as there may be event loops
+        for (int i = 0; i < Runtime.getRuntime().availableProcessors(); i++) {
+            assertThat(server.connect().send("G").read().status()).isEqualTo(408);
+        }
+    }
+
+    @Test
     void body_tooSlow_is408AndCounted() throws IOException {
         server.bodyTimeout(SHORT);
         RawClient client = server.connect().send("POST /v1/pcs/submit HTTP/1.1\nHost: h\nContent-Length: 9\n\nabc");
