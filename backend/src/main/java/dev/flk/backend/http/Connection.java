@@ -140,7 +140,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
             closeIf(quietNanos
                     > (stopping ? STOP_LINGER_NANOS : config.bodyTimeout().toNanos()));
         } else if (incoming != null) {
-            if (nowNanos - incoming.sinceNanos() > config.bodyTimeout().toNanos()) {
+            // a client that was not told yet to go on is not slow
+            long slowNanos = Math.min(nowNanos - incoming.sinceNanos(), quietNanos);
+            if (!incoming.exchange().wantsContinue()
+                    && slowNanos > config.bodyTimeout().toNanos()) {
                 refuse(incoming.exchange(), incoming.tooSlow());
             }
         } else if (headerSince.isPresent() && inflow.isRequests()) {

@@ -3,6 +3,7 @@ package dev.flk.backend.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.ingest.Submission;
 import java.io.IOException;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
@@ -63,6 +64,27 @@ class TimeoutTest {
         assertThat(answer.header("connection")).contains("close");
         assertThat(client.isAtEnd()).isTrue();
         assertThat(server.sample("flk_rejected_total{reason=\"slow\",}")).isEqualTo("1.0");
+    }
+
+    @Test
+    void body_notAskedForYet_isNotTooSlow() throws Exception {
+        server.bodyTimeout(SHORT);
+        server.ingest.keep();
+        RawClient client = server.connect().post("/v1/pcs/submit", "x");
+        client.send("POST /v1/pcs/submit HTTP/1.1\nHost: h\nExpect: 100-continue\nContent-Length: 1\n\n");
+        Submission first = server.ingest.next();
+
+        // another body has been too slow meanwhile
+        server.connect()
+                .send("POST /v1/pcs/submit HTTP/1.1\nHost: h\nContent-Length: 9\n\nabc")
+                .read();
+        first.answer().accept(ScriptedIngest.echo("x"));
+
+        assertThat(client.read().status()).isEqualTo(200);
+        assertThat(client.readHead().status()).isEqualTo(100);
+        client.send("y");
+        server.ingest.next().answer().accept(ScriptedIngest.echo("y"));
+        assertThat(client.read().body()).isEqualTo("\"y\"");
     }
 
     @Test
