@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.certificate.PcsId;
+import dev.flk.verification.Reason;
 import dev.flk.verification.Verdict;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -15,6 +16,8 @@ import org.slf4j.LoggerFactory;
  */
 final class OutcomeLog {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
+
+    private static final int MAX_REASON_CHARS = 1000;
 
     private final LimitedLines badSignatures = new LimitedLines();
     private final LimitedLines noMemory = new LimitedLines();
@@ -37,20 +40,24 @@ final class OutcomeLog {
 
             @Override
             public Void escalated(Verdict.Escalated escalated) {
-                LOG.warn(
-                        "PCS {} escalated: {}",
-                        escalated.id(),
-                        escalated.reason().text());
-                return null;
+                return escalatedFor(escalated.id(), escalated.reason());
             }
 
             @Override
             public Void rejected(Verdict.Rejected rejected) {
-                LOG.warn(
-                        "PCS {} escalated: {}", rejected.id(), rejected.reason().text());
-                return null;
+                return escalatedFor(rejected.id(), rejected.reason());
             }
         });
+    }
+
+    /** A reason may name fallbacks in the certificate's own words, as many and as long as it likes. */
+    private static @Nullable Void escalatedFor(PcsId id, Reason reason) {
+        String text = reason.text();
+        LOG.warn(
+                "PCS {} escalated: {}",
+                id,
+                text.length() > MAX_REASON_CHARS ? text.substring(0, MAX_REASON_CHARS) + "…" : text);
+        return null;
     }
 
     private static String twoDecimals(double value) {

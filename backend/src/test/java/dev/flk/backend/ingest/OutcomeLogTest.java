@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.certificate.ContentDigest;
+import dev.flk.certificate.PcsId;
+import dev.flk.certificate.Regime;
+import dev.flk.verification.Reason;
+import dev.flk.verification.Recomputed;
+import dev.flk.verification.Verdict;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.slf4j.LoggerFactory;
+
+class OutcomeLogTest {
+    private static final PcsId ID = PcsId.of("0".repeat(64), 1, "shard");
+
+    private final Logger logger = (Logger) LoggerFactory.getLogger("dev.flk.backend.ingest");
+    private final ListAppender<ILoggingEvent> lines = new ListAppender<>();
+
+    @BeforeEach
+    void listen() {
+        lines.start();
+        logger.addAppender(lines);
+    }
+
+    @AfterEach
+    void stopListening() {
+        logger.detachAppender(lines);
+    }
+
+    @Test
+    void escalated_reason_standsInTheLine() {
+        assertThat(lineFor("degraded: cached_merkle")).isEqualTo("PCS " + ID + " escalated: degraded: cached_merkle");
+    }
+
+    @Test
+    void escalated_longReason_isCut() {
+        assertThat(lineFor("degraded: " + "x".repeat(100_000)))
+                .startsWith("PCS " + ID + " escalated: degraded: xxx")
+                .endsWith("x…")
+                .hasSizeLessThan(1_200);
+    }
+
+    private String lineFor(String reason) {
+        Recorded recorded = new Recorded(ID, 202, new byte[0], ContentDigest.of(new byte[32]), "0".repeat(16), 0);
+        Verdict verdict = new Verdict.Escalated(
+                ID,
+                1.2,
+                new Recomputed(1.2, 0.4, Regime.MIXED),
+                new Reason(Reason.Rule.DEGRADED, reason),
+                "0".repeat(12));
+
+        new OutcomeLog().decided(new Decision(verdict, 0.5, recorded));
+
+        return lines.list.get(0).getFormattedMessage();
+    }
+}
