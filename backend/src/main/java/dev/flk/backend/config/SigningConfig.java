@@ -24,7 +24,7 @@ public sealed interface SigningConfig {
                             "PCS_SIGN_ALG: hmac needs PCS_HMAC_KEY or PCS_HMAC_KEYS (or PCS_HMAC_KEY_FILE)")
                     .require(
                             secrets.stream().noneMatch(secret -> secret.text().isBlank()),
-                            "PCS_HMAC_KEYS: a key is blank; look for a comma too many")
+                            "PCS_HMAC_KEY, PCS_HMAC_KEYS: a key is blank; look for a comma too many")
                     .check();
             secrets = List.copyOf(secrets);
         }
