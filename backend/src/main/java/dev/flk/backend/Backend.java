@@ -78,6 +78,7 @@ public final class Backend implements AutoCloseable {
         Path walDir = config.storage().walDir();
         Inbox inbox = opened(Inbox.open(
                 LogOptions.of(walDir, "inbox", rules.context()),
+                config.storage().walMinFreeBytes(),
                 new DiskFiles(),
                 clock,
                 System::nanoTime,
@@ -102,7 +103,9 @@ public final class Backend implements AutoCloseable {
         DiskSpace disk = new DiskSpace(walDir);
         meters.walBytes.watch(disk::usedBytes);
         meters.walFreeBytes.watch(disk::freeBytes);
-        readiness = () -> List.of(component("log", ingest.trouble()), component("dedup", store.trouble()));
+        readiness = () -> List.of(
+                component("log", ingest.trouble()),
+                component("dedup", store.trouble().map(trouble -> "unavailable")));
         gate.open(ingest);
         // from here on requests need what was made after the server, so that it is closed before them
         parts.remove(http);
@@ -134,7 +137,7 @@ public final class Backend implements AutoCloseable {
     }
 
     private static Component component(String name, Optional<String> trouble) {
-        return new Component(name, trouble.isEmpty(), trouble.isEmpty() ? "up" : "unavailable");
+        return new Component(name, trouble.isEmpty(), trouble.orElse("up"));
     }
 
     /** Stops to take, finishes what is under way, and closes everything in reverse order; goes on where something fails. */

@@ -87,6 +87,11 @@ public final class DiskFiles implements FileOps {
     }
 
     @Override
+    public long usableBytes(Path directory) throws IOException {
+        return Files.getFileStore(directory).getUsableSpace();
+    }
+
+    @Override
     public Closeable lock(Path file, String holder) throws IOException {
         Path real = parent(file).toRealPath().resolve(String.valueOf(file.getFileName()));
         String held = HELD.putIfAbsent(real, holder);

@@ -37,6 +37,9 @@ public interface FileOps {
     /** Forces a directory's entries to disk. */
     void forceDirectory(Path directory) throws IOException;
 
+    /** Bytes that this process may still write to the file system of a directory. */
+    long usableBytes(Path directory) throws IOException;
+
     /**
      * Locks a file for this process until the result is closed, and writes {@code holder} into it.
      *

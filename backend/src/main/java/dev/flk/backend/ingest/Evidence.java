@@ -84,6 +84,10 @@ final class Evidence {
     }
 
     private void append(Content content, Candidate candidate, long expiresAtMillis) {
+        if (inbox.isDiskLow()) {
+            tell(content, failures.diskFloor());
+            return;
+        }
         boolean taken = inbox.append(
                 candidate.entry(RecordKind.EVIDENCE),
                 finish -> {

@@ -16,6 +16,10 @@ final class Failures {
                 : new Outcome.LogFailed();
     }
 
+    Outcome diskFloor() {
+        return new Outcome.Unavailable(Outcome.Cause.DISK_FLOOR, DISK_FULL_SECONDS);
+    }
+
     Outcome overloaded() {
         return new Outcome.Unavailable(Outcome.Cause.OVERLOADED, SOON_SECONDS);
     }

@@ -25,23 +25,27 @@ public final class Inbox implements AutoCloseable {
     private final Log log;
     private final LowWater lowWater;
     private final ForcedGroups groups;
+    private final DiskFloor floor;
 
-    private Inbox(Log log, ForcedGroups groups) {
+    private Inbox(Log log, ForcedGroups groups, DiskFloor floor) {
         this.log = log;
         this.lowWater = new LowWater(log.forcedEnd() - 1);
         this.groups = groups;
+        this.floor = floor;
     }
 
     /**
      * Opens the log; nothing runs yet.
      *
      * @param options its context is that of the {@link Rules} in force
+     * @param minFreeBytes with less than this left on the disk, nothing new is to be taken
      * @param nanoTicker monotonic time
      * @param random for the ids of segments
      * @throws IOException if the log is in use, damaged, or can't be read or written
      */
     public static Inbox open(
             LogOptions options,
+            long minFreeBytes,
             FileOps files,
             InstantSource clock,
             LongSupplier nanoTicker,
@@ -49,7 +53,13 @@ public final class Inbox implements AutoCloseable {
             Meters meters)
             throws IOException {
         ForcedGroups groups = new ForcedGroups();
-        return new Inbox(Log.open(files, options, new LogEvents(groups, meters), clock, nanoTicker, random), groups);
+        Log log = Log.open(files, options, new LogEvents(groups, meters), clock, nanoTicker, random);
+        return new Inbox(log, groups, new DiskFloor(files, options.directory(), minFreeBytes, nanoTicker));
+    }
+
+    /** Whether the disk has less left than must stay free. */
+    boolean isDiskLow() {
+        return floor.isBelow();
     }
 
     /** Starts the log's threads. */

@@ -191,6 +191,10 @@ final class IngestPipeline implements Ingest {
     }
 
     private void appendPart(List<Flight> part) {
+        if (inbox.isDiskLow()) {
+            part.forEach(flight -> endings.failed(flight, failures.diskFloor()));
+            return;
+        }
         boolean room = store.hasRoomFor(inbox.lowWater().pending() + part.size());
         if (!room || !inbox.append(part, this::appendFailed)) {
             part.forEach(flight -> endings.failed(flight, failures.overloaded()));

@@ -124,7 +124,10 @@ public final class IngestService implements Ingest, AutoCloseable {
         if (!inbox.isWriting()) {
             return Optional.of("the writer has ended");
         }
-        return recorderThread.isAlive() ? Optional.empty() : Optional.of("the recorder has ended");
+        if (!recorderThread.isAlive()) {
+            return Optional.of("the recorder has ended");
+        }
+        return inbox.isDiskLow() ? Optional.of("disk full") : Optional.empty();
     }
 
     /** Finishes what is queued, records it, and closes the log. What arrives later is refused. */

@@ -32,6 +32,7 @@ import java.util.stream.Stream;
 /** A whole ingest on a directory: real log, real store, a clock given in. */
 final class IngestHarness implements AutoCloseable {
     static final Duration TTL = Duration.ofDays(14);
+    static final long MIN_FREE_BYTES = 1_000_000;
 
     final FaultyFiles files = new FaultyFiles();
     final Meters meters = new Meters("test");
@@ -57,9 +58,10 @@ final class IngestHarness implements AutoCloseable {
         Inbox inbox = Inbox.open(
                 LogOptions.of(directory, "inbox", rules.context())
                         .with(LogSizes.usual().withFillAhead(0)),
+                MIN_FREE_BYTES,
                 files,
                 () -> Instant.ofEpochMilli(clock.millis),
-                System::nanoTime,
+                () -> clock.millis * 1_000_000,
                 new Random(),
                 meters);
         try {

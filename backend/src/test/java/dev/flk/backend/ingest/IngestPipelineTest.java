@@ -164,6 +164,26 @@ final class IngestPipelineTest {
     }
 
     @Test
+    void diskFloor_nothingNewIsTakenUntilThereIsRoom() throws IOException {
+        try (IngestHarness harness = open()) {
+            harness.submit(Pcs.number(1));
+            harness.files.setUsableBytes(IngestHarness.MIN_FREE_BYTES - 1);
+            clock.millis += 1_000;
+            assertUnavailable(harness.submit(Pcs.number(2)), Cause.DISK_FLOOR);
+            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
+            assertThat(harness.ingest.trouble()).hasValue("disk full");
+            assertThat(harness.metric("flk_unavailable_total{cause=\"disk full\",}"))
+                    .isEqualTo(1);
+            harness.files.setUsableBytes(IngestHarness.MIN_FREE_BYTES);
+            assertUnavailable(harness.submit(Pcs.number(2)), Cause.DISK_FLOOR);
+            clock.millis += 1_000;
+            assertDecided(harness.submit(Pcs.number(2)), 200, Relation.FIRST);
+            assertThat(harness.ingest.trouble()).isEmpty();
+        }
+        assertThat(IngestHarness.logged(log())).hasSize(2);
+    }
+
+    @Test
     void badSignature_isRefusedAndTheIdIsFree() throws IOException {
         try (IngestHarness harness = open()) {
             assertThat(harness.submit(Pcs.number(1).signedBy("stranger"))).isEqualTo(new Outcome.BadSignature());

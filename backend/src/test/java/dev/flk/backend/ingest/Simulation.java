@@ -85,7 +85,7 @@ final class Simulation {
         LogOptions options = LogOptions.of(DIRECTORY, "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0).withSegments(20_000, Duration.ofDays(1)));
         Inbox inbox = Inbox.open(
-                options, disk, () -> Instant.ofEpochMilli(nowMillis), () -> nowMillis * 1_000_000, random, meters);
+                options, 0, disk, () -> Instant.ofEpochMilli(nowMillis), () -> nowMillis * 1_000_000, random, meters);
         ingest = IngestService.open(
                 inbox,
                 new IngestService.Parts(

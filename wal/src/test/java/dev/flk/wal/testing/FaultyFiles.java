@@ -24,6 +24,7 @@ public final class FaultyFiles implements FileOps {
     private final AtomicInteger failures = new AtomicInteger();
     private volatile boolean diskFull;
     private volatile boolean createFails;
+    private volatile long usableBytes = -1;
     private final AtomicReference<@Nullable Error> onWrite = new AtomicReference<>();
     private final AtomicReference<@Nullable RuntimeException> onList = new AtomicReference<>();
     private final List<String> forced = new CopyOnWriteArrayList<>();
@@ -126,6 +127,16 @@ public final class FaultyFiles implements FileOps {
     @Override
     public void forceDirectory(Path directory) throws IOException {
         disk.forceDirectory(directory);
+    }
+
+    @Override
+    public long usableBytes(Path directory) throws IOException {
+        return usableBytes < 0 ? disk.usableBytes(directory) : usableBytes;
+    }
+
+    /** From now on this much can still be written, as far as anybody asks; below 0: what the disk says. */
+    public void setUsableBytes(long bytes) {
+        usableBytes = bytes;
     }
 
     @Override

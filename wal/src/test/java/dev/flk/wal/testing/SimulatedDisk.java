@@ -32,6 +32,7 @@ public final class SimulatedDisk implements FileOps {
     private TreeMap<String, Inode> durableEntries = new TreeMap<>();
     private final List<TreeMap<String, Inode>> pendingEntries = new ArrayList<>();
     private boolean locked;
+    private long usableBytes = 1L << 40;
     private int epoch;
 
     /** Counts operations and fails the chosen one. */
@@ -252,6 +253,17 @@ public final class SimulatedDisk implements FileOps {
         for (Inode inode : entries.values()) {
             inode.reliedOnLater |= !inode.unproven.isEmpty();
         }
+    }
+
+    @Override
+    public long usableBytes(Path directory) throws IOException {
+        operation(directory);
+        return usableBytes;
+    }
+
+    /** From now on this much can still be written, as far as anybody asks. */
+    public void setUsableBytes(long bytes) {
+        usableBytes = bytes;
     }
 
     @Override

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import dev.flk.wal.FileOps;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Tells when the disk has less left than must stay free, so that what was taken can still be settled. It asks the file system at
+ * most once a second; says once when it falls below the floor and once when it is above again. Safe for any thread.
+ */
+final class DiskFloor {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
+    private static final long ASK_EVERY_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    private final FileOps files;
+    private final Path directory;
+    private final long minFreeBytes;
+    private final LongSupplier nanoTicker;
+
+    // guarded by this
+    private long askedNanos;
+    private boolean asked;
+    private volatile boolean below;
+
+    /** Keeps {@code minFreeBytes} free on the file system of {@code directory}. */
+    DiskFloor(FileOps files, Path directory, long minFreeBytes, LongSupplier nanoTicker) {
+        this.files = files;
+        this.directory = directory;
+        this.minFreeBytes = minFreeBytes;
+        this.nanoTicker = nanoTicker;
+    }
+
+    /** Whether nothing new is to be taken. */
+    synchronized boolean isBelow() {
+        long now = nanoTicker.getAsLong();
+        if (!asked || now - askedNanos >= ASK_EVERY_NANOS) {
+            asked = true;
+            askedNanos = now;
+            ask();
+        }
+        return below;
+    }
+
+    private void ask() {
+        try {
+            long usable = files.usableBytes(directory);
+            boolean nowBelow = usable < minFreeBytes;
+            if (nowBelow && !below) {
+                LOG.error(
+                        "disk full: {} bytes left for {}, WAL_MIN_FREE_BYTES is {}; nothing new is taken until there is room",
+                        usable,
+                        directory,
+                        minFreeBytes);
+            } else if (!nowBelow && below) {
+                LOG.info("{} bytes left for {}: submissions are taken again", usable, directory);
+            }
+            below = nowBelow;
+        } catch (IOException e) {
+            LOG.error("can't ask how much is left for {}: {}", directory, e.getMessage());
+        }
+    }
+}
