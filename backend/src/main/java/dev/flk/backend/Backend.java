@@ -18,6 +18,7 @@ import dev.flk.backend.metrics.DiskSpace;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.LogOptions;
+import dev.flk.wal.LogSizes;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
@@ -77,7 +78,8 @@ public final class Backend implements AutoCloseable {
         parts.push(http);
         Path walDir = config.storage().walDir();
         Inbox inbox = opened(Inbox.open(
-                LogOptions.of(walDir, "inbox", rules.context()),
+                LogOptions.of(walDir, "inbox", rules.context())
+                        .with(LogSizes.usual().withKeepFree(config.storage().walMinFreeBytes())),
                 config.storage().walMinFreeBytes(),
                 new DiskFiles(),
                 clock,

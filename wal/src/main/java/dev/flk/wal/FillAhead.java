@@ -5,6 +5,7 @@ import dev.flk.wal.FileOps.OpenFile;
 import dev.flk.wal.Segment.FillResult;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Objects;
 
 /**
  * Writes zeros ahead of the writer, so that a force of records writes data only. It has a file descriptor of its own: an
@@ -13,11 +14,13 @@ import java.nio.ByteBuffer;
 final class FillAhead {
     private final FileOps files;
     private final int stepBytes;
+    private final long keepFreeBytes;
     private final ByteBuffer zeros;
 
-    FillAhead(FileOps files, int stepBytes) {
+    FillAhead(FileOps files, int stepBytes, long keepFreeBytes) {
         this.files = files;
         this.stepBytes = stepBytes;
+        this.keepFreeBytes = keepFreeBytes;
         this.zeros = ByteBuffer.allocateDirect(Math.max(stepBytes, 0));
     }
 
@@ -28,16 +31,28 @@ final class FillAhead {
             return false;
         }
         FillResult result = FillResult.GIVEN_UP;
+        try {
+            result = write(segment, from);
+        } finally {
+            segment.filled(result == FillResult.DONE ? from + stepBytes : from, result);
+        }
+        return true;
+    }
+
+    private FillResult write(Segment segment, long from) {
+        FillResult result = FillResult.GIVEN_UP;
         try (OpenFile file = files.openForWriting(segment.path())) {
+            if (files.usableBytes(Objects.requireNonNull(segment.path().getParent())) < keepFreeBytes + stepBytes) {
+                return result;
+            }
             file.write(zeros.clear(), from);
             result = FillResult.FORCE_FAILED;
             file.force();
             result = FillResult.DONE;
         } catch (IOException e) {
             // a full or failing disk shows at the next append; what matters here stands in the result
-        } finally {
-            segment.filled(result == FillResult.DONE ? from + stepBytes : from, result);
+            return result;
         }
-        return true;
+        return result;
     }
 }

@@ -44,7 +44,8 @@ public final class Log implements Closeable {
         this.queue = queue;
         this.commit = commit;
         this.damages = damages;
-        this.fillAhead = new FillAhead(files, options.sizes().fillAheadBytes());
+        this.fillAhead = new FillAhead(
+                files, options.sizes().fillAheadBytes(), options.sizes().keepFreeBytes());
         this.writer = new Thread(this::write, options.prefix() + "-writer");
         this.filler = new Thread(this::fill, options.prefix() + "-filler");
     }

@@ -211,7 +211,7 @@ final class LogTest {
         SimulatedLog log =
                 SimulatedLog.open(disk, SimulatedLog.options(SimulatedLog.SIZES.withFillAhead(8192)), new Clock());
         log.append(SimulatedLog.entry("answered"));
-        disk.failOperation(2, SimulatedDisk.Fault.EIO); // open, write, force
+        disk.failOperation(3, SimulatedDisk.Fault.EIO); // open, what is free, write, force
         log.log.fillStep();
         assertThat(log.append(SimulatedLog.entry("next")).acknowledged()).isTrue();
         assertThat(disk.names()).contains("inbox-20261120-0000000000000002.wal");
@@ -222,11 +222,21 @@ final class LogTest {
     void diskFullWhileFilling_appendsGoOnInTheSameSegment() throws IOException {
         SimulatedLog log =
                 SimulatedLog.open(disk, SimulatedLog.options(SimulatedLog.SIZES.withFillAhead(8192)), new Clock());
-        disk.failOperation(1, SimulatedDisk.Fault.ENOSPC);
+        disk.failOperation(2, SimulatedDisk.Fault.ENOSPC);
         assertThat(log.log.fillStep()).isTrue();
         assertThat(log.log.fillStep()).isFalse();
         assertThat(log.append(SimulatedLog.entry("a")).acknowledged()).isTrue();
         assertThat(disk.names()).filteredOn(name -> name.endsWith(".wal")).hasSize(1);
+    }
+
+    @Test
+    void fillAhead_leavesFreeWhatMustStayFree() throws IOException {
+        LogSizes sizes = SimulatedLog.SIZES.withFillAhead(8192).withKeepFree(100_000);
+        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options(sizes), new Clock());
+        disk.setUsableBytes(108_191);
+        log.log.fillStep();
+        assertThat(disk.content("inbox-20261120-0000000000000001.wal")).hasSize(4096);
+        assertThat(log.append(SimulatedLog.entry("a")).acknowledged()).isTrue();
     }
 
     @Test

@@ -11,11 +11,12 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Tells when the disk has less left than must stay free, so that what was taken can still be settled. It asks the file system at
- * most once a second; says once when it falls below the floor and once when it is above again. Safe for any thread.
+ * most once a second, and again when an eighth of the floor was taken since; says once when it falls below the floor and once when it is above again. Safe for any thread.
  */
 final class DiskFloor {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
     private static final long ASK_EVERY_NANOS = TimeUnit.SECONDS.toNanos(1);
+    private static final long ASK_EVERY_PART = 8;
 
     private final FileOps files;
     private final Path directory;
@@ -25,6 +26,7 @@ final class DiskFloor {
     // guarded by this
     private long askedNanos;
     private boolean asked;
+    private long takenSince;
     private volatile boolean below;
 
     /** Keeps {@code minFreeBytes} free on the file system of {@code directory}. */
@@ -35,12 +37,14 @@ final class DiskFloor {
         this.nanoTicker = nanoTicker;
     }
 
-    /** Whether nothing new is to be taken. */
-    synchronized boolean isBelow() {
+    /** Whether nothing new is to be taken; else {@code bytes} will be. */
+    synchronized boolean isBelow(long bytes) {
         long now = nanoTicker.getAsLong();
-        if (!asked || now - askedNanos >= ASK_EVERY_NANOS) {
+        takenSince += bytes;
+        if (!asked || now - askedNanos >= ASK_EVERY_NANOS || takenSince >= minFreeBytes / ASK_EVERY_PART) {
             asked = true;
             askedNanos = now;
+            takenSince = bytes;
             ask();
         }
         return below;

@@ -84,7 +84,7 @@ final class Evidence {
     }
 
     private void append(Content content, Candidate candidate, long expiresAtMillis) {
-        if (inbox.isDiskLow()) {
+        if (inbox.isDiskLow(candidate.submission().body().length)) {
             tell(content, failures.diskFloor());
             return;
         }

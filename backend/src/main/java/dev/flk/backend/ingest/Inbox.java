@@ -57,9 +57,9 @@ public final class Inbox implements AutoCloseable {
         return new Inbox(log, groups, new DiskFloor(files, options.directory(), minFreeBytes, nanoTicker));
     }
 
-    /** Whether the disk has less left than must stay free. */
-    boolean isDiskLow() {
-        return floor.isBelow();
+    /** Whether the disk has less left than must stay free; else {@code bytes} will be taken. */
+    boolean isDiskLow(long bytes) {
+        return floor.isBelow(bytes);
     }
 
     /** Starts the log's threads. */

@@ -178,7 +178,7 @@ final class IngestPipeline implements Ingest {
         long bytes = 0;
         for (Flight flight : unknown) {
             if (bytes + flight.bodyBytes() > MAX_APPEND_BYTES && !part.isEmpty()) {
-                appendPart(part);
+                appendPart(part, bytes);
                 part = new ArrayList<>();
                 bytes = 0;
             }
@@ -186,12 +186,12 @@ final class IngestPipeline implements Ingest {
             bytes += flight.bodyBytes();
         }
         if (!part.isEmpty()) {
-            appendPart(part);
+            appendPart(part, bytes);
         }
     }
 
-    private void appendPart(List<Flight> part) {
-        if (inbox.isDiskLow()) {
+    private void appendPart(List<Flight> part, long bytes) {
+        if (inbox.isDiskLow(bytes)) {
             part.forEach(flight -> endings.failed(flight, failures.diskFloor()));
             return;
         }

@@ -127,7 +127,7 @@ public final class IngestService implements Ingest, AutoCloseable {
         if (!recorderThread.isAlive()) {
             return Optional.of("the recorder has ended");
         }
-        return inbox.isDiskLow() ? Optional.of("disk full") : Optional.empty();
+        return inbox.isDiskLow(0) ? Optional.of("disk full") : Optional.empty();
     }
 
     /** Finishes what is queued, records it, and closes the log. What arrives later is refused. */
