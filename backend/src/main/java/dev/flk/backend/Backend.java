@@ -100,6 +100,7 @@ public final class Backend implements AutoCloseable {
                         store,
                         meters)));
         ingest.start();
+        parts.push(ingest.startLogCare(new DiskFiles(), config.storage().walRetention(), System::nanoTime));
         meters.inboxPending.watch(ingest::pending);
         meters.inboxOldestPendingSeconds.watch(ingest::oldestPendingSeconds);
         DiskSpace disk = new DiskSpace(walDir);

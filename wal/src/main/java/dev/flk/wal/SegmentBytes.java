@@ -5,6 +5,7 @@ import dev.flk.wal.FileOps.OpenFile;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 import java.util.Arrays;
 
 /** A window over a file that is read mostly forward. One thread; memory is the window, or the longest record asked for. */
@@ -17,7 +18,18 @@ final class SegmentBytes implements Closeable {
     private long start;
     private int filled;
 
-    SegmentBytes(OpenFile file) throws IOException {
+    /** Opens a segment, compressed or not. */
+    static SegmentBytes open(FileOps files, Path path) throws IOException {
+        OpenFile file = files.openForReading(path);
+        try {
+            return new SegmentBytes(path.toString().endsWith(Retention.GZIP) ? new GzippedFile(file) : file);
+        } catch (IOException | RuntimeException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    private SegmentBytes(OpenFile file) throws IOException {
         this.file = file;
         this.size = file.size();
     }
@@ -37,12 +49,14 @@ final class SegmentBytes implements Closeable {
         if (offset >= start && offset + wanted <= start + filled) {
             return wanted;
         }
-        if (wanted > window.length) {
-            window = new byte[wanted];
-        }
+        // what is there already is moved, not read again: a compressed segment can't go back cheaply
+        int kept = offset >= start && offset < start + filled ? (int) (start + filled - offset) : 0;
+        byte[] next = wanted > window.length ? new byte[wanted] : window;
+        System.arraycopy(window, kept == 0 ? 0 : index(offset), next, 0, kept);
+        window = next;
         start = offset;
-        filled = 0;
-        ByteBuffer target = ByteBuffer.wrap(window);
+        filled = kept;
+        ByteBuffer target = ByteBuffer.wrap(window).position(kept);
         while (filled < wanted) {
             int n = file.read(target, start + filled);
             if (n <= 0) {

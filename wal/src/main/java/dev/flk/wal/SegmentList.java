@@ -35,8 +35,9 @@ final class SegmentList {
     static SegmentList read(FileOps files, Path directory, String prefix) throws IOException {
         List<Listed> found = new ArrayList<>();
         List<Damage> headless = new ArrayList<>();
-        for (String name : files.list(directory)) {
-            if (name.startsWith(prefix + "-") && name.endsWith(SUFFIX)) {
+        List<String> names = files.list(directory);
+        for (String name : names) {
+            if (isSegment(name, prefix, names)) {
                 try (SegmentScan scan = SegmentScan.open(files, directory.resolve(name))) {
                     Damage lost = scan == null ? SegmentScan.lostWithHeader(files, directory.resolve(name)) : null;
                     if (scan != null) {
@@ -55,6 +56,27 @@ final class SegmentList {
             countedEnd = Math.min(countedEnd, listed.header().first());
         }
         return new SegmentList(directory, files, found, headless);
+    }
+
+    /** A compressed segment counts only once the other one is gone; until then it may be half a crash's work. */
+    private static boolean isSegment(String name, String prefix, List<String> names) {
+        if (!name.startsWith(prefix + "-")) {
+            return false;
+        }
+        String compressed = SUFFIX + Retention.GZIP;
+        return name.endsWith(SUFFIX)
+                || (name.endsWith(compressed)
+                        && !names.contains(name.substring(0, name.length() - Retention.GZIP.length())));
+    }
+
+    /** The first appended sequence, from a segment's name. */
+    static long sequenceIn(String name) {
+        String digits = name.substring(name.lastIndexOf('-') + 1, name.indexOf('.'));
+        try {
+            return Long.parseLong(digits);
+        } catch (NumberFormatException e) {
+            return Long.MAX_VALUE; // nobody of ours gave it that name
+        }
     }
 
     /** A name for what is set aside of a segment; never one that is taken. */

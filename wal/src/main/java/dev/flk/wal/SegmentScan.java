@@ -27,7 +27,7 @@ final class SegmentScan implements Closeable {
 
     /** Opens a segment; null if the file has no whole header and so is none. */
     static @Nullable SegmentScan open(FileOps files, Path file) throws IOException {
-        SegmentBytes bytes = new SegmentBytes(files.openForReading(file));
+        SegmentBytes bytes = SegmentBytes.open(files, file);
         try {
             String segment = String.valueOf(file.getFileName());
             Framed framed = RecordFormat.readHeader(bytes);
@@ -47,7 +47,7 @@ final class SegmentScan implements Closeable {
      * behind a broken header had been forced too. Null if there are none, and the file is no segment.
      */
     static @Nullable Damage lostWithHeader(FileOps files, Path file) throws IOException {
-        try (SegmentBytes bytes = new SegmentBytes(files.openForReading(file))) {
+        try (SegmentBytes bytes = SegmentBytes.open(files, file)) {
             long first = Long.MAX_VALUE;
             long last = -1;
             for (long at = RecordFormat.findMagic(bytes, 0);
@@ -59,7 +59,13 @@ final class SegmentScan implements Closeable {
                     last = Math.max(last, sequence);
                 }
             }
-            return last < 0 ? null : new Damage(String.valueOf(file.getFileName()), 0, first, last);
+            String name = String.valueOf(file.getFileName());
+            if (name.endsWith(Retention.GZIP)) {
+                // it was whole when it got its name; what can't be decompressed begins with the sequence in that name
+                first = Math.min(first, SegmentList.sequenceIn(name));
+                last = Math.max(last, first);
+            }
+            return last < 0 || first == Long.MAX_VALUE ? null : new Damage(name, 0, first, last);
         }
     }
 

@@ -49,6 +49,13 @@ public interface DedupStore extends AutoCloseable {
      */
     void resetPosition(long completeUpTo);
 
+    /**
+     * Makes what was recorded, and the position, durable, as far as the store does not do that by itself.
+     *
+     * @throws StoreUnavailableException if that failed
+     */
+    default void sync() {}
+
     /** Whether there is room for this many more outcomes. */
     default boolean hasRoomFor(long more) {
         return true;

@@ -9,7 +9,9 @@ import dev.flk.wal.Log;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogReader;
 import dev.flk.wal.OnDamage;
+import dev.flk.wal.Retention;
 import java.io.IOException;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.function.BiConsumer;
@@ -22,12 +24,14 @@ import java.util.random.RandomGenerator;
  * a force means to the recorder. Whoever opened it owns its directory until it is closed.
  */
 public final class Inbox implements AutoCloseable {
+    private final LogOptions options;
     private final Log log;
     private final LowWater lowWater;
     private final ForcedGroups groups;
     private final DiskFloor floor;
 
-    private Inbox(Log log, ForcedGroups groups, DiskFloor floor) {
+    private Inbox(LogOptions options, Log log, ForcedGroups groups, DiskFloor floor) {
+        this.options = options;
         this.log = log;
         this.lowWater = new LowWater(log.forcedEnd() - 1);
         this.groups = groups;
@@ -54,7 +58,12 @@ public final class Inbox implements AutoCloseable {
             throws IOException {
         ForcedGroups groups = new ForcedGroups();
         Log log = Log.open(files, options, new LogEvents(groups, meters), clock, nanoTicker, random);
-        return new Inbox(log, groups, new DiskFloor(files, options.directory(), minFreeBytes, nanoTicker));
+        return new Inbox(options, log, groups, new DiskFloor(files, options.directory(), minFreeBytes, nanoTicker));
+    }
+
+    /** What looks after this log's closed segments. */
+    Retention retention(FileOps files, Duration compressAfter, Duration keep, InstantSource clock) {
+        return new Retention(files, options.directory(), options.prefix(), compressAfter, keep, clock);
     }
 
     /** Whether the disk has less left than must stay free; else {@code bytes} will be taken. */

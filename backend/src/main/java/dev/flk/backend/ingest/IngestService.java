@@ -6,6 +6,7 @@ import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.SignatureCheck;
+import dev.flk.wal.FileOps;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -17,6 +18,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 
 /**
  * The ingest of a running backend: the pipeline with its inbox, its recorder's thread and its backlog's timer. The log is read
@@ -26,6 +28,7 @@ public final class IngestService implements Ingest, AutoCloseable {
     private static final int MAX_FLIGHTS = 200_000;
     private static final int MAX_EVIDENCE = 100_000;
     private static final long BACKLOG_MILLIS = 250;
+    private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
 
     private final Parts parts;
     private final Inbox inbox;
@@ -96,6 +99,26 @@ public final class IngestService implements Ingest, AutoCloseable {
     /** One step of the backlog, for a simulation; false if there was nothing to do. */
     boolean stepBacklog() {
         return backlog.step(inbox.groups());
+    }
+
+    /**
+     * Starts to look after the log: closed segments are compressed after a day and removed after {@code keep}. The caller closes it
+     * before this.
+     *
+     * @param nanoTicker monotonic time
+     */
+    public LogCare startLogCare(FileOps files, Duration keep, LongSupplier nanoTicker) {
+        LogCare care = logCare(files, keep, nanoTicker);
+        care.start();
+        return care;
+    }
+
+    LogCare logCare(FileOps files, Duration keep, LongSupplier nanoTicker) {
+        return new LogCare(
+                inbox,
+                parts.store(),
+                inbox.retention(files, COMPRESS_AFTER, keep, parts.clock()),
+                new ClockWatch(parts.clock(), nanoTicker, parts.maxClockSkew()));
     }
 
     @Override

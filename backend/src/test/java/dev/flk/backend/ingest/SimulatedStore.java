@@ -140,6 +140,11 @@ final class SimulatedStore implements DedupStore {
     }
 
     @Override
+    public void sync() {
+        flush();
+    }
+
+    @Override
     public Optional<String> trouble() {
         return Optional.empty();
     }

@@ -56,6 +56,7 @@ final class Simulation {
     private long nowMillis = Instant.parse("2026-11-20T10:00:00Z").toEpochMilli();
     private Policy policy = Policy.defaults();
     private IngestService ingest;
+    private LogCare care;
     private final Meters meters = new Meters("simulated");
 
     /** What was acknowledged and has not expired. */
@@ -96,6 +97,7 @@ final class Simulation {
                         () -> Instant.ofEpochMilli(nowMillis),
                         store,
                         meters));
+        care = ingest.logCare(disk, TTL, () -> nowMillis * 1_000_000);
     }
 
     /** The process dies; the store loses what it had not flushed. */
@@ -214,6 +216,12 @@ final class Simulation {
     boolean stepBacklog() {
         trace("backlog");
         return ingest.stepBacklog();
+    }
+
+    /** One step of looking after the log, which believes the clock that is given in. */
+    void stepLogCare() throws IOException {
+        trace("log care");
+        care.step();
     }
 
     /** Takes steps until there is nothing to do. */

@@ -85,8 +85,8 @@ final class SimulationTest {
             }
         }
 
-        private void act() {
-            switch (random.nextInt(20)) {
+        private void act() throws IOException {
+            switch (random.nextInt(21)) {
                 case 0, 1, 2, 3, 4, 5 -> submit();
                 case 6, 7, 8, 9, 10 -> simulation.stepWriter();
                 case 11, 12, 13, 14 -> simulation.stepRecorder();

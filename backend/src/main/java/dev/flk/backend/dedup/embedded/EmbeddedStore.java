@@ -147,6 +147,14 @@ public final class EmbeddedStore implements DedupStore {
         });
     }
 
+    @Override
+    public synchronized void sync() {
+        useNow(Kind.WRITE, () -> {
+            flush();
+            return true;
+        });
+    }
+
     /**
      * Looks at up to {@code entries} outcomes, going round through all of them from call to call, and removes those that have
      * expired.

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.wal.Retention;
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Compresses closed segments of the inbox log after a day, and removes them after the retention. Before anything is removed, what was
+ * decided of it is made durable in the store. Pauses while the wall clock can't be believed. {@link #step} is what its timer calls.
+ */
+public final class LogCare implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
+    private static final long EVERY_SECONDS = 30;
+    private static final long FINISH_SECONDS = 5;
+
+    private final Inbox inbox;
+    private final DedupStore store;
+    private final Retention retention;
+    private final ClockWatch clockWatch;
+    private final ScheduledExecutorService timer =
+            Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "log-care"));
+
+    /** Takes steps by itself only after {@link #start}. */
+    LogCare(Inbox inbox, DedupStore store, Retention retention, ClockWatch clockWatch) {
+        this.inbox = inbox;
+        this.store = store;
+        this.retention = retention;
+        this.clockWatch = clockWatch;
+    }
+
+    void start() {
+        Future<?> unused =
+                timer.scheduleWithFixedDelay(this::stepWhileDue, EVERY_SECONDS, EVERY_SECONDS, TimeUnit.SECONDS);
+    }
+
+    private void stepWhileDue() {
+        try {
+            while (!timer.isShutdown() && step() != Retention.Done.NOTHING) {
+                // one file a step
+            }
+        } catch (IOException | StoreUnavailableException e) {
+            LOG.error("looking after the log failed, it is tried again: {}", e.getMessage());
+        } catch (RuntimeException e) {
+            LOG.error("looking after the log failed, it is tried again", e); // else the timer would end without a word
+        }
+    }
+
+    /** Compresses or removes one segment, if that is due. */
+    Retention.Done step() throws IOException {
+        if (!clockWatch.isBelievable()) {
+            return Retention.Done.NOTHING;
+        }
+        long finished = inbox.lowWater().mark();
+        if (retention.wouldRemove(finished)) {
+            store.putIfAbsent(List.of(), finished).toCompletableFuture().join();
+            store.sync();
+        }
+        Retention.Done done = retention.step(finished);
+        if (done == Retention.Done.REMOVED) {
+            LOG.info("removed the oldest segment of the log: everything in it is decided and past its retention");
+        }
+        return done;
+    }
+
+    @Override
+    public void close() {
+        timer.shutdown();
+        try {
+            if (!timer.awaitTermination(FINISH_SECONDS, TimeUnit.SECONDS)) {
+                LOG.warn("a segment is still being compressed; the next start finishes that");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.ingest.SimulatedStore.Mood;
+import dev.flk.sample.Pcs;
+import dev.flk.wal.LogRecord;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+final class LogCareTest {
+    private final Simulation simulation = new Simulation(new Random(1));
+
+    private void submitDaily(int firstEpoch, int days) {
+        for (int i = 0; i < days; i++) {
+            simulation.submit(Pcs.number(firstEpoch + i));
+            simulation.settle();
+            simulation.advance(Duration.ofDays(1));
+        }
+    }
+
+    private long segments(String ending) {
+        return simulation.disk.names().stream()
+                .filter(name -> name.endsWith(ending))
+                .count();
+    }
+
+    private void careForAll() throws IOException {
+        for (int i = 0; i < 50; i++) {
+            simulation.stepLogCare();
+        }
+    }
+
+    @Test
+    void decidedAndOld_isCompressedThenRemoved_andAStartAsksNobodyForIt() throws IOException {
+        simulation.start();
+        submitDaily(1, 20);
+        assertThat(segments(".wal")).isGreaterThan(15);
+        careForAll();
+        assertThat(segments(".wal")).isLessThanOrEqualTo(2);
+        assertThat(segments(".gz")).isBetween(12L, 14L);
+        simulation.kill();
+        simulation.start();
+        simulation.settle();
+        simulation.audit();
+        assertThat(simulation.log().get(0).sequence()).isGreaterThan(1);
+    }
+
+    @Test
+    void undecided_isNeverRemoved() throws IOException {
+        simulation.start();
+        simulation.store.setMood(Mood.DOWN);
+        simulation.submit(Pcs.number(1));
+        simulation.stepWriter();
+        simulation.stepRecorder();
+        for (int day = 0; day < 40; day++) {
+            simulation.submit(Pcs.number(100 + day));
+            simulation.stepWriter();
+            simulation.stepRecorder();
+            simulation.advance(Duration.ofDays(1));
+        }
+        careForAll();
+        assertThat(simulation.log()).extracting(LogRecord::sequence).startsWith(1L);
+        assertThat(segments(".gz")).isGreaterThan(30);
+    }
+
+    @Test
+    void clockSet_removalPausesForAnHour() {
+        long[] wallMillis = {Instant.parse("2026-11-20T10:00:00Z").toEpochMilli()};
+        long[] nanos = {0};
+        ClockWatch watch =
+                new ClockWatch(() -> Instant.ofEpochMilli(wallMillis[0]), () -> nanos[0], Duration.ofMinutes(5));
+        assertThat(watch.isBelievable()).isTrue();
+        wallMillis[0] += Duration.ofDays(30).toMillis();
+        assertThat(watch.isBelievable()).isFalse();
+        for (int minute = 0; minute < 59; minute++) {
+            wallMillis[0] += 60_000;
+            nanos[0] += Duration.ofMinutes(1).toNanos();
+            assertThat(watch.isBelievable()).isFalse();
+        }
+        wallMillis[0] += 60_000;
+        nanos[0] += Duration.ofMinutes(1).toNanos();
+        assertThat(watch.isBelievable()).isTrue();
+    }
+}

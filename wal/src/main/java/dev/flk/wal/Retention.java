@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import dev.flk.wal.FileOps.OpenFile;
+import dev.flk.wal.SegmentList.Listed;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.Arrays;
+import java.util.List;
+import java.util.zip.GZIPOutputStream;
+
+/**
+ * Looks after closed segments: compresses them after a while, and removes them, oldest first, when they are old enough and
+ * everything in them is finished. What is not finished is never removed, nor the newest segment, nor anything that was set aside.
+ * One thread; works beside the log's writer, and a crash at any point loses nothing.
+ */
+public final class Retention {
+    static final String GZIP = ".gz";
+    private static final String PART = ".part";
+    private static final int CHUNK_BYTES = 256 * 1024;
+
+    private final FileOps files;
+    private final Path directory;
+    private final String prefix;
+    private final Duration compressAfter;
+    private final Duration keep;
+    private final InstantSource clock;
+
+    /** What a step did. */
+    public enum Done {
+        NOTHING,
+        COMPRESSED,
+        REMOVED
+    }
+
+    /**
+     * Ages count from when a segment was closed.
+     *
+     * @param clock wall time; whoever doubts it takes no steps
+     */
+    public Retention(
+            FileOps files, Path directory, String prefix, Duration compressAfter, Duration keep, InstantSource clock) {
+        this.files = files;
+        this.directory = directory;
+        this.prefix = prefix;
+        this.compressAfter = compressAfter;
+        this.keep = keep;
+        this.clock = clock;
+    }
+
+    /** Whether {@link #step} would remove a segment; before that, what {@code finishedUpTo} says must be durable. */
+    public boolean wouldRemove(long finishedUpTo) throws IOException {
+        return isRemovable(SegmentList.read(files, directory, prefix).segments(), finishedUpTo);
+    }
+
+    /**
+     * Does one thing, if one is due.
+     *
+     * @param finishedUpTo every record up to this sequence is needed no more
+     */
+    public Done step(long finishedUpTo) throws IOException {
+        List<Listed> segments = SegmentList.read(files, directory, prefix).segments();
+        if (isRemovable(segments, finishedUpTo)) {
+            files.delete(directory.resolve(segments.get(0).name()));
+            files.forceDirectory(directory);
+            return Done.REMOVED;
+        }
+        for (int i = 0; i + 1 < segments.size(); i++) {
+            Listed segment = segments.get(i);
+            if (!segment.name().endsWith(GZIP) && isOlder(segments.get(i + 1), compressAfter)) {
+                compress(segment.name());
+                return Done.COMPRESSED;
+            }
+        }
+        return Done.NOTHING;
+    }
+
+    private boolean isRemovable(List<Listed> segments, long finishedUpTo) {
+        return segments.size() > 1
+                && segments.get(0).countedEnd() - 1 <= finishedUpTo
+                && isOlder(segments.get(1), keep);
+    }
+
+    /** A segment was closed when the next one was opened. */
+    private boolean isOlder(Listed next, Duration age) {
+        return clock.millis() - next.header().openedMillis() >= age.toMillis();
+    }
+
+    /** The compressed file is whole, on disk, and was read back, before the other one goes. */
+    private void compress(String name) throws IOException {
+        Path raw = directory.resolve(name);
+        Path part = directory.resolve(name + GZIP + PART);
+        Path compressed = directory.resolve(name + GZIP);
+        if (files.list(directory).contains(name + GZIP + PART)) {
+            files.delete(part); // a crash left it
+        }
+        try (OpenFile source = files.openForReading(raw);
+                OpenFile target = files.create(part)) {
+            write(source, target);
+            target.force();
+        }
+        requireSame(raw, part);
+        files.move(part, compressed);
+        files.forceDirectory(directory);
+        files.delete(raw);
+        files.forceDirectory(directory);
+    }
+
+    private static void write(OpenFile source, OpenFile target) throws IOException {
+        ByteBuffer chunk = ByteBuffer.allocate(CHUNK_BYTES);
+        try (OutputStream gzip = new GZIPOutputStream(new Appending(target), CHUNK_BYTES)) {
+            long at = 0;
+            for (int n = source.read(chunk.clear(), at); n > 0; n = source.read(chunk.clear(), at)) {
+                gzip.write(chunk.array(), 0, n);
+                at += n;
+            }
+        }
+    }
+
+    private void requireSame(Path raw, Path part) throws IOException {
+        try (OpenFile expected = files.openForReading(raw);
+                OpenFile actual = new GzippedFile(files.openForReading(part))) {
+            byte[] left = new byte[CHUNK_BYTES];
+            byte[] right = new byte[CHUNK_BYTES];
+            long size = expected.size();
+            boolean same = actual.size() == size;
+            for (long at = 0; same && at < size; at += CHUNK_BYTES) {
+                int length = (int) Math.min(CHUNK_BYTES, size - at);
+                same = fill(expected, left, length, at) && fill(actual, right, length, at);
+                same = same && Arrays.equals(left, 0, length, right, 0, length);
+            }
+            if (!same) {
+                throw new IOException("what was compressed of " + raw + " reads back differently; the segment is kept");
+            }
+        }
+    }
+
+    private static boolean fill(OpenFile file, byte[] target, int length, long position) throws IOException {
+        ByteBuffer buffer = ByteBuffer.wrap(target, 0, length);
+        while (buffer.hasRemaining()) {
+            if (file.read(buffer, position + buffer.position()) <= 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private static final class Appending extends OutputStream {
+        private final OpenFile target;
+        private long position;
+
+        Appending(OpenFile target) {
+            this.target = target;
+        }
+
+        @Override
+        public void write(int b) throws IOException {
+            write(new byte[] {(byte) b}, 0, 1);
+        }
+
+        @Override
+        public void write(byte[] source, int offset, int length) throws IOException {
+            target.write(ByteBuffer.wrap(source, offset, length), position);
+            position += length;
+        }
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.flk.wal.Retention.Done;
+import dev.flk.wal.SimulatedLog.Clock;
+import dev.flk.wal.testing.SimulatedDisk;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+final class RetentionTest {
+    private final List<Entry> entries = new ArrayList<>();
+    private final Clock clock = new Clock();
+    private final SimulatedDisk disk = new SimulatedDisk(new Random(5));
+    private final Retention retention = retention(disk);
+
+    private Retention retention(SimulatedDisk on) {
+        return new Retention(
+                on,
+                SimulatedLog.DIRECTORY,
+                SimulatedLog.PREFIX,
+                Duration.ofDays(1),
+                Duration.ofDays(14),
+                () -> Instant.ofEpochMilli(clock.millis));
+    }
+
+    /** Twelve records in four segments, opened a day apart. */
+    private void fill() throws IOException {
+        SimulatedLog log = SimulatedLog.open(
+                disk, SimulatedLog.options(SimulatedLog.SIZES.withSegments(1 << 20, Duration.ofDays(1))), clock);
+        for (int i = 0; i < 12; i++) {
+            Entry entry = SimulatedLog.entry(i, 2_000);
+            entries.add(entry);
+            log.append(entry);
+            if (i % 3 == 2) {
+                clock.advance(Duration.ofDays(1));
+            }
+        }
+        disk.kill();
+        assertThat(segments()).hasSize(4);
+    }
+
+    private List<String> segments() {
+        return disk.names().stream().filter(name -> name.contains(".wal")).toList();
+    }
+
+    private void assertAllThere(SimulatedDisk on, long from) throws IOException {
+        List<LogRecord> records = SimulatedLog.readAll(on, from);
+        assertThat(records).hasSize((int) (entries.size() + 1 - from));
+        for (LogRecord record : records) {
+            assertThat(SimulatedLog.same(record, entries.get((int) record.sequence() - 1)))
+                    .isTrue();
+        }
+    }
+
+    @Test
+    void compress_closedSegmentsOfADay_theSameIsReadAndTheNewestStays() throws IOException {
+        fill();
+        for (int i = 0; i < 3; i++) {
+            assertThat(retention.step(0)).isEqualTo(Done.COMPRESSED);
+            assertAllThere(disk, 1);
+        }
+        assertThat(retention.step(0)).isEqualTo(Done.NOTHING);
+        assertThat(segments()).filteredOn(name -> name.endsWith(".gz")).hasSize(3);
+        assertAllThere(disk, 5);
+        assertThat(SimulatedLog.open(disk).append(SimulatedLog.entry("next")).firstSequence)
+                .isEqualTo(13);
+    }
+
+    @Test
+    void compress_youngSegment_isLeftAlone() throws IOException {
+        fill();
+        clock.millis -= Duration.ofDays(3).plusHours(1).toMillis();
+        assertThat(retention.step(0)).isEqualTo(Done.NOTHING);
+    }
+
+    @Test
+    void remove_oldAndFinished_oldestFirst() throws IOException {
+        fill();
+        clock.advance(Duration.ofDays(12));
+        assertThat(retention.wouldRemove(5)).isTrue();
+        assertThat(retention.step(5)).isEqualTo(Done.REMOVED);
+        assertAllThere(disk, 4);
+        assertThat(retention.wouldRemove(5)).as("4 to 6 are not all finished").isFalse();
+        assertThat(retention.step(6)).isEqualTo(Done.REMOVED);
+        assertAllThere(disk, 7);
+    }
+
+    @Test
+    void remove_newest_never() throws IOException {
+        fill();
+        clock.advance(Duration.ofDays(1_000));
+        while (retention.step(1_000) != Done.NOTHING) {
+            assertThat(segments()).isNotEmpty();
+        }
+        assertAllThere(disk, 10);
+    }
+
+    @Test
+    void compressed_byteChanged_isDamage() throws IOException {
+        fill();
+        assertThat(retention.step(0)).isEqualTo(Done.COMPRESSED);
+        String name = segments().get(0);
+        byte[] whole = disk.content(name);
+        for (int at = 12; at < whole.length - 8; at += 97) {
+            byte[] changed = whole.clone();
+            changed[at] ^= 4;
+            disk.put(name, changed);
+            assertThatThrownBy(() -> SimulatedLog.readAll(disk))
+                    .as("byte %d", at)
+                    .isInstanceOf(DamagedLogException.class);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(SimulatedDisk.Fault.class)
+    void everyOperation_failing_losesNothing(SimulatedDisk.Fault fault) throws IOException {
+        fill();
+        boolean reached = true;
+        for (int n = 0; reached; n++) {
+            SimulatedDisk copy = disk.copy();
+            copy.failOperation(n, fault);
+            try {
+                retention(copy).step(0);
+            } catch (SimulatedDisk.Killed | IOException e) {
+                assertThat(copy.faultHappened()).isTrue();
+            }
+            reached = copy.faultHappened();
+            if (n % 2 == 0) {
+                copy.losePower();
+            } else {
+                copy.kill();
+            }
+            assertAllThere(copy, 1);
+            while (retention(copy).step(0) != Done.NOTHING) {
+                assertAllThere(copy, 1);
+            }
+            assertThat(copy.names()).noneMatch(name -> name.endsWith(".part"));
+        }
+    }
+}
