@@ -36,7 +36,6 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.stream.Stream;
 
 /**
  * A backend's ingest in one thread, on a simulated disk, store and clock: whoever drives it takes every step, and decides what fails
@@ -62,8 +61,8 @@ final class Simulation {
     /** What was acknowledged and has not expired. */
     private final Map<PcsId, Recorded> acknowledged = new HashMap<>();
 
-    /** What was acknowledged and has expired; may still be the answer to what came before it did. */
-    private final List<Recorded> expired = new ArrayList<>();
+    /** What expired in this life; may still be the end of a flight that began before it did, for all who share it. */
+    private final Map<PcsId, List<byte[]>> expired = new HashMap<>();
 
     private long answers;
 
@@ -104,6 +103,7 @@ final class Simulation {
     void kill() {
         trace("killed");
         ingest = null;
+        expired.clear();
         disk.kill();
         store.crash();
     }
@@ -124,7 +124,7 @@ final class Simulation {
         acknowledged.values().removeIf(recorded -> {
             boolean over = recorded.isExpired(nowMillis);
             if (over) {
-                expired.add(recorded);
+                hasExpired(recorded.id(), recorded.body());
             }
             return over;
         });
@@ -149,19 +149,18 @@ final class Simulation {
         for (Pcs pcs : turn) {
             AtomicReference<Outcome> outcome = new AtomicReference<>();
             Optional<Recorded> stood = store.standing(pcs.id());
-            long arrivedMillis = nowMillis;
             outcomes.add(outcome);
             trace("submit " + shortName(pcs));
             submissions.add(new Submission(pcs.bytes(), answer -> {
                 assertThat(outcome.getAndSet(answer)).as("answered once").isNull();
-                check(pcs, arrivedMillis, stood, answer);
+                check(pcs, stood, answer);
             }));
         }
         ingest.submit(submissions);
         return outcomes;
     }
 
-    private void check(Pcs pcs, long arrivedMillis, Optional<Recorded> stood, Outcome answer) {
+    private void check(Pcs pcs, Optional<Recorded> stood, Outcome answer) {
         answers++;
         trace("  answer " + shortName(pcs) + " "
                 + (answer instanceof Decided decided
@@ -171,8 +170,8 @@ final class Simulation {
             assertThat(answer).as("no fault of ours").isNotInstanceOf(Outcome.Broken.class);
             return;
         }
-        if (stoodMeanwhile(pcs.id(), arrivedMillis, stood, decided.body())) {
-            return; // what stood when it came or came to stand, though it expired before the answer
+        if (stoodMeanwhile(pcs.id(), stood, decided.body())) {
+            return; // what stood when the flight began, though it expired before the answer
         }
         Recorded known = acknowledged.get(pcs.id());
         if (decided.relation() == Relation.FIRST) {
@@ -180,22 +179,28 @@ final class Simulation {
         }
         if (known == null) {
             // expired while it waited, or decided before without an answer: what stands now is what counts from here on
-            store.standing(pcs.id()).ifPresent(standing -> {
-                assertThat(decided.body()).isEqualTo(standing.body());
-                acknowledged.put(pcs.id(), standing);
-            });
+            store.standing(pcs.id())
+                    .ifPresentOrElse(
+                            standing -> {
+                                assertThat(decided.body()).isEqualTo(standing.body());
+                                acknowledged.put(pcs.id(), standing);
+                            },
+                            () -> hasExpired(pcs.id(), decided.body()));
         } else {
             assertThat(decided.body()).as("%s changed", pcs.id()).isEqualTo(known.body());
             assertThat(decided.status()).isEqualTo(known.status());
         }
     }
 
-    private boolean stoodMeanwhile(PcsId id, long arrivedMillis, Optional<Recorded> stood, byte[] body) {
-        return Stream.concat(expired.stream(), stood.stream())
-                .anyMatch(recorded -> recorded.id().equals(id)
-                        && recorded.expiresAtMillis() > arrivedMillis
-                        && recorded.isExpired(nowMillis)
-                        && Arrays.equals(recorded.body(), body));
+    private void hasExpired(PcsId id, byte[] body) {
+        expired.computeIfAbsent(id, key -> new ArrayList<>()).add(body);
+    }
+
+    private boolean stoodMeanwhile(PcsId id, Optional<Recorded> stoodAtArrival, byte[] body) {
+        stoodAtArrival
+                .filter(recorded -> recorded.isExpired(nowMillis))
+                .ifPresent(recorded -> hasExpired(id, recorded.body()));
+        return expired.getOrDefault(id, List.of()).stream().anyMatch(known -> Arrays.equals(known, body));
     }
 
     private static String shortName(Pcs pcs) {
@@ -205,7 +210,11 @@ final class Simulation {
 
     boolean stepWriter() {
         trace("writer");
-        return ingest.stepWriter();
+        boolean done = ingest.stepWriter();
+        if (disk.isDead()) {
+            throw new SimulatedDisk.Killed(); // the writer takes it for one more failure
+        }
+        return done;
     }
 
     boolean stepRecorder() {

@@ -32,6 +32,7 @@ public final class SimulatedDisk implements FileOps {
     private TreeMap<String, Inode> durableEntries = new TreeMap<>();
     private final List<TreeMap<String, Inode>> pendingEntries = new ArrayList<>();
     private boolean locked;
+    private boolean dead;
     private long usableBytes = 1L << 40;
     private int epoch;
 
@@ -86,6 +87,7 @@ public final class SimulatedDisk implements FileOps {
     public void kill() {
         epoch++;
         locked = false;
+        dead = false;
         failAt = -1;
     }
 
@@ -164,13 +166,24 @@ public final class SimulatedDisk implements FileOps {
         return List.copyOf(entries.keySet());
     }
 
+    /** Whether the process died in an operation; whatever it still tries fails, until {@link #kill} buries it. */
+    public boolean isDead() {
+        return dead;
+    }
+
     private void operation(Path file) throws IOException {
+        if (dead) {
+            throw new Killed();
+        }
         if (operations++ == failAt) {
             faultHappened = true;
             switch (fault) {
                 case EIO -> throw new IOException("injected: Input/output error, " + file);
                 case ENOSPC -> throw new DiskFullException(file, new IOException("injected"));
-                case KILL -> throw new Killed();
+                case KILL -> {
+                    dead = true;
+                    throw new Killed();
+                }
             }
         }
     }
