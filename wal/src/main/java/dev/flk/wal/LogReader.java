@@ -18,6 +18,7 @@ public final class LogReader implements Closeable {
     private final long from;
     private final long end;
     private final List<Damage> damages = new ArrayList<>();
+    private @Nullable TornTail tornTail;
     private int index;
 
     /** The sequence that must come next; what a segment leaves out shows when the next one begins. */
@@ -54,12 +55,18 @@ public final class LogReader implements Closeable {
      * @throws DamagedLogException if something that had been forced is missing and damage is not to be skipped
      */
     public @Nullable LogRecord next() throws IOException {
+        if (list.isEmpty() && damages.isEmpty()) {
+            note(list.lostBehind(expected));
+        }
         while (index < list.segments().size()) {
             SegmentCursor current = cursor == null ? openNext() : cursor;
             LogRecord record = current.next();
             note(current.damage());
             expected = Math.max(expected, current.expected());
             if (record == null) {
+                if (current.torn()) {
+                    tornTail = TornTail.of(current.scan());
+                }
                 current.close();
                 cursor = null;
                 index++;
@@ -99,6 +106,12 @@ public final class LogReader implements Closeable {
     /** What was skipped so far. */
     public List<Damage> damages() {
         return List.copyOf(damages);
+    }
+
+    /** The unfinished end of the newest segment, once it was reached; null if there is none. */
+    @Nullable
+    TornTail tornTail() {
+        return tornTail;
     }
 
     @Override

@@ -245,11 +245,29 @@ final class RecordFormat {
         return true;
     }
 
-    private static void putDecimal(ByteBuffer target, long value) {
+    /** What a record takes in a segment, in bytes. */
+    static int lengthOf(LogRecord record) {
+        int bodyBytes = record.body().length;
+        return LENGTH_AT
+                + digits(bodyBytes)
+                + (1 + digits(record.sequence()))
+                + (1 + digits(record.group()))
+                + (1 + digits(record.arrivalMillis()))
+                + 2 // the kind
+                + (1 + record.keyId().length())
+                + (1 + bodyBytes + 1);
+    }
+
+    private static int digits(long value) {
         int digits = 1;
         for (long rest = value; rest >= 10; rest /= 10) {
             digits++;
         }
+        return digits;
+    }
+
+    private static void putDecimal(ByteBuffer target, long value) {
+        int digits = digits(value);
         int end = target.position() + digits;
         long rest = value;
         for (int i = end - 1; i >= end - digits; i--) {

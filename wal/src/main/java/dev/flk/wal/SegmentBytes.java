@@ -67,6 +67,12 @@ final class SegmentBytes implements Closeable {
         return Math.min(wanted, filled);
     }
 
+    /** Forgets what was read, so that it is read again. */
+    void forget() {
+        start = 0;
+        filled = 0;
+    }
+
     /** The array that holds what was loaded last; {@link #index} says where. */
     byte[] array() {
         return window;

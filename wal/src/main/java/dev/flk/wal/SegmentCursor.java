@@ -62,6 +62,22 @@ final class SegmentCursor implements Closeable {
             return counted(carried.next(), 0);
         }
         long offset = scan.offset();
+        long missing = expected;
+        LogRecord record = appended(offset);
+        if (newest && (torn || damage != null)) {
+            // Beside a writer, what stands behind was read later than this place. What was forced before it was written
+            // is in
+            // the file by now: a second look tells.
+            scan.seekAfresh(offset);
+            expected = missing;
+            torn = false;
+            damage = null;
+            record = appended(offset);
+        }
+        return record;
+    }
+
+    private @Nullable LogRecord appended(long offset) throws IOException {
         Framed framed = scan.next();
         if (framed != null && framed.sequence() == expected) {
             return counted(scan.toRecord(framed), offset);

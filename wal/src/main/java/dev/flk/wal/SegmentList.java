@@ -95,13 +95,15 @@ final class SegmentList {
      */
     @Nullable
     Damage lostBehind(long expected) {
-        Damage lost = null;
+        Damage last = null;
+        long first = Long.MAX_VALUE;
         for (Damage damage : headless) {
-            if (damage.lastMissing() >= expected && (lost == null || damage.lastMissing() > lost.lastMissing())) {
-                lost = new Damage(damage.segment(), 0, Math.max(expected, damage.firstMissing()), damage.lastMissing());
+            if (damage.lastMissing() >= expected) {
+                first = Math.min(first, Math.max(expected, damage.firstMissing()));
+                last = last == null || damage.lastMissing() > last.lastMissing() ? damage : last;
             }
         }
-        return lost;
+        return last == null ? null : new Damage(last.segment(), 0, first, last.lastMissing());
     }
 
     /** The first sequence that the files tell of, whole or broken; 1 if there are none. */
@@ -131,6 +133,11 @@ final class SegmentList {
                 .filter(first -> first > listed.header().next())
                 .min()
                 .orElse(Long.MAX_VALUE);
+    }
+
+    /** The files with a broken header in which records stand, and what is lost with each. */
+    List<Damage> headless() {
+        return headless;
     }
 
     List<Listed> segments() {

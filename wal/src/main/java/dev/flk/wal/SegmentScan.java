@@ -95,6 +95,12 @@ final class SegmentScan implements Closeable {
         offset = newOffset;
     }
 
+    /** Seeks, and reads again from the file what was read before. */
+    void seekAfresh(long newOffset) {
+        bytes.forget();
+        offset = newOffset;
+    }
+
     /** The record at the offset, and moves behind it; null, without moving, if no whole one stands there. */
     @Nullable
     Framed next() throws IOException {

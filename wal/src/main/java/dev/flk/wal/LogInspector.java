@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import dev.flk.wal.LogListing.Kind;
+import dev.flk.wal.LogListing.OtherFile;
+import dev.flk.wal.SegmentList.Listed;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+
+/**
+ * Looks at a log that somebody else may own and be writing: it locks nothing, writes nothing and creates nothing. What is being
+ * written while it looks is a torn tail or not seen yet, never damage. One thread.
+ */
+public final class LogInspector {
+    private final FileOps files;
+    private final Path directory;
+    private final String prefix;
+
+    /** @param prefix of the segments' names (see {@link LogOptions#prefix}) */
+    public LogInspector(FileOps files, Path directory, String prefix) {
+        this.files = files;
+        this.directory = directory;
+        this.prefix = prefix;
+    }
+
+    /**
+     * Lists what stands in the directory. Reads the headers, and of the newest segment all.
+     *
+     * @throws IOException if the directory or a segment can't be read, or a segment is of another version
+     */
+    public LogListing list() throws IOException {
+        return Vanished.retry(() -> {
+            List<String> before = files.list(directory);
+            SegmentList list = SegmentList.read(files, directory, prefix);
+            List<SegmentSummary> segments = new ArrayList<>();
+            for (int i = 0; i < list.segments().size(); i++) {
+                segments.add(SegmentSummary.of(list, i));
+            }
+            // what came or went meanwhile could be taken for something else
+            Set<String> settled = new TreeSet<>(files.list(directory));
+            settled.retainAll(before);
+            return new LogListing(segments, others(list, settled));
+        });
+    }
+
+    /** Goes through the records from sequence {@code from}, or the oldest there is. The caller closes it. */
+    public LogWalk walk(long from) {
+        return new LogWalk(files, directory, prefix, from);
+    }
+
+    /**
+     * Reads the whole log, every checksum and the sequence; twice if something seems to be gone. Memory is that of the longest
+     * record.
+     */
+    public Verification verify() throws IOException {
+        Verification found = look();
+        // A directory whose files change while it is being listed may be told without one of them.
+        return found.isWhole() ? found : look().alsoMissingIn(found);
+    }
+
+    private Verification look() throws IOException {
+        try (LogWalk walk = walk(1)) {
+            long records = 0;
+            long first = 0;
+            long last = 0;
+            for (LogRecord record = walk.next(); record != null; record = walk.next()) {
+                first = records == 0 ? record.sequence() : first;
+                last = record.sequence();
+                records++;
+            }
+            return new Verification(records, first, last, walk.damages(), walk.tornTail());
+        }
+    }
+
+    private List<OtherFile> others(SegmentList list, Set<String> names) {
+        Set<String> segments = list.segments().stream().map(Listed::name).collect(Collectors.toSet());
+        Set<String> headless = list.headless().stream().map(Damage::segment).collect(Collectors.toSet());
+        List<OtherFile> others = new ArrayList<>();
+        for (String name : names) {
+            if (!segments.contains(name) && !name.equals(Log.LOCK_FILE)) {
+                others.add(new OtherFile(name, headless.contains(name) ? Kind.BROKEN_HEADER : kind(name)));
+            }
+        }
+        return others;
+    }
+
+    private Kind kind(String name) {
+        if (!name.startsWith(prefix + "-")) {
+            return Kind.FOREIGN;
+        }
+        if (name.startsWith(prefix + SegmentList.OPENING)) {
+            return Kind.OPENING;
+        }
+        if (name.endsWith(SegmentList.SUFFIX)) {
+            return Kind.NO_SEGMENT;
+        }
+        return name.contains(SegmentList.SUFFIX + ".broken") ? Kind.SET_ASIDE : Kind.FOREIGN;
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.nio.file.NoSuchFileException;
+
+/** Files that were listed and are not there any more: their owner removed or replaced them, and the next listing tells. */
+final class Vanished {
+    /** An owner removes a few files an hour; more than this one after the other is no owner at work. */
+    private static final int ATTEMPTS = 10;
+
+    private Vanished() {}
+
+    /** Lists a directory, and opens what it found there. */
+    @FunctionalInterface
+    interface Step<T> {
+        T run() throws IOException;
+    }
+
+    /** Runs {@code step}, again if a file vanished under it; the last failure travels. */
+    static <T> T retry(Step<T> step) throws IOException {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                return step.run();
+            } catch (NoSuchFileException | FileNotFoundException e) {
+                if (attempt == ATTEMPTS) {
+                    throw e;
+                }
+            }
+        }
+    }
+}
