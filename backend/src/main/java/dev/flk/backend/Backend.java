@@ -78,7 +78,7 @@ public final class Backend implements AutoCloseable {
         parts.push(http);
         Path walDir = config.storage().walDir();
         Inbox inbox = opened(Inbox.open(
-                LogOptions.of(walDir, "inbox", rules.context())
+                LogOptions.of(walDir, Inbox.SEGMENT_PREFIX, rules.context())
                         .with(LogSizes.usual().withKeepFree(config.storage().walMinFreeBytes())),
                 config.storage().walMinFreeBytes(),
                 new DiskFiles(),

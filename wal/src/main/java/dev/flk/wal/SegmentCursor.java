@@ -65,9 +65,8 @@ final class SegmentCursor implements Closeable {
         long missing = expected;
         LogRecord record = appended(offset);
         if (newest && (torn || damage != null)) {
-            // Beside a writer, what stands behind was read later than this place. What was forced before it was written
-            // is in
-            // the file by now: a second look tells.
+            // Beside a writer, what stands behind was read later than this place; what was forced before it is in the
+            // file by now, so that a second look tells.
             scan.seekAfresh(offset);
             expected = missing;
             torn = false;

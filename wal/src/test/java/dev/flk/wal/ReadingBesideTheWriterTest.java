@@ -161,6 +161,11 @@ final class ReadingBesideTheWriterTest {
         }
 
         @Override
+        public long usableBytes(Path directory) throws IOException {
+            return disk.usableBytes(directory);
+        }
+
+        @Override
         public Closeable lock(Path file, String holder) {
             throw new AssertionError("locked by a reader");
         }

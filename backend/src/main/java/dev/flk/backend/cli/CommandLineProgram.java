@@ -8,6 +8,7 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine;
@@ -28,6 +29,7 @@ public final class CommandLineProgram {
                 .addSubcommand(serve)
                 .addSubcommand(
                         new CommandLine(new ConfigCommand()).addSubcommand(new ConfigCheckCommand(environment, config)))
+                .addSubcommand(WalCommand.with(new WalSource(environment, config)))
                 .setOut(out)
                 .setErr(err)
                 .setExecutionExceptionHandler((failure, command, parsed) -> fail(failure, command.getErr()));
@@ -61,7 +63,7 @@ public final class CommandLineProgram {
             why = "there is no such file or directory";
         } else if (file instanceof AccessDeniedException) {
             why = "no permission";
-        } else if (file instanceof FileAlreadyExistsException) {
+        } else if (file instanceof FileAlreadyExistsException || file instanceof NotDirectoryException) {
             why = "it is a file, and a directory is needed";
         }
         return "can't use " + file.getFile() + ": " + why;

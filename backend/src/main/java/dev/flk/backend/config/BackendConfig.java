@@ -5,8 +5,10 @@ import dev.flk.verification.Policy;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,8 +56,28 @@ public record BackendConfig(
         return ConfigTable.of(settings(environment, file, new ArrayList<>()), config);
     }
 
+    /**
+     * The directory of the log, for those who only look at it: whatever else is set, or missing, does not matter to them.
+     *
+     * @throws InvalidConfig if it can't be told, or the file has names that are none
+     */
+    public static Path walDirectory(Map<String, String> environment, @Nullable Path file) {
+        List<String> problems = new ArrayList<>();
+        Settings settings = settings(environment, file, EnumSet.of(Key.WAL_DIR), problems);
+        Path directory = new Values(settings, problems).of(Key.WAL_DIR, Notation::path);
+        if (!problems.isEmpty()) {
+            throw new InvalidConfig(problems);
+        }
+        return directory;
+    }
+
     private static Settings settings(Map<String, String> environment, @Nullable Path file, List<String> problems) {
+        return settings(environment, file, EnumSet.allOf(Key.class), problems);
+    }
+
+    private static Settings settings(
+            Map<String, String> environment, @Nullable Path file, Set<Key> keys, List<String> problems) {
         Map<String, String> inFile = file == null ? Map.of() : PropertiesFile.read(file, problems);
-        return new Settings(environment, inFile, problems);
+        return new Settings(environment, inFile, keys, problems);
     }
 }

@@ -10,6 +10,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * What is set for each key, and where: the environment wins over the file, the file over the default. A value that is
@@ -22,10 +23,10 @@ final class Settings {
     private final Map<Key, Setting> set = new EnumMap<>(Key.class);
     private final List<String> problems;
 
-    /** What is wrong goes to {@code problems}; the key in question then counts as not set. */
-    Settings(Map<String, String> environment, Map<String, String> file, List<String> problems) {
+    /** Only {@code keys} are looked at. What is wrong goes to {@code problems}; the key then counts as not set. */
+    Settings(Map<String, String> environment, Map<String, String> file, Set<Key> keys, List<String> problems) {
         this.problems = problems;
-        for (Key key : Key.values()) {
+        for (Key key : keys) {
             from(environment, key, Origin.ENVIRONMENT, Origin.ENVIRONMENT_FILE)
                     .or(() -> from(file, key, Origin.FILE, Origin.FILE_FILE))
                     .or(() -> key.defaultText().map(text -> new Setting(text, Origin.DEFAULT)))

@@ -24,6 +24,9 @@ import java.util.random.RandomGenerator;
  * a force means to the recorder. Whoever opened it owns its directory until it is closed.
  */
 public final class Inbox implements AutoCloseable {
+    /** What the names of the log's segments begin with. */
+    public static final String SEGMENT_PREFIX = "inbox";
+
     private final LogOptions options;
     private final Log log;
     private final LowWater lowWater;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-/** What the inbox log's records are; {@code wal} knows them as letters. */
-final class RecordKind {
+import java.util.List;
+import java.util.stream.Stream;
+
+/** What the inbox log's records are; {@code wal} knows them as letters. Who else looks at them is given names. */
+public final class RecordKind {
     /** A certificate that was taken: its raw body. Decided by the context it was logged in. */
     static final char SUBMISSION = 's';
 
@@ -13,4 +16,21 @@ final class RecordKind {
     static final char OVERRULED = 'o';
 
     private RecordKind() {}
+
+    /** The names of all kinds. */
+    public static List<String> names() {
+        return Stream.of(SUBMISSION, EVIDENCE, OVERRULED)
+                .map(RecordKind::nameOf)
+                .toList();
+    }
+
+    /** {@code submission}, {@code evidence}, {@code overruled}; a letter that this version does not know is its own name. */
+    public static String nameOf(char kind) {
+        return switch (kind) {
+            case SUBMISSION -> "submission";
+            case EVIDENCE -> "evidence";
+            case OVERRULED -> "overruled";
+            default -> String.valueOf(kind);
+        };
+    }
 }

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import dev.flk.canonical.CanonicalString;
+
+/** One JSON object on one line, in ASCII; members in the order of the calls. */
+final class JsonLine {
+    private final StringBuilder out = new StringBuilder(256);
+
+    JsonLine text(String name, String value) {
+        member(name);
+        CanonicalString.appendQuoted(out, value);
+        return this;
+    }
+
+    JsonLine integer(String name, long value) {
+        member(name);
+        out.append(value);
+        return this;
+    }
+
+    JsonLine truth(String name, boolean value) {
+        member(name);
+        out.append(value);
+        return this;
+    }
+
+    /** The whole object and a line end; nothing can be added after it. */
+    String end() {
+        return out.append("}\n").toString();
+    }
+
+    private void member(String name) {
+        out.append(out.length() == 0 ? '{' : ',').append('"').append(name).append("\":");
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.ingest.Inbox;
+import dev.flk.wal.DiskFiles;
+import dev.flk.wal.LogInspector;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Which log to look at, and for whom to print: the options that the commands about the log share. */
+final class WalSource {
+    private final Map<String, String> environment;
+    private final ConfigOption config;
+
+    @Option(
+            names = "--dir",
+            paramLabel = "DIR",
+            description = "Directory of the log; without it that of the configuration (WAL_DIR).")
+    @Nullable
+    Path dir;
+
+    @Option(names = "--json", description = "For programs: one JSON object a line.")
+    boolean json;
+
+    WalSource(Map<String, String> environment, ConfigOption config) {
+        this.environment = environment;
+        this.config = config;
+    }
+
+    Path directory() {
+        return dir == null ? BackendConfig.walDirectory(environment, config.file) : dir;
+    }
+
+    LogInspector inspector() {
+        return new LogInspector(new DiskFiles(), directory(), Inbox.SEGMENT_PREFIX);
+    }
+
+    /** A directory without a log is most likely another one than was meant. */
+    IOException nothingThere() {
+        return new IOException(
+                "there are no segments in " + directory() + "; name the log's directory with --dir or WAL_DIR");
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import dev.flk.wal.Damage;
+import dev.flk.wal.LogInspector;
+import dev.flk.wal.TornTail;
+import dev.flk.wal.Verification;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** {@code wal verify}: reads every record and says which are gone. */
+@Command(
+        name = "verify",
+        description = {
+            "Reads the whole log and says which records are gone, if any.",
+            "",
+            "An unfinished end is nothing that is gone: nobody was told that it is on disk.",
+            ""
+        },
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {"0:all is there", "1:records are missing, or the log can't be read", "2:wrong usage"},
+        versionProvider = BuildVersion.class,
+        mixinStandardHelpOptions = true)
+final class WalVerifyCommand implements Callable<Integer> {
+    private static final String ROW = "%-24s %-35s %15s\n";
+
+    @Mixin
+    private final WalSource source;
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    WalVerifyCommand(WalSource source) {
+        this.source = source;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        LogInspector inspector = source.inspector();
+        Verification found = inspector.verify();
+        if (found.records() == 0 && found.isWhole() && inspector.list().isEmpty()) {
+            throw source.nothingThere();
+        }
+        PrintWriter out = spec.commandLine().getOut();
+        out.print(source.json ? asJson(found) : asText(found));
+        out.flush();
+        return found.isWhole() ? ExitCode.OK : ExitCode.SOFTWARE;
+    }
+
+    private String asText(Verification found) {
+        StringBuilder text = new StringBuilder();
+        if (!found.isWhole()) {
+            text.append(ROW.formatted("MISSING RECORDS", "SEGMENT", "DAMAGED AT BYTE"));
+        }
+        for (Damage damage : found.damages()) {
+            boolean one = damage.firstMissing() == damage.lastMissing();
+            text.append(ROW.formatted(
+                    one ? damage.firstMissing() : damage.firstMissing() + " to " + damage.lastMissing(),
+                    damage.segment(),
+                    damage.offset()));
+        }
+        TornTail tail = found.tornTail();
+        if (tail != null) {
+            text.append("unfinished: %s from byte %d of\n    %s\n    being written now, or cut off at the next start\n"
+                    .formatted(Quantity.count(tail.bytes(), "byte"), tail.offset(), tail.segment()));
+        }
+        String range = found.records() == 0 ? "" : " (" + found.first() + " to " + found.last() + ")";
+        return text.append(found.isWhole() ? "whole: " : "damaged: ")
+                .append(found.isWhole() ? "" : Quantity.count(found.missing(), "record") + " missing, ")
+                .append(Quantity.count(found.records(), "record"))
+                .append(found.isWhole() ? "" : " whole")
+                .append(range)
+                .append(" in ")
+                .append(source.directory())
+                .append('\n')
+                .toString();
+    }
+
+    private static String asJson(Verification found) {
+        StringBuilder lines = new StringBuilder();
+        for (Damage damage : found.damages()) {
+            lines.append(new JsonLine()
+                    .text("type", "damage")
+                    .text("segment", damage.segment())
+                    .integer("offset", damage.offset())
+                    .integer("first_missing", damage.firstMissing())
+                    .integer("last_missing", damage.lastMissing())
+                    .end());
+        }
+        TornTail tail = found.tornTail();
+        if (tail != null) {
+            lines.append(new JsonLine()
+                    .text("type", "torn_tail")
+                    .text("segment", tail.segment())
+                    .integer("offset", tail.offset())
+                    .integer("bytes", tail.bytes())
+                    .end());
+        }
+        return lines.append(new JsonLine()
+                        .text("type", "summary")
+                        .truth("whole", found.isWhole())
+                        .integer("records", found.records())
+                        .integer("first_sequence", found.first())
+                        .integer("last_sequence", found.last())
+                        .integer("missing", found.missing())
+                        .end())
+                .toString();
+    }
+}
