@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** {@code wal ls}, {@code verify} and {@code cat} beside a running backend, and on a damaged copy of its log. */
 final class LogCareIT {
     private static final int SENDERS = 4;
-    private static final int LOOKS = 8;
+    private static final int LOOKS = 4;
     private static final List<String> QUICK_START = List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC");
 
     @TempDir

@@ -65,7 +65,7 @@ public final class LogReader implements Closeable {
             expected = Math.max(expected, current.expected());
             if (record == null) {
                 if (current.torn()) {
-                    tornTail = TornTail.of(current.scan());
+                    tornTail = TornTail.of(current.scan(), current.expected());
                 }
                 current.close();
                 cursor = null;

@@ -27,7 +27,7 @@ public record Verification(
         damages = List.copyOf(damages);
     }
 
-    /** Whether nothing is missing. A torn tail is nothing that was promised. */
+    /** Whether nothing is missing but, perhaps, a torn tail. */
     public boolean isWhole() {
         return damages.isEmpty();
     }

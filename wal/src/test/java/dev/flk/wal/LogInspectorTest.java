@@ -168,7 +168,19 @@ final class LogInspectorTest {
 
         assertThat(found.isWhole()).isTrue();
         assertThat(found.last()).isEqualTo(15);
-        assertThat(found.tornTail()).isEqualTo(new TornTail(varied.newest, last, whole.length - 1 - last));
+        assertThat(found.tornTail()).isEqualTo(new TornTail(varied.newest, last, whole.length - 1 - last, 16, 0));
+    }
+
+    @Test
+    void verify_changedByteInTheLastGroup_isATornTailThatTellsWhatStandsBehind() throws IOException {
+        long second = offsetOf(15);
+        flip(varied.newest, second + 3);
+
+        TornTail tail = verify().tornTail();
+
+        assertThat(tail.offset()).isEqualTo(second);
+        assertThat(tail.sequence()).isEqualTo(15);
+        assertThat(tail.lastWhole()).isEqualTo(16);
     }
 
     @Test

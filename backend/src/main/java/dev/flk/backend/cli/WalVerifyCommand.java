@@ -20,7 +20,9 @@ import picocli.CommandLine.Spec;
         description = {
             "Reads the whole log and says which records are gone, if any.",
             "",
-            "An unfinished end is nothing that is gone: nobody was told that it is on disk.",
+            "The end of the log may be unfinished: being written, or cut off by a crash,",
+            "and then nobody was told that it is on disk. Damage to the last records that",
+            "were forced together looks the same.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
@@ -65,13 +67,12 @@ final class WalVerifyCommand implements Callable<Integer> {
                     damage.segment(),
                     damage.offset()));
         }
-        TornTail tail = found.tornTail();
-        if (tail != null) {
-            text.append("unfinished: %s from byte %d of\n    %s\n    being written now, or cut off at the next start\n"
-                    .formatted(Quantity.count(tail.bytes(), "byte"), tail.offset(), tail.segment()));
+        if (found.tornTail() != null) {
+            text.append(asText(found.tornTail()));
         }
         String range = found.records() == 0 ? "" : " (" + found.first() + " to " + found.last() + ")";
-        return text.append(found.isWhole() ? "whole: " : "damaged: ")
+        String end = found.tornTail() == null ? "" : " up to there";
+        return text.append(found.isWhole() ? "whole" + end + ": " : "damaged: ")
                 .append(found.isWhole() ? "" : Quantity.count(found.missing(), "record") + " missing, ")
                 .append(Quantity.count(found.records(), "record"))
                 .append(found.isWhole() ? "" : " whole")
@@ -80,6 +81,15 @@ final class WalVerifyCommand implements Callable<Integer> {
                 .append(source.directory())
                 .append('\n')
                 .toString();
+    }
+
+    private static String asText(TornTail tail) {
+        String behind = tail.lastWhole() == 0
+                ? "being written now, or cut off by a crash"
+                : "with whole records up to " + tail.lastWhole() + " behind it: cut off by a crash, or damaged";
+        return "unfinished: record %d and all behind it, %s from byte %d of\n    %s\n    %s\n"
+                .formatted(
+                        tail.sequence(), Quantity.count(tail.bytes(), "byte"), tail.offset(), tail.segment(), behind);
     }
 
     private static String asJson(Verification found) {
@@ -100,6 +110,8 @@ final class WalVerifyCommand implements Callable<Integer> {
                     .text("segment", tail.segment())
                     .integer("offset", tail.offset())
                     .integer("bytes", tail.bytes())
+                    .integer("sequence", tail.sequence())
+                    .integer("last_whole_sequence", tail.lastWhole())
                     .end());
         }
         return lines.append(new JsonLine()

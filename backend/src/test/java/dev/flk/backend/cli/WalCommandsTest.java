@@ -152,10 +152,10 @@ class WalCommandsTest {
         assertThat(run("wal verify")).isZero();
 
         assertThat(out.toString()).isEqualTo("""
-                        unfinished: 12 bytes from byte %d of
+                        unfinished: record 5 and all behind it, 12 bytes from byte %d of
                             %s
-                            being written now, or cut off at the next start
-                        whole: 4 records (1 to 4) in %s
+                            being written now, or cut off by a crash
+                        whole up to there: 4 records (1 to 4) in %s
                         """.formatted(Files.size(wal.resolve(SECOND)) - 12, SECOND, wal));
     }
 
