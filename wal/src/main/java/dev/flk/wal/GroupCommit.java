@@ -102,15 +102,31 @@ final class GroupCommit {
         }
     }
 
-    /** Closes the present segment, complete; only after the last step. */
+    /**
+     * Closes the present segment, complete, and opens an empty one behind it: that proves the last group as any later group would,
+     * so that a start can tell damage of it from a torn tail. Only after the last step.
+     */
     void close() throws IOException {
         try {
-            if (successor == null) {
-                segment.complete();
+            if (successor == null && hasRecords()) {
+                completeSegment();
             }
+            if (successor != null) {
+                openNext();
+            }
+            segment.complete();
         } finally {
             segment.close();
         }
+    }
+
+    private void completeSegment() throws IOException {
+        segment.complete();
+        successor = new Successor(List.of(), segment.name(), segment.position());
+    }
+
+    private boolean hasRecords() {
+        return nextSequence > segment.header().next();
     }
 
     private void ensureWritable() throws IOException {
@@ -120,19 +136,16 @@ final class GroupCommit {
         if (successor != null) {
             openNext();
         } else if (isDueForRotation()) {
-            segment.complete();
-            Segment complete = segment;
-            successor = new Successor(List.of(), complete.name(), complete.position());
+            completeSegment();
             openNext();
         }
     }
 
     private boolean isDueForRotation() {
-        boolean hasRecords = nextSequence > segment.header().next();
         boolean old = Duration.ofNanos(nanoTicker.getAsLong() - segment.openedNanos())
                         .compareTo(options.sizes().segmentAge())
                 >= 0;
-        return hasRecords && (old || segment.position() >= options.sizes().segmentBytes());
+        return hasRecords() && (old || segment.position() >= options.sizes().segmentBytes());
     }
 
     private void openNext() throws IOException {
@@ -165,8 +178,8 @@ final class GroupCommit {
         }
         segment.stopFilling();
         tail.dropBefore(segment.position());
-        boolean nothingAppended = nextSequence == segment.header().next();
-        List<LogRecord> carried = nothingAppended ? segment.header().carried() : tail.records();
+        List<LogRecord> carried =
+                hasRecords() ? tail.records() : segment.header().carried();
         successor = new Successor(
                 carried,
                 segment.name(),

@@ -268,6 +268,18 @@ final class LogTest {
     }
 
     @Test
+    void closed_byteOfTheLastGroupChanged_isDamageAndNoTornTail() throws IOException {
+        SimulatedLog log = SimulatedLog.open(disk);
+        log.append(SimulatedLog.entry("answered"));
+        log.log.close();
+        String name = "inbox-20261120-0000000000000001.wal";
+        byte[] changed = disk.content(name);
+        changed[changed.length - 3] ^= 1;
+        disk.put(name, changed);
+        assertThatThrownBy(() -> SimulatedLog.readAll(disk)).isInstanceOf(DamagedLogException.class);
+    }
+
+    @Test
     void close_thenAppend_isRefused() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);
         log.log.close();

@@ -26,6 +26,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -105,10 +106,11 @@ final class Replay {
     }
 
     /** An undecided record that is not there any more must not be passed over in silence. */
-    private static void requireBeginning(LogRecord first, long from) throws IOException {
-        if (first.sequence() > from) {
-            throw new IOException("the log begins with record " + first.sequence() + " in segment "
-                    + first.position().segment() + ", and the store lacks what was decided from record " + from
+    private void requireBeginning(@Nullable LogRecord first, long from) throws IOException {
+        long beginning = first == null ? inbox.last() + 1 : first.sequence();
+        if (beginning > from) {
+            throw new IOException("the log begins with record " + beginning
+                    + ", and the store lacks what was decided from record " + from
                     + " on: put the segments back that were moved away");
         }
     }
@@ -117,7 +119,7 @@ final class Replay {
         Map<PcsId, Recorded> standing = new LinkedHashMap<>();
         try (LogReader reader = inbox.read(from)) {
             LogRecord record = reader.next();
-            if (record != null && complete) {
+            if (complete) {
                 requireBeginning(record, from);
             }
             for (; record != null; record = reader.next()) {
