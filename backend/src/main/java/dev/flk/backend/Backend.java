@@ -10,9 +10,9 @@ import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.http.HttpServer;
 import dev.flk.backend.http.Readiness;
 import dev.flk.backend.http.Readiness.Component;
+import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.Inbox;
 import dev.flk.backend.ingest.IngestService;
-import dev.flk.backend.ingest.Rules;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.DiskSpace;
 import dev.flk.backend.metrics.Meters;
@@ -70,7 +70,8 @@ public final class Backend implements AutoCloseable {
     }
 
     private void startParts(BackendConfig config) throws IOException {
-        Rules rules = new Rules(config.policy(), config.storage().dedupTtl());
+        DecisionRules rules =
+                new DecisionRules(config.policy(), config.storage().dedupTtl());
         HttpServer http = new HttpServer(
                 config.http(), gate, () -> readiness.components(), meters, clock, System::nanoTime, FINISH_WITHIN);
         port = http.start();
@@ -151,7 +152,7 @@ public final class Backend implements AutoCloseable {
             try {
                 part.close();
             } catch (Exception e) {
-                LOG.error("closing {} failed: {}", part.getClass().getSimpleName(), e.getMessage());
+                LOG.error("closing {} failed", part.getClass().getSimpleName(), e);
             }
         }
     }

@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.FutureTask;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -78,18 +79,15 @@ class AgentTest {
         backend.stop(0);
         Files.write(spool.resolve("a.json"), Certificates.certificate(1));
         try (Agent agent = open()) {
-            Thread running = new Thread(() -> {
-                try {
-                    agent.run();
-                } catch (Exception e) {
-                    throw new AssertionError(e);
-                }
+            FutureTask<Boolean> running = new FutureTask<>(() -> {
+                agent.run();
+                return true;
             });
-            running.start();
+            new Thread(running).start();
             Awaitility.await().until(() -> spool.toFile().list().length == 0);
 
             agent.stop();
-            running.join();
+            assertThat(running.get()).isTrue();
         }
 
         assertThat(OutboxView.read(directory.resolve("outbox")).pendingEntries())

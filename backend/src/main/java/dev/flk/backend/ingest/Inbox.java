@@ -44,7 +44,7 @@ public final class Inbox implements AutoCloseable {
     /**
      * Opens the log; nothing runs yet.
      *
-     * @param options its context is that of the {@link Rules} in force
+     * @param options its context is that of the {@link DecisionRules} in force
      * @param minFreeBytes with less than this left on the disk, nothing new is to be taken
      * @param nanoTicker monotonic time
      * @param random for the ids of segments

@@ -46,7 +46,7 @@ public final class IngestService implements Ingest, AutoCloseable {
     public record Parts(
             RateLimit limit,
             SignatureCheck signatures,
-            Rules rules,
+            DecisionRules rules,
             Duration maxClockSkew,
             InstantSource clock,
             DedupStore store,

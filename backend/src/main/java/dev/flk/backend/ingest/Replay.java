@@ -42,7 +42,7 @@ final class Replay {
     private final Inbox inbox;
     private final DedupStore store;
     private final InstantSource clock;
-    private final Map<String, Rules> rulesByContext = new HashMap<>();
+    private final Map<String, DecisionRules> rulesByContext = new HashMap<>();
 
     /** Sequences of submissions that lost: never asserted, even when what won has expired. */
     private final Set<Long> overruled = new HashSet<>();
@@ -158,7 +158,7 @@ final class Replay {
 
     private Decision decide(LogRecord record) throws IOException {
         try {
-            Rules rules = rulesByContext.computeIfAbsent(record.context(), Rules::parse);
+            DecisionRules rules = rulesByContext.computeIfAbsent(record.context(), DecisionRules::parse);
             Certificate certificate = CertificateReader.parse(record.body()).checkIgnoringClock();
             return rules.decide(certificate, record.arrivalMillis());
         } catch (MalformedCertificate | IllegalArgumentException e) {

@@ -54,7 +54,7 @@ final class IngestHarness implements AutoCloseable {
 
     IngestHarness(Path directory, Clock clock, Policy policy, DedupStore dedup, int burst) throws IOException {
         store = new FaultyStore(dedup);
-        Rules rules = new Rules(policy, TTL);
+        DecisionRules rules = new DecisionRules(policy, TTL);
         Inbox inbox = Inbox.open(
                 LogOptions.of(directory, "inbox", rules.context())
                         .with(LogSizes.usual().withFillAhead(0)),

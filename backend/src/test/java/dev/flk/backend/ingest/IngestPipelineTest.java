@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import static dev.flk.backend.ingest.Outcomes.assertDecided;
+import static dev.flk.backend.ingest.Outcomes.assertUnavailable;
+import static dev.flk.backend.ingest.Outcomes.body;
+import static dev.flk.backend.ingest.Outcomes.theirs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.dedup.Recorded;
-import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.ingest.Outcome.Cause;
-import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
-import dev.flk.backend.ingest.Outcome.Unavailable;
-import dev.flk.certificate.ContentDigest;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -40,21 +39,6 @@ final class IngestPipelineTest {
 
     private Path log() {
         return directory.resolve("log");
-    }
-
-    private static void assertDecided(Outcome outcome, int status, Relation relation) {
-        assertThat(outcome).isInstanceOf(Decided.class);
-        assertThat(((Decided) outcome).status()).isEqualTo(status);
-        assertThat(((Decided) outcome).relation()).isEqualTo(relation);
-    }
-
-    private static void assertUnavailable(Outcome outcome, Cause cause) {
-        assertThat(outcome).isInstanceOf(Unavailable.class);
-        assertThat(((Unavailable) outcome).cause()).isEqualTo(cause);
-    }
-
-    private static byte[] body(Outcome outcome) {
-        return ((Decided) outcome).body();
     }
 
     @Test
@@ -303,7 +287,7 @@ final class IngestPipelineTest {
     void anotherBackendWasFirst_itsOutcomeIsLoggedBeforeTheAnswer() throws IOException {
         try (IngestHarness harness = open()) {
             harness.store.failReads();
-            Recorded theirs = theirs(Pcs.number(1));
+            Recorded theirs = theirs(Pcs.number(1), clock.millis);
             harness.store.putByAnother(theirs);
             harness.files.hold();
             CompletableFuture<Outcome> ours = harness.send(Pcs.number(1));
@@ -320,118 +304,12 @@ final class IngestPipelineTest {
         try (IngestHarness harness = open()) {
             harness.store.down();
             assertUnavailable(harness.submit(Pcs.number(1)), Cause.STORE);
-            harness.store.putByAnother(theirs(Pcs.number(1)));
+            harness.store.putByAnother(theirs(Pcs.number(1), clock.millis));
             harness.files.failForces(1); // of the overruled record
             harness.store.up();
             await().until(() -> harness.ingest.pending() == 0);
             assertDecided(harness.submit(Pcs.number(1)), 202, Relation.CONFLICT);
         }
         assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).contains('o');
-    }
-
-    private Recorded theirs(Pcs pcs) {
-        byte[] digest = new byte[32];
-        return new Recorded(
-                pcs.id(),
-                202,
-                "{\"theirs\":true}".getBytes(StandardCharsets.UTF_8),
-                ContentDigest.of(digest),
-                "0011223344556677",
-                clock.millis + 1_000_000);
-    }
-
-    @Test
-    void restart_memory_isRebuiltFromTheLogByTheRulesInForceThen() throws IOException {
-        Outcome first;
-        Outcome other;
-        try (IngestHarness harness = open()) {
-            first = harness.submit(Pcs.number(1).with("D_hat", "1.1"));
-            other = harness.submit(Pcs.number(2));
-            harness.submit(Pcs.number(2).with("budget", "0.9"));
-        }
-        Policy strict = Policy.parse(Policy.defaults().text().replace("tol_d=0.15", "tol_d=0.05"));
-        try (IngestHarness harness = new IngestHarness(
-                log(), clock, strict, new MemoryStore(10, () -> Instant.ofEpochMilli(clock.millis)), 100)) {
-            Outcome again = harness.submit(Pcs.number(1).with("D_hat", "1.1"));
-            assertDecided(again, 200, Relation.DUPLICATE);
-            assertThat(body(again)).isEqualTo(body(first));
-            assertThat(body(harness.submit(Pcs.number(2)))).isEqualTo(body(other));
-            assertDecided(harness.submit(Pcs.number(2).with("budget", "0.9")), 200, Relation.CONFLICT);
-            assertDecided(harness.submit(Pcs.number(3).with("D_hat", "1.1")), 202, Relation.FIRST);
-        }
-        assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 's', 'e', 's');
-    }
-
-    @Test
-    void restart_memory_overruledWinsOverTheSubmissionBeforeIt() throws IOException {
-        try (IngestHarness harness = open()) {
-            harness.store.failReads();
-            harness.store.putByAnother(theirs(Pcs.number(1)));
-            assertDecided(harness.submit(Pcs.number(1)), 202, Relation.CONFLICT);
-        }
-        try (IngestHarness harness = open()) {
-            Outcome again = harness.submit(Pcs.number(1));
-            assertDecided(again, 202, Relation.CONFLICT);
-            assertThat(body(again)).isEqualTo("{\"theirs\":true}".getBytes(StandardCharsets.UTF_8));
-        }
-    }
-
-    @Test
-    void restart_expiredOutcomes_areNotAsserted() throws IOException {
-        try (IngestHarness harness = open()) {
-            harness.submit(Pcs.number(1));
-        }
-        clock.millis += Duration.ofDays(14).toMillis();
-        try (IngestHarness harness = open()) {
-            assertDecided(harness.submit(Pcs.number(1).with("budget", "0.9")), 202, Relation.FIRST);
-        }
-    }
-
-    @Test
-    void restart_embedded_readsOnlyWhatTheStoreLacks() throws IOException {
-        Outcome first;
-        try (IngestHarness harness = embedded()) {
-            first = harness.submit(Pcs.number(1));
-        }
-        try (IngestHarness harness = embedded()) {
-            assertThat(harness.store.position()).hasValue(1);
-            assertThat(body(harness.submit(Pcs.number(1)))).isEqualTo(body(first));
-        }
-    }
-
-    @Test
-    void restart_embeddedLost_isRebuiltFromTheLog() throws IOException {
-        Outcome first;
-        try (IngestHarness harness = open()) {
-            first = harness.submit(Pcs.number(1));
-        }
-        try (IngestHarness harness = embedded()) {
-            Outcome again = harness.submit(Pcs.number(1));
-            assertDecided(again, 200, Relation.DUPLICATE);
-            assertThat(body(again)).isEqualTo(body(first));
-        }
-    }
-
-    @Test
-    void restart_logShorterThanTheStoresPosition_goesOnFromTheLog() throws IOException {
-        try (IngestHarness harness = embedded()) {
-            harness.store.resetPosition(100);
-        }
-        EmbeddedStore store = EmbeddedStore.open(directory.resolve("dedup"), () -> Instant.ofEpochMilli(clock.millis));
-        store.resetPosition(100);
-        store.close();
-        try (IngestHarness harness = embedded()) {
-            assertThat(harness.store.position()).hasValue(0);
-            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.FIRST);
-        }
-    }
-
-    private IngestHarness embedded() throws IOException {
-        return new IngestHarness(
-                log(),
-                clock,
-                Policy.defaults(),
-                EmbeddedStore.open(directory.resolve("dedup"), () -> Instant.ofEpochMilli(clock.millis)),
-                100);
     }
 }

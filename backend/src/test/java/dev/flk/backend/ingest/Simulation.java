@@ -81,7 +81,7 @@ final class Simulation {
     /** A start; throws what a start throws. */
     void start() throws IOException {
         trace("start, position " + store.position());
-        Rules rules = new Rules(policy, TTL);
+        DecisionRules rules = new DecisionRules(policy, TTL);
         LogOptions options = LogOptions.of(DIRECTORY, "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0).withSegments(20_000, Duration.ofDays(1)));
         Inbox inbox = Inbox.open(

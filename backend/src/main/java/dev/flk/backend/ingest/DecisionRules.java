@@ -16,7 +16,7 @@ import java.util.HexFormat;
  * What a certificate's outcome depends on beside the certificate and its arrival. The log keeps it with each segment
  * ({@link #context}), so that a replay decides the same.
  */
-public final class Rules {
+public final class DecisionRules {
     private static final String TTL = " dedup_ttl_ms=";
     private static final int SIGNED_DIGEST_BYTES = 8;
 
@@ -24,7 +24,7 @@ public final class Rules {
     private final long dedupTtlMillis;
 
     /** Decides by {@code policy}; what is decided stands for {@code dedupTtl} from its arrival. */
-    public Rules(Policy policy, Duration dedupTtl) {
+    public DecisionRules(Policy policy, Duration dedupTtl) {
         this.verifier = new Verifier(policy);
         this.dedupTtlMillis = dedupTtl.toMillis();
     }
@@ -34,12 +34,12 @@ public final class Rules {
      *
      * @throws IllegalArgumentException if {@code context} is none
      */
-    static Rules parse(String context) {
+    static DecisionRules parse(String context) {
         int at = context.indexOf(TTL);
         if (at < 0) {
             throw new IllegalArgumentException("the log names no rules to decide by: " + context);
         }
-        return new Rules(
+        return new DecisionRules(
                 Policy.parse(context.substring(0, at)),
                 Duration.ofMillis(Long.parseLong(context.substring(at + TTL.length()))));
     }

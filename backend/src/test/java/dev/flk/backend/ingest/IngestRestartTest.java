@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import static dev.flk.backend.ingest.Outcomes.assertDecided;
+import static dev.flk.backend.ingest.Outcomes.body;
+import static dev.flk.backend.ingest.Outcomes.theirs;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.dedup.embedded.EmbeddedStore;
+import dev.flk.backend.dedup.memory.MemoryStore;
+import dev.flk.backend.ingest.IngestHarness.Clock;
+import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.sample.Pcs;
+import dev.flk.verification.Policy;
+import dev.flk.wal.LogRecord;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a start makes of the log, whatever the store has kept of it. */
+final class IngestRestartTest {
+    @TempDir
+    private Path directory;
+
+    private final Clock clock = new Clock();
+
+    private IngestHarness open() throws IOException {
+        return new IngestHarness(log(), clock);
+    }
+
+    private Path log() {
+        return directory.resolve("log");
+    }
+
+    @Test
+    void restart_memory_isRebuiltFromTheLogByTheRulesInForceThen() throws IOException {
+        Outcome first;
+        Outcome other;
+        try (IngestHarness harness = open()) {
+            first = harness.submit(Pcs.number(1).with("D_hat", "1.1"));
+            other = harness.submit(Pcs.number(2));
+            harness.submit(Pcs.number(2).with("budget", "0.9"));
+        }
+        Policy strict = Policy.parse(Policy.defaults().text().replace("tol_d=0.15", "tol_d=0.05"));
+        try (IngestHarness harness = new IngestHarness(
+                log(), clock, strict, new MemoryStore(10, () -> Instant.ofEpochMilli(clock.millis)), 100)) {
+            Outcome again = harness.submit(Pcs.number(1).with("D_hat", "1.1"));
+            assertDecided(again, 200, Relation.DUPLICATE);
+            assertThat(body(again)).isEqualTo(body(first));
+            assertThat(body(harness.submit(Pcs.number(2)))).isEqualTo(body(other));
+            assertDecided(harness.submit(Pcs.number(2).with("budget", "0.9")), 200, Relation.CONFLICT);
+            assertDecided(harness.submit(Pcs.number(3).with("D_hat", "1.1")), 202, Relation.FIRST);
+        }
+        assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 's', 'e', 's');
+    }
+
+    @Test
+    void restart_memory_overruledWinsOverTheSubmissionBeforeIt() throws IOException {
+        try (IngestHarness harness = open()) {
+            harness.store.failReads();
+            harness.store.putByAnother(theirs(Pcs.number(1), clock.millis));
+            assertDecided(harness.submit(Pcs.number(1)), 202, Relation.CONFLICT);
+        }
+        try (IngestHarness harness = open()) {
+            Outcome again = harness.submit(Pcs.number(1));
+            assertDecided(again, 202, Relation.CONFLICT);
+            assertThat(body(again)).isEqualTo("{\"theirs\":true}".getBytes(StandardCharsets.UTF_8));
+        }
+    }
+
+    @Test
+    void restart_expiredOutcomes_areNotAsserted() throws IOException {
+        try (IngestHarness harness = open()) {
+            harness.submit(Pcs.number(1));
+        }
+        clock.millis += Duration.ofDays(14).toMillis();
+        try (IngestHarness harness = open()) {
+            assertDecided(harness.submit(Pcs.number(1).with("budget", "0.9")), 202, Relation.FIRST);
+        }
+    }
+
+    @Test
+    void restart_embedded_readsOnlyWhatTheStoreLacks() throws IOException {
+        Outcome first;
+        try (IngestHarness harness = embedded()) {
+            first = harness.submit(Pcs.number(1));
+        }
+        try (IngestHarness harness = embedded()) {
+            assertThat(harness.store.position()).hasValue(1);
+            assertThat(body(harness.submit(Pcs.number(1)))).isEqualTo(body(first));
+        }
+    }
+
+    @Test
+    void restart_embeddedLost_isRebuiltFromTheLog() throws IOException {
+        Outcome first;
+        try (IngestHarness harness = open()) {
+            first = harness.submit(Pcs.number(1));
+        }
+        try (IngestHarness harness = embedded()) {
+            Outcome again = harness.submit(Pcs.number(1));
+            assertDecided(again, 200, Relation.DUPLICATE);
+            assertThat(body(again)).isEqualTo(body(first));
+        }
+    }
+
+    @Test
+    void restart_logShorterThanTheStoresPosition_goesOnFromTheLog() throws IOException {
+        try (IngestHarness harness = embedded()) {
+            harness.store.resetPosition(100);
+        }
+        EmbeddedStore store = EmbeddedStore.open(directory.resolve("dedup"), () -> Instant.ofEpochMilli(clock.millis));
+        store.resetPosition(100);
+        store.close();
+        try (IngestHarness harness = embedded()) {
+            assertThat(harness.store.position()).hasValue(0);
+            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.FIRST);
+        }
+    }
+
+    private IngestHarness embedded() throws IOException {
+        return new IngestHarness(
+                log(),
+                clock,
+                Policy.defaults(),
+                EmbeddedStore.open(directory.resolve("dedup"), () -> Instant.ofEpochMilli(clock.millis)),
+                100);
+    }
+}

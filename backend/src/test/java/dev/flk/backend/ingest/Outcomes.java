@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.ingest.Outcome.Cause;
+import dev.flk.backend.ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.ingest.Outcome.Unavailable;
+import dev.flk.certificate.ContentDigest;
+import dev.flk.sample.Pcs;
+import java.nio.charset.StandardCharsets;
+
+/** Shorthands for what tests of ingest say of outcomes. */
+final class Outcomes {
+    private Outcomes() {}
+
+    static void assertDecided(Outcome outcome, int status, Relation relation) {
+        assertThat(outcome).isInstanceOf(Decided.class);
+        assertThat(((Decided) outcome).status()).isEqualTo(status);
+        assertThat(((Decided) outcome).relation()).isEqualTo(relation);
+    }
+
+    static void assertUnavailable(Outcome outcome, Cause cause) {
+        assertThat(outcome).isInstanceOf(Unavailable.class);
+        assertThat(((Unavailable) outcome).cause()).isEqualTo(cause);
+    }
+
+    static byte[] body(Outcome outcome) {
+        return ((Decided) outcome).body();
+    }
+
+    /** What another backend recorded for this id: other content, for about a quarter of an hour. */
+    static Recorded theirs(Pcs pcs, long nowMillis) {
+        byte[] digest = new byte[32];
+        return new Recorded(
+                pcs.id(),
+                202,
+                "{\"theirs\":true}".getBytes(StandardCharsets.UTF_8),
+                ContentDigest.of(digest),
+                "0011223344556677",
+                nowMillis + 1_000_000);
+    }
+}
