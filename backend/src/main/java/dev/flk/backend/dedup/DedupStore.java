@@ -24,7 +24,7 @@ public interface DedupStore extends AutoCloseable {
      *
      * @param decisions no two of the same id
      * @param completeUpTo the low-water mark: everything in the log up to this sequence is decided and recorded here; kept
-     *     with the outcomes, all of them or none
+     *     with the outcomes, all of them or none, also if it is below the one before
      * @return what stands now for each of them, in their order: the one given, or the one that was first
      */
     CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo);
@@ -39,15 +39,15 @@ public interface DedupStore extends AutoCloseable {
         return CompletableFuture.completedFuture(false);
     }
 
-    /** The sequence up to which this store says it is complete; empty if it knows of none, as when it is new. */
-    OptionalLong position();
-
     /**
-     * Makes {@code completeUpTo} the position even if it is below the present one; durable when it returns.
+     * Begins anew, at a start and after any failure; nothing else works before it. What is outstanding fails, and if it takes
+     * effect later than this, that is refused or shows as a refusal of the next put: from now on a store that others can change
+     * refuses every put, writing nothing, unless it still holds the position that this store last wrote there or reads here. So
+     * a store that was emptied, or put back to an older copy, is never taken for the one that was left.
      *
-     * @throws StoreUnavailableException if that failed
+     * @return the sequence up to which the store is complete for this log; empty if it knows of none, as when it is new
      */
-    void resetPosition(long completeUpTo);
+    CompletionStage<OptionalLong> connect();
 
     /**
      * Makes what was recorded, and the position, durable, as far as the store does not do that by itself.

@@ -75,7 +75,7 @@ final class Replay {
      */
     void run(EvidenceSeen evidence) throws IOException {
         long last = inbox.last();
-        OptionalLong position = store.position();
+        OptionalLong position = now(store.connect());
         if (position.isPresent() && position.getAsLong() > last) {
             LOG.error(
                     "the log ends at record {}, the store knows records up to {}: the end of the log is missing;"
@@ -85,7 +85,8 @@ final class Replay {
         }
         long from = Math.min(position.orElse(0), last) + 1;
         completeUpTo = from - 1;
-        store.resetPosition(completeUpTo);
+        put(List.of());
+        store.sync();
         readOverruled(from, position.isPresent());
         try (LogReader reader = inbox.read(from)) {
             for (LogRecord record = reader.next(); record != null; record = reader.next()) {

@@ -26,29 +26,29 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         store.close();
         store = open();
         assertThat(get(id(1))).containsExactly(Optional.of(recorded(1, "first")));
-        assertThat(store.position()).hasValue(41);
+        assertThat(connect()).hasValue(41);
     }
 
     /** A copy of the files shows what a killed process would leave. */
     @Test
     void killed_keepsOutcomesAndPositionTogether() throws IOException {
         put(1, recorded(1, "flushed"));
-        store.resetPosition(1);
+        store.sync();
         put(2, recorded(2, "not flushed"));
         Path copy = directory.resolve("copy");
         copy(directory.resolve("dedup"), copy);
         try (DedupStore survivor = EmbeddedStore.open(copy, this::now)) {
-            assertThat(survivor.position()).hasValue(1);
+            assertThat(survivor.connect().toCompletableFuture().join()).hasValue(1);
             assertThat(survivor.get(List.of(id(1), id(2))).toCompletableFuture().join())
                     .containsExactly(Optional.of(recorded(1, "flushed")), Optional.empty());
         }
     }
 
     @Test
-    void resetPosition_goesBack() {
+    void position_goesBack() {
         put(50, recorded(1, "first"));
-        store.resetPosition(7);
-        assertThat(store.position()).hasValue(7);
+        put(7);
+        assertThat(connect()).hasValue(7);
         assertThat(get(id(1))).containsExactly(Optional.of(recorded(1, "first")));
     }
 
@@ -66,7 +66,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         }
         assertThat(removed).isEqualTo(50);
         assertThat(get(id(1))).isNotEqualTo(List.of(Optional.empty()));
-        assertThat(store.position()).hasValue(99);
+        assertThat(connect()).hasValue(99);
     }
 
     @Test

@@ -78,13 +78,8 @@ final class FaultyStore implements DedupStore {
     }
 
     @Override
-    public OptionalLong position() {
-        return store.position();
-    }
-
-    @Override
-    public void resetPosition(long completeUpTo) {
-        store.resetPosition(completeUpTo);
+    public CompletionStage<OptionalLong> connect() {
+        return readsFail ? failed() : store.connect();
     }
 
     @Override

@@ -233,13 +233,8 @@ final class IngestHistoriesTest {
         }
 
         @Override
-        public OptionalLong position() {
-            return store.position();
-        }
-
-        @Override
-        public void resetPosition(long completeUpTo) {
-            store.resetPosition(completeUpTo);
+        public CompletionStage<OptionalLong> connect() {
+            return store.connect();
         }
 
         @Override

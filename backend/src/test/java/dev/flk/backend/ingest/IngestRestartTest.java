@@ -18,6 +18,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -90,7 +91,7 @@ final class IngestRestartTest {
             first = harness.submit(Pcs.number(1));
         }
         try (IngestHarness harness = embedded()) {
-            assertThat(harness.store.position()).hasValue(1);
+            assertThat(harness.store.connect().toCompletableFuture().join()).hasValue(1);
             assertThat(body(harness.submit(Pcs.number(1)))).isEqualTo(body(first));
         }
     }
@@ -110,14 +111,13 @@ final class IngestRestartTest {
 
     @Test
     void restart_logShorterThanTheStoresPosition_goesOnFromTheLog() throws IOException {
-        try (IngestHarness harness = embedded()) {
-            harness.store.resetPosition(100);
-        }
+        embedded().close();
         EmbeddedStore store = EmbeddedStore.open(directory.resolve("dedup"), () -> Instant.ofEpochMilli(clock.millis));
-        store.resetPosition(100);
+        store.connect().toCompletableFuture().join();
+        store.putIfAbsent(List.of(), 100).toCompletableFuture().join();
         store.close();
         try (IngestHarness harness = embedded()) {
-            assertThat(harness.store.position()).hasValue(0);
+            assertThat(harness.store.connect().toCompletableFuture().join()).hasValue(0);
             assertDecided(harness.submit(Pcs.number(1)), 200, Relation.FIRST);
         }
     }

@@ -129,14 +129,10 @@ final class SimulatedStore implements DedupStore {
     }
 
     @Override
-    public OptionalLong position() {
-        return live.position;
-    }
-
-    @Override
-    public void resetPosition(long completeUpTo) {
-        live.position = OptionalLong.of(completeUpTo);
-        flush();
+    public CompletionStage<OptionalLong> connect() {
+        return mood == Mood.DOWN || mood == Mood.READS_FAIL
+                ? failed()
+                : CompletableFuture.completedFuture(live.position);
     }
 
     @Override

@@ -80,7 +80,7 @@ final class Simulation {
 
     /** A start; throws what a start throws. */
     void start() throws IOException {
-        trace("start, position " + store.position());
+        trace("start, position " + store.connect());
         DecisionRules rules = new DecisionRules(policy, TTL);
         LogOptions options = LogOptions.of(DIRECTORY, "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0).withSegments(20_000, Duration.ofDays(1)));

@@ -131,19 +131,10 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     @Override
-    public OptionalLong position() {
-        return useNow(Kind.READ, () -> {
+    public CompletionStage<OptionalLong> connect() {
+        return use(Kind.READ, () -> {
             byte[] value = db.get(Layout.POSITION_KEY);
             return value == null ? OptionalLong.empty() : OptionalLong.of(Layout.decode(value));
-        });
-    }
-
-    @Override
-    public synchronized void resetPosition(long completeUpTo) {
-        useNow(Kind.WRITE, () -> {
-            db.put(writeOptions, Layout.POSITION_KEY, Layout.encode(completeUpTo));
-            flush();
-            return completeUpTo;
         });
     }
 

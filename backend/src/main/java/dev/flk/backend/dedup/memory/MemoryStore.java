@@ -70,13 +70,8 @@ public final class MemoryStore implements DedupStore {
     }
 
     @Override
-    public OptionalLong position() {
-        return OptionalLong.empty();
-    }
-
-    @Override
-    public void resetPosition(long completeUpTo) {
-        // nothing survives a start, so there is nothing to keep it for
+    public CompletionStage<OptionalLong> connect() {
+        return CompletableFuture.completedFuture(OptionalLong.empty());
     }
 
     @Override

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.flk.certificate.ContentDigest;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import org.junit.jupiter.api.Test;
+
+/**
+ * What a store must do besides that others can change: several backends on it, each with a log and a position of its own, and what
+ * becomes of it behind their backs.
+ */
+abstract class SharedStoreContract extends DedupStoreContract {
+
+    /** Another backend's view of the same store. The caller closes it. */
+    abstract DedupStore openFor(String logId);
+
+    /** The log that {@link #open} is for. */
+    static final String LOG_ID = "00112233445566778899aabbccddeeff";
+
+    static final String OTHER_LOG_ID = "ffeeddccbbaa99887766554433221100";
+
+    @Override
+    final DedupStore open() {
+        return openFor(LOG_ID);
+    }
+
+    /** The store loses everything, positions included, without its connections noticing. */
+    abstract void loseEverything();
+
+    /** Keeps a copy of everything; what is returned puts it back, without connections noticing. */
+    abstract Runnable snapshot();
+
+    private static OptionalLong connect(DedupStore store) {
+        return store.connect().toCompletableFuture().join();
+    }
+
+    private static List<Recorded> put(DedupStore store, long completeUpTo, Recorded... decisions) {
+        return store.putIfAbsent(List.of(decisions), completeUpTo)
+                .toCompletableFuture()
+                .join();
+    }
+
+    private void assertPutIsRefusedAndWritesNothing() {
+        assertThatThrownBy(() -> put(99, recorded(77, "refused")))
+                .hasCauseInstanceOf(StoreUnavailableException.class)
+                .hasMessageContaining("position");
+        connect();
+        assertThat(get(id(77))).containsExactly(Optional.empty());
+    }
+
+    @Test
+    void reopened_knowsItsOwnPosition() {
+        put(41, recorded(1, "first"));
+        store.close();
+        store = open();
+        assertThat(connect()).hasValue(41);
+        assertThat(get(id(1))).containsExactly(Optional.of(recorded(1, "first")));
+        assertThat(put(42, recorded(1, "second"))).containsExactly(recorded(1, "first"));
+        assertThat(connect()).hasValue(42);
+    }
+
+    @Test
+    void position_goesBack() {
+        put(50);
+        put(7);
+        assertThat(connect()).hasValue(7);
+    }
+
+    @Test
+    void twoLogs_haveAPositionEachAndShareTheOutcomes() {
+        put(41, recorded(1, "first"));
+        try (DedupStore other = openFor(OTHER_LOG_ID)) {
+            assertThat(connect(other)).isEmpty();
+            assertThat(put(other, 7, recorded(1, "second"), recorded(2, "two")))
+                    .containsExactly(recorded(1, "first"), recorded(2, "two"));
+            assertThat(put(42, recorded(2, "mine"))).containsExactly(recorded(2, "two"));
+            assertThat(connect(other)).hasValue(7);
+        }
+        assertThat(connect()).hasValue(42);
+    }
+
+    @Test
+    void lostEverything_putIsRefusedUntilConnectedAnew() {
+        put(41, recorded(1, "first"));
+        loseEverything();
+        assertPutIsRefusedAndWritesNothing();
+        assertThat(connect()).isEmpty();
+        assertThat(put(1, recorded(77, "taken"))).containsExactly(recorded(77, "taken"));
+    }
+
+    @Test
+    void lostEverything_getFails_forWhatIsMissingThereMayHaveBeenAnswered() {
+        put(41, recorded(1, "first"));
+        loseEverything();
+        assertThatThrownBy(() -> get(id(1))).hasCauseInstanceOf(StoreUnavailableException.class);
+    }
+
+    @Test
+    void anOlderCopy_isRefusedUntilConnectedAnew() {
+        put(41, recorded(1, "first"));
+        Runnable putBack = snapshot();
+        put(42, recorded(2, "second"));
+        putBack.run();
+        assertPutIsRefusedAndWritesNothing();
+        assertThat(connect()).hasValue(41);
+    }
+
+    @Test
+    void anOlderCopy_getFails() {
+        put(41, recorded(1, "first"));
+        Runnable putBack = snapshot();
+        put(42, recorded(2, "second"));
+        putBack.run();
+        assertThatThrownBy(() -> get(id(2))).hasCauseInstanceOf(StoreUnavailableException.class);
+    }
+
+    /** As a call that comes late: the same position would be there, had it not been written with a token of its own. */
+    @Test
+    void anotherConnectionOfTheSameLog_isNoticed() {
+        put(41, recorded(1, "first"));
+        try (DedupStore late = openFor(LOG_ID)) {
+            connect(late);
+            put(late, 41);
+        }
+        assertPutIsRefusedAndWritesNothing();
+        assertThat(connect()).hasValue(41);
+    }
+
+    @Test
+    void evidence_isNotedUntilItExpires() {
+        ContentDigest digest = recorded(1, "evidence").digest();
+        assertThat(store.knowsEvidence(id(1), digest).toCompletableFuture().join())
+                .isFalse();
+        assertThat(store.noteEvidence(id(1), digest, nowMillis + 100_000)
+                        .toCompletableFuture()
+                        .join())
+                .isTrue();
+        assertThat(store.knowsEvidence(id(1), digest).toCompletableFuture().join())
+                .isTrue();
+        assertThat(store.knowsEvidence(id(2), digest).toCompletableFuture().join())
+                .isFalse();
+    }
+
+    @Test
+    void closed_fails() {
+        store.close();
+        store.close();
+        assertThatThrownBy(() -> get(id(1))).hasCauseInstanceOf(StoreUnavailableException.class);
+        assertThatThrownBy(() -> put(1, recorded(1, "late"))).hasCauseInstanceOf(StoreUnavailableException.class);
+        assertThatThrownBy(this::connect).hasCauseInstanceOf(StoreUnavailableException.class);
+    }
+
+    @Test
+    void manyOutcomesAtOnce_keepTheirOrder() {
+        Recorded[] many = new Recorded[3_000];
+        for (int i = 0; i < many.length; i++) {
+            many[i] = recorded(i, "body " + i);
+        }
+        assertThat(put(3_000, many)).containsExactly(many);
+    }
+}
