@@ -4,6 +4,7 @@ package dev.flk.backend;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.dedup.embedded.Sweeper;
 import dev.flk.backend.dedup.memory.MemoryStore;
@@ -13,6 +14,7 @@ import dev.flk.backend.http.Readiness.Component;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.Inbox;
 import dev.flk.backend.ingest.IngestService;
+import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.DiskSpace;
 import dev.flk.backend.metrics.Meters;
@@ -87,8 +89,7 @@ public final class Backend implements AutoCloseable {
                 System::nanoTime,
                 new SecureRandom(),
                 meters));
-        DedupStore store = openStore(config.storage());
-        meters.dedupUp.watch(() -> store.trouble().isEmpty() ? 1 : 0);
+        GuardedStore store = openStore(config.storage());
         IngestService ingest = opened(IngestService.open(
                 inbox,
                 new IngestService.Parts(
@@ -98,8 +99,11 @@ public final class Backend implements AutoCloseable {
                         rules,
                         config.maxClockSkew(),
                         clock,
+                        System::nanoTime,
                         store,
-                        meters)));
+                        meters),
+                isRemote(config.storage().store()) ? Ready.WHEN_LOG_WAS_READ : Ready.WHEN_STORE_IS_COMPLETE));
+        meters.dedupUp.watch(() -> ingest.storeTrouble().isEmpty() ? 1 : 0);
         ingest.start();
         parts.push(ingest.startLogCare(new DiskFiles(), config.storage().walRetention(), System::nanoTime));
         meters.inboxPending.watch(ingest::pending);
@@ -107,9 +111,7 @@ public final class Backend implements AutoCloseable {
         DiskSpace disk = new DiskSpace(walDir);
         meters.walBytes.watch(disk::usedBytes);
         meters.walFreeBytes.watch(disk::freeBytes);
-        readiness = () -> List.of(
-                component("log", ingest.trouble()),
-                component("dedup", store.trouble().map(trouble -> "unavailable")));
+        readiness = () -> List.of(component("log", ingest.trouble()), component("dedup", ingest.storeTrouble()));
         gate.open(ingest);
         // from here on requests need what was made after the server, so that it is closed before them
         parts.remove(http);
@@ -117,17 +119,26 @@ public final class Backend implements AutoCloseable {
         LOG.info("ready: submissions are taken");
     }
 
-    private DedupStore openStore(StorageConfig storage) {
+    private static boolean isRemote(StorageConfig.Store store) {
+        return !(store instanceof StorageConfig.Embedded || store instanceof StorageConfig.Memory);
+    }
+
+    private GuardedStore openStore(StorageConfig storage) {
         if (storage.store() instanceof StorageConfig.Memory memory) {
             LOG.warn("DEDUP_BACKEND=memory is for trials: every start reads the whole log");
-            return opened(new MemoryStore(memory.maxEntries(), clock));
+            return guarded("the memory store", new MemoryStore(memory.maxEntries(), clock));
         }
         if (storage.store() instanceof StorageConfig.Embedded embedded) {
-            EmbeddedStore store = opened(EmbeddedStore.open(embedded.dir(), clock));
+            EmbeddedStore store = EmbeddedStore.open(embedded.dir(), clock);
+            GuardedStore guarded = guarded("the embedded store", store);
             parts.push(Sweeper.start(store));
-            return store;
+            return guarded;
         }
         throw new IllegalStateException("no such store: " + storage.store());
+    }
+
+    private GuardedStore guarded(String name, DedupStore store) {
+        return opened(new GuardedStore(name, store, System::nanoTime, new SecureRandom(), meters));
     }
 
     private <T extends AutoCloseable> T opened(T part) {

@@ -30,6 +30,7 @@ public final class Log implements Closeable {
     private final Thread writer;
     private final Thread filler;
     private volatile boolean closing;
+    private boolean closed;
 
     private Log(
             FileOps files,
@@ -169,17 +170,23 @@ public final class Log implements Closeable {
         }
     }
 
-    /** Takes nothing more, finishes what is queued, completes the segment and gives the lock back. Idempotent. */
-    @Override
-    public void close() throws IOException {
-        if (closing) {
-            return;
-        }
+    /** Takes nothing more and finishes what is queued; the directory stays ours. Idempotent. */
+    public void finish() {
         queue.close();
         closing = true;
         join(writer);
         LockSupport.unpark(filler);
         join(filler);
+    }
+
+    /** Finishes, completes the segment and gives the lock back. Idempotent. */
+    @Override
+    public void close() throws IOException {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        finish();
         try {
             commit.close();
         } finally {

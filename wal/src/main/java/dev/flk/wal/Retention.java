@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.zip.GZIPOutputStream;
 
 /**
@@ -52,9 +53,15 @@ public final class Retention {
         this.clock = clock;
     }
 
-    /** Whether {@link #step} would remove a segment; before that, what {@code finishedUpTo} says must be durable. */
-    public boolean wouldRemove(long finishedUpTo) throws IOException {
-        return isRemovable(SegmentList.read(files, directory, prefix).segments(), finishedUpTo);
+    /**
+     * The last sequence of the segment that {@link #step} would remove; before that, what {@code finishedUpTo} says must be durable.
+     * Empty if it would remove none.
+     */
+    public OptionalLong wouldRemoveUpTo(long finishedUpTo) throws IOException {
+        List<Listed> segments = SegmentList.read(files, directory, prefix).segments();
+        return isRemovable(segments, finishedUpTo)
+                ? OptionalLong.of(segments.get(0).countedEnd() - 1)
+                : OptionalLong.empty();
     }
 
     /**

@@ -87,10 +87,12 @@ final class RetentionTest {
     void remove_oldAndFinished_oldestFirst() throws IOException {
         fill();
         clock.advance(Duration.ofDays(12));
-        assertThat(retention.wouldRemove(5)).isTrue();
+        assertThat(retention.wouldRemoveUpTo(5)).isPresent();
         assertThat(retention.step(5)).isEqualTo(Done.REMOVED);
         assertAllThere(disk, 4);
-        assertThat(retention.wouldRemove(5)).as("4 to 6 are not all finished").isFalse();
+        assertThat(retention.wouldRemoveUpTo(5))
+                .as("4 to 6 are not all finished")
+                .isEmpty();
         assertThat(retention.step(6)).isEqualTo(Done.REMOVED);
         assertAllThere(disk, 7);
     }

@@ -61,9 +61,6 @@ public interface DedupStore extends AutoCloseable {
         return true;
     }
 
-    /** Why the store can't be used just now; empty while it can. */
-    Optional<String> trouble();
-
     /** Makes everything durable that was recorded, with the position, and gives everything back. Idempotent. */
     @Override
     void close();

@@ -19,17 +19,14 @@ final class Backlog {
         bySequence.put(flight.sequence(), flight);
     }
 
-    /** Hands the oldest ones to the recorder; false if nothing waits. */
-    boolean step(ForcedGroups recorder) {
+    /** Takes the oldest ones, as many as go together. */
+    List<Flight> next() {
         List<Flight> batch = new ArrayList<>();
         for (Map.Entry<Long, Flight> oldest = bySequence.pollFirstEntry();
                 oldest != null;
                 oldest = batch.size() < BATCH ? bySequence.pollFirstEntry() : null) {
             batch.add(oldest.getValue());
         }
-        if (!batch.isEmpty()) {
-            recorder.again(batch);
-        }
-        return !batch.isEmpty();
+        return batch;
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.time.InstantSource;
@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Evidence {
     private final Inbox inbox;
-    private final DedupStore store;
+    private final GuardedStore store;
     private final Failures failures;
     private final InstantSource clock;
     private final int maxEntries;
@@ -45,7 +45,7 @@ final class Evidence {
         }
     }
 
-    Evidence(Inbox inbox, DedupStore store, Failures failures, InstantSource clock, int maxEntries) {
+    Evidence(Inbox inbox, GuardedStore store, Failures failures, InstantSource clock, int maxEntries) {
         this.inbox = inbox;
         this.store = store;
         this.failures = failures;

@@ -3,12 +3,19 @@ package dev.flk.backend.ingest;
 
 import dev.flk.wal.DiskFullException;
 import java.io.IOException;
+import java.util.function.LongSupplier;
 
 /** Which error a submission is answered with, and after how many seconds it is worth another try. */
 final class Failures {
     private static final long SOON_SECONDS = 1;
-    private static final long STORE_SECONDS = 2;
     private static final long DISK_FULL_SECONDS = 10;
+
+    private final LongSupplier storeSeconds;
+
+    /** @param storeSeconds after how many seconds it is worth another try while the store can't be used */
+    Failures(LongSupplier storeSeconds) {
+        this.storeSeconds = storeSeconds;
+    }
 
     Outcome ofLog(IOException cause) {
         return cause instanceof DiskFullException
@@ -25,11 +32,11 @@ final class Failures {
     }
 
     Outcome storeDown() {
-        return new Outcome.Unavailable(Outcome.Cause.STORE, STORE_SECONDS);
+        return new Outcome.Unavailable(Outcome.Cause.STORE, storeSeconds.getAsLong());
     }
 
     Ingest.LookUp storeDownForLookUp() {
-        return new Ingest.LookUp.Unavailable(Outcome.Cause.STORE, STORE_SECONDS);
+        return new Ingest.LookUp.Unavailable(Outcome.Cause.STORE, storeSeconds.getAsLong());
     }
 
     Ingest.LookUp undecided() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.dedup.Recorded;
 import dev.flk.certificate.PcsId;
 import java.util.ArrayList;
 import java.util.List;
@@ -74,5 +75,11 @@ final class Flights {
 
     boolean has(PcsId id) {
         return flights.containsKey(id);
+    }
+
+    /** Whether a flight is under way that has this outcome. */
+    boolean isFlying(Recorded outcome) {
+        Flight flight = flights.get(outcome.id());
+        return flight != null && flight.outcome().equals(outcome);
     }
 }

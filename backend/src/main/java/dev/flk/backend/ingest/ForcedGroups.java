@@ -7,8 +7,9 @@ import java.util.concurrent.LinkedBlockingQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Between the log's writer and the recorder: what the end of one force means for those who wait goes over as one group, so that
- * the writer does nothing but write and force. Handing over never waits; what is held is bounded by the flights there can be.
+ * What the recorder has to do, in order: what the end of one force means for those who wait goes over as one group, so that the
+ * log's writer does nothing but write and force; and so does what the store answered. Handing over never waits; what is held is
+ * bounded by the flights there can be.
  */
 final class ForcedGroups {
     private final LinkedBlockingQueue<Group> groups = new LinkedBlockingQueue<>();
@@ -17,10 +18,10 @@ final class ForcedGroups {
     private Group together = new Group(new ArrayList<>(), new ArrayList<>());
 
     /**
-     * What one force ended; an empty one is the end of all.
+     * What one force ended.
      *
      * @param flights are on disk and to be recorded, in the order of the log
-     * @param others is to be told otherwise
+     * @param others is to be run otherwise
      */
     record Group(List<Flight> flights, List<Runnable> others) {
         private boolean isEmpty() {
@@ -46,20 +47,23 @@ final class ForcedGroups {
         }
     }
 
-    /** Hands over flights that are on disk since earlier. Any thread. */
-    void again(List<Flight> flights) {
-        groups.add(new Group(flights, List.of()));
+    /** To be run on the recorder's thread, behind what was handed over before. Any thread. */
+    void tell(Runnable told) {
+        groups.add(new Group(List.of(), List.of(told)));
     }
 
     /** The next group; null if there is none. */
     @Nullable
     Group poll() {
-        Group group = groups.poll();
-        return group == null || group.isEmpty() ? null : group;
+        return groups.poll();
     }
 
-    /** Waits for the next group; null at the end. The waiting thread may not be interrupted. */
-    @Nullable
+    /** How many wait. */
+    int size() {
+        return groups.size();
+    }
+
+    /** Waits for the next group. The waiting thread may not be interrupted. */
     Group take() {
         boolean interrupted = false;
         while (true) {
@@ -68,15 +72,10 @@ final class ForcedGroups {
                 if (interrupted) {
                     Thread.currentThread().interrupt();
                 }
-                return group.isEmpty() ? null : group;
+                return group;
             } catch (InterruptedException e) {
                 interrupted = true;
             }
         }
-    }
-
-    /** Nothing comes behind what was handed over before. */
-    void end() {
-        groups.add(new Group(List.of(), List.of()));
     }
 }

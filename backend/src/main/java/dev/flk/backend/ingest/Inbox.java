@@ -8,6 +8,7 @@ import dev.flk.wal.FileOps;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogReader;
+import dev.flk.wal.LogRecord;
 import dev.flk.wal.OnDamage;
 import dev.flk.wal.Retention;
 import java.io.IOException;
@@ -18,6 +19,9 @@ import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The inbox log with its low-water mark: puts submissions, evidence and overruled outcomes into the log, and hands what the end of
@@ -27,16 +31,25 @@ public final class Inbox implements AutoCloseable {
     /** What the names of the log's segments begin with. */
     public static final String SEGMENT_PREFIX = "inbox";
 
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
+
     private final LogOptions options;
     private final Log log;
     private final LowWater lowWater;
     private final ForcedGroups groups;
     private final DiskFloor floor;
+    private final KeptMark kept;
+    private final long lastAtStart;
 
-    private Inbox(LogOptions options, Log log, ForcedGroups groups, DiskFloor floor) {
+    /** What stood in the log at the start and may not be decided; null once it is. */
+    private LowWater.@Nullable Group before;
+
+    private Inbox(LogOptions options, Log log, ForcedGroups groups, DiskFloor floor, KeptMark kept) {
         this.options = options;
         this.log = log;
-        this.lowWater = new LowWater(log.forcedEnd() - 1);
+        this.kept = kept;
+        this.lastAtStart = log.forcedEnd() - 1;
+        this.lowWater = new LowWater(Math.min(kept.mark(), lastAtStart));
         this.groups = groups;
         this.floor = floor;
     }
@@ -61,7 +74,107 @@ public final class Inbox implements AutoCloseable {
             throws IOException {
         ForcedGroups groups = new ForcedGroups();
         Log log = Log.open(files, options, new LogEvents(groups, meters), clock, nanoTicker, random);
-        return new Inbox(options, log, groups, new DiskFloor(files, options.directory(), minFreeBytes, nanoTicker));
+        try {
+            DiskFloor floor = new DiskFloor(files, options.directory(), minFreeBytes, nanoTicker);
+            Inbox inbox = new Inbox(options, log, groups, floor, KeptMark.open(files, options.directory(), random));
+            inbox.readUndecided();
+            return inbox;
+        } catch (IOException | RuntimeException e) {
+            try {
+                log.close();
+            } catch (IOException suppressed) {
+                e.addSuppressed(suppressed);
+            }
+            throw e;
+        }
+    }
+
+    /** What is behind the kept mark is pending until it was asserted. */
+    private void readUndecided() throws IOException {
+        long mark = lowWater.mark();
+        if (lastAtStart <= mark) {
+            return;
+        }
+        int submissions = 0;
+        long arrivalMillis = Long.MAX_VALUE;
+        try (LogReader reader = read(mark + 1)) {
+            LogRecord record = reader.next();
+            long beginning = record == null ? lastAtStart + 1 : record.sequence();
+            if (kept.decided() > 0 && beginning > Math.max(kept.decided(), kept.removed()) + 1) {
+                throw movedAway(beginning, kept.decided() + 1);
+            }
+            for (; record != null; record = reader.next()) {
+                if (record.kind() == RecordKind.SUBMISSION) {
+                    submissions++;
+                    arrivalMillis = Math.min(arrivalMillis, record.arrivalMillis());
+                }
+            }
+        }
+        before = lowWater.opened(lastAtStart, arrivalMillis, Math.max(1, submissions));
+    }
+
+    /**
+     * A record that is not there any more and that a store lacks must not be passed over in silence.
+     *
+     * @param beginning the first record that there is from {@code from} on
+     * @param knowsItsPosition whether the store said that it is complete up to before {@code from}; one that is empty can be given
+     *     no more than there is
+     * @throws IOException if the log begins later than it should
+     */
+    void requireBeginning(long beginning, long from, boolean knowsItsPosition) throws IOException {
+        if (beginning <= Math.max(from, kept.removed() + 1)) {
+            return;
+        }
+        if (knowsItsPosition) {
+            throw movedAway(beginning, from);
+        }
+        LOG.warn(
+                "the log begins with record {}, the records before it are gone; they were not removed by the retention,"
+                        + " and the store, which is empty, can't be told of them",
+                beginning);
+    }
+
+    private static IOException movedAway(long beginning, long from) {
+        return new IOException("the log begins with record " + beginning
+                + ", and the store lacks what was decided from record " + from
+                + " on: put the segments back that were moved away");
+    }
+
+    /** What stood in the log at the start is decided and recorded. */
+    void decidedBefore() {
+        if (before != null) {
+            lowWater.finishedAll(before);
+            before = null;
+        }
+    }
+
+    /** The last record of the log at the start. */
+    long lastAtStart() {
+        return lastAtStart;
+    }
+
+    /** Everything up to this sequence was decided at some time. */
+    long decided() {
+        return kept.decided();
+    }
+
+    /** Keeps the mark, and that everything up to {@code removed} is about to be removed; durable when it returns. */
+    void keepRemoved(long removed) throws IOException {
+        kept.keepRemoved(lowWater, removed);
+    }
+
+    /** Whose log it is, 32 hex digits: a shared store keeps a position for it. */
+    public String logId() {
+        return kept.logId();
+    }
+
+    /**
+     * Keeps the low-water mark, lower or higher than it was kept before; durable when it returns.
+     *
+     * @throws IOException if that failed
+     */
+    void keepMark() throws IOException {
+        kept.keep(lowWater);
     }
 
     /** What looks after this log's closed segments. */
@@ -163,7 +276,12 @@ public final class Inbox implements AutoCloseable {
         });
     }
 
-    /** Takes nothing more, finishes what is queued, and gives the directory back. Idempotent. */
+    /** Takes nothing more and finishes what is queued. Idempotent. */
+    void finish() {
+        log.finish();
+    }
+
+    /** Finishes, and gives the directory back. Idempotent. */
     @Override
     public void close() throws IOException {
         log.close();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.RejectReason;
@@ -31,7 +31,7 @@ final class IngestPipeline implements Ingest {
     private static final long MAX_APPEND_BYTES = 8L << 20;
 
     private final IngestService.Parts parts;
-    private final DedupStore store;
+    private final GuardedStore store;
     private final Meters meters;
     private final Flights flights;
     private final Inbox inbox;
@@ -143,20 +143,14 @@ final class IngestPipeline implements Ingest {
 
     /** Decided before? */
     private void lookUpThenLog(List<Flight> opened) {
-        try {
-            store.get(opened.stream().map(Flight::id).toList())
-                    .whenComplete((standing, failure) -> logUnknown(opened, standing, failure));
-        } catch (RuntimeException e) {
-            logUnknown(opened, null, e); // a store that throws instead of failing its stage
-        }
+        store.get(opened.stream().map(Flight::id).toList())
+                .whenComplete((standing, failure) -> logUnknown(opened, standing));
     }
 
     /** If the store can't say, the submissions are logged all the same: a failed read is never a miss, nor a hit. */
-    private void logUnknown(
-            List<Flight> opened, @Nullable List<Optional<Recorded>> standing, @Nullable Throwable failure) {
+    private void logUnknown(List<Flight> opened, @Nullable List<Optional<Recorded>> standing) {
         try {
             if (standing == null) {
-                log.storeFailed(failure);
                 append(opened);
                 return;
             }

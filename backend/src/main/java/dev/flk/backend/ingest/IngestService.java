@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
@@ -27,20 +28,21 @@ import java.util.function.LongSupplier;
 public final class IngestService implements Ingest, AutoCloseable {
     private static final int MAX_FLIGHTS = 200_000;
     private static final int MAX_EVIDENCE = 100_000;
-    private static final long BACKLOG_MILLIS = 250;
+    private static final long TICK_MILLIS = 100;
     private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
 
     private final Parts parts;
     private final Inbox inbox;
     private final IngestPipeline pipeline;
+    private final StoreLink link;
     private final Recorder recorder;
-    private final Backlog backlog = new Backlog();
     private final Thread recorderThread;
-    private final ScheduledExecutorService backlogTimer;
+    private final ScheduledExecutorService ticks;
 
     /**
      * What ingest works with; the store stays its owner's.
      *
+     * @param nanoTicker monotonic time
      * @param maxClockSkew how far {@code sent_at} may be ahead; zero switches the check off
      */
     public record Parts(
@@ -49,41 +51,79 @@ public final class IngestService implements Ingest, AutoCloseable {
             DecisionRules rules,
             Duration maxClockSkew,
             InstantSource clock,
-            DedupStore store,
+            LongSupplier nanoTicker,
+            GuardedStore store,
             Meters meters) {}
 
-    private IngestService(Inbox inbox, Parts parts, Evidence evidence) {
-        Failures failures = new Failures();
+    /** When submissions are taken. */
+    public enum Ready {
+        /** When the store has all that the log says; for a store that is part of this process. */
+        WHEN_STORE_IS_COMPLETE,
+        /** When the log was read; a store that can't be reached is an outage like any other. */
+        WHEN_LOG_WAS_READ
+    }
+
+    private IngestService(Inbox inbox, Parts parts) {
+        RetryAdvice advice = new RetryAdvice();
+        Failures failures = new Failures(() -> advice.seconds(
+                parts.store().untilNextTryNanos(),
+                parts.store().lostForNanos(),
+                inbox.lowWater().pending()));
         OutcomeLog lines = new OutcomeLog();
         Flights flights = new Flights(MAX_FLIGHTS);
+        Evidence evidence = new Evidence(inbox, parts.store(), failures, parts.clock(), MAX_EVIDENCE);
         Endings endings = new Endings(flights, inbox.lowWater(), evidence, parts.meters(), lines);
+        AssertionContext context = new AssertionContext(
+                parts.clock(), flights, evidence, parts.meters(), lines, inbox.decided(), inbox.lastAtStart());
         this.parts = parts;
         this.inbox = inbox;
-        this.recorder = new Recorder(parts.store(), inbox, endings, backlog, failures, lines, parts.clock());
+        this.link = new StoreLink(parts.store(), inbox, context, advice, parts.nanoTicker());
+        this.recorder = new Recorder(link, inbox, endings, new Backlog(), failures, lines, parts.clock());
         this.pipeline = new IngestPipeline(parts, flights, inbox, endings, failures, lines);
         this.recorderThread = new Thread(recorder::run, "ingest-recorder");
-        this.backlogTimer = Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "ingest-backlog"));
+        this.ticks = Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "ingest-ticks"));
     }
 
     /**
-     * Brings the store to the end of the log. Nothing runs yet: {@link #start} does that, or a simulation takes the steps.
+     * Connects the store, and brings it to the end of the log if that is to be waited for. Nothing runs yet: {@link #start} does
+     * that, or a simulation takes the steps.
      *
      * @param inbox opened, not started; owned from now on
      * @throws IOException if the log can't be read or written, or something is missing in it
-     * @throws dev.flk.backend.dedup.StoreUnavailableException if the store fails
+     * @throws dev.flk.backend.dedup.StoreUnavailableException if a store that is waited for fails
      */
-    public static IngestService open(Inbox inbox, Parts parts) throws IOException {
-        Evidence evidence = new Evidence(inbox, parts.store(), new Failures(), parts.clock(), MAX_EVIDENCE);
-        new Replay(inbox, parts.store(), parts.clock()).run(evidence::known);
-        return new IngestService(inbox, parts, evidence);
+    public static IngestService open(Inbox inbox, Parts parts, Ready ready) throws IOException {
+        IngestService service = new IngestService(inbox, parts);
+        if (ready == Ready.WHEN_STORE_IS_COMPLETE) {
+            service.completeStore();
+        }
+        return service;
+    }
+
+    private void completeStore() throws IOException {
+        link.step();
+        while (!link.isUp()) {
+            Throwable failure = link.lastFailure();
+            if (link.isLost() && failure instanceof IOException cause) {
+                throw cause;
+            } else if (link.isLost()) {
+                throw new StoreUnavailableException(
+                        "the dedup store failed at the start: "
+                                + (failure == null ? "no answer" : failure.getMessage()),
+                        failure == null ? new IllegalStateException("no answer") : failure);
+            }
+            boolean recorded = recorder.step();
+            if (!inbox.step() && !recorded && !link.isLost() && !link.isUp()) {
+                throw new IllegalStateException("a store that is part of this process answers at once");
+            }
+        }
     }
 
     /** Starts the threads. */
     public void start() {
         inbox.start();
         recorderThread.start();
-        Future<?> unused = backlogTimer.scheduleWithFixedDelay(
-                () -> backlog.step(inbox.groups()), BACKLOG_MILLIS, BACKLOG_MILLIS, TimeUnit.MILLISECONDS);
+        Future<?> unused = ticks.scheduleWithFixedDelay(recorder::tick, 0, TICK_MILLIS, TimeUnit.MILLISECONDS);
     }
 
     /** One step of the log's writer, for a simulation; false if there was nothing to do. */
@@ -96,9 +136,14 @@ public final class IngestService implements Ingest, AutoCloseable {
         return recorder.step();
     }
 
-    /** One step of the backlog, for a simulation; false if there was nothing to do. */
-    boolean stepBacklog() {
-        return backlog.step(inbox.groups());
+    /** A tick of the recorder's, for a simulation. */
+    void tick() {
+        recorder.tick();
+    }
+
+    /** Whether outcomes are recorded, for a simulation. */
+    boolean isUp() {
+        return link.isUp();
     }
 
     /**
@@ -117,6 +162,7 @@ public final class IngestService implements Ingest, AutoCloseable {
         return new LogCare(
                 inbox,
                 parts.store(),
+                link,
                 inbox.retention(files, COMPRESS_AFTER, keep, parts.clock()),
                 new ClockWatch(parts.clock(), nanoTicker, parts.maxClockSkew()));
     }
@@ -153,16 +199,22 @@ public final class IngestService implements Ingest, AutoCloseable {
         return inbox.isDiskLow(0) ? Optional.of("disk full") : Optional.empty();
     }
 
+    /** Why nothing is recorded just now; empty while it is. */
+    public Optional<String> storeTrouble() {
+        return link.trouble();
+    }
+
     /** Finishes what is queued, records it, and closes the log. What arrives later is refused. */
     @Override
     public void close() throws IOException {
-        backlogTimer.shutdown();
+        ticks.shutdown();
+        inbox.finish();
         try {
-            inbox.close();
-        } finally {
-            inbox.groups().end();
+            recorder.end();
             joinRecorder();
-            parts.store().putIfAbsent(List.of(), inbox.lowWater().mark());
+            inbox.keepMark();
+        } finally {
+            inbox.close();
         }
     }
 

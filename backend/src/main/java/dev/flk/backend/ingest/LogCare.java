@@ -5,7 +5,7 @@ import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.wal.Retention;
 import java.io.IOException;
-import java.util.List;
+import java.util.OptionalLong;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
@@ -14,25 +14,28 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Compresses closed segments of the inbox log after a day, and removes them after the retention. Before anything is removed, what was
+ * Compresses closed segments of the inbox log after a day, and removes them after the retention, and keeps the low-water mark. Before anything is removed, what was
  * decided of it is made durable in the store. Pauses while the wall clock can't be believed. {@link #step} is what its timer calls.
  */
 public final class LogCare implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
     private static final long EVERY_SECONDS = 30;
+    private static final long MARK_EVERY_SECONDS = 5;
     private static final long FINISH_SECONDS = 5;
 
     private final Inbox inbox;
     private final DedupStore store;
+    private final StoreLink link;
     private final Retention retention;
     private final ClockWatch clockWatch;
     private final ScheduledExecutorService timer =
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "log-care"));
 
     /** Takes steps by itself only after {@link #start}. */
-    LogCare(Inbox inbox, DedupStore store, Retention retention, ClockWatch clockWatch) {
+    LogCare(Inbox inbox, DedupStore store, StoreLink link, Retention retention, ClockWatch clockWatch) {
         this.inbox = inbox;
         this.store = store;
+        this.link = link;
         this.retention = retention;
         this.clockWatch = clockWatch;
     }
@@ -40,6 +43,8 @@ public final class LogCare implements AutoCloseable {
     void start() {
         Future<?> unused =
                 timer.scheduleWithFixedDelay(this::stepWhileDue, EVERY_SECONDS, EVERY_SECONDS, TimeUnit.SECONDS);
+        Future<?> unusedToo =
+                timer.scheduleWithFixedDelay(this::keepMark, MARK_EVERY_SECONDS, MARK_EVERY_SECONDS, TimeUnit.SECONDS);
     }
 
     private void stepWhileDue() {
@@ -54,14 +59,27 @@ public final class LogCare implements AutoCloseable {
         }
     }
 
+    private void keepMark() {
+        try {
+            inbox.keepMark();
+        } catch (IOException e) {
+            LOG.error("keeping the low-water mark failed, it is tried again: {}", e.getMessage());
+        } catch (RuntimeException e) {
+            LOG.error(
+                    "keeping the low-water mark failed, it is tried again",
+                    e); // else the timer would end without a word
+        }
+    }
+
     /** Compresses or removes one segment, if that is due. */
     Retention.Done step() throws IOException {
         if (!clockWatch.isBelievable()) {
             return Retention.Done.NOTHING;
         }
-        long finished = inbox.lowWater().mark();
-        if (retention.wouldRemove(finished)) {
-            store.putIfAbsent(List.of(), finished).toCompletableFuture().join();
+        long finished = link.recordedUpTo();
+        OptionalLong removed = retention.wouldRemoveUpTo(finished);
+        if (removed.isPresent()) {
+            inbox.keepRemoved(removed.getAsLong());
             store.sync();
         }
         Retention.Done done = retention.step(finished);

@@ -6,12 +6,16 @@ import java.util.OptionalLong;
 
 /**
  * The low-water mark: everything in the log up to it is decided and recorded. With several groups under way it is the end of what
- * precedes the oldest unfinished one, never what the writer or the last finished group happens to have reached. Safe for any
- * thread; {@link #opened} is called in the order of the log.
+ * precedes the oldest unfinished one, never what the writer or the last finished group happens to have reached; while the log is
+ * asserted again it is no further than that has come. Safe for any thread; {@link #opened} is called in the order of the log.
  */
 final class LowWater {
     private final ArrayDeque<Group> open = new ArrayDeque<>();
-    private long mark;
+    private long finishedUpTo;
+
+    /** Up to where the store has what it once had; more than any sequence unless it lost something. */
+    private long assertedUpTo = Long.MAX_VALUE;
+
     private long pending;
 
     /** Submissions that went into the log together. */
@@ -29,7 +33,7 @@ final class LowWater {
 
     /** Everything up to {@code mark} is finished. */
     LowWater(long mark) {
-        this.mark = mark;
+        this.finishedUpTo = mark;
     }
 
     /**
@@ -48,19 +52,38 @@ final class LowWater {
 
     /** One submission of the group is decided and recorded. */
     synchronized void finished(Group group) {
-        group.unfinished--;
-        pending--;
+        finished(group, 1);
+    }
+
+    /** All of the group are. */
+    synchronized void finishedAll(Group group) {
+        finished(group, group.unfinished);
+    }
+
+    private void finished(Group group, int submissions) {
+        group.unfinished -= submissions;
+        pending -= submissions;
         advance();
     }
 
     private void advance() {
         while (!open.isEmpty() && open.getFirst().unfinished == 0) {
-            mark = open.removeFirst().last;
+            finishedUpTo = open.removeFirst().last;
         }
     }
 
+    /** The store lacks what is behind this, or has it now up to this. */
+    synchronized void assertedUpTo(long sequence) {
+        assertedUpTo = sequence;
+    }
+
+    /** The store has all that it once had. */
+    synchronized void allAsserted() {
+        assertedUpTo = Long.MAX_VALUE;
+    }
+
     synchronized long mark() {
-        return mark;
+        return Math.min(finishedUpTo, assertedUpTo);
     }
 
     /** How many submissions are in the log and not finished. */

@@ -21,7 +21,6 @@ final class OutcomeLog {
 
     private final LimitedLines badSignatures = new LimitedLines();
     private final LimitedLines noMemory = new LimitedLines();
-    private final LimitedLines storeFailures = new LimitedLines();
     private final LimitedLines ownFaults = new LimitedLines();
 
     void decided(Decision decision) {
@@ -100,13 +99,13 @@ final class OutcomeLog {
         ownFaults.next().ifPresent(leftOut -> LOG.error("verification error{}", LimitedLines.suffix(leftOut), e));
     }
 
-    void storeFailed(@Nullable Throwable cause) {
-        storeFailures
-                .next()
-                .ifPresent(leftOut -> LOG.error(
-                        "dedup store error: {}{}",
-                        cause == null ? "no answer" : cause.getMessage(),
-                        LimitedLines.suffix(leftOut)));
+    /** What was answered is not what the store holds now. */
+    void lost(Recorded ours, Recorded standing) {
+        LOG.error(
+                "PCS {} outcome lost: the one that was answered stands no more, the dedup store lost it and holds another ({});"
+                        + " see docs/durability.md",
+                standing.id(),
+                ours.digest().equals(standing.digest()) ? "of the same content" : "of other content");
     }
 
     void overruled(Recorded ours, Recorded standing) {

@@ -1,33 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.wal.Entry;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
-/** The step after the force: one put-if-absent for the group that shared it, then the answers. A thread loops over {@link #step}. */
+/**
+ * The step after the force: one put-if-absent for the group that shared it, then the answers. What can't be recorded now goes to
+ * the backlog, which drains beside live traffic, a batch at a time. A thread loops over {@link #step}; whatever happens behind
+ * the force happens there.
+ */
 final class Recorder {
-    private final DedupStore store;
+    private final StoreLink link;
     private final Inbox inbox;
     private final Endings endings;
     private final Backlog backlog;
     private final Failures failures;
     private final OutcomeLog log;
     private final InstantSource clock;
+    private final AtomicBoolean tickIsDue = new AtomicBoolean();
+    private boolean draining;
+    private boolean ending;
 
     Recorder(
-            DedupStore store,
+            StoreLink link,
             Inbox inbox,
             Endings endings,
             Backlog backlog,
             Failures failures,
             OutcomeLog log,
             InstantSource clock) {
-        this.store = store;
+        this.link = link;
         this.inbox = inbox;
         this.endings = endings;
         this.backlog = backlog;
@@ -46,17 +53,50 @@ final class Recorder {
         return true;
     }
 
-    /** Loops over the step until the groups end. */
+    /** Loops over the step until {@link #end}, and until the store has said what became of all that is under way. */
     void run() {
-        for (ForcedGroups.Group group = inbox.groups().take();
-                group != null;
-                group = inbox.groups().take()) {
-            record(group);
+        while (!ending || !link.isIdle()) {
+            record(inbox.groups().take());
+        }
+        link.close();
+    }
+
+    /** Ends the loop behind what was handed over before. Any thread. */
+    void end() {
+        inbox.groups().tell(() -> ending = true);
+    }
+
+    /** Looks at the store and the backlog some time soon. Any thread; one that comes before the last was served adds nothing. */
+    void tick() {
+        if (tickIsDue.compareAndSet(false, true)) {
+            inbox.groups().tell(() -> {
+                tickIsDue.set(false);
+                look();
+            });
+        }
+    }
+
+    private void look() {
+        link.step();
+        drain();
+    }
+
+    private void drain() {
+        if (draining || ending || !link.isUp()) {
+            return;
+        }
+        List<Flight> oldest = backlog.next();
+        if (!oldest.isEmpty()) {
+            draining = true;
+            put(oldest, () -> {
+                draining = false;
+                inbox.groups().tell(this::drain);
+            });
         }
     }
 
     private void record(ForcedGroups.Group group) {
-        guarded(() -> put(group.flights()));
+        guarded(() -> put(group.flights(), () -> {}));
         group.others().forEach(this::guarded);
     }
 
@@ -69,7 +109,7 @@ final class Recorder {
         }
     }
 
-    private void put(List<Flight> group) {
+    private void put(List<Flight> group, Runnable then) {
         long now = clock.millis();
         List<Flight> recordable = new ArrayList<>(group.size());
         for (Flight flight : group) {
@@ -80,21 +120,17 @@ final class Recorder {
             }
         }
         if (recordable.isEmpty()) {
+            then.run();
             return;
         }
-        try {
-            store.putIfAbsent(
-                            recordable.stream().map(Flight::outcome).toList(),
-                            inbox.lowWater().mark())
-                    .whenComplete((standing, failure) -> settle(recordable, standing, failure));
-        } catch (RuntimeException e) {
-            settle(recordable, null, e); // a store that throws instead of failing its stage
-        }
+        link.record(recordable.stream().map(Flight::outcome).toList(), (standing, failure) -> {
+            settle(recordable, standing);
+            then.run();
+        });
     }
 
-    private void settle(List<Flight> group, @Nullable List<Recorded> standing, @Nullable Throwable failure) {
+    private void settle(List<Flight> group, @Nullable List<Recorded> standing) {
         if (standing == null) {
-            log.storeFailed(failure);
             Outcome down = failures.storeDown();
             group.forEach(flight -> guarded(() -> leaveWaiting(flight, down)));
             return;

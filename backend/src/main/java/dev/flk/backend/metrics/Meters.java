@@ -34,6 +34,10 @@ public final class Meters {
         0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
     };
 
+    private static final double[] STORE_SECONDS = {
+        0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
+    };
+
     private static final int[] STATUSES = {200, 202, 400, 401, 404, 405, 408, 413, 429, 500, 503};
 
     private static final List<String> UNAVAILABLE_CAUSES =
@@ -71,6 +75,17 @@ public final class Meters {
     /** From the last byte of a certificate's body to its answer. */
     public final Timing submit =
             timing("flk_submit_seconds", "Time from the last byte of a certificate to its answer.", SUBMIT_SECONDS);
+
+    private final Histogram dedupSeconds = Histogram.build("flk_dedup_seconds", "Time of one call to the dedup store.")
+            .labelNames("op")
+            .buckets(STORE_SECONDS)
+            .register(registry);
+
+    /** How long a look-up in the dedup store took, whatever came of it. */
+    public final Timing dedupReads = new Timing(dedupSeconds.labels("get")::observe);
+
+    /** How long it took to record a group's outcomes there, whatever came of it. */
+    public final Timing dedupWrites = new Timing(dedupSeconds.labels("put")::observe);
 
     /** Certificates in the log that are not decided and recorded yet. */
     public final WatchedGauge inboxPending =
@@ -115,6 +130,13 @@ public final class Meters {
     private final Counter overruled = Counter.build(
                     "flk_overruled_total", "Logged submissions for which another outcome was recorded first.")
             .register(registry);
+    private final Counter reasserted = Counter.build(
+                    "flk_reasserted_total", "Outcomes of the log that were asserted again to the dedup store.")
+            .register(registry);
+    private final Counter lostOutcomes = Counter.build(
+                    "flk_lost_outcomes_total",
+                    "Answered outcomes for which the dedup store holds another since it lost what it had acknowledged.")
+            .register(registry);
     private final Counter answers = Counter.build("flk_http_answers_total", "HTTP answers by status; a batch is one.")
             .labelNames("status")
             .register(registry);
@@ -152,6 +174,16 @@ public final class Meters {
     /** Counts a submission that was answered 503 and is decided now. */
     public void decidedLate() {
         decidedLate.inc();
+    }
+
+    /** Counts outcomes asserted again. */
+    public void reasserted(long n) {
+        reasserted.inc((double) n);
+    }
+
+    /** Counts an answered outcome that lost its assertion. */
+    public void lostOutcome() {
+        lostOutcomes.inc();
     }
 
     /** Counts a submission answered with 500 through a fault of ours. */
@@ -195,6 +227,6 @@ public final class Meters {
     }
 
     private Timing timing(String name, String help, double[] seconds) {
-        return new Timing(Histogram.build(name, help).buckets(seconds).register(registry));
+        return new Timing(Histogram.build(name, help).buckets(seconds).register(registry)::observe);
     }
 }

@@ -156,9 +156,8 @@ abstract class DedupStoreContract {
     }
 
     @Test
-    void new_hasNoPositionAndNoTrouble() {
+    void new_hasNoPositionAndRoom() {
         assertThat(connect()).isEmpty();
-        assertThat(store.trouble()).isEmpty();
         assertThat(store.hasRoomFor(1)).isTrue();
     }
 }

@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
 
 /** A real store that can be out of reach, or time out although it did what it was asked. */
 final class FaultyStore implements DedupStore {
@@ -19,6 +20,7 @@ final class FaultyStore implements DedupStore {
     private volatile boolean readsFail;
     private volatile boolean writesFail;
     private volatile boolean writesTimeOutWithEffect;
+    private volatile @Nullable Recorded first;
 
     FaultyStore(DedupStore store) {
         this.store = store;
@@ -43,9 +45,9 @@ final class FaultyStore implements DedupStore {
         writesTimeOutWithEffect = true;
     }
 
-    /** Another backend on the same store was first. */
+    /** Another backend on the same store is first, between our look-up and our put. */
     void putByAnother(Recorded recorded) {
-        store.putIfAbsent(List.of(recorded), 0).toCompletableFuture().join();
+        first = recorded;
     }
 
     private static <T> CompletionStage<T> failed() {
@@ -62,6 +64,11 @@ final class FaultyStore implements DedupStore {
     public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
         if (writesFail) {
             return failed();
+        }
+        Recorded theirs = first;
+        if (theirs != null && !decisions.isEmpty()) {
+            first = null;
+            store.putIfAbsent(List.of(theirs), 0).toCompletableFuture().join();
         }
         CompletionStage<List<Recorded>> done = store.putIfAbsent(decisions, completeUpTo);
         return writesTimeOutWithEffect ? failed() : done;
@@ -85,11 +92,6 @@ final class FaultyStore implements DedupStore {
     @Override
     public boolean hasRoomFor(long more) {
         return store.hasRoomFor(more);
-    }
-
-    @Override
-    public Optional<String> trouble() {
-        return readsFail ? Optional.of("injected") : Optional.empty();
     }
 
     @Override

@@ -2,8 +2,10 @@
 package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Meters;
@@ -37,6 +39,7 @@ final class IngestHarness implements AutoCloseable {
     final FaultyFiles files = new FaultyFiles();
     final Meters meters = new Meters("test");
     final FaultyStore store;
+    private final GuardedStore guarded;
     final IngestService ingest;
 
     static final class Clock {
@@ -54,6 +57,7 @@ final class IngestHarness implements AutoCloseable {
 
     IngestHarness(Path directory, Clock clock, Policy policy, DedupStore dedup, int burst) throws IOException {
         store = new FaultyStore(dedup);
+        guarded = new GuardedStore("the store", store, System::nanoTime, new Random(), meters);
         DecisionRules rules = new DecisionRules(policy, TTL);
         Inbox inbox = Inbox.open(
                 LogOptions.of(directory, "inbox", rules.context())
@@ -73,8 +77,10 @@ final class IngestHarness implements AutoCloseable {
                             rules,
                             Duration.ofMinutes(5),
                             () -> Instant.ofEpochMilli(clock.millis),
-                            store,
-                            meters));
+                            System::nanoTime,
+                            guarded,
+                            meters),
+                    IngestService.Ready.WHEN_STORE_IS_COMPLETE);
         } catch (IOException | RuntimeException e) {
             inbox.close();
             store.close();
@@ -117,6 +123,11 @@ final class IngestHarness implements AutoCloseable {
         CompletableFuture<Ingest.LookUp> answer = new CompletableFuture<>();
         ingest.lookUp(pcs.id(), answer::complete);
         return answer.join();
+    }
+
+    /** Until outcomes are recorded again. */
+    void awaitUp() {
+        await().until(() -> ingest.storeTrouble().isEmpty());
     }
 
     /** What one sample of the metrics shows. */

@@ -69,6 +69,7 @@ final class IngestHistoriesTest {
             harness.store.failReads();
             harness.submit(Pcs.number(1)); // logged again, overruled by the first
             harness.store.up();
+            await().until(() -> harness.ingest.pending() == 0);
             clock.millis +=
                     IngestHarness.TTL.minusMinutes(30).toMillis(); // the first expired, the second would not have
             answered = harness.submit(Pcs.number(1).with("budget", "0.9"));
@@ -235,11 +236,6 @@ final class IngestHistoriesTest {
         @Override
         public CompletionStage<OptionalLong> connect() {
             return store.connect();
-        }
-
-        @Override
-        public Optional<String> trouble() {
-            return store.trouble();
         }
 
         @Override

@@ -62,7 +62,6 @@ final class IngestRestartTest {
     @Test
     void restart_memory_overruledWinsOverTheSubmissionBeforeIt() throws IOException {
         try (IngestHarness harness = open()) {
-            harness.store.failReads();
             harness.store.putByAnother(theirs(Pcs.number(1), clock.millis));
             assertDecided(harness.submit(Pcs.number(1)), 202, Relation.CONFLICT);
         }

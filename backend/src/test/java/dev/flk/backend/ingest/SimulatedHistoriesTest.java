@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
@@ -60,18 +61,25 @@ final class SimulatedHistoriesTest {
     @Test
     void history11_endOfTheGroupAsPosition() throws IOException {
         simulation.start();
-        simulation.store.setMood(Mood.DOWN);
         simulation.submit(Pcs.number(1));
         simulation.stepWriter();
-        simulation.stepRecorder(); // the first group can't be recorded
-        simulation.store.setMood(Mood.UP);
+        simulation.store.putByAnother(theirs(Pcs.number(1)));
+        simulation.stepRecorder(); // overruled, and that is to be logged first
+        simulation.disk.failOperation(1, Fault.EIO);
+        simulation.stepWriter();
+        simulation.stepRecorder();
         assertThat(relation(recordedOnly(Pcs.number(2)))).isEqualTo(Relation.FIRST);
         assertThat(relation(recordedOnly(Pcs.number(3)))).isEqualTo(Relation.FIRST);
         simulation.store.flush();
         simulation.kill();
         simulation.start();
+        assertThat(simulation.log()).extracting(LogRecord::kind).containsExactly('s', 's', 's', 'o');
         simulation.audit();
-        assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.DUPLICATE);
+        assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.CONFLICT);
+    }
+
+    private Recorded theirs(Pcs pcs) {
+        return Outcomes.theirs(pcs, simulation.nowMillis());
     }
 
     /** Without a step of the backlog. */

@@ -61,6 +61,15 @@ final class SimulatedStore implements DedupStore {
         this.mood = mood;
     }
 
+    /** Another backend on the same store was first. */
+    void putByAnother(Recorded recorded) {
+        live.outcomes.putIfAbsent(recorded.id(), recorded);
+    }
+
+    boolean canBeReached() {
+        return mood == Mood.UP;
+    }
+
     void flush() {
         flushed = live.copy();
     }
@@ -138,11 +147,6 @@ final class SimulatedStore implements DedupStore {
     @Override
     public void sync() {
         flush();
-    }
-
-    @Override
-    public Optional<String> trouble() {
-        return Optional.empty();
     }
 
     @Override

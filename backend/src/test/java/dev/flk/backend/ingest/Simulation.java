@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
@@ -84,6 +85,7 @@ final class Simulation {
         DecisionRules rules = new DecisionRules(policy, TTL);
         LogOptions options = LogOptions.of(DIRECTORY, "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0).withSegments(20_000, Duration.ofDays(1)));
+        GuardedStore guarded = new GuardedStore("the store", store, () -> nowMillis * 1_000_000, random, meters);
         Inbox inbox = Inbox.open(
                 options, 0, disk, () -> Instant.ofEpochMilli(nowMillis), () -> nowMillis * 1_000_000, random, meters);
         ingest = IngestService.open(
@@ -94,8 +96,10 @@ final class Simulation {
                         rules,
                         Duration.ZERO,
                         () -> Instant.ofEpochMilli(nowMillis),
-                        store,
-                        meters));
+                        () -> nowMillis * 1_000_000,
+                        guarded,
+                        meters),
+                IngestService.Ready.WHEN_STORE_IS_COMPLETE);
         care = ingest.logCare(disk, TTL, () -> nowMillis * 1_000_000);
     }
 
@@ -128,6 +132,10 @@ final class Simulation {
             }
             return over;
         });
+    }
+
+    long nowMillis() {
+        return nowMillis;
     }
 
     void changePolicy(Policy to) {
@@ -222,9 +230,11 @@ final class Simulation {
         return ingest.stepRecorder();
     }
 
-    boolean stepBacklog() {
-        trace("backlog");
-        return ingest.stepBacklog();
+    /** What a timer does. */
+    void tick() {
+        trace("tick");
+        ingest.tick();
+        stepRecorder();
     }
 
     /** One step of looking after the log, which believes the clock that is given in. */
@@ -233,16 +243,22 @@ final class Simulation {
         care.step();
     }
 
-    /** Takes steps until there is nothing to do. */
+    /** Takes steps until there is nothing to do; time passes while a store that can be reached is not tried. */
     void settle() {
-        boolean moving = true;
-        for (int i = 0; moving; i++) {
+        int idle = 0;
+        for (int i = 0; idle < 3; i++) {
             assertThat(i).as("it comes to an end").isLessThan(10_000);
             boolean written = stepWriter();
             boolean recorded = stepRecorder();
-            moving = written || recorded;
-            if (!moving) {
-                moving = stepBacklog();
+            if (written || recorded) {
+                idle = 0;
+            } else {
+                if (!ingest.isUp() && store.canBeReached()) {
+                    advance(Duration.ofMillis(100));
+                } else {
+                    idle++;
+                }
+                tick();
             }
         }
     }

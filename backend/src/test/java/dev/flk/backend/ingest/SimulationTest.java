@@ -90,7 +90,7 @@ final class SimulationTest {
                 case 0, 1, 2, 3, 4, 5 -> submit();
                 case 6, 7, 8, 9, 10 -> simulation.stepWriter();
                 case 11, 12, 13, 14 -> simulation.stepRecorder();
-                case 15 -> simulation.stepBacklog();
+                case 15 -> simulation.tick();
                 case 16 -> simulation.store.setMood(MOODS.get(random.nextInt(MOODS.size())));
                 case 17 -> simulation.store.flush();
                 case 18 -> simulation.disk.failOperation(random.nextInt(6), fault());

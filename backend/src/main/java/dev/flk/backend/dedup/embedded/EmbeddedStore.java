@@ -17,7 +17,6 @@ import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
-import org.jspecify.annotations.Nullable;
 import org.rocksdb.FlushOptions;
 import org.rocksdb.ReadOptions;
 import org.rocksdb.RocksDB;
@@ -45,8 +44,6 @@ public final class EmbeddedStore implements DedupStore {
     private final ReentrantReadWriteLock open = new ReentrantReadWriteLock();
 
     private boolean closed;
-    private volatile @Nullable String readTrouble;
-    private volatile @Nullable String writeTrouble;
 
     // guarded by this
     private byte[] sweptTo = {};
@@ -90,12 +87,12 @@ public final class EmbeddedStore implements DedupStore {
 
     @Override
     public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
-        return use(Kind.READ, () -> read(ids));
+        return use(() -> read(ids));
     }
 
     @Override
     public synchronized CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
-        return use(Kind.WRITE, () -> {
+        return use(() -> {
             List<Optional<Recorded>> earlier =
                     read(decisions.stream().map(Recorded::id).toList());
             List<Recorded> standing = new ArrayList<>(decisions.size());
@@ -132,7 +129,7 @@ public final class EmbeddedStore implements DedupStore {
 
     @Override
     public CompletionStage<OptionalLong> connect() {
-        return use(Kind.READ, () -> {
+        return use(() -> {
             byte[] value = db.get(Layout.POSITION_KEY);
             return value == null ? OptionalLong.empty() : OptionalLong.of(Layout.decode(value));
         });
@@ -140,7 +137,7 @@ public final class EmbeddedStore implements DedupStore {
 
     @Override
     public synchronized void sync() {
-        useNow(Kind.WRITE, () -> {
+        useNow(() -> {
             flush();
             return true;
         });
@@ -153,7 +150,7 @@ public final class EmbeddedStore implements DedupStore {
      * @return how many were removed
      */
     public synchronized int sweep(int entries) {
-        return useNow(Kind.WRITE, () -> {
+        return useNow(() -> {
             long now = clock.millis();
             int removed = 0;
             try (ReadOptions uncached = new ReadOptions().setFillCache(false);
@@ -177,12 +174,12 @@ public final class EmbeddedStore implements DedupStore {
 
     /** About how many entries there are. */
     public long estimatedEntries() {
-        return useNow(Kind.READ, () -> db.getLongProperty("rocksdb.estimate-num-keys"));
+        return useNow(() -> db.getLongProperty("rocksdb.estimate-num-keys"));
     }
 
     @Override
     public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
-        return use(Kind.READ, () -> {
+        return use(() -> {
             byte[] expiry = db.get(Layout.evidenceKey(id, digest));
             return expiry != null && Layout.decode(expiry) > clock.millis();
         });
@@ -190,15 +187,10 @@ public final class EmbeddedStore implements DedupStore {
 
     @Override
     public synchronized CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
-        return use(Kind.WRITE, () -> {
+        return use(() -> {
             db.put(writeOptions, Layout.evidenceKey(id, digest), Layout.encode(expiresAtMillis));
             return true;
         });
-    }
-
-    @Override
-    public Optional<String> trouble() {
-        return Optional.ofNullable(writeTrouble).or(() -> Optional.ofNullable(readTrouble));
     }
 
     @Override
@@ -212,7 +204,7 @@ public final class EmbeddedStore implements DedupStore {
             try {
                 flush();
             } catch (RocksDBException e) {
-                throw unavailable(Kind.WRITE, e);
+                throw unavailable(e);
             } finally {
                 writeOptions.close();
                 db.close();
@@ -229,50 +221,34 @@ public final class EmbeddedStore implements DedupStore {
         }
     }
 
-    /** What a use is; trouble with one kind is over when one of that kind succeeds. */
-    private enum Kind {
-        READ,
-        WRITE
-    }
-
     private interface Use<T> {
         T with() throws RocksDBException;
     }
 
-    private <T> CompletionStage<T> use(Kind kind, Use<T> use) {
+    private <T> CompletionStage<T> use(Use<T> use) {
         try {
-            return CompletableFuture.completedFuture(useNow(kind, use));
+            return CompletableFuture.completedFuture(useNow(use));
         } catch (StoreUnavailableException e) {
             return CompletableFuture.failedFuture(e);
         }
     }
 
-    private <T> T useNow(Kind kind, Use<T> use) {
+    private <T> T useNow(Use<T> use) {
         open.readLock().lock();
         try {
             if (closed) {
                 throw new StoreUnavailableException(
                         "the embedded store is closed", new IllegalStateException("closed"));
             }
-            T result = use.with();
-            trouble(kind, null);
-            return result;
+            return use.with();
         } catch (RocksDBException | IllegalArgumentException e) {
-            throw unavailable(kind, e);
+            throw unavailable(e);
         } finally {
             open.readLock().unlock();
         }
     }
 
-    private StoreUnavailableException unavailable(Kind kind, Exception e) {
-        trouble(kind, String.valueOf(e.getMessage()));
+    private StoreUnavailableException unavailable(Exception e) {
         return new StoreUnavailableException("the embedded store failed: " + e.getMessage(), e);
-    }
-
-    private void trouble(Kind kind, @Nullable String what) {
-        switch (kind) {
-            case READ -> readTrouble = what;
-            case WRITE -> writeTrouble = what;
-        }
     }
 }

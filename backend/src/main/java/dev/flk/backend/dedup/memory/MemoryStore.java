@@ -81,11 +81,6 @@ public final class MemoryStore implements DedupStore {
     }
 
     @Override
-    public Optional<String> trouble() {
-        return Optional.empty();
-    }
-
-    @Override
     public void close() {
         // nothing to give back
     }

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup;
+
+import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Timing;
+import dev.flk.certificate.ContentDigest;
+import dev.flk.certificate.PcsId;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A store behind a circuit breaker. The first failure of anything fails all that is outstanding, whatever comes of it later, and from
+ * then on everything fails at once, until it was connected anew ({@link #connect}), what the log says was asserted again
+ * ({@link #assertAgain}), and it was opened ({@link #open}). Tells its log when it goes down and when it is back, once each. Safe
+ * for any thread; writes come from one at a time.
+ */
+public final class GuardedStore implements DedupStore {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
+
+    private final String name;
+    private final DedupStore store;
+    private final LongSupplier nanoTicker;
+    private final StoreBreaker breaker;
+    private final Timing reads;
+    private final Timing writes;
+    private volatile Runnable whenLost = () -> {};
+    private volatile State state = State.LOST;
+
+    // guarded by this
+    private final Map<Long, CompletableFuture<?>> outstanding = new LinkedHashMap<>();
+
+    private long calls;
+    private long lostSinceNanos;
+    private @Nullable String trouble;
+    private boolean wasOpen;
+
+    private enum State {
+        LOST,
+        CONNECTED,
+        OPEN
+    }
+
+    /**
+     * Not connected yet. Owns {@code store} from now on.
+     *
+     * @param name how an operator calls it: Redis
+     * @param nanoTicker monotonic time
+     * @param random for the waits between tries
+     */
+    public GuardedStore(String name, DedupStore store, LongSupplier nanoTicker, RandomGenerator random, Meters meters) {
+        this.name = name;
+        this.store = store;
+        this.nanoTicker = nanoTicker;
+        this.breaker = new StoreBreaker(nanoTicker, random);
+        this.reads = meters.dedupReads;
+        this.writes = meters.dedupWrites;
+        this.lostSinceNanos = nanoTicker.getAsLong();
+    }
+
+    /** Called after everything outstanding has failed, on the thread that met the failure; it must not block. */
+    public void whenLost(Runnable told) {
+        whenLost = told;
+    }
+
+    /** Whether it may be tried to connect now; if so {@link #connect} must follow. */
+    public boolean mayConnect() {
+        return state == State.LOST && breaker.tryAcquire();
+    }
+
+    @Override
+    public CompletionStage<OptionalLong> connect() {
+        CompletableFuture<OptionalLong> result = new CompletableFuture<>();
+        started(store::connect).whenComplete((position, failure) -> {
+            if (failure == null) {
+                state = State.CONNECTED;
+                result.complete(position);
+            } else {
+                fail(failure);
+                result.completeExceptionally(failure);
+            }
+        });
+        return result;
+    }
+
+    /** {@link #putIfAbsent}, while only what the log says may be written. */
+    public CompletionStage<List<Recorded>> assertAgain(List<Recorded> decisions, long completeUpTo) {
+        return guarded(State.CONNECTED, writes, () -> store.putIfAbsent(decisions, completeUpTo));
+    }
+
+    /** {@link #noteEvidence}, while only what the log says may be written. */
+    public CompletionStage<Boolean> noteAgain(PcsId id, ContentDigest digest, long expiresAtMillis) {
+        return guarded(State.CONNECTED, writes, () -> store.noteEvidence(id, digest, expiresAtMillis));
+    }
+
+    /** What the log says is asserted: from now on everybody may use it. */
+    public synchronized void open() {
+        state = State.OPEN;
+        breaker.succeeded();
+        if (wasOpen || trouble != null) {
+            LOG.info("{} is back after {} s", name, secondsLost());
+        }
+        wasOpen = true;
+        trouble = null;
+    }
+
+    /** It answers, and yet can't be used: as if it had failed, but for {@link #whenLost}. */
+    public void giveUp(Throwable cause) {
+        fail(cause);
+    }
+
+    @Override
+    public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+        return guarded(State.OPEN, reads, () -> store.get(ids));
+    }
+
+    @Override
+    public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+        return guarded(State.OPEN, writes, () -> store.putIfAbsent(decisions, completeUpTo));
+    }
+
+    @Override
+    public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
+        return guarded(State.OPEN, reads, () -> store.knowsEvidence(id, digest));
+    }
+
+    @Override
+    public CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
+        return guarded(State.OPEN, writes, () -> store.noteEvidence(id, digest, expiresAtMillis));
+    }
+
+    @Override
+    public void sync() {
+        store.sync();
+    }
+
+    @Override
+    public boolean hasRoomFor(long more) {
+        return store.hasRoomFor(more);
+    }
+
+    /** Whether everybody may use it. */
+    public boolean isOpen() {
+        return state == State.OPEN;
+    }
+
+    /** Nanoseconds until it may be tried again; 0 while a try or nothing is in the way. */
+    public long untilNextTryNanos() {
+        return breaker.remainingNanos();
+    }
+
+    /** For how long it could not be used, in nanoseconds; 0 while it can. */
+    public synchronized long lostForNanos() {
+        return state == State.OPEN ? 0 : nanoTicker.getAsLong() - lostSinceNanos;
+    }
+
+    @Override
+    public void close() {
+        store.close();
+    }
+
+    private <T> CompletionStage<T> guarded(State needed, Timing timing, Supplier<CompletionStage<T>> call) {
+        CompletableFuture<T> result = new CompletableFuture<>();
+        long number;
+        synchronized (this) {
+            if (state != needed) {
+                return CompletableFuture.failedFuture(down());
+            }
+            number = calls++;
+            outstanding.put(number, result);
+        }
+        long startedNanos = nanoTicker.getAsLong();
+        started(call).whenComplete((value, failure) -> {
+            timing.observeNanos(nanoTicker.getAsLong() - startedNanos);
+            boolean counts;
+            synchronized (this) {
+                counts = failure == null ? outstanding.remove(number) != null : outstanding.containsKey(number);
+            }
+            if (!counts) {
+                return; // it failed with all the others, before
+            }
+            if (failure == null) {
+                result.complete(value);
+            } else {
+                fail(failure);
+                whenLost.run();
+            }
+        });
+        return result;
+    }
+
+    /** A store that throws instead of failing its stage has failed all the same. */
+    private static <T> CompletionStage<T> started(Supplier<CompletionStage<T>> call) {
+        try {
+            return call.get();
+        } catch (RuntimeException e) {
+            return CompletableFuture.failedFuture(e);
+        }
+    }
+
+    private StoreUnavailableException down() {
+        return new StoreUnavailableException(name + " can't be used just now", new IllegalStateException("down"));
+    }
+
+    private void fail(Throwable failure) {
+        Throwable cause =
+                failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+        List<CompletableFuture<?>> failed;
+        synchronized (this) {
+            if (state == State.OPEN) {
+                lostSinceNanos = nanoTicker.getAsLong();
+            }
+            state = State.LOST;
+            failed = List.copyOf(outstanding.values());
+            outstanding.clear();
+            tell(cause);
+        }
+        breaker.failed(cause);
+        failed.forEach(result -> result.completeExceptionally(cause));
+    }
+
+    /** Once per change: the same trouble is not told again at each try. */
+    private void tell(Throwable cause) {
+        String what = String.valueOf(cause.getMessage());
+        if (what.equals(trouble)) {
+            return;
+        }
+        trouble = what;
+        if (cause instanceof StoreUnavailableException) {
+            LOG.error("Error reaching {}: {}", name, what);
+        } else {
+            LOG.error("Error reaching {}: {}", name, what, cause);
+        }
+    }
+
+    private String secondsLost() {
+        return "%.1f".formatted((nanoTicker.getAsLong() - lostSinceNanos) / 1e9);
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import dev.flk.certificate.Certificate;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.MalformedCertificate;
+import dev.flk.wal.LogRecord;
+import java.io.IOException;
+import java.util.HashMap;
+import java.util.Map;
+
+/** Decides records of the log again, each by the rules that it was logged with. One thread. */
+final class ReplayedRules {
+    private final Map<String, DecisionRules> byContext = new HashMap<>();
+
+    /**
+     * What was, or would have been, decided of a submission or of evidence; the same at any time.
+     *
+     * @throws IOException if the record holds no certificate or no rules that this version understands
+     */
+    Decision decide(LogRecord record) throws IOException {
+        try {
+            DecisionRules rules = byContext.computeIfAbsent(record.context(), DecisionRules::parse);
+            Certificate certificate = CertificateReader.parse(record.body()).checkIgnoringClock();
+            return rules.decide(certificate, record.arrivalMillis());
+        } catch (MalformedCertificate | IllegalArgumentException e) {
+            throw new IOException(
+                    "record " + record.sequence() + " of segment "
+                            + record.position().segment() + " can't be decided again: " + e.getMessage(),
+                    e);
+        }
+    }
+}

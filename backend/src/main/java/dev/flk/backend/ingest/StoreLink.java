@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.dedup.Recorded;
+import java.io.IOException;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BiConsumer;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Between the recorder and the store. A start is a reconnect, and a store that is back counts as down until its position was read
+ * and what the log says since then was asserted again; only then is anything new recorded. Owned by the recorder's thread, but for
+ * what it tells.
+ */
+final class StoreLink {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
+
+    private final GuardedStore store;
+    private final Inbox inbox;
+    private final AssertionContext context;
+    private final RetryAdvice advice;
+    private final LongSupplier nanoTicker;
+
+    private State state = State.LOST;
+    private @Nullable Reassertion reassertion;
+    private @Nullable Throwable lastFailure;
+    private int underWay;
+    private volatile long recordedUpTo;
+    private volatile String told = "connecting";
+
+    private enum State {
+        LOST,
+        CONNECTING,
+        ASSERTING,
+        UP
+    }
+
+    StoreLink(GuardedStore store, Inbox inbox, AssertionContext context, RetryAdvice advice, LongSupplier nanoTicker) {
+        this.store = store;
+        this.inbox = inbox;
+        this.context = context;
+        this.advice = advice;
+        this.nanoTicker = nanoTicker;
+        store.whenLost(() -> inbox.groups().tell(this::lost));
+    }
+
+    /** Does what is due: connects a store that was lost if it may be tried, keeps the position of one that is idle. */
+    void step() {
+        switch (state) {
+            case LOST -> {
+                if (store.mayConnect()) {
+                    state = State.CONNECTING;
+                    onRecorder(store.connect(), this::connected);
+                }
+            }
+            case CONNECTING, ASSERTING -> {}
+            case UP -> {
+                if (underWay == 0 && recordedUpTo != inbox.lowWater().mark()) {
+                    record(List.of(), (standing, failure) -> {});
+                }
+            }
+        }
+    }
+
+    private void connected(@Nullable OptionalLong position, @Nullable Throwable failure) {
+        if (position == null) {
+            state = State.LOST;
+            lastFailure = failure;
+            told = "unavailable";
+            return;
+        }
+        long last = inbox.last();
+        if (position.isPresent() && position.getAsLong() > last) {
+            LOG.error(
+                    "the log ends at record {}, the store knows records up to {}: the end of the log is missing;"
+                            + " outcomes that were answered stand, the records behind them are gone",
+                    last,
+                    position.getAsLong());
+        }
+        long complete = Math.min(Math.min(position.orElse(0), inbox.lowWater().mark()), last);
+        inbox.lowWater().assertedUpTo(complete);
+        recordedUpTo = complete;
+        try {
+            inbox.keepMark();
+        } catch (IOException e) {
+            giveUp(new IOException("the low-water mark can't be kept: " + e.getMessage(), e));
+            return;
+        }
+        state = State.ASSERTING;
+        told = "asserting what the log says";
+        Reassertion begun = new Reassertion(inbox, store, context, this, complete + 1, last, position.isPresent());
+        reassertion = begun;
+        begun.step();
+    }
+
+    /** The log was asserted as far as it went when the store was connected; what came since is in flight. */
+    void asserted(Reassertion done) {
+        done.end();
+        reassertion = null;
+        inbox.decidedBefore();
+        inbox.lowWater().allAsserted();
+        state = State.UP;
+        lastFailure = null;
+        told = "up";
+        store.open();
+        LOG.info(
+                "the dedup store is complete: {} records behind its position read, {} outcomes asserted",
+                done.records(),
+                done.asserted());
+    }
+
+    /** The store failed, and all that was outstanding was told so before. */
+    private void lost() {
+        if (state == State.ASSERTING || state == State.UP) {
+            endReassertion();
+            state = State.LOST;
+            told = "unavailable";
+        }
+    }
+
+    /** It answers, but what must be done before it may be used can't be done. */
+    void giveUp(Throwable cause) {
+        endReassertion();
+        lastFailure = cause;
+        state = State.LOST;
+        told = "unavailable";
+        store.giveUp(cause);
+    }
+
+    private void endReassertion() {
+        Reassertion ended = reassertion;
+        reassertion = null;
+        if (ended != null) {
+            ended.end();
+        }
+    }
+
+    /** Why the last try failed, for a start that can't do without; null while none did. */
+    @Nullable
+    Throwable lastFailure() {
+        return lastFailure;
+    }
+
+    boolean isLost() {
+        return state == State.LOST;
+    }
+
+    /** Whether outcomes are recorded. */
+    boolean isUp() {
+        return state == State.UP;
+    }
+
+    /** Whether calls are under way whose end someone waits for. */
+    boolean isIdle() {
+        return underWay == 0;
+    }
+
+    /**
+     * Records outcomes, with the low-water mark as it is now.
+     *
+     * @param then is run on the recorder's thread, with what stands, or with null and why not
+     */
+    void record(List<Recorded> outcomes, BiConsumer<@Nullable List<Recorded>, @Nullable Throwable> then) {
+        long mark = inbox.lowWater().mark();
+        long startedNanos = nanoTicker.getAsLong();
+        underWay++;
+        onRecorder(store.putIfAbsent(outcomes, mark), (standing, failure) -> {
+            underWay--;
+            if (standing != null) {
+                recordedUpTo = mark;
+                advice.recorded(outcomes.size(), nanoTicker.getAsLong() - startedNanos);
+            }
+            then.accept(standing, failure);
+        });
+    }
+
+    /** Runs {@code then} on the recorder's thread, at once if the stage has ended already. */
+    <T> void onRecorder(CompletionStage<T> stage, BiConsumer<@Nullable T, @Nullable Throwable> then) {
+        CompletableFuture<T> future = stage.toCompletableFuture();
+        if (!future.isDone()) {
+            var unused =
+                    future.whenComplete((value, failure) -> inbox.groups().tell(() -> then.accept(value, failure)));
+            return;
+        }
+        T value;
+        try {
+            value = future.join();
+        } catch (CompletionException e) {
+            then.accept(null, e.getCause());
+            return;
+        }
+        then.accept(value, null);
+    }
+
+    /** Up to here the store has said that it is complete. Any thread. */
+    long recordedUpTo() {
+        return Math.min(recordedUpTo, inbox.lowWater().mark());
+    }
+
+    /** A word for an operator why nothing is recorded; empty while it is. Any thread. */
+    Optional<String> trouble() {
+        return store.isOpen() ? Optional.empty() : Optional.of(told);
+    }
+
+    /** Waits for nothing: whoever closes has seen to it that nothing is under way. */
+    void close() {
+        endReassertion();
+        if (state == State.UP && recordedUpTo != inbox.lowWater().mark()) {
+            CompletableFuture<List<Recorded>> kept =
+                    store.putIfAbsent(List.of(), inbox.lowWater().mark()).toCompletableFuture();
+            kept.exceptionally(failure -> List.of())
+                    .completeOnTimeout(List.of(), 1, TimeUnit.SECONDS)
+                    .join();
+        }
+    }
+}
