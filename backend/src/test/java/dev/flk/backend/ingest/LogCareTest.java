@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.LogRecord;
@@ -13,13 +14,16 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 final class LogCareTest {
-    private final Simulation simulation = new Simulation(new Random(1));
+    private final World world = new World();
+    private final SimulatedStore store = new SimulatedStore(world);
+    private final Simulation simulation =
+            new Simulation(new Random(1), world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
 
     private void submitDaily(int firstEpoch, int days) {
         for (int i = 0; i < days; i++) {
             simulation.submit(Pcs.number(firstEpoch + i));
             simulation.settle();
-            simulation.advance(Duration.ofDays(1));
+            world.advance(Duration.ofDays(1));
         }
     }
 
@@ -53,7 +57,7 @@ final class LogCareTest {
     @Test
     void undecided_isNeverRemoved() throws IOException {
         simulation.start();
-        simulation.store.setMood(Mood.DOWN);
+        store.setMood(Mood.DOWN);
         simulation.submit(Pcs.number(1));
         simulation.stepWriter();
         simulation.stepRecorder();
@@ -61,7 +65,7 @@ final class LogCareTest {
             simulation.submit(Pcs.number(100 + day));
             simulation.stepWriter();
             simulation.stepRecorder();
-            simulation.advance(Duration.ofDays(1));
+            world.advance(Duration.ofDays(1));
         }
         careForAll();
         assertThat(simulation.log()).extracting(LogRecord::sequence).startsWith(1L);

@@ -4,6 +4,7 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
@@ -19,7 +20,10 @@ import org.junit.jupiter.api.Test;
 
 /** Histories of one backend that broke earlier drafts of the rules of deciding once, step by step. */
 final class SimulatedHistoriesTest {
-    private final Simulation simulation = new Simulation(new Random(1));
+    private final World world = new World();
+    private final SimulatedStore store = new SimulatedStore(world);
+    private final Simulation simulation =
+            new Simulation(new Random(1), world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
 
     private Outcome submitted(Pcs pcs) {
         AtomicReference<Outcome> outcome = simulation.submit(pcs).get(0);
@@ -52,7 +56,7 @@ final class SimulatedHistoriesTest {
         simulation.start();
         assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.FIRST);
         simulation.kill();
-        simulation.store.empty();
+        store.empty();
         simulation.start();
         simulation.audit();
         assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.DUPLICATE);
@@ -63,14 +67,14 @@ final class SimulatedHistoriesTest {
         simulation.start();
         simulation.submit(Pcs.number(1));
         simulation.stepWriter();
-        simulation.store.putByAnother(theirs(Pcs.number(1)));
+        store.putByAnother(theirs(Pcs.number(1)));
         simulation.stepRecorder(); // overruled, and that is to be logged first
         simulation.disk.failOperation(1, Fault.EIO);
         simulation.stepWriter();
         simulation.stepRecorder();
         assertThat(relation(recordedOnly(Pcs.number(2)))).isEqualTo(Relation.FIRST);
         assertThat(relation(recordedOnly(Pcs.number(3)))).isEqualTo(Relation.FIRST);
-        simulation.store.flush();
+        store.flush();
         simulation.kill();
         simulation.start();
         assertThat(simulation.log()).extracting(LogRecord::kind).containsExactly('s', 's', 's', 'o');
@@ -79,7 +83,7 @@ final class SimulatedHistoriesTest {
     }
 
     private Recorded theirs(Pcs pcs) {
-        return Outcomes.theirs(pcs, simulation.nowMillis());
+        return Outcomes.theirs(pcs, world.nowMillis());
     }
 
     /** Without a step of the backlog. */
@@ -93,9 +97,9 @@ final class SimulatedHistoriesTest {
     @Test
     void history14_timeOutWithEffect() throws IOException {
         simulation.start();
-        simulation.store.setMood(Mood.TIMES_OUT_WITH_EFFECT);
+        store.setMood(Mood.TIMES_OUT_WITH_EFFECT);
         assertThat(recordedOnly(Pcs.number(1))).isInstanceOf(Outcome.Unavailable.class);
-        simulation.store.setMood(Mood.UP);
+        store.setMood(Mood.UP);
         simulation.settle();
         assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.DUPLICATE);
         assertThat(simulation.log()).extracting(LogRecord::kind).containsExactly(RecordKind.SUBMISSION);
@@ -105,13 +109,13 @@ final class SimulatedHistoriesTest {
     @Test
     void history15_waitingOutTheTtl() throws IOException {
         simulation.start();
-        simulation.store.setMood(Mood.DOWN);
+        store.setMood(Mood.DOWN);
         recordedOnly(Pcs.number(1));
-        simulation.advance(Simulation.TTL);
-        simulation.store.setMood(Mood.UP);
+        world.advance(Simulation.TTL);
+        store.setMood(Mood.UP);
         simulation.settle();
         simulation.audit();
-        simulation.advance(Duration.ofSeconds(1));
+        world.advance(Duration.ofSeconds(1));
         assertThat(relation(submitted(Pcs.number(1).with("budget", "0.9")))).isEqualTo(Relation.FIRST);
     }
 }

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.io.IOException;
-import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -23,8 +21,9 @@ import java.util.concurrent.CompletionStage;
  * A store as the embedded one is: what was written since the last flush is lost with the process, outcomes and position together. It
  * can be out of reach, and it can time out although it did what it was asked.
  */
-final class SimulatedStore implements DedupStore {
-    private final InstantSource clock;
+final class SimulatedStore implements SimulatedDedup {
+    private final World world;
+    private final Map<PcsId, List<Recorded>> ever = new HashMap<>();
     private State live = new State();
     private State flushed = new State();
     private Mood mood = Mood.UP;
@@ -53,8 +52,8 @@ final class SimulatedStore implements DedupStore {
         }
     }
 
-    SimulatedStore(InstantSource clock) {
-        this.clock = clock;
+    SimulatedStore(World world) {
+        this.world = world;
     }
 
     void setMood(Mood mood) {
@@ -64,18 +63,25 @@ final class SimulatedStore implements DedupStore {
     /** Another backend on the same store was first. */
     void putByAnother(Recorded recorded) {
         live.outcomes.putIfAbsent(recorded.id(), recorded);
+        ever.computeIfAbsent(recorded.id(), id -> new ArrayList<>()).add(recorded);
     }
 
-    boolean canBeReached() {
+    @Override
+    public boolean isReachable() {
         return mood == Mood.UP;
+    }
+
+    @Override
+    public boolean step() {
+        return false; // it answers at once
     }
 
     void flush() {
         flushed = live.copy();
     }
 
-    /** The process died. */
-    void crash() {
+    @Override
+    public void processDied() {
         live = flushed.copy();
         mood = Mood.UP;
     }
@@ -86,8 +92,14 @@ final class SimulatedStore implements DedupStore {
         flushed = new State();
     }
 
-    Optional<Recorded> standing(PcsId id) {
-        return Optional.ofNullable(live.outcomes.get(id)).filter(recorded -> !recorded.isExpired(clock.millis()));
+    @Override
+    public Optional<Recorded> standing(PcsId id) {
+        return Optional.ofNullable(live.outcomes.get(id)).filter(recorded -> !recorded.isExpired(world.nowMillis()));
+    }
+
+    @Override
+    public List<Recorded> everRecorded(PcsId id) {
+        return ever.getOrDefault(id, List.of());
     }
 
     private static <T> CompletionStage<T> failed() {
@@ -115,6 +127,7 @@ final class SimulatedStore implements DedupStore {
         for (Recorded decision : decisions) {
             Recorded winner = standing(decision.id()).orElse(decision);
             live.outcomes.put(decision.id(), winner);
+            ever.computeIfAbsent(decision.id(), id -> new ArrayList<>()).add(winner);
             standing.add(winner);
         }
         live.position = OptionalLong.of(completeUpTo);

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.ingest.Outcome.Decided;
-import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.CertificateReader;
@@ -26,9 +26,7 @@ import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -37,84 +35,75 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A backend's ingest in one thread, on a simulated disk, store and clock: whoever drives it takes every step, and decides what fails
- * and when it dies. Beside it stands a model of what was acknowledged, which every answer is held against.
+ * and when it dies. Every answer is held against the world's model of what was acknowledged.
  */
 final class Simulation {
     static final Duration TTL = Duration.ofDays(14);
 
     private static final Path DIRECTORY = Path.of("log");
 
-    /** {@code -Dflk.trace=true} tells every step. */
-    private static final boolean TRACE = Boolean.getBoolean("flk.trace");
-
     final SimulatedDisk disk;
-    final SimulatedStore store;
+    private final World world;
     private final Random random;
-    private long nowMillis = Instant.parse("2026-11-20T10:00:00Z").toEpochMilli();
-    private Policy policy = Policy.defaults();
-    private IngestService ingest;
-    private LogCare care;
+    private final Function<String, SimulatedDedup> stores;
+    private final Ready ready;
     private final Meters meters = new Meters("simulated");
+    private Policy policy = Policy.defaults();
+    private @Nullable SimulatedDedup store;
+    private @Nullable IngestService ingest;
+    private @Nullable LogCare care;
 
-    /** What was acknowledged and has not expired. */
-    private final Map<PcsId, Recorded> acknowledged = new HashMap<>();
-
-    /** What expired in this life; may still be the end of a flight that began before it did, for all who share it. */
-    private final Map<PcsId, List<byte[]>> expired = new HashMap<>();
-
-    private long answers;
-
-    Simulation(Random random) {
+    /** @param stores gives the store for the log of this id */
+    Simulation(Random random, World world, Function<String, SimulatedDedup> stores, Ready ready) {
         this.random = random;
+        this.world = world;
         this.disk = new SimulatedDisk(random);
-        this.store = new SimulatedStore(() -> Instant.ofEpochMilli(nowMillis));
-    }
-
-    void trace(String what) {
-        if (TRACE) {
-            System.err.println(Instant.ofEpochMilli(nowMillis) + " " + what);
-        }
+        this.stores = stores;
+        this.ready = ready;
     }
 
     /** A start; throws what a start throws. */
     void start() throws IOException {
-        trace("start, position " + store.connect());
+        world.trace("start");
         DecisionRules rules = new DecisionRules(policy, TTL);
         LogOptions options = LogOptions.of(DIRECTORY, "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0).withSegments(20_000, Duration.ofDays(1)));
-        GuardedStore guarded = new GuardedStore("the store", store, () -> nowMillis * 1_000_000, random, meters);
-        Inbox inbox = Inbox.open(
-                options, 0, disk, () -> Instant.ofEpochMilli(nowMillis), () -> nowMillis * 1_000_000, random, meters);
+        Inbox inbox = Inbox.open(options, 0, disk, world::now, world::nanos, random, meters);
+        store = stores.apply(inbox.logId());
         ingest = IngestService.open(
                 inbox,
                 new IngestService.Parts(
-                        new RateLimit(BigDecimal.valueOf(1_000_000), 1_000_000, () -> nowMillis * 1_000_000),
+                        new RateLimit(BigDecimal.valueOf(1_000_000), 1_000_000, world::nanos),
                         SignatureCheck.hmac(List.of(Pcs.KEY)),
                         rules,
                         Duration.ZERO,
-                        () -> Instant.ofEpochMilli(nowMillis),
-                        () -> nowMillis * 1_000_000,
-                        guarded,
+                        world::now,
+                        world::nanos,
+                        new GuardedStore("the store", store, world::nanos, random, meters),
                         meters),
-                IngestService.Ready.WHEN_STORE_IS_COMPLETE);
-        care = ingest.logCare(disk, TTL, () -> nowMillis * 1_000_000);
+                ready);
+        care = ingest.logCare(disk, TTL, world::nanos);
     }
 
     /** The process dies; the store loses what it had not flushed. */
     void kill() {
-        trace("killed");
+        world.trace("killed");
         ingest = null;
-        expired.clear();
+        world.answers.processDied();
         disk.kill();
-        store.crash();
+        if (store != null) {
+            store.processDied();
+        }
     }
 
     /** The machine dies. */
     void losePower() {
-        trace("power lost");
+        world.trace("power lost");
         kill();
         disk.losePower();
     }
@@ -123,31 +112,16 @@ final class Simulation {
         return ingest != null;
     }
 
-    void advance(Duration by) {
-        nowMillis += by.toMillis();
-        acknowledged.values().removeIf(recorded -> {
-            boolean over = recorded.isExpired(nowMillis);
-            if (over) {
-                hasExpired(recorded.id(), recorded.body());
-            }
-            return over;
-        });
-    }
-
-    long nowMillis() {
-        return nowMillis;
-    }
-
     void changePolicy(Policy to) {
         policy = to;
     }
 
-    long answers() {
-        return answers;
-    }
-
     double metric(String sample) {
         return IngestHarness.sample(meters, sample);
+    }
+
+    boolean isUp() {
+        return ingest != null && ingest.isUp();
     }
 
     /** What arrives in one turn; each answer is checked when it comes, in whatever step. */
@@ -156,59 +130,21 @@ final class Simulation {
         List<Submission> submissions = new ArrayList<>();
         for (Pcs pcs : turn) {
             AtomicReference<Outcome> outcome = new AtomicReference<>();
-            Optional<Recorded> stood = store.standing(pcs.id());
+            SimulatedDedup asked = store;
+            Optional<Recorded> stood = asked.standing(pcs.id());
             outcomes.add(outcome);
-            trace("submit " + shortName(pcs));
+            world.trace("submit " + shortName(pcs));
             submissions.add(new Submission(pcs.bytes(), answer -> {
                 assertThat(outcome.getAndSet(answer)).as("answered once").isNull();
-                check(pcs, stood, answer);
+                world.trace("  answer " + shortName(pcs) + " "
+                        + (answer instanceof Decided decided
+                                ? decided.relation() + " " + decided.status()
+                                : answer.toString()));
+                world.answers.check(pcs.id(), stood, answer, asked);
             }));
         }
         ingest.submit(submissions);
         return outcomes;
-    }
-
-    private void check(Pcs pcs, Optional<Recorded> stood, Outcome answer) {
-        answers++;
-        trace("  answer " + shortName(pcs) + " "
-                + (answer instanceof Decided decided
-                        ? decided.relation() + " " + decided.status()
-                        : answer.toString()));
-        if (!(answer instanceof Decided decided)) {
-            assertThat(answer).as("no fault of ours").isNotInstanceOf(Outcome.Broken.class);
-            return;
-        }
-        if (stoodMeanwhile(pcs.id(), stood, decided.body())) {
-            return; // what stood when the flight began, though it expired before the answer
-        }
-        Recorded known = acknowledged.get(pcs.id());
-        if (decided.relation() == Relation.FIRST) {
-            assertThat(known).as("%s was acknowledged before", pcs.id()).isNull();
-        }
-        if (known == null) {
-            // expired while it waited, or decided before without an answer: what stands now is what counts from here on
-            store.standing(pcs.id())
-                    .ifPresentOrElse(
-                            standing -> {
-                                assertThat(decided.body()).isEqualTo(standing.body());
-                                acknowledged.put(pcs.id(), standing);
-                            },
-                            () -> hasExpired(pcs.id(), decided.body()));
-        } else {
-            assertThat(decided.body()).as("%s changed", pcs.id()).isEqualTo(known.body());
-            assertThat(decided.status()).isEqualTo(known.status());
-        }
-    }
-
-    private void hasExpired(PcsId id, byte[] body) {
-        expired.computeIfAbsent(id, key -> new ArrayList<>()).add(body);
-    }
-
-    private boolean stoodMeanwhile(PcsId id, Optional<Recorded> stoodAtArrival, byte[] body) {
-        stoodAtArrival
-                .filter(recorded -> recorded.isExpired(nowMillis))
-                .ifPresent(recorded -> hasExpired(id, recorded.body()));
-        return expired.getOrDefault(id, List.of()).stream().anyMatch(known -> Arrays.equals(known, body));
     }
 
     private static String shortName(Pcs pcs) {
@@ -217,7 +153,7 @@ final class Simulation {
     }
 
     boolean stepWriter() {
-        trace("writer");
+        world.trace("writer");
         boolean done = ingest.stepWriter();
         if (disk.isDead()) {
             throw new SimulatedDisk.Killed(); // the writer takes it for one more failure
@@ -226,21 +162,28 @@ final class Simulation {
     }
 
     boolean stepRecorder() {
-        trace("recorder");
+        world.trace("recorder");
         return ingest.stepRecorder();
     }
 
     /** What a timer does. */
     void tick() {
-        trace("tick");
+        world.trace("tick");
         ingest.tick();
         stepRecorder();
     }
 
     /** One step of looking after the log, which believes the clock that is given in. */
     void stepLogCare() throws IOException {
-        trace("log care");
+        world.trace("log care");
         care.step();
+    }
+
+    /** One step of what is under way; false if nothing is. */
+    boolean step() {
+        boolean written = stepWriter();
+        boolean recorded = stepRecorder();
+        return store.step() || written || recorded;
     }
 
     /** Takes steps until there is nothing to do; time passes while a store that can be reached is not tried. */
@@ -248,13 +191,11 @@ final class Simulation {
         int idle = 0;
         for (int i = 0; idle < 3; i++) {
             assertThat(i).as("it comes to an end").isLessThan(10_000);
-            boolean written = stepWriter();
-            boolean recorded = stepRecorder();
-            if (written || recorded) {
+            if (step()) {
                 idle = 0;
             } else {
-                if (!ingest.isUp() && store.canBeReached()) {
-                    advance(Duration.ofMillis(100));
+                if (!isUp() && store.isReachable()) {
+                    world.advance(Duration.ofMillis(100));
                 } else {
                     idle++;
                 }
@@ -265,34 +206,38 @@ final class Simulation {
 
     /** What the log holds, for a trace. */
     void traceLog() throws IOException {
-        if (TRACE) {
-            for (LogRecord record : log()) {
-                trace("log " + record.sequence() + " " + record.kind() + " "
-                        + Instant.ofEpochMilli(record.arrivalMillis()) + " "
-                        + new String(record.body(), StandardCharsets.UTF_8).substring(0, 24));
-            }
+        for (LogRecord record : log()) {
+            world.trace("log " + record.sequence() + " " + record.kind() + " " + record.arrivalMillis() + " "
+                    + new String(record.body(), StandardCharsets.UTF_8).substring(0, 24));
         }
     }
 
     /** With nothing failing: all that was acknowledged is there, unchanged, and all that is in the log is decided. */
     void audit() throws IOException {
         assertThat(ingest.pending()).as("everything in the log is decided").isZero();
-        acknowledged.forEach((id, recorded) -> {
-            AtomicReference<Ingest.LookUp> found = new AtomicReference<>();
-            ingest.lookUp(id, found::set);
-            assertThat(found.get()).as("%s is lost", id).isInstanceOf(Ingest.LookUp.Found.class);
-            assertThat(((Ingest.LookUp.Found) found.get()).body())
-                    .as("%s changed", id)
-                    .isEqualTo(recorded.body());
-        });
+        for (Recorded recorded : world.answers.acknowledged().values()) {
+            auditOne(recorded);
+        }
         assertThat(undecided()).as("in the log and not decided").isEmpty();
+    }
+
+    private void auditOne(Recorded recorded) {
+        AtomicReference<Ingest.LookUp> found = new AtomicReference<>();
+        ingest.lookUp(recorded.id(), found::set);
+        while (found.get() == null) {
+            assertThat(store.step()).as("a look-up is answered").isTrue();
+        }
+        assertThat(found.get()).as("%s is lost", recorded.id()).isInstanceOf(Ingest.LookUp.Found.class);
+        assertThat(((Ingest.LookUp.Found) found.get()).body())
+                .as("%s changed", recorded.id())
+                .isEqualTo(recorded.body());
     }
 
     /** Ids of submissions in the log that neither lost nor expired, and for which the store has nothing. */
     private Set<PcsId> undecided() throws IOException {
         Map<Long, PcsId> open = new HashMap<>();
         for (LogRecord record : log()) {
-            if (record.kind() == RecordKind.SUBMISSION && record.arrivalMillis() + TTL.toMillis() > nowMillis) {
+            if (record.kind() == RecordKind.SUBMISSION && record.arrivalMillis() + TTL.toMillis() > world.nowMillis()) {
                 open.put(record.sequence(), idOf(record));
             } else if (record.kind() == RecordKind.OVERRULED) {
                 open.remove(Overruled.decode(record.body()).sequence());
@@ -319,9 +264,5 @@ final class Simulation {
         } catch (MalformedCertificate e) {
             throw new AssertionError(e);
         }
-    }
-
-    Optional<Recorded> acknowledged(Pcs pcs) {
-        return Optional.ofNullable(acknowledged.get(pcs.id()));
     }
 }

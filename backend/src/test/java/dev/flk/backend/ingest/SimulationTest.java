@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
@@ -46,12 +47,14 @@ final class SimulationTest {
         private static final int IDS = 8;
 
         private final Random random;
+        private final World world = new World();
+        private final SimulatedStore store = new SimulatedStore(world);
         private final Simulation simulation;
         private int lastEpoch = IDS;
 
         History(long seed) {
             this.random = new Random(seed);
-            this.simulation = new Simulation(random);
+            this.simulation = new Simulation(random, world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
         }
 
         long run() throws IOException {
@@ -67,7 +70,7 @@ final class SimulationTest {
             simulation.settle();
             simulation.traceLog();
             simulation.audit();
-            return simulation.answers();
+            return world.answers.answers();
         }
 
         private void live() throws IOException {
@@ -80,7 +83,7 @@ final class SimulationTest {
                 act();
             }
             if (random.nextBoolean()) {
-                simulation.store.setMood(Mood.UP);
+                store.setMood(Mood.UP);
                 simulation.settle();
             }
         }
@@ -91,11 +94,11 @@ final class SimulationTest {
                 case 6, 7, 8, 9, 10 -> simulation.stepWriter();
                 case 11, 12, 13, 14 -> simulation.stepRecorder();
                 case 15 -> simulation.tick();
-                case 16 -> simulation.store.setMood(MOODS.get(random.nextInt(MOODS.size())));
-                case 17 -> simulation.store.flush();
+                case 16 -> store.setMood(MOODS.get(random.nextInt(MOODS.size())));
+                case 17 -> store.flush();
                 case 18 -> simulation.disk.failOperation(random.nextInt(6), fault());
                 default ->
-                    simulation.advance(
+                    world.advance(
                             random.nextInt(4) == 0 ? Duration.ofDays(5) : Duration.ofSeconds(random.nextInt(100)));
             }
         }
@@ -122,8 +125,8 @@ final class SimulationTest {
                 simulation.kill();
             }
             if (random.nextInt(6) == 0) {
-                simulation.trace("store removed");
-                simulation.store.empty();
+                world.trace("store removed");
+                store.empty();
             }
         }
 

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.certificate.PcsId;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** What was acknowledged, by any backend, and has not expired: every answer is held against it. */
+final class AnswerModel {
+    private final World world;
+    private final Map<PcsId, Recorded> acknowledged = new HashMap<>();
+
+    /** What expired; may still be the end of a flight that began before it did, for all who share it. */
+    private final Map<PcsId, List<byte[]>> expired = new HashMap<>();
+
+    private long answers;
+
+    AnswerModel(World world) {
+        this.world = world;
+    }
+
+    long answers() {
+        return answers;
+    }
+
+    Map<PcsId, Recorded> acknowledged() {
+        return acknowledged;
+    }
+
+    /** Outcomes of earlier lives are shared by no flight any more. */
+    void processDied() {
+        expired.clear();
+    }
+
+    void timePassed() {
+        acknowledged.values().removeIf(recorded -> {
+            boolean over = recorded.isExpired(world.nowMillis());
+            if (over) {
+                hasExpired(recorded.id(), recorded.body());
+            }
+            return over;
+        });
+    }
+
+    /** @param stood what the store held when the submission came */
+    void check(PcsId id, Optional<Recorded> stood, Outcome answer, SimulatedDedup store) {
+        answers++;
+        if (!(answer instanceof Decided decided)) {
+            assertThat(answer).as("no fault of ours").isNotInstanceOf(Outcome.Broken.class);
+            return;
+        }
+        if (stoodMeanwhile(id, stood, decided.body())) {
+            return; // what stood when the flight began, though it expired before the answer
+        }
+        Recorded known = acknowledged.get(id);
+        if (decided.relation() == Relation.FIRST) {
+            assertThat(known).as("%s was acknowledged before", id).isNull();
+        }
+        if (known == null) {
+            // expired while it waited, or decided before without an answer: what stands now is what counts from here on
+            recorded(id, decided.body(), store)
+                    .ifPresentOrElse(recorded -> acknowledged.put(id, recorded), () -> hasExpired(id, decided.body()));
+        } else {
+            assertThat(decided.body()).as("%s changed", id).isEqualTo(known.body());
+            assertThat(decided.status()).isEqualTo(known.status());
+        }
+    }
+
+    private Optional<Recorded> recorded(PcsId id, byte[] body, SimulatedDedup store) {
+        return store.standing(id)
+                .filter(standing -> Arrays.equals(standing.body(), body))
+                .or(() -> store.everRecorded(id).stream()
+                        .filter(ever -> Arrays.equals(ever.body(), body) && !ever.isExpired(world.nowMillis()))
+                        .min(Comparator.comparingLong(Recorded::expiresAtMillis)));
+    }
+
+    private void hasExpired(PcsId id, byte[] body) {
+        expired.computeIfAbsent(id, key -> new ArrayList<>()).add(body);
+    }
+
+    private boolean stoodMeanwhile(PcsId id, Optional<Recorded> stoodAtArrival, byte[] body) {
+        stoodAtArrival
+                .filter(recorded -> recorded.isExpired(world.nowMillis()))
+                .ifPresent(recorded -> hasExpired(id, recorded.body()));
+        return expired.getOrDefault(id, List.of()).stream().anyMatch(known -> Arrays.equals(known, body));
+    }
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.certificate.PcsId;
+import java.util.List;
+import java.util.Optional;
+
+/** A store in one thread, as a simulation drives it. */
+interface SimulatedDedup extends DedupStore {
+
+    /** What stands there now, whoever can reach it. */
+    Optional<Recorded> standing(PcsId id);
+
+    /** All that was ever recorded there for this id, whatever became of it. */
+    List<Recorded> everRecorded(PcsId id);
+
+    /** The process that used it died. */
+    void processDied();
+
+    /** Whether the next call will be answered. */
+    boolean isReachable();
+
+    /** Takes one step of what is under way; false if nothing is. */
+    boolean step();
+}
