@@ -174,7 +174,7 @@ public final class GuardedStore implements DedupStore {
         CompletableFuture<T> result = new CompletableFuture<>();
         long number;
         synchronized (this) {
-            if (state != needed) {
+            if (!isUsable(needed)) {
                 return CompletableFuture.failedFuture(down());
             }
             number = calls++;
@@ -198,6 +198,10 @@ public final class GuardedStore implements DedupStore {
             }
         });
         return result;
+    }
+
+    private boolean isUsable(State needed) {
+        return state == needed;
     }
 
     /** A store that throws instead of failing its stage has failed all the same. */

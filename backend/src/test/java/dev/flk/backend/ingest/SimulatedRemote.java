@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.certificate.ContentDigest;
+import dev.flk.certificate.PcsId;
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A store that backends share over a network, as Redis and Postgres are: calls of one connection take effect in order, or not at all;
+ * what timed out may take effect later. It can be out of reach, emptied, and put back to an older copy.
+ */
+final class SimulatedRemote {
+    private final World world;
+    private final Random random;
+    private final Map<PcsId, List<Recorded>> ever = new HashMap<>();
+
+    /** Calls of connections that were given up, which may still take effect: each connection's in their order. */
+    private final List<Deque<Call<?>>> late = new ArrayList<>();
+
+    private State live = new State();
+    private State older = new State();
+    private boolean reachable = true;
+
+    private static final class State {
+        final Map<PcsId, Recorded> outcomes = new HashMap<>();
+        final Map<String, String> positions = new HashMap<>();
+        final Set<String> evidence = new HashSet<>();
+
+        State copy() {
+            State copy = new State();
+            copy.outcomes.putAll(outcomes);
+            copy.positions.putAll(positions);
+            copy.evidence.addAll(evidence);
+            return copy;
+        }
+    }
+
+    /** What a call does at the store, and who waits for it. */
+    private static final class Call<T> {
+        final Supplier<T> effect;
+        final CompletableFuture<T> answer = new CompletableFuture<>();
+        boolean done;
+
+        @Nullable
+        T value;
+
+        @Nullable
+        RuntimeException failure;
+
+        Call(Supplier<T> effect) {
+            this.effect = effect;
+        }
+
+        void takeEffect() {
+            if (!done) {
+                done = true;
+                try {
+                    value = effect.get();
+                } catch (RuntimeException e) {
+                    failure = e;
+                }
+            }
+        }
+
+        void tellAnswer() {
+            if (failure != null) {
+                answer.completeExceptionally(failure);
+            } else {
+                answer.complete(value);
+            }
+        }
+    }
+
+    SimulatedRemote(World world, Random random) {
+        this.world = world;
+        this.random = random;
+    }
+
+    void setReachable(boolean reachable) {
+        this.reachable = reachable;
+    }
+
+    boolean isReachable() {
+        return reachable;
+    }
+
+    void empty() {
+        live = new State();
+    }
+
+    void takeCopy() {
+        older = live.copy();
+    }
+
+    void putBackCopy() {
+        live = older.copy();
+    }
+
+    /** A call that was given up takes effect after all; false if there is none. */
+    boolean stepLate() {
+        late.removeIf(Deque::isEmpty);
+        if (late.isEmpty()) {
+            return false;
+        }
+        late.get(random.nextInt(late.size())).removeFirst().takeEffect();
+        return true;
+    }
+
+    void putByAnother(Recorded recorded) {
+        live.outcomes.putIfAbsent(recorded.id(), recorded);
+        ever.computeIfAbsent(recorded.id(), id -> new ArrayList<>()).add(recorded);
+    }
+
+    Optional<Recorded> standing(PcsId id) {
+        return Optional.ofNullable(live.outcomes.get(id)).filter(recorded -> !recorded.isExpired(world.nowMillis()));
+    }
+
+    List<Recorded> everRecorded(PcsId id) {
+        return ever.getOrDefault(id, List.of());
+    }
+
+    private static StoreUnavailableException unavailable(String what) {
+        return new StoreUnavailableException("simulated: " + what, new IOException(what));
+    }
+
+    private List<Recorded> put(String logId, String expected, String next, List<Recorded> decisions) {
+        if (!live.positions.getOrDefault(logId, "").equals(expected)) {
+            throw unavailable("the position is not the one last written");
+        }
+        if (decisions.stream().map(Recorded::id).distinct().count() < decisions.size()) {
+            throw new IllegalStateException("a list that holds an id twice");
+        }
+        List<Recorded> standing = new ArrayList<>();
+        for (Recorded decision : decisions) {
+            Optional<Recorded> earlier = standing(decision.id());
+            if (earlier.isEmpty() && decision.isExpired(world.nowMillis())) {
+                throw unavailable("a time to live that is not above 0");
+            }
+            if (earlier.isEmpty()) {
+                live.outcomes.put(decision.id(), decision);
+                ever.computeIfAbsent(decision.id(), id -> new ArrayList<>()).add(decision);
+            }
+            standing.add(earlier.orElse(decision));
+        }
+        live.positions.put(logId, next);
+        return standing;
+    }
+
+    /** One backend's connection to it. */
+    final class Client implements SimulatedDedup {
+        private final String logId;
+        private Deque<Call<?>> wire = new ArrayDeque<>();
+        private String readEntry = "";
+        private String expected = "";
+        private String incarnation = "";
+        private long counter;
+        private long acknowledged;
+        private boolean failed = true;
+
+        Client(String logId) {
+            this.logId = logId;
+        }
+
+        private <T> CompletionStage<T> call(Supplier<T> effect) {
+            if (!reachable || failed) {
+                failed = true;
+                return CompletableFuture.failedFuture(unavailable("out of reach"));
+            }
+            Call<T> call = new Call<>(effect);
+            wire.addLast(call);
+            return call.answer;
+        }
+
+        @Override
+        public CompletionStage<OptionalLong> connect() {
+            giveUp("connected anew");
+            failed = false;
+            incarnation = Long.toHexString(random.nextLong());
+            counter = 0;
+            acknowledged = 0;
+            return call(() -> live.positions.getOrDefault(logId, "")).thenApply(entry -> {
+                readEntry = entry;
+                expected = entry;
+                return entry.isEmpty()
+                        ? OptionalLong.empty()
+                        : OptionalLong.of(Long.parseLong(entry.split(" ", -1)[0]));
+            });
+        }
+
+        @Override
+        public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+            long number = ++counter;
+            String before = expected;
+            String next = completeUpTo + " " + incarnation + " " + number;
+            expected = next;
+            return call(() -> put(logId, before, next, decisions)).whenComplete((standing, failure) -> {
+                if (failure == null) {
+                    acknowledged = number;
+                } else {
+                    failed = true;
+                }
+            });
+        }
+
+        @Override
+        public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+            long atLeast = acknowledged;
+            return call(() -> {
+                requireOurs(live.positions.getOrDefault(logId, ""), atLeast);
+                return ids.stream().map(SimulatedRemote.this::standing).toList();
+            });
+        }
+
+        private void requireOurs(String entry, long atLeast) {
+            boolean unwritten = atLeast == 0 && entry.equals(readEntry);
+            String[] fields = entry.split(" ", -1);
+            boolean ours = fields.length == 3 && fields[1].equals(incarnation) && Long.parseLong(fields[2]) >= atLeast;
+            if (!unwritten && !ours) {
+                throw unavailable("the position is not the one last written");
+            }
+        }
+
+        @Override
+        public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
+            return call(() -> live.evidence.contains(id + " " + digest.hex()));
+        }
+
+        @Override
+        public CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
+            return call(() -> live.evidence.add(id + " " + digest.hex()));
+        }
+
+        /** All that is outstanding times out; what has not taken effect may do so later. */
+        void timeOut() {
+            if (!wire.isEmpty()) {
+                failed = true;
+            }
+            giveUp("timed out");
+        }
+
+        private void giveUp(String why) {
+            Deque<Call<?>> given = wire;
+            wire = new ArrayDeque<>();
+            Deque<Call<?>> undone = new ArrayDeque<>(given);
+            undone.removeIf(call -> call.done);
+            late.add(undone);
+            given.forEach(call -> call.answer.completeExceptionally(unavailable(why)));
+        }
+
+        /** The oldest call that has not taken effect does so, and nobody is told yet. */
+        void stepUnanswered() {
+            wire.stream().filter(call -> !call.done).findFirst().ifPresent(Call::takeEffect);
+        }
+
+        @Override
+        public boolean step() {
+            Call<?> oldest = wire.pollFirst();
+            if (oldest == null) {
+                return false;
+            }
+            oldest.takeEffect();
+            oldest.tellAnswer();
+            return true;
+        }
+
+        @Override
+        public void processDied() {
+            giveUp("the process died");
+        }
+
+        @Override
+        public boolean isReachable() {
+            return reachable;
+        }
+
+        @Override
+        public Optional<Recorded> standing(PcsId id) {
+            return SimulatedRemote.this.standing(id);
+        }
+
+        @Override
+        public List<Recorded> everRecorded(PcsId id) {
+            return SimulatedRemote.this.everRecorded(id);
+        }
+
+        @Override
+        public void close() {
+            giveUp("closed");
+        }
+    }
+}

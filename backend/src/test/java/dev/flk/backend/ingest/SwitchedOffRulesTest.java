@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.wal.testing.Mutant;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The random histories hold the rules: with any of them switched off, some history breaks a promise. */
+final class SwitchedOffRulesTest {
+    private static final String HERE = "dev.flk.backend.ingest.";
+    private static final long MOST_SEEDS = Long.getLong("flk.mutantSeeds", 3_000);
+
+    static Stream<Mutant> rules() {
+        return Stream.of(
+                Mutant.notCalling(
+                        "what won is asserted before what lost", HERE + "Reassertion", "readOverruled", "putIfAbsent"),
+                Mutant.notCalling("what lost is never asserted", HERE + "Reassertion", "readOverruled", "add"),
+                Mutant.notCalling(
+                        "the mark goes back to what the store has", HERE + "StoreLink", "connected", "assertedUpTo"),
+                Mutant.notCalling(
+                        "what won is logged before the mark passes", HERE + "Reassertion", "keepLosers", "add"),
+                Mutant.returning(
+                        "a store that is back counts as down until it is complete",
+                        "dev.flk.backend.dedup.GuardedStore",
+                        "isUsable",
+                        1),
+                Mutant.notCalling("what expired is not put", HERE + "Recorder", "put", "isExpired"),
+                Mutant.returning("the mark is before what is unfinished", HERE + "LowWater", "mark", 1L << 40),
+                Mutant.callingInstead(
+                        "who waits in the backlog goes before who comes later",
+                        HERE + "Endings",
+                        "leftWaiting",
+                        "leaveWaiting",
+                        "end"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("rules")
+    void switchedOff_breaksAPromise(Mutant mutant) throws ReflectiveOperationException {
+        Object seed = mutant.run(HERE + "SwitchedOffRulesTest", "firstBroken", new Class<?>[] {long.class}, MOST_SEEDS);
+        assertThat((long) seed).as("a seed that breaks without: %s", mutant).isNotNegative();
+        System.out.println("without \"" + mutant + "\" seed " + seed + " breaks");
+    }
+
+    /** The first seed whose history breaks; -1 if none does. */
+    static long firstBroken(long seeds) {
+        for (long seed = 0; seed < seeds; seed++) {
+            try {
+                new TwoBackends(seed).run();
+            } catch (Exception | AssertionError e) {
+                return seed;
+            }
+        }
+        return -1;
+    }
+}
