@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
 final class SimulatedRemote {
     private final World world;
     private final Random random;
+    private final Set<Flaw> flaws;
     private final Map<PcsId, List<Recorded>> ever = new HashMap<>();
 
     /** Calls of connections that were given up, which may still take effect: each connection's in their order. */
@@ -88,9 +89,20 @@ final class SimulatedRemote {
         }
     }
 
-    SimulatedRemote(World world, Random random) {
+    /** What a store, or who speaks to it, may get wrong. */
+    enum Flaw {
+        PUTS_WITHOUT_COMPARING,
+        GETS_WITHOUT_COMPARING,
+        USES_A_TOKEN_AGAIN,
+        TAKES_A_FAILED_READ_FOR_A_MISS,
+        WRITES_THE_POSITION_FIRST,
+        REFUSES_NOTHING_AFTER_A_FAILURE
+    }
+
+    SimulatedRemote(World world, Random random, Set<Flaw> flaws) {
         this.world = world;
         this.random = random;
+        this.flaws = flaws;
     }
 
     void setReachable(boolean reachable) {
@@ -141,7 +153,8 @@ final class SimulatedRemote {
     }
 
     private List<Recorded> put(String logId, String expected, String next, List<Recorded> decisions) {
-        if (!live.positions.getOrDefault(logId, "").equals(expected)) {
+        if (!flaws.contains(Flaw.PUTS_WITHOUT_COMPARING)
+                && !live.positions.getOrDefault(logId, "").equals(expected)) {
             throw unavailable("the position is not the one last written");
         }
         if (decisions.stream().map(Recorded::id).distinct().count() < decisions.size()) {
@@ -179,7 +192,7 @@ final class SimulatedRemote {
         }
 
         private <T> CompletionStage<T> call(Supplier<T> effect) {
-            if (!reachable || failed) {
+            if (!reachable || (failed && !flaws.contains(Flaw.REFUSES_NOTHING_AFTER_A_FAILURE))) {
                 failed = true;
                 return CompletableFuture.failedFuture(unavailable("out of reach"));
             }
@@ -192,7 +205,7 @@ final class SimulatedRemote {
         public CompletionStage<OptionalLong> connect() {
             giveUp("connected anew");
             failed = false;
-            incarnation = Long.toHexString(random.nextLong());
+            incarnation = flaws.contains(Flaw.USES_A_TOKEN_AGAIN) ? "0" : Long.toHexString(random.nextLong());
             counter = 0;
             acknowledged = 0;
             return call(() -> live.positions.getOrDefault(logId, "")).thenApply(entry -> {
@@ -206,10 +219,14 @@ final class SimulatedRemote {
 
         @Override
         public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
-            long number = ++counter;
+            long number = flaws.contains(Flaw.USES_A_TOKEN_AGAIN) ? 0 : ++counter;
             String before = expected;
             String next = completeUpTo + " " + incarnation + " " + number;
             expected = next;
+            if (flaws.contains(Flaw.WRITES_THE_POSITION_FIRST)) {
+                return call(() -> put(logId, before, next, List.of()))
+                        .thenCompose(none -> call(() -> put(logId, next, next, decisions)));
+            }
             return call(() -> put(logId, before, next, decisions)).whenComplete((standing, failure) -> {
                 if (failure == null) {
                     acknowledged = number;
@@ -222,6 +239,10 @@ final class SimulatedRemote {
         @Override
         public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
             long atLeast = acknowledged;
+            if (!reachable && flaws.contains(Flaw.TAKES_A_FAILED_READ_FOR_A_MISS)) {
+                return CompletableFuture.completedFuture(
+                        ids.stream().map(id -> Optional.<Recorded>empty()).toList());
+            }
             return call(() -> {
                 requireOurs(live.positions.getOrDefault(logId, ""), atLeast);
                 return ids.stream().map(SimulatedRemote.this::standing).toList();
@@ -232,7 +253,7 @@ final class SimulatedRemote {
             boolean unwritten = atLeast == 0 && entry.equals(readEntry);
             String[] fields = entry.split(" ", -1);
             boolean ours = fields.length == 3 && fields[1].equals(incarnation) && Long.parseLong(fields[2]) >= atLeast;
-            if (!unwritten && !ours) {
+            if (!unwritten && !ours && !flaws.contains(Flaw.GETS_WITHOUT_COMPARING)) {
                 throw unavailable("the position is not the one last written");
             }
         }

@@ -7,8 +7,10 @@ import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.ingest.Outcome.Decided;
+import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
@@ -53,6 +55,8 @@ final class Simulation {
     private final Function<String, SimulatedDedup> stores;
     private final Ready ready;
     private final Meters meters = new Meters("simulated");
+    private final Set<String> conflicts = new HashSet<>();
+
     private Policy policy = Policy.defaults();
     private @Nullable SimulatedDedup store;
     private @Nullable IngestService ingest;
@@ -128,6 +132,7 @@ final class Simulation {
     List<AtomicReference<Outcome>> submit(Pcs... turn) {
         List<AtomicReference<Outcome>> outcomes = new ArrayList<>();
         List<Submission> submissions = new ArrayList<>();
+        long sentMillis = world.nowMillis();
         for (Pcs pcs : turn) {
             AtomicReference<Outcome> outcome = new AtomicReference<>();
             SimulatedDedup asked = store;
@@ -140,7 +145,12 @@ final class Simulation {
                         + (answer instanceof Decided decided
                                 ? decided.relation() + " " + decided.status()
                                 : answer.toString()));
-                world.answers.check(pcs.id(), stood, answer, asked);
+                if (world.nowMillis() - sentMillis < Duration.ofDays(1).toMillis()) { // else nobody listens any more
+                    world.answers.check(pcs.id(), stood, answer, asked);
+                }
+                if (answer instanceof Decided decided && decided.relation() == Relation.CONFLICT) {
+                    conflicts.add(pcs.id() + " " + digestOf(pcs.bytes()));
+                }
             }));
         }
         ingest.submit(submissions);
@@ -204,6 +214,21 @@ final class Simulation {
         }
     }
 
+    /** Asks for an outcome; what is told is held against what was acknowledged. */
+    void lookUp(PcsId id) {
+        SimulatedDedup asked = store;
+        boolean known = world.answers.acknowledged().containsKey(id);
+        ingest.lookUp(id, answer -> {
+            world.trace("  look-up " + answer);
+            if (known && answer instanceof Ingest.LookUp.Unknown) {
+                assertThat(world.answers.acknowledged())
+                        .as("an acknowledged outcome is unknown")
+                        .doesNotContainKey(id);
+            }
+            assertThat(asked).isNotNull();
+        });
+    }
+
     /** What the log holds, for a trace. */
     void traceLog() throws IOException {
         for (LogRecord record : log()) {
@@ -219,6 +244,9 @@ final class Simulation {
             auditOne(recorded);
         }
         assertThat(undecided()).as("in the log and not decided").isEmpty();
+        if (ready == Ready.WHEN_STORE_IS_COMPLETE) {
+            assertFirstOfTheLogWon();
+        }
     }
 
     private void auditOne(Recorded recorded) {
@@ -231,6 +259,42 @@ final class Simulation {
         assertThat(((Ingest.LookUp.Found) found.get()).body())
                 .as("%s changed", recorded.id())
                 .isEqualTo(recorded.body());
+    }
+
+    /** Contents in the log, each with its id. */
+    Set<String> loggedContents() throws IOException {
+        Set<String> logged = new HashSet<>();
+        for (LogRecord record : log()) {
+            if (record.kind() != RecordKind.OVERRULED) {
+                logged.add(idOf(record) + " " + digestOf(record.body()));
+            }
+        }
+        return logged;
+    }
+
+    /** Contents that were answered with a conflict: they are in the log, or in that of a backend on the same store. */
+    Set<String> conflicts() {
+        return conflicts;
+    }
+
+    /** Nobody else uses the store: what overruled a submission stands before it in the log. */
+    private void assertFirstOfTheLogWon() throws IOException {
+        Map<String, Long> first = new HashMap<>();
+        for (LogRecord record : log()) {
+            if (record.kind() == RecordKind.SUBMISSION) {
+                first.putIfAbsent(
+                        idOf(record) + " " + digestOf(record.body()) + " " + record.arrivalMillis(), record.sequence());
+            } else if (record.kind() == RecordKind.OVERRULED) {
+                Overruled lost = Overruled.decode(record.body());
+                Long winner = first.get(lost.standing().id() + " "
+                        + lost.standing().digest().hex() + " "
+                        + (lost.standing().expiresAtMillis() - TTL.toMillis()));
+                assertThat(winner)
+                        .as("what overruled record %s", lost.sequence())
+                        .isNotNull();
+                assertThat(winner).isLessThan(lost.sequence());
+            }
+        }
     }
 
     /** Ids of submissions in the log that neither lost nor expired, and for which the store has nothing. */
@@ -259,8 +323,16 @@ final class Simulation {
     }
 
     private static PcsId idOf(LogRecord record) {
+        return certificate(record.body()).id();
+    }
+
+    private static String digestOf(byte[] body) {
+        return certificate(body).contentDigest().hex();
+    }
+
+    private static Certificate certificate(byte[] body) {
         try {
-            return CertificateReader.parse(record.body()).checkIgnoringClock().id();
+            return CertificateReader.parse(body).checkIgnoringClock();
         } catch (MalformedCertificate e) {
             throw new AssertionError(e);
         }

@@ -21,7 +21,10 @@ final class SwitchedOffRulesTest {
                 Mutant.notCalling(
                         "the mark goes back to what the store has", HERE + "StoreLink", "connected", "assertedUpTo"),
                 Mutant.notCalling(
-                        "what won is logged before the mark passes", HERE + "Reassertion", "keepLosers", "add"),
+                        "what lost when it was asserted again is logged", HERE + "Reassertion", "keepLosers", "add"),
+                Mutant.notCalling(
+                        "what could not be recorded is tried again", HERE + "Recorder", "leaveWaiting", "add"),
+                Mutant.notCalling("evidence that is not on disk is not known", HERE + "Evidence", "tell", "remove"),
                 Mutant.returning(
                         "a store that is back counts as down until it is complete",
                         "dev.flk.backend.dedup.GuardedStore",
@@ -49,6 +52,7 @@ final class SwitchedOffRulesTest {
     static long firstBroken(long seeds) {
         for (long seed = 0; seed < seeds; seed++) {
             try {
+                new OneBackend(seed).run();
                 new TwoBackends(seed).run();
             } catch (Exception | AssertionError e) {
                 return seed;

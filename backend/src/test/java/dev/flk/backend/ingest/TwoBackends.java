@@ -4,6 +4,7 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.ingest.IngestService.Ready;
+import dev.flk.backend.ingest.SimulatedRemote.Flaw;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.wal.DamagedLogException;
@@ -12,8 +13,10 @@ import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 
 /** One random history of two backends that share a store. */
 final class TwoBackends {
@@ -28,10 +31,20 @@ final class TwoBackends {
     private final SimulatedRemote remote;
     private final List<Node> nodes = new ArrayList<>();
 
-    /** Whether the store loses what it acknowledged; then each id goes to one backend only, for more can't be promised. */
-    private final boolean storeLoses;
-
+    private final Losses losses;
     private int lastEpoch = IDS;
+
+    /** How many steps are left in which there is nothing but what a loss brings. */
+    private int afterLoss;
+
+    /** Whether and when the store loses what it acknowledged. */
+    private enum Losses {
+        NONE,
+        /** At any time; then each id goes to one backend only, for more can't be promised. */
+        OF_IDS_APART,
+        /** While nothing is under way, and no id is sent again before all is asserted. */
+        AT_REST
+    }
 
     private static final class Node {
         final Simulation simulation;
@@ -44,9 +57,13 @@ final class TwoBackends {
     }
 
     TwoBackends(long seed) {
+        this(seed, Set.of());
+    }
+
+    TwoBackends(long seed, Set<Flaw> flaws) {
         random = new Random(seed);
-        remote = new SimulatedRemote(world, random);
-        storeLoses = random.nextBoolean();
+        remote = new SimulatedRemote(world, random, flaws);
+        losses = Losses.values()[random.nextInt(Losses.values().length)];
         for (int i = 0; i < BACKENDS; i++) {
             nodes.add(new Node(random, world, remote));
         }
@@ -55,23 +72,41 @@ final class TwoBackends {
     /** Runs it, and says how many answers were given. */
     long run() throws IOException {
         for (int step = 0; step < STEPS; step++) {
+            if (afterLoss > 0 && --afterLoss == 0) {
+                restartAll();
+            }
             actOn(random.nextInt(BACKENDS));
         }
+        restartAll();
+        for (Node node : nodes) {
+            node.simulation.traceLog();
+            node.simulation.audit();
+        }
+        assertConflictsAreLogged();
+        return world.answers.answers();
+    }
+
+    private void assertConflictsAreLogged() throws IOException {
+        Set<String> logged = new HashSet<>();
+        Set<String> answered = new HashSet<>();
+        for (Node node : nodes) {
+            logged.addAll(node.simulation.loggedContents());
+            answered.addAll(node.simulation.conflicts());
+        }
+        assertThat(logged).as("contents that conflicted").containsAll(answered);
+    }
+
+    /** Everybody starts, and nothing fails any more until nobody has anything to do. */
+    private void restartAll() throws IOException {
         remote.setReachable(true);
         for (Node node : nodes) {
             restart(node);
         }
         settle();
-        for (Node node : nodes) {
-            node.simulation.traceLog();
-            node.simulation.audit();
-        }
-        return world.answers.answers();
     }
 
     private void restart(Node node) throws IOException {
         if (node.simulation.isRunning()) {
-            world.trace("last life of " + nodes.indexOf(node));
             node.simulation.kill();
         }
         node.simulation.start();
@@ -115,41 +150,89 @@ final class TwoBackends {
         }
     }
 
-    private void act(int which, Node node) {
-        switch (random.nextInt(40)) {
-            case 0, 1, 2, 3, 4, 5, 6, 7 -> submit(which, node);
-            case 8, 9, 10, 11, 12, 13 -> node.simulation.stepWriter();
-            case 14, 15, 16, 17, 18, 19 -> node.simulation.stepRecorder();
-            case 20, 21, 22, 23, 24, 25 -> node.client.step();
-            case 26 -> node.client.stepUnanswered();
-            case 27 -> node.client.timeOut();
-            case 28 -> remote.stepLate();
-            case 29 -> remote.setReachable(random.nextInt(3) > 0);
-            case 30 -> node.simulation.disk.failOperation(random.nextInt(6), FAULTS.get(random.nextInt(FAULTS.size())));
-            case 31 -> remote.takeCopy();
-            case 32 -> loseSome();
-            case 33 -> pass();
-            case 34 -> die(node);
-            default -> {
-                world.advance(Duration.ofMillis(random.nextInt(200)));
-                node.simulation.tick();
+    private void act(int which, Node node) throws IOException {
+        int chance = random.nextInt(100);
+        if (chance < 20) {
+            if (afterLoss == 0) {
+                submit(which, node);
             }
+        } else if (chance < 28) {
+            node.simulation.stepWriter();
+        } else if (chance < 36) {
+            node.simulation.stepRecorder();
+        } else if (chance < 44) {
+            node.client.step();
+        } else if (chance < 74) {
+            goOn(node);
+        } else if (chance < 90) {
+            trouble(chance, node);
+        } else {
+            node.simulation.lookUp(Pcs.number(lastEpoch - random.nextInt(IDS)).id());
         }
     }
 
-    private void loseSome() {
-        if (storeLoses && random.nextInt(3) == 0) {
+    /** As it would if it were left alone for a moment. */
+    private void goOn(Node node) {
+        world.advance(Duration.ofMillis(20 + random.nextInt(200)));
+        node.simulation.tick();
+        int steps = 1 + random.nextInt(12);
+        for (int i = 0; i < steps; i++) {
+            node.simulation.step();
+        }
+    }
+
+    private void trouble(int chance, Node node) throws IOException {
+        switch (chance) {
+            case 74, 75 -> node.client.stepUnanswered();
+            case 76 -> node.client.timeOut();
+            case 77, 78 -> remote.stepLate();
+            case 79 -> remote.setReachable(false);
+            case 80, 81, 82 -> remote.setReachable(true);
+            case 83 -> node.simulation.disk.failOperation(random.nextInt(6), FAULTS.get(random.nextInt(FAULTS.size())));
+            case 84, 85 -> remote.takeCopy();
+            case 86, 87 -> loseSome();
+            case 88 -> pass();
+            default -> die(node);
+        }
+    }
+
+    private void loseSome() throws IOException {
+        if (losses == Losses.NONE || afterLoss > 0) {
+            return;
+        }
+        if (losses == Losses.AT_REST) {
+            restartAll();
+            afterLoss = 60;
+        }
+        if (random.nextInt(3) == 0) {
             world.trace("the store is emptied");
             remote.empty();
-        } else if (storeLoses) {
+        } else {
             world.trace("the store is put back");
             remote.putBackCopy();
         }
+        if (random.nextBoolean()) {
+            dieSoon(nodes.get(random.nextInt(BACKENDS)));
+        }
+    }
+
+    /** In the middle of asserting the log again, perhaps. */
+    private void dieSoon(Node node) throws IOException {
+        restart(node);
+        int steps = random.nextInt(12);
+        for (int i = 0; i < steps; i++) {
+            node.simulation.tick();
+            node.simulation.step();
+        }
+        die(node);
     }
 
     private void pass() {
         nodes.stream().filter(node -> node.simulation.isRunning()).forEach(node -> node.client.timeOut());
-        world.advance(random.nextInt(4) == 0 ? Duration.ofDays(5) : Duration.ofSeconds(random.nextInt(100)));
+        world.advance(
+                random.nextInt(3) == 0
+                        ? Duration.ofDays(2 + random.nextInt(14))
+                        : Duration.ofSeconds(random.nextInt(100)));
     }
 
     private void die(Node node) {
@@ -165,7 +248,7 @@ final class TwoBackends {
         for (int i = 0; i < turn.length; i++) {
             lastEpoch += random.nextInt(3) == 0 ? 1 : 0;
             int epoch = lastEpoch - random.nextInt(IDS);
-            if (storeLoses && epoch % BACKENDS != which) {
+            if (losses == Losses.OF_IDS_APART && epoch % BACKENDS != which) {
                 epoch++;
             }
             Pcs pcs = Pcs.number(epoch).with("D_hat", "1.1");
@@ -175,6 +258,8 @@ final class TwoBackends {
                 default -> pcs;
             };
         }
+        // two that are equal in everything, arrival included, would both be told to be the first
+        world.advance(Duration.ofMillis(1));
         node.simulation.submit(turn);
     }
 }

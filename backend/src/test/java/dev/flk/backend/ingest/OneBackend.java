@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.ingest.IngestService.Ready;
+import dev.flk.backend.ingest.SimulatedStore.Mood;
+import dev.flk.sample.Pcs;
+import dev.flk.verification.Policy;
+import dev.flk.wal.DamagedLogException;
+import dev.flk.wal.testing.SimulatedDisk;
+import dev.flk.wal.testing.SimulatedDisk.Fault;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Random;
+
+/** One random history of a backend with a store of its own. */
+final class OneBackend {
+    private static final List<Fault> FAULTS = List.of(Fault.values());
+    private static final List<Mood> MOODS = List.of(Mood.values());
+    private static final Policy STRICT = Policy.parse(Policy.defaults().text().replace("tol_d=0.15", "tol_d=0.05"));
+    private static final int LIVES = 5;
+    private static final int IDS = 8;
+
+    private final Random random;
+    private final World world = new World();
+    private final SimulatedStore store = new SimulatedStore(world);
+    private final Simulation simulation;
+    private int lastEpoch = IDS;
+
+    OneBackend(long seed) {
+        this.random = new Random(seed);
+        this.simulation = new Simulation(random, world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
+    }
+
+    long run() throws IOException {
+        for (int life = 0; life < LIVES; life++) {
+            try {
+                live();
+            } catch (SimulatedDisk.Killed | IOException e) {
+                assertThat(e).isNotInstanceOf(DamagedLogException.class);
+            }
+            die();
+        }
+        simulation.start();
+        simulation.settle();
+        simulation.traceLog();
+        simulation.audit();
+        assertThat(simulation.loggedContents()).as("contents that conflicted").containsAll(simulation.conflicts());
+        return world.answers.answers();
+    }
+
+    private void live() throws IOException {
+        if (random.nextInt(5) == 0) {
+            simulation.disk.failOperation(random.nextInt(20), fault());
+        }
+        simulation.start();
+        int steps = 10 + random.nextInt(60);
+        for (int step = 0; step < steps; step++) {
+            act();
+        }
+        if (random.nextBoolean()) {
+            store.setMood(Mood.UP);
+            simulation.settle();
+        }
+    }
+
+    private void act() throws IOException {
+        switch (random.nextInt(21)) {
+            case 0, 1, 2, 3, 4, 5 -> submit();
+            case 6, 7, 8, 9, 10 -> simulation.stepWriter();
+            case 11, 12, 13, 14 -> simulation.stepRecorder();
+            case 15 -> simulation.tick();
+            case 16 -> store.setMood(MOODS.get(random.nextInt(MOODS.size())));
+            case 17 -> store.flush();
+            case 18 -> simulation.disk.failOperation(random.nextInt(6), fault());
+            default ->
+                world.advance(
+                        random.nextInt(4) == 0
+                                ? Duration.ofDays(2 + random.nextInt(14))
+                                : Duration.ofSeconds(random.nextInt(100)));
+        }
+    }
+
+    private void submit() {
+        Pcs[] turn = new Pcs[1 + random.nextInt(3)];
+        for (int i = 0; i < turn.length; i++) {
+            lastEpoch += random.nextInt(3) == 0 ? 1 : 0;
+            Pcs pcs = Pcs.number(lastEpoch - random.nextInt(IDS)).with("D_hat", "1.1");
+            turn[i] = switch (random.nextInt(4)) {
+                case 0 -> pcs.with("budget", "0.9");
+                case 1 -> pcs.with("attempt", "2");
+                default -> pcs;
+            };
+        }
+        simulation.submit(turn);
+    }
+
+    private void die() {
+        simulation.changePolicy(random.nextBoolean() ? Policy.defaults() : STRICT);
+        if (random.nextInt(3) == 0) {
+            simulation.losePower();
+        } else {
+            simulation.kill();
+        }
+        if (random.nextInt(6) == 0) {
+            world.trace("store removed");
+            store.empty();
+        }
+    }
+
+    private Fault fault() {
+        return FAULTS.get(random.nextInt(FAULTS.size()));
+    }
+}
