@@ -47,6 +47,7 @@ final class OneBackend {
         simulation.settle();
         simulation.traceLog();
         simulation.audit();
+        simulation.assertFirstOfTheLogWon();
         assertThat(simulation.loggedContents()).as("contents that conflicted").containsAll(simulation.conflicts());
         return world.answers.answers();
     }
@@ -59,6 +60,7 @@ final class OneBackend {
         int steps = 10 + random.nextInt(60);
         for (int step = 0; step < steps; step++) {
             act();
+            world.requireUnbroken();
         }
         if (random.nextBoolean()) {
             store.setMood(Mood.UP);

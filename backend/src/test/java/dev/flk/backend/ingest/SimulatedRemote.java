@@ -94,9 +94,7 @@ final class SimulatedRemote {
         PUTS_WITHOUT_COMPARING,
         GETS_WITHOUT_COMPARING,
         USES_A_TOKEN_AGAIN,
-        TAKES_A_FAILED_READ_FOR_A_MISS,
-        WRITES_THE_POSITION_FIRST,
-        REFUSES_NOTHING_AFTER_A_FAILURE
+        TAKES_A_FAILED_READ_FOR_A_MISS
     }
 
     SimulatedRemote(World world, Random random, Set<Flaw> flaws) {
@@ -192,7 +190,7 @@ final class SimulatedRemote {
         }
 
         private <T> CompletionStage<T> call(Supplier<T> effect) {
-            if (!reachable || (failed && !flaws.contains(Flaw.REFUSES_NOTHING_AFTER_A_FAILURE))) {
+            if (!reachable || failed) {
                 failed = true;
                 return CompletableFuture.failedFuture(unavailable("out of reach"));
             }
@@ -223,10 +221,6 @@ final class SimulatedRemote {
             String before = expected;
             String next = completeUpTo + " " + incarnation + " " + number;
             expected = next;
-            if (flaws.contains(Flaw.WRITES_THE_POSITION_FIRST)) {
-                return call(() -> put(logId, before, next, List.of()))
-                        .thenCompose(none -> call(() -> put(logId, next, next, decisions)));
-            }
             return call(() -> put(logId, before, next, decisions)).whenComplete((standing, failure) -> {
                 if (failure == null) {
                     acknowledged = number;

@@ -76,6 +76,7 @@ final class TwoBackends {
                 restartAll();
             }
             actOn(random.nextInt(BACKENDS));
+            world.requireUnbroken();
         }
         restartAll();
         for (Node node : nodes) {
@@ -167,7 +168,15 @@ final class TwoBackends {
         } else if (chance < 90) {
             trouble(chance, node);
         } else {
-            node.simulation.lookUp(Pcs.number(lastEpoch - random.nextInt(IDS)).id());
+            lookUp(which, node);
+        }
+    }
+
+    /** What others lost, and nobody has asserted yet, a backend can't know. */
+    private void lookUp(int which, Node node) {
+        int epoch = lastEpoch - random.nextInt(IDS);
+        if (afterLoss == 0 && (losses != Losses.OF_IDS_APART || epoch % BACKENDS == which)) {
+            node.simulation.lookUp(Pcs.number(epoch).id());
         }
     }
 
