@@ -8,6 +8,7 @@ import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.dedup.embedded.Sweeper;
 import dev.flk.backend.dedup.memory.MemoryStore;
+import dev.flk.backend.dedup.redis.RedisStore;
 import dev.flk.backend.http.HttpServer;
 import dev.flk.backend.http.Readiness;
 import dev.flk.backend.http.Readiness.Component;
@@ -89,7 +90,7 @@ public final class Backend implements AutoCloseable {
                 System::nanoTime,
                 new SecureRandom(),
                 meters));
-        GuardedStore store = openStore(config.storage());
+        GuardedStore store = openStore(config.storage(), inbox.logId());
         IngestService ingest = opened(IngestService.open(
                 inbox,
                 new IngestService.Parts(
@@ -123,7 +124,7 @@ public final class Backend implements AutoCloseable {
         return !(store instanceof StorageConfig.Embedded || store instanceof StorageConfig.Memory);
     }
 
-    private GuardedStore openStore(StorageConfig storage) {
+    private GuardedStore openStore(StorageConfig storage, String logId) {
         if (storage.store() instanceof StorageConfig.Memory memory) {
             LOG.warn("DEDUP_BACKEND=memory is for trials: every start reads the whole log");
             return guarded("the memory store", new MemoryStore(memory.maxEntries(), clock));
@@ -133,6 +134,9 @@ public final class Backend implements AutoCloseable {
             GuardedStore guarded = guarded("the embedded store", store);
             parts.push(Sweeper.start(store));
             return guarded;
+        }
+        if (storage.store() instanceof StorageConfig.Redis redis) {
+            return guarded("Redis", RedisStore.open(redis, logId, clock));
         }
         throw new IllegalStateException("no such store: " + storage.store());
     }

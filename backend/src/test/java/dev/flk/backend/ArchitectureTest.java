@@ -28,6 +28,11 @@ class ArchitectureTest {
     }
 
     @Test
+    void lettuce_isImportedByItsStoreAlone() {
+        onlyIn("dev.flk.backend.dedup.redis", "io.lettuce..", "reactor..");
+    }
+
+    @Test
     void picocli_isImportedByTheCommandLineAlone() {
         onlyIn("dev.flk.backend.cli", "picocli..");
     }

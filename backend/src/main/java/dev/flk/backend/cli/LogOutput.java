@@ -26,7 +26,7 @@ final class LogOutput {
             + "%replace(%msg){'[\\p{Cc}\\u2028\\u2029]+', ' '}%n";
 
     /** Libraries tell more than an operator wants to know. */
-    private static final String[] QUIET = {"io.netty", "org.rocksdb"};
+    private static final String[] QUIET = {"io.lettuce", "io.netty", "org.rocksdb", "reactor"};
 
     private LogOutput() {}
 

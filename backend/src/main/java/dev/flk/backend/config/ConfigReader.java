@@ -114,8 +114,9 @@ final class ConfigReader {
     }
 
     private @Nullable StorageConfig storage() {
-        values.find(Key.REDIS_URI, Notation::redisUri);
-        values.find(Key.REDIS_ADDR, Notation::hostAndPort);
+        var redisUri = values.find(Key.REDIS_URI, Notation::redisUri);
+        var redisAddress = values.find(Key.REDIS_ADDR, Notation::hostAndPort);
+        Duration timeout = values.of(Key.DEDUP_TIMEOUT, Notation::duration);
         values.find(Key.POSTGRES_CONN, Notation::postgresUri);
         var embedded = new StorageConfig.Embedded(values.of(Key.DEDUP_DIR, Notation::path));
         long maxEntries = values.of(Key.MEMORY_MAX_ENTRIES, Notation::wholeNumber);
@@ -124,10 +125,11 @@ final class ConfigReader {
         StorageConfig.Store store = switch (kind) {
             case EMBEDDED -> embedded;
             case MEMORY -> memory;
-            case REDIS, POSTGRES -> null;
+            case REDIS -> redis(redisUri, redisAddress, timeout);
+            case POSTGRES -> null;
         };
-        if (kind == StoreKind.REDIS || kind == StoreKind.POSTGRES) {
-            values.problem("DEDUP_BACKEND: this version has no %s yet; use embedded or memory"
+        if (kind == StoreKind.POSTGRES) {
+            values.problem("DEDUP_BACKEND: this version has no %s yet; use embedded, redis or memory"
                     .formatted(Notation.lowerCase(kind)));
         }
         var walDir = values.of(Key.WAL_DIR, Notation::path);
@@ -138,6 +140,20 @@ final class ConfigReader {
         var checked = values.section(() ->
                 new StorageConfig(walDir, walRetention, walMinFreeBytes, dedupTtl, store == null ? embedded : store));
         return store == null ? null : checked;
+    }
+
+    private StorageConfig.@Nullable Redis redis(Optional<String> uri, Optional<String> address, Duration timeout) {
+        boolean isOneSet = values.isSet(Key.REDIS_URI) || values.isSet(Key.REDIS_ADDR);
+        boolean areBothSet = values.isSet(Key.REDIS_URI) && values.isSet(Key.REDIS_ADDR);
+        if (!isOneSet || areBothSet) {
+            values.problem(
+                    "REDIS_URI, REDIS_ADDR: %s set, and DEDUP_BACKEND=redis needs one; set exactly one of the two"
+                            .formatted(areBothSet ? "both are" : "none is"));
+        }
+        Optional<String> server = uri.or(() -> address.map(hostAndPort -> "redis://" + hostAndPort));
+        // what is wrong with the time-out is told also where no server is
+        var checked = values.section(() -> new StorageConfig.Redis(new Secret(server.orElse("")), timeout));
+        return server.isEmpty() ? null : checked;
     }
 
     private enum Algorithm {

@@ -39,6 +39,8 @@ enum Key {
     DEDUP_BACKEND("embedded"),
     DEDUP_DIR("data/dedup"),
     DEDUP_TTL("14d"),
+    /** How long a call to a store in another process may take. */
+    DEDUP_TIMEOUT("1s"),
     MEMORY_MAX_ENTRIES("1000000"),
     /** May hold a password, as may {@link #POSTGRES_CONN}. */
     REDIS_URI(Shown.MASKED),

@@ -2,6 +2,8 @@
 package dev.flk.backend.config;
 
 import java.math.BigDecimal;
+import java.net.URI;
+import java.net.URISyntaxException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -23,7 +25,8 @@ final class Notation {
     private static final Pattern WITH_UNIT = Pattern.compile("([0-9]{1,15})([A-Za-z]*)");
     private static final Pattern DECIMAL = Pattern.compile("-?[0-9]{1,15}(\\.[0-9]{1,20})?([eE]-?[0-9]{1,3})?");
     private static final Pattern HOST_AND_PORT = Pattern.compile("[^\\s:/]+:[0-9]{1,5}");
-    private static final Pattern REDIS_URI = Pattern.compile("rediss?://\\S+");
+    private static final Pattern REDIS_URI = Pattern.compile(
+            "(rediss?|redis\\+(ssl|tls)|redis[-+]socket)://[^\\s#]+|rediss?-sentinel://[^\\s#]+(#[^\\s#]+|[?&]sentinelMasterId=\\S+)");
     private static final Pattern POSTGRES_URI = Pattern.compile("(jdbc:)?postgres(ql)?://\\S+");
     private static final Map<String, Duration> DURATIONS = Map.of(
             "ms", Duration.ofMillis(1),
@@ -138,7 +141,14 @@ final class Notation {
     }
 
     static String redisUri(String text) {
-        return matching(REDIS_URI, text, "no Redis URI; write it like redis://host:6379");
+        String otherwise = "no Redis URI; write it like redis://host:6379, rediss://:password@host:6379 or "
+                + "redis-sentinel://host1:26379,host2:26379#primary, with special characters as in %40 for @";
+        try {
+            URI unused = new URI(matching(REDIS_URI, text, otherwise));
+        } catch (URISyntaxException e) {
+            throw new IllegalArgumentException(otherwise, e);
+        }
+        return text;
     }
 
     static String postgresUri(String text) {

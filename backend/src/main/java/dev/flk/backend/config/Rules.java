@@ -17,6 +17,13 @@ final class Rules {
                 value >= least && value <= most, "%s: %d is not from %d to %d".formatted(key, value, least, most));
     }
 
+    Rules range(Key key, Duration value, Duration least, Duration most) {
+        return require(
+                value.compareTo(least) >= 0 && value.compareTo(most) <= 0,
+                "%s: %dms is not from %dms to %dms"
+                        .formatted(key, value.toMillis(), least.toMillis(), most.toMillis()));
+    }
+
     Rules positive(Key key, Duration value) {
         return require(
                 value.compareTo(Duration.ZERO) > 0 && value.compareTo(LONGEST) <= 0,

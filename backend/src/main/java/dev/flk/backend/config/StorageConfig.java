@@ -13,6 +13,8 @@ import java.time.Duration;
  * @param dedupTtl how long a recorded outcome stands, from the arrival of its certificate
  */
 public record StorageConfig(Path walDir, Duration walRetention, long walMinFreeBytes, Duration dedupTtl, Store store) {
+    private static final Duration SHORTEST_TIMEOUT = Duration.ofMillis(10);
+    private static final Duration LONGEST_TIMEOUT = Duration.ofSeconds(60);
 
     /** Throws {@link InvalidConfig} with every rule that the values break. */
     public StorageConfig {
@@ -52,6 +54,21 @@ public record StorageConfig(Path walDir, Duration walRetention, long walMinFreeB
         public Memory {
             new Rules()
                     .range(Key.MEMORY_MAX_ENTRIES, maxEntries, 1, MOST_ENTRIES)
+                    .check();
+        }
+    }
+
+    /**
+     * A Redis server, which other backends may share.
+     *
+     * @param uri as {@code REDIS_URI}; may hold a password
+     * @param timeout how long a call, or a connection, may take
+     */
+    public record Redis(Secret uri, Duration timeout) implements Store {
+        /** Throws {@link InvalidConfig} for a time-out that is out of range. */
+        public Redis {
+            new Rules()
+                    .range(Key.DEDUP_TIMEOUT, timeout, SHORTEST_TIMEOUT, LONGEST_TIMEOUT)
                     .check();
         }
     }

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -160,6 +161,37 @@ class BackendConfigTest {
                 .singleElement()
                 .asString()
                 .contains("METRICS_PASS: only one of the two");
+    }
+
+    @Test
+    void load_redisWithoutAServer_saysWhatToSet() {
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "none", "DEDUP_BACKEND", "redis"), null))
+                .containsExactly("REDIS_URI, REDIS_ADDR: none is set, and DEDUP_BACKEND=redis needs one; "
+                        + "set exactly one of the two");
+    }
+
+    @Test
+    void load_redisWithTwoServers_saysWhatToSet() {
+        var environment = Map.of(
+                "PCS_SIGN_ALG", "none", "DEDUP_BACKEND", "redis", "REDIS_ADDR", "h:1", "REDIS_URI", "redis://h:1");
+
+        assertThat(problems(environment, null)).singleElement().asString().contains("both are set");
+    }
+
+    @Test
+    void load_redisOfEveryForm_isTaken() {
+        for (String uri : List.of(
+                "redis://h",
+                "rediss://user:p%40ss@h:6380/1?verifyPeer=ca",
+                "redis+tls://h:1",
+                "redis-socket:///run/redis.sock",
+                "redis-sentinel://:pass@h1:26379,h2:26379/0#primary",
+                "rediss-sentinel://h1,h2?sentinelMasterId=primary")) {
+            var environment = Map.of("PCS_SIGN_ALG", "none", "DEDUP_BACKEND", "redis", "REDIS_URI", uri);
+
+            assertThat(BackendConfig.load(environment, null).storage().store())
+                    .isEqualTo(new StorageConfig.Redis(new Secret(uri), Duration.ofSeconds(1)));
+        }
     }
 
     @Test

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.config.StorageConfig.Embedded;
 import dev.flk.backend.config.StorageConfig.Memory;
+import dev.flk.backend.config.StorageConfig.Redis;
 import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -159,8 +160,33 @@ class EveryKeyTest {
                         new Memory(10),
                         "0",
                         "all"),
-                row(Key.REDIS_URI, c -> NOT_READ_YET, NOT_READ_YET, "rediss://h:1/0", NOT_READ_YET, "http://h"),
-                row(Key.REDIS_ADDR, c -> NOT_READ_YET, NOT_READ_YET, "cache:6379", NOT_READ_YET, "cache"),
+                row(
+                        Key.DEDUP_TIMEOUT,
+                        c -> c.storage().store(),
+                        new Embedded(Path.of("data/dedup")),
+                        Map.of("DEDUP_BACKEND", "redis", "REDIS_ADDR", "cache:6379", "DEDUP_TIMEOUT", "250ms"),
+                        new Redis(new Secret("redis://cache:6379"), Duration.ofMillis(250)),
+                        "9ms",
+                        "61s",
+                        "0",
+                        "1"),
+                row(
+                        Key.REDIS_URI,
+                        c -> c.storage().store(),
+                        new Embedded(Path.of("data/dedup")),
+                        Map.of("DEDUP_BACKEND", "redis", "REDIS_URI", "rediss://:p%40ss@h:1/0"),
+                        new Redis(new Secret("rediss://:p%40ss@h:1/0"), Duration.ofSeconds(1)),
+                        "http://h",
+                        "redis://h:1 ",
+                        "redis://:p%zz@h:1",
+                        "redis-sentinel://h1,h2"),
+                row(
+                        Key.REDIS_ADDR,
+                        c -> c.storage().store(),
+                        new Embedded(Path.of("data/dedup")),
+                        Map.of("DEDUP_BACKEND", "redis", "REDIS_ADDR", "cache:6379"),
+                        new Redis(new Secret("redis://cache:6379"), Duration.ofSeconds(1)),
+                        "cache"),
                 row(Key.POSTGRES_CONN, c -> NOT_READ_YET, NOT_READ_YET, "postgres://h/d", NOT_READ_YET, "mysql://h"),
                 row(Key.METRICS_USER, c -> userOf(c), "", login("ann", "s"), "ann", "with:colon"),
                 row(Key.METRICS_PASS, c -> passwordOf(c), "", login("ann", "s:ä "), "s:ä "),

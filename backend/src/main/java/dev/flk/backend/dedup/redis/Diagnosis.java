@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup.redis;
+
+import dev.flk.backend.dedup.StoreUnavailableException;
+import io.lettuce.core.RedisCommandTimeoutException;
+import io.lettuce.core.RedisURI;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.URLDecoder;
+import java.net.UnknownHostException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import javax.net.ssl.SSLException;
+
+/** Puts what failed into words for an operator: which server, what happened, what to do. No password gets out. */
+final class Diagnosis {
+    /** The connection is gone, and nobody said why. */
+    static final String DISCONNECTED = "closed the connection, or ended; if it is down, start it";
+
+    /** A server's error code wherever a script's error hides it; what it means. */
+    private static final Map<String, String> CODES = codes();
+
+    private static final Pattern CODE =
+            Pattern.compile("(?<![A-Za-z])(" + String.join("|", CODES.keySet()) + ")(?![A-Za-z])");
+    private static final Pattern USER_INFO = Pattern.compile("//([^@/]*)@");
+    private static final Pattern NO_CONNECTION =
+            Pattern.compile("(?i)connection (is )?(closed|disconnected)|not connected");
+    private static final String START_IT = "if it is down, start it";
+    private static final int LONGEST_QUOTE = 200;
+
+    private final String where;
+    private final Duration timeout;
+    private final boolean isTls;
+    private final List<String> secrets = new ArrayList<>();
+
+    Diagnosis(RedisURI uri, String uriText, Duration timeout) {
+        this.where = where(uri);
+        this.timeout = timeout;
+        this.isTls = uri.isSsl();
+        Matcher userInfo = USER_INFO.matcher(uriText);
+        while (userInfo.find()) {
+            String raw = userInfo.group(1);
+            String password = raw.substring(raw.indexOf(':') + 1);
+            Stream.of(raw, password, URLDecoder.decode(password, StandardCharsets.UTF_8))
+                    .filter(secret -> !secret.isBlank())
+                    .forEach(secrets::add);
+        }
+    }
+
+    private static Map<String, String> codes() {
+        Map<String, String> codes = new LinkedHashMap<>();
+        codes.put("WRONGPASS", "does not take this user name and password; correct them in REDIS_URI");
+        codes.put("invalid password", "does not take this password; correct it in REDIS_URI");
+        codes.put("NOAUTH", "asks for a password; put one into REDIS_URI, as redis://:PASSWORD@host:port");
+        codes.put("NOPERM", "does not let this user do what the store needs; docs/redis.md has the ACL");
+        codes.put("READONLY", "is a replica and takes no writes; point REDIS_URI at the primary, or at the Sentinels");
+        codes.put("MASTERDOWN", "is a replica that has lost its primary; point REDIS_URI at the primary");
+        codes.put("NOREPLICAS", "has fewer replicas than its min-replicas-to-write asks for; bring them back");
+        codes.put("OOM", "has no memory left (maxmemory); raise that, or remove other data");
+        codes.put("LOADING", "is still loading its data; wait until it has");
+        codes.put("MISCONF", "can't write to its disk and therefore takes no writes; its own log says why");
+        codes.put("BUSY", "is busy with somebody's script; wait, or end that with SCRIPT KILL");
+        codes.put("max number of clients reached", "has no connection left (maxclients); raise that, or close others");
+        codes.put("CROSSSLOT|MOVED|CLUSTERDOWN", "is a Redis Cluster, which can't be used; a single primary is needed");
+        return codes;
+    }
+
+    private static String where(RedisURI uri) {
+        if (!uri.getSentinels().isEmpty()) {
+            return "the primary " + uri.getSentinelMasterId() + " of the Sentinels "
+                    + uri.getSentinels().stream().map(Diagnosis::address).collect(Collectors.joining(", "));
+        }
+        return uri.getSocket() != null ? uri.getSocket() : address(uri);
+    }
+
+    private static String address(RedisURI uri) {
+        return uri.getHost() + ":" + uri.getPort();
+    }
+
+    String where() {
+        return where;
+    }
+
+    StoreUnavailableException of(String what) {
+        return new StoreUnavailableException(where + " " + what, new IllegalStateException(what));
+    }
+
+    StoreUnavailableException of(Throwable failure) {
+        Throwable cause = failure;
+        while ((cause instanceof CompletionException || cause instanceof ExecutionException)
+                && cause.getCause() != null) {
+            cause = cause.getCause();
+        }
+        return cause instanceof StoreUnavailableException known
+                ? known
+                : new StoreUnavailableException(where + " " + what(cause), cause);
+    }
+
+    private String what(Throwable failure) {
+        String said = "";
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            String message = String.valueOf(cause.getMessage());
+            Matcher code = CODE.matcher(message);
+            if (code.find()) {
+                return meaning(code.group()) + " (" + quoted(message.substring(code.start())) + ")";
+            }
+            if (cause instanceof RedisCommandTimeoutException) {
+                return "did not answer within " + timeout.toMillis() + "ms (DEDUP_TIMEOUT); it hangs, is overloaded"
+                        + (isTls ? ", is no server for TLS" : "") + " or can't be reached any more";
+            }
+            if (cause instanceof UnknownHostException) {
+                return "can't be found: there is no such host name; correct REDIS_URI or REDIS_ADDR, or the DNS";
+            }
+            if (cause instanceof SSLException) {
+                return "can't be spoken to over TLS (" + quoted(message)
+                        + "); is its port one for TLS, and its certificate trusted and for that host name?";
+            }
+            if (cause instanceof ConnectException && message.contains("timed out")) {
+                return "did not take the connection within " + timeout.toMillis()
+                        + "ms (DEDUP_TIMEOUT); is the address right, and does a firewall let it through?";
+            }
+            if (cause instanceof ConnectException && message.contains("refused")) {
+                return "refused the connection; start it, or correct REDIS_URI or REDIS_ADDR";
+            }
+            if (cause instanceof IOException) {
+                return "broke the connection (" + quoted(message) + "); " + START_IT;
+            }
+            if (NO_CONNECTION.matcher(message).find()) {
+                return DISCONNECTED;
+            }
+            said = said.isEmpty() ? message : said;
+        }
+        return "failed: " + quoted(said);
+    }
+
+    private static String meaning(String code) {
+        return CODES.entrySet().stream()
+                .filter(entry -> List.of(entry.getKey().split("\\|")).contains(code))
+                .map(Map.Entry::getValue)
+                .findFirst()
+                .orElseThrow();
+    }
+
+    /** What a server or library said, on one line, without what nobody must read. */
+    private String quoted(String message) {
+        String line = message.lines().findFirst().orElse("");
+        for (String secret : secrets) {
+            line = line.replace(secret, "***");
+        }
+        return line.length() <= LONGEST_QUOTE ? line : line.substring(0, LONGEST_QUOTE) + "...";
+    }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup.redis;
+
+import dev.flk.backend.config.InvalidConfig;
+import dev.flk.backend.config.StorageConfig;
+import dev.flk.backend.dedup.StoreUnavailableException;
+import io.lettuce.core.ClientOptions;
+import io.lettuce.core.ClientOptions.DisconnectedBehavior;
+import io.lettuce.core.MaintNotificationsConfig;
+import io.lettuce.core.RedisClient;
+import io.lettuce.core.RedisURI;
+import io.lettuce.core.SocketOptions;
+import io.lettuce.core.SocketOptions.KeepAliveOptions;
+import io.lettuce.core.SslOptions;
+import io.lettuce.core.TimeoutOptions;
+import io.lettuce.core.api.StatefulRedisConnection;
+import io.lettuce.core.codec.ByteArrayCodec;
+import io.lettuce.core.codec.RedisCodec;
+import io.lettuce.core.codec.StringCodec;
+import io.lettuce.core.metrics.CommandLatencyRecorder;
+import io.lettuce.core.resource.ClientResources;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The server as configured, and Lettuce's client for it. A connection is made once, never again by itself, and sends nothing
+ * twice: what came of a call that failed is not known.
+ */
+final class Endpoint implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
+    private static final RedisCodec<String, byte[]> CODEC = RedisCodec.of(StringCodec.ASCII, ByteArrayCodec.INSTANCE);
+
+    /** Fewer than two of a kind the client does not take. */
+    private static final int THREADS_OF_A_KIND = 2;
+
+    private static final int MOST_OUTSTANDING_CALLS = 20_000;
+    private static final Duration PROBE_IDLE_AFTER = Duration.ofSeconds(15);
+    private static final Duration PROBE_EVERY = Duration.ofSeconds(5);
+    private static final int PROBES = 3;
+    private static final long FINISH_SECONDS = 2;
+
+    private final RedisURI uri;
+    private final Duration timeout;
+    private final Diagnosis diagnosis;
+    private final ClientResources resources;
+    private final RedisClient client;
+
+    /** Connects to nothing yet. */
+    Endpoint(StorageConfig.Redis config) {
+        this.timeout = config.timeout();
+        this.uri = uri(config);
+        uri.setTimeout(timeout);
+        uri.setClientName("flk-backend");
+        uri.getSentinels().forEach(sentinel -> sentinel.setTimeout(timeout));
+        this.diagnosis = new Diagnosis(uri, config.uri().text(), timeout);
+        this.resources = ClientResources.builder()
+                .ioThreadPoolSize(THREADS_OF_A_KIND)
+                .computationThreadPoolSize(THREADS_OF_A_KIND)
+                .commandLatencyRecorder(CommandLatencyRecorder.disabled())
+                .build();
+        this.client = RedisClient.create(resources);
+        client.setOptions(ClientOptions.builder()
+                .autoReconnect(false)
+                .disconnectedBehavior(DisconnectedBehavior.REJECT_COMMANDS)
+                .requestQueueSize(MOST_OUTSTANDING_CALLS)
+                .pingBeforeActivateConnection(true)
+                .maintNotificationsConfig(MaintNotificationsConfig.disabled())
+                .timeoutOptions(TimeoutOptions.enabled(timeout))
+                .sslOptions(SslOptions.builder()
+                        .jdkSslProvider()
+                        .handshakeTimeout(timeout)
+                        .build())
+                .socketOptions(SocketOptions.builder()
+                        .connectTimeout(timeout)
+                        .keepAlive(KeepAliveOptions.builder()
+                                .enable()
+                                .idle(PROBE_IDLE_AFTER)
+                                .interval(PROBE_EVERY)
+                                .count(PROBES)
+                                .build())
+                        .build())
+                .build());
+    }
+
+    private static RedisURI uri(StorageConfig.Redis config) {
+        try {
+            return RedisURI.create(config.uri().text());
+        } catch (IllegalArgumentException | IllegalStateException e) {
+            // the cause would show the password
+            throw new InvalidConfig(
+                    List.of("REDIS_URI: the client does not understand it; docs/redis.md shows the forms"));
+        }
+    }
+
+    /** Connects, within {@link #connectWithin} or not at all. */
+    CompletionStage<StatefulRedisConnection<String, byte[]>> connect() {
+        try {
+            return client.connectAsync(CODEC, uri).toCompletableFuture();
+        } catch (RuntimeException e) {
+            return CompletableFuture.failedFuture(e);
+        }
+    }
+
+    /** The longest that a connect may take: the connection, greeting and password, the position read, the position written. */
+    Duration connectWithin() {
+        return timeout.multipliedBy(4 + 2L * uri.getSentinels().size());
+    }
+
+    /** Says which server this is, what is wrong, and what to do; no password. */
+    StoreUnavailableException unavailable(Throwable failure) {
+        return diagnosis.of(failure);
+    }
+
+    /** As {@link #unavailable(Throwable)}, of what the store found out itself. */
+    StoreUnavailableException unavailable(String what) {
+        return diagnosis.of(what);
+    }
+
+    /** Where the server is: what a message begins with. */
+    String where() {
+        return diagnosis.where();
+    }
+
+    /** Closes all connections and ends the client's threads; returns when they have ended, or after a bounded time. */
+    @Override
+    public void close() {
+        client.shutdownAsync(0, FINISH_SECONDS, TimeUnit.SECONDS)
+                .orTimeout(2 * FINISH_SECONDS, TimeUnit.SECONDS)
+                .exceptionally(unfinished -> null)
+                .join();
+        Future<Boolean> ended = resources.shutdown(0, FINISH_SECONDS, TimeUnit.SECONDS);
+        try {
+            ended.get(2 * FINISH_SECONDS, TimeUnit.SECONDS);
+        } catch (ExecutionException | TimeoutException e) {
+            LOG.warn("the threads of the Redis client are still ending", e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup.redis;
+
+import dev.flk.backend.dedup.Recorded;
+import io.lettuce.core.RedisFuture;
+import io.lettuce.core.ScriptOutputType;
+import io.lettuce.core.api.async.RedisAsyncCommands;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * One script call: compares this backend's position entry, records outcomes that nothing stands against, and writes the next entry.
+ * The script runs alone on the server. What it gets and gives:
+ *
+ * <pre>
+ * KEYS   the position entry, then a key an outcome
+ * ARGV   the entry that must be there (empty: none), the next one, the wall time in milliseconds,
+ *        then for each outcome its bytes and its milliseconds to live
+ * reply  1, then index and bytes of each outcome that something else stands against
+ *        or 0 and the entry that is there instead: nothing was written
+ * </pre>
+ *
+ * <p>It is sent as text each time, not as a hash: a server that forgot it (SCRIPT FLUSH) would otherwise refuse some of several
+ * pipelined calls, and their order would be lost. Redis 6.2 has no {@code SET} with both {@code NX} and {@code GET}.
+ */
+final class PutCall {
+    private static final byte[] SCRIPT = """
+            local held = redis.call('GET', KEYS[1]) or ''
+            if held ~= ARGV[1] then return {0, held} end
+            local reply = {1}
+            for i = 2, #KEYS do
+              local value, ttl = ARGV[2 * i], ARGV[2 * i + 1]
+              if not redis.call('SET', KEYS[i], value, 'NX', 'PX', ttl) then
+                local standing = redis.call('GET', KEYS[i])
+                local expiry = string.match(standing, '^%x+ %d+ (%d+) ')
+                if expiry and tonumber(expiry) <= tonumber(ARGV[3]) then
+                  redis.call('SET', KEYS[i], value, 'PX', ttl)
+                elseif standing ~= value then
+                  reply[#reply + 1] = i - 2
+                  reply[#reply + 1] = standing
+                end
+              end
+            end
+            redis.call('SET', KEYS[1], ARGV[2])
+            return reply
+            """.getBytes(StandardCharsets.US_ASCII);
+
+    /** The server does nothing else while a script runs, so that one call must not be long. */
+    private static final int MOST_OUTCOMES = 500;
+
+    private static final int MOST_BYTES = 1 << 20;
+
+    private final long nowMillis;
+    private final List<Recorded> outcomes = new ArrayList<>();
+    private final List<byte[]> values = new ArrayList<>();
+    private int bytes;
+
+    private PutCall(long nowMillis) {
+        this.nowMillis = nowMillis;
+    }
+
+    /** As many calls as it takes, in order; at least one. */
+    static List<PutCall> of(List<Recorded> outcomes, long nowMillis) {
+        List<PutCall> calls = new ArrayList<>();
+        PutCall last = new PutCall(nowMillis);
+        calls.add(last);
+        for (Recorded outcome : outcomes) {
+            byte[] value = outcome.encode();
+            if (!last.hasRoomFor(value)) {
+                last = new PutCall(nowMillis);
+                calls.add(last);
+            }
+            last.add(outcome, value);
+        }
+        return calls;
+    }
+
+    private boolean hasRoomFor(byte[] value) {
+        return outcomes.isEmpty() || (outcomes.size() < MOST_OUTCOMES && bytes + value.length <= MOST_BYTES);
+    }
+
+    private void add(Recorded outcome, byte[] value) {
+        outcomes.add(outcome);
+        values.add(value);
+        bytes += value.length;
+    }
+
+    /** Sends it; it takes effect only if the entry is {@code expected}. */
+    RedisFuture<List<Object>> send(
+            RedisAsyncCommands<String, byte[]> redis, String positionKey, String expected, String next) {
+        String[] keys = new String[1 + outcomes.size()];
+        byte[][] arguments = new byte[3 + 2 * outcomes.size()][];
+        keys[0] = positionKey;
+        arguments[0] = ascii(expected);
+        arguments[1] = ascii(next);
+        arguments[2] = ascii(Long.toString(nowMillis));
+        for (int i = 0; i < outcomes.size(); i++) {
+            keys[1 + i] = Keys.outcome(outcomes.get(i).id());
+            arguments[3 + 2 * i] = values.get(i);
+            arguments[4 + 2 * i] =
+                    ascii(Long.toString(Math.max(1, outcomes.get(i).expiresAtMillis() - nowMillis)));
+        }
+        return redis.eval(SCRIPT, ScriptOutputType.MULTI, keys, arguments);
+    }
+
+    /** The entry that was there instead of the expected one, blank if none was; empty if the call took effect. */
+    static Optional<String> refusedFor(List<Object> reply) {
+        return (Long) reply.get(0) == 1
+                ? Optional.empty()
+                : Optional.of(new String((byte[]) reply.get(1), StandardCharsets.UTF_8));
+    }
+
+    /**
+     * What stands now for each of the outcomes, in their order, once the call took effect.
+     *
+     * @throws IllegalArgumentException if something stands that is no outcome; names its key
+     */
+    List<Recorded> standing(List<Object> reply) {
+        List<Recorded> standing = new ArrayList<>(outcomes);
+        for (int i = 1; i < reply.size(); i += 2) {
+            int index = ((Long) reply.get(i)).intValue();
+            standing.set(index, Keys.outcome(outcomes.get(index).id(), (byte[]) reply.get(i + 1)));
+        }
+        return standing;
+    }
+
+    private static byte[] ascii(String text) {
+        return text.getBytes(StandardCharsets.US_ASCII);
+    }
+}

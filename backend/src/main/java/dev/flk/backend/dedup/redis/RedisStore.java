@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup.redis;
+
+import dev.flk.backend.config.StorageConfig;
+import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.certificate.ContentDigest;
+import dev.flk.certificate.PcsId;
+import java.security.SecureRandom;
+import java.time.InstantSource;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+
+/**
+ * Outcomes in Redis, under the keys that {@link Keys} names. A group is one script call, which takes effect only if the position
+ * entry of this backend is the one that it wrote last; a look-up reads that entry too. What an acknowledged call leaves is as
+ * durable as the server's own settings make it.
+ *
+ * <p>After any failure everything fails, with the same reason, until {@link #connect}. Nothing is sent twice. Every stage is
+ * completed within the time-out of a call; those of an answered call all on one thread, {@code redis-answers}, which may call in
+ * again, but keeps every other answer waiting while it does more.
+ */
+public final class RedisStore implements DedupStore {
+    private static final int INCARNATION_BYTES = 8;
+    private static final String CLOSED = "is not used any more: the store was closed";
+
+    private final Endpoint endpoint;
+    private final String logId;
+    private final InstantSource clock;
+    private final ScheduledThreadPoolExecutor answers;
+    private final ServerSettings settings = new ServerSettings();
+    private final SecureRandom random = new SecureRandom();
+
+    private volatile Session session;
+
+    // guarded by this
+    private boolean closed;
+
+    private RedisStore(Endpoint endpoint, String logId, InstantSource clock) {
+        this.endpoint = endpoint;
+        this.logId = logId;
+        this.clock = clock;
+        this.answers = new ScheduledThreadPoolExecutor(1, task -> {
+            Thread thread = new Thread(task, "redis-answers");
+            thread.setDaemon(true);
+            return thread;
+        });
+        answers.setRemoveOnCancelPolicy(true);
+        answers.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
+        this.session = newSession();
+        session.fail("was not connected to yet");
+    }
+
+    /**
+     * A store that was not connected yet; opens no connection.
+     *
+     * @param logId tells this backend's log from every other that uses the same server
+     * @param clock by which outcomes expire
+     * @throws IllegalArgumentException if the URI is none that the client understands
+     */
+    public static RedisStore open(StorageConfig.Redis config, String logId, InstantSource clock) {
+        return new RedisStore(new Endpoint(config), logId, clock);
+    }
+
+    private Session newSession() {
+        return new Session(endpoint, logId, clock, answers);
+    }
+
+    /** Returns at once; the stage ends within a few times the time-out of a call. */
+    @Override
+    public CompletionStage<OptionalLong> connect() {
+        Session earlier;
+        Session next = newSession();
+        synchronized (this) {
+            if (closed) {
+                return CompletableFuture.failedFuture(endpoint.unavailable(CLOSED));
+            }
+            earlier = session;
+            session = next;
+        }
+        earlier.fail("is connected to anew; what was outstanding has an unknown effect");
+        byte[] incarnation = new byte[INCARNATION_BYTES];
+        random.nextBytes(incarnation);
+        try {
+            return next.open(HexFormat.of().formatHex(incarnation), settings);
+        } catch (RejectedExecutionException e) {
+            return CompletableFuture.failedFuture(endpoint.unavailable(CLOSED));
+        }
+    }
+
+    @Override
+    public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+        return session.get(ids);
+    }
+
+    /**
+     * A long list becomes several script calls, each with the same mark: it holds before the first of them. An outcome that has
+     * expired is not sent.
+     */
+    @Override
+    public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+        return session.put(decisions, completeUpTo);
+    }
+
+    @Override
+    public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
+        return session.isNoted(Keys.evidence(id, digest));
+    }
+
+    @Override
+    public CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
+        return session.note(Keys.evidence(id, digest), expiresAtMillis);
+    }
+
+    /** Fails what is outstanding and ends the client's threads; takes no longer than a few seconds. */
+    @Override
+    public void close() {
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+        }
+        session.fail(CLOSED);
+        endpoint.close();
+        answers.shutdown();
+    }
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup.redis;
+
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.certificate.PcsId;
+import io.lettuce.core.KeyValue;
+import io.lettuce.core.RedisChannelHandler;
+import io.lettuce.core.RedisConnectionStateListener;
+import io.lettuce.core.SetArgs;
+import io.lettuce.core.api.StatefulRedisConnection;
+import io.lettuce.core.api.async.RedisAsyncCommands;
+import java.nio.charset.StandardCharsets;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One connection, from the connect to its first failure.
+ *
+ * <p>Calls are pipelined. Each put expects the position entry that the put sent before it writes; so puts are sent under the lock,
+ * and the server meets them in that order. (Only because no stage completes on a thread of the client: what is sent from there
+ * overtakes what others have sent.)
+ */
+final class Session {
+    private final Endpoint endpoint;
+    private final String positionKey;
+    private final InstantSource clock;
+    private final ScheduledExecutorService answers;
+    private final Calls calls;
+
+    // guarded by this
+    private @Nullable StatefulRedisConnection<String, byte[]> connection;
+    private @Nullable Position sent;
+    private @Nullable Position acknowledged;
+
+    /** @param answers the one thread on which every stage completes */
+    Session(Endpoint endpoint, String logId, InstantSource clock, ScheduledExecutorService answers) {
+        this.endpoint = endpoint;
+        this.positionKey = Keys.position(logId);
+        this.clock = clock;
+        this.answers = answers;
+        this.calls = new Calls(endpoint, answers, this::disconnect);
+    }
+
+    /**
+     * Connects, reads the position entry, and writes it anew under {@code incarnation}: that shows whether the server takes writes,
+     * and refuses whatever an earlier connection still has under way.
+     *
+     * @return the sequence that the entry had
+     */
+    CompletionStage<OptionalLong> open(String incarnation, ServerSettings settings) {
+        long withinMillis = endpoint.connectWithin().toMillis();
+        Future<?> deadline = answers.schedule(
+                () -> fail("was not connected to within " + withinMillis + "ms; it answers too slowly (DEDUP_TIMEOUT)"),
+                withinMillis,
+                TimeUnit.MILLISECONDS);
+        CompletableFuture<OptionalLong> opened = new CompletableFuture<>();
+        calls.ask(endpoint::connect, this::use)
+                .thenCompose(redis -> calls.ask(() -> redis.get(positionKey), Session::text)
+                        .thenCompose(held -> claim(redis, held, incarnation))
+                        .thenApply(completeUpTo -> {
+                            settings.look(redis, endpoint.where());
+                            return completeUpTo;
+                        }))
+                .whenComplete((completeUpTo, failed) -> {
+                    deadline.cancel(false);
+                    if (failed == null) {
+                        opened.complete(completeUpTo);
+                    } else {
+                        StoreUnavailableException reason = endpoint.unavailable(failed);
+                        calls.fail(reason);
+                        opened.completeExceptionally(reason);
+                    }
+                });
+        return opened;
+    }
+
+    private RedisAsyncCommands<String, byte[]> use(StatefulRedisConnection<String, byte[]> connected) {
+        connected.addListener(new RedisConnectionStateListener() {
+            @Override
+            public void onRedisDisconnected(RedisChannelHandler<?, ?> gone) {
+                fail(Diagnosis.DISCONNECTED);
+            }
+        });
+        synchronized (this) {
+            connection = connected;
+        }
+        if (calls.failure().isPresent()) {
+            disconnect(); // the deadline was earlier
+        }
+        return connected.async();
+    }
+
+    private synchronized void disconnect() {
+        if (connection != null) {
+            CompletableFuture<Void> unused = connection.closeAsync();
+        }
+    }
+
+    private CompletionStage<OptionalLong> claim(
+            RedisAsyncCommands<String, byte[]> redis, String held, String incarnation) {
+        OptionalLong completeUpTo =
+                held.isEmpty() ? OptionalLong.empty() : parsed(held).completeUpTo();
+        PutCall nothing = PutCall.of(List.of(), clock.millis()).get(0);
+        return put(redis, nothing, held, new Position(completeUpTo, incarnation, 0))
+                .thenApply(none -> completeUpTo);
+    }
+
+    private Position parsed(String held) {
+        return Position.parse(held)
+                .orElseThrow(() -> endpoint.unavailable("holds '" + held + "' under " + positionKey
+                        + ", which is no position; find out who writes there, then DEL it"));
+    }
+
+    /** As {@link RedisStore#putIfAbsent}. */
+    CompletionStage<List<Recorded>> put(List<Recorded> decisions, long completeUpTo) {
+        long now = clock.millis();
+        List<Integer> kept = new ArrayList<>(decisions.size());
+        for (int i = 0; i < decisions.size(); i++) {
+            if (!decisions.get(i).isExpired(now)) {
+                kept.add(i); // a server takes no time to live of zero
+            }
+        }
+        List<CompletionStage<List<Recorded>>> parts = new ArrayList<>();
+        List<PutCall> batches = PutCall.of(kept.stream().map(decisions::get).toList(), now);
+        synchronized (this) {
+            Position last = sent;
+            if (connection == null || last == null) {
+                return refused();
+            }
+            for (PutCall batch : batches) {
+                Position next = last.next(completeUpTo);
+                parts.add(put(connection.async(), batch, last.text(), next));
+                last = next;
+            }
+        }
+        List<Recorded> standing = new ArrayList<>(decisions);
+        CompletableFuture<List<Recorded>> whole = new CompletableFuture<>();
+        CompletionStage<Integer> end = CompletableFuture.completedStage(0);
+        for (CompletionStage<List<Recorded>> part : parts) {
+            end = end.thenCombine(part, (at, recorded) -> {
+                for (int i = 0; i < recorded.size(); i++) {
+                    standing.set(kept.get(at + i), recorded.get(i));
+                }
+                return at + recorded.size();
+            });
+        }
+        end.whenComplete((all, failed) -> {
+            if (failed == null) {
+                whole.complete(standing);
+            } else {
+                whole.completeExceptionally(endpoint.unavailable(failed));
+            }
+        });
+        return whole;
+    }
+
+    private synchronized CompletionStage<List<Recorded>> put(
+            RedisAsyncCommands<String, byte[]> redis, PutCall batch, String expected, Position next) {
+        sent = next;
+        return calls.ask(() -> batch.send(redis, positionKey, expected, next.text()), reply -> {
+            Optional<String> held = PutCall.refusedFor(reply);
+            if (held.isPresent()) {
+                throw lost(held.get(), expected);
+            }
+            synchronized (this) {
+                acknowledged = next;
+            }
+            try {
+                return batch.standing(reply);
+            } catch (IllegalArgumentException e) {
+                throw endpoint.unavailable(e);
+            }
+        });
+    }
+
+    /** As {@link RedisStore#get}. */
+    CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+        long now = clock.millis();
+        return read(ids.stream().map(Keys::outcome).toList(), values -> {
+            List<Optional<Recorded>> found = new ArrayList<>(ids.size());
+            for (int i = 0; i < ids.size(); i++) {
+                byte[] value = values.get(i);
+                found.add(
+                        value == null
+                                ? Optional.empty()
+                                : Optional.of(Keys.outcome(ids.get(i), value))
+                                        .filter(recorded -> !recorded.isExpired(now)));
+            }
+            return found;
+        });
+    }
+
+    /** Whether the note under a key of evidence has not ended. */
+    CompletionStage<Boolean> isNoted(String key) {
+        long now = clock.millis();
+        return read(List.of(key), values -> {
+            String expiry = text(values.get(0));
+            return !expiry.isEmpty() && Long.parseLong(expiry) > now;
+        });
+    }
+
+    /** Writes the note, unless it has ended already. */
+    synchronized CompletionStage<Boolean> note(String key, long expiresAtMillis) {
+        if (connection == null || sent == null) {
+            return refused();
+        }
+        RedisAsyncCommands<String, byte[]> redis = connection.async();
+        long millisToLive = expiresAtMillis - clock.millis();
+        byte[] value = Long.toString(expiresAtMillis).getBytes(StandardCharsets.US_ASCII);
+        return millisToLive <= 0
+                ? CompletableFuture.completedFuture(true)
+                : calls.ask(() -> redis.set(key, value, SetArgs.Builder.px(millisToLive)), done -> true);
+    }
+
+    /** Reads keys together with the position entry, so that what a store has lost behind our back never passes for a miss. */
+    private synchronized <T> CompletionStage<T> read(List<String> keys, Function<List<byte @Nullable []>, T> read) {
+        Position least = acknowledged;
+        if (connection == null || least == null) {
+            return refused();
+        }
+        List<String> all = new ArrayList<>(keys.size() + 1);
+        all.add(positionKey);
+        all.addAll(keys);
+        RedisAsyncCommands<String, byte[]> redis = connection.async();
+        return calls.ask(() -> redis.mget(all.toArray(String[]::new)), (List<KeyValue<String, byte[]>> reply) -> {
+            List<byte @Nullable []> values = new ArrayList<>(reply.size());
+            for (KeyValue<String, byte[]> found : reply) {
+                values.add(found.hasValue() ? found.getValue() : null);
+            }
+            String held = text(values.remove(0));
+            if (Position.parse(held).filter(least::isReachedBy).isEmpty()) {
+                throw lost(held, least.text());
+            }
+            return read.apply(values);
+        });
+    }
+
+    /** Fails what is outstanding and whatever comes, unless it has failed already, and closes the connection. */
+    void fail(String what) {
+        calls.fail(endpoint.unavailable(what));
+    }
+
+    private <T> CompletionStage<T> refused() {
+        return CompletableFuture.failedFuture(
+                calls.failure().orElseGet(() -> endpoint.unavailable("is still being connected to")));
+    }
+
+    private StoreUnavailableException lost(String held, String expected) {
+        return endpoint.unavailable(
+                ("has the position %s under %s, not '%s', which was written last: it was emptied, put "
+                                + "back to an older copy or failed over, or another process writes there for the same log")
+                        .formatted(held.isEmpty() ? "missing" : "'" + held + "'", positionKey, expected));
+    }
+
+    private static String text(byte @Nullable [] value) {
+        return value == null ? "" : new String(value, StandardCharsets.UTF_8);
+    }
+}

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.awaitility.Awaitility.await;
+
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
+import dev.flk.backend.config.Secret;
+import dev.flk.backend.config.StorageConfig;
+import dev.flk.backend.dedup.redis.RedisStore;
+import dev.flk.backend.testing.RedisServer;
+import dev.flk.certificate.ContentDigest;
+import dev.flk.certificate.PcsId;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.slf4j.LoggerFactory;
+
+/** What the store makes of everything that can be wrong with its server: it fails in bounded time, says why, and a connect mends it. */
+final class RedisStoreOutageTest {
+    private static final String LOG_ID = "00112233445566778899aabbccddeeff";
+    private static final String PASSWORD = "s3cr3t-pa55";
+    private static final Duration PATIENT = Duration.ofSeconds(10);
+    private static final Duration IMPATIENT = Duration.ofMillis(500);
+
+    /** Far above every time-out here: whatever takes longer hangs. */
+    private static final long AT_MOST_SECONDS = 60;
+
+    @TempDir
+    private Path directory;
+
+    private final List<AutoCloseable> opened = new ArrayList<>();
+
+    @AfterEach
+    void closeAll() throws Exception {
+        for (AutoCloseable part : opened) {
+            part.close();
+        }
+    }
+
+    private RedisServer server(String... arguments) {
+        RedisServer server = RedisServer.start(directory.resolve("redis"), arguments);
+        opened.add(server);
+        return server;
+    }
+
+    private DedupStore store(String uri, Duration timeout) {
+        DedupStore store =
+                RedisStore.open(new StorageConfig.Redis(new Secret(uri), timeout), LOG_ID, InstantSource.system());
+        opened.add(0, store);
+        return store;
+    }
+
+    private DedupStore connected(RedisServer server) {
+        DedupStore store = store(server.uri(), PATIENT);
+        now(store.connect());
+        return store;
+    }
+
+    private static Recorded recorded(int number, String body) {
+        return new Recorded(
+                id(number),
+                200,
+                body.getBytes(StandardCharsets.UTF_8),
+                ContentDigest.of(new byte[ContentDigest.LENGTH_BYTES]),
+                "0011223344556677",
+                System.currentTimeMillis() + TimeUnit.HOURS.toMillis(1));
+    }
+
+    private static PcsId id(int number) {
+        return PcsId.of("root", number, "shard");
+    }
+
+    private static List<Recorded> put(DedupStore store, long completeUpTo, Recorded... decisions) {
+        return now(store.putIfAbsent(List.of(decisions), completeUpTo));
+    }
+
+    private static <T> T now(CompletionStage<T> stage) {
+        return stage.toCompletableFuture()
+                .orTimeout(AT_MOST_SECONDS, TimeUnit.SECONDS)
+                .join();
+    }
+
+    /** What the failure tells an operator; the whole chain of causes is free of the password. */
+    private static String failureOf(CompletionStage<?> stage) {
+        Throwable failure = catchThrowable(() -> now(stage)).getCause();
+        assertThat(failure).isInstanceOf(StoreUnavailableException.class);
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            assertThat(String.valueOf(cause.getMessage())).doesNotContain(PASSWORD);
+        }
+        return failure.getMessage();
+    }
+
+    private static void assertFails(DedupStore store) {
+        String reason = failureOf(store.get(List.of(id(1))));
+        assertThat(failureOf(store.putIfAbsent(List.of(), 1))).isEqualTo(reason);
+        assertThat(failureOf(store.noteEvidence(id(1), recorded(1, "").digest(), Long.MAX_VALUE)))
+                .isEqualTo(reason);
+    }
+
+    @Test
+    void anything_beforeConnect_fails() {
+        assertFails(store("redis://127.0.0.1:1", PATIENT));
+    }
+
+    @Test
+    void connect_serverDown_saysRefused_andWorksOnceItIsUp() {
+        RedisServer server = server();
+        server.kill();
+        DedupStore store = store(server.uri(), PATIENT);
+        assertThat(failureOf(store.connect()))
+                .isEqualTo("127.0.0.1:" + server.port()
+                        + " refused the connection; start it, or correct REDIS_URI or REDIS_ADDR");
+        assertFails(store);
+
+        server.restart();
+        assertThat(now(store.connect())).isEmpty();
+        assertThat(put(store, 1, recorded(1, "a"))).hasSize(1);
+    }
+
+    @Test
+    void connect_unknownHost_saysSo() {
+        assertThat(failureOf(store("redis://no-such-host.invalid:6379", PATIENT).connect()))
+                .startsWith("no-such-host.invalid:6379 can't be found");
+    }
+
+    @Test
+    void connect_nothingEverAnswers_endsInTime() throws Exception {
+        try (ServerSocket silent = new ServerSocket(0, 10, InetAddress.getLoopbackAddress())) {
+            assertThat(failureOf(store("redis://127.0.0.1:" + silent.getLocalPort(), IMPATIENT)
+                            .connect()))
+                    .contains("did not answer within 500ms (DEDUP_TIMEOUT)");
+        }
+    }
+
+    @Test
+    void connect_tlsToAServerWithout_saysSo() {
+        RedisServer server = server();
+        assertThat(failureOf(
+                        store("rediss://127.0.0.1:" + server.port(), IMPATIENT).connect()))
+                .contains("TLS");
+    }
+
+    @Test
+    void connect_wrongPassword_saysSoAndShowsNone() {
+        RedisServer server = server("--requirepass", "another");
+        assertThat(failureOf(store("redis://:" + PASSWORD + "@127.0.0.1:" + server.port(), PATIENT)
+                        .connect()))
+                .contains("does not take this user name and password");
+        assertThat(failureOf(store(server.uri(), PATIENT).connect())).contains("asks for a password");
+    }
+
+    @Test
+    void connect_rightPassword_works() {
+        RedisServer server = server("--requirepass", PASSWORD);
+        assertThat(now(store("redis://:" + PASSWORD + "@127.0.0.1:" + server.port(), PATIENT)
+                        .connect()))
+                .isEmpty();
+    }
+
+    @Test
+    void connect_userWithTheDocumentedPermissions_works() {
+        RedisServer server = server();
+        server.send(
+                "ACL",
+                "SETUSER",
+                "flk",
+                "on",
+                ">" + PASSWORD,
+                "~flk:*",
+                "+get",
+                "+set",
+                "+mget",
+                "+eval",
+                "+ping",
+                "+hello",
+                "+auth",
+                "+client|setname",
+                "+client|setinfo",
+                "+select");
+        DedupStore store = store("redis://flk:" + PASSWORD + "@127.0.0.1:" + server.port() + "/0", PATIENT);
+        now(store.connect());
+        Recorded mine = recorded(1, "a");
+        assertThat(put(store, 1, mine)).containsExactly(mine);
+        assertThat(now(store.noteEvidence(id(1), mine.digest(), mine.expiresAtMillis())))
+                .isTrue();
+        assertThat(now(store.knowsEvidence(id(1), mine.digest()))).isTrue();
+
+        server.send("ACL", "SETUSER", "flk", "-eval");
+        assertThat(failureOf(store.putIfAbsent(List.of(), 2))).contains("docs/redis.md has the ACL");
+    }
+
+    @Test
+    void connect_replica_saysThatItTakesNoWrites() {
+        RedisServer server = server();
+        server.send("REPLICAOF", "127.0.0.1", "1");
+        assertThat(failureOf(store(server.uri(), PATIENT).connect())).contains("is a replica and takes no writes");
+
+        server.send("REPLICAOF", "NO", "ONE");
+        assertThat(now(store(server.uri(), PATIENT).connect())).isEmpty();
+    }
+
+    @Test
+    void put_becameReplica_fails() {
+        RedisServer server = server();
+        DedupStore store = connected(server);
+        server.send("REPLICAOF", "127.0.0.1", "1");
+        assertThat(failureOf(store.putIfAbsent(List.of(recorded(1, "a")), 1))).contains("is a replica");
+        assertFails(store);
+    }
+
+    @Test
+    void put_tooFewReplicas_fails() {
+        RedisServer server = server();
+        DedupStore store = connected(server);
+        server.send("CONFIG", "SET", "min-replicas-to-write", "1");
+        assertThat(failureOf(store.putIfAbsent(List.of(recorded(1, "a")), 1))).contains("min-replicas-to-write");
+    }
+
+    @Test
+    void put_noMemory_writesNothingAtAll() {
+        RedisServer server = server();
+        DedupStore store = connected(server);
+        put(store, 41, recorded(1, "a"));
+        server.send("CONFIG", "SET", "maxmemory", "1");
+        String before = server.send("GET", "flk:position:" + LOG_ID).get(0);
+        assertThat(failureOf(store.putIfAbsent(List.of(recorded(2, "b"), recorded(3, "c")), 42)))
+                .contains("has no memory left (maxmemory)");
+        assertThat(server.send("GET", "flk:position:" + LOG_ID)).containsExactly(before);
+        assertThat(server.send("DBSIZE")).containsExactly(":2");
+        assertThat(failureOf(store.connect())).contains("has no memory left");
+
+        server.send("CONFIG", "SET", "maxmemory", "0");
+        assertThat(now(store.connect())).hasValue(41);
+    }
+
+    @Test
+    void connect_serverLoads_saysSo() {
+        RedisServer server = server("--rdbcompression", "no");
+        server.send("DEBUG", "POPULATE", "24", "large", "2100000");
+        server.send("SAVE");
+        server.kill();
+        server.restartLoading("--key-load-delay", "500000");
+        assertThat(failureOf(store(server.uri(), PATIENT).connect())).contains("is still loading its data");
+    }
+
+    @Test
+    void killed_everythingOutstandingFails_andAConnectAfterItsRestartWorks() {
+        RedisServer server = server("--appendonly", "yes", "--appendfsync", "always");
+        DedupStore store = connected(server);
+        put(store, 41, recorded(1, "a"));
+        server.pause();
+        List<CompletionStage<List<Recorded>>> outstanding = new ArrayList<>();
+        for (int i = 2; i < 20; i++) {
+            outstanding.add(store.putIfAbsent(List.of(recorded(i, "b")), 42));
+        }
+        server.kill();
+        outstanding.forEach(put -> assertThat(failureOf(put)).contains("if it is down, start it"));
+        assertFails(store);
+        assertThat(failureOf(store.connect())).contains("refused the connection");
+
+        server.restart();
+        assertThat(now(store.connect())).hasValue(41);
+        assertThat(now(store.get(List.of(id(1), id(2)))))
+                .extracting(Optional::isPresent)
+                .containsExactly(true, false);
+    }
+
+    @Test
+    void killed_whileIdle_theNextCallFails() {
+        RedisServer server = server();
+        DedupStore store = connected(server);
+        server.kill();
+        assertThat(failureOf(store.get(List.of(id(1))))).contains("if it is down, start it");
+        assertFails(store);
+    }
+
+    @Test
+    void paused_callsEndInTime_andWhatCameOfThemIsSeenAfterAConnect() {
+        RedisServer server = server();
+        DedupStore store = store(server.uri(), IMPATIENT);
+        now(store.connect());
+        put(store, 41, recorded(1, "a"));
+        server.pause();
+        assertThat(failureOf(store.putIfAbsent(List.of(recorded(2, "b")), 42)))
+                .contains("did not answer within 500ms (DEDUP_TIMEOUT)");
+        assertFails(store);
+        assertThat(failureOf(store.connect())).contains("did not answer within 500ms");
+
+        server.resume();
+        OptionalLong position = reconnected(store);
+        boolean tookEffect = now(store.get(List.of(id(2)))).get(0).isPresent();
+        assertThat(position).hasValue(tookEffect ? 42 : 41);
+    }
+
+    /** A server that was paused may need longer than the time-out to come to itself. */
+    private static OptionalLong reconnected(DedupStore store) {
+        CompletableFuture<OptionalLong> position = new CompletableFuture<>();
+        await().atMost(AT_MOST_SECONDS, TimeUnit.SECONDS).until(() -> {
+            try {
+                return position.complete(now(store.connect()));
+            } catch (CompletionException notYet) {
+                return false;
+            }
+        });
+        return position.join();
+    }
+
+    @Test
+    void restartedEmpty_hasNoPosition() {
+        RedisServer server = server("--appendonly", "yes", "--appendfsync", "always");
+        DedupStore store = connected(server);
+        put(store, 41, recorded(1, "a"));
+        server.kill();
+        server.restartEmpty();
+        assertThat(now(store.connect())).isEmpty();
+        assertThat(now(store.get(List.of(id(1))))).containsExactly(Optional.empty());
+    }
+
+    @Test
+    void restartedFromAnOlderCopy_hasTheOlderPosition() {
+        RedisServer server = server("--appendonly", "yes", "--appendfsync", "always");
+        DedupStore store = connected(server);
+        Recorded kept = recorded(1, "a");
+        put(store, 41, kept);
+        Path copy = server.copyData();
+        put(store, 42, recorded(2, "b"));
+        server.kill();
+        server.restartFrom(copy);
+        assertThat(now(store.connect())).hasValue(41);
+        assertThat(now(store.get(List.of(id(1), id(2))))).containsExactly(Optional.of(kept), Optional.empty());
+    }
+
+    @Test
+    void restartedInOrder_keepsEverything() {
+        RedisServer server = server("--appendonly", "yes");
+        DedupStore store = connected(server);
+        Recorded kept = recorded(1, "a");
+        put(store, 41, kept);
+        server.stop();
+        server.restart();
+        assertThat(now(store.connect())).hasValue(41);
+        assertThat(now(store.get(List.of(id(1))))).containsExactly(Optional.of(kept));
+    }
+
+    @Test
+    void connect_serverThatForgets_isWarnedOfOnce() {
+        ListAppender<ILoggingEvent> lines = new ListAppender<>();
+        Logger logger = (Logger) LoggerFactory.getLogger("dev.flk.backend.dedup");
+        logger.addAppender(lines);
+        lines.start();
+        try {
+            RedisServer server = server("--maxmemory-policy", "allkeys-lru", "--appendonly", "no");
+            DedupStore store = connected(server);
+            now(store.connect());
+            await().untilAsserted(() -> assertThat(List.copyOf(lines.list))
+                    .extracting(ILoggingEvent::getFormattedMessage)
+                    .anyMatch(line -> line.contains("appendonly no")));
+            assertThat(lines.list)
+                    .filteredOn(line -> line.getLevel() == Level.WARN)
+                    .extracting(ILoggingEvent::getFormattedMessage)
+                    .satisfiesExactly(
+                            line -> assertThat(line).contains("maxmemory-policy allkeys-lru", "set noeviction"),
+                            line -> assertThat(line).contains("set appendonly yes"));
+        } finally {
+            logger.detachAppender(lines);
+        }
+    }
+
+    @Test
+    void connectedAnew_whatIsOutstandingFails() {
+        RedisServer server = server();
+        DedupStore store = connected(server);
+        server.pause();
+        CompletionStage<List<Recorded>> outstanding = store.putIfAbsent(List.of(recorded(1, "a")), 1);
+        CompletionStage<OptionalLong> anew = store.connect();
+        assertThat(failureOf(outstanding)).contains("is connected to anew");
+        server.resume();
+        now(anew);
+        assertThat(put(store, 2, recorded(2, "b"))).hasSize(1);
+    }
+
+    @Test
+    void closed_whatIsOutstandingFails() {
+        RedisServer server = server();
+        DedupStore store = connected(server);
+        server.pause();
+        CompletionStage<List<Recorded>> outstanding = store.putIfAbsent(List.of(recorded(1, "a")), 1);
+        store.close();
+        assertThat(failureOf(outstanding)).contains("the store was closed");
+    }
+}
