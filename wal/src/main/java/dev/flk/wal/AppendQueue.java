@@ -15,6 +15,7 @@ final class AppendQueue {
     private final ArrayDeque<Append> queued = new ArrayDeque<>();
     private long queuedBytes;
     private boolean closed;
+    private boolean nudged;
 
     AppendQueue(long maxQueuedBytes) {
         this.maxQueuedBytes = maxQueuedBytes;
@@ -65,14 +66,26 @@ final class AppendQueue {
         return group;
     }
 
-    /** Waits until something is queued; false once the queue is closed and empty. */
+    /** Waits until something is queued, or it is nudged; false once the queue is closed and empty. */
     boolean await() {
         lock.lock();
         try {
-            while (queued.isEmpty() && !closed) {
+            while (queued.isEmpty() && !closed && !nudged) {
                 arrived.awaitUninterruptibly();
             }
-            return !queued.isEmpty();
+            nudged = false;
+            return !queued.isEmpty() || !closed;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The writer has something to do, though nothing is queued. */
+    void nudge() {
+        lock.lock();
+        try {
+            nudged = true;
+            arrived.signalAll();
         } finally {
             lock.unlock();
         }

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The seam between the log and the file system: every file operation of this package goes through it, so that a test can
@@ -36,6 +37,17 @@ public interface FileOps {
 
     /** Forces a directory's entries to disk. */
     void forceDirectory(Path directory) throws IOException;
+
+    /** What stands under a name now; empty if nothing does. */
+    Optional<Standing> standing(Path file) throws IOException;
+
+    /**
+     * A file as its directory shows it.
+     *
+     * @param identity equal for the same file only, whatever its name
+     * @param bytes its size
+     */
+    record Standing(Object identity, long bytes) {}
 
     /** Bytes that this process may still write to the file system of a directory. */
     long usableBytes(Path directory) throws IOException;

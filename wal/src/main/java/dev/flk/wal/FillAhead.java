@@ -42,6 +42,11 @@ final class FillAhead {
     private FillResult write(Segment segment, long from) {
         FillResult result = FillResult.GIVEN_UP;
         try (OpenFile file = files.openForWriting(segment.path())) {
+            if (files.standing(segment.path())
+                    .filter(standing -> SegmentWatch.isSame(standing, segment))
+                    .isEmpty()) {
+                return result; // somebody else's file is not to be written to
+            }
             if (files.usableBytes(Objects.requireNonNull(segment.path().getParent())) < keepFreeBytes + stepBytes) {
                 return result;
             }

@@ -28,6 +28,9 @@ final class GroupCommit {
     /** What the next segment's header must repeat; null while the present segment can be written to. */
     private @Nullable Successor successor;
 
+    /** A segment that somebody else moved, removed or emptied; null if none. */
+    private volatile @Nullable Segment gone;
+
     private volatile Segment published;
     private volatile long forcedEnd;
 
@@ -62,11 +65,18 @@ final class GroupCommit {
         return forcedEnd;
     }
 
-    /** Writes and forces one group; false if nothing was queued. */
+    /** Somebody else moved, removed or emptied it: the next step leaves it. Any thread. */
+    void vanished(Segment found) {
+        gone = found;
+        queue.nudge();
+    }
+
+    /** Leaves a segment that vanished; writes and forces one group. False if there was nothing to do. */
     boolean step() {
+        boolean left = leaveVanished();
         List<Append> group = queue.take(options.sizes().maxGroupBytes());
         if (group.isEmpty()) {
-            return false;
+            return left;
         }
         IOException failure = commit(group);
         if (failure == null) {
@@ -81,6 +91,19 @@ final class GroupCommit {
         if (successor != null) {
             reopen();
         }
+        return true;
+    }
+
+    private boolean leaveVanished() {
+        if (gone == null) {
+            return false;
+        }
+        if (gone != segment) {
+            gone = null; // it was left meanwhile
+            return false;
+        }
+        giveUpSegment();
+        reopen();
         return true;
     }
 
@@ -108,6 +131,7 @@ final class GroupCommit {
      */
     void close() throws IOException {
         try {
+            boolean unused = leaveVanished();
             if (successor == null && hasRecords()) {
                 completeSegment();
             }
@@ -150,6 +174,11 @@ final class GroupCommit {
 
     private void openNext() throws IOException {
         Successor how = Objects.requireNonNull(successor);
+        if (gone == segment) {
+            listener.vanished(segment.name());
+            opener.clearNameOf(segment);
+            gone = null;
+        }
         Segment opened = opener.open(nextSequence, how.carried(), how.previous(), how.previousEnd());
         Segment left = segment;
         segment = opened;

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
@@ -14,9 +15,11 @@ import java.util.random.RandomGenerator;
 /**
  * The door: an append-only log that one process owns. {@link #append} may be called from any thread and never waits for the
  * disk; an append is on disk when {@link Append#forced} is called. Two threads work behind it: the writer, and the one that
- * fills the segment with zeros ahead. Neither may be interrupted.
+ * fills the segment with zeros ahead and watches that nobody else moves it. Neither may be interrupted.
  */
 public final class Log implements Closeable {
+    private static final long WATCH_NANOS = TimeUnit.SECONDS.toNanos(1);
+
     /** Name of the lock file in a log directory. */
     public static final String LOCK_FILE = "lock";
 
@@ -27,6 +30,7 @@ public final class Log implements Closeable {
     private final GroupCommit commit;
     private final FillAhead fillAhead;
     private final List<Damage> damages;
+    private final LongSupplier nanoTicker;
     private final Thread writer;
     private final Thread filler;
     private volatile boolean closing;
@@ -38,13 +42,15 @@ public final class Log implements Closeable {
             Closeable lock,
             AppendQueue queue,
             GroupCommit commit,
-            List<Damage> damages) {
+            List<Damage> damages,
+            LongSupplier nanoTicker) {
         this.files = files;
         this.options = options;
         this.lock = lock;
         this.queue = queue;
         this.commit = commit;
         this.damages = damages;
+        this.nanoTicker = nanoTicker;
         this.fillAhead = new FillAhead(
                 files, options.sizes().fillAheadBytes(), options.sizes().keepFreeBytes());
         this.writer = new Thread(this::write, options.prefix() + "-writer");
@@ -83,7 +89,7 @@ public final class Log implements Closeable {
             listener.opened(segment.name());
             AppendQueue queue = new AppendQueue(options.sizes().maxQueuedBytes());
             GroupCommit commit = new GroupCommit(options, opener, queue, listener, nanoTicker, segment);
-            return new Log(files, options, lock, queue, commit, found.damages());
+            return new Log(files, options, lock, queue, commit, found.damages(), nanoTicker);
         } catch (IOException | RuntimeException e) {
             try {
                 lock.close();
@@ -97,9 +103,7 @@ public final class Log implements Closeable {
     /** Starts the writer and the filler. */
     public void start() {
         writer.start();
-        if (options.sizes().fillAheadBytes() > 0) {
-            filler.start();
-        }
+        filler.start();
     }
 
     /**
@@ -121,9 +125,33 @@ public final class Log implements Closeable {
         return fillAhead.step(commit.segment());
     }
 
+    /**
+     * Looks whether the segment that is written to still stands under its name; if not, the writer's next step leaves it. For a
+     * simulation; the filler's thread does it once a second.
+     *
+     * @return false if it was not there
+     */
+    public boolean watchStep() {
+        Segment segment = commit.segment();
+        boolean there = SegmentWatch.isThere(files, segment);
+        if (!there) {
+            commit.vanished(segment);
+        }
+        return there;
+    }
+
     /** Reads what is on disk from a sequence (or from the oldest) up to what is forced now. The caller closes it. */
     public LogReader read(long from, OnDamage onDamage) throws IOException {
-        return LogReader.open(files, options.directory(), options.prefix(), from, commit.forcedEnd(), onDamage);
+        return read(from, onDamage, 0);
+    }
+
+    /**
+     * The same, but a segment that is not there, moved away by somebody, is passed over if nothing behind {@code decidedUpTo} stood in
+     * it; {@link LogReader#absent} tells. What is damaged in a segment that is there is damage all the same.
+     */
+    public LogReader read(long from, OnDamage onDamage, long decidedUpTo) throws IOException {
+        return LogReader.open(
+                files, options.directory(), options.prefix(), from, commit.forcedEnd(), onDamage, decidedUpTo);
     }
 
     /** The sequence after the last one that is on disk. */
@@ -163,9 +191,15 @@ public final class Log implements Closeable {
     }
 
     private void fill() {
+        long watched = nanoTicker.getAsLong();
         while (!closing) {
-            if (!fillAhead.step(commit.segment())) {
-                LockSupport.park(this);
+            boolean filled = fillAhead.step(commit.segment());
+            if (nanoTicker.getAsLong() - watched >= WATCH_NANOS) {
+                watchStep();
+                watched = nanoTicker.getAsLong();
+            }
+            if (!filled) {
+                LockSupport.parkNanos(this, WATCH_NANOS);
             }
         }
     }
@@ -188,6 +222,7 @@ public final class Log implements Closeable {
         closed = true;
         finish();
         try {
+            watchStep();
             commit.close();
         } finally {
             lock.close();

@@ -73,8 +73,15 @@ public final class LogInspector {
                 last = record.sequence();
                 records++;
             }
-            return new Verification(records, first, last, walk.damages(), walk.tornTail());
+            return new Verification(records, first, last, walk.damages(), givenUp(), walk.tornTail());
         }
+    }
+
+    private List<Damage> givenUp() throws IOException {
+        return Vanished.retry(() -> {
+            SegmentList list = SegmentList.read(files, directory, prefix);
+            return list.losses().from(list.firstKnown());
+        });
     }
 
     private List<OtherFile> others(SegmentList list, Set<String> names) {
@@ -96,9 +103,12 @@ public final class LogInspector {
         if (name.startsWith(prefix + SegmentList.OPENING)) {
             return Kind.OPENING;
         }
+        if (name.startsWith(prefix + DeclaredLosses.NAME)) {
+            return Kind.LOSSES;
+        }
         if (name.endsWith(SegmentList.SUFFIX)) {
             return Kind.NO_SEGMENT;
         }
-        return name.contains(SegmentList.SUFFIX + ".broken") ? Kind.SET_ASIDE : Kind.FOREIGN;
+        return name.contains(SegmentList.SUFFIX) && name.contains(SegmentList.BROKEN) ? Kind.SET_ASIDE : Kind.FOREIGN;
     }
 }

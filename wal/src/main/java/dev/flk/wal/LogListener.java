@@ -3,7 +3,7 @@ package dev.flk.wal;
 
 import java.io.IOException;
 
-/** Hears from the log what metrics and further steps need; called on the writer's thread, must return at once and not throw. */
+/** Hears from the log what metrics and further steps need; called on the writer's thread, must return at once and not throw, but for {@link #vanished}. */
 public interface LogListener {
     /** Nobody listens. */
     LogListener NONE = new LogListener() {};
@@ -16,6 +16,15 @@ public interface LogListener {
 
     /** All appends of a group were told how they ended. */
     default void groupEnded() {}
+
+    /**
+     * Somebody moved, removed, replaced or emptied the segment that was written to, and no start will find what was acknowledged in
+     * it: what was made of that must be durable elsewhere when this returns. It may take its time. Nothing is acknowledged until then;
+     * the next segment is opened after it.
+     *
+     * @throws IOException if that failed: it is called again before the next group, which fails until it succeeds
+     */
+    default void vanished(String segment) throws IOException {}
 
     /** A segment was opened and is used from now on. */
     default void opened(String segment) {}

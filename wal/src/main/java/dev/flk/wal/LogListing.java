@@ -35,6 +35,8 @@ public record LogListing(List<SegmentSummary> segments, List<OtherFile> others) 
         SET_ASIDE,
         /** A segment that is being opened, or was when its process ended. */
         OPENING,
+        /** Declares the records that a repair gave up. */
+        LOSSES,
         /** Nothing of this log. */
         FOREIGN
     }

@@ -17,7 +17,9 @@ public final class LogReader implements Closeable {
     private final OnDamage onDamage;
     private final long from;
     private final long end;
+    private final long decidedUpTo;
     private final List<Damage> damages = new ArrayList<>();
+    private final List<Damage> absent = new ArrayList<>();
     private @Nullable TornTail tornTail;
     private int index;
 
@@ -26,27 +28,34 @@ public final class LogReader implements Closeable {
 
     private @Nullable SegmentCursor cursor;
 
-    private LogReader(SegmentList list, long from, long end, OnDamage onDamage) {
+    private LogReader(SegmentList list, long from, long end, OnDamage onDamage, long decidedUpTo) {
         this.list = list;
         this.from = from;
         this.end = end;
         this.onDamage = onDamage;
+        this.decidedUpTo = decidedUpTo;
         while (index < list.segments().size() && list.segments().get(index).countedEnd() <= from) {
             index++;
         }
         this.expected = index == 0 ? list.firstKnown() : from;
     }
 
+    /** Reads all of a list. */
+    static LogReader over(SegmentList list, OnDamage onDamage) {
+        return new LogReader(list, 1, Long.MAX_VALUE, onDamage, 0);
+    }
+
     /** Reads the directory's segments from sequence {@code from} (or the oldest there is) to the end. */
     public static LogReader open(FileOps files, Path directory, String prefix, long from, OnDamage onDamage)
             throws IOException {
-        return open(files, directory, prefix, from, Long.MAX_VALUE, onDamage);
+        return open(files, directory, prefix, from, Long.MAX_VALUE, onDamage, 0);
     }
 
-    /** The same, up to {@code end}, exclusive. */
-    static LogReader open(FileOps files, Path directory, String prefix, long from, long end, OnDamage onDamage)
+    /** The same, up to {@code end}, exclusive; missing segments that hold nothing behind {@code decidedUpTo} are passed over. */
+    static LogReader open(
+            FileOps files, Path directory, String prefix, long from, long end, OnDamage onDamage, long decidedUpTo)
             throws IOException {
-        return new LogReader(SegmentList.read(files, directory, prefix), from, end, onDamage);
+        return new LogReader(SegmentList.read(files, directory, prefix), from, end, onDamage, decidedUpTo);
     }
 
     /**
@@ -61,7 +70,7 @@ public final class LogReader implements Closeable {
         while (index < list.segments().size()) {
             SegmentCursor current = cursor == null ? openNext() : cursor;
             LogRecord record = current.next();
-            note(current.damage());
+            note(damageMetBy(current, record));
             expected = Math.max(expected, current.expected());
             if (record == null) {
                 if (current.torn()) {
@@ -93,19 +102,42 @@ public final class LogReader implements Closeable {
         return opened;
     }
 
+    /** What a segment lacks at its end may stand in one that is not there. */
+    private @Nullable Damage damageMetBy(SegmentCursor current, @Nullable LogRecord record) throws IOException {
+        Damage damage = current.damage();
+        return damage != null && record == null && list.isSuccessorAbsent(index) && current.endsClean()
+                ? list.absentBefore(index + 1, damage.firstMissing(), damage.lastMissing())
+                : damage;
+    }
+
     private void note(@Nullable Damage damage) throws DamagedLogException {
         if (damage == null || damage.lastMissing() < from || damage.firstMissing() >= end) {
             return;
         }
-        if (onDamage == OnDamage.STOP) {
-            throw new DamagedLogException(damage);
+        for (Damage met : list.losses().undeclared(damage)) {
+            if (met.kind() == Damage.Kind.ABSENT && met.lastMissing() <= decidedUpTo) {
+                absent.add(met);
+            } else if (onDamage == OnDamage.STOP) {
+                throw new DamagedLogException(met);
+            } else {
+                damages.add(met);
+            }
         }
-        damages.add(damage);
     }
 
-    /** What was skipped so far. */
+    /** What was skipped so far, but for {@link #absent}. */
     public List<Damage> damages() {
         return List.copyOf(damages);
+    }
+
+    /** What was passed over so far because the segment is not there and everything in it is decided. */
+    public List<Damage> absent() {
+        return List.copyOf(absent);
+    }
+
+    /** Whether all records from {@code first} to {@code last} were given up by a repair: they are gone, and that is known. */
+    public boolean isGivenUp(long first, long last) {
+        return list.losses().containsAll(first, last);
     }
 
     /** The unfinished end of the newest segment, once it was reached; null if there is none. */

@@ -4,7 +4,6 @@ package dev.flk.wal;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
@@ -55,11 +54,11 @@ public final class LogWalk implements Closeable {
 
     /** What was met as missing so far, in the order of the log. */
     public List<Damage> damages() {
-        List<Damage> all = new ArrayList<>(damages);
+        Set<Damage> all = new LinkedHashSet<>(damages);
         if (reader != null) {
-            reader.damages().stream().filter(met -> !damages.contains(met)).forEach(all::add);
+            all.addAll(reader.damages());
         }
-        return all;
+        return List.copyOf(all);
     }
 
     /** Where the log ends unfinished, once the end was reached; null if it does not. */

@@ -53,6 +53,9 @@ final class RecordFormat {
     private static final byte[] HEX = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
     private static final int LENGTH_AT = MAGIC.length + 9;
 
+    /** Where the checksum of a record ends in it. */
+    static final int CHECKSUM_END = LENGTH_AT - 1;
+
     private RecordFormat() {}
 
     /** A record as framed in a file; {@code length} is that of the whole, in bytes. */

@@ -3,7 +3,6 @@ package dev.flk.wal;
 
 import dev.flk.wal.FileOps.OpenFile;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,8 +15,6 @@ import org.jspecify.annotations.Nullable;
  * beginning.
  */
 final class Recovery {
-    private static final int COPY_BYTES = 1 << 20;
-
     private Recovery() {}
 
     /**
@@ -43,20 +40,20 @@ final class Recovery {
         SegmentList list = SegmentList.read(files, options.directory(), options.prefix());
         Damages damages = new Damages(options.onDamage());
         if (list.isEmpty()) {
-            long next = damages.add(list.lostBehind(1), 1);
+            long next = damages.add(list, list.lostBehind(1), 1);
             return new Found(next, 1, List.of(), "-", 0, damages.found);
         }
         UnprovenTail tail = new UnprovenTail();
         try (SegmentCursor cursor = list.open(list.segments().size() - 1)) {
             SegmentScan scan = cursor.scan();
             for (LogRecord record = cursor.next(); record != null; record = cursor.next()) {
-                damages.add(cursor.damage(), 0);
+                damages.add(list, cursor.damage(), 0);
                 if (record.position().offset() >= scan.firstOffset()) {
                     tail.add(record, scan.offset());
                 }
             }
             long end = scan.offset();
-            long next = damages.add(list.lostBehind(cursor.expected()), cursor.expected());
+            long next = damages.add(list, list.lostBehind(cursor.expected()), cursor.expected());
             if (cursor.torn()) {
                 setAside(files, options.directory(), scan, end);
             }
@@ -76,16 +73,18 @@ final class Recovery {
             this(onDamage, new ArrayList<>());
         }
 
-        /** Returns the sequence behind the damage, or {@code next} if there is none. */
-        long add(@Nullable Damage damage, long next) throws DamagedLogException {
+        /** The first sequence that is free behind the damage, behind what was given up, and not below {@code next}. */
+        long add(SegmentList list, @Nullable Damage damage, long next) throws DamagedLogException {
+            long free = Math.max(next, list.losses().end());
             if (damage == null) {
-                return next;
+                return free;
             }
-            if (onDamage == OnDamage.STOP) {
-                throw new DamagedLogException(damage);
+            List<Damage> news = list.losses().undeclared(damage);
+            if (onDamage == OnDamage.STOP && !news.isEmpty()) {
+                throw new DamagedLogException(news.get(0));
             }
-            found.add(damage);
-            return Math.max(next, damage.lastMissing() + 1);
+            found.addAll(news);
+            return Math.max(free, damage.lastMissing() + 1);
         }
     }
 
@@ -103,15 +102,7 @@ final class Recovery {
         String name = SegmentList.freeBrokenName(files, directory, scan.segment());
         try (OpenFile source = files.openForReading(directory.resolve(scan.segment()));
                 OpenFile target = files.create(directory.resolve(name))) {
-            for (long at = from; at < end; ) {
-                ByteBuffer chunk = ByteBuffer.allocate((int) Math.min(COPY_BYTES, end - at));
-                int read = source.read(chunk, at);
-                if (read <= 0) {
-                    throw new IOException(scan.segment() + " got shorter while its torn tail was being copied");
-                }
-                target.write(chunk.flip(), at - from);
-                at += read;
-            }
+            BrokenFiles.copy(source, from, end, target);
             target.force();
         }
         files.forceDirectory(directory);

@@ -16,10 +16,13 @@ final class Segment implements Closeable {
     private final Path path;
     private final SegmentHeader header;
     private final OpenFile file;
+    private final Object identity;
+    private final byte[] beginning;
+    private final long headerEnd;
     private final long openedNanos;
 
-    /** The end of what was written and forced. */
-    private long position;
+    /** The end of what was written and forced; only the writer changes it. */
+    private volatile long position;
 
     // guarded by this
     private long reserved;
@@ -28,11 +31,21 @@ final class Segment implements Closeable {
     private boolean fillable = true;
     private boolean fillFailed;
 
-    Segment(String name, Path path, SegmentHeader header, OpenFile file, long position, long openedNanos) {
+    Segment(
+            String name,
+            Path path,
+            SegmentHeader header,
+            OpenFile file,
+            Object identity,
+            long position,
+            long openedNanos) {
         this.name = name;
         this.path = path;
         this.header = header;
         this.file = file;
+        this.identity = identity;
+        this.beginning = header.firstBytes();
+        this.headerEnd = position;
         this.position = position;
         this.reserved = position;
         this.filledTo = position;
@@ -53,6 +66,20 @@ final class Segment implements Closeable {
 
     long position() {
         return position;
+    }
+
+    /** Tells this file from every other, whatever its name (see {@link FileOps.Standing}). */
+    Object identity() {
+        return identity;
+    }
+
+    /** Its first bytes, which no other file has. */
+    byte[] beginning() {
+        return beginning;
+    }
+
+    boolean hasRecords() {
+        return position > headerEnd;
     }
 
     long openedNanos() {

@@ -29,6 +29,11 @@ final class SegmentBytes implements Closeable {
         }
     }
 
+    /** Over a file that stays its owner's. */
+    static SegmentBytes of(OpenFile file) throws IOException {
+        return new SegmentBytes(file);
+    }
+
     private SegmentBytes(OpenFile file) throws IOException {
         this.file = file;
         this.size = file.size();

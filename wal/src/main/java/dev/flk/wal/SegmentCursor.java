@@ -15,6 +15,7 @@ final class SegmentCursor implements Closeable {
     private final SegmentScan scan;
     private final Iterator<LogRecord> carried;
     private final long countedEnd;
+    private final DeclaredLosses losses;
     private final boolean newest;
     private long expected;
     private @Nullable Damage damage;
@@ -23,10 +24,11 @@ final class SegmentCursor implements Closeable {
     /**
      * @param countedEnd the first sequence that does not count here any more; {@code Long.MAX_VALUE} in the newest segment
      */
-    SegmentCursor(SegmentScan scan, long countedEnd) {
+    SegmentCursor(SegmentScan scan, long countedEnd, DeclaredLosses losses) {
         this.scan = scan;
         this.carried = scan.header().carried().iterator();
         this.countedEnd = countedEnd;
+        this.losses = losses;
         this.newest = countedEnd == Long.MAX_VALUE;
         this.expected = scan.header().first();
     }
@@ -51,9 +53,28 @@ final class SegmentCursor implements Closeable {
         return damage;
     }
 
+    /** After {@link #next} returned null: whether nothing but zeros stands behind the last record. */
+    boolean endsClean() throws IOException {
+        return scan.isEmptyFrom(scan.offset());
+    }
+
     /** The next record that counts; null behind the last one. */
     @Nullable
     LogRecord next() throws IOException {
+        LogRecord record = nextHere();
+        Damage before = damage;
+        while (record != null && losses.contains(record.sequence())) {
+            // A record that did not count would take the place of one that was given up: what is lost stays lost.
+            record = nextHere();
+            if (before != null) {
+                damage = damage == null ? before : before.withMissing(before.firstMissing(), damage.lastMissing());
+            }
+            before = damage;
+        }
+        return record;
+    }
+
+    private @Nullable LogRecord nextHere() throws IOException {
         damage = null;
         if (expected >= countedEnd) {
             return null;

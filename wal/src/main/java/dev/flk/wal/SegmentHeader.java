@@ -49,6 +49,13 @@ record SegmentHeader(
         return id.getBytes(StandardCharsets.US_ASCII);
     }
 
+    /** The first bytes of the header record: they tell it from any other, and from none. */
+    byte[] firstBytes() {
+        byte[] bytes = new byte[RecordFormat.CHECKSUM_END];
+        encode().get(bytes);
+        return bytes;
+    }
+
     /** The whole header record, a multiple of 4 KiB. */
     ByteBuffer encode() {
         byte[] lines = String.join(

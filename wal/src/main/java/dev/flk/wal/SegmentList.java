@@ -15,20 +15,31 @@ import org.jspecify.annotations.Nullable;
 final class SegmentList {
     static final String SUFFIX = ".wal";
     static final String OPENING = "-opening-";
+    static final String BROKEN = ".broken";
 
     private final Path directory;
     private final FileOps files;
     private final List<Listed> segments;
     private final List<Damage> headless;
+    private final DeclaredLosses losses;
+    private final String prefix;
 
     /** A segment's name and header; records with a sequence from {@code countedEnd} on don't count in it. */
     record Listed(String name, SegmentHeader header, long countedEnd) {}
 
-    private SegmentList(Path directory, FileOps files, List<Listed> segments, List<Damage> headless) {
+    private SegmentList(
+            Path directory,
+            FileOps files,
+            String prefix,
+            List<Listed> segments,
+            List<Damage> headless,
+            DeclaredLosses losses) {
         this.directory = directory;
         this.files = files;
+        this.prefix = prefix;
         this.segments = segments;
         this.headless = headless;
+        this.losses = losses;
     }
 
     /** Reads the headers of all segments. */
@@ -53,9 +64,17 @@ final class SegmentList {
         for (int i = found.size() - 1; i >= 0; i--) {
             Listed listed = found.get(i);
             found.set(i, new Listed(listed.name(), listed.header(), Math.min(countedEnd, lostFrom(headless, listed))));
-            countedEnd = Math.min(countedEnd, listed.header().first());
+            countedEnd = Math.min(Math.min(countedEnd, listed.header().first()), absentFrom(found, listed));
         }
-        return new SegmentList(directory, files, found, headless);
+        return new SegmentList(
+                directory, files, prefix, found, headless, DeclaredLosses.read(files, directory, prefix, names));
+    }
+
+    /** The first sequence that was appended to the segment that this one goes on from, if that is not there. */
+    private static long absentFrom(List<Listed> found, Listed listed) {
+        String previous = listed.header().previous();
+        boolean absent = found.stream().noneMatch(other -> other.name().startsWith(previous));
+        return absent && previous.endsWith(SUFFIX) ? sequenceIn(previous) : Long.MAX_VALUE;
     }
 
     /** A compressed segment counts only once the other one is gone; until then it may be half a crash's work. */
@@ -82,9 +101,9 @@ final class SegmentList {
     /** A name for what is set aside of a segment; never one that is taken. */
     static String freeBrokenName(FileOps files, Path directory, String segment) throws IOException {
         List<String> taken = files.list(directory);
-        String name = segment + ".broken";
+        String name = segment + BROKEN;
         for (int n = 2; taken.contains(name); n++) {
-            name = segment + ".broken." + n;
+            name = segment + BROKEN + "." + n;
         }
         return name;
     }
@@ -106,14 +125,14 @@ final class SegmentList {
         return last == null ? null : new Damage(last.segment(), 0, first, last.lastMissing());
     }
 
-    /** The first sequence that the files tell of, whole or broken; 1 if there are none. */
+    /** The first sequence that the files tell of, whole, broken or given up; 1 if there are none. */
     long firstKnown() {
         long first =
                 segments.isEmpty() ? Long.MAX_VALUE : segments.get(0).header().first();
         for (Damage damage : headless) {
             first = Math.min(first, damage.firstMissing());
         }
-        return first == Long.MAX_VALUE ? 1 : first;
+        return first == Long.MAX_VALUE ? 1 : losses.beginOf(first);
     }
 
     /** What is lost between {@code expected} and the first sequence of a segment, named by the broken file if there is one. */
@@ -123,7 +142,24 @@ final class SegmentList {
                 return new Damage(damage.segment(), 0, expected, first - 1);
             }
         }
-        return new Damage(segments.get(index).name(), 0, expected, first - 1);
+        return absentBefore(index, expected, first - 1);
+    }
+
+    /** Whether the segment that goes on from this one is not there: what comes behind was opened after another one. */
+    boolean isSuccessorAbsent(int index) {
+        return index + 1 < segments.size()
+                && !segments.get(index)
+                        .name()
+                        .startsWith(segments.get(index + 1).header().previous()); // compressing adds to a name
+    }
+
+    /** What is lost before a segment, with files that are not there. */
+    Damage absentBefore(int index, long first, long last) {
+        Listed behind = segments.get(index);
+        String previous = behind.header().previous();
+        boolean named = segments.stream().noneMatch(listed -> listed.name().startsWith(previous));
+        String name = named && previous.endsWith(SUFFIX) ? previous : "%s-*-%016d%s".formatted(prefix, first, SUFFIX);
+        return new Damage(Damage.Kind.ABSENT, name, 0, first, last);
     }
 
     /** The first sequence that went to a later file whose header is broken. */
@@ -140,6 +176,11 @@ final class SegmentList {
         return headless;
     }
 
+    /** What repairs gave up. */
+    DeclaredLosses losses() {
+        return losses;
+    }
+
     List<Listed> segments() {
         return segments;
     }
@@ -148,12 +189,22 @@ final class SegmentList {
         return segments.isEmpty();
     }
 
+    /** Where a segment stands in the list. */
+    int indexOf(String name) {
+        for (int i = 0; i < segments.size(); i++) {
+            if (segments.get(i).name().equals(name)) {
+                return i;
+            }
+        }
+        throw new IllegalArgumentException("no segment of this log: " + name);
+    }
+
     SegmentCursor open(int index) throws IOException {
         Listed listed = segments.get(index);
         SegmentScan scan = SegmentScan.open(files, directory.resolve(listed.name()));
         if (scan == null) {
             throw new IOException("segment " + listed.name() + " lost its header while it was being read");
         }
-        return new SegmentCursor(scan, listed.countedEnd());
+        return new SegmentCursor(scan, listed.countedEnd(), losses);
     }
 }

@@ -4,6 +4,7 @@ package dev.flk.wal;
 import dev.flk.wal.FileOps.OpenFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -65,6 +66,9 @@ final class SegmentOpener {
             int length = bytes.remaining();
             file.write(bytes, 0);
             file.force();
+            Object identity = files.standing(opening)
+                    .orElseThrow(() -> new NoSuchFileException(opening.toString()))
+                    .identity();
             if (!name.equals(previous) && files.list(directory).contains(name)) {
                 // no segment of ours, or it would be the previous one; never write over what somebody may want to see
                 files.move(
@@ -72,10 +76,25 @@ final class SegmentOpener {
             }
             files.move(opening, directory.resolve(name));
             files.forceDirectory(directory);
-            return new Segment(name, directory.resolve(name), header, file, length, nanoTicker.getAsLong());
+            return new Segment(name, directory.resolve(name), header, file, identity, length, nanoTicker.getAsLong());
         } catch (IOException | RuntimeException e) {
             abandon(opening, file, e);
             throw e;
+        }
+    }
+
+    /**
+     * Moves out of the way what stands under the name of a segment that vanished, for those who want to see it: a new file of somebody
+     * else, or what was left of ours. A copy of ours with records in it stays: a start can read it.
+     */
+    void clearNameOf(Segment vanished) throws IOException {
+        Path path = vanished.path();
+        if (files.standing(path).isPresent() && !(vanished.hasRecords() && SegmentWatch.beginsAs(files, vanished))) {
+            files.move(
+                    path,
+                    options.directory()
+                            .resolve(SegmentList.freeBrokenName(files, options.directory(), vanished.name())));
+            files.forceDirectory(options.directory());
         }
     }
 

@@ -4,6 +4,7 @@ package dev.flk.wal;
 import dev.flk.wal.RecordFormat.Framed;
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -141,6 +142,25 @@ final class SegmentScan implements Closeable {
                 context,
                 framed.body(),
                 new Position(segment, framed.offset()));
+    }
+
+    /** Whether nothing but zeros stands from {@code from} on; not so if that can't be read. */
+    boolean isEmptyFrom(long from) throws IOException {
+        return endOfContent(from) <= from && (from >= bytes.size() || bytes.load(bytes.size() - 1, 1) == 1);
+    }
+
+    /** A copy of the bytes of the header. */
+    ByteBuffer headerBytes() throws IOException {
+        int length = (int) firstOffset;
+        if (bytes.load(0, length) < length) {
+            throw new IOException(segment + " got shorter while it was being read");
+        }
+        return ByteBuffer.wrap(bytes.copy(0, length));
+    }
+
+    /** A copy of at most {@code length} bytes. */
+    ByteBuffer bytesAt(long from, int length) throws IOException {
+        return ByteBuffer.wrap(bytes.copy(from, bytes.load(from, length)));
     }
 
     /** The end of the last byte that is not zero, from {@code from} on; {@code from} if all are. */

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param first the sequence of the first of them; 0 if there is none
  * @param last the sequence of the last of them; 0 if there is none
  * @param damages what had been forced and is gone, oldest first
+ * @param givenUp what of it is known to be gone since a repair, and no damage any more
  * @param tornTail where the log ends unfinished; null if it does not
  */
 public record Verification(
@@ -20,11 +21,13 @@ public record Verification(
         long first,
         long last,
         List<Damage> damages,
+        List<Damage> givenUp,
         @Nullable TornTail tornTail) {
 
-    /** Keeps a copy. */
+    /** Keeps copies. */
     public Verification {
         damages = List.copyOf(damages);
+        givenUp = List.copyOf(givenUp);
     }
 
     /** Whether nothing is missing but, perhaps, a torn tail. */
@@ -34,9 +37,12 @@ public record Verification(
 
     /** How many sequences are gone. */
     public long missing() {
-        return damages.stream()
-                .mapToLong(damage -> damage.lastMissing() - damage.firstMissing() + 1)
-                .sum();
+        return damages.stream().mapToLong(Damage::missing).sum();
+    }
+
+    /** How many sequences repairs gave up. */
+    public long lost() {
+        return givenUp.stream().mapToLong(Damage::missing).sum();
     }
 
     /** This one, with only those damages that begin where an earlier look found one, too. */
@@ -49,6 +55,7 @@ public record Verification(
                 damages.stream()
                         .filter(damage -> known.contains(damage.firstMissing()))
                         .toList(),
+                givenUp,
                 tornTail);
     }
 }

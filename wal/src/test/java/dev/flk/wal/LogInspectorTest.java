@@ -112,7 +112,7 @@ final class LogInspectorTest {
 
     @Test
     void verify_wholeLog_countsAllAndMissesNothing() throws IOException {
-        assertThat(verify()).isEqualTo(new Verification(16, 1, 16, List.of(), null));
+        assertThat(verify()).isEqualTo(new Verification(16, 1, 16, List.of(), List.of(), null));
     }
 
     @Test

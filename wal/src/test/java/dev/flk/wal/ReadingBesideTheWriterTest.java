@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -36,7 +37,7 @@ final class ReadingBesideTheWriterTest {
         Verification found = new LogInspector(new Watched(), SimulatedLog.DIRECTORY, SimulatedLog.PREFIX).verify();
 
         assertThat(between).isEmpty();
-        assertThat(found).isEqualTo(new Verification(5, 1, 5, List.of(), null));
+        assertThat(found).isEqualTo(new Verification(5, 1, 5, List.of(), List.of(), null));
     }
 
     @Test
@@ -158,6 +159,11 @@ final class ReadingBesideTheWriterTest {
         @Override
         public void forceDirectory(Path directory) {
             throw new AssertionError("forced by a reader");
+        }
+
+        @Override
+        public Optional<Standing> standing(Path file) throws IOException {
+            return disk.standing(file);
         }
 
         @Override

@@ -87,10 +87,15 @@ final class SimulatedLog {
     }
 
     static SimulatedLog open(SimulatedDisk disk, LogOptions options, Clock clock) throws IOException {
+        return open(disk, options, clock, LogListener.NONE);
+    }
+
+    static SimulatedLog open(SimulatedDisk disk, LogOptions options, Clock clock, LogListener listener)
+            throws IOException {
         Log log = Log.open(
                 disk,
                 options,
-                LogListener.NONE,
+                listener,
                 () -> Instant.ofEpochMilli(clock.millis),
                 () -> clock.millis * 1_000_000,
                 new Random(clock.millis ^ disk.names().size()));

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -127,6 +128,11 @@ public final class FaultyFiles implements FileOps {
     @Override
     public void forceDirectory(Path directory) throws IOException {
         disk.forceDirectory(directory);
+    }
+
+    @Override
+    public Optional<Standing> standing(Path file) throws IOException {
+        return disk.standing(file);
     }
 
     @Override

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.random.RandomGenerator;
@@ -161,6 +162,24 @@ public final class SimulatedDisk implements FileOps {
         return entries.get(name).cached.clone();
     }
 
+    /** Somebody else renames a file. */
+    public void moveAway(String name, String to) {
+        entries.put(to, entries.remove(name));
+        entriesChanged();
+    }
+
+    /** Somebody else removes a file; who has it open still does. */
+    public void remove(String name) {
+        entries.remove(name);
+        entriesChanged();
+    }
+
+    /** Somebody else cuts a file to nothing. */
+    public void empty(String name) {
+        entries.get(name).cached = new byte[0];
+        entries.get(name).durable = new byte[0];
+    }
+
     /** The names of all files, sorted. */
     public List<String> names() {
         return List.copyOf(entries.keySet());
@@ -266,6 +285,12 @@ public final class SimulatedDisk implements FileOps {
         for (Inode inode : entries.values()) {
             inode.reliedOnLater |= !inode.unproven.isEmpty();
         }
+    }
+
+    @Override
+    public Optional<Standing> standing(Path file) throws IOException {
+        operation(file);
+        return Optional.ofNullable(entries.get(name(file))).map(inode -> new Standing(inode, inode.cached.length));
     }
 
     @Override

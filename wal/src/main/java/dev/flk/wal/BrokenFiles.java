@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import dev.flk.wal.FileOps.OpenFile;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+
+/** Copies of damaged files, for those who want to see them. */
+final class BrokenFiles {
+    private static final int COPY_BYTES = 1 << 20;
+
+    private final FileOps files;
+    private final Path directory;
+    private final String prefix;
+
+    BrokenFiles(FileOps files, Path directory, String prefix) {
+        this.files = files;
+        this.directory = directory;
+        this.prefix = prefix;
+    }
+
+    /** The name of a copy that is on disk; one that is there already is good enough. */
+    String copy(String name) throws IOException {
+        for (String other : files.list(directory)) {
+            if (other.startsWith(name + SegmentList.BROKEN) && isSame(name, other)) {
+                files.forceDirectory(directory);
+                return other;
+            }
+        }
+        String copy = SegmentList.freeBrokenName(files, directory, name);
+        NewFile.write(files, directory, prefix, copy, target -> {
+            try (OpenFile source = files.openForReading(directory.resolve(name))) {
+                copy(source, 0, source.size(), target);
+            }
+        });
+        return copy;
+    }
+
+    /** Copies a part of a file to the beginning of another. */
+    static void copy(OpenFile source, long from, long end, OpenFile target) throws IOException {
+        for (long at = from; at < end; ) {
+            ByteBuffer chunk = ByteBuffer.allocate((int) Math.min(COPY_BYTES, end - at));
+            int read = source.read(chunk, at);
+            if (read <= 0) {
+                throw new IOException("a segment got shorter while it was being copied");
+            }
+            target.write(chunk.flip(), at - from);
+            at += read;
+        }
+    }
+
+    private boolean isSame(String name, String other) throws IOException {
+        try (OpenFile left = files.openForReading(directory.resolve(name));
+                OpenFile right = files.openForReading(directory.resolve(other))) {
+            long size = left.size();
+            boolean same = right.size() == size;
+            for (long at = 0; same && at < size; at += COPY_BYTES) {
+                int length = (int) Math.min(COPY_BYTES, size - at);
+                same = bytes(left, at, length).equals(bytes(right, at, length));
+            }
+            return same;
+        }
+    }
+
+    private static ByteBuffer bytes(OpenFile file, long at, int length) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(length);
+        while (bytes.hasRemaining() && file.read(bytes, at + bytes.position()) > 0) {
+            // until all is there
+        }
+        return bytes.flip();
+    }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import dev.flk.wal.FileOps.OpenFile;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.zip.CRC32C;
+
+/**
+ * The sequences that a repair gave up, so that nobody takes their absence for new damage, and no other record ever gets one of them.
+ * They stand in files {@code inbox-lost-1}, {@code inbox-lost-2}, …, one for each repair that lost something:
+ *
+ * <pre>
+ * losses 1 0a1b2c3d                                       version; CRC32C of all that follows, lower-case hex
+ * 6 9 broken 5889 inbox-20261120-0000000000000001.wal     first, last; kind; where it was found: byte and file
+ * …
+ * </pre>
+ *
+ * <p>A file that is not exactly that declares nothing: the losses show as damage again.
+ */
+final class DeclaredLosses {
+    static final String NAME = "-lost-";
+    private static final String VERSION = "losses 1 ";
+    private static final int MAX_FILE_BYTES = 1 << 24;
+    private static final Pattern LINE =
+            Pattern.compile("([0-9]{1,18}) ([0-9]{1,18}) (broken|absent) ([0-9]{1,18}) (\\S+)");
+
+    private final List<Damage> losses;
+
+    private DeclaredLosses(List<Damage> losses) {
+        this.losses = List.copyOf(losses);
+    }
+
+    /** Reads all that is declared in a directory with these names in it. */
+    static DeclaredLosses read(FileOps files, Path directory, String prefix, List<String> names) throws IOException {
+        List<Damage> all = new ArrayList<>();
+        for (String name : names) {
+            if (name.startsWith(prefix + NAME)) {
+                all.addAll(parse(content(files, directory.resolve(name))));
+            }
+        }
+        return new DeclaredLosses(all);
+    }
+
+    /** The whole content of a file that declares these. */
+    static ByteBuffer encode(List<Damage> losses) {
+        StringBuilder lines = new StringBuilder();
+        for (Damage loss : losses) {
+            String kind = switch (loss.kind()) {
+                case BROKEN -> "broken";
+                case ABSENT -> "absent";
+            };
+            lines.append(loss.firstMissing()).append(' ').append(loss.lastMissing());
+            lines.append(' ').append(kind).append(' ').append(loss.offset());
+            lines.append(' ').append(loss.segment()).append('\n');
+        }
+        return StandardCharsets.UTF_8.encode(VERSION + checksum(lines.toString()) + "\n" + lines);
+    }
+
+    private static List<Damage> parse(String content) {
+        int lineEnd = content.indexOf('\n') + 1;
+        String lines = content.substring(lineEnd);
+        List<Damage> losses = new ArrayList<>();
+        if (!content.substring(0, lineEnd).equals(VERSION + checksum(lines) + "\n")) {
+            return losses;
+        }
+        for (String line : lines.lines().toList()) {
+            Matcher fields = LINE.matcher(line);
+            if (fields.matches()) {
+                losses.add(new Damage(
+                        fields.group(3).equals("broken") ? Damage.Kind.BROKEN : Damage.Kind.ABSENT,
+                        fields.group(5),
+                        Long.parseLong(fields.group(4)),
+                        Long.parseLong(fields.group(1)),
+                        Long.parseLong(fields.group(2))));
+            }
+        }
+        return losses;
+    }
+
+    private static String checksum(String lines) {
+        CRC32C crc = new CRC32C();
+        crc.update(lines.getBytes(StandardCharsets.UTF_8));
+        return HexFormat.of().toHexDigits((int) crc.getValue());
+    }
+
+    private static String content(FileOps files, Path file) throws IOException {
+        try (OpenFile open = files.openForReading(file)) {
+            ByteBuffer bytes = ByteBuffer.allocate((int) Math.min(open.size(), MAX_FILE_BYTES));
+            while (bytes.hasRemaining() && open.read(bytes, bytes.position()) > 0) {
+                // until all is there
+            }
+            return StandardCharsets.UTF_8.decode(bytes.flip()).toString();
+        }
+    }
+
+    boolean contains(long sequence) {
+        return losses.stream().anyMatch(loss -> loss.firstMissing() <= sequence && sequence <= loss.lastMissing());
+    }
+
+    /** Whether every sequence of a range was given up. */
+    boolean containsAll(long first, long last) {
+        return undeclared(new Damage("", 0, first, last)).isEmpty();
+    }
+
+    /** Where the losses begin that stand right before {@code next}; {@code next} if there are none. */
+    long beginOf(long next) {
+        long begin = next;
+        for (int i = 0; i < losses.size(); i++) {
+            for (Damage loss : losses) {
+                begin = loss.lastMissing() + 1 == begin ? loss.firstMissing() : begin;
+            }
+        }
+        return begin;
+    }
+
+    /** The sequence behind the last one that was given up; 1 if none was. Nothing is appended before it. */
+    long end() {
+        return losses.stream().mapToLong(Damage::lastMissing).max().orElse(0) + 1;
+    }
+
+    /** What of a damage was not given up, in order. */
+    List<Damage> undeclared(Damage damage) {
+        List<Damage> rest = List.of(damage);
+        for (Damage loss : losses) {
+            List<Damage> next = new ArrayList<>();
+            for (Damage part : rest) {
+                addUnlessEmpty(next, part, part.firstMissing(), Math.min(part.lastMissing(), loss.firstMissing() - 1));
+                addUnlessEmpty(next, part, Math.max(part.firstMissing(), loss.lastMissing() + 1), part.lastMissing());
+            }
+            rest = next;
+        }
+        return rest;
+    }
+
+    /** What was given up from a sequence on. */
+    List<Damage> from(long first) {
+        List<Damage> parts = new ArrayList<>();
+        for (Damage loss : losses) {
+            addUnlessEmpty(parts, loss, Math.max(first, loss.firstMissing()), loss.lastMissing());
+        }
+        return parts;
+    }
+
+    private static void addUnlessEmpty(List<Damage> target, Damage damage, long first, long last) {
+        if (first <= last) {
+            target.add(damage.withMissing(first, last));
+        }
+    }
+}

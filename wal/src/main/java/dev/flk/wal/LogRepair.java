@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import dev.flk.wal.FileOps.OpenFile;
+import dev.flk.wal.Repair.SetAside;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Makes a damaged log one that a start goes on with: every whole record stays, under its own sequence and context, and what is gone
+ * is declared as lost (see {@link DeclaredLosses}). It deletes nothing. In this order, each step on disk before the next:
+ *
+ * <ol>
+ *   <li>every damaged file is copied to a {@code ….broken} file;
+ *   <li>one file declares all losses at once: from here on the log can be started on;
+ *   <li>each damaged segment is replaced by one that holds just its whole records; a file without a whole header leaves the log.
+ * </ol>
+ *
+ * <p>If it ends in between, running it again does what is left. An unfinished end is no damage; the next start sets it aside. One
+ * thread.
+ */
+public final class LogRepair {
+    private final FileOps files;
+    private final Path directory;
+    private final String prefix;
+    private final String holder;
+
+    /**
+     * @param prefix of the segments' names (see {@link LogOptions#prefix})
+     * @param holder how this process names itself in the lock
+     */
+    public LogRepair(FileOps files, Path directory, String prefix, String holder) {
+        this.files = files;
+        this.directory = directory;
+        this.prefix = prefix;
+        this.holder = holder;
+    }
+
+    /** What {@link #run} would do; locks and changes nothing. */
+    public Repair plan() throws IOException {
+        return Vanished.retry(() -> {
+            SegmentList list = SegmentList.read(files, directory, prefix);
+            List<SetAside> damaged = new ArrayList<>();
+            keptOfDamaged(list).forEach((name, kept) -> damaged.add(new SetAside(name, null, kept)));
+            return new Repair(lost(list), null, damaged);
+        });
+    }
+
+    /**
+     * Does it.
+     *
+     * @throws LogLockedException if a process owns the directory: nothing was changed
+     * @throws IOException if the disk fails: run it again; nothing was lost that was there before
+     */
+    public Repair run() throws IOException {
+        Closeable lock = files.lock(directory.resolve(Log.LOCK_FILE), holder);
+        try {
+            return repair();
+        } finally {
+            lock.close();
+        }
+    }
+
+    private Repair repair() throws IOException {
+        SegmentList list = SegmentList.read(files, directory, prefix);
+        List<Damage> lost = lost(list);
+        Map<String, Long> damaged = keptOfDamaged(list);
+        BrokenFiles broken = new BrokenFiles(files, directory, prefix);
+        Map<String, String> copies = new LinkedHashMap<>();
+        for (String name : damaged.keySet()) {
+            copies.put(name, broken.copy(name));
+        }
+        String declaredIn = lost.isEmpty() ? null : declare(lost);
+        List<SetAside> setAside = new ArrayList<>();
+        for (Map.Entry<String, String> copy : copies.entrySet()) {
+            String name = copy.getKey();
+            long kept = damaged.getOrDefault(name, -1L);
+            if (kept >= 0) {
+                replace(list, name, kept);
+            }
+            if (kept < 0 || name.endsWith(Retention.GZIP)) {
+                files.move(directory.resolve(name), directory.resolve(copy.getValue())); // over a copy of itself
+                files.forceDirectory(directory);
+            }
+            setAside.add(new SetAside(name, copy.getValue(), kept));
+        }
+        return new Repair(lost, declaredIn, setAside);
+    }
+
+    private List<Damage> lost(SegmentList list) throws IOException {
+        try (LogReader reader = LogReader.over(list, OnDamage.SKIP)) {
+            while (reader.next() != null) {
+                // to its end
+            }
+            return reader.damages();
+        }
+    }
+
+    /** The names of the files in which something is not whole, and how many records of them stay; -1 for a file without header. */
+    private Map<String, Long> keptOfDamaged(SegmentList list) throws IOException {
+        Map<String, Long> kept = new LinkedHashMap<>();
+        for (int i = 0; i < list.segments().size(); i++) {
+            try (SegmentCursor cursor = list.open(i)) {
+                WholeRecords whole = new WholeRecords(cursor);
+                long records = 0;
+                while (whole.next() != null) {
+                    records++;
+                }
+                if (whole.hasBadBytes()) {
+                    kept.put(list.segments().get(i).name(), records);
+                }
+            }
+        }
+        list.headless().forEach(damage -> kept.put(damage.segment(), -1L));
+        return kept;
+    }
+
+    private String declare(List<Damage> lost) throws IOException {
+        List<String> names = files.list(directory);
+        int number = 1;
+        while (names.contains(prefix + DeclaredLosses.NAME + number)) {
+            number++;
+        }
+        String name = prefix + DeclaredLosses.NAME + number;
+        NewFile.write(files, directory, prefix, name, file -> file.write(DeclaredLosses.encode(lost), 0));
+        return name;
+    }
+
+    /** A compressed segment is replaced by one that is not, which counts from the moment that it has its name. */
+    private void replace(SegmentList list, String name, long kept) throws IOException {
+        String target =
+                name.endsWith(Retention.GZIP) ? name.substring(0, name.length() - Retention.GZIP.length()) : name;
+        try (SegmentCursor cursor = list.open(list.indexOf(name))) {
+            NewFile.write(files, directory, prefix, target, file -> {
+                WholeRecords.copy(cursor, file);
+                requireSame(cursor, file, kept);
+            });
+        }
+    }
+
+    private static void requireSame(SegmentCursor original, OpenFile replacement, long kept) throws IOException {
+        long readBack = WholeRecords.count(original.scan().header(), replacement);
+        if (readBack < kept) {
+            throw new IOException("of segment " + original.scan().segment() + " " + kept + " records are whole, but "
+                    + readBack + " read back of its replacement; the segment is left as it was");
+        }
+    }
+}

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
+
+import dev.flk.wal.Damage.Kind;
+import dev.flk.wal.Repair.SetAside;
+import dev.flk.wal.SimulatedLog.Clock;
+import dev.flk.wal.testing.SimulatedDisk;
+import dev.flk.wal.testing.SimulatedDisk.Fault;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** What a repair gives up, what it keeps, and that it deletes nothing, whatever is damaged and wherever it is cut off. */
+final class LogRepairTest {
+    private final VariedLog varied = new VariedLog();
+    private final SimulatedDisk disk = varied.disk;
+
+    LogRepairTest() throws IOException {}
+
+    @Test
+    void wholeLog_nothingIsDone() throws IOException {
+        List<String> before = disk.names();
+
+        assertThat(repair(disk).run().isNeeded()).isFalse();
+
+        assertThat(disk.names()).isEqualTo(before);
+    }
+
+    @Test
+    void everyByteOfEverySegmentChanged_exactlyTheLostIsGivenUpAndTheRestStays() throws IOException {
+        for (String segment : List.of(varied.oldest, varied.failed, varied.newest)) {
+            byte[] whole = disk.content(segment);
+            for (int at = 0; at < whole.length; at += at < 4096 ? 397 : 13) {
+                SimulatedDisk copy = disk.copy();
+                byte[] changed = whole.clone();
+                changed[at] ^= (byte) (1 << at % 8);
+                copy.put(segment, changed);
+                assertRepairs(copy, segment, changed);
+            }
+        }
+    }
+
+    private void assertRepairs(SimulatedDisk damaged, String segment, byte[] changed) throws IOException {
+        List<Damage> damages = verify(damaged).damages();
+        List<LogRecord> whole = readSkipping(damaged);
+
+        Repair planned = repair(damaged).plan();
+        Repair done = repair(damaged).run();
+
+        assertThat(done.lost()).isEqualTo(damages).isEqualTo(planned.lost());
+        assertThat(SimulatedLog.readAll(damaged)).zipSatisfy(whole, LogRepairTest::assertSame);
+        for (SetAside aside : done.setAside()) {
+            assertThat(aside.segment()).isEqualTo(segment);
+            assertThat(damaged.content(aside.as())).isEqualTo(changed);
+        }
+        assertThat(verify(damaged).lost()).isEqualTo(done.missing());
+        assertThat(repair(damaged).run().isNeeded()).isFalse();
+        assertStartsBehind(damaged, whole);
+    }
+
+    private void assertStartsBehind(SimulatedDisk repaired, List<LogRecord> whole) throws IOException {
+        SimulatedLog log = SimulatedLog.open(repaired);
+        long next = log.append(SimulatedLog.entry("next")).firstSequence;
+        long last = whole.get(whole.size() - 1).sequence();
+        assertThat(next).isEqualTo(Math.max(last, lastLost(repaired)) + 1);
+        List<LogRecord> after = SimulatedLog.readAll(repaired);
+        assertThat(after.subList(0, whole.size())).zipSatisfy(whole, LogRepairTest::assertSame);
+        assertThat(after).hasSize(whole.size() + 1);
+        assertThat(verify(repaired).isWhole()).isTrue();
+    }
+
+    @Test
+    void missingSegment_isDeclaredAndNothingIsSetAside() throws IOException {
+        disk.delete(Path.of(varied.newest));
+        disk.put("inbox-20261121-0000000000000017.wal", headerOf(17, varied.newest));
+        SimulatedLog later = SimulatedLog.open(disk);
+        assertThat(later.append(SimulatedLog.entry("later")).firstSequence).isEqualTo(17);
+        later.log.close();
+
+        Repair done = repair(disk).run();
+
+        assertThat(done.setAside()).isEmpty();
+        assertThat(done.lost()).containsExactly(new Damage(Kind.ABSENT, varied.newest, 0, 11, 16));
+        assertThat(SimulatedLog.readAll(disk))
+                .extracting(LogRecord::sequence)
+                .containsExactly(1L, 2L, 3L, 4L, 5L, 6L, 7L, 8L, 9L, 10L, 17L);
+    }
+
+    @Test
+    void compressedSegmentDamaged_whatCanBeReadStays() throws IOException {
+        SimulatedLog later = SimulatedLog.open(disk);
+        later.append(SimulatedLog.entry("more"));
+        disk.kill();
+        compressAll();
+        String compressed = varied.oldest + ".gz";
+        byte[] damaged = disk.content(compressed);
+        damaged[damaged.length * 3 / 4] ^= 4;
+        disk.put(compressed, damaged);
+        List<LogRecord> whole = readSkipping(disk);
+        assertThat(whole.get(0).sequence()).isEqualTo(1);
+
+        Repair done = repair(disk).run();
+
+        assertThat(done.setAside()).extracting(SetAside::segment).containsExactly(compressed);
+        assertThat(disk.content(compressed + ".broken")).isEqualTo(damaged);
+        assertThat(disk.names()).contains(varied.oldest).doesNotContain(compressed);
+        assertThat(SimulatedLog.readAll(disk)).zipSatisfy(whole, LogRepairTest::assertSame);
+        compressAll();
+        assertThat(SimulatedLog.readAll(disk)).zipSatisfy(whole, LogRepairTest::assertSame);
+    }
+
+    @Test
+    void severalDamages_areAllDeclaredInOneFile() throws IOException {
+        flip(disk, varied.oldest, offsetOf(2) + 3);
+        flip(disk, varied.oldest, offsetOf(5) + 3);
+        flip(disk, varied.newest, offsetOf(12) + 3);
+
+        Repair done = repair(disk).run();
+
+        assertThat(done.declaredIn()).isEqualTo("inbox-lost-1");
+        assertThat(done.lost()).extracting(Damage::firstMissing).containsExactly(2L, 5L, 12L);
+        assertThat(done.setAside())
+                .extracting(SetAside::segment, SetAside::kept)
+                .containsExactly(tuple(varied.oldest, 5L), tuple(varied.newest, 5L));
+    }
+
+    @Test
+    void newDamageLater_isRepairedLikeTheFirst() throws IOException {
+        flip(disk, varied.oldest, offsetOf(2) + 3);
+        repair(disk).run();
+        flip(disk, varied.oldest, offsetOf(3) + 3);
+        assertThatThrownBy(() -> SimulatedLog.readAll(disk)).isInstanceOf(DamagedLogException.class);
+
+        Repair second = repair(disk).run();
+
+        assertThat(second.lost())
+                .extracting(Damage::firstMissing, Damage::lastMissing)
+                .containsExactly(tuple(3L, 3L));
+        assertThat(second.declaredIn()).isEqualTo("inbox-lost-2");
+        assertThat(disk.names()).contains(varied.oldest + ".broken", varied.oldest + ".broken.2");
+        assertThat(SimulatedLog.readAll(disk)).hasSize(14);
+    }
+
+    @Test
+    void declarationDamaged_declaresNothing_andIsMadeAnew() throws IOException {
+        flip(disk, varied.oldest, offsetOf(2) + 3);
+        repair(disk).run();
+        byte[] declared = disk.content("inbox-lost-1");
+        for (int at = 0; at < declared.length; at++) {
+            byte[] changed = declared.clone();
+            changed[at] ^= 1;
+            disk.put("inbox-lost-1", changed);
+            assertThat(verify(disk).missing()).as("byte %d", at).isEqualTo(1);
+        }
+        assertThat(repair(disk).run().declaredIn()).isEqualTo("inbox-lost-2");
+        assertThat(SimulatedLog.readAll(disk)).hasSize(15);
+    }
+
+    @Test
+    void recordThatDidNotCount_doesNotTakeThePlaceOfALostOne() throws IOException {
+        SimulatedDisk other = new SimulatedDisk(new Random(5));
+        SimulatedLog log = SimulatedLog.open(other);
+        log.append(SimulatedLog.entry(1, 5_000));
+        other.failOperation(1, Fault.EIO);
+        log.append(SimulatedLog.entry("refused"));
+        log.append(SimulatedLog.entry("answered"));
+        other.kill();
+        String newest = newest(other);
+        flip(other, newest, 20);
+
+        Repair done = repair(other).run();
+
+        assertThat(done.setAside()).containsExactly(new SetAside(newest, newest + ".broken", -1));
+        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(other))).noneMatch("refused"::equals);
+        SimulatedLog again = SimulatedLog.open(other);
+        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(other))).noneMatch("refused"::equals);
+        assertThat(again.append(SimulatedLog.entry("next")).firstSequence).isEqualTo(3);
+    }
+
+    @Test
+    void unfinishedEndBehindDamage_isLeftToTheNextStart() throws IOException {
+        flip(disk, varied.newest, offsetOf(12) + 3);
+        byte[] content = disk.content(varied.newest);
+        disk.put(varied.newest, Arrays.copyOf(Arrays.copyOf(content, content.length - 1), content.length + 9_000));
+
+        repair(disk).run();
+        SimulatedLog again = SimulatedLog.open(disk);
+
+        assertThat(again.append(SimulatedLog.entry("next")).firstSequence).isEqualTo(16);
+        assertThat(disk.names()).contains(varied.newest + ".broken", varied.newest + ".broken.2");
+    }
+
+    @Test
+    void allSegmentsWithoutHeader_theLogGoesOnBehindThem() throws IOException {
+        for (String name : List.of(varied.oldest, varied.newest)) {
+            flip(disk, name, 20);
+        }
+        disk.delete(Path.of(varied.failed));
+
+        Repair done = repair(disk).run();
+
+        assertThat(done.lost())
+                .extracting(Damage::firstMissing, Damage::lastMissing)
+                .containsExactly(tuple(1L, 16L));
+        assertThat(SimulatedLog.open(disk).append(SimulatedLog.entry("next")).firstSequence)
+                .isEqualTo(17);
+    }
+
+    @Test
+    void ownedByAnother_isRefusedAndNothingChanges() throws IOException {
+        flip(disk, varied.oldest, offsetOf(2) + 3);
+        disk.lock(Path.of("lock"), "process 1");
+        List<String> before = disk.names();
+
+        assertThatThrownBy(() -> repair(disk).run()).isInstanceOf(LogLockedException.class);
+
+        assertThat(disk.names()).isEqualTo(before);
+    }
+
+    @ParameterizedTest
+    @EnumSource(Fault.class)
+    void everyOperation_failing_nothingWholeIsLostAndAnotherRunEndsIt(Fault fault) throws IOException {
+        SimulatedLog.open(disk).append(SimulatedLog.entry("more"));
+        disk.kill();
+        compressAll();
+        byte[] compressed = disk.content(varied.oldest + ".gz");
+        compressed[compressed.length * 3 / 4] ^= 4;
+        disk.put(varied.oldest + ".gz", compressed);
+        disk.put(varied.newest + ".gz", Arrays.copyOf(disk.content(varied.newest + ".gz"), 40));
+        String last = newest(disk);
+        SimulatedLog.open(disk).append(SimulatedLog.entry("a"), SimulatedLog.entry("b"));
+        disk.kill();
+        flip(disk, last, 20);
+        List<LogRecord> whole = readSkipping(disk);
+        List<byte[]> originals = new ArrayList<>();
+        for (String name : List.of(varied.oldest + ".gz", varied.newest + ".gz", last)) {
+            originals.add(disk.content(name));
+        }
+        List<Damage> damages = verify(disk).damages();
+
+        boolean reached = true;
+        for (int n = 0; reached; n++) {
+            SimulatedDisk copy = disk.copy();
+            copy.failOperation(n, fault);
+            boolean ended = false;
+            try {
+                repair(copy).run();
+                ended = true;
+            } catch (SimulatedDisk.Killed | IOException e) {
+                assertThat(copy.faultHappened()).isTrue();
+            }
+            reached = copy.faultHappened();
+            if (n % 2 == 0) {
+                copy.losePower();
+            } else {
+                copy.kill();
+            }
+            assertThat(readSkipping(copy)).as("operation %d", n).zipSatisfy(whole, LogRepairTest::assertSame);
+            assertKept(copy, originals);
+            assertThat(ended && reached).isFalse();
+            repair(copy).run();
+            assertKept(copy, originals);
+            assertThat(SimulatedLog.readAll(copy)).zipSatisfy(whole, LogRepairTest::assertSame);
+            assertThat(verify(copy).lost())
+                    .isEqualTo(damages.stream().mapToLong(Damage::missing).sum());
+            assertThat(copy.names()).noneMatch(name -> name.contains("opening"));
+            assertThat(repair(copy).run().isNeeded()).isFalse();
+        }
+    }
+
+    private static void assertKept(SimulatedDisk disk, List<byte[]> originals) {
+        for (byte[] original : originals) {
+            assertThat(disk.names()).anyMatch(name -> Arrays.equals(disk.content(name), original));
+        }
+    }
+
+    private static void assertSame(LogRecord actual, LogRecord expected) {
+        assertThat(actual.sequence()).isEqualTo(expected.sequence());
+        assertThat(actual.group()).isEqualTo(expected.group());
+        assertThat(actual.context()).isEqualTo(expected.context());
+        assertThat(SimulatedLog.same(actual, expected.entry())).isTrue();
+    }
+
+    private static LogRepair repair(SimulatedDisk disk) {
+        return new LogRepair(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX, "a test");
+    }
+
+    private static Verification verify(SimulatedDisk disk) throws IOException {
+        return new LogInspector(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX).verify();
+    }
+
+    private static List<LogRecord> readSkipping(SimulatedDisk disk) throws IOException {
+        List<LogRecord> records = new ArrayList<>();
+        try (LogReader reader = LogReader.open(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX, 1, OnDamage.SKIP)) {
+            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
+                records.add(record);
+            }
+        }
+        return records;
+    }
+
+    /** The last sequence that is declared lost; 0 if none is. */
+    private static long lastLost(SimulatedDisk disk) {
+        return disk.names().stream()
+                .filter(name -> name.startsWith("inbox-lost-"))
+                .flatMap(name -> new String(disk.content(name), StandardCharsets.UTF_8)
+                        .lines()
+                        .skip(1))
+                .flatMapToLong(line -> LongStream.of(Long.parseLong(line.split(" ", -1)[1])))
+                .max()
+                .orElse(0);
+    }
+
+    private static byte[] headerOf(long next, String previous) {
+        SegmentHeader header = new SegmentHeader(
+                "00112233aabbccdd", 9, next, next, previous, 0, "policy-1", new Clock().millis, List.of());
+        byte[] bytes = new byte[4096];
+        header.encode().get(bytes);
+        return bytes;
+    }
+
+    private void compressAll() throws IOException {
+        Retention retention = new Retention(
+                disk,
+                SimulatedLog.DIRECTORY,
+                SimulatedLog.PREFIX,
+                Duration.ofDays(1),
+                Duration.ofDays(14),
+                () -> Instant.ofEpochMilli(
+                        new Clock().millis + Duration.ofDays(2).toMillis()));
+        while (retention.step(0) != Retention.Done.NOTHING) {
+            // one a step
+        }
+    }
+
+    private static String newest(SimulatedDisk disk) {
+        return disk.names().stream()
+                .filter(name -> name.endsWith(".wal"))
+                .reduce((first, second) -> second)
+                .orElseThrow();
+    }
+
+    private long offsetOf(long sequence) throws IOException {
+        return readSkipping(disk).stream()
+                .filter(record -> record.sequence() == sequence)
+                .findFirst()
+                .orElseThrow()
+                .position()
+                .offset();
+    }
+
+    private static void flip(SimulatedDisk disk, String name, long at) {
+        byte[] content = disk.content(name);
+        content[(int) at] ^= 1;
+        disk.put(name, content);
+    }
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.wal.SimulatedLog.Clock;
+import dev.flk.wal.SimulatedLog.Recorded;
+import dev.flk.wal.testing.SimulatedDisk;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Somebody moves, removes, replaces or empties the segment that is written to. */
+final class VanishedSegmentTest {
+    private static final String ACTIVE = "inbox-20261120-0000000000000001.wal";
+
+    private final SimulatedDisk disk = new SimulatedDisk(new Random(1));
+    private final List<String> told = new ArrayList<>();
+    private boolean flushFails;
+    private final SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options(), new Clock(), new LogListener() {
+        @Override
+        public void vanished(String segment) throws IOException {
+            told.add(segment + " "
+                    + disk.names().stream()
+                            .filter(VanishedSegmentTest::isSegment)
+                            .count());
+            if (flushFails) {
+                throw new IOException("injected: the store");
+            }
+        }
+    });
+
+    VanishedSegmentTest() throws IOException {}
+
+    private static boolean isSegment(String name) {
+        return name.endsWith(".wal");
+    }
+
+    /** Records of a block each, so that a new segment repeats the last one only. */
+    private void append(int count) {
+        for (int i = 0; i < count; i++) {
+            assertThat(log.append(SimulatedLog.entry(i, 5_000)).acknowledged()).isTrue();
+        }
+    }
+
+    private void leave() {
+        assertThat(log.log.watchStep()).as("still there").isFalse();
+        assertThat(log.log.step()).isTrue();
+        assertThat(log.log.watchStep()).as("the new one is there").isTrue();
+    }
+
+    @Test
+    void nothingHappened_itIsThere() {
+        append(1);
+        assertThat(log.log.watchStep()).isTrue();
+        assertThat(log.log.step()).isFalse();
+        assertThat(told).isEmpty();
+    }
+
+    @Test
+    void moved_isToldBeforeTheNextIsOpened_andTheLogGoesOn() {
+        append(3);
+        disk.moveAway(ACTIVE, "moved");
+
+        leave();
+
+        assertThat(told).containsExactly(ACTIVE + " 0");
+        assertThat(log.append(SimulatedLog.entry("next")).firstSequence).isEqualTo(4);
+    }
+
+    @Test
+    void moved_whatTheNextOneLacksIsAbsent() throws IOException {
+        append(3);
+        disk.moveAway(ACTIVE, "moved");
+        leave();
+        log.append(SimulatedLog.entry("next"));
+        log.log.close();
+
+        SimulatedLog again = SimulatedLog.open(disk);
+
+        try (LogReader reader = again.log.read(1, OnDamage.STOP, 2)) {
+            assertThat(reader.next().sequence()).isEqualTo(3);
+            assertThat(reader.next().sequence()).isEqualTo(4);
+            assertThat(reader.next()).isNull();
+        }
+    }
+
+    @Test
+    void read_absentSegment_isPassedOverOnlyIfAllOfItIsDecided() throws IOException {
+        append(2);
+        log.log.close();
+        SimulatedLog second = SimulatedLog.open(disk);
+        second.append(SimulatedLog.entry(3, 5_000));
+        second.append(SimulatedLog.entry(4, 5_000));
+        second.log.close();
+        SimulatedLog third = SimulatedLog.open(disk);
+        third.append(SimulatedLog.entry(5, 5_000));
+        String moved = "inbox-20261120-0000000000000003.wal";
+        disk.moveAway(moved, "moved");
+
+        try (LogReader reader = third.log.read(1, OnDamage.STOP, 4)) {
+            List<Long> read = new ArrayList<>();
+            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
+                read.add(record.sequence());
+            }
+            assertThat(read).containsExactly(1L, 2L, 5L);
+            assertThat(reader.absent())
+                    .extracting(Damage::describe)
+                    .containsExactly("segment inbox-*-0000000000000003.wal is not there: records 3 to 4 missing");
+        }
+        try (LogReader reader = third.log.read(1, OnDamage.STOP, 3)) {
+            assertThat(reader.next().sequence()).isEqualTo(1);
+            assertThat(reader.next().sequence()).isEqualTo(2);
+            assertThatThrownBy(reader::next).isInstanceOf(DamagedLogException.class);
+        }
+    }
+
+    @Test
+    void read_decidedSegmentThatIsThereAndDamaged_isDamage() throws IOException {
+        append(3);
+        log.log.close();
+        byte[] content = disk.content(ACTIVE);
+        content[6_000] ^= 1;
+        disk.put(ACTIVE, content);
+        SimulatedLog again = SimulatedLog.open(disk);
+
+        try (LogReader reader = again.log.read(1, OnDamage.STOP, 100)) {
+            assertThatThrownBy(reader::next).isInstanceOf(DamagedLogException.class);
+        }
+    }
+
+    @Test
+    void removedBeforeItHadRecords_theNextTakesItsName() throws IOException {
+        disk.remove(ACTIVE);
+
+        leave();
+
+        assertThat(log.append(SimulatedLog.entry("first")).firstSequence).isEqualTo(1);
+        assertThat(disk.names()).contains(ACTIVE).noneMatch(name -> name.contains("broken"));
+        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).containsExactly("first");
+    }
+
+    @Test
+    void replacedByAnEmptyFile_thatIsSetAside() {
+        append(3);
+        disk.moveAway(ACTIVE, "moved");
+        disk.put(ACTIVE, new byte[0]);
+
+        leave();
+
+        assertThat(disk.names()).contains(ACTIVE + ".broken").doesNotContain(ACTIVE);
+    }
+
+    @Test
+    void replacedByACopy_thatIsKeptAsTheSegment() throws IOException {
+        append(3);
+        disk.put(ACTIVE, disk.content(ACTIVE));
+
+        leave();
+        log.append(SimulatedLog.entry("next"));
+
+        assertThat(SimulatedLog.readAll(disk)).extracting(LogRecord::sequence).containsExactly(1L, 2L, 3L, 4L);
+    }
+
+    @Test
+    void emptiedInPlace_isSeenBeforeAndAfterTheNextWrite() {
+        append(3);
+        disk.empty(ACTIVE);
+        assertThat(log.log.watchStep()).isFalse();
+        append(1);
+        assertThat(told).hasSize(1);
+        assertThat(log.log.watchStep()).isTrue();
+    }
+
+    @Test
+    void emptiedAndWrittenTo_isSeenByItsBeginning() {
+        append(3);
+        disk.empty(ACTIVE);
+        append(1);
+        assertThat(disk.content(ACTIVE).length).isGreaterThan(20_000);
+
+        leave();
+
+        assertThat(disk.names()).contains(ACTIVE + ".broken");
+    }
+
+    @Test
+    void whatWasMadeOfItCantBeKept_nothingIsAcknowledgedUntilItCan() throws IOException {
+        append(3);
+        disk.moveAway(ACTIVE, "moved");
+        flushFails = true;
+        log.log.watchStep();
+        Recorded refused = log.append(SimulatedLog.entry("refused"));
+        assertThat(refused.failure).hasMessage("injected: the store");
+        flushFails = false;
+
+        assertThat(log.append(SimulatedLog.entry("taken")).firstSequence).isEqualTo(4);
+
+        assertThat(disk.names().stream().filter(VanishedSegmentTest::isSegment)).hasSize(1);
+    }
+
+    @Test
+    void movedRightBeforeTheEnd_isSeenAtTheEnd() throws IOException {
+        append(3);
+        disk.moveAway(ACTIVE, "moved");
+
+        log.log.close();
+
+        assertThat(told).hasSize(1);
+        assertThat(SimulatedLog.open(disk).append(SimulatedLog.entry("next")).firstSequence)
+                .isEqualTo(4);
+    }
+
+    @Test
+    void onARealDisk_theWatchSeesIt(@TempDir Path directory) throws Exception {
+        List<String> seen = new CopyOnWriteArrayList<>();
+        LogListener listener = new LogListener() {
+            @Override
+            public void vanished(String segment) {
+                seen.add(segment);
+            }
+        };
+        LogOptions options = LogOptions.of(directory, "inbox", "policy-1");
+        try (Log real = Log.start(new DiskFiles(), options, listener)) {
+            Waiting first = Waiting.of("one");
+            real.append(first);
+            first.end().get();
+            Path active;
+            try (var listed = Files.list(directory)) {
+                active = listed.filter(path -> isSegment(path.toString()))
+                        .findFirst()
+                        .orElseThrow();
+            }
+            Files.move(active, directory.resolve("moved"));
+
+            await().until(() -> !seen.isEmpty());
+            Waiting next = Waiting.of("two");
+            real.append(next);
+
+            assertThat(next.end().get()).isEqualTo(2);
+            assertThat(seen).containsExactly(String.valueOf(active.getFileName()));
+        }
+    }
+}
