@@ -105,11 +105,6 @@ final class DeclaredLosses {
         return losses.stream().anyMatch(loss -> loss.firstMissing() <= sequence && sequence <= loss.lastMissing());
     }
 
-    /** Whether every sequence of a range was given up. */
-    boolean containsAll(long first, long last) {
-        return undeclared(new Damage("", 0, first, last)).isEmpty();
-    }
-
     /** Where the losses begin that stand right before {@code next}; {@code next} if there are none. */
     long beginOf(long next) {
         long begin = next;

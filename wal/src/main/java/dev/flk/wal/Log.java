@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.SegmentList.Listed;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -152,6 +153,22 @@ public final class Log implements Closeable {
     public LogReader read(long from, OnDamage onDamage, long decidedUpTo) throws IOException {
         return LogReader.open(
                 files, options.directory(), options.prefix(), from, commit.forcedEnd(), onDamage, decidedUpTo);
+    }
+
+    /** Where the newest segments begin that make up {@code bytes} of the log's files, or all of them: a sequence to read from. */
+    public long beginningOfLast(long bytes) throws IOException {
+        List<Listed> segments =
+                SegmentList.read(files, options.directory(), options.prefix()).segments();
+        long counted = 0;
+        int index = segments.size() - 1;
+        while (index > 0 && counted < bytes) {
+            counted += files.standing(
+                            options.directory().resolve(segments.get(index).name()))
+                    .map(FileOps.Standing::bytes)
+                    .orElse(0L);
+            index--;
+        }
+        return counted < bytes ? 1 : segments.get(index + 1).header().first();
     }
 
     /** The sequence after the last one that is on disk. */

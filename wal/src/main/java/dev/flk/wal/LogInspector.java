@@ -48,6 +48,14 @@ public final class LogInspector {
         });
     }
 
+    /** Whether there is no trace of a log: no segment, no file with records in it, and nothing that was given up. */
+    public boolean isEmpty() throws IOException {
+        return Vanished.retry(() -> {
+            SegmentList list = SegmentList.read(files, directory, prefix);
+            return list.isEmpty() && list.headless().isEmpty() && list.losses().end() == 1;
+        });
+    }
+
     /** Goes through the records from sequence {@code from}, or the oldest there is. The caller closes it. */
     public LogWalk walk(long from) {
         return new LogWalk(files, directory, prefix, from);

@@ -135,9 +135,9 @@ public final class LogReader implements Closeable {
         return List.copyOf(absent);
     }
 
-    /** Whether all records from {@code first} to {@code last} were given up by a repair: they are gone, and that is known. */
-    public boolean isGivenUp(long first, long last) {
-        return list.losses().containsAll(first, last);
+    /** The first sequence from which on the log is there, or known to be lost since a repair; not below the one asked for. */
+    public long beginning() {
+        return Math.max(from, list.firstKnown());
     }
 
     /** The unfinished end of the newest segment, once it was reached; null if there is none. */

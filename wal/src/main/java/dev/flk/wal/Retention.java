@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalLong;
@@ -30,6 +31,14 @@ public final class Retention {
     private final Duration compressAfter;
     private final Duration keep;
     private final InstantSource clock;
+
+    /**
+     * What is to be done to a segment.
+     *
+     * @param first the first sequence that counts in it
+     * @param last the last one; below {@code first} if none does
+     */
+    public record Due(String segment, long first, long last, Done what) {}
 
     /** What a step did. */
     public enum Done {
@@ -64,6 +73,27 @@ public final class Retention {
                 : OptionalLong.empty();
     }
 
+    /** Everything that {@link #step}, repeated, would do now, in its order. */
+    public List<Due> plan(long finishedUpTo) throws IOException {
+        List<Listed> segments = SegmentList.read(files, directory, prefix).segments();
+        List<Due> plan = new ArrayList<>();
+        int left = 0;
+        while (isRemovable(segments.subList(left, segments.size()), finishedUpTo)) {
+            plan.add(due(segments.get(left), Done.REMOVED));
+            left++;
+        }
+        for (int i = left; i + 1 < segments.size(); i++) {
+            if (isCompressible(segments, i)) {
+                plan.add(due(segments.get(i), Done.COMPRESSED));
+            }
+        }
+        return plan;
+    }
+
+    private static Due due(Listed segment, Done what) {
+        return new Due(segment.name(), segment.header().first(), segment.countedEnd() - 1, what);
+    }
+
     /**
      * Does one thing, if one is due.
      *
@@ -77,13 +107,16 @@ public final class Retention {
             return Done.REMOVED;
         }
         for (int i = 0; i + 1 < segments.size(); i++) {
-            Listed segment = segments.get(i);
-            if (!segment.name().endsWith(GZIP) && isOlder(segments.get(i + 1), compressAfter)) {
-                compress(segment.name());
+            if (isCompressible(segments, i)) {
+                compress(segments.get(i).name());
                 return Done.COMPRESSED;
             }
         }
         return Done.NOTHING;
+    }
+
+    private boolean isCompressible(List<Listed> segments, int index) {
+        return !segments.get(index).name().endsWith(GZIP) && isOlder(segments.get(index + 1), compressAfter);
     }
 
     private boolean isRemovable(List<Listed> segments, long finishedUpTo) {

@@ -2,6 +2,7 @@
 package dev.flk.backend.cli;
 
 import dev.flk.backend.config.InvalidConfig;
+import dev.flk.wal.DamagedLogException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.AccessDeniedException;
@@ -55,6 +56,9 @@ public final class CommandLineProgram {
 
     /** The JDK's own exceptions often say no more than the path. */
     private static String describe(IOException failure) {
+        if (failure instanceof DamagedLogException) {
+            return failure.getMessage() + "; 'flk-backend wal verify' lists all damage, 'wal repair' mends what can be";
+        }
         if (!(failure instanceof FileSystemException file)) {
             return String.valueOf(failure.getMessage());
         }

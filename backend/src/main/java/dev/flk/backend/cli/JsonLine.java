@@ -19,6 +19,13 @@ final class JsonLine {
         return this;
     }
 
+    /** A value that is JSON already. */
+    JsonLine json(String name, String value) {
+        member(name);
+        out.append(value);
+        return this;
+    }
+
     JsonLine truth(String name, boolean value) {
         member(name);
         out.append(value);

@@ -80,7 +80,7 @@ final class WalCatCommand implements Callable<Integer> {
         RecordText text = source.json ? RecordText.json(body) : RecordText.columns(body);
         try (LogWalk walk = inspector.walk(from)) {
             LogRecord record = walk.next();
-            if (record == null && walk.damages().isEmpty() && inspector.list().isEmpty()) {
+            if (record == null && walk.damages().isEmpty() && inspector.isEmpty()) {
                 throw source.nothingThere();
             }
             out.print(text.heading());

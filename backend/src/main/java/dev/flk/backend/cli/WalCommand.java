@@ -10,7 +10,13 @@ import picocli.CommandLine.Spec;
 /** {@code wal}: only the commands below it do anything. */
 @Command(
         name = "wal",
-        description = "Commands about the inbox log. They only read, and may run beside a backend.",
+        description = {
+            "Commands about the inbox log.",
+            "",
+            "ls, verify, cat and replay only read, and may run beside a backend; repair and",
+            "compact want it stopped.",
+            ""
+        },
         versionProvider = BuildVersion.class,
         mixinStandardHelpOptions = true)
 final class WalCommand implements Runnable {
@@ -24,11 +30,15 @@ final class WalCommand implements Runnable {
         return new CommandLine(new WalCommand())
                 .addSubcommand(new WalLsCommand(source))
                 .addSubcommand(new WalVerifyCommand(source))
-                .addSubcommand(new WalCatCommand(source));
+                .addSubcommand(new WalCatCommand(source))
+                .addSubcommand(new WalReplayCommand(source))
+                .addSubcommand(new WalCompactCommand(source))
+                .addSubcommand(new WalRepairCommand(source));
     }
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "Missing command: wal ls, wal verify or wal cat");
+        throw new ParameterException(
+                spec.commandLine(), "Missing command: wal ls, verify, cat, replay, compact or repair");
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import dev.flk.backend.ingest.Inbox;
 import dev.flk.wal.LogListing;
 import dev.flk.wal.LogListing.OtherFile;
 import dev.flk.wal.SegmentSummary;
@@ -78,17 +79,21 @@ final class WalLsCommand implements Callable<Integer> {
                         Quantity.bytes(bytes),
                         source.directory()));
         for (OtherFile other : listing.others()) {
-            table.append("\n%s\n    %s\n".formatted(other.name(), meaning(other.kind())));
+            table.append("\n%s\n    %s\n".formatted(other.name(), meaning(other)));
         }
         return table.toString();
     }
 
-    private static String meaning(LogListing.Kind kind) {
-        return switch (kind) {
+    private static String meaning(OtherFile other) {
+        if (other.name().equals(Inbox.MARK_FILE)) {
+            return "how far the log is decided";
+        }
+        return switch (other.kind()) {
             case BROKEN_HEADER -> "a segment with a broken header: its records are lost, see wal verify";
             case NO_SEGMENT -> "no segment, though it is named like one: no header and no records";
-            case SET_ASIDE -> "set aside by a start: what was cut off, or was in the way";
+            case SET_ASIDE -> "set aside by a start or a repair: what was cut off, broken, or in the way";
             case OPENING -> "a segment that is being opened, or was when its backend ended";
+            case LOSSES -> "declares the records that a repair gave up";
             case FOREIGN -> "does not belong to the log";
         };
     }
@@ -115,7 +120,7 @@ final class WalLsCommand implements Callable<Integer> {
             lines.append(new JsonLine()
                     .text("type", "file")
                     .text("name", other.name())
-                    .text("kind", lowerCase(other.kind()))
+                    .text("kind", other.name().equals(Inbox.MARK_FILE) ? "mark" : lowerCase(other.kind()))
                     .end());
         }
         return lines.toString();

@@ -2,9 +2,13 @@
 package dev.flk.backend.cli;
 
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.config.LogRules;
 import dev.flk.backend.ingest.Inbox;
 import dev.flk.wal.DiskFiles;
+import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
+import dev.flk.wal.LogRepair;
+import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
@@ -37,6 +41,34 @@ final class WalSource {
 
     LogInspector inspector() {
         return new LogInspector(new DiskFiles(), directory(), Inbox.SEGMENT_PREFIX);
+    }
+
+    /** What repairs it. */
+    LogRepair repair() {
+        return new LogRepair(new DiskFiles(), directory(), Inbox.SEGMENT_PREFIX, holder());
+    }
+
+    /** How this process names itself where it locks a log. */
+    static String holder() {
+        return "'" + CommandLineProgram.NAME + " wal', process "
+                + ProcessHandle.current().pid();
+    }
+
+    /** Locks the log, as a backend does. */
+    Closeable lock() throws IOException {
+        return new DiskFiles().lock(directory().resolve(Log.LOCK_FILE), holder());
+    }
+
+    /** Throws unless there is a log. */
+    void requireLog() throws IOException {
+        if (inspector().isEmpty()) {
+            throw nothingThere();
+        }
+    }
+
+    /** What the configuration says of deciding, without the rest of it. */
+    LogRules rules() {
+        return BackendConfig.logRules(environment, config.file);
     }
 
     /** A directory without a log is most likely another one than was meant. */

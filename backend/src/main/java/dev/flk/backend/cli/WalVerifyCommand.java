@@ -7,7 +7,9 @@ import dev.flk.wal.TornTail;
 import dev.flk.wal.Verification;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
@@ -46,7 +48,7 @@ final class WalVerifyCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         LogInspector inspector = source.inspector();
         Verification found = inspector.verify();
-        if (found.records() == 0 && found.isWhole() && inspector.list().isEmpty()) {
+        if (found.records() == 0 && found.isWhole() && inspector.isEmpty()) {
             throw source.nothingThere();
         }
         PrintWriter out = spec.commandLine().getOut();
@@ -61,17 +63,18 @@ final class WalVerifyCommand implements Callable<Integer> {
             text.append(ROW.formatted("MISSING RECORDS", "SEGMENT", "DAMAGED AT BYTE"));
         }
         for (Damage damage : found.damages()) {
-            boolean one = damage.firstMissing() == damage.lastMissing();
-            text.append(ROW.formatted(
-                    one ? damage.firstMissing() : damage.firstMissing() + " to " + damage.lastMissing(),
-                    damage.segment(),
-                    damage.offset()));
+            text.append(ROW.formatted(MissingText.sequences(damage), damage.segment(), MissingText.place(damage)));
         }
         if (found.tornTail() != null) {
             text.append(asText(found.tornTail()));
         }
         String range = found.records() == 0 ? "" : " (" + found.first() + " to " + found.last() + ")";
         String end = found.tornTail() == null ? "" : " up to there";
+        if (found.lost() > 0) {
+            text.append("lost since a repair: ")
+                    .append(found.givenUp().stream().map(MissingText::sequences).collect(Collectors.joining(", ")))
+                    .append('\n');
+        }
         return text.append(found.isWhole() ? "whole" + end + ": " : "damaged: ")
                 .append(found.isWhole() ? "" : Quantity.count(found.missing(), "record") + " missing, ")
                 .append(Quantity.count(found.records(), "record"))
@@ -97,10 +100,18 @@ final class WalVerifyCommand implements Callable<Integer> {
         for (Damage damage : found.damages()) {
             lines.append(new JsonLine()
                     .text("type", "damage")
+                    .text("kind", damage.kind().name().toLowerCase(Locale.ROOT))
                     .text("segment", damage.segment())
                     .integer("offset", damage.offset())
                     .integer("first_missing", damage.firstMissing())
                     .integer("last_missing", damage.lastMissing())
+                    .end());
+        }
+        for (Damage lost : found.givenUp()) {
+            lines.append(new JsonLine()
+                    .text("type", "lost")
+                    .integer("first_lost", lost.firstMissing())
+                    .integer("last_lost", lost.lastMissing())
                     .end());
         }
         TornTail tail = found.tornTail();
@@ -121,6 +132,7 @@ final class WalVerifyCommand implements Callable<Integer> {
                         .integer("first_sequence", found.first())
                         .integer("last_sequence", found.last())
                         .integer("missing", found.missing())
+                        .integer("lost", found.lost())
                         .end())
                 .toString();
     }

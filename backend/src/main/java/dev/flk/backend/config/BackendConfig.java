@@ -71,6 +71,25 @@ public record BackendConfig(
         return directory;
     }
 
+    /**
+     * What the outcomes of logged certificates depend on, for those who decide them again or look after the log of a stopped backend:
+     * whatever else is set, or missing, does not matter to them.
+     *
+     * @throws InvalidConfig with all that is wrong with it
+     */
+    public static LogRules logRules(Map<String, String> environment, @Nullable Path file) {
+        List<String> problems = new ArrayList<>();
+        Values values = new Values(settings(environment, file, LogRules.KEYS, problems), problems);
+        LogRules rules = new LogRules(
+                new ConfigReader(values).policy(),
+                values.of(Key.DEDUP_TTL, Notation::duration),
+                values.of(Key.WAL_RETENTION, Notation::duration));
+        if (!problems.isEmpty()) {
+            throw new InvalidConfig(problems);
+        }
+        return rules;
+    }
+
     private static Settings settings(Map<String, String> environment, @Nullable Path file, List<String> problems) {
         return settings(environment, file, EnumSet.allOf(Key.class), problems);
     }

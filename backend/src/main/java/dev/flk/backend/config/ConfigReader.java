@@ -101,7 +101,7 @@ final class ConfigReader {
                 .orElse(null);
     }
 
-    private Policy policy() {
+    Policy policy() {
         return new Policy(
                 values.of(Key.TOL_D, Notation::tolerance),
                 values.of(Key.TOL_COH, Notation::tolerance),

@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.metrics.Meters;
 import dev.flk.wal.Append;
+import dev.flk.wal.Damage;
 import dev.flk.wal.Entry;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.Log;
@@ -15,6 +16,8 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
@@ -31,6 +34,12 @@ public final class Inbox implements AutoCloseable {
     /** What the names of the log's segments begin with. */
     public static final String SEGMENT_PREFIX = "inbox";
 
+    /** Beside the segments: how far the log is decided. */
+    public static final String MARK_FILE = KeptMark.FILE;
+
+    /** A start reads this much of the log, the newest, even if all of it is decided: it does not go on behind damage. */
+    private static final long CHECKED_BYTES = 256L << 20;
+
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
     private final LogOptions options;
@@ -39,13 +48,16 @@ public final class Inbox implements AutoCloseable {
     private final ForcedGroups groups;
     private final DiskFloor floor;
     private final KeptMark kept;
+    private final LogEvents events;
+    private final Set<Damage> warned = ConcurrentHashMap.newKeySet();
     private final long lastAtStart;
 
     /** What stood in the log at the start and may not be decided; null once it is. */
     private LowWater.@Nullable Group before;
 
-    private Inbox(LogOptions options, Log log, ForcedGroups groups, DiskFloor floor, KeptMark kept) {
+    private Inbox(LogOptions options, Log log, ForcedGroups groups, LogEvents events, DiskFloor floor, KeptMark kept) {
         this.options = options;
+        this.events = events;
         this.log = log;
         this.kept = kept;
         this.lastAtStart = log.forcedEnd() - 1;
@@ -73,10 +85,12 @@ public final class Inbox implements AutoCloseable {
             Meters meters)
             throws IOException {
         ForcedGroups groups = new ForcedGroups();
-        Log log = Log.open(files, options, new LogEvents(groups, meters), clock, nanoTicker, random);
+        LogEvents events = new LogEvents(groups, meters);
+        Log log = Log.open(files, options, events, clock, nanoTicker, random);
         try {
             DiskFloor floor = new DiskFloor(files, options.directory(), minFreeBytes, nanoTicker);
-            Inbox inbox = new Inbox(options, log, groups, floor, KeptMark.open(files, options.directory(), random));
+            KeptMark kept = KeptMark.open(files, options.directory(), random);
+            Inbox inbox = new Inbox(options, log, groups, events, floor, kept);
             inbox.readUndecided();
             return inbox;
         } catch (IOException | RuntimeException e) {
@@ -92,25 +106,24 @@ public final class Inbox implements AutoCloseable {
     /** What is behind the kept mark is pending until it was asserted. */
     private void readUndecided() throws IOException {
         long mark = lowWater.mark();
-        if (lastAtStart <= mark) {
-            return;
-        }
         int submissions = 0;
         long arrivalMillis = Long.MAX_VALUE;
-        try (LogReader reader = read(mark + 1)) {
-            LogRecord record = reader.next();
-            long beginning = record == null ? lastAtStart + 1 : record.sequence();
+        try (LogReader reader = read(Math.min(mark + 1, log.beginningOfLast(CHECKED_BYTES)))) {
+            long beginning = reader.beginning();
             if (kept.decided() > 0 && beginning > Math.max(kept.decided(), kept.removed()) + 1) {
                 throw movedAway(beginning, kept.decided() + 1);
             }
-            for (; record != null; record = reader.next()) {
-                if (record.kind() == RecordKind.SUBMISSION) {
+            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
+                if (record.sequence() > mark && record.kind() == RecordKind.SUBMISSION) {
                     submissions++;
                     arrivalMillis = Math.min(arrivalMillis, record.arrivalMillis());
                 }
             }
+            warnOfAbsent(reader);
         }
-        before = lowWater.opened(lastAtStart, arrivalMillis, Math.max(1, submissions));
+        if (lastAtStart > mark) {
+            before = lowWater.opened(lastAtStart, arrivalMillis, Math.max(1, submissions));
+        }
     }
 
     /**
@@ -214,8 +227,28 @@ public final class Inbox implements AutoCloseable {
         return log.forcedEnd() - 1;
     }
 
+    /** Reads from a sequence on. A segment that somebody moved away is passed over if everything in it was decided. */
     LogReader read(long from) throws IOException {
-        return log.read(from, OnDamage.STOP);
+        return log.read(from, OnDamage.STOP, kept.decided());
+    }
+
+    /** Says once of each segment that was passed over that it is not there. */
+    void warnOfAbsent(LogReader reader) {
+        for (Damage absent : reader.absent()) {
+            if (warned.add(absent)) {
+                LOG.warn(
+                        "{}: somebody moved it away; all of it is decided, and the log goes on without it",
+                        absent.describe());
+            }
+        }
+    }
+
+    /** Before the log goes on without a segment that somebody took away, {@code sync} is run and the mark is kept. */
+    void syncWhenVanished(Runnable sync) {
+        events.whenVanished(() -> {
+            sync.run();
+            keepMark();
+        });
     }
 
     /**

@@ -77,6 +77,7 @@ public final class IngestService implements Ingest, AutoCloseable {
                 parts.clock(), flights, evidence, parts.meters(), lines, inbox.decided(), inbox.lastAtStart());
         this.parts = parts;
         this.inbox = inbox;
+        inbox.syncWhenVanished(parts.store()::sync);
         this.link = new StoreLink(parts.store(), inbox, context, advice, parts.nanoTicker());
         this.recorder = new Recorder(link, inbox, endings, new Backlog(), failures, lines, parts.clock());
         this.pipeline = new IngestPipeline(parts, flights, inbox, endings, failures, lines);

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.random.RandomGenerator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -71,25 +72,33 @@ final class KeptMark {
      * @throws IOException if it can't be read, or not be made durable
      */
     static KeptMark open(FileOps files, Path directory, RandomGenerator random) throws IOException {
-        byte[] found = read(files, directory);
-        Matcher matcher = LINE.matcher(new String(found, StandardCharsets.US_ASCII));
-        if (matcher.matches() && Line.crc(matcher.group(1)).equals(matcher.group(6))) {
-            return new KeptMark(
-                    files,
-                    directory,
-                    new Line(
-                            matcher.group(2),
-                            Long.parseLong(matcher.group(3)),
-                            Long.parseLong(matcher.group(4)),
-                            Long.parseLong(matcher.group(5))));
+        Optional<KeptMark> kept = find(files, directory);
+        if (kept.isPresent()) {
+            return kept.get();
         }
-        if (found.length > 0) {
+        if (files.list(directory).contains(FILE)) {
             LOG.warn("{} is not as it was written: all of the log is asserted again", directory.resolve(FILE));
         }
         KeptMark made = new KeptMark(
                 files, directory, new Line("%016x%016x".formatted(random.nextLong(), random.nextLong()), 0, 0, 0));
         made.write(made.line);
         return made;
+    }
+
+    /** Reads it; empty if it is missing or broken. Changes nothing. */
+    static Optional<KeptMark> find(FileOps files, Path directory) throws IOException {
+        Matcher matcher = LINE.matcher(new String(read(files, directory), StandardCharsets.US_ASCII));
+        if (!matcher.matches() || !Line.crc(matcher.group(1)).equals(matcher.group(6))) {
+            return Optional.empty();
+        }
+        return Optional.of(new KeptMark(
+                files,
+                directory,
+                new Line(
+                        matcher.group(2),
+                        Long.parseLong(matcher.group(3)),
+                        Long.parseLong(matcher.group(4)),
+                        Long.parseLong(matcher.group(5)))));
     }
 
     private static byte[] read(FileOps files, Path directory) throws IOException {
@@ -143,6 +152,11 @@ final class KeptMark {
      */
     synchronized void keepRemoved(LowWater lowWater, long removed) throws IOException {
         keep(lowWater.mark(), Math.max(removed, line.removed()));
+    }
+
+    /** Keeps that everything up to {@code removed} is about to be removed, where nobody decides anything meanwhile. */
+    synchronized void keepRemoved(long removed) throws IOException {
+        keep(line.mark(), Math.max(removed, line.removed()));
     }
 
     private void keep(long mark, long removed) throws IOException {

@@ -13,10 +13,32 @@ final class LogEvents implements LogListener {
 
     private final ForcedGroups groups;
     private final Meters meters;
+    private volatile Flush flush = () -> {};
+
+    /** Makes durable what was decided. */
+    @FunctionalInterface
+    interface Flush {
+        void run() throws IOException;
+    }
 
     LogEvents(ForcedGroups groups, Meters meters) {
         this.groups = groups;
         this.meters = meters;
+    }
+
+    /** What is to be done before the log goes on without a segment that somebody took away. */
+    void whenVanished(Flush toDo) {
+        flush = toDo;
+    }
+
+    @Override
+    public void vanished(String segment) throws IOException {
+        LOG.error(
+                "log segment {} was moved, removed or emptied by somebody while it was written to; the log goes on in a new one."
+                        + " If the next start misses it, put it back. Leave old segments to WAL_RETENTION or 'wal compact', not to"
+                        + " mv or logrotate",
+                segment);
+        flush.run();
     }
 
     @Override

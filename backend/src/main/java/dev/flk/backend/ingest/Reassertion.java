@@ -120,7 +120,7 @@ final class Reassertion {
         LogRecord record = reader().next();
         long sequence = record == null ? last + 1 : record.sequence();
         if (readUpTo == from - 1) {
-            inbox.requireBeginning(sequence, from, storeKnowsItsPosition);
+            inbox.requireBeginning(reader().beginning(), from, storeKnowsItsPosition);
         }
         readUpTo = Math.min(sequence, last);
         return sequence > last ? null : record;
@@ -128,6 +128,7 @@ final class Reassertion {
 
     private void rewind() throws IOException {
         if (reader != null) {
+            inbox.warnOfAbsent(reader);
             reader.close();
             reader = null;
         }

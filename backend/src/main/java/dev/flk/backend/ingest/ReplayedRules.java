@@ -8,6 +8,7 @@ import dev.flk.wal.LogRecord;
 import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Decides records of the log again, each by the rules that it was logged with. One thread. */
 final class ReplayedRules {
@@ -19,8 +20,18 @@ final class ReplayedRules {
      * @throws IOException if the record holds no certificate or no rules that this version understands
      */
     Decision decide(LogRecord record) throws IOException {
+        return decide(record, null);
+    }
+
+    /**
+     * The same by other rules.
+     *
+     * @param instead null: those that it was logged with
+     */
+    Decision decide(LogRecord record, @Nullable DecisionRules instead) throws IOException {
         try {
-            DecisionRules rules = byContext.computeIfAbsent(record.context(), DecisionRules::parse);
+            DecisionRules rules =
+                    instead == null ? byContext.computeIfAbsent(record.context(), DecisionRules::parse) : instead;
             Certificate certificate = CertificateReader.parse(record.body()).checkIgnoringClock();
             return rules.decide(certificate, record.arrivalMillis());
         } catch (MalformedCertificate | IllegalArgumentException e) {

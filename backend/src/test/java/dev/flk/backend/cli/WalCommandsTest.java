@@ -89,7 +89,7 @@ class WalCommandsTest {
                             does not belong to the log
 
                         %s.broken
-                            set aside by a start: what was cut off, or was in the way
+                            set aside by a start or a repair: what was cut off, broken, or in the way
                         """.formatted(SECOND));
     }
 
@@ -140,10 +140,10 @@ class WalCommandsTest {
 
         assertThat(out.toString().lines())
                 .containsExactly(
-                        "{\"type\":\"damage\",\"segment\":\"" + FIRST
+                        "{\"type\":\"damage\",\"kind\":\"broken\",\"segment\":\"" + FIRST
                                 + "\",\"offset\":0,\"first_missing\":1,\"last_missing\":2}",
                         "{\"type\":\"summary\",\"whole\":false,\"records\":2,"
-                                + "\"first_sequence\":3,\"last_sequence\":4,\"missing\":2}");
+                                + "\"first_sequence\":3,\"last_sequence\":4,\"missing\":2,\"lost\":0}");
     }
 
     @Test

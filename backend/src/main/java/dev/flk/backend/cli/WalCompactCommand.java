@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import dev.flk.backend.config.LogRules;
+import dev.flk.backend.ingest.LogCompaction;
+import dev.flk.wal.DiskFiles;
+import dev.flk.wal.FileOps.Standing;
+import dev.flk.wal.Retention.Done;
+import dev.flk.wal.Retention.Due;
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code wal compact}: what a running backend does with closed segments, for a stopped one. */
+@Command(
+        name = "compact",
+        description = {
+            "Compresses closed segments, and removes those that are past their retention",
+            "and decided. A running backend does that by itself; this is for a stopped one.",
+            "",
+            "What is not known to be decided is never removed, nor the newest segment.",
+            ""
+        },
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {
+            "0:done, or nothing to do",
+            "1:it failed, or nobody knows whether what is old is decided",
+            "2:wrong usage"
+        },
+        versionProvider = BuildVersion.class,
+        mixinStandardHelpOptions = true)
+final class WalCompactCommand implements Callable<Integer> {
+    private static final String ROW = "%-10s %-38s %11s %11s\n";
+
+    @Mixin
+    private final WalSource source;
+
+    @Option(
+            names = "--retention",
+            paramLabel = "AGE",
+            description = "Remove segments that were closed this long ago, like 30d; without it WAL_RETENTION.")
+    private @Nullable String retention;
+
+    @Option(
+            names = "--compress-after",
+            paramLabel = "AGE",
+            defaultValue = "1d",
+            description = "Compress segments that were closed this long ago (default: ${DEFAULT-VALUE}).")
+    private String compressAfter = "1d";
+
+    @Option(names = "--dry-run", description = "Says what would be done, and changes nothing.")
+    private boolean dryRun;
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    WalCompactCommand(WalSource source) {
+        this.source = source;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        LogRules rules = source.rules();
+        Duration keep = retention == null ? rules.walRetention() : age("--retention", retention);
+        if (keep.compareTo(rules.dedupTtl()) < 0) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "--retention: shorter than DEDUP_TTL; the log could not rebuild the store, give at least that");
+        }
+        source.requireLog();
+        Duration after = age("--compress-after", compressAfter);
+        Closeable lock = dryRun ? () -> {} : source.lock();
+        try {
+            return compact(new LogCompaction(new DiskFiles(), source.directory(), after, keep, InstantSource.system()));
+        } finally {
+            lock.close();
+        }
+    }
+
+    private int compact(LogCompaction compaction) throws IOException {
+        List<Due> plan = compaction.plan();
+        List<Due> undecided = compaction.undecided();
+        PrintWriter out = spec.commandLine().getOut();
+        if (!source.json && !plan.isEmpty()) {
+            out.print(ROW.formatted("", "SEGMENT", "BEFORE", "AFTER"));
+        }
+        long freed = 0;
+        for (Due due : plan) {
+            long before = bytes(due.segment());
+            if (!dryRun && !compaction.step()) {
+                throw new IOException("segment " + due.segment() + " is not what it was a moment ago; run it again");
+            }
+            long left = dryRun || due.what() == Done.REMOVED ? 0 : bytes(due.segment() + ".gz");
+            freed += before - left;
+            out.print(source.json ? asJson(due, before, left) : asRow(due, before, left));
+            out.flush();
+        }
+        out.print(source.json ? summaryAsJson(compaction, plan, undecided, freed) : summary(plan, freed));
+        out.flush();
+        return undecided.isEmpty() ? ExitCode.OK : reportKept(compaction, undecided);
+    }
+
+    private String summary(List<Due> plan, long freed) {
+        if (plan.isEmpty()) {
+            return "nothing to do in " + source.directory() + "\n";
+        }
+        return dryRun
+                ? Quantity.count(plan.size(), "segment") + " would be compressed or removed in " + source.directory()
+                        + "\n"
+                : Quantity.bytes(freed) + " freed in " + source.directory() + "\n";
+    }
+
+    /** What is old and stays: a backend will decide it; if nobody knows, that is for the operator to see to. */
+    private int reportKept(LogCompaction compaction, List<Due> undecided) {
+        PrintWriter err = spec.commandLine().getErr();
+        String which = Quantity.count(undecided.size(), "segment") + " past the retention, from "
+                + undecided.get(0).segment() + " on, ";
+        boolean known = compaction.decidedUpTo().isPresent();
+        err.println(CommandLineProgram.NAME + ": " + which
+                + (known
+                        ? "kept: not all in there is decided; a backend does that at its next start"
+                        : "kept: nobody knows what is decided, since inbox.mark is missing or broken; start the backend,"
+                                + " and it makes that anew"));
+        err.flush();
+        return known ? ExitCode.OK : ExitCode.SOFTWARE;
+    }
+
+    private String asRow(Due due, long before, long left) {
+        String what = switch (due.what()) {
+            case REMOVED -> dryRun ? "remove" : "removed";
+            case COMPRESSED -> dryRun ? "compress" : "compressed";
+            case NOTHING -> "";
+        };
+        String after = due.what() == Done.REMOVED || dryRun ? "-" : Quantity.bytes(left);
+        return ROW.formatted(what, due.segment(), Quantity.bytes(before), after);
+    }
+
+    private String asJson(Due due, long before, long left) {
+        JsonLine line = new JsonLine()
+                .text("type", due.what() == Done.REMOVED ? "removed" : "compressed")
+                .text("segment", due.segment())
+                .integer("first_sequence", due.first())
+                .integer("last_sequence", due.last())
+                .integer("bytes_before", before);
+        return dryRun ? line.end() : line.integer("bytes_after", left).end();
+    }
+
+    private String summaryAsJson(LogCompaction compaction, List<Due> plan, List<Due> undecided, long freed) {
+        JsonLine line = new JsonLine()
+                .text("type", "summary")
+                .truth("dry_run", dryRun)
+                .integer(
+                        "removed",
+                        plan.stream().filter(due -> due.what() == Done.REMOVED).count())
+                .integer(
+                        "compressed",
+                        plan.stream()
+                                .filter(due -> due.what() == Done.COMPRESSED)
+                                .count())
+                .integer("kept_undecided", undecided.size());
+        compaction.decidedUpTo().ifPresent(sequence -> line.integer("decided_up_to", sequence));
+        return dryRun ? line.end() : line.integer("bytes_freed", freed).end();
+    }
+
+    private long bytes(String segment) throws IOException {
+        return new DiskFiles()
+                .standing(source.directory().resolve(segment))
+                .map(Standing::bytes)
+                .orElse(0L);
+    }
+
+    private Duration age(String option, String text) {
+        try {
+            return LogRules.duration(text);
+        } catch (IllegalArgumentException e) {
+            throw new ParameterException(spec.commandLine(), option + ": '" + text + "' is " + e.getMessage(), e);
+        }
+    }
+}

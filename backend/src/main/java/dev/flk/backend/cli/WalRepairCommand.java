@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import dev.flk.wal.Damage;
+import dev.flk.wal.LogRepair;
+import dev.flk.wal.Repair;
+import dev.flk.wal.Repair.SetAside;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code wal repair}: makes a damaged log one that a backend starts on. */
+@Command(
+        name = "repair",
+        description = {
+            "Makes a damaged log one that a backend starts on again, and says exactly",
+            "which records are lost. The backend must be stopped.",
+            "",
+            "It deletes nothing: each damaged file is copied to a .broken file first. All",
+            "whole records stay, under their own sequences. A file inbox-lost-N declares",
+            "the lost ones, so that nobody takes their absence for new damage. If a",
+            "segment was moved away, put it back instead, and nothing is lost.",
+            ""
+        },
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {"0:repaired, or nothing to do", "1:it could not be repaired", "2:wrong usage"},
+        versionProvider = BuildVersion.class,
+        mixinStandardHelpOptions = true)
+final class WalRepairCommand implements Callable<Integer> {
+    private static final String ROW = "%-24s %-35s %15s\n";
+
+    @Mixin
+    private final WalSource source;
+
+    @Option(names = "--dry-run", description = "Says what would be done, and changes nothing.")
+    private boolean dryRun;
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    WalRepairCommand(WalSource source) {
+        this.source = source;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        source.requireLog();
+        LogRepair repair = source.repair();
+        Repair done = dryRun ? repair.plan() : repair.run();
+        PrintWriter out = spec.commandLine().getOut();
+        out.print(source.json ? asJson(done) : asText(done));
+        out.flush();
+        return ExitCode.OK;
+    }
+
+    private String asText(Repair done) {
+        if (!done.isNeeded()) {
+            return "nothing to do: no record is missing in " + source.directory() + "\n";
+        }
+        StringBuilder text = new StringBuilder();
+        if (!done.lost().isEmpty()) {
+            text.append(ROW.formatted("LOST RECORDS", "SEGMENT", "DAMAGED AT BYTE"));
+        }
+        for (Damage lost : done.lost()) {
+            text.append(ROW.formatted(MissingText.sequences(lost), lost.segment(), MissingText.place(lost)));
+        }
+        for (SetAside aside : done.setAside()) {
+            text.append("\n%s\n".formatted(aside.segment()));
+            text.append("    %s %s\n".formatted(dryRun ? "would be copied to" : "is kept as", copyOf(aside)));
+            text.append(
+                    aside.kept() < 0
+                            ? "    its header is broken: none of its records can be read\n"
+                            : "    %s of it %s in the log\n"
+                                    .formatted(
+                                            Quantity.count(aside.kept(), "whole record"),
+                                            aside.kept() == 1 ? "stays" : "stay"));
+        }
+        text.append(done.setAside().isEmpty() ? "" : "\n");
+        text.append(dryRun ? "would be repaired: " : "repaired: ");
+        text.append(Quantity.count(done.missing(), "record"))
+                .append(" lost in ")
+                .append(source.directory());
+        if (done.declaredIn() != null) {
+            text.append(", declared in ").append(done.declaredIn());
+        }
+        return text.append('\n').toString();
+    }
+
+    private static String copyOf(SetAside aside) {
+        return aside.as() == null ? aside.segment() + ".broken" : aside.as();
+    }
+
+    private String asJson(Repair done) {
+        StringBuilder lines = new StringBuilder();
+        for (Damage lost : done.lost()) {
+            lines.append(new JsonLine()
+                    .text("type", "lost")
+                    .text("kind", lost.kind().name().toLowerCase(Locale.ROOT))
+                    .text("segment", lost.segment())
+                    .integer("offset", lost.offset())
+                    .integer("first_lost", lost.firstMissing())
+                    .integer("last_lost", lost.lastMissing())
+                    .end());
+        }
+        for (SetAside aside : done.setAside()) {
+            JsonLine line = new JsonLine().text("type", "set_aside").text("segment", aside.segment());
+            if (aside.as() != null) {
+                line.text("as", aside.as());
+            }
+            lines.append(line.integer("kept_records", Math.max(0, aside.kept())).end());
+        }
+        JsonLine summary = new JsonLine()
+                .text("type", "summary")
+                .truth("dry_run", dryRun)
+                .truth("needed", done.isNeeded())
+                .integer("lost", done.missing());
+        if (done.declaredIn() != null) {
+            summary.text("declared_in", done.declaredIn());
+        }
+        return lines.append(summary.end()).toString();
+    }
+}
