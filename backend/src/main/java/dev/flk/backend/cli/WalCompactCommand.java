@@ -27,8 +27,10 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "compact",
         description = {
-            "Compresses closed segments, and removes those that are past their retention",
-            "and decided. A running backend does that by itself; this is for a stopped one.",
+            "Compresses closed segments, and removes old ones, of a stopped backend.",
+            "",
+            "What is removed is past its retention and decided. A running backend does all",
+            "this by itself.",
             "",
             "What is not known to be decided is never removed, nor the newest segment.",
             ""
@@ -81,7 +83,7 @@ final class WalCompactCommand implements Callable<Integer> {
         }
         source.requireLog();
         Duration after = age("--compress-after", compressAfter);
-        Closeable lock = dryRun ? () -> {} : source.lock();
+        Closeable lock = dryRun ? () -> {} : source.lock("a running backend does this by itself");
         try {
             return compact(new LogCompaction(new DiskFiles(), source.directory(), after, keep, InstantSource.system()));
         } finally {

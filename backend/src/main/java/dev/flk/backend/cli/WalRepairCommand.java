@@ -2,6 +2,7 @@
 package dev.flk.backend.cli;
 
 import dev.flk.wal.Damage;
+import dev.flk.wal.LogLockedException;
 import dev.flk.wal.LogRepair;
 import dev.flk.wal.Repair;
 import dev.flk.wal.Repair.SetAside;
@@ -20,8 +21,9 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "repair",
         description = {
-            "Makes a damaged log one that a backend starts on again, and says exactly",
-            "which records are lost. The backend must be stopped.",
+            "Makes a damaged log one that a backend starts on again.",
+            "",
+            "It says exactly which records are lost. The backend must be stopped.",
             "",
             "It deletes nothing: each damaged file is copied to a .broken file first. All",
             "whole records stay, under their own sequences. A file inbox-lost-N declares",
@@ -53,11 +55,19 @@ final class WalRepairCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         source.requireLog();
         LogRepair repair = source.repair();
-        Repair done = dryRun ? repair.plan() : repair.run();
+        Repair done = dryRun ? repair.plan() : run(repair);
         PrintWriter out = spec.commandLine().getOut();
         out.print(source.json ? asJson(done) : asText(done));
         out.flush();
         return ExitCode.OK;
+    }
+
+    private Repair run(LogRepair repair) throws IOException {
+        try {
+            return repair.run();
+        } catch (LogLockedException e) {
+            throw source.inUse(e, "stop it first");
+        }
     }
 
     private String asText(Repair done) {

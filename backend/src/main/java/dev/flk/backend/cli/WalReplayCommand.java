@@ -27,9 +27,10 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "replay",
         description = {
-            "Decides the certificates in the log again and counts the outcomes. Each is",
-            "decided by the policy that it was logged with, so that the answers are those",
-            "that were given, to the byte. It only reads.",
+            "Decides the certificates in the log again, and counts the outcomes.",
+            "",
+            "Each is decided by the policy that it was logged with, so that the answers are",
+            "those that were given, to the byte. It only reads.",
             "",
             "With --policy current it also decides by the policy of the configuration, and",
             "says which certificates would be accepted, escalated or rejected otherwise.",

@@ -7,6 +7,7 @@ import dev.flk.backend.ingest.Inbox;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
+import dev.flk.wal.LogLockedException;
 import dev.flk.wal.LogRepair;
 import java.io.Closeable;
 import java.io.IOException;
@@ -54,9 +55,18 @@ final class WalSource {
                 + ProcessHandle.current().pid();
     }
 
-    /** Locks the log, as a backend does. */
-    Closeable lock() throws IOException {
-        return new DiskFiles().lock(directory().resolve(Log.LOCK_FILE), holder());
+    /** Locks the log, as a backend does; {@code advice} is for who meets a running one. */
+    Closeable lock(String advice) throws IOException {
+        try {
+            return new DiskFiles().lock(directory().resolve(Log.LOCK_FILE), holder());
+        } catch (LogLockedException e) {
+            throw inUse(e, advice);
+        }
+    }
+
+    /** Says what to do about it, which depends on the command. */
+    IOException inUse(LogLockedException locked, String advice) {
+        return new IOException(directory() + " is in use by " + locked.holder() + "; " + advice, locked);
     }
 
     /** Throws unless there is a log. */

@@ -237,7 +237,7 @@ public final class Inbox implements AutoCloseable {
         for (Damage absent : reader.absent()) {
             if (warned.add(absent)) {
                 LOG.warn(
-                        "{}: somebody moved it away; all of it is decided, and the log goes on without it",
+                        "{}; somebody moved it away. All of it is decided, and the log goes on without it",
                         absent.describe());
             }
         }
