@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A log that is damaged in the middle, and one that somebody moves away: what the real jar says, and what is left in the end. */
+final class LogRepairIT {
+    private static final int RUNS = 3;
+    private static final int EACH = 4;
+    private static final List<String> QUICK_START = List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC");
+
+    /** What it answers comes from the log alone. */
+    private static final Map<String, String> REBUILT_FROM_THE_LOG = Map.of("DEDUP_BACKEND", "memory");
+
+    @TempDir
+    private Path directory;
+
+    private Path log() {
+        return directory.resolve("data/wal");
+    }
+
+    /** Submits in several runs, so that there are several segments; returns the bodies of the answers. */
+    private List<String> submitInSeveralRuns() throws IOException, InterruptedException {
+        List<String> bodies = new ArrayList<>();
+        for (int run = 0; run < RUNS; run++) {
+            try (BackendProcess backend = BackendProcess.start(directory, REBUILT_FROM_THE_LOG, QUICK_START)) {
+                Client client = new Client(backend.url());
+                for (int i = 0; i < EACH; i++) {
+                    bodies.add(client.submit(Pcs.number(bodies.size() + 1)).body());
+                }
+                assertThat(backend.program().terminate()).isEqualTo(143);
+            }
+        }
+        return bodies;
+    }
+
+    @Test
+    void damagedInTheMiddle_isRefused_repaired_andEverythingElseIsAnsweredAsBefore() throws Exception {
+        List<String> bodies = submitInSeveralRuns();
+        Place third = flip(3);
+        Place sixth = flip(6);
+
+        try (Program refused = start()) {
+            assertThat(refused.awaitExit()).isEqualTo(1);
+            assertThat(refused.allLines())
+                    .contains("segment " + third.segment() + " is damaged at byte " + third.offset()
+                            + ": record 3 missing");
+        }
+        List<JsonNode> report = wal("repair");
+
+        assertThat(report)
+                .filteredOn(line -> line.get("type").textValue().equals("lost"))
+                .extracting(LogRepairIT::loss)
+                .containsExactly(third + " 3 to 3", sixth + " 6 to 6");
+        assertThat(log().resolve(third.segment() + ".broken")).exists();
+        try (BackendProcess backend = BackendProcess.start(directory, REBUILT_FROM_THE_LOG, QUICK_START)) {
+            Client client = new Client(backend.url());
+            for (int number = 1; number <= bodies.size(); number++) {
+                Answer answer = client.get("/v1/pcs/" + Pcs.number(number).id());
+                if (number == 3 || number == 6) {
+                    assertThat(answer.status()).isEqualTo(404);
+                } else {
+                    assertThat(answer.body()).isEqualTo(bodies.get(number - 1));
+                }
+            }
+            assertThat(client.submit(Pcs.number(100)).status()).isEqualTo(200);
+        }
+        List<JsonNode> verified = wal("verify");
+        assertThat(verified.get(verified.size() - 1).get("whole").booleanValue())
+                .isTrue();
+        assertThat(verified.get(verified.size() - 1).get("lost").longValue()).isEqualTo(2);
+    }
+
+    @Test
+    void activeSegmentMovedAway_isToldAndNothingThatWasAnsweredIsLost() throws Exception {
+        List<String> bodies = new ArrayList<>();
+        try (BackendProcess backend = BackendProcess.start(directory, Map.of(), QUICK_START)) {
+            Client client = new Client(backend.url());
+            bodies.add(client.submit(Pcs.number(1)).body());
+            Path active = new InboxLog(log()).segments().get(0);
+            Files.move(active, directory.resolve("moved.wal"));
+
+            backend.program()
+                    .awaitLine(line -> line.contains("ERROR")
+                            && line.contains(active.getFileName() + " was moved, removed or emptied"));
+            bodies.add(client.submit(Pcs.number(2)).body());
+            backend.program().kill();
+        }
+        try (BackendProcess backend = BackendProcess.start(directory, Map.of(), QUICK_START)) {
+            Client client = new Client(backend.url());
+            for (int number = 1; number <= bodies.size(); number++) {
+                Answer again = client.submit(Pcs.number(number));
+                assertThat(again.has("X-Flk-Duplicate")).isTrue();
+                assertThat(again.body()).isEqualTo(bodies.get(number - 1));
+            }
+        }
+    }
+
+    private static String loss(JsonNode line) {
+        return new Place(line.get("segment").textValue(), line.get("offset").longValue()) + " " + line.get("first_lost")
+                + " to " + line.get("last_lost");
+    }
+
+    /** Where a record stands. */
+    private record Place(String segment, long offset) {}
+
+    /** Changes a byte of the record with this sequence, which holds the certificate of the same number. */
+    private Place flip(int sequence) throws IOException {
+        String id = Pcs.number(sequence).id().toString();
+        for (Path segment : new InboxLog(log()).segments()) {
+            byte[] bytes = Files.readAllBytes(segment);
+            String text = new String(bytes, StandardCharsets.ISO_8859_1);
+            int at = text.indexOf(id);
+            if (at >= 0) {
+                bytes[at] ^= 1;
+                Files.write(segment, bytes);
+                return new Place(String.valueOf(segment.getFileName()), text.lastIndexOf("flk1 ", at));
+            }
+        }
+        throw new AssertionError("not in the log: " + id);
+    }
+
+    private Program start() throws IOException {
+        Map<String, String> environment = BackendProcess.environment();
+        environment.putAll(REBUILT_FROM_THE_LOG);
+        return Program.java("flk-backend", directory, environment, QUICK_START);
+    }
+
+    /** Runs {@code wal …} in the backend's directory; it must succeed. */
+    private List<JsonNode> wal(String command) throws IOException {
+        try (Program program =
+                Program.java("flk-backend", directory, Map.of(), QUICK_START, "wal", command, "--json")) {
+            assertThat(program.awaitExit()).as(program.allLines()).isZero();
+            return program.out().lines().map(StrictJson::read).toList();
+        }
+    }
+}
