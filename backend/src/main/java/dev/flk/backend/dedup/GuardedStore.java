@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
  * for any thread; writes come from one at a time.
  */
 public final class GuardedStore implements DedupStore {
-    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
+    private static final Logger LOG = LoggerFactory.getLogger(GuardedStore.class);
 
     private final String name;
     private final DedupStore store;

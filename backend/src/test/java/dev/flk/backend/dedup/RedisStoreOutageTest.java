@@ -179,23 +179,9 @@ final class RedisStoreOutageTest {
     @Test
     void connect_userWithTheDocumentedPermissions_works() {
         RedisServer server = server();
-        server.send(
-                "ACL",
-                "SETUSER",
-                "flk",
-                "on",
-                ">" + PASSWORD,
-                "~flk:*",
-                "+get",
-                "+set",
-                "+mget",
-                "+eval",
-                "+ping",
-                "+hello",
-                "+auth",
-                "+client|setname",
-                "+client|setinfo",
-                "+select");
+        String permissions = "~flk:* resetchannels -@all +get +set +mget +eval +config|get +hello +auth +ping +select "
+                + "+client|setname";
+        server.send(("ACL SETUSER flk on >" + PASSWORD + " " + permissions).split(" "));
         DedupStore store = store("redis://flk:" + PASSWORD + "@127.0.0.1:" + server.port() + "/0", PATIENT);
         now(store.connect());
         Recorded mine = recorded(1, "a");

@@ -42,6 +42,7 @@ final class Endpoint implements AutoCloseable {
     private static final int THREADS_OF_A_KIND = 2;
 
     private static final int MOST_OUTSTANDING_CALLS = 20_000;
+    private static final Duration LOOK_UP_AND_START = Duration.ofSeconds(5);
     private static final Duration PROBE_IDLE_AFTER = Duration.ofSeconds(15);
     private static final Duration PROBE_EVERY = Duration.ofSeconds(5);
     private static final int PROBES = 3;
@@ -109,9 +110,13 @@ final class Endpoint implements AutoCloseable {
         }
     }
 
-    /** The longest that a connect may take: the connection, greeting and password, the position read, the position written. */
+    /**
+     * The longest that a connect may take: four calls (the connection, greeting and password, the position read, the position
+     * written), two more for each Sentinel, and what no time-out of a call bounds, the look-up of a name and the client's first steps.
+     */
     Duration connectWithin() {
-        return timeout.multipliedBy(4 + 2L * uri.getSentinels().size());
+        return LOOK_UP_AND_START.plus(
+                timeout.multipliedBy(4 + 2L * uri.getSentinels().size()));
     }
 
     /** Says which server this is, what is wrong, and what to do; no password. */

@@ -72,7 +72,7 @@ public final class RedisStore implements DedupStore {
         return new Session(endpoint, logId, clock, answers);
     }
 
-    /** Returns at once; the stage ends within a few times the time-out of a call. */
+    /** Returns at once; the stage ends within a few times the time-out of a call and some seconds. */
     @Override
     public CompletionStage<OptionalLong> connect() {
         Session earlier;
@@ -128,6 +128,7 @@ public final class RedisStore implements DedupStore {
             closed = true;
         }
         session.fail(CLOSED);
+        session.awaitDisconnected();
         endpoint.close();
         answers.shutdown();
     }

@@ -32,6 +32,8 @@ import org.jspecify.annotations.Nullable;
  * overtakes what others have sent.)
  */
 final class Session {
+    private static final long CLOSE_SECONDS = 2;
+
     private final Endpoint endpoint;
     private final String positionKey;
     private final InstantSource clock;
@@ -40,6 +42,7 @@ final class Session {
 
     // guarded by this
     private @Nullable StatefulRedisConnection<String, byte[]> connection;
+    private @Nullable CompletableFuture<Void> disconnected;
     private @Nullable Position sent;
     private @Nullable Position acknowledged;
 
@@ -102,8 +105,21 @@ final class Session {
     }
 
     private synchronized void disconnect() {
-        if (connection != null) {
-            CompletableFuture<Void> unused = connection.closeAsync();
+        if (connection != null && disconnected == null) {
+            disconnected = connection.closeAsync();
+        }
+    }
+
+    /** Once it has failed: waits a bounded time until the connection is closed. */
+    void awaitDisconnected() {
+        CompletableFuture<Void> closing;
+        synchronized (this) {
+            closing = disconnected;
+        }
+        if (closing != null) {
+            closing.completeOnTimeout(null, CLOSE_SECONDS, TimeUnit.SECONDS)
+                    .exceptionally(broken -> null)
+                    .join();
         }
     }
 
