@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.e2e.Client.Answer;
+import dev.flk.e2e.Traffic.Sent;
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * What a shared store may do to the backends that use it, under traffic: real servers, real jars. {@code -Dflk.outageSeconds=60}
+ * stops it for as long as the troubleshooting guide does.
+ */
+abstract class StoreOutages {
+    private static final Duration OUTAGE = Duration.ofSeconds(Long.getLong("flk.outageSeconds", 4));
+    private static final int PER_SECOND = 200;
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+    @TempDir
+    private Path directory;
+
+    private StoreServer store;
+
+    abstract StoreServer startStore(Path serverDirectory) throws IOException;
+
+    @BeforeEach
+    void startStore() throws IOException {
+        store = startStore(directory.resolve("server"));
+    }
+
+    @AfterEach
+    void stopStore() {
+        store.close();
+    }
+
+    final StoreServer store() {
+        return store;
+    }
+
+    final BackendProcess backend(String name) throws IOException {
+        Map<String, String> configuration = new HashMap<>(store.configuration());
+        configuration.put("WAL_MIN_FREE_BYTES", "1MiB");
+        return BackendProcess.start(directory.resolve(name), configuration);
+    }
+
+    static void awaitUntil(Callable<Boolean> condition) {
+        await().atMost(PATIENCE).pollInterval(Duration.ofMillis(20)).until(condition);
+    }
+
+    static void awaitUp(Client client) {
+        awaitUntil(() -> client.get("/readyz").status() == 200);
+    }
+
+    private static void awaitDown(Client client) {
+        awaitUntil(() -> client.get("/readyz").status() == 503);
+    }
+
+    private static void awaitDecided(Client client) {
+        awaitUntil(() -> client.metric("flk_inbox_pending") == 0);
+    }
+
+    /** The promise, under an outage of any kind: only 503 in between, all decided without another try, none lost, none doubled. */
+    private void assertWithstood(Runnable begin, Runnable end) throws Exception {
+        try (BackendProcess backend = backend("a")) {
+            Client client = new Client(backend.url());
+            awaitUp(client);
+            List<Sent> all;
+            List<Sent> during;
+            long endNanos;
+            try (Traffic traffic = new Traffic(backend.url(), 1, PER_SECOND)) {
+                awaitUntil(() -> traffic.answered().size() > PER_SECOND);
+                begin.run();
+                awaitDown(client);
+                int before = traffic.answered().size();
+                assertThat(client.get("/health").body()).isEqualTo("OK");
+                assertThat(client.get("/readyz").body()).contains("{\"name\":\"dedup\",\"ready\":false");
+                assertThat(client.metric("flk_dedup_up")).isZero();
+                long expected = before + OUTAGE.toSeconds() * PER_SECOND;
+                await().atMost(OUTAGE.plus(PATIENCE))
+                        .until(() -> traffic.answered().size() >= expected);
+                during = traffic.answered().subList(before, traffic.answered().size());
+                end.run();
+                endNanos = System.nanoTime();
+                awaitUp(client);
+                awaitDecided(client);
+                tell(during, endNanos);
+                int after = traffic.answered().size();
+                awaitUntil(() -> traffic.answered().size() > after + PER_SECOND);
+                traffic.close();
+                all = traffic.sent();
+            }
+            assertThat(during).allSatisfy(StoreOutages::assertToldOfTheStore);
+            assertThat(all).allSatisfy(one -> assertThat(one.status()).isIn(200, 503));
+            awaitDecided(client);
+            assertNoneLostNorDoubled(client, all);
+        }
+    }
+
+    private void tell(List<Sent> during, long endNanos) {
+        long slowest = during.stream().mapToLong(Sent::millis).max().orElse(0);
+        System.out.printf(
+                "%s: %d answers while it was down, the slowest after %d ms; all decided %d ms after it was back%n",
+                getClass().getSimpleName(), during.size(), slowest, (System.nanoTime() - endNanos) / 1_000_000);
+    }
+
+    private static void assertToldOfTheStore(Sent one) {
+        assertThat(one.status()).isEqualTo(503);
+        assertThat(one.body()).isEqualTo("{\"error\":\"dedup store unavailable\"}");
+    }
+
+    private static void assertNoneLostNorDoubled(Client client, List<Sent> all) throws Exception {
+        assertThat(client.metric("flk_accepted")).isEqualTo(all.size());
+        assertThat(client.metric("flk_overruled_total")).isZero();
+        assertThat(client.metric("flk_lost_outcomes_total")).isZero();
+        Traffic.resubmit(client, all, (before, again) -> assertSame(before, again));
+        assertThat(client.metric("flk_accepted")).isEqualTo(all.size());
+    }
+
+    private static void assertSame(Sent before, Answer again) {
+        assertThat(again.status()).isEqualTo(200);
+        assertThat(again.has("X-Flk-Duplicate")).isTrue();
+        assertThat(again.has("X-Flk-Conflict")).isFalse();
+        if (before.status() == 200) {
+            assertThat(again.body()).isEqualTo(before.body());
+        }
+    }
+
+    @Test
+    void killedAndRestarted_underTraffic() throws Exception {
+        assertWithstood(store::kill, store::restart);
+    }
+
+    @Test
+    void pausedAndResumed_underTraffic() throws Exception {
+        assertWithstood(store::pause, store::resume);
+    }
+
+    @Test
+    void killedAndRestartedEmpty_underTraffic() throws Exception {
+        assertWithstood(store::kill, store::restartEmpty);
+    }
+
+    @Test
+    void putBackToAnOlderCopy_underTraffic() throws Exception {
+        Runnable[] restartOnCopy = new Runnable[1];
+        try (BackendProcess backend = backend("a")) {
+            Client client = new Client(backend.url());
+            awaitUp(client);
+            assertThat(client.submit(Pcs.number(1_000_001)).status()).isEqualTo(200);
+        }
+        restartOnCopy[0] = store.copy();
+        assertWithstood(store::kill, restartOnCopy[0]);
+    }
+
+    @Test
+    void downAtTheStart_isAnOutageLikeAnyOther() throws Exception {
+        store.kill();
+        try (BackendProcess backend = backend("a")) {
+            Client client = new Client(backend.url());
+            assertThat(client.get("/readyz").status()).isEqualTo(503);
+            Answer answer = client.submit(Pcs.number(1));
+            assertThat(answer.status()).isEqualTo(503);
+            assertThat(answer.error()).isEqualTo("dedup store unavailable");
+            assertThat(Integer.parseInt(answer.header("Retry-After"))).isPositive();
+            assertThat(client.get("/v1/pcs/" + Pcs.number(1).id()).status()).isEqualTo(503);
+            store.restart();
+            awaitUp(client);
+            awaitDecided(client);
+            assertThat(client.submit(Pcs.number(1)).has("X-Flk-Duplicate")).isTrue();
+        }
+    }
+
+    @Test
+    void plainRestart_assertsNextToNothing() throws Exception {
+        try (BackendProcess backend = backend("a")) {
+            Client client = new Client(backend.url());
+            awaitUp(client);
+            for (int i = 0; i < 200; i++) {
+                assertThat(client.submit(Pcs.number(i)).status()).isEqualTo(200);
+            }
+            backend.program().terminate();
+        }
+        try (BackendProcess backend = backend("a")) {
+            Client client = new Client(backend.url());
+            awaitUp(client);
+            assertThat(client.metric("flk_reasserted_total")).isZero();
+            assertThat(client.submit(Pcs.number(7)).has("X-Flk-Duplicate")).isTrue();
+        }
+    }
+
+    @Test
+    void twoBackends_sameAndConflictingToBothAtOnce_oneOutcomeEach() throws Exception {
+        try (BackendProcess first = backend("a");
+                BackendProcess second = backend("b")) {
+            List<Client> clients = List.of(new Client(first.url()), new Client(second.url()));
+            clients.forEach(StoreOutages::awaitUp);
+            for (int i = 0; i < 100; i++) {
+                Pcs one = Pcs.number(i);
+                Pcs other = i % 2 == 0 ? one : one.with("budget", "0.9");
+                List<Answer> answers = atOnce(clients, List.of(one, other));
+                assertThat(answers.get(0).body()).isEqualTo(answers.get(1).body());
+                assertThat(answers)
+                        .filteredOn(answer -> answer.has("X-Flk-Duplicate"))
+                        .hasSizeLessThanOrEqualTo(1);
+                assertThat(answers)
+                        .filteredOn(answer -> answer.has("X-Flk-Conflict"))
+                        .hasSize(i % 2);
+                for (Client client : clients) {
+                    assertThat(client.get("/v1/pcs/" + one.id()).body())
+                            .isEqualTo(answers.get(0).body());
+                }
+            }
+            double overruled = clients.get(0).metric("flk_overruled_total")
+                    + clients.get(1).metric("flk_overruled_total");
+            long logged = new InboxLog(directory.resolve("a/data/wal"))
+                            .entries().stream()
+                                    .filter(entry -> entry.kind() == 'o')
+                                    .count()
+                    + new InboxLog(directory.resolve("b/data/wal"))
+                            .entries().stream()
+                                    .filter(entry -> entry.kind() == 'o')
+                                    .count();
+            assertThat(logged).isEqualTo((long) overruled);
+        }
+    }
+
+    private static List<Answer> atOnce(List<Client> clients, List<Pcs> bodies) {
+        List<CompletableFuture<Answer>> answers = new ArrayList<>();
+        for (int i = 0; i < clients.size(); i++) {
+            Client client = clients.get(i);
+            Pcs pcs = bodies.get(i);
+            answers.add(CompletableFuture.supplyAsync(() -> {
+                try {
+                    return client.submit(pcs);
+                } catch (IOException | InterruptedException e) {
+                    throw new AssertionError(e);
+                }
+            }));
+        }
+        return answers.stream().map(CompletableFuture::join).toList();
+    }
+}

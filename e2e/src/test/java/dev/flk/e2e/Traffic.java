@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+
+/** Fresh certificates at a steady rate, whatever the answers: open loop. Keeps every answer. */
+final class Traffic implements AutoCloseable {
+    private static final Duration TIMEOUT = Duration.ofSeconds(20);
+
+    private final HttpClient http =
+            HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+    private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
+    private final URI target;
+    private final AtomicLong nextEpoch;
+    private final AtomicLong underWay = new AtomicLong();
+    private final Map<Long, Sent> sent = new ConcurrentHashMap<>();
+    private final ConcurrentLinkedQueue<Sent> answered = new ConcurrentLinkedQueue<>();
+
+    /**
+     * A certificate that was sent, and its answer.
+     *
+     * @param status of the answer; 0 while there is none
+     */
+    record Sent(Pcs pcs, int status, String body, long sentNanos, long answeredNanos) {
+        long millis() {
+            return TimeUnit.NANOSECONDS.toMillis(answeredNanos - sentNanos);
+        }
+    }
+
+    Traffic(String url, long firstEpoch, int perSecond) {
+        this.target = URI.create(url + "/v1/pcs/submit");
+        this.nextEpoch = new AtomicLong(firstEpoch);
+        Future<?> unused =
+                timer.scheduleAtFixedRate(this::send, 0, TimeUnit.SECONDS.toNanos(1) / perSecond, TimeUnit.NANOSECONDS);
+    }
+
+    private void send() {
+        long epoch = nextEpoch.getAndIncrement();
+        Sent begun = new Sent(Pcs.number(epoch), 0, "", System.nanoTime(), 0);
+        sent.put(epoch, begun);
+        underWay.incrementAndGet();
+        var unused = http.sendAsync(
+                        HttpRequest.newBuilder(target)
+                                .timeout(TIMEOUT)
+                                .POST(BodyPublishers.ofByteArray(begun.pcs().bytes()))
+                                .build(),
+                        BodyHandlers.ofString())
+                .whenComplete((answer, failure) -> {
+                    Sent done = new Sent(
+                            begun.pcs(),
+                            answer == null ? -1 : answer.statusCode(),
+                            answer == null ? String.valueOf(failure) : answer.body(),
+                            begun.sentNanos(),
+                            System.nanoTime());
+                    sent.put(epoch, done);
+                    answered.add(done);
+                    underWay.decrementAndGet();
+                });
+    }
+
+    /** All that were sent so far, each with its answer. */
+    List<Sent> sent() {
+        return List.copyOf(sent.values());
+    }
+
+    /** The answers so far, in the order in which they came. */
+    List<Sent> answered() {
+        return List.copyOf(answered);
+    }
+
+    /** Sends no more; returns when all are answered. */
+    @Override
+    public void close() {
+        timer.shutdown();
+        try {
+            if (!timer.awaitTermination(TIMEOUT.toSeconds(), TimeUnit.SECONDS)) {
+                throw new AssertionError("the sender does not end");
+            }
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+        org.awaitility.Awaitility.await().atMost(TIMEOUT.plusSeconds(5)).until(() -> underWay.get() == 0);
+    }
+
+    /** How many came with this status, or -1 for no answer. */
+    static long count(List<Sent> all, int status) {
+        return all.stream().filter(one -> one.status() == status).count();
+    }
+
+    /** Asks again for each; a client for it. */
+    static void resubmit(Client client, List<Sent> all, Check check) throws IOException, InterruptedException {
+        for (Sent one : all) {
+            check.answer(one, client.submit(one.pcs()));
+        }
+    }
+
+    /** What must hold of the answer to a certificate that is sent again. */
+    interface Check {
+        void answer(Sent before, Client.Answer again);
+    }
+}
