@@ -351,6 +351,8 @@ final class RedisStoreOutageTest {
     void connect_serverThatForgets_isWarnedOfOnce() {
         ListAppender<ILoggingEvent> lines = new ListAppender<>();
         Logger logger = (Logger) LoggerFactory.getLogger("dev.flk.backend.dedup");
+        Level usual = logger.getLevel();
+        logger.setLevel(Level.WARN);
         logger.addAppender(lines);
         lines.start();
         try {
@@ -368,6 +370,7 @@ final class RedisStoreOutageTest {
                             line -> assertThat(line).contains("set appendonly yes"));
         } finally {
             logger.detachAppender(lines);
+            logger.setLevel(usual);
         }
     }
 
