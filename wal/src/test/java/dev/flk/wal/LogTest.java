@@ -211,7 +211,7 @@ final class LogTest {
         SimulatedLog log =
                 SimulatedLog.open(disk, SimulatedLog.options(SimulatedLog.SIZES.withFillAhead(8192)), new Clock());
         log.append(SimulatedLog.entry("answered"));
-        disk.failOperation(3, SimulatedDisk.Fault.EIO); // open, what is free, write, force
+        disk.failOperation(4, SimulatedDisk.Fault.EIO); // open, whose it is, what is free, write, force
         log.log.fillStep();
         assertThat(log.append(SimulatedLog.entry("next")).acknowledged()).isTrue();
         assertThat(disk.names()).contains("inbox-20261120-0000000000000002.wal");
@@ -222,7 +222,7 @@ final class LogTest {
     void diskFullWhileFilling_appendsGoOnInTheSameSegment() throws IOException {
         SimulatedLog log =
                 SimulatedLog.open(disk, SimulatedLog.options(SimulatedLog.SIZES.withFillAhead(8192)), new Clock());
-        disk.failOperation(2, SimulatedDisk.Fault.ENOSPC);
+        disk.failOperation(3, SimulatedDisk.Fault.ENOSPC);
         assertThat(log.log.fillStep()).isTrue();
         assertThat(log.log.fillStep()).isFalse();
         assertThat(log.append(SimulatedLog.entry("a")).acknowledged()).isTrue();
