@@ -109,7 +109,7 @@ public final class Backend implements AutoCloseable {
         parts.push(ingest.startLogCare(new DiskFiles(), config.storage().walRetention(), System::nanoTime));
         meters.inboxPending.watch(ingest::pending);
         meters.inboxOldestPendingSeconds.watch(ingest::oldestPendingSeconds);
-        DiskSpace disk = new DiskSpace(walDir);
+        DiskSpace disk = opened(DiskSpace.watch(walDir));
         meters.walBytes.watch(disk::usedBytes);
         meters.walFreeBytes.watch(disk::freeBytes);
         readiness = () -> List.of(component("log", ingest.trouble()), component("dedup", ingest.storeTrouble()));

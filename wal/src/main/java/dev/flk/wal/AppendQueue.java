@@ -91,6 +91,26 @@ final class AppendQueue {
         }
     }
 
+    /** Bytes that wait just now. */
+    long queuedBytes() {
+        lock.lock();
+        try {
+            return queuedBytes;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Appends that wait just now. */
+    int queuedAppends() {
+        lock.lock();
+        try {
+            return queued.size();
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** Nothing more is taken; what is queued still can be. */
     void close() {
         lock.lock();

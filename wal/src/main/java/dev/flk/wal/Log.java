@@ -116,6 +116,16 @@ public final class Log implements Closeable {
         return queue.offer(append);
     }
 
+    /** Bytes that wait for the writer just now. */
+    public long queuedBytes() {
+        return queue.queuedBytes();
+    }
+
+    /** Appends that wait for the writer just now. */
+    public int queuedAppends() {
+        return queue.queuedAppends();
+    }
+
     /** One step of the writer, for a simulation; false if there was nothing to do. */
     public boolean step() {
         return commit.step();

@@ -44,6 +44,8 @@ final class ConfigReader {
         int maxBodyBytes = values.of(Key.MAX_BODY_BYTES, Notation::smallSize);
         int maxBatchLines = values.of(Key.MAX_BATCH, Notation::smallNumber);
         int maxBatchBytes = values.of(Key.MAX_BATCH_BYTES, Notation::smallSize);
+        int maxConnections = values.of(Key.MAX_CONNECTIONS, Notation::smallNumber);
+        int maxRequests = values.of(Key.MAX_REQUESTS, Notation::smallNumber);
         Duration headerTimeout = values.of(Key.HEADER_TIMEOUT, Notation::duration);
         Duration bodyTimeout = values.of(Key.BODY_TIMEOUT, Notation::duration);
         Duration idleTimeout = values.of(Key.IDLE_TIMEOUT, Notation::duration);
@@ -54,6 +56,8 @@ final class ConfigReader {
                 maxBodyBytes,
                 maxBatchLines,
                 maxBatchBytes,
+                maxConnections,
+                maxRequests,
                 headerTimeout,
                 bodyTimeout,
                 idleTimeout,

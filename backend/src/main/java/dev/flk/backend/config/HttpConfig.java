@@ -12,6 +12,8 @@ import org.jspecify.annotations.Nullable;
  * @param maxBodyBytes the longest certificate
  * @param maxBatchLines the most certificates of a batch
  * @param maxBatchBytes the longest batch
+ * @param maxConnections how many may be open at once
+ * @param maxRequests how many submissions (a batch is one) and look-ups may be under way at once
  * @param headerTimeout from the first byte of a request to the end of its header
  * @param bodyTimeout from the end of a header to the last byte of its body
  * @param idleTimeout how long a connection may stand still between requests, or with an answer that nobody reads
@@ -23,6 +25,8 @@ public record HttpConfig(
         int maxBodyBytes,
         int maxBatchLines,
         int maxBatchBytes,
+        int maxConnections,
+        int maxRequests,
         Duration headerTimeout,
         Duration bodyTimeout,
         Duration idleTimeout,
@@ -30,6 +34,8 @@ public record HttpConfig(
     private static final int MOST_BODY_BYTES = 64 << 20;
     private static final int MOST_BATCH_LINES = 100_000;
     private static final int MOST_BATCH_BYTES = 256 << 20;
+    private static final int MOST_CONNECTIONS = 1_000_000;
+    private static final int MOST_REQUESTS = 1_000_000;
 
     /** Throws {@link InvalidConfig} with every rule that the values break. */
     public HttpConfig {
@@ -41,6 +47,8 @@ public record HttpConfig(
                 .range(Key.MAX_BODY_BYTES, maxBodyBytes, 1, MOST_BODY_BYTES)
                 .range(Key.MAX_BATCH, maxBatchLines, 1, MOST_BATCH_LINES)
                 .range(Key.MAX_BATCH_BYTES, maxBatchBytes, 1, MOST_BATCH_BYTES)
+                .range(Key.MAX_CONNECTIONS, maxConnections, 1, MOST_CONNECTIONS)
+                .range(Key.MAX_REQUESTS, maxRequests, 1, MOST_REQUESTS)
                 .positive(Key.HEADER_TIMEOUT, headerTimeout)
                 .positive(Key.BODY_TIMEOUT, bodyTimeout)
                 .positive(Key.IDLE_TIMEOUT, idleTimeout)

@@ -11,6 +11,10 @@ enum Key {
     MAX_BODY_BYTES("1MiB"),
     MAX_BATCH("1000"),
     MAX_BATCH_BYTES("8MiB"),
+    /** Open at once; what comes beyond is closed. */
+    MAX_CONNECTIONS("20000"),
+    /** Submissions (a batch is one) and look-ups under way at once; beyond it is 503 overloaded. */
+    MAX_REQUESTS("10000"),
     /** From the first byte of a request to the end of its header. */
     HEADER_TIMEOUT("10s"),
     /** From the end of a header to the last byte of the body. */

@@ -11,6 +11,9 @@ import java.util.List;
  * @param body not to be changed by anyone
  */
 record Answer(int status, String contentType, byte[] body, List<Header> headers) {
+    /** What an answer takes beside its body, with room to spare. */
+    private static final int HEAD_BYTES = 512;
+
     static final String JSON = "application/json";
     static final String NDJSON = "application/x-ndjson";
 
@@ -19,6 +22,11 @@ record Answer(int status, String contentType, byte[] body, List<Header> headers)
         static Header retryAfter(long seconds) {
             return new Header("Retry-After", Long.toString(Math.max(1, seconds)));
         }
+    }
+
+    /** What it counts as until the network has taken it. */
+    long heldBytes() {
+        return (long) HEAD_BYTES + body.length;
     }
 
     static Answer json(int status, byte[] body, Header... headers) {

@@ -32,6 +32,7 @@ final class AnswerOrder {
     private static final AsciiString CONNECTION = AsciiString.cached("Connection");
 
     private final Deque<Exchange> waiting = new ArrayDeque<>();
+    private int untaken;
     private final DateHeader date;
     private final Meters meters;
 
@@ -65,14 +66,27 @@ final class AnswerOrder {
         return bytes;
     }
 
+    /** Whether there is an answer that only the client keeps from going out. */
+    boolean hasUntaken() {
+        Exchange next = waiting.peek();
+        return untaken > 0 || (next != null && next.isAnswered());
+    }
+
+    /** The connection is gone: nothing is kept for it. */
+    void release() {
+        waiting.forEach(Exchange::discard);
+        waiting.clear();
+    }
+
     /**
-     * Writes, without flushing, every answer whose turn has come.
+     * Writes, without flushing, the answers whose turn has come, as long as the network takes them: what waits here may be
+     * shared, what was written is a copy.
      *
      * @param written told of each answer when the network has taken it
      * @return the write of the connection's last answer, if that was among them
      */
     Optional<ChannelFuture> write(ChannelHandlerContext context, ChannelFutureListener written) {
-        for (Exchange next = waiting.peek(); next != null; next = waiting.peek()) {
+        for (Exchange next = waiting.peek(); next != null && context.channel().isWritable(); next = waiting.peek()) {
             Answer answer = next.answer();
             if (answer == null) {
                 if (next.wantsContinue()) {
@@ -83,14 +97,22 @@ final class AnswerOrder {
                 return Optional.empty();
             }
             waiting.remove();
-            ChannelFuture write = context.write(response(next, answer)).addListener(written);
+            ChannelFuture write = write(context, next, answer).addListener(written);
             meters.answered(answer.status());
             if (next.isLast()) {
-                waiting.clear();
+                release();
                 return Optional.of(write);
             }
         }
         return Optional.empty();
+    }
+
+    private ChannelFuture write(ChannelHandlerContext context, Exchange exchange, Answer answer) {
+        untaken++;
+        return context.write(response(exchange, answer)).addListener(taken -> {
+            untaken--;
+            exchange.answerTaken();
+        });
     }
 
     private DefaultFullHttpResponse response(Exchange exchange, Answer answer) {

@@ -18,6 +18,11 @@ import java.util.function.LongSupplier;
  * line is a 400.
  */
 final class BatchHandler implements Endpoint {
+    /** What working on a line takes, beside its bytes, until it is answered. */
+    private static final int LINE_BYTES = 2 << 10;
+
+    private static final int LINE_ANSWER_BYTES = 512;
+
     private final HttpConfig config;
     private final Meters meters;
     private final LongSupplier nanoTicker;
@@ -26,6 +31,11 @@ final class BatchHandler implements Endpoint {
         this.config = config;
         this.meters = meters;
         this.nanoTicker = nanoTicker;
+    }
+
+    @Override
+    public Kind kind() {
+        return Kind.SUBMISSION;
     }
 
     @Override
@@ -42,6 +52,9 @@ final class BatchHandler implements Endpoint {
         } else if (lines > config.maxBatchLines()) {
             meters.rejected(RejectReason.TOO_LARGE);
             exchange.answer(Refusal.tooManyLines(config.maxBatchLines()));
+        } else if (!exchange.holdMore(body.length + (long) lines * LINE_BYTES)
+                || !exchange.reserveAnswer((long) lines * LINE_ANSWER_BYTES)) {
+            exchange.refuseEarly();
         } else {
             submit(body, new BatchAnswer(lines, config.maxBodyBytes()), request.arrivedNanos(), exchange);
         }

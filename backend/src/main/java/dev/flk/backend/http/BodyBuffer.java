@@ -6,11 +6,11 @@ import java.util.Arrays;
 
 /**
  * A body while it is read: bytes go straight from the network buffer into the array that the endpoint gets. Usually that
- * array has its exact size from the start; a long or chunked one grows by doubling, so that nobody reserves a megabyte by
+ * array has its exact size from the start; a long or chunked one grows by doubling, so that nobody reserves much by
  * announcing it. Owned by one event loop.
  */
 final class BodyBuffer {
-    private static final int FIRST_BYTES = 64 << 10;
+    private static final int FIRST_BYTES = 4 << 10;
 
     /** For a body that did not announce how long it is. */
     static final long UNKNOWN_LENGTH = -1;
@@ -18,7 +18,7 @@ final class BodyBuffer {
     private final int maxBytes;
     private final int firstBytes;
     private final int mostBytes;
-    private final BodyBudget budget;
+    private final Bound budget;
     private byte[] bytes = new byte[0];
     private int length;
 
@@ -30,7 +30,7 @@ final class BodyBuffer {
     }
 
     /** @param declaredBytes the announced length, or {@link #UNKNOWN_LENGTH} */
-    BodyBuffer(int maxBytes, long declaredBytes, BodyBudget budget) {
+    BodyBuffer(int maxBytes, long declaredBytes, Bound budget) {
         boolean isKnown = declaredBytes != UNKNOWN_LENGTH;
         this.maxBytes = maxBytes;
         this.firstBytes = isKnown ? FIRST_BYTES : 0;

@@ -13,6 +13,7 @@ import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -31,9 +32,14 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private static final Logger log = LoggerFactory.getLogger(Connection.class);
     private static final int MAX_WAITING_REQUESTS = 32;
     private static final long STOP_LINGER_NANOS = 1_000_000_000;
+    /** How long a client may be slow while memory is short. */
+    private static final long SLOW_NANOS = 2_000_000_000;
+    /** How long a connection is not read whose request there was no room for, lest refusing leave no time for serving. */
+    private static final Duration REST = Duration.ofMillis(50);
 
     private final ServerParts server;
     private final HttpConfig config;
+    private final ServerLoad load;
     private final Loop loop;
     private final RequestDecoder decoder;
     private final AnswerOrder order;
@@ -46,11 +52,13 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private @Nullable Incoming incoming;
     private boolean lastAnswerWritten;
     private boolean stopping;
+    private boolean resting;
     private long quietSinceNanos;
 
     Connection(ServerParts server, Loop loop, RequestDecoder decoder) {
         this.server = server;
         this.config = server.config();
+        this.load = server.load();
         this.loop = loop;
         this.decoder = decoder;
         this.order = new AnswerOrder(loop.date(), server.meters());
@@ -67,6 +75,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
     public void handlerRemoved(ChannelHandlerContext removed) {
         inflow.release();
         abortIncoming();
+        order.release();
+        load.connections().giveBack(1);
         loop.remove(this);
     }
 
@@ -103,7 +113,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelWritabilityChanged(ChannelHandlerContext changed) {
-        pauseOrResume();
+        if (channel().isWritable()) {
+            writeReady();
+        } else {
+            pauseOrResume();
+        }
     }
 
     @Override
@@ -136,24 +150,36 @@ final class Connection extends ChannelInboundHandlerAdapter {
     void tick(long nowNanos) {
         OptionalLong headerSince = decoder.headerSinceNanos();
         long quietNanos = nowNanos - quietSinceNanos;
-        if (lastAnswerWritten) {
+        if (quietNanos > SLOW_NANOS && order.hasUntaken() && load.answerBytes().isShort()) {
+            server.meters().slowClient();
+            close();
+        } else if (lastAnswerWritten) {
             closeIf(quietNanos
                     > (stopping ? STOP_LINGER_NANOS : config.bodyTimeout().toNanos()));
         } else if (incoming != null) {
             // a client that was not told yet to go on is not slow
             long slowNanos = Math.min(nowNanos - incoming.sinceNanos(), quietNanos);
-            if (!incoming.exchange().wantsContinue()
-                    && slowNanos > config.bodyTimeout().toNanos()) {
-                refuse(incoming.exchange(), incoming.tooSlow());
+            if (incoming.exchange().wantsContinue()) {
+                return;
             }
-        } else if (headerSince.isPresent() && inflow.isRequests()) {
+            if (slowNanos > config.bodyTimeout().toNanos()) {
+                refuse(incoming.exchange(), incoming.tooSlow());
+            } else if (slowNanos > SLOW_NANOS
+                    && incoming.heldBytes() > 0
+                    && load.bodyBytes().isShort()) {
+                server.meters().slowClient();
+                refuse(incoming.exchange(), incoming.tooSlowForNow());
+            }
+        } else if (headerSince.isPresent() && inflow.isRequests() && !inflow.isPaused()) {
             // while reading was paused, it was not the client who was slow
             long slowNanos = Math.min(nowNanos - headerSince.getAsLong(), quietNanos);
-            if (!inflow.isPaused() && slowNanos > config.headerTimeout().toNanos()) {
+            if (slowNanos > config.headerTimeout().toNanos()) {
                 refuse(unreadable(), Refusal.tooSlow());
             }
         } else {
-            closeIf(order.isEmpty() && quietNanos > config.idleTimeout().toNanos());
+            pauseOrResume(); // what it waited for may have been others
+            closeIf((order.isEmpty() || order.hasUntaken())
+                    && quietNanos > config.idleTimeout().toNanos());
         }
     }
 
@@ -175,7 +201,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
 
     private void begin(RequestHead head) {
-        Exchange exchange = new Exchange(this, loop, head);
+        Exchange exchange = new Exchange(this, loop, load, head);
         order.add(exchange);
         Optional<Answer> problem = head.problem();
         if (problem.isPresent()) {
@@ -218,6 +244,9 @@ final class Connection extends ChannelInboundHandlerAdapter {
                 }
             }
             current.serve(quietSinceNanos);
+            if (current.isRefusedEarly()) {
+                rest();
+            }
             pauseOrResume();
         }
     }
@@ -231,7 +260,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
 
     private Exchange unreadable() {
-        Exchange exchange = new Exchange(this, loop);
+        Exchange exchange = new Exchange(this, loop, load);
         order.add(exchange);
         return exchange;
     }
@@ -293,8 +322,23 @@ final class Connection extends ChannelInboundHandlerAdapter {
         endInputIfRead();
     }
 
+    private void rest() {
+        if (!resting) {
+            resting = true;
+            loop.runLater(
+                    () -> {
+                        resting = false;
+                        pauseOrResume();
+                    },
+                    REST);
+        }
+    }
+
+    /** While answers take too much memory, who has not read the earlier ones gets no more. */
     private boolean mayBegin() {
-        return order.size() < MAX_WAITING_REQUESTS
+        return !resting
+                && !(order.hasUntaken() && load.answerBytes().isShort())
+                && order.size() < MAX_WAITING_REQUESTS
                 && order.heldBytes() < config.maxBatchBytes()
                 && channel().isWritable();
     }

@@ -3,6 +3,16 @@ package dev.flk.backend.http;
 
 /** What stands behind a route. Called on the event loop of the connection; must not block. */
 interface Endpoint {
+    /** What it is that an endpoint serves, which says what it may take when the server is loaded. */
+    enum Kind {
+        SUBMISSION,
+        LOOK_UP,
+        /** What is answered without asking anybody. */
+        OTHER
+    }
+
+    Kind kind();
+
     /** The longest body that it reads; 0: it reads none, and whatever comes is thrown away. */
     int maxBodyBytes();
 
@@ -10,8 +20,13 @@ interface Endpoint {
     void serve(Request request, Exchange exchange);
 
     /** An endpoint that reads no body. */
-    static Endpoint bodyless(Bodyless endpoint) {
+    static Endpoint bodyless(Kind kind, Bodyless endpoint) {
         return new Endpoint() {
+            @Override
+            public Kind kind() {
+                return kind;
+            }
+
             @Override
             public int maxBodyBytes() {
                 return 0;
@@ -26,7 +41,7 @@ interface Endpoint {
 
     /** An endpoint that gives the same answer to everything. */
     static Endpoint always(Answer answer) {
-        return bodyless((request, exchange) -> exchange.answer(answer));
+        return bodyless(Kind.OTHER, (request, exchange) -> exchange.answer(answer));
     }
 
     /** As {@link Endpoint#serve}. */

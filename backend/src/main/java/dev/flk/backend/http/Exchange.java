@@ -14,26 +14,55 @@ import org.jspecify.annotations.Nullable;
 final class Exchange {
     private final Connection connection;
     private final Loop loop;
+    private final ServerLoad load;
     private final boolean isHead;
     private final boolean isHttp10;
     private @Nullable Answer answer;
     private final List<BodyBuffer> held = new ArrayList<>(1);
     private boolean isLast;
     private boolean wantsContinue;
+    private boolean holdsPlace;
+    private long moreBytes;
+    private boolean discarded;
+    /** What the answer counts against the bound, before and after it is there. */
+    private long answerBytes;
 
-    Exchange(Connection connection, Loop loop, RequestHead head) {
+    Exchange(Connection connection, Loop loop, ServerLoad load, RequestHead head) {
         this.connection = connection;
         this.loop = loop;
+        this.load = load;
         this.isHead = head.isHead();
         this.isHttp10 = head.isHttp10();
     }
 
     /** For the answer to what could not be read as a request. */
-    Exchange(Connection connection, Loop loop) {
+    Exchange(Connection connection, Loop loop, ServerLoad load) {
         this.connection = connection;
         this.loop = loop;
+        this.load = load;
         this.isHead = false;
         this.isHttp10 = false;
+    }
+
+    /** Takes a place among the requests under way, until the answer is there; false if there is none. */
+    boolean takePlace() {
+        holdsPlace = load.requests().take(1);
+        return holdsPlace;
+    }
+
+    /** Makes sure that an answer of {@code bytes} can be kept; false if it can't. */
+    boolean reserveAnswer(long bytes) {
+        return reserved(bytes, load.answerBytes().take(bytes));
+    }
+
+    /** The same for what must leave room to submissions. */
+    boolean reserveLesserAnswer(long bytes) {
+        return reserved(bytes, load.answerBytes().takeOfHalf(bytes));
+    }
+
+    private boolean reserved(long bytes, boolean taken) {
+        answerBytes += taken ? bytes : 0;
+        return taken;
     }
 
     /** Hands these to ingest with all else that arrives in this turn of the event loop. */
@@ -57,6 +86,29 @@ final class Exchange {
             wantsContinue = false;
             held.forEach(BodyBuffer::release);
             held.clear();
+            load.bodyBytes().giveBack(moreBytes);
+            moreBytes = 0;
+            load.requests().giveBack(holdsPlace ? 1 : 0);
+            holdsPlace = false;
+            load.answerBytes().add(given.heldBytes() - answerBytes);
+            answerBytes = given.heldBytes();
+            if (discarded) {
+                answerTaken();
+            }
+        }
+    }
+
+    /** The network has taken the answer, or nobody will. */
+    void answerTaken() {
+        load.answerBytes().giveBack(answerBytes);
+        answerBytes = 0;
+    }
+
+    /** The connection is gone: the answer is not kept, whether it is there or comes later. */
+    void discard() {
+        discarded = true;
+        if (answer != null) {
+            answerTaken();
         }
     }
 
@@ -101,7 +153,22 @@ final class Exchange {
         this.wantsContinue = wantsContinue;
     }
 
-    /** Keeps {@code body} on the budget until the answer is there, whatever happens meanwhile. */
+    /** Counts {@code bytes} more that working on the body takes, until the answer is there; false if there is no room. */
+    boolean holdMore(long bytes) {
+        if (!load.bodyBytes().take(bytes)) {
+            return false;
+        }
+        moreBytes += bytes;
+        return true;
+    }
+
+    /** Answers a submission that there is no room for, before ingest has seen it. */
+    void refuseEarly() {
+        loop.meters().refusedEarly();
+        answer(Refusal.overloaded());
+    }
+
+    /** Keeps {@code body} counted until the answer is there, whatever happens meanwhile. */
     void hold(BodyBuffer body) {
         held.add(body);
     }

@@ -2,6 +2,7 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.config.HttpConfig;
+import dev.flk.backend.http.Endpoint.Kind;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.metrics.Meters;
 import io.netty.bootstrap.ServerBootstrap;
@@ -13,6 +14,7 @@ import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.ServerChannel;
+import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerSocketChannel;
@@ -42,14 +44,20 @@ public final class HttpServer implements AutoCloseable {
     private static final Duration LONGEST_TICK = Duration.ofMillis(500);
     /** Time-outs are late by up to a part of this size. */
     private static final int TICKS_PER_TIMEOUT = 4;
-    /** The part of the heap that bodies may take. */
-    private static final int HEAP_PART = 4;
+    /** An answer goes over to the network when less than the first of these waits there; see {@link AnswerOrder}. */
+    private static final WriteBufferWaterMark UNSENT_BYTES = new WriteBufferWaterMark(8 << 10, 32 << 10);
+
+    /** The kernel would otherwise take up to megabytes for a client that does not read, and doubles this for its own needs. */
+    private static final int SEND_BUFFER_BYTES = 32 << 10;
 
     private final ServerParts parts;
     private final Ingest ingest;
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final Duration stopWithin;
+    private final Scrapes scrapes;
+    private final RareLine refusals =
+            new RareLine("too many connections: closed one at once, MAX_CONNECTIONS is {}{}", Duration.ofSeconds(10));
     private final Map<EventLoop, Loop> loops = new ConcurrentHashMap<>();
     private @Nullable EventLoopGroup group;
     private @Nullable Channel listener;
@@ -70,20 +78,39 @@ public final class HttpServer implements AutoCloseable {
             InstantSource clock,
             LongSupplier nanoTicker,
             Duration stopWithin) {
-        OpsHandler ops = new OpsHandler(readiness, meters, new MetricsGuard(config.metricsLogin()));
+        this(
+                config,
+                ServerLoad.of(config, Runtime.getRuntime().maxMemory()),
+                ingest,
+                readiness,
+                meters,
+                clock,
+                nanoTicker,
+                stopWithin);
+    }
+
+    HttpServer(
+            HttpConfig config,
+            ServerLoad load,
+            Ingest ingest,
+            Readiness readiness,
+            Meters meters,
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            Duration stopWithin) {
+        this.scrapes = new Scrapes(meters);
+        OpsHandler ops = new OpsHandler(readiness, scrapes, new MetricsGuard(config.metricsLogin()));
         Routes routes = new Routes(
                 new SubmitHandler(config.maxBodyBytes(), meters, nanoTicker),
                 new BatchHandler(config, meters, nanoTicker),
-                Endpoint.bodyless(new LookUpHandler(ingest)::serve),
+                Endpoint.bodyless(Kind.LOOK_UP, new LookUpHandler(ingest)::serve),
                 ops);
-        BodyBudget budget = new BodyBudget(Runtime.getRuntime().maxMemory() / HEAP_PART);
-        this.parts = new ServerParts(config, routes, budget, meters, nanoTicker);
+        this.parts = new ServerParts(config, routes, load, meters, nanoTicker);
         this.ingest = ingest;
         this.clock = clock;
         this.nanoTicker = nanoTicker;
         this.stopWithin = stopWithin;
-        meters.httpConnections.watch(
-                () -> loops.values().stream().mapToInt(Loop::connectionCount).sum());
+        load.watch(meters);
     }
 
     /**
@@ -106,6 +133,8 @@ public final class HttpServer implements AutoCloseable {
                 .option(ChannelOption.SO_REUSEADDR, true)
                 // a client that has sent its request may shut down its side and still wait for the answer
                 .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
+                .childOption(ChannelOption.SO_SNDBUF, SEND_BUFFER_BYTES)
+                .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, UNSENT_BYTES)
                 .childHandler(new Initializer())
                 .bind(new InetSocketAddress(config.bindAddress(), config.port()))
                 .awaitUninterruptibly();
@@ -137,6 +166,7 @@ public final class HttpServer implements AutoCloseable {
         all.completeOnTimeout(null, stopWithin.toNanos(), TimeUnit.NANOSECONDS).join();
         loops.values().forEach(Loop::closeAll);
         endLoops(group);
+        scrapes.close();
         listener = null;
     }
 
@@ -150,7 +180,7 @@ public final class HttpServer implements AutoCloseable {
 
     private Loop loopOf(Channel channel) {
         return loops.computeIfAbsent(channel.eventLoop(), eventLoop -> {
-            Loop loop = new Loop(eventLoop, ingest, clock, nanoTicker);
+            Loop loop = new Loop(eventLoop, ingest, parts.meters(), clock, nanoTicker);
             loop.tickEvery(tick());
             return loop;
         });
@@ -169,6 +199,12 @@ public final class HttpServer implements AutoCloseable {
     private final class Initializer extends ChannelInitializer<SocketChannel> {
         @Override
         protected void initChannel(SocketChannel channel) {
+            if (!parts.load().connections().take(1)) {
+                parts.meters().connectionRefused();
+                refusals.warn(nanoTicker.getAsLong(), parts.config().maxConnections());
+                var unused = channel.close();
+                return;
+            }
             RequestDecoder decoder = new RequestDecoder(nanoTicker);
             channel.pipeline()
                     .addLast(decoder)

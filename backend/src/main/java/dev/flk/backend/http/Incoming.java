@@ -2,7 +2,7 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.http.BodyBuffer.Taken;
-import dev.flk.backend.ingest.Outcome;
+import dev.flk.backend.http.Endpoint.Kind;
 import dev.flk.backend.metrics.RejectReason;
 import io.netty.buffer.ByteBuf;
 import io.netty.handler.codec.http.HttpHeaderNames;
@@ -12,9 +12,15 @@ import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A request whose body is being read: collected if its endpoint takes one, else thrown away. Owned by the event loop. */
+/**
+ * A request whose body is being read: collected if its endpoint takes one and there is room for it, else thrown away. Owned by
+ * the event loop.
+ */
 final class Incoming {
     private static final Logger log = LoggerFactory.getLogger(Incoming.class);
+
+    /** More than any single outcome takes. */
+    private static final int USUAL_ANSWER_BYTES = 1 << 10;
 
     private static final Endpoint UNKNOWN_CODING = Endpoint.always(Refusal.unknownCoding());
 
@@ -27,6 +33,7 @@ final class Incoming {
     private final int maxReadBytes;
     private final long sinceNanos;
     private long skippedBytes;
+    private boolean refusedEarly;
 
     private Incoming(RequestHead head, ContentCoding coding, Endpoint endpoint, Exchange exchange, ServerParts server) {
         this.head = head;
@@ -38,19 +45,36 @@ final class Incoming {
         this.maxReadBytes = takesBody()
                 ? coding.mostEncoded(endpoint.maxBodyBytes())
                 : server.config().maxBodyBytes();
-        this.body = new BodyBuffer(maxReadBytes, head.declaredBytes(), server.budget());
+        this.body =
+                new BodyBuffer(maxReadBytes, head.declaredBytes(), server.load().bodyBytes());
     }
 
     static Incoming of(RequestHead head, Exchange exchange, ServerParts server) {
         Endpoint endpoint = server.routes().find(head.method(), head.path());
         Optional<ContentCoding> coding = head.coding();
-        return coding.isEmpty() && endpoint.maxBodyBytes() > 0
+        Incoming incoming = coding.isEmpty() && endpoint.maxBodyBytes() > 0
                 ? new Incoming(head, ContentCoding.IDENTITY, UNKNOWN_CODING, exchange, server)
                 : new Incoming(head, coding.orElse(ContentCoding.IDENTITY), endpoint, exchange, server);
+        if (incoming.takesBody()
+                && !incoming.announcesTooMuch()
+                && server.load().isFullFor(head.declaredBytes())) {
+            incoming.refuseEarly();
+        }
+        return incoming;
+    }
+
+    /** Whether it will be answered that there is no room for it; its body is thrown away. */
+    boolean isRefusedEarly() {
+        return refusedEarly;
     }
 
     Exchange exchange() {
         return exchange;
+    }
+
+    /** What is kept of its body. */
+    int heldBytes() {
+        return body.heldBytes();
     }
 
     /** When its head had come. */
@@ -78,7 +102,11 @@ final class Incoming {
         }
         exchange.setWantsContinue(false);
         if (takesBody()) {
-            return refusal(body.append(part));
+            Taken taken = body.append(part);
+            if (taken != Taken.NO_MEMORY) {
+                return refusal(taken);
+            }
+            refuseEarly();
         }
         skippedBytes += part.readableBytes();
         return refusal(skippedBytes <= maxReadBytes ? Taken.YES : Taken.TOO_LONG);
@@ -90,15 +118,28 @@ final class Incoming {
         return Refusal.tooSlow();
     }
 
+    /** The answer to a body that is too slow for the room there is. */
+    Answer tooSlowForNow() {
+        refuseEarly();
+        return Refusal.overloaded();
+    }
+
     /** Serves the request, its body being complete, or answers why not. */
     void serve(long arrivedNanos) {
         exchange.hold(body);
+        if (!refusedEarly && endpoint.kind() != Kind.OTHER && !hasPlace()) {
+            refuseEarly();
+        }
+        if (refusedEarly) {
+            exchange.answer(Refusal.overloaded());
+            return;
+        }
         // without an answer the client would wait, and its bytes stay counted
         try {
             decodeAndServe(arrivedNanos);
         } catch (OutOfMemoryError e) {
             // a long body asked for it, in one piece
-            exchange.answer(noMemory());
+            exchange.refuseEarly();
         } catch (RuntimeException | StackOverflowError e) {
             log.error("A request could not be served", e);
             exchange.answer(Refusal.internalError());
@@ -110,7 +151,10 @@ final class Incoming {
             serve(body.exact(), arrivedNanos);
             return;
         }
-        BodyBuffer decoded = new BodyBuffer(endpoint.maxBodyBytes(), BodyBuffer.UNKNOWN_LENGTH, server.budget());
+        BodyBuffer decoded = new BodyBuffer(
+                endpoint.maxBodyBytes(),
+                BodyBuffer.UNKNOWN_LENGTH,
+                server.load().bodyBytes());
         exchange.hold(decoded);
         Optional<Answer> refusal = decode(decoded);
         body.release();
@@ -123,6 +167,19 @@ final class Incoming {
         } catch (IOException e) {
             return Optional.of(
                     Refusal.badRequest("body is not valid " + coding.name().toLowerCase(Locale.ROOT)));
+        }
+    }
+
+    private boolean hasPlace() {
+        return exchange.takePlace() && exchange.reserveAnswer(USUAL_ANSWER_BYTES);
+    }
+
+    /** From now on nothing is kept of it. */
+    private void refuseEarly() {
+        refusedEarly = true;
+        body.release();
+        if (endpoint.kind() == Kind.SUBMISSION) {
+            server.meters().refusedEarly();
         }
     }
 
@@ -142,7 +199,7 @@ final class Incoming {
     }
 
     private boolean takesBody() {
-        return endpoint.maxBodyBytes() > 0;
+        return !refusedEarly && endpoint.maxBodyBytes() > 0;
     }
 
     private boolean announcesTooMuch() {
@@ -156,12 +213,11 @@ final class Incoming {
                 count(RejectReason.TOO_LARGE);
                 yield Optional.of(Refusal.bodyTooLong(takesBody() ? endpoint.maxBodyBytes() : maxReadBytes));
             }
-            case NO_MEMORY -> Optional.of(noMemory());
+            case NO_MEMORY -> {
+                server.meters().refusedEarly();
+                yield Optional.of(Refusal.overloaded());
+            }
         };
-    }
-
-    private static Answer noMemory() {
-        return OutcomeRenderer.answer(new Outcome.Unavailable(Outcome.Cause.OVERLOADED, 1));
     }
 
     private void count(RejectReason reason) {

@@ -2,6 +2,7 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.ingest.Ingest;
+import dev.flk.backend.metrics.Meters;
 import io.netty.channel.EventLoop;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -10,25 +11,25 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongSupplier;
 
 /** An event loop with its connections and what they share. Owned by that loop, except where it says otherwise. */
 final class Loop {
     private final EventLoop eventLoop;
+    private final Meters meters;
     private final LongSupplier nanoTicker;
     private final Turn turn;
     private final Answers answers;
     private final DateHeader date;
     private final Set<Connection> connections = new LinkedHashSet<>();
-    private final AtomicInteger connectionCount = new AtomicInteger();
     private final CompletableFuture<Void> finished = new CompletableFuture<>();
     private boolean finishing;
 
-    Loop(EventLoop eventLoop, Ingest ingest, InstantSource clock, LongSupplier nanoTicker) {
+    Loop(EventLoop eventLoop, Ingest ingest, Meters meters, InstantSource clock, LongSupplier nanoTicker) {
         this.eventLoop = eventLoop;
+        this.meters = meters;
         this.nanoTicker = nanoTicker;
-        this.turn = new Turn(eventLoop, ingest);
+        this.turn = new Turn(eventLoop, ingest, meters);
         this.answers = new Answers(eventLoop);
         this.date = new DateHeader(clock);
     }
@@ -46,23 +47,24 @@ final class Loop {
         return date;
     }
 
-    /** How many connections are open. Safe for any thread. */
-    int connectionCount() {
-        return connectionCount.get();
+    Meters meters() {
+        return meters;
+    }
+
+    /** Runs {@code task} on this loop after {@code delay}. */
+    void runLater(Runnable task, Duration delay) {
+        var unused = eventLoop.schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS);
     }
 
     void add(Connection connection) {
         connections.add(connection);
-        connectionCount.incrementAndGet();
         if (finishing) {
             connection.finish();
         }
     }
 
     void remove(Connection connection) {
-        if (connections.remove(connection)) {
-            connectionCount.decrementAndGet();
-        }
+        connections.remove(connection);
         completeIfFinished();
     }
 

@@ -3,8 +3,6 @@ package dev.flk.backend.http;
 
 import dev.flk.backend.http.Answer.Header;
 import dev.flk.backend.http.Readiness.Component;
-import dev.flk.backend.metrics.Exposition;
-import dev.flk.backend.metrics.Meters;
 import dev.flk.canonical.CanonicalString;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -18,12 +16,12 @@ final class OpsHandler {
             401, "login needed", new Header("WWW-Authenticate", "Basic realm=\"metrics\", charset=\"UTF-8\""));
 
     private final Readiness readiness;
-    private final Meters meters;
+    private final Scrapes scrapes;
     private final MetricsGuard guard;
 
-    OpsHandler(Readiness readiness, Meters meters, MetricsGuard guard) {
+    OpsHandler(Readiness readiness, Scrapes scrapes, MetricsGuard guard) {
         this.readiness = readiness;
-        this.meters = meters;
+        this.scrapes = scrapes;
         this.guard = guard;
     }
 
@@ -47,8 +45,11 @@ final class OpsHandler {
             exchange.answer(UNAUTHORIZED);
             return;
         }
-        Exposition exposition = meters.expose(request.accept());
-        exchange.answer(new Answer(200, exposition.contentType(), exposition.text(), List.of()));
+        if (!exchange.reserveLesserAnswer(scrapes.usualBytes())) {
+            exchange.answer(Refusal.overloaded());
+            return;
+        }
+        scrapes.add(exchange, request.accept());
     }
 
     private static String line(Component component) {

@@ -2,6 +2,7 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.http.Answer.Header;
+import dev.flk.backend.ingest.Outcome;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
 
@@ -64,6 +65,11 @@ final class Refusal {
             return Answer.error(431, "header too large");
         }
         return badRequest("malformed HTTP request");
+    }
+
+    /** For what there is no room for just now. */
+    static Answer overloaded() {
+        return OutcomeRenderer.answer(new Outcome.Unavailable(Outcome.Cause.OVERLOADED, 1));
     }
 
     /** For a failure of our own; what failed is in the log and no stranger's business. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
+import dev.flk.backend.http.Endpoint.Kind;
 import io.netty.handler.codec.http.HttpMethod;
 import java.util.Map;
 
@@ -18,9 +19,9 @@ final class Routes {
     Routes(Endpoint submit, Endpoint batch, Endpoint lookUp, OpsHandler ops) {
         this.posts = Map.of(PCS + "submit", submit, PCS + "batch", batch);
         this.gets = Map.of(
-                "/health", Endpoint.bodyless(ops::health),
-                "/readyz", Endpoint.bodyless(ops::readyz),
-                "/metrics", Endpoint.bodyless(ops::metrics));
+                "/health", Endpoint.bodyless(Kind.OTHER, ops::health),
+                "/readyz", Endpoint.bodyless(Kind.OTHER, ops::readyz),
+                "/metrics", Endpoint.bodyless(Kind.OTHER, ops::metrics));
         this.lookUp = lookUp;
     }
 

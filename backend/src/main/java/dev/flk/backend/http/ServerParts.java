@@ -10,4 +10,4 @@ import java.util.function.LongSupplier;
  *
  * @param nanoTicker monotonic time
  */
-record ServerParts(HttpConfig config, Routes routes, BodyBudget budget, Meters meters, LongSupplier nanoTicker) {}
+record ServerParts(HttpConfig config, Routes routes, ServerLoad load, Meters meters, LongSupplier nanoTicker) {}

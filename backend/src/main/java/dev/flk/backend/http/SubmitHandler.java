@@ -19,6 +19,11 @@ final class SubmitHandler implements Endpoint {
     }
 
     @Override
+    public Kind kind() {
+        return Kind.SUBMISSION;
+    }
+
+    @Override
     public int maxBodyBytes() {
         return maxBodyBytes;
     }

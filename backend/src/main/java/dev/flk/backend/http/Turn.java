@@ -4,6 +4,7 @@ package dev.flk.backend.http;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Submission;
+import dev.flk.backend.metrics.Meters;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executor;
@@ -20,11 +21,13 @@ final class Turn {
 
     private final Executor loop;
     private final Ingest ingest;
+    private final Meters meters;
     private List<Submission> arrived = new ArrayList<>();
 
-    Turn(Executor loop, Ingest ingest) {
+    Turn(Executor loop, Ingest ingest, Meters meters) {
         this.loop = loop;
         this.ingest = ingest;
+        this.meters = meters;
     }
 
     void add(List<Submission> submissions) {
@@ -41,7 +44,10 @@ final class Turn {
             ingest.submit(turn);
         } catch (RuntimeException | Error e) {
             log.error("{} submissions could not be taken", turn.size(), e);
-            turn.forEach(submission -> submission.answer().accept(new Outcome.Broken()));
+            for (Submission submission : turn) {
+                meters.internalError(); // also for one that was answered before: nobody here can tell
+                submission.answer().accept(new Outcome.Broken());
+            }
         }
     }
 }

@@ -146,6 +146,11 @@ final class Evidence {
         told.forEach(then -> then.accept(error));
     }
 
+    /** How many contents the index has. */
+    synchronized int size() {
+        return index.size();
+    }
+
     private boolean makeRoom() {
         long now = clock.millis();
         while (!expiries.isEmpty() && isOver(expiries.getFirst(), now)) {

@@ -73,6 +73,11 @@ final class Flights {
         return told;
     }
 
+    /** How many ids are in flight. */
+    int size() {
+        return flights.size();
+    }
+
     boolean has(PcsId id) {
         return flights.containsKey(id);
     }

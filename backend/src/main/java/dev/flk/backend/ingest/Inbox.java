@@ -214,6 +214,16 @@ public final class Inbox implements AutoCloseable {
         return log.isWriting();
     }
 
+    /** Bytes that wait for the log's writer. */
+    long queuedBytes() {
+        return log.queuedBytes();
+    }
+
+    /** Appends that wait for the log's writer. */
+    int queuedAppends() {
+        return log.queuedAppends();
+    }
+
     LowWater lowWater() {
         return lowWater;
     }

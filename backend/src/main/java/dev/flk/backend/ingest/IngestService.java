@@ -75,6 +75,7 @@ public final class IngestService implements Ingest, AutoCloseable {
         Endings endings = new Endings(flights, inbox.lowWater(), evidence, parts.meters(), lines);
         AssertionContext context = new AssertionContext(
                 parts.clock(), flights, evidence, parts.meters(), lines, inbox.decided(), inbox.lastAtStart());
+        QueueLengths.watch(parts.meters(), flights, inbox, evidence);
         this.parts = parts;
         this.inbox = inbox;
         inbox.syncWhenVanished(parts.store()::sync);

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * <p>What was admitted is accounted for: once nothing is under way, {@code flk_ingest_total} is the sum of {@code flk_accepted},
  * {@code flk_escalated}, {@code flk_dedup_hits}, {@code flk_wal_errors}, {@code flk_internal_errors_total},
  * {@code flk_rejected_total} of the reasons malformed, clock and signature, and {@code flk_unavailable_total} of all causes but
- * starting, less {@code flk_decided_late_total}.
+ * starting, less {@code flk_decided_late_total} and {@code flk_refused_early_total}.
  */
 public final class Meters {
     /** From a fast local disk to one that is failing. */
@@ -40,8 +40,10 @@ public final class Meters {
 
     private static final int[] STATUSES = {200, 202, 400, 401, 404, 405, 408, 413, 429, 500, 503};
 
+    private static final String OVERLOADED = "overloaded";
+
     private static final List<String> UNAVAILABLE_CAUSES =
-            List.of("dedup store unavailable", "disk full", "overloaded", "starting");
+            List.of("dedup store unavailable", "disk full", OVERLOADED, "starting");
 
     private final CollectorRegistry registry = new CollectorRegistry(true);
 
@@ -107,6 +109,36 @@ public final class Meters {
     /** Open HTTP connections. */
     public final WatchedGauge httpConnections = gauge("flk_http_connections", "Open HTTP connections.");
 
+    /** Submissions (a batch is one) and look-ups under way. */
+    public final WatchedGauge httpRequests =
+            gauge("flk_http_requests_in_flight", "Submissions, a batch being one, and look-ups without their answer.");
+
+    /** What request bodies take. */
+    public final WatchedGauge httpBodyBytes =
+            gauge("flk_http_body_bytes", "Bytes that bodies take that are being read or wait for their answers.");
+
+    /** What answers take. */
+    public final WatchedGauge httpAnswerBytes =
+            gauge("flk_http_answer_bytes", "Bytes of answers that the network has not taken yet.");
+
+    /** What waits for the log's writer. */
+    public final WatchedGauge walQueueBytes = gauge("flk_wal_queue_bytes", "Bytes that wait for the log's writer.");
+
+    /** The appends that wait for the log's writer. */
+    public final WatchedGauge walQueueAppends =
+            gauge("flk_wal_queue_appends", "Appends that wait for the log's writer.");
+
+    /** Ids that are looked up, logged, recorded, or wait for the store. */
+    public final WatchedGauge idsInFlight =
+            gauge("flk_ids_in_flight", "Ids being looked up, logged or recorded, or waiting for the store.");
+
+    /** Forced groups that wait for the recorder. */
+    public final WatchedGauge recorderQueueGroups =
+            gauge("flk_recorder_queue_groups", "Forced groups that wait to be recorded.");
+
+    /** Entries of the index of evidence. */
+    public final WatchedGauge evidenceEntries = gauge("flk_evidence_entries", "Contents in the index of evidence.");
+
     private final Counter rejected = Counter.build(
                     "flk_rejected_total", "Submissions that were not accepted, by reason.")
             .labelNames("reason")
@@ -126,6 +158,18 @@ public final class Meters {
             .register(registry);
     private final Counter internalErrors = Counter.build(
                     "flk_internal_errors_total", "Submissions answered 500 through a fault of the program.")
+            .register(registry);
+    private final Counter refusedEarly = Counter.build(
+                    "flk_refused_early_total",
+                    "Submissions, a batch being one, answered 503 overloaded before the rate limiter; they are in"
+                            + " flk_unavailable_total, and not in flk_ingest_total.")
+            .register(registry);
+    private final Counter connectionsRefused = Counter.build(
+                    "flk_http_connections_refused_total", "Connections closed at once, there being too many.")
+            .register(registry);
+    private final Counter slowClients = Counter.build(
+                    "flk_http_slow_clients_total",
+                    "Connections ended for being slow with a body or an answer while memory was short.")
             .register(registry);
     private final Counter overruled = Counter.build(
                     "flk_overruled_total", "Logged submissions for which another outcome was recorded first.")
@@ -171,6 +215,22 @@ public final class Meters {
         unavailable.labels(cause).inc();
     }
 
+    /** Counts a submission, or a batch, answered 503 before it came to the limiter. */
+    public void refusedEarly() {
+        refusedEarly.inc();
+        unavailable(OVERLOADED);
+    }
+
+    /** Counts a connection that was closed since there were too many. */
+    public void connectionRefused() {
+        connectionsRefused.inc();
+    }
+
+    /** Counts a connection that ended for being slow while memory was short. */
+    public void slowClient() {
+        slowClients.inc();
+    }
+
     /** Counts a submission that was answered 503 and is decided now. */
     public void decidedLate() {
         decidedLate.inc();
@@ -208,7 +268,16 @@ public final class Meters {
 
     /** All families as text, in OpenMetrics if {@code accept} asks for it, else in the Prometheus format 0.0.4. */
     public Exposition expose(@Nullable String accept) {
-        String contentType = TextFormat.chooseContentType(accept);
+        return exposeAs(format(accept));
+    }
+
+    /** The content type of what {@code accept} asks for; one of two. */
+    public static String format(@Nullable String accept) {
+        return TextFormat.chooseContentType(accept);
+    }
+
+    /** All families as text in a format that {@link #format} gave. */
+    public Exposition exposeAs(String contentType) {
         StringWriter text = new StringWriter();
         try {
             TextFormat.writeFormat(contentType, text, registry.metricFamilySamples());

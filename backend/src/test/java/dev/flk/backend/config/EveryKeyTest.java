@@ -61,6 +61,8 @@ class EveryKeyTest {
                         "x"),
                 row(Key.MAX_BATCH, c -> c.http().maxBatchLines(), 1000, "7", 7, "0", "1KiB", "-5", "100001"),
                 row(Key.MAX_BATCH_BYTES, c -> c.http().maxBatchBytes(), 8 << 20, "4096", 4096, "0", "1 MiB", "257MiB"),
+                row(Key.MAX_CONNECTIONS, c -> c.http().maxConnections(), 20_000, "7", 7, "0", "-1", "1000001", "many"),
+                row(Key.MAX_REQUESTS, c -> c.http().maxRequests(), 10_000, "7", 7, "0", "-1", "1000001", "1.5"),
                 duration(Key.HEADER_TIMEOUT, c -> c.http().headerTimeout(), Duration.ofSeconds(10), "0", "0s"),
                 duration(Key.BODY_TIMEOUT, c -> c.http().bodyTimeout(), Duration.ofSeconds(30), "0", "0s"),
                 duration(Key.IDLE_TIMEOUT, c -> c.http().idleTimeout(), Duration.ofSeconds(75), "0", "0s"),

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 class BodyBufferTest {
     private static final int MAX = 1 << 20;
 
-    private final BodyBudget budget = new BodyBudget(MAX);
+    private final Bound budget = new Bound(MAX);
 
     @Test
     void append_partsOfADeclaredBody_endInAnArrayOfItsSize() {

@@ -37,6 +37,9 @@ final class ServerFixture implements AfterEachCallback {
     private Duration stopWithin = Duration.ofSeconds(20);
     private int maxBodyBytes = MAX_BODY_BYTES;
     private int maxBatchBytes = MAX_BATCH_BYTES;
+    private int maxConnections = 1000;
+    private int maxRequests = 1000;
+    private long heapBytes = Runtime.getRuntime().maxMemory();
     private Login login;
     private final List<RawClient> clients = new ArrayList<>();
     private HttpServer server;
@@ -68,6 +71,22 @@ final class ServerFixture implements AfterEachCallback {
         return this;
     }
 
+    ServerFixture maxConnections(int connections) {
+        maxConnections = connections;
+        return this;
+    }
+
+    ServerFixture maxRequests(int requests) {
+        maxRequests = requests;
+        return this;
+    }
+
+    /** Bounds as on a heap of this size: a quarter of it for bodies, an eighth for answers. */
+    ServerFixture heap(long bytes) {
+        heapBytes = bytes;
+        return this;
+    }
+
     ServerFixture login(Login login) {
         this.login = login;
         return this;
@@ -94,12 +113,21 @@ final class ServerFixture implements AfterEachCallback {
                 maxBodyBytes,
                 MAX_BATCH_LINES,
                 maxBatchBytes,
+                maxConnections,
+                maxRequests,
                 headerTimeout,
                 bodyTimeout,
                 idleTimeout,
                 login);
         return new HttpServer(
-                config, ingest, () -> components, meters, () -> clock.instant(), System::nanoTime, stopWithin);
+                config,
+                ServerLoad.of(config, heapBytes),
+                ingest,
+                () -> components,
+                meters,
+                () -> clock.instant(),
+                System::nanoTime,
+                stopWithin);
     }
 
     HttpServer server() throws IOException {
@@ -161,11 +189,15 @@ final class ServerFixture implements AfterEachCallback {
         });
     }
 
-    @Override
-    public void afterEach(ExtensionContext context) throws IOException {
+    void closeClients() throws IOException {
         for (RawClient client : clients) {
             client.close();
         }
+    }
+
+    @Override
+    public void afterEach(ExtensionContext context) throws IOException {
+        closeClients();
         if (server != null) {
             server.close();
         }

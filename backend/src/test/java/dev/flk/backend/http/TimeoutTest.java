@@ -131,6 +131,16 @@ class TimeoutTest {
     }
 
     @Test
+    void idle_clientThatNeverReadsAndHasBegunAnotherRequest_ends() throws Exception {
+        server.idleTimeout(SHORT).bodies(64 << 10, 64 << 10);
+        server.ingest.answer(body -> ScriptedIngest.echo("y".repeat(30 << 20)));
+        server.connectNarrow().post("/v1/pcs/submit", "x").send("GET /hea");
+        server.ingest.turns.take();
+
+        server.awaitNoConnections();
+    }
+
+    @Test
     void waiting_forIngest_isNotIdle() throws Exception {
         server.idleTimeout(SHORT).headerTimeout(SHORT).bodyTimeout(SHORT);
         server.ingest.keep();

@@ -170,7 +170,7 @@ final class IngestHarness implements AutoCloseable {
                         "flk_unavailable_total{cause=\"overloaded\",}")
                 .mapToDouble(this::metric)
                 .sum();
-        assertThat(sum - metric("flk_decided_late_total"))
+        assertThat(sum - metric("flk_decided_late_total") - metric("flk_refused_early_total"))
                 .as("every admitted submission is accounted for once")
                 .isEqualTo(metric("flk_ingest_total"));
     }

@@ -44,7 +44,19 @@ class MetersTest {
                 "flk_dedup_up",
                 "flk_wal_bytes",
                 "flk_wal_free_bytes",
-                "flk_http_answers_total{status=\"503\",}"
+                "flk_http_answers_total{status=\"503\",}",
+                "flk_http_connections",
+                "flk_http_connections_refused_total",
+                "flk_http_slow_clients_total",
+                "flk_http_requests_in_flight",
+                "flk_http_body_bytes",
+                "flk_http_answer_bytes",
+                "flk_refused_early_total",
+                "flk_wal_queue_bytes",
+                "flk_wal_queue_appends",
+                "flk_ids_in_flight",
+                "flk_recorder_queue_groups",
+                "flk_evidence_entries"
             })
     void expose_nothingCountedYet_showsEveryFamily(String sample) {
         assertThat(prometheus().samples).containsEntry(sample, "0.0");

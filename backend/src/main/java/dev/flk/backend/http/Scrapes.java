@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.metrics.Exposition;
+import dev.flk.backend.metrics.Meters;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Renders the metrics, on a thread of its own that comes and goes. All that ask while it is busy share the next rendering, and
+ * its bytes: it begins after they asked, so that each sees what happened before. Safe for any thread.
+ */
+final class Scrapes implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(Scrapes.class);
+    private static final int FIRST_GUESS_BYTES = 32 << 10;
+    private static final long IDLE_SECONDS = 30;
+
+    private final Meters meters;
+    private final Queue<Waiting> waiting = new ConcurrentLinkedQueue<>();
+    private final AtomicBoolean scheduled = new AtomicBoolean();
+    private final ThreadPoolExecutor thread;
+    private volatile long usualBytes = FIRST_GUESS_BYTES;
+
+    private record Waiting(Exchange exchange, @Nullable String accept) {}
+
+    Scrapes(Meters meters) {
+        this.meters = meters;
+        this.thread = new ThreadPoolExecutor(
+                1, 1, IDLE_SECONDS, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), Scrapes::daemon);
+        thread.allowCoreThreadTimeOut(true);
+    }
+
+    /** What an answer will take, about. */
+    long usualBytes() {
+        return usualBytes;
+    }
+
+    /** Answers {@code exchange} soon. */
+    void add(Exchange exchange, @Nullable String accept) {
+        waiting.add(new Waiting(exchange, accept));
+        if (scheduled.compareAndSet(false, true)) {
+            thread.execute(this::answerAll);
+        }
+    }
+
+    private void answerAll() {
+        // before the queue is read: who comes from now on finds it unset, and comes again
+        scheduled.set(false);
+        List<Waiting> all = new ArrayList<>();
+        for (Waiting next = waiting.poll(); next != null; next = waiting.poll()) {
+            all.add(next);
+        }
+        // all of them asked before the first rendering begins
+        Map<String, Answer> rendered = new HashMap<>();
+        all.forEach(next -> next.exchange.answer(rendered.computeIfAbsent(Meters.format(next.accept), this::render)));
+    }
+
+    private Answer render(String format) {
+        try {
+            Exposition exposition = meters.exposeAs(format);
+            Answer answer = new Answer(200, exposition.contentType(), exposition.text(), List.of());
+            usualBytes = answer.heldBytes();
+            return answer;
+        } catch (RuntimeException | Error e) {
+            log.error("The metrics could not be rendered", e);
+            return Refusal.internalError();
+        }
+    }
+
+    @Override
+    public void close() {
+        thread.shutdown();
+    }
+
+    private static Thread daemon(Runnable task) {
+        Thread thread = new Thread(task, "scrapes");
+        thread.setDaemon(true);
+        return thread;
+    }
+}
