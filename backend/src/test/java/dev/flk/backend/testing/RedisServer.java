@@ -48,7 +48,7 @@ public final class RedisServer implements AutoCloseable {
      * Starts a server and waits until it answers.
      *
      * @param directory for its program, log and data; the caller removes it
-     * @param arguments of redis-server, as {@code --requirepass}, {@code secret}; they win over the ones above
+     * @param arguments of redis-server, as {@code --requirepass}, {@code secret}; a later one wins over an earlier one
      */
     public static RedisServer start(Path directory, String... arguments) {
         try {
