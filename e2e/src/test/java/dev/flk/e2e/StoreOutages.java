@@ -8,6 +8,7 @@ import dev.flk.e2e.Client.Answer;
 import dev.flk.e2e.Traffic.Sent;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -54,7 +55,7 @@ abstract class StoreOutages {
     final BackendProcess backend(String name) throws IOException {
         Map<String, String> configuration = new HashMap<>(store.configuration());
         configuration.put("WAL_MIN_FREE_BYTES", "1MiB");
-        return BackendProcess.start(directory.resolve(name), configuration);
+        return BackendProcess.start(Files.createDirectories(directory.resolve(name)), configuration);
     }
 
     static void awaitUntil(Callable<Boolean> condition) {
@@ -100,7 +101,7 @@ abstract class StoreOutages {
                 tell(during, endNanos);
                 int after = traffic.answered().size();
                 awaitUntil(() -> traffic.answered().size() > after + PER_SECOND);
-                traffic.close();
+                traffic.end();
                 all = traffic.sent();
             }
             assertThat(during).allSatisfy(StoreOutages::assertToldOfTheStore);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
+import static org.awaitility.Awaitility.await;
+
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.net.URI;
@@ -84,9 +86,13 @@ final class Traffic implements AutoCloseable {
         return List.copyOf(answered);
     }
 
-    /** Sends no more; returns when all are answered. */
     @Override
     public void close() {
+        end();
+    }
+
+    /** Sends no more; returns when all are answered. */
+    void end() {
         timer.shutdown();
         try {
             if (!timer.awaitTermination(TIMEOUT.toSeconds(), TimeUnit.SECONDS)) {
@@ -95,7 +101,7 @@ final class Traffic implements AutoCloseable {
         } catch (InterruptedException e) {
             throw new AssertionError(e);
         }
-        org.awaitility.Awaitility.await().atMost(TIMEOUT.plusSeconds(5)).until(() -> underWay.get() == 0);
+        await().atMost(TIMEOUT.plusSeconds(5)).until(() -> underWay.get() == 0);
     }
 
     /** How many came with this status, or -1 for no answer. */

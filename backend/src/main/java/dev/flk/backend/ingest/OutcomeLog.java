@@ -108,10 +108,12 @@ final class OutcomeLog {
                 ours.digest().equals(standing.digest()) ? "of the same content" : "of other content");
     }
 
+    /** Where the content is the same, so is what was or will be answered. */
     void overruled(Recorded ours, Recorded standing) {
-        LOG.warn(
-                "PCS {} overruled: another outcome was recorded first ({})",
-                standing.id(),
-                ours.digest().equals(standing.digest()) ? "of the same content" : "of other content");
+        if (ours.digest().equals(standing.digest())) {
+            LOG.info("PCS {} duplicate: logged again while the dedup store could not be asked", standing.id());
+        } else {
+            LOG.warn("PCS {} overruled: another outcome was recorded first, of other content", standing.id());
+        }
     }
 }

@@ -25,6 +25,9 @@ import org.slf4j.LoggerFactory;
 final class StoreLink {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
+    /** A store that nobody asked for so long is asked, so that its loss is noticed. */
+    private static final long QUIET_NANOS = TimeUnit.SECONDS.toNanos(1);
+
     private final GuardedStore store;
     private final Inbox inbox;
     private final AssertionContext context;
@@ -35,6 +38,7 @@ final class StoreLink {
     private @Nullable Reassertion reassertion;
     private @Nullable Throwable lastFailure;
     private int underWay;
+    private long askedNanos;
     private volatile long recordedUpTo;
     private volatile String told = "connecting";
 
@@ -54,7 +58,7 @@ final class StoreLink {
         store.whenLost(() -> inbox.groups().tell(this::lost));
     }
 
-    /** Does what is due: connects a store that was lost if it may be tried, keeps the position of one that is idle. */
+    /** Does what is due: connects a store that was lost if it may be tried, keeps the position of one that is idle, and notices its loss. */
     void step() {
         switch (state) {
             case LOST -> {
@@ -65,7 +69,8 @@ final class StoreLink {
             }
             case CONNECTING, ASSERTING -> {}
             case UP -> {
-                if (underWay == 0 && recordedUpTo != inbox.lowWater().mark()) {
+                boolean behind = recordedUpTo != inbox.lowWater().mark();
+                if (underWay == 0 && (behind || nanoTicker.getAsLong() - askedNanos > QUIET_NANOS)) {
                     record(List.of(), (standing, failure) -> {});
                 }
             }
@@ -173,6 +178,7 @@ final class StoreLink {
     void record(List<Recorded> outcomes, BiConsumer<@Nullable List<Recorded>, @Nullable Throwable> then) {
         long mark = inbox.lowWater().mark();
         long startedNanos = nanoTicker.getAsLong();
+        askedNanos = startedNanos;
         underWay++;
         onRecorder(store.putIfAbsent(outcomes, mark), (standing, failure) -> {
             underWay--;
