@@ -8,6 +8,7 @@ import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.dedup.embedded.Sweeper;
 import dev.flk.backend.dedup.memory.MemoryStore;
+import dev.flk.backend.dedup.postgres.PostgresStore;
 import dev.flk.backend.dedup.redis.RedisStore;
 import dev.flk.backend.http.HttpServer;
 import dev.flk.backend.http.Readiness;
@@ -137,6 +138,16 @@ public final class Backend implements AutoCloseable {
         }
         if (storage.store() instanceof StorageConfig.Redis redis) {
             return guarded("Redis", RedisStore.open(redis, logId, clock));
+        }
+        if (storage.store() instanceof StorageConfig.Postgres postgres) {
+            PostgresStore store = PostgresStore.open(postgres, logId, clock, System::nanoTime, new SecureRandom());
+            GuardedStore guarded = guarded("Postgres", store);
+            parts.push(dev.flk.backend.dedup.postgres.Sweeper.start(store));
+            meters.postgresPoolActive.watch(store::activeConnections);
+            meters.postgresPoolIdle.watch(store::idleConnections);
+            meters.postgresPoolWaiting.watch(store::waiting);
+            meters.postgresPoolMax.watch(store::maxConnections);
+            return guarded;
         }
         throw new IllegalStateException("no such store: " + storage.store());
     }

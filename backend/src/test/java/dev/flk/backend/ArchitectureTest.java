@@ -48,6 +48,17 @@ class ArchitectureTest {
     }
 
     @Test
+    void jdbc_isImportedByThePostgresStoreAlone() {
+        onlyIn(
+                "dev.flk.backend.dedup.postgres",
+                "java.sql..",
+                "javax.sql..",
+                "com.zaxxer.hikari..",
+                "org.flywaydb..",
+                "org.postgresql..");
+    }
+
+    @Test
     void ingest_doesNotKnowHttp() {
         noClasses()
                 .that()

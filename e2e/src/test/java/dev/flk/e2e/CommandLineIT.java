@@ -73,12 +73,12 @@ final class CommandLineIT {
     }
 
     @Test
-    void storeOfALaterVersion_exits2() throws IOException {
+    void postgresWithoutItsServer_exits2() throws IOException {
         Map<String, String> environment = BackendProcess.environment();
         environment.put("DEDUP_BACKEND", "postgres");
         Ended run = run(environment);
         assertThat(run.exitCode()).isEqualTo(2);
-        assertThat(run.all()).contains("DEDUP_BACKEND: this version has no postgres yet");
+        assertThat(run.all()).contains("POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it");
     }
 
     @Test

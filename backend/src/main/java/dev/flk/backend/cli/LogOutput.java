@@ -26,7 +26,10 @@ final class LogOutput {
             + "%replace(%msg){'[\\p{Cc}\\u2028\\u2029]+', ' '}%n";
 
     /** Libraries tell more than an operator wants to know. */
-    private static final String[] QUIET = {"io.lettuce", "io.netty", "org.rocksdb", "reactor"};
+    private static final String[] QUIET = {"io.lettuce", "io.netty", "org.flywaydb", "org.rocksdb", "reactor"};
+
+    /** Warns with a stack trace of each connection that broke, which the store tells in a line. */
+    private static final String MUTE = "com.zaxxer.hikari";
 
     private LogOutput() {}
 
@@ -45,6 +48,7 @@ final class LogOutput {
             Level quiet = root.getLevel().isGreaterOrEqual(Level.WARN) ? root.getLevel() : Level.WARN;
             context.getLogger(library).setLevel(quiet);
         }
+        context.getLogger(MUTE).setLevel(Level.ERROR);
     }
 
     private static Encoder<ILoggingEvent> encoder(LogConfig.Format format, LoggerContext context) {

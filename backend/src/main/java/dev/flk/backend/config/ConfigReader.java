@@ -121,21 +121,17 @@ final class ConfigReader {
         var redisUri = values.find(Key.REDIS_URI, Notation::redisUri);
         var redisAddress = values.find(Key.REDIS_ADDR, Notation::hostAndPort);
         Duration timeout = values.of(Key.DEDUP_TIMEOUT, Notation::duration);
-        values.find(Key.POSTGRES_CONN, Notation::postgresUri);
         var embedded = new StorageConfig.Embedded(values.of(Key.DEDUP_DIR, Notation::path));
         long maxEntries = values.of(Key.MEMORY_MAX_ENTRIES, Notation::wholeNumber);
         var memory = values.section(() -> new StorageConfig.Memory(maxEntries));
         StoreKind kind = values.of(Key.DEDUP_BACKEND, oneOf(StoreKind.class));
+        var postgres = postgres(kind, timeout);
         StorageConfig.Store store = switch (kind) {
             case EMBEDDED -> embedded;
             case MEMORY -> memory;
             case REDIS -> redis(redisUri, redisAddress, timeout);
-            case POSTGRES -> null;
+            case POSTGRES -> postgres;
         };
-        if (kind == StoreKind.POSTGRES) {
-            values.problem("DEDUP_BACKEND: this version has no %s yet; use embedded, redis or memory"
-                    .formatted(Notation.lowerCase(kind)));
-        }
         var walDir = values.of(Key.WAL_DIR, Notation::path);
         var walRetention = values.of(Key.WAL_RETENTION, Notation::duration);
         var dedupTtl = values.of(Key.DEDUP_TTL, Notation::duration);
@@ -158,6 +154,22 @@ final class ConfigReader {
         // what is wrong with the time-out is told also where no server is
         var checked = values.section(() -> new StorageConfig.Redis(new Secret(server.orElse("")), timeout));
         return server.isEmpty() ? null : checked;
+    }
+
+    /** Null if it is not the one to be used, or can't be. */
+    private StorageConfig.@Nullable Postgres postgres(StoreKind kind, Duration timeout) {
+        Optional<PostgresUri> uri = values.find(Key.POSTGRES_CONN, PostgresUri::parse);
+        int poolSize = values.of(Key.POSTGRES_POOL_SIZE, Notation::smallNumber);
+        if (kind != StoreKind.POSTGRES) {
+            return null;
+        }
+        if (!values.isSet(Key.POSTGRES_CONN)) {
+            values.problem("POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it, "
+                    + "like postgresql://user:password@host:5432/database");
+        }
+        return uri.map(where -> values.<StorageConfig.@Nullable Postgres>section(() ->
+                        new StorageConfig.Postgres(where.jdbcUrl(), where.user(), where.password(), poolSize, timeout)))
+                .orElse(null);
     }
 
     private enum Algorithm {

@@ -50,6 +50,7 @@ enum Key {
     REDIS_URI(Shown.MASKED),
     REDIS_ADDR,
     POSTGRES_CONN(Shown.MASKED),
+    POSTGRES_POOL_SIZE("4"),
     METRICS_USER,
     METRICS_PASS(Shown.MASKED),
     LOG_LEVEL("INFO"),

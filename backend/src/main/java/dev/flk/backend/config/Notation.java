@@ -27,7 +27,6 @@ final class Notation {
     private static final Pattern HOST_AND_PORT = Pattern.compile("[^\\s:/]+:[0-9]{1,5}");
     private static final Pattern REDIS_URI = Pattern.compile(
             "(rediss?|redis\\+(ssl|tls)|redis[-+]socket)://[^\\s#]+|rediss?-sentinel://[^\\s#]+(#[^\\s#]+|[?&]sentinelMasterId=\\S+)");
-    private static final Pattern POSTGRES_URI = Pattern.compile("(jdbc:)?postgres(ql)?://\\S+");
     private static final Map<String, Duration> DURATIONS = Map.of(
             "ms", Duration.ofMillis(1),
             "s", Duration.ofSeconds(1),
@@ -149,10 +148,6 @@ final class Notation {
             throw new IllegalArgumentException(otherwise, e);
         }
         return text;
-    }
-
-    static String postgresUri(String text) {
-        return matching(POSTGRES_URI, text, "no Postgres URI; write it like jdbc:postgresql://host/database");
     }
 
     private static String matching(Pattern form, String text, String otherwise) {

@@ -72,4 +72,25 @@ public record StorageConfig(Path walDir, Duration walRetention, long walMinFreeB
                     .check();
         }
     }
+
+    /**
+     * A server that several backends may share.
+     *
+     * @param jdbcUrl without user and password
+     * @param user empty: the name of the account that the backend runs under
+     * @param poolSize connections: one for writes, the others for reads
+     * @param timeout how long a statement may take, and a connection to come up
+     */
+    public record Postgres(String jdbcUrl, String user, Secret password, int poolSize, Duration timeout)
+            implements Store {
+        private static final int MOST_CONNECTIONS = 64;
+
+        /** Throws {@link InvalidConfig} unless there is a connection for either, and time for an answer. */
+        public Postgres {
+            new Rules()
+                    .range(Key.POSTGRES_POOL_SIZE, poolSize, 2, MOST_CONNECTIONS)
+                    .range(Key.DEDUP_TIMEOUT, timeout, SHORTEST_TIMEOUT, LONGEST_TIMEOUT)
+                    .check();
+        }
+    }
 }

@@ -8,7 +8,7 @@ import java.util.Arrays;
 import java.util.HexFormat;
 
 /**
- * An outcome as it stands for an id until it expires. Its bytes, in every store and in the log:
+ * An outcome as it stands for an id until it expires. Its bytes, in the log and in every store that keeps bytes:
  *
  * <pre>
  * pcs_id status expires_at_millis content_digest signed_digest   one line of ASCII, single spaces, ended by a line feed

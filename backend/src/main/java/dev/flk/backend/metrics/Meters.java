@@ -100,6 +100,22 @@ public final class Meters {
     /** 1 while the dedup store can be used, else 0. */
     public final WatchedGauge dedupUp = gauge("flk_dedup_up", "1 while the dedup store can be used, else 0.");
 
+    /** Connections to Postgres that are used just now; these four read 0 with another store. */
+    public final WatchedGauge postgresPoolActive =
+            gauge("flk_postgres_pool_active_connections", "Connections to Postgres that are used just now.");
+
+    /** Connections to Postgres that are open and unused. */
+    public final WatchedGauge postgresPoolIdle =
+            gauge("flk_postgres_pool_idle_connections", "Connections to Postgres that are open and unused.");
+
+    /** What waits for a connection to Postgres. */
+    public final WatchedGauge postgresPoolWaiting =
+            gauge("flk_postgres_pool_waiting", "Reads and writes that wait for a connection to Postgres.");
+
+    /** Connections to Postgres that there may be at most. */
+    public final WatchedGauge postgresPoolMax =
+            gauge("flk_postgres_pool_max_connections", "Connections to Postgres that there may be at most.");
+
     /** What the log takes on disk. */
     public final WatchedGauge walBytes = gauge("flk_wal_bytes", "Bytes that the log takes on disk.");
 

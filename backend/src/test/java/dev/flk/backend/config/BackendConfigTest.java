@@ -204,6 +204,38 @@ class BackendConfigTest {
     }
 
     @Test
+    void load_postgresWithoutItsServer_saysWhatToSet() {
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "none", "DEDUP_BACKEND", "postgres"), null))
+                .singleElement()
+                .asString()
+                .startsWith("POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it");
+    }
+
+    @Test
+    void load_jdbcUrlOfPostgres_hasUserAndPasswordAmongItsParameters() {
+        var environment = Map.of(
+                "PCS_SIGN_ALG",
+                "none",
+                "DEDUP_BACKEND",
+                "postgres",
+                "POSTGRES_CONN",
+                "jdbc:postgresql://h/d?user=ann&sslmode=require&password=" + SECRET);
+
+        assertThat(BackendConfig.load(environment, null).storage().store())
+                .isEqualTo(new StorageConfig.Postgres(
+                        "jdbc:postgresql://h/d?sslmode=require", "ann", new Secret(SECRET), 4, Duration.ofSeconds(1)));
+    }
+
+    @Test
+    void load_malformedPostgresUri_doesNotShowIt() {
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "none", "POSTGRES_CONN", "postgres://u:" + SECRET + "@/d"), null))
+                .singleElement()
+                .asString()
+                .startsWith("POSTGRES_CONN: the value is no Postgres URI")
+                .doesNotContain(SECRET);
+    }
+
+    @Test
     void toString_secrets_areNotShown() {
         BackendConfig config = BackendConfig.load(withSecrets(), null);
 
@@ -247,6 +279,7 @@ class BackendConfigTest {
         environment.put("METRICS_USER", "ann");
         environment.put("METRICS_PASS", SECRET);
         environment.put("REDIS_URI", "redis://:" + SECRET + "@h:1");
+        environment.put("DEDUP_BACKEND", "postgres");
         environment.put("POSTGRES_CONN", "postgres://u:" + SECRET + "@h/d");
         return environment;
     }

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.config.StorageConfig.Embedded;
 import dev.flk.backend.config.StorageConfig.Memory;
+import dev.flk.backend.config.StorageConfig.Postgres;
 import dev.flk.backend.config.StorageConfig.Redis;
 import java.math.BigDecimal;
 import java.nio.file.Path;
@@ -24,7 +25,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 class EveryKeyTest {
     private static final String PUBLIC_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
     private static final Map<String, String> LEAST = Map.of("PCS_SIGN_ALG", "none");
-    private static final Object NOT_READ_YET = "only its form is checked";
 
     /**
      * @param read the part of the configuration that the key decides
@@ -162,6 +162,29 @@ class EveryKeyTest {
                         new Memory(10),
                         "0",
                         "all"),
+                postgres(
+                        Key.POSTGRES_CONN,
+                        "postgres://ann:s%40%2B%3A+@h:1,[::1]/d?sslmode=verify-full&target_session_attrs=read-write",
+                        new Postgres(
+                                "jdbc:postgresql://h:1,[::1]/d?sslmode=verify-full&targetServerType=primary",
+                                "ann",
+                                new Secret("s@+:+"),
+                                4,
+                                Duration.ofSeconds(1)),
+                        "mysql://h/d",
+                        "postgres://h",
+                        "postgres:///d",
+                        "postgres://h/d?x",
+                        "postgres://u%zz@h/d",
+                        "postgres://u:p@ss@h/d",
+                        "postgres://h/d?target_session_attrs=read-only"),
+                postgres(
+                        Key.POSTGRES_POOL_SIZE,
+                        "64",
+                        new Postgres("jdbc:postgresql://h/d", "", new Secret(""), 64, Duration.ofSeconds(1)),
+                        "1",
+                        "65",
+                        "many"),
                 row(
                         Key.DEDUP_TIMEOUT,
                         c -> c.storage().store(),
@@ -189,7 +212,6 @@ class EveryKeyTest {
                         Map.of("DEDUP_BACKEND", "redis", "REDIS_ADDR", "cache:6379"),
                         new Redis(new Secret("redis://cache:6379"), Duration.ofSeconds(1)),
                         "cache"),
-                row(Key.POSTGRES_CONN, c -> NOT_READ_YET, NOT_READ_YET, "postgres://h/d", NOT_READ_YET, "mysql://h"),
                 row(Key.METRICS_USER, c -> userOf(c), "", login("ann", "s"), "ann", "with:colon"),
                 row(Key.METRICS_PASS, c -> passwordOf(c), "", login("ann", "s:ä "), "s:ä "),
                 row(Key.LOG_LEVEL, c -> c.log().level(), LogConfig.Level.INFO, "debug", LogConfig.Level.DEBUG, "loud"),
@@ -264,6 +286,14 @@ class EveryKeyTest {
         var malformed = Stream.concat(
                 Stream.of("10", "1w", "-1s", "9999999d", "999999999999999d", "1.5h"), Stream.of(malformedToo));
         return row(key, read, byDefault, "1000h", Duration.ofHours(1000), malformed.toArray(String[]::new));
+    }
+
+    private static Row postgres(Key key, String explicit, Object effect, String... malformed) {
+        Map<String, String> environment = new HashMap<>();
+        environment.put("DEDUP_BACKEND", "postgres");
+        environment.put("POSTGRES_CONN", "postgresql://h/d");
+        environment.put(key.name(), explicit);
+        return row(key, c -> c.storage().store(), new Embedded(Path.of("data/dedup")), environment, effect, malformed);
     }
 
     private static Row tolerance(Key key, Function<BackendConfig, Object> read, double byDefault) {

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.config;
+
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Where a Postgres server is and who logs in: {@code postgresql://user:password@host:5432/database?sslmode=verify-full}, or the same as
+ * a JDBC URL, which has {@code user} and {@code password} among its parameters. Percent-encoded; several hosts are separated by commas.
+ *
+ * @param jdbcUrl without user and password
+ * @param user empty: the driver takes the name of the account that it runs under
+ */
+record PostgresUri(String jdbcUrl, String user, Secret password) {
+    private static final String HOST = "(?:[A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+])(?::[0-9]{1,5})?";
+    private static final Pattern FORM = Pattern.compile("(?:jdbc:)?postgres(?:ql)?://(?:([^@/?#\\s]*)@)?(" + HOST
+            + "(?:," + HOST + ")*)/([^@/?#\\s]+)(?:\\?([^#\\s]*))?");
+
+    /** Parameters that libpq names otherwise than the driver does. */
+    private static final Map<String, String> RENAMED =
+            Map.of("application_name", "ApplicationName", "connect_timeout", "connectTimeout");
+
+    static PostgresUri parse(String text) {
+        Matcher parts = FORM.matcher(text);
+        if (!parts.matches()) {
+            throw new IllegalArgumentException("no Postgres URI; write it like "
+                    + "postgresql://user:password@host:5432/database, with other characters percent-encoded");
+        }
+        String[] login = (parts.group(1) == null ? "" : parts.group(1)).split(":", 2);
+        String user = decoded(login[0]);
+        String password = login.length < 2 ? "" : decoded(login[1]);
+        List<String> parameters = new ArrayList<>();
+        for (String parameter : (parts.group(4) == null ? "" : parts.group(4)).split("&", -1)) {
+            String[] sides = parameter.split("=", 2);
+            if (sides.length == 2 && sides[0].equals("user")) {
+                user = decoded(sides[1]);
+            } else if (sides.length == 2 && sides[0].equals("password")) {
+                password = decoded(sides[1]);
+            } else if (sides.length == 2 && sides[0].equals("target_session_attrs")) {
+                parameters.add("targetServerType=" + targetServerType(sides[1]));
+            } else if (sides.length == 2) {
+                parameters.add(RENAMED.getOrDefault(sides[0], sides[0]) + "=" + sides[1]);
+            } else if (!parameter.isEmpty()) {
+                throw new IllegalArgumentException("no Postgres URI: a parameter has no value");
+            }
+        }
+        String query = parameters.isEmpty() ? "" : "?" + String.join("&", parameters);
+        return new PostgresUri(
+                "jdbc:postgresql://" + parts.group(2) + "/" + parts.group(3) + query, user, new Secret(password));
+    }
+
+    private static String targetServerType(String sessionAttributes) {
+        return switch (sessionAttributes) {
+            case "any" -> "any";
+            case "read-write", "primary" -> "primary";
+            default ->
+                throw new IllegalArgumentException(
+                        "no Postgres URI for writing: target_session_attrs is neither read-write, primary nor any");
+        };
+    }
+
+    private static String decoded(String text) {
+        try {
+            return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException("no Postgres URI: a % is not followed by two hex digits", e);
+        }
+    }
+}

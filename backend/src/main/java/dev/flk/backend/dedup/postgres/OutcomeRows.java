@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup.postgres;
+
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.certificate.ContentDigest;
+import dev.flk.certificate.PcsId;
+import java.sql.Array;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The rows of {@code flk_outcomes}. An id is a {@code bytea} of 32 bytes: half the index of its 64 hex digits, compared as
+ * bytes whatever the collation of the database, and in the order of the digits.
+ */
+final class OutcomeRows {
+    private static final String COLUMNS = "pcs_id, status, body, digest, signed_digest, expires_at_millis";
+
+    /**
+     * Rows come in the order of their ids, so that two transactions never wait for each other's. A row that still stands is not
+     * changed, but it is locked by the attempt: nobody can remove it before {@link #STANDING} has read it.
+     */
+    static final String INSERT = """
+            INSERT INTO flk_outcomes AS present (%s)
+            SELECT * FROM unnest(?::bytea[], ?::smallint[], ?::bytea[], ?::bytea[], ?::text[], ?::bigint[]) AS given (%s)
+            ORDER BY given.pcs_id
+            ON CONFLICT (pcs_id) DO UPDATE SET status = EXCLUDED.status, body = EXCLUDED.body, digest = EXCLUDED.digest,
+                signed_digest = EXCLUDED.signed_digest, expires_at_millis = EXCLUDED.expires_at_millis
+            WHERE present.expires_at_millis <= ?
+            RETURNING pcs_id""".formatted(COLUMNS, COLUMNS);
+
+    static final String STANDING = "SELECT %s FROM flk_outcomes WHERE pcs_id = ANY (?)".formatted(COLUMNS);
+
+    /** One statement sees one snapshot: what is missing beside a token was missing when that token stood. */
+    static final String LOOK_UP = """
+            SELECT position.token, outcome.*
+            FROM (SELECT 1) AS always
+            LEFT JOIN flk_positions AS position ON position.log_id = ?
+            LEFT JOIN (SELECT %s FROM flk_outcomes) AS outcome
+                ON outcome.pcs_id = ANY (?) AND outcome.expires_at_millis > ?""".formatted(COLUMNS);
+
+    /** As many rows go into one statement; a group has seldom more. */
+    private static final int ROWS_AT_ONCE = 1_000;
+
+    private OutcomeRows() {}
+
+    /**
+     * What was found.
+     *
+     * @param token of the position in the same snapshot; null if there is none
+     */
+    record Found(@Nullable String token, Map<PcsId, Recorded> outcomes) {
+        List<Optional<Recorded>> inOrderOf(List<PcsId> ids) {
+            return ids.stream().map(id -> Optional.ofNullable(outcomes.get(id))).toList();
+        }
+    }
+
+    static Found lookUp(Connection connection, String logId, List<PcsId> ids, long nowMillis) throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement(LOOK_UP)) {
+            statement.setString(1, logId);
+            statement.setArray(2, bytes(connection, ids));
+            statement.setLong(3, nowMillis);
+            try (ResultSet rows = statement.executeQuery()) {
+                String token = null;
+                Map<PcsId, Recorded> outcomes = new HashMap<>();
+                while (rows.next()) {
+                    token = rows.getString(1);
+                    if (rows.getBytes(2) != null) {
+                        Recorded outcome = read(rows, 2);
+                        outcomes.put(outcome.id(), outcome);
+                    }
+                }
+                return new Found(token, outcomes);
+            }
+        }
+    }
+
+    /** What stands for each in the transaction that this is part of, in their order. */
+    static List<Recorded> putIfAbsent(Connection connection, List<Recorded> decisions, long nowMillis)
+            throws SQLException {
+        List<Recorded> sorted =
+                decisions.stream().sorted(Comparator.comparing(Recorded::id)).toList();
+        Map<PcsId, Recorded> standing = new HashMap<>();
+        for (int from = 0; from < sorted.size(); from += ROWS_AT_ONCE) {
+            List<Recorded> part = sorted.subList(from, Math.min(sorted.size(), from + ROWS_AT_ONCE));
+            insert(connection, part, nowMillis, standing);
+        }
+        List<PcsId> others = sorted.stream()
+                .map(Recorded::id)
+                .filter(id -> !standing.containsKey(id))
+                .toList();
+        if (!others.isEmpty()) {
+            readStanding(connection, others, standing);
+        }
+        List<Recorded> inOrder = new ArrayList<>(decisions.size());
+        for (Recorded decision : decisions) {
+            Recorded winner = standing.get(decision.id());
+            if (winner == null) {
+                throw new IllegalStateException("neither inserted nor there: " + decision.id());
+            }
+            inOrder.add(winner);
+        }
+        return inOrder;
+    }
+
+    private static void insert(
+            Connection connection, List<Recorded> decisions, long nowMillis, Map<PcsId, Recorded> standing)
+            throws SQLException {
+        Map<PcsId, Recorded> given = new HashMap<>();
+        decisions.forEach(decision -> given.put(decision.id(), decision));
+        try (PreparedStatement statement = connection.prepareStatement(INSERT)) {
+            statement.setArray(1, array(connection, "bytea", decisions, d -> d.id().toBytes(), new byte[0][]));
+            statement.setArray(2, array(connection, "int2", decisions, d -> (short) d.status(), new Short[0]));
+            statement.setArray(3, array(connection, "bytea", decisions, Recorded::body, new byte[0][]));
+            statement.setArray(
+                    4, array(connection, "bytea", decisions, d -> d.digest().toBytes(), new byte[0][]));
+            statement.setArray(5, array(connection, "text", decisions, Recorded::signedDigest, new String[0]));
+            statement.setArray(6, array(connection, "int8", decisions, Recorded::expiresAtMillis, new Long[0]));
+            statement.setLong(7, nowMillis);
+            try (ResultSet inserted = statement.executeQuery()) {
+                while (inserted.next()) {
+                    PcsId id = id(inserted.getBytes(1));
+                    standing.put(id, given.get(id));
+                }
+            }
+        }
+    }
+
+    private static void readStanding(Connection connection, List<PcsId> ids, Map<PcsId, Recorded> standing)
+            throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement(STANDING)) {
+            statement.setArray(1, bytes(connection, ids));
+            try (ResultSet rows = statement.executeQuery()) {
+                while (rows.next()) {
+                    Recorded present = read(rows, 1);
+                    standing.put(present.id(), present);
+                }
+            }
+        }
+    }
+
+    private static Recorded read(ResultSet row, int first) throws SQLException {
+        return new Recorded(
+                id(row.getBytes(first)),
+                row.getInt(first + 1),
+                row.getBytes(first + 2),
+                ContentDigest.of(row.getBytes(first + 3)),
+                row.getString(first + 4),
+                row.getLong(first + 5));
+    }
+
+    private static PcsId id(byte[] bytes) {
+        return PcsId.parse(HexFormat.of().formatHex(bytes)).orElseThrow();
+    }
+
+    private static Array bytes(Connection connection, List<PcsId> ids) throws SQLException {
+        return array(connection, "bytea", ids, PcsId::toBytes, new byte[0][]);
+    }
+
+    private static <E, V> Array array(
+            Connection connection, String type, List<E> elements, Function<E, V> column, V[] empty)
+            throws SQLException {
+        return connection.createArrayOf(
+                type, elements.stream().map(column).toList().toArray(empty));
+    }
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup.postgres;
+
+import com.zaxxer.hikari.HikariPoolMXBean;
+import dev.flk.backend.config.StorageConfig;
+import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.certificate.ContentDigest;
+import dev.flk.certificate.PcsId;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import java.util.function.ToDoubleFunction;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Outcomes in PostgreSQL. A put is one transaction, with the position; it is durable when it returns as far as the server's
+ * {@code synchronous_commit} promises. Serialization failures and deadlocks are tried again here; after any other failure
+ * of a put nothing works until {@link #connect} was called.
+ *
+ * <p>JDBC blocks, so there are threads of its own: one for the puts, in their order, the rest of {@code POSTGRES_POOL_SIZE} for the
+ * reads, one for connecting; stages complete on them. No one who calls ever waits. Puts and reads that wait for their thread are bounded, and
+ * a read that waited longer than {@code DEDUP_TIMEOUT} fails.
+ */
+public final class PostgresStore implements DedupStore {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
+    private static final String NOT_CONNECTED = "not connected yet";
+    private static final String CONNECTED_ANEW = "connected anew, or closed";
+    private static final String CLOSED = "the store is closed";
+    private static final int MOST_READS_WAITING = 1_000;
+    private static final int MOST_WRITES_WAITING = 64;
+    private static final Duration LONGEST_FINISH = Duration.ofSeconds(5);
+
+    /** Expired rows stay this long: clocks of other backends may be behind, and nobody may miss what still stands by his. */
+    private static final Duration REMOVED_AFTER = Duration.ofMinutes(5);
+
+    private final StorageConfig.Postgres config;
+    private final Server server;
+    private final Trouble trouble;
+    private final String logId;
+    private final InstantSource clock;
+    private final LongSupplier nanoTicker;
+    private final RandomGenerator random;
+    private final ThreadPoolExecutor connector = threads("connect", 1, MOST_WRITES_WAITING);
+    private final ThreadPoolExecutor writer = threads("write", 1, MOST_WRITES_WAITING);
+    private final ThreadPoolExecutor readers;
+
+    // written under the lock of this
+    private volatile @Nullable Session session;
+    private volatile boolean closed;
+    private long connects;
+
+    private PostgresStore(
+            StorageConfig.Postgres config,
+            String logId,
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            RandomGenerator random) {
+        this.config = config;
+        this.server = new Server(config);
+        this.trouble = new Trouble(server.name(), config.timeout());
+        this.logId = logId;
+        this.clock = clock;
+        this.nanoTicker = nanoTicker;
+        this.random = random;
+        this.readers = threads("read", config.poolSize() - 1, MOST_READS_WAITING);
+    }
+
+    /**
+     * A store for one log. It asks the server nothing before {@link #connect}, so that a server that is down is an outage and no
+     * failed start.
+     *
+     * @param logId under which the position is kept; no other process uses it
+     */
+    public static PostgresStore open(
+            StorageConfig.Postgres config,
+            String logId,
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            RandomGenerator random) {
+        return new PostgresStore(config, logId, clock, nanoTicker, random);
+    }
+
+    private static ThreadPoolExecutor threads(String what, int number, int mostWaiting) {
+        return new ThreadPoolExecutor(
+                number,
+                number,
+                0,
+                TimeUnit.SECONDS,
+                new ArrayBlockingQueue<>(mostWaiting),
+                task -> new Thread(task, "dedup-postgres-" + what));
+    }
+
+    @Override
+    public CompletionStage<OptionalLong> connect() {
+        CompletableFuture<OptionalLong> connected = new CompletableFuture<>();
+        Session before;
+        long number;
+        synchronized (this) {
+            if (closed) {
+                return CompletableFuture.failedFuture(trouble.unavailable(CLOSED));
+            }
+            before = session;
+            if (before != null) {
+                before.failed(trouble.unavailable(CONNECTED_ANEW)); // at once, so that no result comes after this
+            }
+            session = null;
+            number = ++connects;
+        }
+        try {
+            connector.execute(() -> connect(before, number, connected));
+        } catch (RejectedExecutionException e) {
+            end(before);
+            connected.completeExceptionally(trouble.unavailable("too many connects are waiting", e));
+        }
+        return connected;
+    }
+
+    private void connect(@Nullable Session before, long number, CompletableFuture<OptionalLong> connected) {
+        end(before);
+        try {
+            Session begun = Session.begin(server, trouble, logId, random);
+            if (!isTaken(begun, number)) {
+                begun.end(CONNECTED_ANEW);
+                connected.completeExceptionally(trouble.unavailable(CONNECTED_ANEW));
+                return;
+            }
+            connected.complete(begun.completeUpTo());
+        } catch (SQLException e) {
+            connected.completeExceptionally(trouble.of(e));
+        } catch (StoreUnavailableException e) {
+            connected.completeExceptionally(e);
+        } catch (RuntimeException e) {
+            connected.completeExceptionally(trouble.unavailable(e.toString(), e));
+        }
+    }
+
+    private static void end(@Nullable Session before) {
+        if (before != null) {
+            before.end(CONNECTED_ANEW);
+        }
+    }
+
+    private synchronized boolean isTaken(Session begun, long number) {
+        if (closed || number != connects) {
+            return false;
+        }
+        session = begun;
+        return true;
+    }
+
+    @Override
+    public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+        Session current = session;
+        long atLeast = current == null ? 0 : current.acknowledged();
+        return read(current, using -> using.get(ids, atLeast, clock.millis()));
+    }
+
+    @Override
+    public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+        Session current = session;
+        return use(writer, current, using -> using.put(decisions, completeUpTo, clock.millis()), full -> {
+            if (current != null) {
+                current.failed(full); // what comes after it may not be recorded before it
+            }
+        });
+    }
+
+    @Override
+    public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
+        return read(
+                session, using -> using.use(connection -> EvidenceRows.knows(connection, id, digest, clock.millis())));
+    }
+
+    @Override
+    public CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
+        return read(
+                session,
+                using -> using.use(connection -> {
+                    EvidenceRows.note(connection, id, digest, expiresAtMillis);
+                    return true;
+                }));
+    }
+
+    boolean isConnected() {
+        return session != null;
+    }
+
+    /** Removes up to {@code most} outcomes that expired a while ago, and as much evidence; how many rows that were. */
+    CompletionStage<Integer> removeExpired(int most) {
+        long expiredByMillis = clock.millis() - REMOVED_AFTER.toMillis();
+        return read(session, using -> using.use(connection -> ExpiredRows.remove(connection, expiredByMillis, most)));
+    }
+
+    private interface Use<T> {
+        T with(Session session) throws SQLException;
+    }
+
+    private <T> CompletionStage<T> read(@Nullable Session current, Use<T> use) {
+        long beganNanos = nanoTicker.getAsLong();
+        return use(
+                readers,
+                current,
+                session -> {
+                    if (nanoTicker.getAsLong() - beganNanos > config.timeout().toNanos()) {
+                        throw trouble.unavailable("a read waited longer than DEDUP_TIMEOUT for others to end");
+                    }
+                    return use.with(session);
+                },
+                full -> {});
+    }
+
+    private <T> CompletionStage<T> use(
+            ThreadPoolExecutor threads,
+            @Nullable Session current,
+            Use<T> use,
+            Consumer<StoreUnavailableException> onFull) {
+        if (closed || current == null) {
+            return CompletableFuture.failedFuture(trouble.unavailable(closed ? CLOSED : NOT_CONNECTED));
+        }
+        CompletableFuture<T> result = current.expected();
+        try {
+            threads.execute(() -> run(current, use, result));
+        } catch (RejectedExecutionException e) {
+            StoreUnavailableException full =
+                    trouble.unavailable(threads == writer ? "too many writes waiting" : "too many reads waiting", e);
+            onFull.accept(full);
+            result.completeExceptionally(full);
+        }
+        return result;
+    }
+
+    private <T> void run(Session current, Use<T> use, CompletableFuture<T> result) {
+        try {
+            T value = use.with(current);
+            current.requireUsable();
+            result.complete(value);
+        } catch (SQLException e) {
+            result.completeExceptionally(trouble.of(e));
+        } catch (StoreUnavailableException e) {
+            result.completeExceptionally(e);
+        } catch (RuntimeException e) {
+            result.completeExceptionally(trouble.unavailable(e.toString(), e));
+        }
+    }
+
+    /** Connections that somebody uses just now. */
+    public double activeConnections() {
+        return ofPool(HikariPoolMXBean::getActiveConnections);
+    }
+
+    /** Connections that are open and unused. */
+    public double idleConnections() {
+        return ofPool(HikariPoolMXBean::getIdleConnections);
+    }
+
+    /** Reads and writes that wait for a connection. */
+    public double waiting() {
+        return readers.getQueue().size()
+                + writer.getQueue().size()
+                + ofPool(HikariPoolMXBean::getThreadsAwaitingConnection);
+    }
+
+    /** Connections that there may be at most. */
+    public double maxConnections() {
+        return config.poolSize();
+    }
+
+    private double ofPool(ToDoubleFunction<HikariPoolMXBean> value) {
+        Session current = session;
+        return current == null ? 0 : value.applyAsDouble(current.pool());
+    }
+
+    /** Lets what is under way end, within some time-outs; what does not, is dropped. */
+    @Override
+    public void close() {
+        Session last;
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            last = session;
+        }
+        writer.shutdown();
+        readers.shutdown();
+        Duration finish = config.timeout().multipliedBy(4);
+        awaitEnd(writer, finish.compareTo(LONGEST_FINISH) < 0 ? finish : LONGEST_FINISH);
+        if (last != null) {
+            last.end(CLOSED);
+        }
+        connector.shutdown();
+    }
+
+    private static void awaitEnd(ThreadPoolExecutor threads, Duration longest) {
+        try {
+            if (!threads.awaitTermination(longest.toMillis(), TimeUnit.MILLISECONDS)) {
+                LOG.warn("Postgres does not end what was under way; the log has it");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup.postgres;
+
+import dev.flk.backend.dedup.StoreUnavailableException;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.SocketTimeoutException;
+import java.net.UnknownHostException;
+import java.sql.SQLException;
+import java.sql.SQLTransientConnectionException;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.Set;
+import javax.net.ssl.SSLException;
+import org.flywaydb.core.api.FlywayException;
+import org.jspecify.annotations.Nullable;
+import org.postgresql.util.PSQLException;
+import org.postgresql.util.ServerErrorMessage;
+
+/**
+ * What went wrong, as an operator needs to hear it: what, where, and what to do. Never a user's name or password, nor a row.
+ *
+ * @param server {@code host:port/database}
+ */
+record Trouble(String server, Duration timeout) {
+    private static final Set<String> UNDONE_FOR_OTHERS = Set.of("40001", "40P01");
+
+    /** Whether the transaction certainly had no effect, and is worth trying again. */
+    static boolean isUndoneForOthers(SQLException e) {
+        return UNDONE_FOR_OTHERS.contains(state(e));
+    }
+
+    StoreUnavailableException of(SQLException thrown) {
+        SQLException e = root(thrown);
+        return unavailable(what(e), thrown);
+    }
+
+    StoreUnavailableException migrating(FlywayException thrown) {
+        for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
+            if (cause instanceof SQLException e) {
+                return unavailable("its tables can't be made or brought up to date: " + what(root(e)), thrown);
+            }
+        }
+        return unavailable("its tables can't be made or brought up to date: " + thrown.getMessage(), thrown);
+    }
+
+    StoreUnavailableException unavailable(String what, Throwable cause) {
+        return new StoreUnavailableException("Postgres at " + server + ": " + what, cause);
+    }
+
+    StoreUnavailableException unavailable(String what) {
+        return unavailable(what, new IllegalStateException(what));
+    }
+
+    /** The pool's time-out holds what kept it from connecting, if anything did. */
+    private static SQLException root(SQLException thrown) {
+        return thrown.getCause() instanceof SQLException cause ? root(cause) : thrown;
+    }
+
+    private static String state(SQLException e) {
+        return Optional.ofNullable(e.getSQLState()).orElse("");
+    }
+
+    private String what(SQLException e) {
+        return switch (state(e)) {
+            case "28000", "28P01" ->
+                "the login is refused; check user and password in POSTGRES_CONN, and pg_hba.conf of the server";
+            case "3D000" -> "there is no such database; create it, or correct POSTGRES_CONN";
+            case "53300" -> "the server has no connection left; raise its max_connections, or lower POSTGRES_POOL_SIZE";
+            case "53100" -> "the server's disk is full; make room there: " + said(e);
+            case "57014" ->
+                "a statement took longer than DEDUP_TIMEOUT (%d ms); look for locks and load on the server"
+                        .formatted(timeout.toMillis());
+            case "25006" ->
+                "the server is read-only: a standby, or default_transaction_read_only is on; "
+                        + "let POSTGRES_CONN name the primary";
+            case "42501" -> "a right is missing: " + said(e) + "; grant it to the user of POSTGRES_CONN";
+            case "57P01", "57P02", "57P03" -> "the server is starting or stopping";
+            case "40001", "40P01" -> "a transaction was undone again and again in favour of others: " + said(e);
+            case "42P01", "42703", "3F000" ->
+                "tables are missing or old: " + said(e) + "; the next connection makes what is missing, unless "
+                        + Schema.HISTORY + " says that it is there";
+            default -> {
+                if (e instanceof SQLTransientConnectionException) {
+                    yield "no connection comes up within DEDUP_TIMEOUT (%d ms)".formatted(timeout.toMillis());
+                }
+                yield e.getCause() == null ? said(e) : broken(e, e.getCause());
+            }
+        };
+    }
+
+    /** What became of a connection. */
+    private String broken(SQLException e, Throwable cause) {
+        if (cause instanceof ConnectException) {
+            return "can't be reached: " + cause.getMessage();
+        }
+        if (cause instanceof UnknownHostException) {
+            return "can't be reached: the host is unknown";
+        }
+        if (cause instanceof SocketTimeoutException) {
+            return "does not answer within DEDUP_TIMEOUT (%d ms)".formatted(timeout.toMillis());
+        }
+        if (cause instanceof SSLException) {
+            return "TLS failed: " + cause.getMessage() + "; check sslmode and sslrootcert in POSTGRES_CONN";
+        }
+        return (cause instanceof IOException ? "the connection broke: " : "") + said(e) + " ("
+                + cause.getClass().getSimpleName() + ")";
+    }
+
+    /** The message alone: the server's details may hold what a row holds. */
+    private static String said(SQLException e) {
+        ServerErrorMessage message = e instanceof PSQLException driver ? driver.getServerErrorMessage() : null;
+        return message == null
+                ? withoutNull(e.getMessage())
+                : withoutNull(message.getMessage()) + ", SQLSTATE " + state(e);
+    }
+
+    private static String withoutNull(@Nullable String message) {
+        return message == null ? "no reason given" : message;
+    }
+}

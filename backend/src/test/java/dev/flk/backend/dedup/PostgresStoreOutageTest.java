@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup;
+
+import static dev.flk.backend.dedup.DedupStoreContract.id;
+import static dev.flk.backend.dedup.DedupStoreContract.recorded;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.backend.config.StorageConfig;
+import dev.flk.backend.dedup.postgres.PostgresStore;
+import dev.flk.backend.testing.PostgresServer;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** What the server does to a store, each thing for real. */
+final class PostgresStoreOutageTest {
+    private static final Duration SHORT = Duration.ofMillis(700);
+    private static final Duration LONG = Duration.ofSeconds(20);
+
+    private static PostgresServer server;
+
+    private final List<AutoCloseable> opened = new ArrayList<>();
+    private String database;
+
+    @BeforeAll
+    static void startServer() {
+        server = PostgresServer.start("max_connections=12", "deadlock_timeout=100ms");
+    }
+
+    @AfterAll
+    static void stopServer() {
+        server.close();
+    }
+
+    @BeforeEach
+    void newDatabase() {
+        database = server.newDatabase();
+    }
+
+    @AfterEach
+    void closeAll() throws Exception {
+        for (AutoCloseable each : opened) {
+            each.close();
+        }
+        server.resume();
+        server.startUnlessUp();
+    }
+
+    private DedupStore open(Duration timeout) {
+        return open(PostgresStores.config(server, database, timeout));
+    }
+
+    private DedupStore open(StorageConfig.Postgres config) {
+        DedupStore store = PostgresStore.open(
+                config,
+                SharedStoreContract.LOG_ID,
+                () -> Instant.ofEpochMilli(1_000_000),
+                System::nanoTime,
+                new Random());
+        opened.add(store);
+        return store;
+    }
+
+    private Connection session() throws SQLException {
+        Connection connection = server.connect(database);
+        opened.add(connection);
+        connection.setAutoCommit(false);
+        return connection;
+    }
+
+    private static void run(Connection connection, String sql) throws SQLException {
+        try (var statement = connection.createStatement()) {
+            statement.execute(sql);
+        }
+    }
+
+    private static OptionalLong connect(DedupStore store) {
+        return store.connect().toCompletableFuture().join();
+    }
+
+    private static CompletableFuture<List<Recorded>> put(DedupStore store, long completeUpTo, Recorded... decisions) {
+        return store.putIfAbsent(List.of(decisions), completeUpTo).toCompletableFuture();
+    }
+
+    private static String failure(CompletionStage<?> stage) {
+        Throwable thrown = catchThrowable(() -> stage.toCompletableFuture().join());
+        assertThat(thrown).hasCauseInstanceOf(StoreUnavailableException.class);
+        return thrown.getCause().getMessage();
+    }
+
+    /** Until so many wait for a lock. */
+    private void awaitWaiting(int number) {
+        await().until(() -> server.number(
+                        database,
+                        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                                + "AND wait_event_type = 'Lock'")
+                == number);
+    }
+
+    @Test
+    void downAtConnect_isAnOutageThatEnds() {
+        server.stop();
+        DedupStore store = open(SHORT);
+        assertThat(failure(store.connect())).contains("can't be reached", "127.0.0.1:" + server.port());
+        assertThat(failure(store.get(List.of(id(1))))).contains("not connected");
+        server.restart();
+        assertThat(connect(store)).isEmpty();
+        assertThat(put(store, 1, recorded(1, "first")).join()).containsExactly(recorded(1, "first"));
+    }
+
+    @Test
+    void killed_everythingFailsUntilItIsBackAndConnected() {
+        DedupStore store = open(SHORT);
+        connect(store);
+        put(store, 41, recorded(1, "first")).join();
+        server.kill();
+        failure(store.get(List.of(id(1))));
+        failure(put(store, 42, recorded(2, "second")));
+        failure(store.connect());
+        server.restart();
+        failure(store.get(List.of(id(1))));
+        assertThat(connect(store)).hasValue(41);
+        assertThat(store.get(List.of(id(1), id(2))).toCompletableFuture().join())
+                .containsExactly(Optional.of(recorded(1, "first")), Optional.empty());
+    }
+
+    @Test
+    void killedUnderAPut_failsIt() throws SQLException {
+        DedupStore store = open(LONG);
+        connect(store);
+        run(session(), "LOCK TABLE flk_outcomes");
+        var put = put(store, 42, recorded(2, "second"));
+        awaitWaiting(1);
+        server.kill();
+        failure(put);
+        server.restart();
+        assertThat(connect(store)).isEmpty();
+    }
+
+    @Test
+    void wrongPassword_saysSoAndShowsNeitherUserNorPassword() {
+        DedupStore store = open(PostgresStores.config(server, database, SHORT, "postgres", "wr0ng"));
+        assertThat(failure(store.connect()))
+                .contains("the login is refused", "POSTGRES_CONN")
+                .doesNotContain("wr0ng", "\"postgres\"");
+    }
+
+    @Test
+    void missingDatabase_saysSo() {
+        DedupStore store = open(PostgresStores.config(server, "nowhere", SHORT));
+        assertThat(failure(store.connect())).contains("/nowhere: there is no such database");
+    }
+
+    @Test
+    void tlsThatTheServerHasNot_saysSo() {
+        DedupStore store = open(PostgresStores.config(server, database + "?sslmode=require", SHORT));
+        assertThat(failure(store.connect())).contains("SSL");
+    }
+
+    @Test
+    void missingRight_saysWhich() {
+        server.execute(
+                database, "CREATE ROLE guest LOGIN PASSWORD 'guest'; REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+        DedupStore store = open(PostgresStores.config(server, database, SHORT, "guest", "guest"));
+        assertThat(failure(store.connect()))
+                .contains("a right is missing", "schema public")
+                .doesNotContain("guest");
+        server.execute(database, "GRANT CREATE ON SCHEMA public TO guest");
+        assertThat(connect(store)).isEmpty();
+        assertThat(put(store, 1, recorded(1, "first")).join()).containsExactly(recorded(1, "first"));
+    }
+
+    @Test
+    void connectionsExhausted_isAnOutageThatEnds() throws SQLException {
+        List<Connection> others = new ArrayList<>();
+        try {
+            for (int i = 0; i < 12; i++) {
+                others.add(session());
+            }
+        } catch (SQLException full) {
+            assertThat(full.getSQLState()).isEqualTo("53300");
+        }
+        DedupStore store = open(SHORT);
+        await().untilAsserted(() -> assertThat(failure(store.connect()))
+                .contains("the server has no connection left", "max_connections", "POSTGRES_POOL_SIZE"));
+        for (Connection other : others) {
+            other.close();
+        }
+        await().ignoreExceptions().until(() -> connect(store).isEmpty());
+        assertThat(put(store, 1, recorded(1, "first")).join()).containsExactly(recorded(1, "first"));
+    }
+
+    @Test
+    void slowStatement_isGivenUpAndHasNoEffect() throws SQLException {
+        DedupStore store = open(SHORT);
+        connect(store);
+        Connection other = session();
+        run(other, "LOCK TABLE flk_outcomes");
+        assertThat(failure(put(store, 42, recorded(2, "second")))).contains("longer than DEDUP_TIMEOUT (700 ms)");
+        other.rollback();
+        assertThat(connect(store)).isEmpty();
+        assertThat(store.get(List.of(id(2))).toCompletableFuture().join()).containsExactly(Optional.empty());
+    }
+
+    @Test
+    void slowRead_isGivenUpAndNoMiss() throws SQLException {
+        DedupStore store = open(SHORT);
+        connect(store);
+        put(store, 1, recorded(1, "first")).join();
+        Connection other = session();
+        run(other, "LOCK TABLE flk_outcomes");
+        assertThat(failure(store.get(List.of(id(1))))).contains("longer than DEDUP_TIMEOUT");
+        other.rollback();
+        assertThat(store.get(List.of(id(1))).toCompletableFuture().join())
+                .containsExactly(Optional.of(recorded(1, "first")));
+    }
+
+    @Test
+    void paused_doesNotAnswerInTime_andWorksAgain() {
+        DedupStore store = open(SHORT);
+        connect(store);
+        put(store, 41, recorded(1, "first")).join();
+        server.pause();
+        var get = store.get(List.of(id(1)));
+        var put = put(store, 42, recorded(2, "second"));
+        failure(get);
+        assertThat(failure(put)).contains("within DEDUP_TIMEOUT (700 ms)");
+        failure(store.connect());
+        server.resume();
+        await().ignoreExceptions().until(() -> connect(store).isPresent());
+        assertThat(put(store, 43, recorded(1, "again")).join()).containsExactly(recorded(1, "first"));
+    }
+
+    @Test
+    void failedOverToAnOlderCopy_isRefusedUntilConnectedAnew() {
+        DedupStore store = open(LONG);
+        connect(store);
+        put(store, 41, recorded(1, "first")).join();
+        Runnable failOver = server.copy();
+        assertThat(connect(store)).hasValue(41);
+        put(store, 42, recorded(2, "second")).join();
+        failOver.run();
+        await().ignoreExceptions()
+                .untilAsserted(
+                        () -> assertThat(failure(store.get(List.of(id(2))))).contains("position"));
+        failure(put(store, 43, recorded(3, "third")));
+        assertThat(connect(store)).hasValue(41);
+        assertThat(store.get(List.of(id(1), id(2), id(3))).toCompletableFuture().join())
+                .containsExactly(Optional.of(recorded(1, "first")), Optional.empty(), Optional.empty());
+    }
+
+    @Test
+    void readOnlyServer_isNoStore() {
+        server.execute("postgres", "ALTER DATABASE " + database + " SET default_transaction_read_only = on");
+        DedupStore store = open(SHORT);
+        assertThat(failure(store.connect())).contains("the server is read-only", "name the primary");
+        server.execute("postgres", "ALTER DATABASE " + database + " RESET default_transaction_read_only");
+        assertThat(connect(store)).isEmpty();
+    }
+
+    /** The store waits for row 1 of a third, a stranger for the store's position, and at last the store for row 2 of the stranger. */
+    @Test
+    void deadlock_isTriedAgain() throws SQLException {
+        DedupStore store = open(LONG);
+        connect(store);
+        List<Recorded> sorted = new ArrayList<>(List.of(recorded(1, "first"), recorded(2, "second")));
+        sorted.sort((a, b) -> a.id().compareTo(b.id()));
+        put(store, 1, sorted.get(0), sorted.get(1)).join();
+        Connection third = session();
+        Connection stranger = session();
+        run(stranger, "SET deadlock_timeout = '1h'");
+        run(
+                third,
+                "SELECT 1 FROM flk_outcomes WHERE pcs_id = '\\x" + sorted.get(0).id() + "' FOR UPDATE");
+        run(
+                stranger,
+                "SELECT 1 FROM flk_outcomes WHERE pcs_id = '\\x" + sorted.get(1).id() + "' FOR UPDATE");
+        var put = put(store, 2, sorted.get(0), sorted.get(1));
+        awaitWaiting(1);
+        var strangersUpdate = CompletableFuture.runAsync(() -> {
+            try {
+                run(stranger, "UPDATE flk_positions SET token = token");
+            } catch (SQLException e) {
+                throw new IllegalStateException(e);
+            }
+        });
+        awaitWaiting(2);
+        third.rollback();
+        strangersUpdate.join(); // the store was the victim, and let go of the position
+        stranger.rollback();
+        assertThat(put.join()).containsExactlyElementsOf(sorted);
+        assertThat(connect(store)).hasValue(2);
+    }
+
+    @Test
+    void serializationFailure_isTriedAgain() throws SQLException {
+        server.execute(
+                "postgres", "ALTER DATABASE " + database + " SET default_transaction_isolation = 'repeatable read'");
+        DedupStore store = open(LONG);
+        connect(store);
+        put(store, 1, recorded(1, "first")).join();
+        Connection other = session();
+        run(other, "UPDATE flk_positions SET complete_up_to = complete_up_to");
+        var put = put(store, 2, recorded(1, "second"), recorded(2, "two"));
+        awaitWaiting(1);
+        other.commit(); // in this isolation the one that waited has lost
+        assertThat(put.join()).containsExactly(recorded(1, "first"), recorded(2, "two"));
+        assertThat(connect(store)).hasValue(2);
+    }
+
+    @Test
+    void connectUnderAPut_failsThePutAndItsEffectIsSeenOrRefused() throws SQLException {
+        DedupStore store = open(LONG);
+        connect(store);
+        put(store, 41, recorded(1, "first")).join();
+        Connection other = session();
+        run(other, "LOCK TABLE flk_outcomes IN SHARE MODE");
+        var put = put(store, 42, recorded(2, "late"));
+        awaitWaiting(1);
+        assertThat(connect(store)).hasValue(41);
+        assertThat(failure(put)).contains("connected anew");
+        other.rollback();
+        assertThat(put(store, 43, recorded(2, "new")).join()).containsExactly(recorded(2, "new"));
+    }
+
+    @Test
+    void closeUnderAPut_endsInTime() throws SQLException {
+        DedupStore store = open(SHORT);
+        connect(store);
+        run(session(), "LOCK TABLE flk_outcomes");
+        var put = put(store, 42, recorded(2, "second"));
+        awaitWaiting(1);
+        store.close();
+        failure(put);
+        assertThat(failure(store.connect())).contains("the store is closed");
+    }
+}

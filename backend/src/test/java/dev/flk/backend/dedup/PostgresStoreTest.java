@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.backend.dedup.postgres.PostgresStore;
+import dev.flk.backend.testing.PostgresServer;
+import dev.flk.certificate.ContentDigest;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+final class PostgresStoreTest extends SharedStoreContract {
+    private static final List<String> TABLES = List.of("flk_outcomes", "flk_positions", "flk_evidence");
+
+    private static PostgresServer server;
+
+    private final Random random = new Random(1);
+    private String database;
+
+    @BeforeAll
+    static void startServer() {
+        server = PostgresServer.start();
+    }
+
+    @AfterAll
+    static void stopServer() {
+        server.close();
+    }
+
+    @Override
+    DedupStore openFor(String logId) {
+        if (database == null) {
+            database = server.newDatabase();
+        }
+        return PostgresStore.open(
+                PostgresStores.config(server, database, Duration.ofSeconds(10)),
+                logId,
+                this::now,
+                System::nanoTime,
+                random);
+    }
+
+    @Override
+    void loseEverything() {
+        TABLES.forEach(table -> server.execute(database, "TRUNCATE " + table));
+    }
+
+    @Override
+    Runnable snapshot() {
+        TABLES.forEach(table -> server.execute(database, "CREATE TABLE copy_%1$s AS TABLE %1$s".formatted(table)));
+        return () -> TABLES.forEach(table -> server.execute(
+                database, "BEGIN; TRUNCATE %1$s; INSERT INTO %1$s TABLE copy_%1$s; COMMIT".formatted(table)));
+    }
+
+    @Test
+    void schemaDropped_putFailsAndTheNextConnectMakesItAnew() {
+        put(41, recorded(1, "first"));
+        server.execute(database, "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+        assertThatThrownBy(() -> put(42, recorded(2, "second")))
+                .hasCauseInstanceOf(StoreUnavailableException.class)
+                .hasMessageContaining("tables are missing");
+        assertThat(connect()).isEmpty();
+        assertThat(put(1, recorded(2, "second"))).containsExactly(recorded(2, "second"));
+    }
+
+    @Test
+    void notConnected_fails() {
+        try (DedupStore fresh = openFor(OTHER_LOG_ID)) {
+            assertThat(fresh.get(List.of(id(1)))).isCompletedExceptionally();
+            assertThat(fresh.putIfAbsent(List.of(), 1)).isCompletedExceptionally();
+        }
+    }
+
+    @Test
+    void failedPut_everythingFailsUntilConnectedAnew() {
+        put(41, recorded(1, "first"));
+        loseEverything();
+        assertThatThrownBy(() -> put(42)).hasCauseInstanceOf(StoreUnavailableException.class);
+        assertThatThrownBy(() -> get(id(1))).hasMessageContaining("position");
+        connect();
+        assertThat(get(id(1))).containsExactly(Optional.empty());
+    }
+
+    /** Each expects the token of the one before, though none has returned. */
+    @Test
+    void manyPutsUnderWay_areWrittenInTheirOrder() {
+        CompletableFuture<?>[] puts = new CompletableFuture<?>[50];
+        for (int i = 0; i < puts.length; i++) {
+            puts[i] = store.putIfAbsent(List.of(recorded(i, "body " + i)), i).toCompletableFuture();
+        }
+        CompletableFuture.allOf(puts).join();
+        assertThat(connect()).hasValue(49);
+    }
+
+    @Test
+    void moreReadsThanCanWait_areRefused() throws Exception {
+        try (var connection = server.connect(database);
+                var statement = connection.createStatement()) {
+            connection.setAutoCommit(false);
+            statement.execute("LOCK TABLE flk_outcomes");
+            CompletableFuture<?>[] reads = new CompletableFuture<?>[1_200];
+            for (int i = 0; i < reads.length; i++) {
+                reads[i] = store.get(List.of(id(i))).toCompletableFuture();
+            }
+            assertThat(reads[reads.length - 1]).isCompletedExceptionally();
+            assertThatThrownBy(() -> reads[reads.length - 1].join()).hasMessageContaining("too many reads waiting");
+            assertThat(((PostgresStore) store).waiting()).isBetween(1_000.0, 1_003.0);
+            await().until(() -> ((PostgresStore) store).activeConnections() == 3);
+            connection.rollback();
+            assertThat(reads[0].join()).isEqualTo(List.of(Optional.empty()));
+        }
+    }
+
+    @Test
+    void twoBackends_sameCertificatesAtOnce_oneOutcomeEach() {
+        try (DedupStore other = openFor(OTHER_LOG_ID)) {
+            other.connect().toCompletableFuture().join();
+            for (int round = 0; round < 20; round++) {
+                List<Recorded> mine = new ArrayList<>();
+                List<Recorded> theirs = new ArrayList<>();
+                for (int i = 0; i < 200; i++) {
+                    mine.add(recorded(200 * round + i, "mine"));
+                    theirs.add(0, recorded(200 * round + i, "the other's"));
+                }
+                var first = store.putIfAbsent(mine, round).toCompletableFuture();
+                var second = other.putIfAbsent(theirs, round).toCompletableFuture();
+                List<Recorded> seenThere = new ArrayList<>(second.join());
+                Collections.reverse(seenThere);
+                assertThat(first.join()).isEqualTo(seenThere);
+            }
+        }
+    }
+
+    @Test
+    void evidence_expires() {
+        ContentDigest digest = recorded(1, "evidence").digest();
+        store.noteEvidence(id(1), digest, nowMillis + 10).toCompletableFuture().join();
+        nowMillis += 10;
+        assertThat(store.knowsEvidence(id(1), digest).toCompletableFuture().join())
+                .isFalse();
+    }
+}

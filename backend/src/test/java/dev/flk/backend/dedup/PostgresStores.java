@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup;
+
+import dev.flk.backend.config.Secret;
+import dev.flk.backend.config.StorageConfig;
+import dev.flk.backend.testing.PostgresServer;
+import java.time.Duration;
+
+/** How a store reaches a server of the tests. */
+final class PostgresStores {
+    private PostgresStores() {}
+
+    static StorageConfig.Postgres config(PostgresServer server, String database, Duration timeout) {
+        return config(server, database, timeout, "postgres", PostgresServer.PASSWORD);
+    }
+
+    /** @param database may have parameters behind it */
+    static StorageConfig.Postgres config(
+            PostgresServer server, String database, Duration timeout, String user, String password) {
+        return new StorageConfig.Postgres(
+                "jdbc:postgresql://127.0.0.1:" + server.port() + "/" + database,
+                user,
+                new Secret(password),
+                4,
+                timeout);
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup.postgres;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.testing.PostgresServer;
+import java.util.concurrent.FutureTask;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+final class SchemaTest {
+    private static PostgresServer server;
+
+    private String database;
+
+    @BeforeAll
+    static void startServer() {
+        server = PostgresServer.start();
+    }
+
+    @AfterAll
+    static void stopServer() {
+        server.close();
+    }
+
+    @BeforeEach
+    void newDatabase() {
+        database = server.newDatabase();
+    }
+
+    private long applied() {
+        return server.number(database, "SELECT count(*) FROM flk_schema_history WHERE success AND version = '1'");
+    }
+
+    @Test
+    void migrate_twice_appliesOnce() {
+        PostgresFixture.migrate(server, database);
+        server.execute(database, "INSERT INTO flk_positions VALUES ('log', 1, 'token')");
+        PostgresFixture.migrate(server, database);
+        assertThat(applied()).isOne();
+        assertThat(server.number(database, "SELECT count(*) FROM flk_positions"))
+                .isOne();
+    }
+
+    @Test
+    void migrate_fromTwoBackendsAtOnce_appliesOnce() throws Exception {
+        for (int round = 0; round < 8; round++) {
+            newDatabase();
+            FutureTask<?> other = new FutureTask<>(() -> PostgresFixture.migrate(server, database), null);
+            new Thread(other).start();
+            PostgresFixture.migrate(server, database);
+            other.get();
+            assertThat(applied()).isOne();
+        }
+    }
+
+    @Test
+    void migrate_besideTablesOfOthers_leavesThemAlone() {
+        server.execute(database, "CREATE TABLE others (n integer); INSERT INTO others VALUES (7)");
+        PostgresFixture.migrate(server, database);
+        assertThat(applied()).isOne();
+        assertThat(server.number(database, "SELECT n FROM others")).isEqualTo(7);
+    }
+
+    @Test
+    void migrate_aNewerSchema_leavesItAlone() {
+        PostgresFixture.migrate(server, database);
+        server.execute(database, """
+                INSERT INTO flk_schema_history
+                SELECT 99, '99', 'of a later version', type, 'V99__later.sql', checksum, installed_by, now(), 1, true
+                FROM flk_schema_history WHERE version = '1'""");
+        PostgresFixture.migrate(server, database);
+        assertThat(applied()).isOne();
+    }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup.postgres;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.testing.PostgresServer;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** What EXPLAIN says of the statements as they are run, on tables with enough in them that reading all would be a mistake. */
+final class StatementPlansTest {
+    private static PostgresServer server;
+    private static Connection connection;
+
+    @BeforeAll
+    static void fillTables() throws SQLException {
+        server = PostgresServer.start();
+        String database = server.newDatabase();
+        PostgresFixture.migrate(server, database);
+        server.execute(database, """
+                INSERT INTO flk_outcomes SELECT sha256(n::text::bytea), 200, 'body', sha256('d'), '0123456789abcdef', n
+                FROM generate_series(1, 50000) AS n;
+                INSERT INTO flk_positions SELECT n::text, n, n::text FROM generate_series(1, 5000) AS n;
+                INSERT INTO flk_evidence SELECT sha256(n::text::bytea), sha256('d'), n FROM generate_series(1, 50000) AS n;
+                ANALYZE""");
+        connection = server.connect(database);
+    }
+
+    @AfterAll
+    static void stopServer() throws SQLException {
+        connection.close();
+        server.close();
+    }
+
+    private static String plan(String sql, Object... parameters) throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement("EXPLAIN " + sql)) {
+            for (int i = 0; i < parameters.length; i++) {
+                statement.setObject(i + 1, parameters[i]);
+            }
+            StringBuilder plan = new StringBuilder();
+            try (ResultSet lines = statement.executeQuery()) {
+                while (lines.next()) {
+                    plan.append(lines.getString(1)).append('\n');
+                }
+            }
+            assertThat(plan.toString()).doesNotContain("Seq Scan");
+            return plan.toString();
+        }
+    }
+
+    private static Object array(String type, Object[] elements) throws SQLException {
+        return connection.createArrayOf(type, elements);
+    }
+
+    private static Object ids() throws SQLException {
+        byte[][] ids = new byte[100][32];
+        for (int i = 0; i < ids.length; i++) {
+            ids[i][0] = (byte) i;
+        }
+        return array("bytea", ids);
+    }
+
+    @Test
+    void lookUp_ofAGroup_usesThePrimaryKeys() throws SQLException {
+        assertThat(plan(OutcomeRows.LOOK_UP, "7", ids(), 1L)).contains("flk_outcomes_pkey", "flk_positions_pkey");
+    }
+
+    @Test
+    void put_usesThePrimaryKeys() throws SQLException {
+        assertThat(plan(
+                        OutcomeRows.INSERT,
+                        array("bytea", new byte[][] {new byte[32]}),
+                        array("int2", new Short[] {200}),
+                        array("bytea", new byte[][] {new byte[1]}),
+                        array("bytea", new byte[][] {new byte[32]}),
+                        array("text", new String[] {"0123456789abcdef"}),
+                        array("int8", new Long[] {1L}),
+                        1L))
+                .contains("Conflict Arbiter Indexes: flk_outcomes_pkey");
+        assertThat(plan(OutcomeRows.STANDING, ids())).contains("flk_outcomes_pkey");
+        assertThat(plan(PositionRow.MOVE, 1L, "t", "7", "t")).contains("flk_positions_pkey");
+        assertThat(plan(PositionRow.READ, "7")).contains("flk_positions_pkey");
+    }
+
+    @Test
+    void removal_usesTheIndexesOfExpiry() throws SQLException {
+        assertThat(plan(ExpiredRows.REMOVE_OUTCOMES, 100L, 500)).contains("flk_outcomes_expiry", "Tid Scan");
+        assertThat(plan(ExpiredRows.REMOVE_EVIDENCE, 100L, 500)).contains("flk_evidence_expiry", "Tid Scan");
+    }
+
+    @Test
+    void evidence_usesItsPrimaryKey() throws SQLException {
+        assertThat(plan(EvidenceRows.LOOK_UP, new byte[32], new byte[32], 1L)).contains("flk_evidence_pkey");
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup.postgres;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.net.UnknownHostException;
+import java.sql.SQLException;
+import java.sql.SQLTransientConnectionException;
+import java.time.Duration;
+import javax.net.ssl.SSLHandshakeException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.postgresql.util.PSQLException;
+import org.postgresql.util.ServerErrorMessage;
+
+/** The messages for what is hard to bring about; the others are in the test of outages. */
+final class TroubleTest {
+    private final Trouble trouble = new Trouble("db:5432/flk", Duration.ofSeconds(1));
+
+    private String message(SQLException e) {
+        return trouble.of(e).getMessage();
+    }
+
+    private static PSQLException fromServer(String state, String message) {
+        return new PSQLException(new ServerErrorMessage("SERROR\0C" + state + "\0M" + message + "\0DKey (x)=(row)\0"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "53100, the server's disk is full",
+        "57P01, the server is starting or stopping",
+        "57P03, the server is starting or stopping",
+        "40001, undone again and again",
+        "25006, the server is read-only",
+        "XX001, 'said, SQLSTATE XX001'"
+    })
+    void of_whatTheServerSays_namesItAndNoRow(String state, String expected) {
+        assertThat(message(fromServer(state, "said")))
+                .startsWith("Postgres at db:5432/flk: ")
+                .contains(expected)
+                .doesNotContain("row)");
+    }
+
+    @Test
+    void of_anUnknownHost_saysSo() {
+        assertThat(message(new PSQLException("no", null, new UnknownHostException("db"))))
+                .contains("host is unknown");
+    }
+
+    @Test
+    void of_tls_namesWhatToLookAt() {
+        assertThat(message(new PSQLException("no", null, new SSLHandshakeException("unable to find valid path"))))
+                .contains("TLS failed: unable to find valid path", "sslmode", "sslrootcert");
+    }
+
+    @Test
+    void of_thePoolsTimeOut_tellsWhatKeptItFromConnecting() {
+        var timeout = new SQLTransientConnectionException("timed out", fromServer("53300", "too many clients"));
+        assertThat(message(timeout)).contains("the server has no connection left");
+    }
+}

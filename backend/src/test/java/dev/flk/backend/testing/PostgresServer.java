@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.testing;
+
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
+
+/**
+ * A Postgres of one's own on a free port of the loopback address, in a temporary directory. Postgres refuses to run as root; for root it
+ * runs as the user nobody. Closing leaves no process, file or shared memory behind, whatever was done to it before.
+ */
+public final class PostgresServer implements AutoCloseable {
+    /** The password of the user {@code postgres}, who may do everything. */
+    public static final String PASSWORD = "pg-s3cret";
+
+    private static final Duration LONGEST = Duration.ofSeconds(60);
+    private static final String NOBODY = "65534";
+
+    private final Path directory;
+    private final List<String> settings;
+    private final int port;
+    private final AtomicInteger databases = new AtomicInteger();
+    private Process process;
+
+    private PostgresServer(Path directory, List<String> settings) throws IOException {
+        this.directory = directory;
+        this.settings = settings;
+        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            this.port = free.getLocalPort();
+        }
+    }
+
+    /** Starts one; a setting is written like {@code max_connections=10}. */
+    public static PostgresServer start(String... settings) {
+        try {
+            Path directory = Files.createTempDirectory("flk-postgres");
+            PostgresServer server = new PostgresServer(directory, List.of(settings));
+            Path password = Files.writeString(directory.resolve("password"), PASSWORD);
+            server.own(directory);
+            List<String> initialize = List.of(
+                    PostgresBinaries.program("initdb"),
+                    "--pgdata=" + server.data(),
+                    "--username=postgres",
+                    "--pwfile=" + password,
+                    "--auth=scram-sha-256",
+                    "--encoding=UTF8",
+                    "--no-locale",
+                    "--no-sync");
+            server.run(server.unprivileged(initialize));
+            server.launch();
+            return server;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private Path data() {
+        return directory.resolve("data");
+    }
+
+    private Path output() {
+        return directory.resolve("output");
+    }
+
+    private void launch() {
+        List<String> command = new ArrayList<>(List.of(PostgresBinaries.program("postgres"), "-D", data().toString()));
+        Stream.of(
+                        "port=" + port,
+                        "listen_addresses=127.0.0.1",
+                        "unix_socket_directories=",
+                        "dynamic_shared_memory_type=mmap",
+                        "shared_buffers=16MB",
+                        "fsync=off")
+                .forEach(setting -> command.addAll(List.of("-c", setting)));
+        settings.forEach(setting -> command.addAll(List.of("-c", setting)));
+        try {
+            process = new ProcessBuilder(unprivileged(command))
+                    .directory(directory.toFile())
+                    .redirectErrorStream(true)
+                    .redirectOutput(ProcessBuilder.Redirect.appendTo(output().toFile()))
+                    .start();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        await().atMost(LONGEST).pollInterval(Duration.ofMillis(20)).until(this::isReady);
+    }
+
+    /** What the server itself writes for those who wait for it. */
+    private boolean isReady() throws IOException {
+        if (!process.isAlive()) {
+            throw new IllegalStateException("Postgres ended: " + Files.readString(output()));
+        }
+        Path status = data().resolve("postmaster.pid");
+        if (!Files.exists(status)) {
+            return false;
+        }
+        List<String> lines = Files.readAllLines(status);
+        return lines.size() >= 8
+                && lines.get(0).equals(Long.toString(process.pid()))
+                && lines.get(7).strip().equals("ready");
+    }
+
+    private static boolean isRoot() {
+        return "root".equals(System.getProperty("user.name"));
+    }
+
+    private List<String> unprivileged(List<String> command) {
+        List<String> all = new ArrayList<>();
+        if (isRoot()) {
+            all.addAll(List.of("setpriv", "--reuid=" + NOBODY, "--regid=" + NOBODY, "--clear-groups"));
+        }
+        all.addAll(command);
+        return all;
+    }
+
+    private void own(Path path) {
+        if (isRoot()) {
+            run(List.of("chown", "-R", NOBODY + ":" + NOBODY, path.toString()));
+        }
+    }
+
+    private void run(List<String> command) {
+        try {
+            Process running = new ProcessBuilder(command)
+                    .directory(directory.toFile())
+                    .redirectErrorStream(true)
+                    .redirectOutput(ProcessBuilder.Redirect.appendTo(output().toFile()))
+                    .start();
+            if (!running.waitFor(LONGEST.toSeconds(), TimeUnit.SECONDS) || running.exitValue() != 0) {
+                running.destroyForcibly();
+                throw new IllegalStateException(command + " failed: " + Files.readString(output()));
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** The port of 127.0.0.1 that it listens on, also after a restart. */
+    public int port() {
+        return port;
+    }
+
+    /** Makes an empty database and returns its name. */
+    public String newDatabase() {
+        String name = "flk_" + databases.incrementAndGet();
+        execute("postgres", "CREATE DATABASE " + name);
+        return name;
+    }
+
+    /** What {@code POSTGRES_CONN} may be for a database here. */
+    public String uri(String database) {
+        return "postgresql://postgres:" + PASSWORD + "@127.0.0.1:" + port + "/" + database;
+    }
+
+    /** A connection of the user {@code postgres}. */
+    public Connection connect(String database) throws SQLException {
+        return DriverManager.getConnection(
+                "jdbc:postgresql://127.0.0.1:" + port + "/" + database, "postgres", PASSWORD);
+    }
+
+    /** Runs statements as the user {@code postgres}. */
+    public void execute(String database, String sql) {
+        try (Connection connection = connect(database);
+                Statement statement = connection.createStatement()) {
+            statement.execute(sql);
+        } catch (SQLException e) {
+            throw new IllegalStateException(sql, e);
+        }
+    }
+
+    /** The first column of the first row as a number. */
+    public long number(String database, String sql) {
+        try (Connection connection = connect(database);
+                Statement statement = connection.createStatement();
+                ResultSet rows = statement.executeQuery(sql)) {
+            rows.next();
+            return rows.getLong(1);
+        } catch (SQLException e) {
+            throw new IllegalStateException(sql, e);
+        }
+    }
+
+    /** {@code kill -9} of all its processes. */
+    public void kill() {
+        List<ProcessHandle> all = processes();
+        all.forEach(ProcessHandle::destroyForcibly);
+        all.forEach(PostgresServer::awaitEnd);
+    }
+
+    /** Stops it as an operator would, dropping its clients; nothing if it is not up. */
+    public void stop() {
+        if (process.isAlive()) {
+            resume();
+            signal("INT", process.toHandle());
+            awaitEnd(process.toHandle());
+        }
+    }
+
+    /** Starts it again after {@link #kill} or {@link #stop}. */
+    public void restart() {
+        launch();
+    }
+
+    /** Starts it again if it was killed or stopped. */
+    public void startUnlessUp() {
+        if (!process.isAlive()) {
+            launch();
+        }
+    }
+
+    /** SIGSTOP: it holds its connections and answers nothing. */
+    public void pause() {
+        signal("STOP", process.toHandle()); // first, so that it makes no more
+        process.descendants().forEach(handle -> signal("STOP", handle));
+    }
+
+    /** SIGCONT. */
+    public void resume() {
+        processes().forEach(handle -> signal("CONT", handle));
+    }
+
+    /** Stops it, keeps a copy of its data, starts it again; what is returned restarts it from that copy. */
+    public Runnable copy() {
+        stop();
+        Path copy = directory.resolve("copy-" + databases.incrementAndGet());
+        DirectoryTree.copy(data(), copy);
+        launch();
+        return () -> {
+            stop();
+            DirectoryTree.remove(data());
+            DirectoryTree.copy(copy, data());
+            own(data());
+            launch();
+        };
+    }
+
+    private List<ProcessHandle> processes() {
+        return Stream.concat(Stream.of(process.toHandle()), process.descendants())
+                .filter(ProcessHandle::isAlive)
+                .toList();
+    }
+
+    private void signal(String name, ProcessHandle handle) {
+        try {
+            run(List.of("kill", "-" + name, Long.toString(handle.pid())));
+        } catch (IllegalStateException e) {
+            if (handle.isAlive()) { // else it ended meanwhile
+                throw e;
+            }
+        }
+    }
+
+    private static void awaitEnd(ProcessHandle handle) {
+        await().atMost(LONGEST).pollInterval(Duration.ofMillis(10)).until(() -> !handle.isAlive());
+    }
+
+    /** Stops it and removes everything. */
+    @Override
+    public void close() {
+        startUnlessUp(); // it alone removes the shared memory that a killed one leaves behind
+        stop();
+        DirectoryTree.remove(directory);
+    }
+}
