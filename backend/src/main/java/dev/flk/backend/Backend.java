@@ -53,6 +53,7 @@ public final class Backend implements AutoCloseable {
 
     private Backend(String version) {
         this.meters = new Meters(version);
+        meters.watchJvm();
         this.gate = new Gate(meters);
     }
 

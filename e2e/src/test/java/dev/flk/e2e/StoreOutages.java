@@ -140,6 +140,24 @@ abstract class StoreOutages {
         }
     }
 
+    /** Answers while {@code refusing} is in force are 503, and all is decided once {@code mended} is. */
+    final void assertRefusalIsAnOutage(Runnable refusing, Runnable mended, String told) throws Exception {
+        try (BackendProcess backend = backend("a")) {
+            Client client = new Client(backend.url());
+            awaitUp(client);
+            assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
+            refusing.run();
+            Answer answer = client.submit(Pcs.number(2));
+            assertThat(answer.status()).isEqualTo(503);
+            assertThat(answer.error()).isEqualTo("dedup store unavailable");
+            backend.program().awaitLine(line -> line.contains(told));
+            mended.run();
+            awaitUp(client);
+            awaitUntil(() -> client.metric("flk_inbox_pending") == 0);
+            assertThat(client.submit(Pcs.number(2)).has("X-Flk-Duplicate")).isTrue();
+        }
+    }
+
     @Test
     void killedAndRestarted_underTraffic() throws Exception {
         assertWithstood(store::kill, store::restart);

@@ -16,7 +16,7 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Every metric of the backend, each family exposed from the moment of construction. Each instance has a registry of its
+ * Every metric of the backend, each family exposed from the moment of construction but those of the JVM ({@link #watchJvm}). Each instance has a registry of its
  * own. Safe for any thread.
  *
  * <p>What was admitted is accounted for: once nothing is under way, {@code flk_ingest_total} is the sum of {@code flk_accepted},
@@ -213,6 +213,10 @@ public final class Meters {
         Info.build("flk_build", "The running build.")
                 .register(registry)
                 .info("version", version, "java", Runtime.version().toString());
+    }
+
+    /** Adds the families of the running JVM: memory, garbage collection, threads, the process. Once. */
+    public void watchJvm() {
         DefaultExports.register(registry);
     }
 

@@ -92,6 +92,7 @@ class MetersTest {
 
     @Test
     void expose_always_tellsBuildAndJvm() {
+        meters.watchJvm();
         assertThat(prometheus().samples.keySet())
                 .anyMatch(sample -> sample.startsWith("flk_build_info{") && sample.contains("version=\"1.2.3\""))
                 .contains("jvm_threads_current", "process_start_time_seconds");
