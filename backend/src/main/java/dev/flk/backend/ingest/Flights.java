@@ -39,7 +39,7 @@ final class Flights {
     Join join(Candidate candidate) {
         Join[] result = new Join[1];
         flights.compute(candidate.id(), (id, flight) -> {
-            if (flight != null) {
+            if (flight != null && !flight.isOutlivedBy(candidate)) {
                 Joined joined = flight.join(candidate) ? Joined.SHARES : Joined.LEFT_WAITING;
                 result[0] = new Join(joined, Optional.of(flight));
                 return flight;

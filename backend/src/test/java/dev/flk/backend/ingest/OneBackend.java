@@ -77,11 +77,14 @@ final class OneBackend {
             case 16 -> store.setMood(MOODS.get(random.nextInt(MOODS.size())));
             case 17 -> store.flush();
             case 18 -> simulation.disk.failOperation(random.nextInt(6), fault());
-            default ->
+            default -> {
+                boolean forDays = random.nextInt(4) == 0;
+                if (forDays) {
+                    simulation.answerAll();
+                }
                 world.advance(
-                        random.nextInt(4) == 0
-                                ? Duration.ofDays(2 + random.nextInt(14))
-                                : Duration.ofSeconds(random.nextInt(100)));
+                        forDays ? Duration.ofDays(2 + random.nextInt(14)) : Duration.ofSeconds(random.nextInt(100)));
+            }
         }
     }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.ingest.SimulatedRemote.Flaw;
+import dev.flk.certificate.PcsId;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.wal.DamagedLogException;
@@ -78,6 +79,7 @@ final class TwoBackends {
             actOn(random.nextInt(BACKENDS));
             world.requireUnbroken();
         }
+        settleWithoutRestart();
         restartAll();
         for (Node node : nodes) {
             node.simulation.traceLog();
@@ -85,6 +87,24 @@ final class TwoBackends {
         }
         assertConflictsAreLogged();
         return world.answers.answers();
+    }
+
+    /** What waits is decided without another start. */
+    private void settleWithoutRestart() throws IOException {
+        remote.setReachable(true);
+        for (Node node : nodes) {
+            node.simulation.disk.failNothing();
+            if (node.simulation.disk.isDead()) { // it died inside a stage, which swallowed that
+                node.simulation.kill();
+            }
+            if (!node.simulation.isRunning()) {
+                node.simulation.start();
+            }
+        }
+        settle();
+        for (Node node : nodes) {
+            assertThat(node.simulation.pending()).as("pending at the end").isZero();
+        }
     }
 
     private void assertConflictsAreLogged() throws IOException {
@@ -113,24 +133,32 @@ final class TwoBackends {
         node.simulation.start();
     }
 
+    private List<Simulation> running() {
+        return nodes.stream()
+                .map(node -> node.simulation)
+                .filter(Simulation::isRunning)
+                .toList();
+    }
+
     /** Nothing fails any more: until nobody has anything to do. */
     private void settle() {
         int idle = 0;
         for (int i = 0; idle < 5; i++) {
             assertThat(i).as("it comes to an end").isLessThan(20_000);
             boolean moved = remote.stepLate();
-            for (Node node : nodes) {
-                moved |= node.simulation.step();
+            List<Simulation> running = running();
+            for (Simulation simulation : running) {
+                moved |= simulation.step();
             }
             if (moved) {
                 idle = 0;
             } else {
-                if (nodes.stream().allMatch(node -> node.simulation.isUp())) {
+                if (running.stream().allMatch(Simulation::isUp)) {
                     idle++;
                 } else {
                     world.advance(Duration.ofMillis(100));
                 }
-                nodes.forEach(node -> node.simulation.tick());
+                running.forEach(Simulation::tick);
             }
         }
     }
@@ -222,7 +250,24 @@ final class TwoBackends {
         }
         if (random.nextBoolean()) {
             dieSoon(nodes.get(random.nextInt(BACKENDS)));
+        } else if (losses == Losses.AT_REST) {
+            assertAlone(nodes.get(random.nextInt(BACKENDS)));
         }
+    }
+
+    /** While all others are gone: what went through its own log it knows, whatever the store has lost. */
+    private void assertAlone(Node node) throws IOException {
+        nodes.forEach(other -> other.simulation.kill());
+        node.simulation.start();
+        settle();
+        Set<PcsId> own = node.simulation.submittedIds();
+        for (int epoch = lastEpoch; epoch > lastEpoch - IDS; epoch--) {
+            if (own.contains(Pcs.number(epoch).id())) {
+                world.advance(Duration.ofMillis(1));
+                node.simulation.submit(Pcs.number(epoch).with("D_hat", "1.1"));
+            }
+        }
+        settle();
     }
 
     /** In the middle of asserting the log again, perhaps. */
@@ -237,7 +282,12 @@ final class TwoBackends {
     }
 
     private void pass() {
-        nodes.stream().filter(node -> node.simulation.isRunning()).forEach(node -> node.client.timeOut());
+        for (Node node : nodes) {
+            if (node.simulation.isRunning()) {
+                node.client.timeOut();
+                node.simulation.answerAll();
+            }
+        }
         world.advance(
                 random.nextInt(3) == 0
                         ? Duration.ofDays(2 + random.nextInt(14))

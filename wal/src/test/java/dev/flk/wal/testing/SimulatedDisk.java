@@ -79,6 +79,11 @@ public final class SimulatedDisk implements FileOps {
         faultHappened = false;
     }
 
+    /** No operation fails from now on. */
+    public void failNothing() {
+        failAt = -1;
+    }
+
     /** Whether the chosen operation was reached. */
     public boolean faultHappened() {
         return faultHappened;
