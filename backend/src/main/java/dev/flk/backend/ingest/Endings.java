@@ -51,6 +51,8 @@ final class Endings {
     void overruled(Flight flight, Recorded standing) {
         finished(flight);
         meters.overruled();
+        Recorded ours = flight.outcome();
+        evidence.known(ours.id(), ours.digest(), ours.expiresAtMillis());
         flights.end(flight).forEach(candidate -> answerKnown(candidate, standing));
     }
 

@@ -43,8 +43,8 @@ public final class LogCare implements AutoCloseable {
     void start() {
         Future<?> unused =
                 timer.scheduleWithFixedDelay(this::stepWhileDue, EVERY_SECONDS, EVERY_SECONDS, TimeUnit.SECONDS);
-        Future<?> unusedToo =
-                timer.scheduleWithFixedDelay(this::keepMark, MARK_EVERY_SECONDS, MARK_EVERY_SECONDS, TimeUnit.SECONDS);
+        Future<?> unusedToo = timer.scheduleWithFixedDelay(
+                this::keepMarkWhileDue, MARK_EVERY_SECONDS, MARK_EVERY_SECONDS, TimeUnit.SECONDS);
     }
 
     private void stepWhileDue() {
@@ -59,9 +59,9 @@ public final class LogCare implements AutoCloseable {
         }
     }
 
-    private void keepMark() {
+    private void keepMarkWhileDue() {
         try {
-            inbox.keepMark();
+            keepMark();
         } catch (IOException e) {
             LOG.error("keeping the low-water mark failed, it is tried again: {}", e.getMessage());
         } catch (RuntimeException e) {
@@ -69,6 +69,11 @@ public final class LogCare implements AutoCloseable {
                     "keeping the low-water mark failed, it is tried again",
                     e); // else the timer would end without a word
         }
+    }
+
+    /** Keeps the low-water mark as it is now. */
+    void keepMark() throws IOException {
+        inbox.keepMark();
     }
 
     /** Compresses or removes one segment, if that is due. */

@@ -72,7 +72,8 @@ final class OneBackend {
         switch (random.nextInt(21)) {
             case 0, 1, 2, 3, 4, 5 -> submit();
             case 6, 7, 8, 9, 10 -> simulation.stepWriter();
-            case 11, 12, 13, 14 -> simulation.stepRecorder();
+            case 11, 12, 13 -> simulation.stepRecorder();
+            case 14 -> simulation.stepLogCare();
             case 15 -> simulation.tick();
             case 16 -> store.setMood(MOODS.get(random.nextInt(MOODS.size())));
             case 17 -> store.flush();

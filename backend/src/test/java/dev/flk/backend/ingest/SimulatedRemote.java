@@ -150,9 +150,13 @@ final class SimulatedRemote {
         return new StoreUnavailableException("simulated: " + what, new IOException(what));
     }
 
+    private boolean isAt(String logId, String expected) {
+        return flaws.contains(Flaw.PUTS_WITHOUT_COMPARING)
+                || live.positions.getOrDefault(logId, "").equals(expected);
+    }
+
     private List<Recorded> put(String logId, String expected, String next, List<Recorded> decisions) {
-        if (!flaws.contains(Flaw.PUTS_WITHOUT_COMPARING)
-                && !live.positions.getOrDefault(logId, "").equals(expected)) {
+        if (!isAt(logId, expected)) {
             throw unavailable("the position is not the one last written");
         }
         if (decisions.stream().map(Recorded::id).distinct().count() < decisions.size()) {

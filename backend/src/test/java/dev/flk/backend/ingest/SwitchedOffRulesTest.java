@@ -11,7 +11,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** The random histories hold the rules: with any of them switched off, some history breaks a promise. */
 final class SwitchedOffRulesTest {
     private static final String HERE = "dev.flk.backend.ingest.";
-    private static final long MOST_SEEDS = Long.getLong("flk.mutantSeeds", 3_000);
+    private static final long MOST_SEEDS = Long.getLong("flk.mutantSeeds", 2_000);
 
     static Stream<Mutant> rules() {
         return Stream.of(

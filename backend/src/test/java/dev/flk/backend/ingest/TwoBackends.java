@@ -180,6 +180,9 @@ final class TwoBackends {
     }
 
     private void act(int which, Node node) throws IOException {
+        if (random.nextInt(20) == 0) {
+            node.simulation.stepLogCare();
+        }
         int chance = random.nextInt(100);
         if (chance < 20) {
             if (afterLoss == 0) {
@@ -263,7 +266,6 @@ final class TwoBackends {
         Set<PcsId> own = node.simulation.submittedIds();
         for (int epoch = lastEpoch; epoch > lastEpoch - IDS; epoch--) {
             if (own.contains(Pcs.number(epoch).id())) {
-                world.advance(Duration.ofMillis(1));
                 node.simulation.submit(Pcs.number(epoch).with("D_hat", "1.1"));
             }
         }
@@ -317,8 +319,6 @@ final class TwoBackends {
                 default -> pcs;
             };
         }
-        // two that are equal in everything, arrival included, would both be told to be the first
-        world.advance(Duration.ofMillis(1));
         node.simulation.submit(turn);
     }
 }

@@ -3,6 +3,7 @@ package dev.flk.wal.testing;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.reflect.InvocationTargetException;
 import java.util.function.UnaryOperator;
 import org.objectweb.asm.ClassReader;
 import org.objectweb.asm.ClassVisitor;
@@ -69,6 +70,21 @@ public final class Mutant {
         var run = loaded.getDeclaredMethod(testMethod, types);
         run.setAccessible(true);
         return run.invoke(null, arguments);
+    }
+
+    /** Whether a test without parameters, of a class with a constructor without any, fails in there. */
+    public boolean breaks(Class<?> testClass, String test) throws ReflectiveOperationException {
+        Class<?> loaded = Class.forName(testClass.getName(), true, new Loader(Mutant.class.getClassLoader()));
+        var constructor = loaded.getDeclaredConstructor();
+        constructor.setAccessible(true);
+        var method = loaded.getDeclaredMethod(test);
+        method.setAccessible(true);
+        try {
+            method.invoke(constructor.newInstance());
+            return false;
+        } catch (InvocationTargetException e) {
+            return true;
+        }
     }
 
     /** The rule, in words. */
