@@ -41,7 +41,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class Backend implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
-    private static final Duration FINISH_WITHIN = Duration.ofSeconds(8);
+    private static final Duration FINISH_WITHIN = Duration.ofSeconds(5);
 
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();
     private final InstantSource clock = InstantSource.system();

@@ -125,6 +125,12 @@ final class GroupCommit {
         }
     }
 
+    /** Tells that nothing will come of these. Only after the last step. */
+    void refuse(List<Append> left, IOException cause) {
+        left.forEach(append -> append.failed(cause));
+        listener.groupEnded();
+    }
+
     /**
      * Closes the present segment, complete, and opens an empty one behind it: that proves the last group as any later group would,
      * so that a start can tell damage of it from a torn tail. Only after the last step.

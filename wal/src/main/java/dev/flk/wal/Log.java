@@ -212,7 +212,7 @@ public final class Log implements Closeable {
             queue.close();
             IOException ended = new IOException("the log's writer has ended");
             for (List<Append> left = queue.take(Long.MAX_VALUE); !left.isEmpty(); left = queue.take(Long.MAX_VALUE)) {
-                left.forEach(append -> append.failed(ended));
+                commit.refuse(left, ended);
             }
         }
     }

@@ -13,6 +13,7 @@ import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
@@ -35,13 +36,14 @@ public final class GuardedStore implements DedupStore {
     private final StoreBreaker breaker;
     private final Timing reads;
     private final Timing writes;
-    private volatile Runnable whenLost = () -> {};
+    private volatile LongConsumer whenLost = connection -> {};
     private volatile State state = State.LOST;
 
     // guarded by this
     private final Map<Long, CompletableFuture<?>> outstanding = new LinkedHashMap<>();
 
     private long calls;
+    private long connection;
     private long lostSinceNanos;
     private @Nullable String trouble;
     private boolean wasOpen;
@@ -69,9 +71,14 @@ public final class GuardedStore implements DedupStore {
         this.lostSinceNanos = nanoTicker.getAsLong();
     }
 
-    /** Called after everything outstanding has failed, on the thread that met the failure; it must not block. */
-    public void whenLost(Runnable told) {
+    /** Called with the number of the connection after everything outstanding has failed, on the thread that met the failure; it must not block. */
+    public void whenLost(LongConsumer told) {
         whenLost = told;
+    }
+
+    /** The number of the present connection, or of the last. */
+    public synchronized long connection() {
+        return connection;
     }
 
     /** Whether it may be tried to connect now; if so {@link #connect} must follow. */
@@ -82,6 +89,9 @@ public final class GuardedStore implements DedupStore {
     @Override
     public CompletionStage<OptionalLong> connect() {
         CompletableFuture<OptionalLong> result = new CompletableFuture<>();
+        synchronized (this) {
+            connection++;
+        }
         started(store::connect).whenComplete((position, failure) -> {
             if (failure == null) {
                 state = State.CONNECTED;
@@ -115,9 +125,9 @@ public final class GuardedStore implements DedupStore {
         trouble = null;
     }
 
-    /** It answers, and yet can't be used: as if it had failed, but for {@link #whenLost}. */
+    /** It answers, and yet can't be used, for a reason that is not its own: as if it had failed, but for {@link #whenLost}. */
     public void giveUp(Throwable cause) {
-        fail(cause);
+        fail(cause, " can't be used: ");
     }
 
     @Override
@@ -173,7 +183,9 @@ public final class GuardedStore implements DedupStore {
     private <T> CompletionStage<T> guarded(State needed, Timing timing, Supplier<CompletionStage<T>> call) {
         CompletableFuture<T> result = new CompletableFuture<>();
         long number;
+        long usedConnection;
         synchronized (this) {
+            usedConnection = connection;
             if (!isUsable(needed)) {
                 return CompletableFuture.failedFuture(down());
             }
@@ -194,7 +206,7 @@ public final class GuardedStore implements DedupStore {
                 result.complete(value);
             } else {
                 fail(failure);
-                whenLost.run();
+                whenLost.accept(usedConnection);
             }
         });
         return result;
@@ -208,7 +220,7 @@ public final class GuardedStore implements DedupStore {
     private static <T> CompletionStage<T> started(Supplier<CompletionStage<T>> call) {
         try {
             return call.get();
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | VirtualMachineError e) {
             return CompletableFuture.failedFuture(e);
         }
     }
@@ -218,6 +230,10 @@ public final class GuardedStore implements DedupStore {
     }
 
     private void fail(Throwable failure) {
+        fail(failure, "");
+    }
+
+    private void fail(Throwable failure, String otherReason) {
         Throwable cause =
                 failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
         List<CompletableFuture<?>> failed;
@@ -228,20 +244,22 @@ public final class GuardedStore implements DedupStore {
             state = State.LOST;
             failed = List.copyOf(outstanding.values());
             outstanding.clear();
-            tell(cause);
+            tell(cause, otherReason);
         }
         breaker.failed(cause);
         failed.forEach(result -> result.completeExceptionally(cause));
     }
 
     /** Once per change: the same trouble is not told again at each try. */
-    private void tell(Throwable cause) {
+    private void tell(Throwable cause, String otherReason) {
         String what = String.valueOf(cause.getMessage());
         if (what.equals(trouble)) {
             return;
         }
         trouble = what;
-        if (cause instanceof StoreUnavailableException) {
+        if (!otherReason.isEmpty()) {
+            LOG.error("{}{}{}", name, otherReason, what);
+        } else if (cause instanceof StoreUnavailableException) {
             LOG.error("Error reaching {}: {}", name, what);
         } else {
             LOG.error("Error reaching {}: {}", name, what, cause);

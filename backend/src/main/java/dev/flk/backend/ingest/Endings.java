@@ -26,6 +26,11 @@ final class Endings {
         this.log = log;
     }
 
+    /** Whether the flight has not ended. */
+    boolean isUnderWay(Flight flight) {
+        return flights.isUnderWay(flight);
+    }
+
     /** The id had been decided before this flight: nothing was logged. */
     void known(Flight flight, Recorded standing) {
         flights.end(flight).forEach(candidate -> answerKnown(candidate, standing));

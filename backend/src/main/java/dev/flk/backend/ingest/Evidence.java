@@ -5,11 +5,10 @@ import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.time.InstantSource;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -26,22 +25,25 @@ final class Evidence {
     private final int maxEntries;
 
     // guarded by this
-    private final Map<Content, Kept> index = new HashMap<>();
-
-    /** In the order of arrival, and so of expiry; some may have left the index. */
-    private final ArrayDeque<Expiry> expiries = new ArrayDeque<>();
+    /** In the order of arrival, and so of expiry. */
+    private final LinkedHashMap<Content, Kept> index = new LinkedHashMap<>();
 
     private record Content(PcsId id, ContentDigest digest) {}
-
-    private record Expiry(Content content, long atMillis) {}
 
     /** {@code waiting} is null once it is on disk. */
     private static final class Kept {
         @Nullable
         List<Consumer<@Nullable Outcome>> waiting;
 
-        Kept(@Nullable List<Consumer<@Nullable Outcome>> waiting) {
+        final long expiresAtMillis;
+
+        Kept(@Nullable List<Consumer<@Nullable Outcome>> waiting, long expiresAtMillis) {
             this.waiting = waiting;
+            this.expiresAtMillis = expiresAtMillis;
+        }
+
+        boolean isOver(long nowMillis) {
+            return waiting == null && expiresAtMillis <= nowMillis;
         }
     }
 
@@ -56,7 +58,7 @@ final class Evidence {
     /** This content is in the log already; for the replay at a start. */
     synchronized void known(PcsId id, ContentDigest digest, long expiresAtMillis) {
         if (makeRoom()) {
-            put(new Content(id, digest), expiresAtMillis, new Kept(null));
+            index.putIfAbsent(new Content(id, digest), new Kept(null, expiresAtMillis));
         }
     }
 
@@ -115,7 +117,7 @@ final class Evidence {
             if (!makeRoom()) {
                 return Registered.FULL;
             }
-            put(content, expiresAtMillis, new Kept(new ArrayList<>(List.of(then))));
+            index.put(content, new Kept(new ArrayList<>(List.of(then)), expiresAtMillis));
             return Registered.NEW;
         }
         if (kept.waiting == null) {
@@ -123,11 +125,6 @@ final class Evidence {
         }
         kept.waiting.add(then);
         return Registered.WAITS;
-    }
-
-    private void put(Content content, long expiresAtMillis, Kept kept) {
-        index.put(content, kept);
-        expiries.addLast(new Expiry(content, expiresAtMillis));
     }
 
     private void tell(Content content, @Nullable Outcome error) {
@@ -153,14 +150,10 @@ final class Evidence {
 
     private boolean makeRoom() {
         long now = clock.millis();
-        while (!expiries.isEmpty() && isOver(expiries.getFirst(), now)) {
-            index.remove(expiries.removeFirst().content());
+        Iterator<Kept> eldest = index.values().iterator();
+        while (eldest.hasNext() && eldest.next().isOver(now)) {
+            eldest.remove();
         }
-        return index.size() < maxEntries && expiries.size() < 2L * maxEntries;
-    }
-
-    private boolean isOver(Expiry expiry, long nowMillis) {
-        Kept kept = index.get(expiry.content());
-        return kept == null || (kept.waiting == null && expiry.atMillis() <= nowMillis);
+        return index.size() < maxEntries;
     }
 }

@@ -82,6 +82,11 @@ final class Flights {
         return flights.containsKey(id);
     }
 
+    /** Whether the flight has not ended. */
+    boolean isUnderWay(Flight flight) {
+        return flights.get(flight.id()) == flight;
+    }
+
     /** Whether a flight is under way that has this outcome. */
     boolean isFlying(Recorded outcome) {
         Flight flight = flights.get(outcome.id());

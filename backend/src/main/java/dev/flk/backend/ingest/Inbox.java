@@ -90,6 +90,13 @@ public final class Inbox implements AutoCloseable {
         try {
             DiskFloor floor = new DiskFloor(files, options.directory(), minFreeBytes, nanoTicker);
             KeptMark kept = KeptMark.open(files, options.directory(), random);
+            long known = kept.decided();
+            if (kept.endsWith(log.forcedEnd() - 1)) {
+                LOG.error(
+                        "the log ends at record {}, it was known to go to record {} at least: its end is missing",
+                        log.forcedEnd() - 1,
+                        known);
+            }
             Inbox inbox = new Inbox(options, log, groups, events, floor, kept);
             inbox.readUndecided();
             return inbox;
@@ -138,7 +145,7 @@ public final class Inbox implements AutoCloseable {
         if (beginning <= Math.max(from, kept.removed() + 1)) {
             return;
         }
-        if (knowsItsPosition) {
+        if (knowsItsPosition || kept.decided() > 0) {
             throw movedAway(beginning, from);
         }
         LOG.warn(
@@ -150,7 +157,8 @@ public final class Inbox implements AutoCloseable {
     private static IOException movedAway(long beginning, long from) {
         return new IOException("the log begins with record " + beginning
                 + ", and the store lacks what was decided from record " + from
-                + " on: put the segments back that were moved away");
+                + " on: put the segments back that were moved away; if they are gone for good, remove " + KeptMark.FILE
+                + " in the log's directory to go on with what is left");
     }
 
     /** What stood in the log at the start is decided and recorded. */
@@ -238,8 +246,13 @@ public final class Inbox implements AutoCloseable {
     }
 
     /** Reads from a sequence on. A segment that somebody moved away is passed over if everything in it was decided. */
-    LogReader read(long from) throws IOException {
+    private LogReader read(long from) throws IOException {
         return log.read(from, OnDamage.STOP, kept.decided());
+    }
+
+    /** Reads what a store lacks, from a sequence on: a segment that is not there can't be passed over, decided or not. */
+    LogReader readToAssert(long from) throws IOException {
+        return log.read(from, OnDamage.STOP, from - 1);
     }
 
     /** Says once of each segment that was passed over that it is not there. */

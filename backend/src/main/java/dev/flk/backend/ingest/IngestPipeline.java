@@ -160,7 +160,7 @@ final class IngestPipeline implements Ingest {
                 standing.get(i).ifPresentOrElse(recorded -> endings.known(flight, recorded), () -> unknown.add(flight));
             }
             append(unknown);
-        } catch (RuntimeException e) { // a stage would swallow it
+        } catch (RuntimeException | VirtualMachineError e) { // a stage would swallow it
             log.broken(e);
             opened.forEach(flight -> endings.failed(flight, new Outcome.Broken()));
         }

@@ -29,6 +29,7 @@ public final class IngestService implements Ingest, AutoCloseable {
     private static final int MAX_FLIGHTS = 200_000;
     private static final int MAX_EVIDENCE = 100_000;
     private static final long TICK_MILLIS = 100;
+    private static final long FINISH_MILLIS = 2_000;
     private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
 
     private final Parts parts;
@@ -213,18 +214,25 @@ public final class IngestService implements Ingest, AutoCloseable {
         inbox.finish();
         try {
             recorder.end();
-            joinRecorder();
+            joinRecorder(FINISH_MILLIS);
+            if (recorderThread.isAlive()) { // the store does not answer: what is under way is decided by the next start
+                parts.store().giveUp(new StoreUnavailableException("the backend stops", new IOException("stopping")));
+                joinRecorder(0);
+            }
             inbox.keepMark();
         } finally {
             inbox.close();
         }
     }
 
-    private void joinRecorder() {
+    /** @param millis how long at the most; 0 for as long as it takes */
+    private void joinRecorder(long millis) {
         boolean interrupted = false;
-        while (recorderThread.isAlive()) {
+        boolean joined = false;
+        while (!joined && recorderThread.isAlive()) {
             try {
-                recorderThread.join();
+                recorderThread.join(millis);
+                joined = true;
             } catch (InterruptedException e) {
                 interrupted = true;
             }

@@ -116,6 +116,22 @@ final class KeptMark {
         return bytes;
     }
 
+    /**
+     * Brings it back to where the log ends, if that lost its end: sequences from there on are given to new records.
+     *
+     * @return whether the log was known to go further
+     * @throws IOException if that could not be kept
+     */
+    synchronized boolean endsWith(long last) throws IOException {
+        boolean shorter = line.decided() > last;
+        if (shorter) {
+            Line next = new Line(line.logId(), Math.min(line.mark(), last), last, Math.min(line.removed(), last));
+            write(next);
+            line = next;
+        }
+        return shorter;
+    }
+
     /** Whose log it is. */
     synchronized String logId() {
         return line.logId();

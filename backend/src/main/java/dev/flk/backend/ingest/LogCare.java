@@ -21,7 +21,7 @@ public final class LogCare implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
     private static final long EVERY_SECONDS = 30;
     private static final long MARK_EVERY_SECONDS = 5;
-    private static final long FINISH_SECONDS = 5;
+    private static final long FINISH_SECONDS = 1;
 
     private final Inbox inbox;
     private final DedupStore store;

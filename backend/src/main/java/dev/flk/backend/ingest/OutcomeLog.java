@@ -95,7 +95,7 @@ final class OutcomeLog {
     }
 
     /** Ours to mend: something threw that should not. */
-    void broken(RuntimeException e) {
+    void broken(Throwable e) {
         ownFaults.next().ifPresent(leftOut -> LOG.error("verification error{}", LimitedLines.suffix(leftOut), e));
     }
 

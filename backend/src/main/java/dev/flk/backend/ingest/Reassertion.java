@@ -99,7 +99,7 @@ final class Reassertion {
                 case WINNERS -> assertWinners();
                 case SUBMISSIONS -> assertSubmissions();
             }
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException | VirtualMachineError e) {
             link.giveUp(e);
         }
     }
@@ -110,7 +110,7 @@ final class Reassertion {
 
     private LogReader reader() throws IOException {
         if (reader == null) {
-            reader = inbox.read(from);
+            reader = inbox.readToAssert(from);
         }
         return reader;
     }
@@ -209,9 +209,18 @@ final class Reassertion {
     private void put(List<Recorded> outcomes, Consumer<List<Recorded>> then) {
         link.onRecorder(store.assertAgain(outcomes, inbox.lowWater().mark()), (standing, failure) -> {
             if (standing != null && !ended) { // else it was lost, and the link is told so
-                then.accept(standing);
+                orGiveUp(() -> then.accept(standing));
             }
         });
+    }
+
+    /** What throws must not leave it standing half way. */
+    private void orGiveUp(Runnable then) {
+        try {
+            then.run();
+        } catch (RuntimeException | VirtualMachineError e) {
+            link.giveUp(e);
+        }
     }
 
     private void noteEvidence(LogRecord record, List<CompletableFuture<?>> notes) throws IOException {
@@ -234,7 +243,7 @@ final class Reassertion {
     private void whenNoted(List<CompletableFuture<?>> notes, Runnable then) {
         link.onRecorder(CompletableFuture.allOf(notes.toArray(CompletableFuture<?>[]::new)), (done, failure) -> {
             if (failure == null && !ended) {
-                then.run();
+                orGiveUp(then);
             }
         });
     }

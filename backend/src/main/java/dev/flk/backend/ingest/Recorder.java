@@ -96,16 +96,22 @@ final class Recorder {
     }
 
     private void record(ForcedGroups.Group group) {
-        guarded(() -> put(group.flights(), () -> {}));
+        if (!guarded(() -> put(group.flights(), () -> {}))) {
+            group.flights().stream()
+                    .filter(endings::isUnderWay)
+                    .forEach(flight -> leaveWaiting(flight, failures.storeDown()));
+        }
         group.others().forEach(this::guarded);
     }
 
-    /** What throws here must not end the thread that everybody's answers depend on. */
-    private void guarded(Runnable step) {
+    /** What throws here must not end the thread that everybody's answers depend on. Whether it did not. */
+    private boolean guarded(Runnable step) {
         try {
             step.run();
-        } catch (RuntimeException e) {
+            return true;
+        } catch (RuntimeException | VirtualMachineError e) { // as when there is no memory just now
             log.broken(e);
+            return false;
         }
     }
 

@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.wal.DamagedLogException;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
@@ -55,7 +56,7 @@ final class StoreLink {
         this.context = context;
         this.advice = advice;
         this.nanoTicker = nanoTicker;
-        store.whenLost(() -> inbox.groups().tell(this::lost));
+        store.whenLost(connection -> inbox.groups().tell(() -> lost(connection)));
     }
 
     /** Does what is due: connects a store that was lost if it may be tried, keeps the position of one that is idle, and notices its loss. */
@@ -110,7 +111,6 @@ final class StoreLink {
 
     /** The log was asserted as far as it went when the store was connected; what came since is in flight. */
     void asserted(Reassertion done) {
-        done.end();
         reassertion = null;
         inbox.decidedBefore();
         inbox.lowWater().allAsserted();
@@ -118,6 +118,7 @@ final class StoreLink {
         lastFailure = null;
         told = "up";
         store.open();
+        done.end();
         LOG.info(
                 "the dedup store is complete: {} records behind its position read, {} outcomes asserted",
                 done.records(),
@@ -125,21 +126,22 @@ final class StoreLink {
     }
 
     /** The store failed, and all that was outstanding was told so before. */
-    private void lost() {
-        if (state == State.ASSERTING || state == State.UP) {
-            endReassertion();
+    private void lost(long connection) {
+        boolean usable = state == State.ASSERTING || state == State.UP;
+        if (usable && connection == store.connection()) {
             state = State.LOST;
             told = "unavailable";
+            endReassertion();
         }
     }
 
     /** It answers, but what must be done before it may be used can't be done. */
     void giveUp(Throwable cause) {
-        endReassertion();
         lastFailure = cause;
         state = State.LOST;
-        told = "unavailable";
+        told = cause instanceof DamagedLogException ? "the log is damaged" : "unavailable";
         store.giveUp(cause);
+        endReassertion();
     }
 
     private void endReassertion() {
