@@ -8,11 +8,9 @@ import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.DamagedLogException;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
-import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 
 /** A start on a log of which somebody moved a segment away, or damaged one. */
@@ -22,7 +20,7 @@ final class MovedSegmentTest {
     private final Simulation simulation =
             new Simulation(new Random(1), world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
 
-    /** A segment a day, each with one decided submission; then the process dies. */
+    /** A segment a day, each with one decided submission; all recorded, durably; then the process dies. */
     private List<String> segmentsOfThreeDays() throws IOException {
         simulation.start();
         for (int day = 1; day <= 3; day++) {
@@ -31,6 +29,7 @@ final class MovedSegmentTest {
             world.advance(Duration.ofDays(1));
         }
         simulation.stepLogCare();
+        store.flush();
         simulation.kill();
         return simulation.disk.names().stream()
                 .filter(name -> name.contains(".wal"))
@@ -64,7 +63,6 @@ final class MovedSegmentTest {
     @Test
     void decidedSegmentMovedAway_theLogGoesOnWithoutIt() throws IOException {
         String second = segmentsOfThreeDays().get(1);
-        keepDecided(3);
         simulation.disk.moveAway(second, "moved");
 
         simulation.start();
@@ -73,15 +71,5 @@ final class MovedSegmentTest {
 
         assertThat(simulation.isUp()).isTrue();
         assertThat(simulation.disk.names()).noneMatch(second::equals);
-    }
-
-    /** The mark as a backend keeps it every few seconds. */
-    private void keepDecided(long decided) {
-        String kept = new String(simulation.disk.content(KeptMark.FILE), StandardCharsets.US_ASCII);
-        String line = kept.substring(0, "flk-mark1 ".length() + 32) + " 0 " + decided + " 0";
-        CRC32C crc = new CRC32C();
-        crc.update(line.getBytes(StandardCharsets.US_ASCII));
-        simulation.disk.put(
-                KeptMark.FILE, (line + " %08x\n".formatted(crc.getValue())).getBytes(StandardCharsets.US_ASCII));
     }
 }

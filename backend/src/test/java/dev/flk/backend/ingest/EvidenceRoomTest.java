@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.metrics.Meters;
+import dev.flk.certificate.Certificate;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.sample.Pcs;
+import dev.flk.verification.Policy;
+import dev.flk.wal.LogOptions;
+import dev.flk.wal.LogSizes;
+import dev.flk.wal.testing.SimulatedDisk;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.Test;
+
+final class EvidenceRoomTest {
+    private final World world = new World();
+    private final DecisionRules rules = new DecisionRules(Policy.defaults(), Duration.ofDays(14));
+
+    private Candidate candidate(int number) throws Exception {
+        byte[] body = Pcs.number(number).bytes();
+        Certificate certificate = CertificateReader.parse(body).checkIgnoringClock();
+        return new Candidate(
+                new Submission(body, answer -> {}),
+                "-",
+                world.nowMillis(),
+                rules.decide(certificate, world.nowMillis()));
+    }
+
+    /** What could not be kept must not take room for as long as what was. */
+    @Test
+    void keepFailsOften_roomIsLeftForWhatComesLater() throws Exception {
+        SimulatedDisk disk = new SimulatedDisk(new Random(1));
+        Meters meters = new Meters("test");
+        LogOptions options = LogOptions.of(Path.of("log"), "inbox", rules.context())
+                .with(LogSizes.usual().withFillAhead(0));
+        Inbox inbox = Inbox.open(options, 0, disk, world::now, world::nanos, new Random(1), meters);
+        GuardedStore store =
+                new GuardedStore("the store", new SimulatedStore(world), world::nanos, new Random(1), meters);
+        Evidence evidence = new Evidence(inbox, store, new Failures(() -> 1), world::now, 10);
+        evidence.known(
+                candidate(0).id(),
+                candidate(0).digest(),
+                candidate(0).decision().recorded().expiresAtMillis());
+        for (int i = 1; i <= 19; i++) { // each is refused by the disk
+            AtomicReference<Outcome> told = new AtomicReference<>();
+            evidence.keep(candidate(i), told::set);
+            disk.failOperation(0, SimulatedDisk.Fault.EIO);
+            inbox.step();
+            inbox.groups().poll().others().forEach(Runnable::run);
+            assertThat(told.get()).as("failed").isNotNull();
+            world.advance(Duration.ofSeconds(30));
+        }
+        assertThat(evidence.size()).isEqualTo(1);
+        AtomicReference<Outcome> told = new AtomicReference<>();
+        evidence.keep(candidate(100), told::set);
+        inbox.step();
+        ForcedGroups.Group group = inbox.groups().poll();
+        if (group != null) {
+            group.others().forEach(Runnable::run);
+        }
+        assertThat(told.get())
+                .as("the disk is well, the index has 1 of 10 entries")
+                .isNull();
+    }
+}
