@@ -55,7 +55,7 @@ final class Simulation {
     private final Function<String, SimulatedDedup> stores;
     private final Ready ready;
     private final Meters meters = new Meters("simulated");
-    private final Map<String, Long> conflicts = new HashMap<>();
+    private final Set<String> conflicts = new HashSet<>();
 
     private Policy policy = Policy.defaults();
     private @Nullable SimulatedDedup store;
@@ -150,7 +150,7 @@ final class Simulation {
                                 : answer.toString()));
                 world.check(() -> world.answers.check(pcs.id(), stood, answer, asked));
                 if (answer instanceof Decided decided && decided.relation() == Relation.CONFLICT) {
-                    conflicts.putIfAbsent(pcs.id() + " " + digestOf(pcs.bytes()), world.nowMillis());
+                    conflicts.add(pcs.id() + " " + digestOf(pcs.bytes()));
                 }
             }));
         }
@@ -294,11 +294,13 @@ final class Simulation {
         return logged;
     }
 
-    /** Contents that were answered with a conflict, first within the retention: they are in the log, or in that of a backend on the same store. */
-    Set<String> conflicts() {
-        Set<String> kept = new HashSet<>(conflicts.keySet());
-        kept.removeIf(content -> conflicts.get(content) + TTL.toMillis() <= world.nowMillis());
-        return kept;
+    /**
+     * Contents that were answered with a conflict: they are in the log, or in that of a backend on the same store. None once
+     * something was removed from the log.
+     */
+    Set<String> conflicts() throws IOException {
+        List<LogRecord> log = log();
+        return log.isEmpty() || log.get(0).sequence() == 1 ? conflicts : Set.of();
     }
 
     /** Nobody else uses the store: what overruled a submission stands before it in the log. */
