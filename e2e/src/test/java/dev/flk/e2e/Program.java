@@ -17,6 +17,7 @@ import java.util.function.Predicate;
 /** A running program of ours: its lines, and the ways in which it ends. It never outlives its test. */
 final class Program implements AutoCloseable {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final List<String> QUICK_START = List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC");
 
     private final String name;
     private final Process process;
@@ -44,6 +45,14 @@ final class Program implements AutoCloseable {
             throws IOException {
         List<String> command = new ArrayList<>(List.of("sh", "-c", limit + "; exec \"$@\"", "sh"));
         command.addAll(javaCommand(jar, List.of()));
+        return new Program(jar, start(directory, environment, command));
+    }
+
+    /** The same behind other programs, each of which becomes the next, as {@code strace -D} and {@code unshare} do. */
+    static Program behind(List<String> before, String jar, Path directory, Map<String, String> environment)
+            throws IOException {
+        List<String> command = new ArrayList<>(before);
+        command.addAll(javaCommand(jar, QUICK_START));
         return new Program(jar, start(directory, environment, command));
     }
 

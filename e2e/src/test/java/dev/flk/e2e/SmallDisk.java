@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A file system in memory of a few MiB that one program sees at a directory, in a mount namespace of its own: it is gone with the
+ * program, whatever happens.
+ */
+record SmallDisk(String size, Path directory, List<String> unshare) {
+    private static final List<List<String>> WAYS =
+            List.of(List.of("unshare", "--mount"), List.of("unshare", "--map-root-user", "--mount"));
+
+    /** Skips the test where nobody may mount. */
+    static SmallDisk of(String size, Path directory) throws IOException, InterruptedException {
+        for (List<String> way : WAYS) {
+            SmallDisk disk = new SmallDisk(size, directory, way);
+            if (disk.works()) {
+                return disk;
+            }
+        }
+        assumeTrue(
+                false,
+                "no small disk can be mounted: run this as root, or install util-linux and allow user namespaces"
+                        + " (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0)");
+        throw new AssertionError("skipped");
+    }
+
+    /** What to put before a command so that it sees the disk. */
+    List<String> mounting() {
+        List<String> command = new ArrayList<>(unshare);
+        command.addAll(List.of(
+                "sh", "-c", "mount -t tmpfs -o size=\"$1\" tmpfs \"$2\" && shift 2 && exec \"$@\"", "sh", size));
+        command.add(directory.toString());
+        return command;
+    }
+
+    /** The disk as it is seen from outside, while the program runs. */
+    Path seenFrom(Program program) {
+        return Path.of("/proc/" + program.pid() + "/root")
+                .resolve(directory.toString().substring(1));
+    }
+
+    private boolean works() throws InterruptedException {
+        List<String> command = mounting();
+        command.add("true");
+        try {
+            return new ProcessBuilder(command)
+                            .redirectErrorStream(true)
+                            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                            .start()
+                            .waitFor()
+                    == 0;
+        } catch (IOException e) {
+            return false; // there is no such program
+        }
+    }
+}
