@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/**
+ * What strace makes of a program's calls to the files of an inbox. It counts the calls of each thread by themselves, and only those
+ * that go to the files in question.
+ *
+ * @param calls names as in {@code -e trace=}
+ * @param what {@code error=EIO} or {@code signal=KILL}
+ * @param when {@code 3} for the third call of a thread, {@code 2+3} for the second and every third after it
+ */
+record InjectedFault(String calls, String what, String when) {
+    private static final String TRACED = "trace=openat,pwrite64,fdatasync,fsync,?rename,?renameat,?renameat2";
+    private static final List<String> STRACE = List.of("strace", "-D", "-ff", "-qq", "-y");
+    private static final int MOST = 40;
+
+    /** Files of the inbox by what a fault of them means. */
+    enum Target {
+        /** Those that records are appended to. */
+        SEGMENTS,
+        /** Segments after the first, before they have their name. */
+        NEXT_OPENINGS,
+        /** The directory itself. */
+        DIRECTORY,
+        /** Whatever a start touches. */
+        EVERYTHING;
+
+        List<Path> in(Path inbox) {
+            return switch (this) {
+                case SEGMENTS -> segments(inbox);
+                case NEXT_OPENINGS -> openings(inbox, 2);
+                case DIRECTORY -> List.of(inbox);
+                case EVERYTHING ->
+                    Stream.of(
+                                    segments(inbox),
+                                    openings(inbox, 1),
+                                    List.of(
+                                            inbox,
+                                            inbox.resolve("lock"),
+                                            inbox.resolve("inbox.mark"),
+                                            inbox.resolve("inbox.mark-fresh")))
+                            .flatMap(List::stream)
+                            .toList();
+            };
+        }
+
+        private static List<Path> openings(Path inbox, int first) {
+            return IntStream.range(first, MOST)
+                    .mapToObj(ordinal -> inbox.resolve("inbox-opening-" + ordinal))
+                    .toList();
+        }
+
+        /** strace wants to know names before there are files; it may be another day by then. */
+        private static List<Path> segments(Path inbox) {
+            LocalDate today = LocalDate.now(ZoneOffset.UTC);
+            return Stream.of(today, today.plusDays(1))
+                    .map(DateTimeFormatter.BASIC_ISO_DATE::format)
+                    .flatMap(day -> IntStream.range(1, MOST)
+                            .mapToObj(sequence -> inbox.resolve("inbox-%s-%016d.wal".formatted(day, sequence))))
+                    .toList();
+        }
+    }
+
+    /** Skips the test where strace can't do this. */
+    static void assumePossible() throws IOException, InterruptedException {
+        List<String> probe = new ArrayList<>(STRACE);
+        probe.addAll(List.of("--seccomp-bpf", "-o", "/dev/null", "-e", "inject=fsync:error=EIO:when=1", "true"));
+        boolean possible = false;
+        try {
+            possible = new ProcessBuilder(probe)
+                            .redirectErrorStream(true)
+                            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                            .start()
+                            .waitFor()
+                    == 0;
+        } catch (IOException e) {
+            // there is no strace
+        }
+        assumeTrue(
+                possible,
+                "faults can't be injected: install strace (5.3 or later; apt-get install strace) and allow ptrace"
+                        + " (in a container: --cap-add SYS_PTRACE)");
+    }
+
+    /** What to put before a command, so that it meets all these faults on these files; its calls are told in {@code traces}. */
+    static List<String> before(List<InjectedFault> faults, List<Path> files, Path traces) throws IOException {
+        List<String> command = new ArrayList<>(STRACE);
+        if (faults.stream().noneMatch(InjectedFault::kills)) {
+            command.add("--seccomp-bpf"); // faster, but with it strace sends no signal
+        }
+        command.addAll(List.of("-e", "signal=none", "-e", TRACED));
+        command.addAll(
+                List.of("-o", Files.createDirectories(traces).resolve("thread").toString()));
+        for (InjectedFault fault : faults) {
+            command.addAll(List.of("-e", "inject=" + fault.calls + ":" + fault.what + ":when=" + fault.when));
+        }
+        for (Path file : files) {
+            command.addAll(List.of("-P", file.toString()));
+        }
+        return command;
+    }
+
+    /** Whether this one was met. */
+    boolean wasMet(Path traces) throws IOException {
+        List<String> names = Stream.of(calls.split(","))
+                .map(name -> name.replace("?", "") + "(")
+                .toList();
+        return threads(traces).stream()
+                .flatMap(List::stream)
+                .filter(line -> names.stream().anyMatch(line::startsWith))
+                .anyMatch(line -> kills() ? line.endsWith("= ?") : isInjected(line));
+    }
+
+    private boolean kills() {
+        return what.startsWith("signal");
+    }
+
+    /** How many writes and forces of the thread that appends records were made to fail. */
+    static long failedAppends(Path traces) throws IOException {
+        return threads(traces).stream()
+                .filter(lines -> lines.stream().anyMatch(line -> line.matches("pwrite64\\(.*\\.wal>, \"flk1 .*")))
+                .flatMap(List::stream)
+                .filter(line -> line.contains(".wal>") && isInjected(line))
+                .count();
+    }
+
+    private static boolean isInjected(String line) {
+        return line.endsWith("(INJECTED)");
+    }
+
+    private static List<List<String>> threads(Path traces) throws IOException {
+        List<List<String>> threads = new ArrayList<>();
+        try (Stream<Path> files = Files.list(traces)) {
+            for (Path file : files.toList()) {
+                threads.add(Files.readAllLines(file));
+            }
+        }
+        return threads;
+    }
+}

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.e2e.Client.Answer;
+import dev.flk.e2e.InjectedFault.Target;
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * The real jar, to which the kernel refuses the n-th call of a kind on the files of its log, or which is killed in it; then a
+ * restart, and an audit. {@code -Dflk.faults=all} tries every n that a short run has.
+ */
+final class InjectedFaultsIT {
+    private static final boolean ALL = "all".equals(System.getProperty("flk.faults"));
+    private static final int SUBMISSIONS = 9;
+    private static final int MORE = 5;
+    private static final int HEADER_BYTES = 200;
+    private static final String RENAMES = "?rename,?renameat,?renameat2";
+
+    /** Makes the writer open segment after segment, so that there are openings to fail. */
+    private static final InjectedFault EVERY_THIRD_FORCE = new InjectedFault("fdatasync", "error=EIO", "2+3");
+
+    @TempDir
+    private Path directory;
+
+    /**
+     * Calls that fail.
+     *
+     * @param first the first n that means something
+     * @param usual which n are tried where not all are
+     */
+    private record Kind(String calls, String what, Target target, int first, List<Integer> usual) {
+        InjectedFault at(int n) {
+            return new InjectedFault(calls, what, Integer.toString(n));
+        }
+
+        @Override
+        public String toString() {
+            return what + " of " + calls.replace("?", "") + ", " + target;
+        }
+    }
+
+    private record Sent(Pcs pcs, @Nullable Answer answer) {
+        boolean isAcknowledged() {
+            return answer != null && answer.status() == 200;
+        }
+    }
+
+    static Stream<Kind> appends() {
+        return chosen(
+                new Kind("fdatasync", "error=EIO", Target.SEGMENTS, 1, List.of(1, 3)),
+                new Kind("fdatasync", "error=ENOSPC", Target.SEGMENTS, 1, List.of(2)),
+                new Kind("pwrite64", "error=EIO", Target.SEGMENTS, 1, List.of(2)),
+                new Kind("pwrite64", "error=ENOSPC", Target.SEGMENTS, 1, List.of(3)));
+    }
+
+    static Stream<Kind> openings() {
+        return chosen(
+                // a start opens the first segment three times, in another thread
+                new Kind("openat", "error=EIO", Target.NEXT_OPENINGS, 4, List.of(4)),
+                new Kind("pwrite64", "error=ENOSPC", Target.NEXT_OPENINGS, 1, List.of()),
+                new Kind(RENAMES, "error=EIO", Target.NEXT_OPENINGS, 1, List.of(1)),
+                // a start forces the directory twice, in another thread
+                new Kind("fsync", "error=EIO", Target.DIRECTORY, 3, List.of(3)));
+    }
+
+    static Stream<Kind> kills() {
+        return chosen(
+                new Kind("fdatasync", "signal=KILL", Target.SEGMENTS, 1, List.of(2)),
+                new Kind("pwrite64", "signal=KILL", Target.SEGMENTS, 1, List.of(3)),
+                new Kind("openat", "signal=KILL", Target.NEXT_OPENINGS, 4, List.of()),
+                new Kind(RENAMES, "signal=KILL", Target.NEXT_OPENINGS, 1, List.of(1)),
+                new Kind("fsync", "signal=KILL", Target.DIRECTORY, 3, List.of()));
+    }
+
+    static Stream<Kind> starts() {
+        return chosen(
+                new Kind("openat", "error=EIO", Target.EVERYTHING, 1, List.of(6)),
+                new Kind("pwrite64", "error=ENOSPC", Target.EVERYTHING, 1, List.of()),
+                new Kind("fdatasync", "error=EIO", Target.EVERYTHING, 1, List.of(1)),
+                new Kind("fsync", "error=EIO", Target.EVERYTHING, 1, List.of()),
+                new Kind(RENAMES, "error=EIO", Target.EVERYTHING, 1, List.of(1)),
+                new Kind("fdatasync", "signal=KILL", Target.EVERYTHING, 1, List.of()),
+                new Kind(RENAMES, "signal=KILL", Target.EVERYTHING, 1, List.of(1)));
+    }
+
+    private static Stream<Kind> chosen(Kind... kinds) {
+        return Stream.of(kinds).filter(kind -> ALL || !kind.usual().isEmpty());
+    }
+
+    @BeforeEach
+    void assumeStrace() throws Exception {
+        InjectedFault.assumePossible();
+    }
+
+    @ParameterizedTest
+    @MethodSource("appends")
+    void append_isRefused_isAnsweredWithAnErrorAndNothingFollowsItInItsSegment(Kind kind) throws Exception {
+        forEachN(kind, this::assertAppendFails);
+    }
+
+    @ParameterizedTest
+    @MethodSource("openings")
+    void opening_isRefused_isTriedAgainAndNothingIsLost(Kind kind) throws Exception {
+        forEachN(kind, this::assertOpeningFails);
+    }
+
+    @ParameterizedTest
+    @MethodSource("kills")
+    void killedInACall_whatWasAcknowledgedIsThere(Kind kind) throws Exception {
+        forEachN(kind, this::assertKillLosesNothing);
+    }
+
+    @ParameterizedTest
+    @MethodSource("starts")
+    void start_isRefusedACall_failsInWordsOrServes_andTheNextStartServes(Kind kind) throws Exception {
+        forEachN(kind, this::assertStartLosesNothing);
+    }
+
+    private interface Trial {
+        /** Returns false if the short run has no n-th call. */
+        boolean passes(Kind kind, int n) throws Exception;
+    }
+
+    private static void forEachN(Kind kind, Trial trial) throws Exception {
+        if (!ALL) {
+            for (int n : kind.usual()) {
+                assertThat(trial.passes(kind, n))
+                        .as("%s, n=%d, is met", kind, n)
+                        .isTrue();
+            }
+            return;
+        }
+        int n = kind.first();
+        while (trial.passes(kind, n)) {
+            n++;
+        }
+        System.out.printf("InjectedFaultsIT, %s: n from %d to %d%n", kind, kind.first(), n - 1);
+        assertThat(n).as("the first n that is not met").isGreaterThan(kind.first());
+    }
+
+    private boolean assertAppendFails(Kind kind, int n) throws Exception {
+        Run run = new Run(kind, n);
+        try (BackendProcess backend =
+                run.start(List.of(kind.at(n)), kind.target().in(run.inbox()))) {
+            Client client = new Client(backend.url());
+            run.submit(client, SUBMISSIONS);
+            assertThat(run.failed()).hasSize((int) InjectedFault.failedAppends(run.traces()));
+            assertThat(run.failed()).allSatisfy(failure -> assertTold(kind, failure));
+            assertThat(client.metric("flk_wal_errors")).isEqualTo(run.failed().size());
+            assertThat(run.sent.get(SUBMISSIONS - 1).isAcknowledged()).isTrue();
+            assertThat(client.get("/readyz").status()).isEqualTo(200);
+        }
+        run.audit();
+        return kind.at(n).wasMet(run.traces());
+    }
+
+    private static void assertTold(Kind kind, Sent failure) {
+        Answer answer = failure.answer();
+        assertThat(answer).isNotNull();
+        boolean full = kind.what().endsWith("ENOSPC");
+        assertThat(answer.status()).isEqualTo(full ? 503 : 500);
+        assertThat(answer.error()).isEqualTo(full ? "disk full" : "log append failed");
+        assertThat(answer.has("Retry-After")).isEqualTo(full);
+    }
+
+    private boolean assertOpeningFails(Kind kind, int n) throws Exception {
+        Run run = new Run(kind, n);
+        try (BackendProcess backend = run.start(List.of(EVERY_THIRD_FORCE, kind.at(n)), run.growing(kind))) {
+            Client client = new Client(backend.url());
+            run.submit(client, 2 * SUBMISSIONS);
+            assertThat(run.failed()).isNotEmpty();
+            run.submitUntilAcknowledged(client);
+            assertThat(client.metric("flk_wal_errors")).isEqualTo(run.failed().size());
+        }
+        run.audit();
+        return kind.at(n).wasMet(run.traces());
+    }
+
+    private boolean assertKillLosesNothing(Kind kind, int n) throws Exception {
+        Run run = new Run(kind, n);
+        boolean segments = kind.target() == Target.SEGMENTS;
+        List<InjectedFault> faults = segments ? List.of(kind.at(n)) : List.of(EVERY_THIRD_FORCE, kind.at(n));
+        boolean met;
+        try (BackendProcess backend = run.start(faults, segments ? kind.target().in(run.inbox()) : run.growing(kind))) {
+            run.submit(new Client(backend.url()), 2 * SUBMISSIONS);
+            met = run.sent.stream().anyMatch(one -> one.answer() == null);
+            if (met) {
+                assertThat(backend.program().awaitExit()).isEqualTo(137);
+            }
+        }
+        run.audit();
+        return met;
+    }
+
+    private boolean assertStartLosesNothing(Kind kind, int n) throws Exception {
+        Run run = new Run(kind, n);
+        try (BackendProcess earlier = BackendProcess.start(run.home)) {
+            run.submit(new Client(earlier.url()), 3);
+        }
+        try (Program program = run.program(List.of(kind.at(n)), kind.target().in(run.inbox()))) {
+            try (BackendProcess backend = BackendProcess.of(program)) {
+                run.submitUntilAcknowledged(new Client(backend.url()));
+            } catch (AssertionError e) {
+                assertEndedInWords(kind, program);
+            }
+        }
+        run.audit();
+        return kind.at(n).wasMet(run.traces());
+    }
+
+    private static void assertEndedInWords(Kind kind, Program program) {
+        boolean killed = kind.what().startsWith("signal");
+        assertThat(program.awaitExit()).as(program.allLines()).isEqualTo(killed ? 137 : 1);
+        assertThat(program.allLines()).doesNotContain("\tat ");
+        if (!killed) {
+            assertThat(program.allLines()).containsAnyOf("Input/output error", "No space left", "can't");
+        }
+    }
+
+    /** A backend with a directory of its own, and what was sent to it. */
+    private final class Run {
+        private final Path home;
+        private final List<Sent> sent = new ArrayList<>();
+
+        Run(Kind kind, int n) throws IOException {
+            String name = (kind + "-" + n).replaceAll("[^A-Za-z0-9]+", "-");
+            home = Files.createDirectory(directory.resolve(name)).toRealPath();
+        }
+
+        Path inbox() {
+            return home.resolve("data/wal");
+        }
+
+        Path traces() {
+            return home.resolve("traces");
+        }
+
+        /** The files of the kind, and those whose forces fail so that segments follow each other. */
+        List<Path> growing(Kind kind) {
+            return Stream.of(Target.SEGMENTS, Target.NEXT_OPENINGS, kind.target())
+                    .flatMap(target -> target.in(inbox()).stream())
+                    .distinct()
+                    .toList();
+        }
+
+        Program program(List<InjectedFault> faults, List<Path> files) throws IOException {
+            Map<String, String> environment = new LinkedHashMap<>(BackendProcess.environment());
+            environment.put("WAL_DIR", inbox().toString());
+            environment.put("WAL_MIN_FREE_BYTES", "1MiB");
+            return Program.behind(InjectedFault.before(faults, files, traces()), "flk-backend", home, environment);
+        }
+
+        BackendProcess start(List<InjectedFault> faults, List<Path> files) throws IOException {
+            return BackendProcess.of(program(faults, files));
+        }
+
+        /** One after the other; after one that failed, the next that is acknowledged must be in another segment. */
+        void submit(Client client, int count) throws Exception {
+            String suspect = "";
+            for (int i = 0; i < count; i++) {
+                String newest = newestSegment();
+                Sent one = submit(client, Pcs.number(sent.size() + 1));
+                sent.add(one);
+                if (one.answer() == null) {
+                    return;
+                }
+                if (!one.isAcknowledged()) {
+                    suspect = newest;
+                } else {
+                    assertThat(newestSegment()).isNotEqualTo(suspect);
+                    suspect = "";
+                }
+            }
+        }
+
+        void submitUntilAcknowledged(Client client) throws Exception {
+            for (int i = 0; i < MORE; i++) {
+                submit(client, 1);
+                if (sent.get(sent.size() - 1).isAcknowledged()) {
+                    return;
+                }
+            }
+            throw new AssertionError("it does not go on: " + sent);
+        }
+
+        private Sent submit(Client client, Pcs pcs) throws InterruptedException {
+            try {
+                return new Sent(pcs, client.submit(pcs));
+            } catch (IOException e) {
+                return new Sent(pcs, null); // it was killed
+            }
+        }
+
+        /** The beginning of its header, which no other has: one without records is replaced under its name. */
+        private String newestSegment() throws IOException {
+            List<Path> segments = new InboxLog(inbox()).segments();
+            try (InputStream file = Files.newInputStream(segments.get(segments.size() - 1))) {
+                return new String(file.readNBytes(HEADER_BYTES), StandardCharsets.ISO_8859_1);
+            }
+        }
+
+        List<Sent> failed() {
+            return sent.stream().filter(one -> !one.isAcknowledged()).toList();
+        }
+
+        /** After a restart without faults: what was acknowledged is there, to the byte; the rest can be submitted, once. */
+        void audit() throws Exception {
+            try (BackendProcess backend = BackendProcess.start(home)) {
+                Client client = new Client(backend.url());
+                for (Sent one : sent) {
+                    Answer again = client.submit(one.pcs());
+                    assertThat(again.status()).isEqualTo(200);
+                    assertThat(again.has("X-Flk-Conflict")).isFalse();
+                    if (one.isAcknowledged()) {
+                        assertThat(again.has("X-Flk-Duplicate")).isTrue();
+                        assertThat(again.body()).isEqualTo(one.answer().body());
+                    }
+                    assertThat(client.submit(one.pcs()).has("X-Flk-Duplicate")).isTrue();
+                }
+            }
+        }
+    }
+}
