@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.sample.Pcs;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import redis.embedded.core.ExecutableProvider;
+
+/** {@code e2e/chaos/redis-stop.sh}, as an operator runs it, for a few seconds. */
+final class RedisStopScriptIT {
+    private static final Path SCRIPT = Built.root().resolve("e2e/chaos/redis-stop.sh");
+
+    @TempDir
+    private Path directory;
+
+    private record Ended(int exitCode, String output) {}
+
+    @Test
+    void selfContained_tellsThatThePromiseWasKept_andLeavesNothingBehind() throws Exception {
+        Path redis = ExecutableProvider.newJarResourceProvider(
+                        Files.createDirectory(directory.resolve("redis")).toFile())
+                .get()
+                .toPath();
+        Path temporary = Files.createDirectory(directory.resolve("temporary"));
+
+        Ended ended = run(temporary, "--self-contained", "--redis-server", redis.toString(), "--seconds", "4");
+
+        assertThat(ended.exitCode()).as(ended.output()).isZero();
+        assertThat(ended.output())
+                .contains("Redis is stopped", "\"dedup\",\"ready\":false", "Verdict on 4 s")
+                .contains("  ok      0 lost", "  ok      0 changed, 0 conflicts")
+                .doesNotContain("BROKEN");
+        try (Stream<Path> left = Files.list(temporary)) {
+            assertThat(left).isEmpty();
+        }
+        assertThat(ProcessHandle.allProcesses().flatMap(process -> process.info().commandLine().stream()))
+                .noneMatch(command -> command.contains(temporary.toString()) || command.contains(redis.toString()));
+    }
+
+    @Test
+    void redisThatIsNeverStopped_isToldAsFailure() throws Exception {
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            Ended ended = run(directory, "--url", backend.url(), "--stop", "true", "--start", "true", "--seconds", "1");
+
+            assertThat(ended.exitCode()).isEqualTo(1);
+            assertThat(ended.output()).contains("the backend does not notice that Redis is stopped");
+        }
+    }
+
+    @Test
+    void withoutWhatItNeeds_isUsage() throws Exception {
+        assertThat(run(directory, "--url", "http://127.0.0.1:1").exitCode()).isEqualTo(2);
+        assertThat(run(directory, "--seconds", "0", "--self-contained").exitCode())
+                .isEqualTo(2);
+        assertThat(run(directory, "-h").output()).contains("Usage: redis-stop.sh");
+    }
+
+    private static Ended run(Path temporary, String... arguments) throws Exception {
+        List<String> command = new ArrayList<>(List.of(SCRIPT.toString()));
+        command.addAll(List.of(arguments));
+        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+        builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
+        builder.environment().put("TMPDIR", temporary.toString());
+        builder.environment().put("PCS_HMAC_KEY", Pcs.KEY);
+        Process process = builder.start();
+        process.getOutputStream().close();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        return new Ended(process.waitFor(), output);
+    }
+}
