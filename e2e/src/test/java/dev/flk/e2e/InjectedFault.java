@@ -130,9 +130,17 @@ record InjectedFault(String calls, String what, String when) {
 
     /** How many writes and forces of the thread that appends records were made to fail. */
     static long failedAppends(Path traces) throws IOException {
-        return threads(traces).stream()
-                .filter(lines -> lines.stream().anyMatch(line -> line.matches("pwrite64\\(.*\\.wal>, \"flk1 .*")))
-                .flatMap(List::stream)
+        return failedOnSegments(threads(traces).stream()
+                .filter(lines -> lines.stream().anyMatch(line -> line.matches("pwrite64\\(.*\\.wal>, \"flk1 .*"))));
+    }
+
+    /** How many of any thread were, that fill ahead included. */
+    static long failedOnSegments(Path traces) throws IOException {
+        return failedOnSegments(threads(traces).stream());
+    }
+
+    private static long failedOnSegments(Stream<List<String>> threads) {
+        return threads.flatMap(List::stream)
                 .filter(line -> line.contains(".wal>") && isInjected(line))
                 .count();
     }
