@@ -252,7 +252,7 @@ final class InjectedFaultsIT {
             List<String> lines = program.allLines().lines().toList();
             assertThat(lines.get(lines.size() - 1))
                     .startsWith("flk-backend: ")
-                    .containsAnyOf("Input/output error", "disk full");
+                    .containsAnyOf("Input/output error", "No space left", "disk full");
         }
     }
 
