@@ -294,13 +294,15 @@ final class Simulation {
         return logged;
     }
 
-    /**
-     * Contents that were answered with a conflict: they are in the log, or in that of a backend on the same store. None once
-     * something was removed from the log.
-     */
-    Set<String> conflicts() throws IOException {
+    /** Contents that were answered with a conflict: they are in the log, or in that of a backend on the same store. */
+    Set<String> conflicts() {
+        return conflicts;
+    }
+
+    /** Whether nothing was removed from the log, past its retention. */
+    boolean isLogWhole() throws IOException {
         List<LogRecord> log = log();
-        return log.isEmpty() || log.get(0).sequence() == 1 ? conflicts : Set.of();
+        return log.isEmpty() || log.get(0).sequence() == 1;
     }
 
     /** Nobody else uses the store: what overruled a submission stands before it in the log. */

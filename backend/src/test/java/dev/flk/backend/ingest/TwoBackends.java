@@ -111,6 +111,9 @@ final class TwoBackends {
         Set<String> logged = new HashSet<>();
         Set<String> answered = new HashSet<>();
         for (Node node : nodes) {
+            if (!node.simulation.isLogWhole()) {
+                return;
+            }
             logged.addAll(node.simulation.loggedContents());
             answered.addAll(node.simulation.conflicts());
         }
