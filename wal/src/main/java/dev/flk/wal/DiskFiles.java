@@ -7,6 +7,7 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -86,6 +87,8 @@ public final class DiskFiles implements FileOps {
     public void forceDirectory(Path directory) throws IOException {
         try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
             channel.force(true);
+        } catch (IOException e) {
+            throw named(directory, e);
         }
     }
 
@@ -134,9 +137,12 @@ public final class DiskFiles implements FileOps {
             channel.truncate(0);
             channel.write(ByteBuffer.wrap((holder + "\n").getBytes(StandardCharsets.UTF_8)), 0);
             return channel;
-        } catch (IOException | RuntimeException e) {
+        } catch (LogLockedException | RuntimeException e) {
             channel.close();
             throw e;
+        } catch (IOException e) {
+            channel.close();
+            throw diskFullOr(file, e);
         }
     }
 
@@ -176,7 +182,11 @@ public final class DiskFiles implements FileOps {
 
         @Override
         public void truncate(long size) throws IOException {
-            channel.truncate(size);
+            try {
+                channel.truncate(size);
+            } catch (IOException e) {
+                throw named(path, e);
+            }
         }
 
         @Override
@@ -196,7 +206,13 @@ public final class DiskFiles implements FileOps {
         boolean saysSo = message.contains("no space left") || message.contains("quota exceeded");
         return saysSo || Files.getFileStore(parent(file)).getUsableSpace() < LEAST_USABLE_BYTES
                 ? new DiskFullException(file, e)
-                : e;
+                : named(file, e);
+    }
+
+    /** What a channel throws does not say which file. */
+    private static IOException named(Path file, IOException e) {
+        boolean saysSo = e instanceof FileSystemException || e.getMessage() == null;
+        return saysSo ? e : new IOException(file + ": " + e.getMessage(), e);
     }
 
     private static Path parent(Path file) {
