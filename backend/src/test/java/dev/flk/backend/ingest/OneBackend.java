@@ -72,7 +72,28 @@ final class OneBackend {
         }
     }
 
+    /** An id is logged again while the store can't be asked, and the first of the two expires before the second. */
+    private void logAgain() {
+        Pcs pcs = Pcs.number(++lastEpoch).with("D_hat", "1.1");
+        store.setMood(Mood.UP);
+        simulation.submit(pcs);
+        simulation.settle();
+        int days = 1 + random.nextInt(5);
+        world.advance(Duration.ofDays(days));
+        store.setMood(Mood.DOWN);
+        simulation.submit(pcs);
+        simulation.answerAll();
+        store.setMood(Mood.UP);
+        simulation.settle();
+        world.advance(Simulation.TTL.minusDays(days));
+        simulation.submit(pcs.with("budget", "0.9"));
+        simulation.settle();
+    }
+
     private void act() throws IOException {
+        if (random.nextInt(100) == 0) {
+            logAgain();
+        }
         switch (random.nextInt(21)) {
             case 0, 1, 2, 3, 4, 5 -> submit();
             case 6, 7, 8, 9, 10 -> simulation.stepWriter();
