@@ -44,6 +44,7 @@ public final class GuardedStore implements DedupStore {
 
     private long calls;
     private long connection;
+    private long endedConnection;
     private long lostSinceNanos;
     private @Nullable String trouble;
     private boolean wasOpen;
@@ -89,16 +90,18 @@ public final class GuardedStore implements DedupStore {
     @Override
     public CompletionStage<OptionalLong> connect() {
         CompletableFuture<OptionalLong> result = new CompletableFuture<>();
+        long begun;
         synchronized (this) {
-            connection++;
+            begun = ++connection;
         }
         started(store::connect).whenComplete((position, failure) -> {
-            if (failure == null) {
-                state = State.CONNECTED;
+            if (failure != null) {
+                fail(begun, failure, "");
+                result.completeExceptionally(failure);
+            } else if (nowConnected(begun)) {
                 result.complete(position);
             } else {
-                fail(failure);
-                result.completeExceptionally(failure);
+                result.completeExceptionally(down()); // it was given up meanwhile
             }
         });
         return result;
@@ -127,7 +130,7 @@ public final class GuardedStore implements DedupStore {
 
     /** It answers, and yet can't be used, for a reason that is not its own: as if it had failed, but for {@link #whenLost}. */
     public void giveUp(Throwable cause) {
-        fail(cause, " can't be used: ");
+        fail(connection(), cause, " can't be used: ");
     }
 
     @Override
@@ -195,21 +198,27 @@ public final class GuardedStore implements DedupStore {
         long startedNanos = nanoTicker.getAsLong();
         started(call).whenComplete((value, failure) -> {
             timing.observeNanos(nanoTicker.getAsLong() - startedNanos);
-            boolean counts;
-            synchronized (this) {
-                counts = failure == null ? outstanding.remove(number) != null : outstanding.containsKey(number);
-            }
-            if (!counts) {
-                return; // it failed with all the others, before
-            }
-            if (failure == null) {
+            if (failure != null) {
+                if (fail(usedConnection, failure, "")) {
+                    whenLost.accept(usedConnection);
+                }
+            } else if (isOutstanding(number)) { // else it failed with all the others, before
                 result.complete(value);
-            } else {
-                fail(failure);
-                whenLost.accept(usedConnection);
             }
         });
         return result;
+    }
+
+    private synchronized boolean nowConnected(long begun) {
+        boolean stands = begun != endedConnection;
+        if (stands) {
+            state = State.CONNECTED;
+        }
+        return stands;
+    }
+
+    private synchronized boolean isOutstanding(long number) {
+        return outstanding.remove(number) != null;
     }
 
     private boolean isUsable(State needed) {
@@ -229,15 +238,16 @@ public final class GuardedStore implements DedupStore {
         return new StoreUnavailableException(name + " can't be used just now", new IllegalStateException("down"));
     }
 
-    private void fail(Throwable failure) {
-        fail(failure, "");
-    }
-
-    private void fail(Throwable failure, String otherReason) {
+    /** Ends a connection; false if it had ended before, so that a late failure of an earlier one does not end the present one. */
+    private boolean fail(long failedConnection, Throwable failure, String otherReason) {
         Throwable cause =
                 failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
         List<CompletableFuture<?>> failed;
         synchronized (this) {
+            if (failedConnection != connection || failedConnection == endedConnection) {
+                return false;
+            }
+            endedConnection = failedConnection;
             if (state == State.OPEN) {
                 lostSinceNanos = nanoTicker.getAsLong();
             }
@@ -248,6 +258,7 @@ public final class GuardedStore implements DedupStore {
         }
         breaker.failed(cause);
         failed.forEach(result -> result.completeExceptionally(cause));
+        return true;
     }
 
     /** Once per change: the same trouble is not told again at each try. */

@@ -256,7 +256,7 @@ public final class Inbox implements AutoCloseable {
     }
 
     /** Says once of each segment that was passed over that it is not there. */
-    void warnOfAbsent(LogReader reader) {
+    private void warnOfAbsent(LogReader reader) {
         for (Damage absent : reader.absent()) {
             if (warned.add(absent)) {
                 LOG.warn(

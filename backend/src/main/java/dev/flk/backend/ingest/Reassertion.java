@@ -9,6 +9,7 @@ import dev.flk.wal.Entry;
 import dev.flk.wal.LogReader;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -128,7 +129,6 @@ final class Reassertion {
 
     private void rewind() throws IOException {
         if (reader != null) {
-            inbox.warnOfAbsent(reader);
             reader.close();
             reader = null;
         }
@@ -303,7 +303,7 @@ final class Reassertion {
             try {
                 reader.close();
             } catch (IOException e) {
-                throw new java.io.UncheckedIOException(e);
+                throw new UncheckedIOException(e);
             }
             reader = null;
         }

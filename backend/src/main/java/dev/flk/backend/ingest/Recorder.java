@@ -88,7 +88,7 @@ final class Recorder {
         List<Flight> oldest = backlog.next();
         if (!oldest.isEmpty()) {
             draining = true;
-            put(oldest, () -> {
+            putOrLeave(oldest, () -> {
                 draining = false;
                 inbox.groups().tell(this::drain);
             });
@@ -96,12 +96,18 @@ final class Recorder {
     }
 
     private void record(ForcedGroups.Group group) {
-        if (!guarded(() -> put(group.flights(), () -> {}))) {
-            group.flights().stream()
-                    .filter(endings::isUnderWay)
-                    .forEach(flight -> leaveWaiting(flight, failures.storeDown()));
-        }
+        putOrLeave(group.flights(), () -> {});
         group.others().forEach(this::guarded);
+    }
+
+    /** What could not even be tried waits for the next time. */
+    private void putOrLeave(List<Flight> flights, Runnable then) {
+        if (!guarded(() -> put(flights, then))) {
+            flights.stream()
+                    .filter(endings::isUnderWay)
+                    .forEach(flight -> guarded(() -> leaveWaiting(flight, failures.storeDown())));
+            guarded(then);
+        }
     }
 
     /** What throws here must not end the thread that everybody's answers depend on. Whether it did not. */

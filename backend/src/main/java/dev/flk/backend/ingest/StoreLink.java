@@ -181,8 +181,9 @@ final class StoreLink {
         long mark = inbox.lowWater().mark();
         long startedNanos = nanoTicker.getAsLong();
         askedNanos = startedNanos;
+        CompletionStage<List<Recorded>> call = store.putIfAbsent(outcomes, mark);
         underWay++;
-        onRecorder(store.putIfAbsent(outcomes, mark), (standing, failure) -> {
+        onRecorder(call, (standing, failure) -> {
             underWay--;
             if (standing != null) {
                 recordedUpTo = mark;
