@@ -5,8 +5,8 @@ import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.dedup.Sweeper;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
-import dev.flk.backend.dedup.embedded.Sweeper;
 import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.dedup.postgres.PostgresStore;
 import dev.flk.backend.dedup.redis.RedisStore;
@@ -134,7 +134,7 @@ public final class Backend implements AutoCloseable {
         if (storage.store() instanceof StorageConfig.Embedded embedded) {
             EmbeddedStore store = EmbeddedStore.open(embedded.dir(), clock);
             GuardedStore guarded = guarded("the embedded store", store);
-            parts.push(Sweeper.start(store));
+            parts.push(Sweeper.start(store::sweepStretch));
             return guarded;
         }
         if (storage.store() instanceof StorageConfig.Redis redis) {
@@ -143,7 +143,7 @@ public final class Backend implements AutoCloseable {
         if (storage.store() instanceof StorageConfig.Postgres postgres) {
             PostgresStore store = PostgresStore.open(postgres, logId, clock, System::nanoTime, new SecureRandom());
             GuardedStore guarded = guarded("Postgres", store);
-            parts.push(dev.flk.backend.dedup.postgres.Sweeper.start(store));
+            parts.push(Sweeper.start(store::removeStretch));
             meters.postgresPoolActive.watch(store::activeConnections);
             meters.postgresPoolIdle.watch(store::idleConnections);
             meters.postgresPoolWaiting.watch(store::waiting);

@@ -4,6 +4,7 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.wal.testing.Mutant;
+import java.io.IOException;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -49,12 +50,12 @@ final class SwitchedOffRulesTest {
     }
 
     /** The first seed whose history breaks; -1 if none does. */
-    static long firstBroken(long seeds) {
+    static long firstBroken(long seeds) throws IOException {
         for (long seed = 0; seed < seeds; seed++) {
             try {
                 new OneBackend(seed).run();
                 new TwoBackends(seed).run();
-            } catch (Exception | AssertionError e) {
+            } catch (AssertionError e) {
                 return seed;
             }
         }

@@ -16,7 +16,9 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.BooleanSupplier;
 import org.rocksdb.FlushOptions;
 import org.rocksdb.ReadOptions;
 import org.rocksdb.RocksDB;
@@ -34,6 +36,9 @@ import org.rocksdb.WriteOptions;
  */
 public final class EmbeddedStore implements DedupStore {
     private static final Path NATIVE = Path.of("native");
+    private static final int SWEPT_AT_ONCE = 500;
+    private static final long LEAST_SWEPT_A_SECOND = 2_000;
+    private static final long SWEPT_ROUND_SECONDS = TimeUnit.HOURS.toSeconds(6);
 
     private final InstantSource clock;
     private final Tuning tuning;
@@ -172,8 +177,16 @@ public final class EmbeddedStore implements DedupStore {
         });
     }
 
+    /** What a {@link Sweeper} does in one second: all entries are looked at in about six hours. */
+    public void sweepStretch(BooleanSupplier goesOn) {
+        long entries = Math.max(LEAST_SWEPT_A_SECOND, estimatedEntries() / SWEPT_ROUND_SECONDS);
+        for (long swept = 0; swept < entries && goesOn.getAsBoolean(); swept += SWEPT_AT_ONCE) {
+            sweep(SWEPT_AT_ONCE);
+        }
+    }
+
     /** About how many entries there are. */
-    public long estimatedEntries() {
+    private long estimatedEntries() {
         return useNow(() -> db.getLongProperty("rocksdb.estimate-num-keys"));
     }
 

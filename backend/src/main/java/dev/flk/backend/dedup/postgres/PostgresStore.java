@@ -20,6 +20,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.ToDoubleFunction;
@@ -45,6 +46,10 @@ public final class PostgresStore implements DedupStore {
     private static final int MOST_READS_WAITING = 1_000;
     private static final int MOST_WRITES_WAITING = 64;
     private static final Duration LONGEST_FINISH = Duration.ofSeconds(5);
+
+    private static final int REMOVED_AT_ONCE = 500;
+
+    private static final int BATCHES_A_SECOND = 40;
 
     /** Expired rows stay this long: clocks of other backends may be behind, and nobody may miss what still stands by his. */
     private static final Duration REMOVED_AFTER = Duration.ofMinutes(5);
@@ -199,6 +204,16 @@ public final class PostgresStore implements DedupStore {
 
     boolean isConnected() {
         return session != null;
+    }
+
+    /** What a {@link dev.flk.backend.dedup.Sweeper} does in one second: up to 20,000 rows, a batch after the other between the reads of others. */
+    public void removeStretch(BooleanSupplier goesOn) {
+        int removed = REMOVED_AT_ONCE;
+        for (int batch = 0; batch < BATCHES_A_SECOND && removed >= REMOVED_AT_ONCE && goesOn.getAsBoolean(); batch++) {
+            removed = isConnected()
+                    ? removeExpired(REMOVED_AT_ONCE).toCompletableFuture().join()
+                    : 0;
+        }
     }
 
     /** Removes up to {@code most} outcomes that expired a while ago, and as much evidence; how many rows that were. */

@@ -4,6 +4,7 @@ package dev.flk.backend.dedup.postgres;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.dedup.Sweeper;
 import dev.flk.backend.testing.PostgresServer;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -133,7 +134,7 @@ final class RemovalTest {
     @Test
     void sweeper_removesAllByItself() {
         fill(2_000);
-        try (Sweeper sweeper = Sweeper.start(store)) {
+        try (Sweeper sweeper = Sweeper.start(store::removeStretch)) {
             assertThat(sweeper).isNotNull();
             await().until(() -> outcomes() == 1_000);
         }
