@@ -4,6 +4,7 @@ package dev.flk.backend;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Sweeper;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
@@ -92,7 +93,8 @@ public final class Backend implements AutoCloseable {
                 System::nanoTime,
                 new SecureRandom(),
                 meters));
-        GuardedStore store = openStore(config.storage(), inbox.logId());
+        ExpiryClock expiry = new ExpiryClock(clock, System::nanoTime, config.maxClockSkew());
+        GuardedStore store = openStore(config.storage(), inbox.logId(), expiry);
         IngestService ingest = opened(IngestService.open(
                 inbox,
                 new IngestService.Parts(
@@ -102,13 +104,14 @@ public final class Backend implements AutoCloseable {
                         rules,
                         config.maxClockSkew(),
                         clock,
+                        expiry,
                         System::nanoTime,
                         store,
                         meters),
                 isRemote(config.storage().store()) ? Ready.WHEN_LOG_WAS_READ : Ready.WHEN_STORE_IS_COMPLETE));
         meters.dedupUp.watch(() -> ingest.storeTrouble().isEmpty() ? 1 : 0);
         ingest.start();
-        parts.push(ingest.startLogCare(new DiskFiles(), config.storage().walRetention(), System::nanoTime));
+        parts.push(ingest.startLogCare(new DiskFiles(), config.storage().walRetention()));
         meters.inboxPending.watch(ingest::pending);
         meters.inboxOldestPendingSeconds.watch(ingest::oldestPendingSeconds);
         DiskSpace disk = opened(DiskSpace.watch(walDir));
@@ -126,22 +129,22 @@ public final class Backend implements AutoCloseable {
         return !(store instanceof StorageConfig.Embedded || store instanceof StorageConfig.Memory);
     }
 
-    private GuardedStore openStore(StorageConfig storage, String logId) {
+    private GuardedStore openStore(StorageConfig storage, String logId, ExpiryClock expiry) {
         if (storage.store() instanceof StorageConfig.Memory memory) {
             LOG.warn("DEDUP_BACKEND=memory is for trials: every start reads the whole log");
-            return guarded("the memory store", new MemoryStore(memory.maxEntries(), clock));
+            return guarded("the memory store", new MemoryStore(memory.maxEntries(), expiry));
         }
         if (storage.store() instanceof StorageConfig.Embedded embedded) {
-            EmbeddedStore store = EmbeddedStore.open(embedded.dir(), clock);
+            EmbeddedStore store = EmbeddedStore.open(embedded.dir(), expiry);
             GuardedStore guarded = guarded("the embedded store", store);
             parts.push(Sweeper.start(store::sweepStretch));
             return guarded;
         }
         if (storage.store() instanceof StorageConfig.Redis redis) {
-            return guarded("Redis", RedisStore.open(redis, logId, clock));
+            return guarded("Redis", RedisStore.open(redis, logId, expiry));
         }
         if (storage.store() instanceof StorageConfig.Postgres postgres) {
-            PostgresStore store = PostgresStore.open(postgres, logId, clock, System::nanoTime, new SecureRandom());
+            PostgresStore store = PostgresStore.open(postgres, logId, expiry, System::nanoTime, new SecureRandom());
             GuardedStore guarded = guarded("Postgres", store);
             parts.push(Sweeper.start(store::removeStretch));
             meters.postgresPoolActive.watch(store::activeConnections);

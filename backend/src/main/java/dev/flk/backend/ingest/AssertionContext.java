@@ -13,6 +13,7 @@ import java.time.InstantSource;
  */
 record AssertionContext(
         InstantSource clock,
+        InstantSource expiry,
         Flights flights,
         Evidence evidence,
         Meters meters,

@@ -21,7 +21,7 @@ final class Evidence {
     private final Inbox inbox;
     private final GuardedStore store;
     private final Failures failures;
-    private final InstantSource clock;
+    private final InstantSource expiry;
     private final int maxEntries;
 
     // guarded by this
@@ -47,11 +47,11 @@ final class Evidence {
         }
     }
 
-    Evidence(Inbox inbox, GuardedStore store, Failures failures, InstantSource clock, int maxEntries) {
+    Evidence(Inbox inbox, GuardedStore store, Failures failures, InstantSource expiry, int maxEntries) {
         this.inbox = inbox;
         this.store = store;
         this.failures = failures;
-        this.clock = clock;
+        this.expiry = expiry;
         this.maxEntries = maxEntries;
     }
 
@@ -149,7 +149,7 @@ final class Evidence {
     }
 
     private boolean makeRoom() {
-        long now = clock.millis();
+        long now = expiry.millis();
         Iterator<Kept> eldest = index.values().iterator();
         while (eldest.hasNext() && eldest.next().isOver(now)) {
             eldest.remove();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.backend.limit.RateLimit;
@@ -43,6 +44,8 @@ public final class IngestService implements Ingest, AutoCloseable {
     /**
      * What ingest works with; the store stays its owner's.
      *
+     * @param clock wall time, of arrivals
+     * @param expiry what says that an outcome has expired
      * @param nanoTicker monotonic time
      * @param maxClockSkew how far {@code sent_at} may be ahead; zero switches the check off
      */
@@ -52,6 +55,7 @@ public final class IngestService implements Ingest, AutoCloseable {
             DecisionRules rules,
             Duration maxClockSkew,
             InstantSource clock,
+            ExpiryClock expiry,
             LongSupplier nanoTicker,
             GuardedStore store,
             Meters meters) {}
@@ -72,16 +76,24 @@ public final class IngestService implements Ingest, AutoCloseable {
                 inbox.lowWater().pending()));
         OutcomeLog lines = new OutcomeLog();
         Flights flights = new Flights(MAX_FLIGHTS);
-        Evidence evidence = new Evidence(inbox, parts.store(), failures, parts.clock(), MAX_EVIDENCE);
+        Evidence evidence = new Evidence(inbox, parts.store(), failures, parts.expiry(), MAX_EVIDENCE);
         Endings endings = new Endings(flights, inbox.lowWater(), evidence, parts.meters(), lines);
         AssertionContext context = new AssertionContext(
-                parts.clock(), flights, evidence, parts.meters(), lines, inbox.decided(), inbox.lastAtStart());
+                parts.clock(),
+                parts.expiry(),
+                flights,
+                evidence,
+                parts.meters(),
+                lines,
+                inbox.decided(),
+                inbox.lastAtStart());
         QueueLengths.watch(parts.meters(), flights, inbox, evidence);
         this.parts = parts;
         this.inbox = inbox;
         inbox.syncWhenVanished(parts.store()::sync);
         this.link = new StoreLink(parts.store(), inbox, context, advice, parts.nanoTicker());
-        this.recorder = new Recorder(link, inbox, endings, new Backlog(), failures, lines, parts.clock());
+        this.recorder =
+                new Recorder(link, inbox, endings, new Backlog(), failures, lines, parts.clock(), parts.expiry());
         this.pipeline = new IngestPipeline(parts, flights, inbox, endings, failures, lines);
         this.recorderThread = new Thread(recorder::run, "ingest-recorder");
         this.ticks = Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "ingest-ticks"));
@@ -152,22 +164,20 @@ public final class IngestService implements Ingest, AutoCloseable {
     /**
      * Starts to look after the log: closed segments are compressed after a day and removed after {@code keep}. The caller closes it
      * before this.
-     *
-     * @param nanoTicker monotonic time
      */
-    public LogCare startLogCare(FileOps files, Duration keep, LongSupplier nanoTicker) {
-        LogCare care = logCare(files, keep, nanoTicker);
+    public LogCare startLogCare(FileOps files, Duration keep) {
+        LogCare care = logCare(files, keep);
         care.start();
         return care;
     }
 
-    LogCare logCare(FileOps files, Duration keep, LongSupplier nanoTicker) {
+    LogCare logCare(FileOps files, Duration keep) {
         return new LogCare(
                 inbox,
                 parts.store(),
                 link,
                 inbox.retention(files, COMPRESS_AFTER, keep, parts.clock()),
-                new ClockWatch(parts.clock(), nanoTicker, parts.maxClockSkew()));
+                parts.expiry());
     }
 
     @Override

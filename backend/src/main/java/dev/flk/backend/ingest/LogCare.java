@@ -2,6 +2,7 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.wal.Retention;
 import java.io.IOException;
@@ -15,7 +16,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Compresses closed segments of the inbox log after a day, and removes them after the retention, and keeps the low-water mark. Before anything is removed, what was
- * decided of it is made durable in the store. Pauses while the wall clock can't be believed. {@link #step} is what its timer calls.
+ * decided of it is made durable in the store. Pauses while the clock of expiry is halted. {@link #step} is what its timer calls.
  */
 public final class LogCare implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
@@ -27,17 +28,17 @@ public final class LogCare implements AutoCloseable {
     private final DedupStore store;
     private final StoreLink link;
     private final Retention retention;
-    private final ClockWatch clockWatch;
+    private final ExpiryClock expiry;
     private final ScheduledExecutorService timer =
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "log-care"));
 
     /** Takes steps by itself only after {@link #start}. */
-    LogCare(Inbox inbox, DedupStore store, StoreLink link, Retention retention, ClockWatch clockWatch) {
+    LogCare(Inbox inbox, DedupStore store, StoreLink link, Retention retention, ExpiryClock expiry) {
         this.inbox = inbox;
         this.store = store;
         this.link = link;
         this.retention = retention;
-        this.clockWatch = clockWatch;
+        this.expiry = expiry;
     }
 
     void start() {
@@ -78,7 +79,7 @@ public final class LogCare implements AutoCloseable {
 
     /** Compresses or removes one segment, if that is due. */
     Retention.Done step() throws IOException {
-        if (!clockWatch.isBelievable()) {
+        if (expiry.isHalted()) {
             return Retention.Done.NOTHING;
         }
         long finished = link.recordedUpTo();

@@ -141,7 +141,7 @@ final class Reassertion {
             if (record != null && record.kind() == RecordKind.OVERRULED) {
                 Overruled lost = Overruled.decode(record.body());
                 overruled.add(lost.sequence());
-                if (!lost.standing().isExpired(context.clock().millis())) {
+                if (!lost.standing().isExpired(context.expiry().millis())) {
                     winners.putIfAbsent(lost.standing().id(), lost.standing());
                 }
             }
@@ -176,7 +176,7 @@ final class Reassertion {
             LogRecord record = read();
             if (record != null && record.kind() == RecordKind.SUBMISSION) {
                 Recorded outcome = rules.decide(record).recorded();
-                if (!outcome.isExpired(context.clock().millis()) && !overruled.contains(record.sequence())) {
+                if (!outcome.isExpired(context.expiry().millis()) && !overruled.contains(record.sequence())) {
                     if (!ids.add(outcome.id())) {
                         ahead = new Submitted(record.sequence(), outcome); // no list holds an id twice
                         break;

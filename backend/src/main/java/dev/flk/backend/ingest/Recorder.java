@@ -22,6 +22,7 @@ final class Recorder {
     private final Failures failures;
     private final OutcomeLog log;
     private final InstantSource clock;
+    private final InstantSource expiry;
     private final AtomicBoolean tickIsDue = new AtomicBoolean();
     private boolean draining;
     private boolean ending;
@@ -33,7 +34,8 @@ final class Recorder {
             Backlog backlog,
             Failures failures,
             OutcomeLog log,
-            InstantSource clock) {
+            InstantSource clock,
+            InstantSource expiry) {
         this.link = link;
         this.inbox = inbox;
         this.endings = endings;
@@ -41,6 +43,7 @@ final class Recorder {
         this.failures = failures;
         this.log = log;
         this.clock = clock;
+        this.expiry = expiry;
     }
 
     /** Records one group if there is one; false if there was nothing to do. */
@@ -122,7 +125,7 @@ final class Recorder {
     }
 
     private void put(List<Flight> group, Runnable then) {
-        long now = clock.millis();
+        long now = expiry.millis();
         List<Flight> recordable = new ArrayList<>(group.size());
         for (Flight flight : group) {
             if (flight.outcome().isExpired(now)) {

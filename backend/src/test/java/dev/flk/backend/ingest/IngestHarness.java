@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.dedup.DedupStore;
+import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.limit.RateLimit;
@@ -34,6 +35,7 @@ import java.util.stream.Stream;
 /** A whole ingest on a directory: real log, real store, a clock given in. */
 final class IngestHarness implements AutoCloseable {
     static final Duration TTL = Duration.ofDays(14);
+    static final Duration MAX_CLOCK_SKEW = Duration.ofMinutes(5);
     static final long MIN_FREE_BYTES = 1_000_000;
 
     final FaultyFiles files = new FaultyFiles();
@@ -44,15 +46,24 @@ final class IngestHarness implements AutoCloseable {
 
     static final class Clock {
         long millis = Instant.parse("2026-11-20T10:00:00Z").toEpochMilli();
+        /** How far somebody has set the wall clock. */
+        long setByMillis;
+
+        Instant wall() {
+            return Instant.ofEpochMilli(millis + setByMillis);
+        }
+
+        long nanos() {
+            return millis * 1_000_000;
+        }
+
+        ExpiryClock expiry() {
+            return new ExpiryClock(this::wall, this::nanos, MAX_CLOCK_SKEW);
+        }
     }
 
     IngestHarness(Path directory, Clock clock) throws IOException {
-        this(
-                directory,
-                clock,
-                Policy.defaults(),
-                new MemoryStore(1_000, () -> Instant.ofEpochMilli(clock.millis)),
-                1_000);
+        this(directory, clock, Policy.defaults(), new MemoryStore(1_000, clock.expiry()), 1_000);
     }
 
     IngestHarness(Path directory, Clock clock, Policy policy, DedupStore dedup, int burst) throws IOException {
@@ -64,8 +75,8 @@ final class IngestHarness implements AutoCloseable {
                         .with(LogSizes.usual().withFillAhead(0)),
                 MIN_FREE_BYTES,
                 files,
-                () -> Instant.ofEpochMilli(clock.millis),
-                () -> clock.millis * 1_000_000,
+                clock::wall,
+                clock::nanos,
                 new Random(),
                 meters);
         try {
@@ -75,8 +86,9 @@ final class IngestHarness implements AutoCloseable {
                             new RateLimit(BigDecimal.ONE, burst, () -> 0),
                             SignatureCheck.hmac(List.of(Pcs.KEY)),
                             rules,
-                            Duration.ofMinutes(5),
-                            () -> Instant.ofEpochMilli(clock.millis),
+                            MAX_CLOCK_SKEW,
+                            clock::wall,
+                            clock.expiry(),
                             System::nanoTime,
                             guarded,
                             meters),

@@ -20,6 +20,7 @@ import dev.flk.wal.LogRecord;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -262,6 +263,23 @@ final class IngestPipelineTest {
             assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
         }
         assertThat(IngestHarness.logged(log())).hasSize(1);
+    }
+
+    @Test
+    void wallClockSetByWeeks_whatWasDecidedStillStands() throws IOException {
+        try (IngestHarness harness = open()) {
+            Outcome first = harness.submit(Pcs.number(1));
+            clock.setByMillis = Duration.ofDays(20).toMillis();
+            Outcome again = harness.submit(Pcs.number(1));
+            assertDecided(again, 200, Relation.DUPLICATE);
+            assertThat(body(again)).isEqualTo(body(first));
+            assertDecided(harness.submit(Pcs.number(2)), 200, Relation.FIRST);
+            clock.setByMillis = -Duration.ofDays(20).toMillis();
+            assertDecided(harness.submit(Pcs.number(3)), 200, Relation.FIRST);
+            assertDecided(harness.submit(Pcs.number(3)), 200, Relation.DUPLICATE);
+            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
+        }
+        assertThat(IngestHarness.logged(log())).hasSize(3);
     }
 
     @Test

@@ -9,7 +9,6 @@ import dev.flk.sample.Pcs;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -70,24 +69,5 @@ final class LogCareTest {
         careForAll();
         assertThat(simulation.log()).extracting(LogRecord::sequence).startsWith(1L);
         assertThat(segments(".gz")).isGreaterThan(30);
-    }
-
-    @Test
-    void clockSet_removalPausesForAnHour() {
-        long[] wallMillis = {Instant.parse("2026-11-20T10:00:00Z").toEpochMilli()};
-        long[] nanos = {0};
-        ClockWatch watch =
-                new ClockWatch(() -> Instant.ofEpochMilli(wallMillis[0]), () -> nanos[0], Duration.ofMinutes(5));
-        assertThat(watch.isBelievable()).isTrue();
-        wallMillis[0] += Duration.ofDays(30).toMillis();
-        assertThat(watch.isBelievable()).isFalse();
-        for (int minute = 0; minute < 59; minute++) {
-            wallMillis[0] += 60_000;
-            nanos[0] += Duration.ofMinutes(1).toNanos();
-            assertThat(watch.isBelievable()).isFalse();
-        }
-        wallMillis[0] += 60_000;
-        nanos[0] += Duration.ofMinutes(1).toNanos();
-        assertThat(watch.isBelievable()).isTrue();
     }
 }

@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.ingest.IngestService.Ready;
@@ -87,11 +88,12 @@ final class Simulation {
                         rules,
                         Duration.ZERO,
                         world::now,
+                        new ExpiryClock(world::now, world::nanos, Duration.ofMinutes(5)),
                         world::nanos,
                         new GuardedStore("the store", store, world::nanos, random, meters),
                         meters),
                 ready);
-        care = ingest.logCare(disk, TTL, world::nanos);
+        care = ingest.logCare(disk, TTL);
     }
 
     /** The process dies; the store loses what it had not flushed. */
