@@ -80,12 +80,13 @@ final class AppendQueue {
         }
     }
 
-    /** The writer has something to do, though nothing is queued. */
-    void nudge() {
+    /** The writer has something to do, though nothing is queued; false if the queue is closed, and the writer may be gone. */
+    boolean nudge() {
         lock.lock();
         try {
             nudged = true;
             arrived.signalAll();
+            return !closed;
         } finally {
             lock.unlock();
         }

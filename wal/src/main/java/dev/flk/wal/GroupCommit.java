@@ -7,6 +7,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -30,6 +33,9 @@ final class GroupCommit {
 
     /** A segment that somebody else moved, removed or emptied; null if none. */
     private volatile @Nullable Segment gone;
+
+    /** Those who want the present segment closed. */
+    private final Queue<CompletableFuture<Void>> seals = new ConcurrentLinkedQueue<>();
 
     private volatile Segment published;
     private volatile long forcedEnd;
@@ -68,15 +74,30 @@ final class GroupCommit {
     /** Somebody else moved, removed or emptied it: the next step leaves it. Any thread. */
     void vanished(Segment found) {
         gone = found;
-        queue.nudge();
+        boolean unused = queue.nudge();
     }
 
-    /** Leaves a segment that vanished; writes and forces one group. False if there was nothing to do. */
+    /** The next step closes the segment, if there is a record in it, and opens another. Any thread. */
+    CompletableFuture<Void> seal() {
+        CompletableFuture<Void> sealed = new CompletableFuture<>();
+        seals.add(sealed);
+        return sealed;
+    }
+
+    /** Nobody will close a segment any more. Any thread. */
+    void refuseSeals(IOException cause) {
+        for (CompletableFuture<Void> seal = seals.poll(); seal != null; seal = seals.poll()) {
+            seal.completeExceptionally(cause);
+        }
+    }
+
+    /** Leaves a segment that vanished or is to be sealed; writes and forces one group. False if there was nothing to do. */
     boolean step() {
         boolean left = leaveVanished();
+        boolean sealed = sealAsAsked();
         List<Append> group = queue.take(options.sizes().maxGroupBytes());
         if (group.isEmpty()) {
-            return left;
+            return left || sealed;
         }
         IOException failure = commit(group);
         if (failure == null) {
@@ -104,6 +125,26 @@ final class GroupCommit {
         }
         giveUpSegment();
         reopen();
+        return true;
+    }
+
+    private boolean sealAsAsked() {
+        CompletableFuture<Void> seal = seals.poll();
+        if (seal == null) {
+            return false;
+        }
+        try {
+            if (successor == null && hasRecords()) {
+                completeSegment();
+            }
+            if (successor != null) {
+                openNext();
+            }
+            seal.complete(null);
+        } catch (IOException | RuntimeException e) {
+            giveUpSegment();
+            seal.completeExceptionally(e);
+        }
         return true;
     }
 

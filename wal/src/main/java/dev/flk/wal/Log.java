@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
@@ -116,6 +117,18 @@ public final class Log implements Closeable {
         return queue.offer(append);
     }
 
+    /**
+     * Closes the segment that is written to, if there is a record in it, and opens the next: what {@link Retention} may look after then
+     * holds everything that was forced before. Completes on the writer's thread; exceptionally if the disk refuses, or the log is closed.
+     */
+    public CompletableFuture<Void> seal() {
+        CompletableFuture<Void> sealed = commit.seal();
+        if (!queue.nudge()) {
+            commit.refuseSeals(new IOException("the log is closed"));
+        }
+        return sealed;
+    }
+
     /** Bytes that wait for the writer just now. */
     public long queuedBytes() {
         return queue.queuedBytes();
@@ -214,6 +227,7 @@ public final class Log implements Closeable {
             for (List<Append> left = queue.take(Long.MAX_VALUE); !left.isEmpty(); left = queue.take(Long.MAX_VALUE)) {
                 commit.refuse(left, ended);
             }
+            commit.refuseSeals(ended);
         }
     }
 

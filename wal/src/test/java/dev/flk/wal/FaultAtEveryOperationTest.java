@@ -16,7 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * The same short life of a log (start, groups, zeros ahead, rotation, restart, groups) with each of its file operations failing in
+ * The same short life of a log (start, groups, zeros ahead, rotation, sealing, restart, groups) with each of its file operations failing in
  * turn, followed by a kill or a loss of power, a restart and an audit.
  */
 final class FaultAtEveryOperationTest {
@@ -78,6 +78,10 @@ final class FaultAtEveryOperationTest {
                 log.log.append(second);
                 log.log.step();
                 log.log.fillStep();
+                if (i == 4) {
+                    var unused = log.log.seal();
+                    log.log.step();
+                }
             }
             log.log.close();
             return true;
