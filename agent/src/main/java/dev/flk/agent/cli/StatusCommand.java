@@ -4,7 +4,7 @@ package dev.flk.agent.cli;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.outbox.DeadLetters;
+import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.OutboxView;
 import java.io.IOException;
 import java.io.StringWriter;
@@ -33,7 +33,7 @@ final class StatusCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         AgentConfig config = context.config();
         OutboxView outbox = OutboxView.read(config.outbox().directory());
-        int deadLetters = DeadLetters.count(config.deadLetters());
+        int deadLetters = DeadLetterFile.count(config.deadLetters());
         context.out().println(json ? asJson(outbox, deadLetters) : asText(config, outbox, deadLetters));
         return 0;
     }

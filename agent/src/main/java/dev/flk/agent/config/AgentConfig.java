@@ -3,16 +3,20 @@ package dev.flk.agent.config;
 
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.send.SendOptions;
+import dev.flk.agent.send.SendingSetup;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.event.Level;
 
@@ -20,14 +24,16 @@ import org.slf4j.event.Level;
  * Everything the agent is told. Values are checked here, all of them, before anything starts; what a command needs and is
  * not given is a problem like any other.
  *
- * @param endpoint base URL of the backend
+ * @param endpoints base URLs of backends on one dedup store, the preferred one first
+ * @param tls own authorities and client certificate; empty for what the JDK trusts
  * @param signing the key; empty unless it was asked for
  * @param shardId for {@code certify}
  * @param spoolDirectory files of it are taken in while the agent runs
  * @param metricsPort 0 for a free one; empty for no metrics
  */
 public record AgentConfig(
-        Optional<URI> endpoint,
+        List<URI> endpoints,
+        Optional<SSLContext> tls,
         Optional<Signing> signing,
         Optional<String> shardId,
         OutboxOptions outbox,
@@ -56,7 +62,8 @@ public record AgentConfig(
             throws InvalidConfig {
         Settings settings = new Settings(environment, file);
         AgentConfig config = new AgentConfig(
-                endpoint(settings, needs),
+                endpoints(settings, needs),
+                Tls.read(settings),
                 needs.contains(Need.SIGNING) ? Optional.of(Signing.read(settings)) : Optional.empty(),
                 settings.text(Setting.SHARD_ID),
                 new OutboxOptions(
@@ -93,13 +100,31 @@ public record AgentConfig(
                 settings.value(Setting.BATCH_SIZE, "100", text -> Quantities.count(text, 1, 1_000)));
     }
 
-    private static Optional<URI> endpoint(Settings settings, Set<Need> needs) {
-        Optional<URI> endpoint = settings.optional(Setting.ENDPOINT, AgentConfig::baseUrl);
+    /** How certificates are sent; the endpoint must have been asked for. */
+    public SendingSetup sending() {
+        return new SendingSetup(endpoints, tls, requestTimeout, signing.flatMap(Signing::signer), send);
+    }
+
+    private static List<URI> endpoints(Settings settings, Set<Need> needs) {
+        List<URI> endpoints =
+                settings.optional(Setting.ENDPOINT, AgentConfig::baseUrls).orElse(List.of());
         if (needs.contains(Need.ENDPOINT) && !settings.isGiven(Setting.ENDPOINT)) {
             settings.problem(
                     Setting.ENDPOINT, "is not set; write the backend's base URL such as http://localhost:8080");
         }
-        return endpoint;
+        return endpoints;
+    }
+
+    /** Separated by commas. */
+    private static List<URI> baseUrls(String text) {
+        List<URI> urls = Arrays.stream(text.split(",", -1))
+                .map(String::strip)
+                .map(AgentConfig::baseUrl)
+                .toList();
+        if (Set.copyOf(urls).size() < urls.size()) {
+            throw new IllegalArgumentException("names a URL twice; each backend once");
+        }
+        return urls;
     }
 
     private static URI baseUrl(String text) {

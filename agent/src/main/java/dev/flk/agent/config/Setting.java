@@ -8,6 +8,9 @@ import java.util.stream.Collectors;
 /** Every name the agent understands, in the environment and in the properties file; each also as {@code NAME_FILE}. */
 enum Setting {
     ENDPOINT,
+    TLS_CA,
+    TLS_CERT,
+    TLS_KEY,
     PCS_SIGN_ALG,
     PCS_HMAC_KEY,
     PCS_ED25519_PRIV_B64,

@@ -1,111 +1,101 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import com.fasterxml.jackson.core.JsonEncoding;
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonGenerator;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
-import java.io.BufferedInputStream;
-import java.io.BufferedReader;
-import java.io.ByteArrayOutputStream;
+import dev.flk.agent.logging.LineLimit;
+import dev.flk.wal.DiskFiles;
+import dev.flk.wal.FileOps;
+import dev.flk.wal.FileOps.OpenFile;
 import java.io.Closeable;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.util.HashMap;
+import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.atomic.AtomicInteger;
-import org.jspecify.annotations.Nullable;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.CompletionException;
+import java.util.function.Predicate;
 
 /**
- * The file of certificates that are given up, one JSON object a line, in the order they were given up:
- *
- * <pre>
- * {"when":"2026-11-20T08:00:00Z","outbox_seq":7,"added":1795161600000,"pcs_id":"…","status":400,"reason":"…",
- *  "attempts":1,"certificate":{…}}
- * </pre>
- *
- * <p>A line is on disk when {@link #add} returns; only then may its entry be settled. {@code outbox_seq} and {@code added}
- * name the entry, so that {@link #open} can settle what a crash left in between. Owned by the process that owns the outbox;
- * one thread writes.
+ * The file of certificates that are given up, a {@link DeadLetterLine} each, in the order they were given up. A line is on disk when
+ * {@link #add} returns; only then may its entry be settled. Owned by the process that owns the outbox. Safe for several threads; while
+ * letters are taken out, the others wait.
  */
 public final class DeadLetters implements Closeable {
-    private static final JsonFactory JSON = new JsonFactory();
-
     private static final long NOT_TORN = -1;
+    private static final int PORTION_BYTES = 1 << 20;
 
-    private final FileChannel file;
-    private final AtomicInteger count;
+    private final FileOps files;
+    private final Path path;
+    private final Path directory;
+    private final Outbox outbox;
+    private final LineLimit limit = new LineLimit(System::nanoTime);
+    private OpenFile file;
+    private Object identity;
+    private volatile int count;
     /** Where part of a line may stand that could not be taken away yet. */
     private long tornFrom = NOT_TORN;
 
-    private DeadLetters(FileChannel file, int count) {
+    private DeadLetters(FileOps files, Path path, Path directory, Outbox outbox, OpenFile file) throws IOException {
+        this.files = files;
+        this.path = path;
+        this.directory = directory;
+        this.outbox = outbox;
         this.file = file;
-        this.count = new AtomicInteger(count);
+        this.identity = standing();
+        LastLine.makeWhole(path, file);
+        file.force();
+        files.forceDirectory(directory);
+        boolean requeued = settleKnown();
+        if (requeued) {
+            rewriteWithout(outbox::wasRequeued);
+        }
     }
 
     /**
-     * Opens the file, makes it end after a whole line, and settles the entries of the outbox that are in it already.
-     *
-     * @throws IOException if a line is no dead letter; it names the line. A last line that was cut off is removed
+     * Opens the file, makes it end after a whole line, and does what a crash has left undone: settles the entries that are in it, and
+     * takes out what was requeued. A last line that was cut off is removed.
      */
     public static DeadLetters open(Path path, Outbox outbox) throws IOException {
-        Path parent = path.toAbsolutePath().getParent();
-        if (parent != null) {
-            Files.createDirectories(parent);
-        }
-        FileChannel file =
-                FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        return open(path, outbox, new DiskFiles());
+    }
+
+    static DeadLetters open(Path path, Outbox outbox, FileOps files) throws IOException {
+        Path directory = Objects.requireNonNullElse(path.getParent(), Path.of("."));
+        files.createDirectories(directory);
+        OpenFile file = openOrCreate(files, path);
         try {
-            LastLine.makeWhole(path, file);
-            int count = settleKnown(path, outbox);
-            file.force(true);
-            if (parent != null) {
-                forceDirectory(parent);
-            }
-            return new DeadLetters(file, count);
+            return new DeadLetters(files, path, directory, outbox, file);
         } catch (IOException | RuntimeException e) {
             file.close();
             throw e;
         }
     }
 
-    /** Whole lines in a file that nobody needs to own, also while another process writes it; 0 if there is none. */
-    public static int count(Path path) throws IOException {
-        if (!Files.exists(path)) {
-            return 0;
-        }
-        int count = 0;
-        boolean blank = true;
-        try (InputStream in = new BufferedInputStream(Files.newInputStream(path), 1 << 16)) {
-            for (int b = in.read(); b >= 0; b = in.read()) {
-                if (b == '\n' && !blank) {
-                    count++;
-                }
-                blank = b == '\n' || (blank && (b == ' ' || b == '\t' || b == '\r'));
-            }
-        }
-        return count;
+    private static OpenFile openOrCreate(FileOps files, Path path) throws IOException {
+        return files.standing(path).isPresent() ? files.openForWriting(path) : files.create(path);
+    }
+
+    private Object standing() throws IOException {
+        return files.standing(path).map(FileOps.Standing::identity).orElse("");
     }
 
     /** Adds a line and waits until it is on disk. On failure nothing of it stays, or the next call takes it away. */
-    public void add(DeadLetter letter) throws IOException {
+    public synchronized void add(DeadLetter letter) throws IOException {
+        followRotation();
         cutTorn();
         long end = file.size();
         tornFrom = end;
         try {
-            ByteBuffer line = ByteBuffer.wrap(line(letter));
-            for (long at = end; line.hasRemaining(); ) {
-                at += file.write(line, at);
-            }
-            file.force(false);
+            byte[] line = DeadLetterLine.encode(letter);
+            file.write(
+                    ByteBuffer.allocate(line.length + 1)
+                            .put(line)
+                            .put((byte) '\n')
+                            .flip(),
+                    end);
+            file.force();
             tornFrom = NOT_TORN;
         } catch (IOException e) {
             try {
@@ -115,7 +105,34 @@ public final class DeadLetters implements Closeable {
             }
             throw e;
         }
-        count.incrementAndGet();
+        count++;
+    }
+
+    /** Somebody may have moved the file away, as logrotate does: lines go to the one that stands under the name. */
+    private void followRotation() throws IOException {
+        if (standing().equals(identity)) {
+            return;
+        }
+        OpenFile opened = openOrCreate(files, path);
+        try {
+            files.forceDirectory(directory);
+            LastLine.makeWhole(path, opened);
+        } catch (IOException | RuntimeException e) {
+            opened.close();
+            throw e;
+        }
+        take(opened);
+        int[] lines = new int[1];
+        DeadLetterFile.lines(file, line -> lines[0]++);
+        count = lines[0];
+    }
+
+    private void take(OpenFile opened) throws IOException {
+        OpenFile left = file;
+        file = opened;
+        identity = standing();
+        tornFrom = NOT_TORN;
+        left.close();
     }
 
     private void cutTorn() throws IOException {
@@ -127,90 +144,137 @@ public final class DeadLetters implements Closeable {
 
     /** Lines in the file. */
     public int count() {
-        return count.get();
-    }
-
-    private static byte[] line(DeadLetter letter) throws IOException {
-        var bytes = new ByteArrayOutputStream(letter.certificate().length + 512);
-        try (JsonGenerator json = JSON.createGenerator(bytes, JsonEncoding.UTF8)) {
-            json.writeStartObject();
-            json.writeStringField("when", letter.when().toString());
-            json.writeNumberField("outbox_seq", letter.entry().sequence());
-            json.writeNumberField("added", letter.entry().addedMillis());
-            json.writeStringField("pcs_id", letter.pcsId());
-            if (letter.status() != 0) {
-                json.writeNumberField("status", letter.status());
-            }
-            json.writeStringField("reason", letter.reason());
-            json.writeNumberField("attempts", letter.attempts());
-            json.writeFieldName("certificate");
-            // line breaks stand between tokens only, so a space means the same
-            json.writeRawValue(new String(letter.certificate(), StandardCharsets.UTF_8)
-                    .replace('\n', ' ')
-                    .replace('\r', ' '));
-            json.writeEndObject();
-        }
-        bytes.write('\n');
-        return bytes.toByteArray();
-    }
-
-    private static int settleKnown(Path path, Outbox outbox) throws IOException {
-        Map<Long, Entry> pending = new HashMap<>();
-        outbox.pending().forEach(entry -> pending.put(entry.sequence(), entry));
-        int count = 0;
-        try (BufferedReader lines = Files.newBufferedReader(path)) {
-            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-                if (line.isBlank()) {
-                    continue;
-                }
-                count++;
-                Name name = name(line, path, count);
-                Entry entry = pending.get(name.sequence());
-                if (entry != null && entry.addedMillis() == name.addedMillis()) {
-                    outbox.settle(List.of(entry));
-                }
-            }
-        }
         return count;
     }
 
-    /** What names the entry of a dead letter. */
-    private record Name(long sequence, long addedMillis) {}
-
-    /** Reads no further than needed: what stands in a certificate is nothing to stumble over. */
-    private static Name name(String line, Path path, int number) throws IOException {
-        long sequence = -1;
-        try (JsonParser json = JSON.createParser(line)) {
-            json.nextToken();
-            while (json.nextToken() == JsonToken.FIELD_NAME) {
-                String field = json.currentName();
-                json.nextToken();
-                if (field.equals("outbox_seq")) {
-                    sequence = json.getLongValue();
-                } else if (field.equals("added")) {
-                    return new Name(sequence, json.getLongValue());
+    /**
+     * Takes letters back into the outbox, to be sent again, and out of the file. One that was taken back before is only taken out.
+     *
+     * @return how many were taken back
+     * @throws OutboxFull if there is no room for all of them: those before were taken back, and out of the file
+     */
+    public synchronized int requeue(Predicate<DeadLetterLine> which) throws IOException {
+        Set<Name> done = new HashSet<>();
+        List<DeadLetterLine> portion = new ArrayList<>();
+        int[] requeued = new int[1];
+        long[] bytes = new long[1];
+        try {
+            letters(letter -> {
+                if (which.test(letter) && !outbox.wasRequeued(letter.name()) && done.add(letter.name())) {
+                    portion.add(letter);
+                    bytes[0] += letter.certificate().length;
                 }
-                json.skipChildren();
-            }
-        } catch (IOException e) {
-            throw notALetter(path, number, e);
+                if (bytes[0] >= PORTION_BYTES) {
+                    requeued[0] += requeue(portion);
+                    portion.clear();
+                    bytes[0] = 0;
+                }
+            });
+            requeued[0] += requeue(portion);
+        } finally {
+            rewriteWithout(outbox::wasRequeued);
         }
-        throw notALetter(path, number, null);
+        return requeued[0];
     }
 
-    private static IOException notALetter(Path path, int number, @Nullable IOException cause) {
-        return new IOException(
-                path + ": line " + number + " is no dead letter; correct or remove it, or move the file away", cause);
+    private int requeue(List<DeadLetterLine> portion) throws IOException {
+        try {
+            outbox.requeue(List.copyOf(portion)).join();
+            return portion.size();
+        } catch (CompletionException e) {
+            throw e.getCause() instanceof IOException io ? io : new IOException(e);
+        }
     }
 
-    private static void forceDirectory(Path directory) throws IOException {
-        try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
-            channel.force(true);
+    /** Takes letters out of the file, for good; how many. */
+    public synchronized int purge(Predicate<DeadLetterLine> which) throws IOException {
+        Set<Name> names = new HashSet<>();
+        letters(letter -> {
+            if (which.test(letter)) {
+                names.add(letter.name());
+            }
+        });
+        rewriteWithout(names::contains);
+        return names.size();
+    }
+
+    private void letters(DeadLetterFile.Letters letters) throws IOException {
+        followRotation();
+        cutTorn();
+        DeadLetterFile.lines(file, line -> {
+            DeadLetterLine letter;
+            try {
+                letter = DeadLetterLine.decode(line);
+            } catch (IOException e) {
+                DeadLetterFile.tell(limit, path, e);
+                return;
+            }
+            letters.take(letter);
+        });
+    }
+
+    /** Settles entries that are in the file; whether any letter in it was requeued. */
+    private boolean settleKnown() throws IOException {
+        boolean[] requeued = new boolean[1];
+        letters(letter -> {
+            requeued[0] |= outbox.wasRequeued(letter.name());
+            outbox.settleIfPending(letter.name());
+        });
+        int[] lines = new int[1];
+        DeadLetterFile.lines(file, line -> lines[0]++);
+        count = lines[0];
+        return requeued[0];
+    }
+
+    /** The file without some letters is whole and on disk before it takes the place of the other. */
+    private void rewriteWithout(Predicate<Name> gone) throws IOException {
+        Path next = directory.resolve(path.getFileName() + ".next");
+        if (files.standing(next).isPresent()) {
+            files.delete(next); // a crash left it
+        }
+        OpenFile target = files.create(next);
+        int kept;
+        try {
+            kept = copyWithout(gone, target);
+            target.force();
+            files.move(next, path);
+            files.forceDirectory(directory);
+        } catch (IOException | RuntimeException e) {
+            target.close();
+            throw e;
+        }
+        take(target);
+        count = kept;
+    }
+
+    private int copyWithout(Predicate<Name> gone, OpenFile target) throws IOException {
+        long[] end = new long[1];
+        int[] kept = new int[1];
+        DeadLetterFile.lines(file, line -> {
+            if (!isGone(line, gone)) {
+                target.write(
+                        ByteBuffer.allocate(line.length + 1)
+                                .put(line)
+                                .put((byte) '\n')
+                                .flip(),
+                        end[0]);
+                end[0] += line.length + 1;
+                kept[0]++;
+            }
+        });
+        return kept[0];
+    }
+
+    private static boolean isGone(byte[] line, Predicate<Name> gone) {
+        try {
+            return gone.test(DeadLetterLine.decode(line).name());
+        } catch (IOException e) {
+            return false; // what is no letter stays: it is not ours
         }
     }
 
     @Override
-    public void close() throws IOException {
+    public synchronized void close() throws IOException {
         file.close();
     }
 }

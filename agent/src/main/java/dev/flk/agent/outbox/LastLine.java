@@ -5,9 +5,9 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import dev.flk.wal.FileOps.OpenFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,7 +29,7 @@ final class LastLine {
     private LastLine() {}
 
     /** Makes the file end after a whole line; the caller forces it. */
-    static void makeWhole(Path path, FileChannel file) throws IOException {
+    static void makeWhole(Path path, OpenFile file) throws IOException {
         long end = file.size();
         long start = startOfLastLine(file, end);
         if (start == end) {
@@ -43,7 +43,7 @@ final class LastLine {
         }
     }
 
-    private static long startOfLastLine(FileChannel file, long end) throws IOException {
+    private static long startOfLastLine(OpenFile file, long end) throws IOException {
         for (long blockEnd = end; blockEnd > 0; ) {
             long start = Math.max(0, blockEnd - BLOCK_BYTES);
             byte[] block = read(file, start, (int) (blockEnd - start));
@@ -57,7 +57,7 @@ final class LastLine {
         return 0;
     }
 
-    private static byte[] read(FileChannel file, long from, int length) throws IOException {
+    private static byte[] read(OpenFile file, long from, int length) throws IOException {
         byte[] bytes = new byte[length];
         ByteBuffer target = ByteBuffer.wrap(bytes);
         while (target.hasRemaining()) {

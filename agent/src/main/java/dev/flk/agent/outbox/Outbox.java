@@ -9,59 +9,68 @@ import dev.flk.wal.Log;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogReader;
-import dev.flk.wal.LogRecord;
 import dev.flk.wal.LogSizes;
 import dev.flk.wal.OnDamage;
 import java.io.Closeable;
 import java.io.IOException;
-import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.NavigableSet;
 import java.util.Optional;
-import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.function.Consumer;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import java.util.function.LongSupplier;
+import java.util.random.RandomGenerator;
 
 /**
- * Certificates on their way, in a log that one process owns. Safe for several threads. {@link #append} returns only when
- * its certificates are on disk; {@link #settle} does not wait, for what a crash makes it forget is sent once more and
- * answered as a duplicate. Damage of the log is set aside and told by {@link #losses}; the rest goes on.
+ * Certificates on their way, in a log that one process owns. Safe for several threads; those that add at the same time share a force.
+ * {@link #add} completes only when its certificates are on disk; {@link #settle} does not wait, for what a crash makes it forget is
+ * sent once more and answered as a duplicate. Damage of the log is skipped and told by {@link #losses}; the rest goes on.
  */
 public final class Outbox implements Closeable {
-    private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
-    /** Small, since a body that is not in memory is looked for from the beginning of its segment. */
+    /** Small, so that settled ones go soon, and one is read through quickly. */
     private static final int SEGMENT_BYTES = 8 << 20;
 
-    private static final long BODIES_IN_MEMORY_BYTES = 32 << 20;
-    /** Beyond this many sequences it is cheaper to look a record up anew than to read on. */
-    private static final long READ_ON = 4096;
+    private static final long MAX_QUEUED_BYTES = 16 << 20;
+    private static final long MAX_GROUP_BYTES = 4 << 20;
+    private static final long BODIES_IN_MEMORY_BYTES = 8 << 20;
 
     private final OutboxOptions options;
     private final InstantSource clock;
     private final Log log;
-    private final Pending pending;
+    private final Contents contents;
     private final Losses losses;
-    private final LineLimit limit = new LineLimit(System::nanoTime);
+    private final Room room;
+    private final Notes notes;
+    private final Certificates certificates;
+    private final OutboxCompaction compaction;
+    private final OutboxCare care;
     private final Bodies bodies = new Bodies(BODIES_IN_MEMORY_BYTES);
-    private Consumer<List<Entry>> arrivals = entries -> {};
+    private volatile Runnable arrival = () -> {};
 
-    private Outbox(OutboxOptions options, InstantSource clock, Log log) throws IOException {
+    private Outbox(OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, FileOps files, Log log)
+            throws IOException {
         this.options = options;
         this.clock = clock;
         this.log = log;
         List<Damage> damages = new ArrayList<>(log.damages());
         try (LogReader reader = log.read(0, OnDamage.SKIP)) {
-            pending = Pending.replay(reader);
+            contents = Contents.replay(reader);
             damages.addAll(reader.damages());
         }
         losses = Losses.of(damages);
+        LineLimit limit = new LineLimit(nanoTicker);
+        room = new Room(files, options, nanoTicker);
+        notes = new Notes(log, limit);
+        certificates = new Certificates(files, options.directory());
+        compaction =
+                new OutboxCompaction(files, options.directory(), clock, log, contents.pending(), certificates, this);
+        care = new OutboxCare(compaction, room, contents.pending(), notes, limit);
     }
 
     /**
@@ -74,11 +83,19 @@ public final class Outbox implements Closeable {
     }
 
     static Outbox open(OutboxOptions options, InstantSource clock, FileOps files) throws IOException {
-        Log log = Log.open(files, logOptions(options), LogListener.NONE, clock, System::nanoTime, new SecureRandom());
+        Outbox outbox = openStepped(options, clock, System::nanoTime, files, new SecureRandom());
+        outbox.log.start();
+        outbox.care.start();
+        return outbox;
+    }
+
+    /** The same without threads: a simulation takes the steps. */
+    static Outbox openStepped(
+            OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, FileOps files, RandomGenerator random)
+            throws IOException {
+        Log log = Log.open(files, logOptions(options), LogListener.NONE, clock, nanoTicker, random);
         try {
-            Outbox outbox = new Outbox(options, clock, log);
-            log.start();
-            return outbox;
+            return new Outbox(options, clock, nanoTicker, files, log);
         } catch (IOException | RuntimeException e) {
             log.close();
             throw e;
@@ -86,152 +103,273 @@ public final class Outbox implements Closeable {
     }
 
     private static LogOptions logOptions(OutboxOptions options) {
-        LogSizes usual = LogSizes.usual();
-        return LogOptions.of(options.directory(), OutboxRecords.PREFIX, "outbox 1")
-                .with(usual.withSegments(SEGMENT_BYTES, usual.segmentAge()).withFillAhead(0))
+        LogSizes sizes = LogSizes.usual();
+        return LogOptions.of(options.directory(), OutboxRecords.PREFIX, "outbox 2")
+                .with(sizes.withSegments(SEGMENT_BYTES, sizes.segmentAge())
+                        .withQueue(MAX_QUEUED_BYTES, MAX_GROUP_BYTES)
+                        .withFillAhead(0))
                 .with(OnDamage.SKIP);
     }
 
+    /** One step of the log's writer, for a simulation; false if there was nothing to do. */
+    boolean step() {
+        return log.step();
+    }
+
     /**
-     * Adds certificates, all of them or none, and waits until they are on disk.
+     * Adds certificates, all of them or none, and waits until they are on disk. Where the outbox is full of what is settled, that goes
+     * first.
      *
      * @throws OutboxFull if there is no room; nothing was added
      * @throws IOException if the disk refused; nothing counts as added
      */
-    public void append(List<byte[]> certificates) throws IOException {
-        if (certificates.isEmpty()) {
-            return;
+    public void append(List<byte[]> added) throws IOException {
+        try {
+            await(add(added));
+        } catch (OutboxFull e) {
+            if (!care.makeRoom()) {
+                throw e;
+            }
+            await(add(added));
         }
-        refuseIfFull(certificates.stream().mapToLong(body -> body.length).sum());
-        long now = clock.millis();
-        ForcedAppend append = new ForcedAppend(certificates.stream()
-                .map(body -> new dev.flk.wal.Entry(OutboxRecords.CERTIFICATE, OutboxRecords.NO_KEY, now, body))
-                .toList());
+    }
+
+    /**
+     * The same without waiting. Completes on the log's thread; exceptionally, with an {@link IOException}, if the disk refused.
+     *
+     * @throws OutboxFull if there is no room; nothing was added
+     */
+    public CompletableFuture<Void> add(List<byte[]> added) throws IOException {
+        return add(OutboxRecords.CERTIFICATE, added, added);
+    }
+
+    /**
+     * Takes dead letters back as new entries; the letters themselves must go after it completes. Known by their old names, so that a
+     * letter that a crash has left is not taken back twice.
+     */
+    CompletableFuture<Void> requeue(List<DeadLetterLine> letters) throws IOException {
+        List<byte[]> plain = letters.stream().map(DeadLetterLine::certificate).toList();
+        List<byte[]> records = letters.stream()
+                .map(letter -> OutboxRecords.requeued(letter.name(), letter.certificate()))
+                .toList();
+        return add(OutboxRecords.REQUEUED, plain, records)
+                .thenRun(() -> letters.forEach(letter -> contents.noteRequeued(letter.name())));
+    }
+
+    /** Whether the dead letter of this entry was taken back, as far as the log still tells. */
+    boolean wasRequeued(Name name) {
+        return contents.wasRequeued(name);
+    }
+
+    private CompletableFuture<Void> add(char kind, List<byte[]> added, List<byte[]> records) throws IOException {
+        if (added.isEmpty()) {
+            return CompletableFuture.completedFuture(null);
+        }
+        room.take(
+                added.size(),
+                records.stream().mapToLong(body -> body.length).sum(),
+                contents.pending().bytes());
+        long now = Math.max(0, clock.millis());
+        ForcedAppend append = new ForcedAppend(
+                records.stream()
+                        .map(body -> OutboxRecords.record(kind, now, body))
+                        .toList(),
+                first -> arrived(first, now, added));
         if (!log.append(append)) {
             throw new OutboxFull("the outbox " + options.directory() + " can't keep up or is closing; try again");
         }
-        long sequence = await(append);
-        List<Entry> added = new ArrayList<>(certificates.size());
-        for (byte[] body : certificates) {
-            bodies.offer(sequence, body);
-            added.add(new Entry(sequence++, now, body.length, -1));
-        }
-        arrived(added);
+        return append.ended();
     }
 
-    private static long await(ForcedAppend append) throws IOException {
+    private static void await(CompletableFuture<Void> added) throws IOException {
         try {
-            return append.firstSequence().join();
+            added.join();
         } catch (CompletionException e) {
             throw e.getCause() instanceof IOException io ? new IOException(io.getMessage(), io) : new IOException(e);
         }
     }
 
-    private void refuseIfFull(long bytes) throws IOException {
-        if (pending.bytes() + bytes > options.maxBytes()) {
-            throw new OutboxFull("the outbox " + options.directory() + " is full: " + pending.bytes() + " of "
-                    + options.maxBytes()
-                    + " bytes wait to be sent; let flk-agent run send them, or raise OUTBOX_MAX_BYTES");
+    private void arrived(long firstSequence, long now, List<byte[]> added) {
+        long sequence = firstSequence;
+        for (byte[] body : added) {
+            bodies.offer(sequence, body);
+            contents.pending().add(new Entry(sequence++, now, body.length, -1));
         }
-        long free = Files.getFileStore(options.directory()).getUsableSpace();
-        if (free - bytes < options.minFreeBytes()) {
-            throw new OutboxFull("the file system of " + options.directory() + " has " + free
-                    + " bytes left, OUTBOX_MIN_FREE_BYTES keeps " + options.minFreeBytes() + "; make room");
-        }
+        arrival.run();
     }
 
-    private synchronized void arrived(List<Entry> added) {
-        added.forEach(pending::add);
-        arrivals.accept(added);
+    /** Calls this whenever something was added, on the log's thread: it must return at once. */
+    public void onArrival(Runnable listener) {
+        arrival = listener;
     }
 
-    /** Hands over all that is pending, and from then on whatever is added; on the thread that adds it. */
-    public synchronized void subscribe(Consumer<List<Entry>> subscriber) {
-        arrivals = subscriber;
-        subscriber.accept(pending.all());
+    /** The next entries behind a sequence, in order, {@code most} of them. */
+    public List<Entry> pendingAfter(long sequence, int most) {
+        return contents.pending().after(sequence, most);
+    }
+
+    /** Whether the entry of this sequence still waits. */
+    public boolean isPending(long sequence) {
+        return contents.pending().contains(sequence);
     }
 
     /** The certificates of these entries, by sequence; one that the disk has lost is missing. */
     public Map<Long, byte[]> bodies(List<Entry> entries) throws IOException {
         Map<Long, byte[]> found = new HashMap<>();
-        TreeSet<Long> missing = new TreeSet<>();
+        Map<Long, Long> sequences = new HashMap<>();
         for (Entry entry : entries) {
-            bodies.get(entry.sequence())
-                    .ifPresentOrElse(body -> found.put(entry.sequence(), body), () -> missing.add(entry.sequence()));
+            Optional<byte[]> kept = bodies.get(entry.sequence());
+            kept.ifPresent(body -> found.put(entry.sequence(), body));
+            if (kept.isEmpty()) {
+                sequences.put(contents.pending().location(entry.sequence()), entry.sequence());
+            }
         }
-        while (!missing.isEmpty()) {
-            readOn(missing, found);
-        }
+        certificates.read(sequences.keySet()).forEach((location, body) -> found.put(sequences.get(location), body));
         return found;
     }
 
-    /** Reads from the first missing sequence on while the next one is near; takes what it came by from {@code missing}. */
-    private void readOn(NavigableSet<Long> missing, Map<Long, byte[]> found) throws IOException {
-        try (LogReader reader = log.read(missing.first(), OnDamage.SKIP)) {
-            LogRecord record = reader.next();
-            while (record != null && !missing.isEmpty() && missing.first() - record.sequence() < READ_ON) {
-                if (missing.remove(record.sequence())) {
-                    found.put(record.sequence(), record.body());
+    /**
+     * Remembers that entries are about to be sent, so that even after a crash it is known since when one may have arrived.
+     *
+     * @param millis by the clock that {@code MAX_AGE} counts on
+     * @param then called once that is on disk, or the disk has refused; on any thread
+     */
+    public void beingSent(List<Entry> entries, long millis, Runnable then) {
+        List<Long> first = new ArrayList<>();
+        synchronized (this) {
+            for (Entry entry : entries) {
+                if (contents.pending().unansweredSinceMillis(entry.sequence()) < 0) {
+                    contents.pending().beingSent(entry.sequence(), millis);
+                    first.add(entry.sequence());
                 }
-                missing.headSet(record.sequence()).clear();
-                record = reader.next();
             }
-            if (record == null) {
-                missing.clear();
+        }
+        if (first.isEmpty()) {
+            then.run();
+            return;
+        }
+        first.add(0, millis);
+        ForcedAppend append = new ForcedAppend(
+                List.of(OutboxRecords.record(OutboxRecords.BEING_SENT, clock.millis(), OutboxRecords.numbers(first))),
+                sequence -> {});
+        var unused = append.ended().handle((nothing, failure) -> {
+            if (failure != null) {
+                notes.tell(failure, "if the power fails now, MAX_AGE of some certificates counts from a later sending");
             }
+            then.run();
+            return null;
+        });
+        if (!log.append(append)) {
+            append.failed(new IOException("too much waits for the disk"));
         }
     }
 
-    /** Forgets entries: recorded by the backend, or among the dead letters. Returns before that is on disk. */
-    public void settle(List<Entry> entries) {
+    /** When an entry was first sent without an answer, milliseconds since 1970; -1 if it never was. */
+    public long unansweredSinceMillis(Entry entry) {
+        return contents.pending().unansweredSinceMillis(entry.sequence());
+    }
+
+    /** Remembers that entries have not arrived, although they were sent. Returns before that is on disk. */
+    public void notArrived(List<Entry> entries) {
+        if (entries.isEmpty()) {
+            return;
+        }
+        synchronized (this) {
+            entries.forEach(entry -> contents.pending().notArrived(entry.sequence()));
+            notes.add(OutboxRecords.record(
+                    OutboxRecords.NOT_ARRIVED, clock.millis(), OutboxRecords.numbers(sequences(entries))));
+        }
+    }
+
+    /** Forgets entries: they are done. Returns before that is on disk. */
+    public void settle(Fate fate, List<Entry> entries) {
         if (entries.isEmpty()) {
             return;
         }
         entries.forEach(entry -> bodies.remove(entry.sequence()));
-        entries.forEach(entry -> pending.remove(entry.sequence()));
-        note(OutboxRecords.SETTLED, entries.stream().map(Entry::sequence).toList());
-    }
-
-    /** Remembers that an entry was sent and not answered at this time. Returns before that is on disk. */
-    public void unanswered(Entry entry, long millis) {
-        note(OutboxRecords.UNANSWERED, List.of(entry.sequence(), millis));
-    }
-
-    private void note(char kind, List<Long> numbers) {
-        ForcedAppend append = new ForcedAppend(List.of(
-                new dev.flk.wal.Entry(kind, OutboxRecords.NO_KEY, clock.millis(), OutboxRecords.numbers(numbers))));
-        append.firstSequence().exceptionally(failure -> {
-            limit.say(
-                    "append",
-                    leftOut -> LOG.error(
-                            "outbox append error: {}; after a restart some certificates are sent again{}",
-                            failure.getMessage(),
-                            leftOut));
-            return -1L;
-        });
-        if (!log.append(append)) {
-            append.failed(new IOException("the log takes nothing"));
+        // one after the other with what compaction writes anew, so that the log never tells of an entry after its end
+        synchronized (this) {
+            entries.forEach(entry -> contents.pending().remove(entry.sequence()));
+            notes.add(OutboxRecords.record(
+                    OutboxRecords.SETTLED, clock.millis(), OutboxRecords.settled(fate, sequences(entries))));
         }
     }
 
-    /** Bytes of certificates that there is room for. */
+    /** Settles an entry as dead, if this very one still waits. */
+    void settleIfPending(Name name) {
+        List<Entry> found = contents.pending().after(name.sequence() - 1, 1);
+        if (!found.isEmpty()
+                && found.get(0).sequence() == name.sequence()
+                && found.get(0).addedMillis() == name.addedMillis()) {
+            settle(Fate.DEAD, found);
+        }
+    }
+
+    /** Writes entries anew, those that still wait; completes when that is on disk. */
+    CompletableFuture<Void> move(Map<Entry, byte[]> entries) {
+        synchronized (this) {
+            List<Entry> moved = new ArrayList<>();
+            List<dev.flk.wal.Entry> records = new ArrayList<>();
+            entries.forEach((entry, body) -> {
+                if (contents.pending().contains(entry.sequence())) {
+                    moved.add(entry);
+                    records.add(OutboxRecords.record(
+                            OutboxRecords.MOVED, clock.millis(), OutboxRecords.moved(entry, body)));
+                }
+            });
+            if (moved.isEmpty()) {
+                return CompletableFuture.completedFuture(null);
+            }
+            ForcedAppend append = new ForcedAppend(records, first -> {
+                long location = first;
+                for (Entry entry : moved) {
+                    contents.pending().relocateIfThere(entry.sequence(), location++);
+                }
+            });
+            if (!log.append(append)) {
+                append.failed(new IOException("too much waits for the disk"));
+            }
+            return append.ended();
+        }
+    }
+
+    private static List<Long> sequences(List<Entry> entries) {
+        return entries.stream().map(Entry::sequence).toList();
+    }
+
+    /** Gives space back; see {@link OutboxCompaction#run}. */
+    public OutboxCompaction.Report compact(Duration horizon, OutboxCompaction.Mode mode) throws IOException {
+        return compaction.run(horizon, mode);
+    }
+
+    /** Where it is kept. */
+    public Path directory() {
+        return options.directory();
+    }
+
+    /** What all its files may take. */
     public long maxBytes() {
         return options.maxBytes();
     }
 
-    /** How many entries wait. */
-    public int pendingEntries() {
-        return pending.size();
+    /** What its files take now. */
+    public long usedBytes() throws IOException {
+        return room.usedBytes();
     }
 
-    /** Everything that waits, oldest first. */
-    public List<Entry> pending() {
-        return pending.all();
+    /** How many entries wait. */
+    public int pendingEntries() {
+        return contents.pending().size();
+    }
+
+    /** What they have, in bytes. */
+    public long pendingBytes() {
+        return contents.pending().bytes();
     }
 
     /** The entry that has waited longest. */
     public Optional<Entry> oldest() {
-        return pending.oldest();
+        return contents.pending().oldest();
     }
 
     /** What the disk has lost, a sentence for each stretch. */
@@ -247,6 +385,11 @@ public final class Outbox implements Closeable {
     /** Takes nothing more, finishes what is under way and gives the outbox free. */
     @Override
     public void close() throws IOException {
-        log.close();
+        care.close();
+        try {
+            certificates.close();
+        } finally {
+            log.close();
+        }
     }
 }

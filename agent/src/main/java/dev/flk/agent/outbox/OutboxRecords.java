@@ -1,40 +1,137 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.wal.LogRecord;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
 
 /**
- * The records of the outbox's log.
+ * The records of the outbox's log. Numbers are decimal and separated by one space; times are milliseconds since 1970.
  *
  * <pre>
  * kind   body
  * c      a certificate as it was taken in, JSON in UTF-8; the record's sequence is the entry's
- * s      settled: the sequences of entries that are done, decimal, separated by one space
- * u      first sent without an answer: a sequence, one space, milliseconds since 1970
+ * r      a certificate taken back from the dead letters: sequence and time of the entry it was, a line feed, the certificate;
+ *        the record's sequence is that of the entry it is now
+ * m      an entry that waits, written anew so that its old segment can go: its sequence, the time it was added, the time of its
+ *        first sending that nobody answered (or -1), a line feed, the certificate
+ * s      settled: how (200, 202, dead, lost), and the sequences of entries
+ * b      about to be sent: when, and the sequences of entries; whether they arrived is not known until s or n tells
+ * n      did not arrive: the sequences of entries
  * </pre>
  */
 final class OutboxRecords {
     static final char CERTIFICATE = 'c';
+    static final char REQUEUED = 'r';
+    static final char MOVED = 'm';
     static final char SETTLED = 's';
-    static final char UNANSWERED = 'u';
+    static final char BEING_SENT = 'b';
+    static final char NOT_ARRIVED = 'n';
     static final String PREFIX = "outbox";
     /** No record of the outbox has a key: certificates are signed when they are sent. */
-    static final String NO_KEY = "-";
+    private static final String NO_KEY = "-";
 
     private OutboxRecords() {}
 
+    /** A record of the log, to be appended. */
+    static dev.flk.wal.Entry record(char kind, long millis, byte[] body) {
+        return new dev.flk.wal.Entry(kind, NO_KEY, Math.max(0, millis), body);
+    }
+
     static byte[] numbers(List<Long> numbers) {
-        return numbers.stream()
-                .map(String::valueOf)
-                .collect(Collectors.joining(" "))
-                .getBytes(StandardCharsets.US_ASCII);
+        return ascii(join(numbers));
+    }
+
+    static byte[] settled(Fate fate, List<Long> sequences) {
+        return ascii(fate.word() + " " + join(sequences));
+    }
+
+    static byte[] requeued(Name was, byte[] certificate) {
+        return headed(was.sequence() + " " + was.addedMillis(), certificate);
+    }
+
+    static byte[] moved(Entry entry, byte[] certificate) {
+        return headed(entry.sequence() + " " + entry.addedMillis() + " " + entry.unansweredSinceMillis(), certificate);
+    }
+
+    static Fate fate(byte[] settled) {
+        String text = new String(settled, StandardCharsets.US_ASCII);
+        return Fate.ofWord(text.substring(0, text.indexOf(' ')));
+    }
+
+    static long[] settledSequences(byte[] settled) {
+        String text = new String(settled, StandardCharsets.US_ASCII);
+        return numbers(text.substring(text.indexOf(' ') + 1));
     }
 
     static long[] numbers(byte[] body) {
-        String text = new String(body, StandardCharsets.US_ASCII);
+        return numbers(new String(body, StandardCharsets.US_ASCII));
+    }
+
+    static Name was(byte[] requeued) {
+        long[] numbers = numbers(head(requeued));
+        return new Name(numbers[0], numbers[1]);
+    }
+
+    /** The entry that a record holds the certificate of; its length counts without what stands before it. */
+    static Entry entry(LogRecord record) {
+        int bytes = record.body().length - headBytes(record);
+        if (record.kind() != MOVED) {
+            return new Entry(record.sequence(), record.arrivalMillis(), bytes, -1);
+        }
+        long[] numbers = numbers(head(record.body()));
+        return new Entry(numbers[0], numbers[1], bytes, numbers[2]);
+    }
+
+    /** Whether a record holds a certificate. */
+    static boolean holdsCertificate(char kind) {
+        return kind == CERTIFICATE || kind == REQUEUED || kind == MOVED;
+    }
+
+    /** The certificate of a record that holds one. */
+    static byte[] certificate(LogRecord record) {
+        byte[] body = record.body();
+        int from = headBytes(record);
+        return from == 0 ? body : Arrays.copyOfRange(body, from, body.length);
+    }
+
+    /** Of a kind that this version does not know. */
+    static IOException unknown(LogRecord record) {
+        return new IOException("the outbox has a record of the unknown kind " + record.kind() + " at sequence "
+                + record.sequence() + "; it was written by a newer version, use that one");
+    }
+
+    private static int headBytes(LogRecord record) {
+        return record.kind() == CERTIFICATE ? 0 : head(record.body()).length() + 1;
+    }
+
+    private static String head(byte[] body) {
+        int end = 0;
+        while (end < body.length && body[end] != '\n') {
+            end++;
+        }
+        return new String(body, 0, end, StandardCharsets.US_ASCII);
+    }
+
+    private static byte[] headed(String head, byte[] certificate) {
+        byte[] line = ascii(head + "\n");
+        byte[] body = Arrays.copyOf(line, line.length + certificate.length);
+        System.arraycopy(certificate, 0, body, line.length, certificate.length);
+        return body;
+    }
+
+    private static String join(List<Long> numbers) {
+        return numbers.stream().map(String::valueOf).collect(Collectors.joining(" "));
+    }
+
+    private static long[] numbers(String text) {
         return Arrays.stream(text.split(" ")).mapToLong(Long::parseLong).toArray();
+    }
+
+    private static byte[] ascii(String text) {
+        return text.getBytes(StandardCharsets.US_ASCII);
     }
 }

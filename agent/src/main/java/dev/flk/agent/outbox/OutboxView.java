@@ -25,7 +25,7 @@ public record OutboxView(int pendingEntries, long pendingBytes, Optional<Entry> 
             return new OutboxView(0, 0, Optional.empty(), 0);
         }
         try (LogReader reader = LogReader.open(new DiskFiles(), directory, OutboxRecords.PREFIX, 0, OnDamage.SKIP)) {
-            Pending pending = Pending.replay(reader);
+            Pending pending = Contents.replay(reader).pending();
             long lost = Losses.of(reader.damages()).records();
             return new OutboxView(pending.size(), pending.bytes(), pending.oldest(), lost);
         }

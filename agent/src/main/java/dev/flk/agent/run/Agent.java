@@ -2,7 +2,6 @@
 package dev.flk.agent.run;
 
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.config.Signing;
 import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.metrics.MetricsServer;
 import dev.flk.agent.outbox.DeadLetters;
@@ -44,15 +43,7 @@ public final class Agent implements Closeable {
         this.deadLetters = deadLetters;
         this.nanoTicker = surroundings.nanoTicker();
         AgentMeters meters = new AgentMeters();
-        sender = new Sender(
-                config.endpoint().orElseThrow(),
-                config.requestTimeout(),
-                config.send(),
-                config.signing().flatMap(Signing::signer),
-                outbox,
-                deadLetters,
-                meters,
-                surroundings);
+        sender = new Sender(config.sending(), outbox, deadLetters, meters, surroundings);
         spool = config.spoolDirectory()
                 .map(directory -> new SpoolDirectory(directory, new Intake(outbox), surroundings.clock()));
         register(meters, surroundings);
@@ -114,7 +105,6 @@ public final class Agent implements Closeable {
                 deadLetters.count(),
                 metrics == null ? "" : ", metrics on port " + metrics.port());
         outbox.losses().forEach(loss -> LOG.error("outbox: {}; the certificates among them are gone", loss));
-        sender.subscribeTo(outbox);
         long nextSpoolNanos = nanoTicker.getAsLong();
         boolean moreFiles = false;
         while (!stopping) {
@@ -150,7 +140,6 @@ public final class Agent implements Closeable {
             sender.await(Duration.ofMillis(50).toNanos());
         }
         sender.step();
-        sender.giveUpWaiting();
     }
 
     /** Makes {@link #run} return as soon as what is under way has been answered, within some seconds. */

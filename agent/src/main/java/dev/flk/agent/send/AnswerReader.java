@@ -50,6 +50,13 @@ final class AnswerReader {
         return ids.stream().map(id -> read(reply, id)).toList();
     }
 
+    /** If all of these are outages, the first of them: then nobody answered, or somebody else. */
+    static Optional<Answer.Outage> outage(List<Answer> answers) {
+        return answers.stream().allMatch(answer -> answer instanceof Answer.Outage)
+                ? answers.stream().map(answer -> (Answer.Outage) answer).findFirst()
+                : Optional.empty();
+    }
+
     /** What to make of a request that got no answer. */
     private static Answer noAnswer(@Nullable Throwable failure) {
         Throwable cause =

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,15 +39,16 @@ final class BackendClient {
     private final String base;
     private final Duration requestTimeout;
 
-    /** For a base URL, with or without a path and a slash at its end. */
-    BackendClient(URI endpoint, Duration requestTimeout) {
+    /** For a base URL, with or without a path and a slash at its end; {@code tls} empty for what the JDK trusts. */
+    BackendClient(URI endpoint, Duration requestTimeout, Optional<SSLContext> tls) {
         this.base = endpoint.toString().replaceAll("/+$", "");
         this.requestTimeout = requestTimeout;
-        this.http = HttpClient.newBuilder()
+        HttpClient.Builder http = HttpClient.newBuilder()
                 .version(HttpClient.Version.HTTP_1_1)
                 .followRedirects(HttpClient.Redirect.NEVER)
-                .connectTimeout(requestTimeout)
-                .build();
+                .connectTimeout(requestTimeout);
+        tls.ifPresent(http::sslContext);
+        this.http = http.build();
     }
 
     /** The base URL, for people. */

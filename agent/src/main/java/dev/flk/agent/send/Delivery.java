@@ -14,18 +14,17 @@ final class Delivery {
     int failures;
     /** Answers that counted against {@code MAX_ATTEMPTS}: none that says that the backend takes nothing now, no outage. */
     int attemptsSpent;
-    /** When it was sent last, by the backend's clock, milliseconds since 1970. */
-    long sentAtMillis;
-    /** The same of the first sending of which nobody knows whether it arrived; negative while there is none. */
-    long unansweredSinceMillis;
+    /** Whether before this sending it was known that it had never arrived: if this one does not either, that stays known. */
+    boolean neverArrivedBefore;
     /** The mark of its last refused signature; negative while there is none. See {@link SignatureHold}. */
     long refusedAt = -1;
-    /** Must not share a request: a batch with it was refused as a whole. */
-    boolean alone;
+    /** Goes out to see whether its shard's signatures are accepted again. */
+    boolean probe;
+    /** How many may share its request: fewer after a batch with it was refused as a whole, or not answered in time. */
+    int mostTogether = Integer.MAX_VALUE;
 
     Delivery(Entry entry, long dueNanos) {
         this.entry = entry;
         this.dueNanos = dueNanos;
-        this.unansweredSinceMillis = entry.unansweredSinceMillis();
     }
 }

@@ -8,7 +8,6 @@ import dev.flk.signing.Signer;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -21,26 +20,26 @@ import java.util.Optional;
 final class Packer {
     private final Outbox outbox;
     private final Settlement settlement;
+    private final SignatureHold hold;
     private final Optional<Signer> signer;
     private final Duration maxAge;
-    private final InstantSource clock;
 
-    Packer(Outbox outbox, Settlement settlement, Optional<Signer> signer, Duration maxAge, InstantSource clock) {
+    Packer(Outbox outbox, Settlement settlement, SignatureHold hold, Optional<Signer> signer, Duration maxAge) {
         this.outbox = outbox;
         this.settlement = settlement;
+        this.hold = hold;
         this.signer = signer;
         this.maxAge = maxAge;
-        this.clock = clock;
     }
 
     /**
      * Packs what can go; may be empty.
      *
-     * @param offset how far the backend's clock is ahead; ages count by that clock, since the own one may be wrong
+     * @param sentAt now, by the backend's clock: ages count by that one, since the own may be wrong
+     * @param offset how far it is ahead of the own
      * @throws IOException if the outbox can't be read now; then nothing became of any of them
      */
-    Shipment pack(List<Delivery> deliveries, Duration offset) throws IOException {
-        Instant sentAt = clock.instant().plus(offset);
+    Shipment pack(List<Delivery> deliveries, Instant sentAt, Duration offset) throws IOException {
         Map<Long, byte[]> bodies = outbox.bodies(
                 deliveries.stream().map(delivery -> delivery.entry).toList());
         List<Parcel> parcels = new ArrayList<>(deliveries.size());
@@ -65,25 +64,29 @@ final class Packer {
             settlement.deadLetter(delivery, "", stored, 0, "can't be signed: " + e.getMessage());
             return Optional.empty();
         }
-        if (tooOld(delivery, sentAt)) {
+        if (!hold.admits(delivery, form.signed().shardId())) {
+            return Optional.empty();
+        }
+        long unansweredSinceMillis = outbox.unansweredSinceMillis(delivery.entry);
+        if (tooOld(unansweredSinceMillis, sentAt)) {
             settlement.deadLetter(
                     delivery,
                     form.signed().pcsId(),
                     stored,
                     0,
                     "older than MAX_AGE: first sent without an answer at "
-                            + Instant.ofEpochMilli(delivery.unansweredSinceMillis)
+                            + Instant.ofEpochMilli(unansweredSinceMillis)
                             + ", whether it was recorded is not known");
             return Optional.empty();
         }
         delivery.sent++;
-        delivery.sentAtMillis = sentAt.toEpochMilli();
+        delivery.neverArrivedBefore = unansweredSinceMillis < 0;
         return Optional.of(new Parcel(delivery, form.signed(), stored, form.line()));
     }
 
-    private boolean tooOld(Delivery delivery, Instant sentAt) {
-        return delivery.unansweredSinceMillis >= 0
-                && Duration.between(Instant.ofEpochMilli(delivery.unansweredSinceMillis), sentAt)
+    private boolean tooOld(long unansweredSinceMillis, Instant sentAt) {
+        return unansweredSinceMillis >= 0
+                && Duration.between(Instant.ofEpochMilli(unansweredSinceMillis), sentAt)
                                 .compareTo(maxAge)
                         > 0;
     }

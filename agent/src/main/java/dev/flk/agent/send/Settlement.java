@@ -6,6 +6,7 @@ import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.outbox.DeadLetter;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Entry;
+import dev.flk.agent.outbox.Fate;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.send.Shipment.Parcel;
 import dev.flk.certificate.PcsId;
@@ -13,8 +14,10 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,19 +29,21 @@ import org.slf4j.LoggerFactory;
 final class Settlement {
     private static final Logger LOG = LoggerFactory.getLogger(Settlement.class);
     private static final int LONGEST_REASON = 300;
-    /** This answer leaves the certificate in the backend's log: it will be decided whether or not it is sent again. */
+    /** This answer leaves the certificate in the backend's log: it will be decided whether or not it is sent again. So may a 500. */
     private static final String IN_LOG_BUT_UNDECIDED = "dedup store unavailable";
 
     private final Outbox outbox;
     private final DeadLetters deadLetters;
-    private final Schedule schedule;
+    private final Lanes lanes;
     private final Backoff backoff;
     private final SendOptions options;
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final AgentMeters meters;
-    private final SignatureHold hold = new SignatureHold();
-    private final List<Entry> done = new ArrayList<>();
+    private final SignatureHold hold;
+    private final Throughput throughput;
+    private final Map<Fate, List<Entry>> done = new EnumMap<>(Fate.class);
+    private final List<Entry> notArrived = new ArrayList<>();
     private final LineLimit limit;
     private long longestWaitNanos;
     private String whyLongest = "";
@@ -47,7 +52,8 @@ final class Settlement {
     Settlement(
             Outbox outbox,
             DeadLetters deadLetters,
-            Schedule schedule,
+            Lanes lanes,
+            SignatureHold hold,
             Backoff backoff,
             SendOptions options,
             Surroundings surroundings,
@@ -56,7 +62,9 @@ final class Settlement {
         this.limit = limit;
         this.outbox = outbox;
         this.deadLetters = deadLetters;
-        this.schedule = schedule;
+        this.lanes = lanes;
+        this.hold = hold;
+        this.throughput = new Throughput(surroundings.nanoTicker().getAsLong());
         this.backoff = backoff;
         this.options = options;
         this.clock = surroundings.clock();
@@ -64,22 +72,27 @@ final class Settlement {
         this.meters = meters;
     }
 
-    /** What became of an entry. */
-    enum Fate {
+    /** How the sending of an entry ended. */
+    enum Ending {
         SETTLED,
         DEAD_LETTERED,
         PUT_OFF
     }
 
     /** Takes in the answer to one certificate; {@link #finish} must follow. */
-    Fate apply(Parcel parcel, Answer answer) {
+    Ending apply(Parcel parcel, Answer answer) {
         return answer.match(new AnswerTo(parcel));
     }
 
     /** Settles what is done since the last call, and tells once what was put off. */
     void finish() {
-        outbox.settle(done);
+        done.forEach((fate, entries) -> {
+            outbox.settle(fate, List.copyOf(entries));
+            throughput.settled(entries.size(), nanoTicker.getAsLong());
+        });
         done.clear();
+        outbox.notArrived(List.copyOf(notArrived));
+        notArrived.clear();
         if (longestWaitNanos > 0) {
             String seconds = String.format(Locale.ROOT, "%.1f", longestWaitNanos / 1e9);
             limit.say(
@@ -89,8 +102,17 @@ final class Settlement {
         }
     }
 
+    /** Certificates a second that were settled within the last minute. */
+    double settledASecond() {
+        return throughput.aSecond(nanoTicker.getAsLong());
+    }
+
+    private void done(Fate fate, Entry entry) {
+        done.computeIfAbsent(fate, any -> new ArrayList<>()).add(entry);
+    }
+
     /** Gives an entry up; if the disk refuses the dead letter, the entry stays and is tried again later. */
-    Fate deadLetter(Delivery delivery, String pcsId, byte[] certificate, int status, String reason) {
+    Ending deadLetter(Delivery delivery, String pcsId, byte[] certificate, int status, String reason) {
         String shown = printable(reason);
         try {
             deadLetters.add(
@@ -106,8 +128,8 @@ final class Settlement {
             return putOff(delivery, "dead letter", 0, "no dead letter can be written");
         }
         LOG.warn("Added {} to DLQ: {}", idForLog(pcsId), shown);
-        done.add(delivery.entry);
-        return Fate.DEAD_LETTERED;
+        done(Fate.DEAD, delivery.entry);
+        return Ending.DEAD_LETTERED;
     }
 
     /** Puts entries off that could not even be read; {@link #finish} must follow. */
@@ -122,11 +144,11 @@ final class Settlement {
                 "the certificate with outbox sequence {} can't be read from the disk any more",
                 delivery.entry.sequence());
         meters.lost(1);
-        done.add(delivery.entry);
+        done(Fate.LOST, delivery.entry);
     }
 
     /** Puts a delivery off by the backoff, and by {@code atLeastSeconds} in any case; {@code kind} is a status or a word. */
-    private Fate putOff(Delivery delivery, String kind, long atLeastSeconds, String why) {
+    private Ending putOff(Delivery delivery, String kind, long atLeastSeconds, String why) {
         long wait = Duration.ofSeconds(atLeastSeconds).toNanos() + backoff.afterNanos(delivery.failures++);
         if (wait > longestWaitNanos) {
             longestWaitNanos = wait;
@@ -134,16 +156,15 @@ final class Settlement {
             kindOfLongest = kind;
         }
         delivery.dueNanos = nanoTicker.getAsLong() + wait;
-        schedule.add(delivery);
+        lanes.putOff(delivery);
         meters.retried();
-        return Fate.PUT_OFF;
+        return Ending.PUT_OFF;
     }
 
-    /** Remembers that nobody knows whether it arrived. */
-    void noteUnanswered(Delivery delivery) {
-        if (delivery.unansweredSinceMillis < 0) {
-            delivery.unansweredSinceMillis = delivery.sentAtMillis;
-            outbox.unanswered(delivery.entry, delivery.unansweredSinceMillis);
+    /** It is known that this sending has left nothing with the backend. */
+    void noteNotArrived(Delivery delivery) {
+        if (delivery.neverArrivedBefore) {
+            notArrived.add(delivery.entry);
         }
     }
 
@@ -161,7 +182,7 @@ final class Settlement {
         return clean.length() > LONGEST_REASON ? clean.substring(0, LONGEST_REASON) + "…" : clean;
     }
 
-    private final class AnswerTo implements Answer.Cases<Fate> {
+    private final class AnswerTo implements Answer.Cases<Ending> {
         private final Parcel parcel;
         private final Delivery delivery;
         private final String shardId;
@@ -173,40 +194,43 @@ final class Settlement {
         }
 
         @Override
-        public Fate recorded(Answer.Recorded recorded) {
+        public Ending recorded(Answer.Recorded recorded) {
             meters.submitted(Integer.toString(recorded.status()));
-            hold.accepted(shardId);
+            hold.accepted(delivery, shardId);
             LOG.info(
                     "PCS {} submitted successfully (status={})",
                     idForLog(parcel.signed().pcsId()),
                     recorded.status());
-            done.add(delivery.entry);
-            return Fate.SETTLED;
+            done(Fate.ofStatus(recorded.status()), delivery.entry);
+            return Ending.SETTLED;
         }
 
         @Override
-        public Fate conflict(Answer.Conflict conflict) {
+        public Ending conflict(Answer.Conflict conflict) {
             meters.submitted(Integer.toString(conflict.status()));
-            hold.accepted(shardId);
+            hold.accepted(delivery, shardId);
             return giveUp(conflict.status(), "conflict: other content was recorded under this id before");
         }
 
         @Override
-        public Fate never(Answer.Never never) {
+        public Ending never(Answer.Never never) {
             meters.submitted(Integer.toString(never.status()));
             return giveUp(never.status(), never.error());
         }
 
         @Override
-        public Fate inFuture(Answer.InFuture inFuture) {
+        public Ending inFuture(Answer.InFuture inFuture) {
             meters.submitted("400");
+            noteNotArrived(delivery);
+            hold.unanswered(delivery, shardId);
             return putOff(delivery, "400", 0, "status 400: " + inFuture.error());
         }
 
         @Override
-        public Fate badSignature(Answer.BadSignature badSignature) {
+        public Ending badSignature(Answer.BadSignature badSignature) {
             meters.submitted("401");
-            if (hold.refused(delivery, shardId)) {
+            noteNotArrived(delivery);
+            if (hold.refused(delivery, shardId, nanoTicker.getAsLong())) {
                 return giveUp(401, "Signature verification failed, while others of this key and shard are accepted");
             }
             limit.say(
@@ -216,14 +240,16 @@ final class Settlement {
                                     + " shard; it is held, check PCS_SIGN_ALG and the key{}",
                             idForLog(parcel.signed().pcsId()),
                             leftOut));
-            return putOff(delivery, "401", 0, "status 401: Signature verification failed");
+            meters.retried();
+            return Ending.PUT_OFF;
         }
 
         @Override
-        public Fate later(Answer.Later later) {
+        public Ending later(Answer.Later later) {
             meters.submitted(Integer.toString(later.status()));
-            if (later.error().equals(IN_LOG_BUT_UNDECIDED)) {
-                noteUnanswered(delivery);
+            hold.unanswered(delivery, shardId);
+            if (!later.error().equals(IN_LOG_BUT_UNDECIDED) && later.status() != 500) {
+                noteNotArrived(delivery);
             }
             if (!later.concernsAll()) {
                 delivery.attemptsSpent++;
@@ -237,15 +263,16 @@ final class Settlement {
         }
 
         @Override
-        public Fate outage(Answer.Outage outage) {
+        public Ending outage(Answer.Outage outage) {
             meters.submitted("outage");
-            if (outage.reach() == Answer.Reach.UNKNOWN) {
-                noteUnanswered(delivery);
+            hold.unanswered(delivery, shardId);
+            if (outage.reach() == Answer.Reach.NOT_SENT) {
+                noteNotArrived(delivery);
             }
             return putOff(delivery, "outage", 0, outage.what());
         }
 
-        private Fate giveUp(int status, String reason) {
+        private Ending giveUp(int status, String reason) {
             return deadLetter(delivery, parcel.signed().pcsId(), parcel.stored(), status, reason);
         }
     }

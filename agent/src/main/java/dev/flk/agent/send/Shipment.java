@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
+import dev.flk.agent.outbox.Entry;
 import dev.flk.canonical.SignedFields;
 import java.util.List;
 
@@ -15,11 +16,24 @@ record Shipment(List<Parcel> parcels) {
      */
     record Parcel(Delivery delivery, SignedFields signed, byte[] stored, byte[] line) {}
 
+    int size() {
+        return parcels.size();
+    }
+
+    /** Of the lines, for what memory they take. */
+    long bytes() {
+        return parcels.stream().mapToLong(parcel -> parcel.line().length).sum();
+    }
+
     List<byte[]> lines() {
         return parcels.stream().map(Parcel::line).toList();
     }
 
     List<String> pcsIds() {
         return parcels.stream().map(parcel -> parcel.signed().pcsId()).toList();
+    }
+
+    List<Entry> entries() {
+        return parcels.stream().map(parcel -> parcel.delivery().entry).toList();
     }
 }

@@ -1,30 +1,166 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.Map;
+import java.util.OptionalLong;
 
 /**
- * Tells a wrong certificate from a wrong key. After a 401 an entry is held: the backend may not know the key yet, or not for
- * this shard. Only if another entry of the same shard was accepted after that, and this one is refused again, is it the
- * entry's own fault. (The key is one and the same while the process runs.) Owned by the sender's thread.
+ * Tells a wrong certificate from a wrong key. After a 401 the entries of its shard are held: the backend may not know the key yet, or
+ * not for this shard. One at a time goes out to see, with backoff. Only if another entry of the shard was accepted after an entry was
+ * refused, and that one is refused again, is it the entry's own fault. Owned by the sender's thread.
  */
 final class SignatureHold {
-    /** For the shards that were ever refused, the mark of their last acceptance; -1 while there is none. */
-    private final Map<String, Long> lastAccepted = new HashMap<>();
+    private final Lanes lanes;
+    private Backoff backoff;
+    /** For the shards that were ever refused. */
+    private final Map<String, Shard> shards = new HashMap<>();
 
     private long mark;
 
-    /** An entry of this shard had a good signature. */
-    void accepted(String shardId) {
-        lastAccepted.computeIfPresent(shardId, (shard, before) -> mark++);
+    private static final class Shard {
+        /** The mark of the last acceptance; -1 while there is none. */
+        private long lastAccepted = -1;
+
+        private boolean held;
+        private int failures;
+        private long nextProbeNanos;
+        private boolean probing;
+        private final Deque<Delivery> refused = new ArrayDeque<>();
+        /** Sequences. */
+        private final LongQueue unsent = new LongQueue();
+
+        private boolean isEmpty() {
+            return refused.isEmpty() && unsent.isEmpty();
+        }
     }
 
-    /** This entry was refused; true if the key is known to be good and the entry is beyond hope. */
-    boolean refused(Delivery delivery, String shardId) {
-        lastAccepted.putIfAbsent(shardId, -1L);
-        boolean hopeless = delivery.refusedAt >= 0 && lastAccepted.getOrDefault(shardId, -1L) > delivery.refusedAt;
+    SignatureHold(Lanes lanes, Backoff backoff) {
+        this.lanes = lanes;
+        this.backoff = backoff;
+    }
+
+    /** Whether an entry of this shard may go out now; if not, it was taken and comes back by itself. */
+    boolean admits(Delivery delivery, String shardId) {
+        Shard shard = shards.get(shardId);
+        if (shard == null || !shard.held || delivery.probe) {
+            return true;
+        }
+        if (delivery.sent == 0) {
+            if (shard.failures == 0) {
+                shard.nextProbeNanos = delivery.dueNanos; // at once: mostly it is one certificate that is wrong
+            }
+            shard.unsent.add(delivery.entry.sequence());
+        } else {
+            shard.refused.add(delivery);
+        }
+        return false;
+    }
+
+    /** An entry of this shard had a good signature. */
+    void accepted(Delivery delivery, String shardId) {
+        delivery.probe = false;
+        Shard shard = shards.get(shardId);
+        if (shard != null) {
+            shard.lastAccepted = mark++;
+            release(shard);
+        }
+    }
+
+    private void release(Shard shard) {
+        shard.held = false;
+        shard.probing = false;
+        shard.failures = 0;
+        shard.refused.forEach(lanes::putOff);
+        shard.refused.clear();
+        while (!shard.unsent.isEmpty()) {
+            lanes.release(shard.unsent.remove());
+        }
+    }
+
+    /**
+     * This entry was refused.
+     *
+     * @return true if the key is known to be good, and the entry is beyond hope; false if it was taken, and comes back by itself
+     */
+    boolean refused(Delivery delivery, String shardId, long nowNanos) {
+        Shard shard = shards.computeIfAbsent(shardId, id -> new Shard());
+        boolean hopeless = delivery.refusedAt >= 0 && shard.lastAccepted > delivery.refusedAt;
+        boolean wasProbe = delivery.probe;
         delivery.refusedAt = mark++;
-        return hopeless;
+        delivery.probe = false;
+        if (wasProbe) {
+            shard.probing = false;
+            shard.failures++;
+        }
+        if (hopeless) {
+            return true;
+        }
+        delivery.dueNanos = nowNanos;
+        shard.refused.add(delivery);
+        if (!shard.held || wasProbe) {
+            shard.nextProbeNanos = nowNanos + backoff.atLeastHalfNanos(shard.failures);
+        }
+        shard.held = true;
+        return false;
+    }
+
+    /** Nobody knows what became of a look: another may go. */
+    void unanswered(Delivery delivery, String shardId) {
+        Shard shard = shards.get(shardId);
+        if (shard != null && delivery.probe) {
+            shard.probing = false;
+        }
+        delivery.probe = false;
+    }
+
+    /** Sends one entry of each held shard out to see, where that is due. */
+    void step(long nowNanos) {
+        for (Shard shard : shards.values()) {
+            if (shard.held && !shard.probing && !shard.isEmpty() && shard.nextProbeNanos <= nowNanos) {
+                probe(shard, nowNanos);
+            }
+        }
+    }
+
+    private void probe(Shard shard, long nowNanos) {
+        Delivery delivery = shard.unsent.isEmpty()
+                ? shard.refused.poll()
+                : lanes.takeUp(shard.unsent.remove(), nowNanos).orElse(null);
+        if (delivery != null) {
+            delivery.probe = true;
+            delivery.mostTogether = 1;
+            delivery.dueNanos = nowNanos;
+            shard.probing = true;
+            lanes.putOff(delivery);
+        }
+    }
+
+    /** When the next entry goes out to see, on the ticker; empty if none is to. */
+    OptionalLong nextProbeNanos() {
+        return shards.values().stream()
+                .filter(shard -> shard.held && !shard.probing && !shard.isEmpty())
+                .mapToLong(shard -> shard.nextProbeNanos)
+                .min();
+    }
+
+    /** There is another key, and another backoff: nothing that was seen says anything any more. */
+    void forget(Backoff next) {
+        backoff = next;
+        Iterator<Shard> all = shards.values().iterator();
+        while (all.hasNext()) {
+            Shard shard = all.next();
+            shard.refused.forEach(delivery -> delivery.refusedAt = -1);
+            release(shard);
+            all.remove();
+        }
+    }
+
+    /** How many shards are held, for people. */
+    long heldShards() {
+        return shards.values().stream().filter(shard -> shard.held).count();
     }
 }

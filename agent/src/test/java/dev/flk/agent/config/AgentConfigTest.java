@@ -25,6 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.EnumSource.Mode;
 import org.slf4j.event.Level;
 
 class AgentConfigTest {
@@ -50,7 +51,8 @@ class AgentConfigTest {
         assertThat(config.requestTimeout()).isEqualTo(Duration.ofSeconds(10));
         assertThat(config.logLevel()).isEqualTo(Level.INFO);
         assertThat(config.logFormat()).isEqualTo(LogFormat.TEXT);
-        assertThat(List.of(config.endpoint(), config.signing(), config.shardId(), config.spoolDirectory()))
+        assertThat(config.endpoints()).isEmpty();
+        assertThat(List.of(config.tls(), config.signing(), config.shardId(), config.spoolDirectory()))
                 .containsOnly(Optional.empty());
         assertThat(config.metricsPort()).isEmpty();
     }
@@ -59,7 +61,7 @@ class AgentConfigTest {
     void load_everySettingGiven_isTaken() throws Exception {
         AgentConfig config = load(environment(GOOD), Need.ENDPOINT, Need.SIGNING);
 
-        assertThat(config.endpoint()).contains(URI.create("https://example.org/flk"));
+        assertThat(config.endpoints()).containsExactly(URI.create("https://example.org/flk"));
         assertThat(config.signing().orElseThrow().signer()).isPresent();
         assertThat(config.shardId()).contains("a shard");
         assertThat(config.outbox()).isEqualTo(new OutboxOptions(Path.of("o"), 5L << 20, 7L << 10));
@@ -75,7 +77,7 @@ class AgentConfigTest {
     }
 
     @ParameterizedTest
-    @EnumSource
+    @EnumSource(mode = Mode.MATCH_NONE, names = "TLS_.*")
     void load_settingFromAFile_isTheSameAsGiven(Setting setting) throws Exception {
         Path file = Files.writeString(directory.resolve("value"), GOOD.get(setting) + "\n");
         Map<String, String> environment = environment(GOOD);
@@ -98,7 +100,7 @@ class AgentConfigTest {
     }
 
     @ParameterizedTest
-    @EnumSource
+    @EnumSource(mode = Mode.MATCH_NONE, names = "TLS_.*")
     void load_settingWithGarbage_isAProblemThatNamesIt(Setting setting) throws Exception {
         if (ANY_TEXT.contains(setting)) {
             return;

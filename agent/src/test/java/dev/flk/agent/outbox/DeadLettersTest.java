@@ -2,7 +2,6 @@
 package dev.flk.agent.outbox;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
@@ -66,7 +65,7 @@ class DeadLettersTest {
             assertThat(letters.count()).isEqualTo(1);
         }
 
-        assertThat(outbox.pending()).extracting(Entry::sequence).containsExactly(2L);
+        assertThat(all(outbox)).extracting(Entry::sequence).containsExactly(2L);
     }
 
     @Test
@@ -142,22 +141,88 @@ class DeadLettersTest {
         Files.write(file, utf8("{}\n \n{}\n{\"a\":\""));
         Files.write(file, new byte[] {(byte) 0xc3}, StandardOpenOption.APPEND);
 
-        assertThat(DeadLetters.count(file)).isEqualTo(2);
+        assertThat(DeadLetterFile.count(file)).isEqualTo(2);
     }
 
     @Test
-    void open_lineThatIsNoLetter_isNamed() throws Exception {
+    void open_lineThatIsNoLetter_isLeftThere() throws Exception {
         Files.createDirectories(file.getParent());
         Files.writeString(file, "hello\n");
 
-        assertThatExceptionOfType(IOException.class)
-                .isThrownBy(() -> DeadLetters.open(file, outbox))
-                .withMessageContaining("line 1 is no dead letter");
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(letter(0, "no"));
+            assertThat(letters.purge(any -> true)).isEqualTo(1);
+        }
+
+        assertThat(Files.readAllLines(file)).containsExactly("hello");
+    }
+
+    @Test
+    void requeue_someLetters_takesThemBackAndOutOfTheFile() throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            giveUp(letters, letter(0, "wrong regime"), letter(1, "too old"));
+            assertThat(outbox.pendingEntries()).isZero();
+
+            assertThat(letters.requeue(letter -> letter.reason().contains("old")))
+                    .isEqualTo(1);
+
+            assertThat(letters.count()).isEqualTo(1);
+            assertThat(bodies()).containsExactly("{\"b\":2}");
+        }
+        assertThat(Files.readAllLines(file)).singleElement().asString().contains("wrong regime");
+    }
+
+    @Test
+    void requeue_crashBeforeTheFileIsRewritten_sendsOnce() throws Exception {
+        byte[] before;
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            giveUp(letters, letter(0, "no"), letter(1, "no"));
+            before = Files.readAllBytes(file);
+            assertThat(letters.requeue(any -> true)).isEqualTo(2);
+        }
+        Files.write(file, before); // as if the new file had not taken its place
+        outbox.close();
+
+        outbox = open("outbox", NOW);
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            assertThat(letters.count()).isZero();
+            assertThat(letters.requeue(any -> true)).isZero();
+        }
+        assertThat(outbox.pendingEntries()).isEqualTo(2);
+    }
+
+    @Test
+    void requeue_deadAgain_isALetterOfItsOwn() throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            giveUp(letters, letter(0, "no"));
+            assertThat(letters.requeue(any -> true)).isEqualTo(1);
+            giveUp(letters, letter(1, "no again"));
+        }
+        outbox.close();
+
+        outbox = open("outbox", NOW);
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            assertThat(letters.count()).isEqualTo(1);
+            assertThat(outbox.pendingEntries()).isEqualTo(1);
+            assertThat(letters.requeue(any -> true)).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void add_fileMovedAwayByLogrotate_goesToANewOne() throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(letter(0, "first"));
+            Files.move(file, file.resolveSibling("dlq.jsonl.1"));
+            letters.add(letter(1, "second"));
+            assertThat(letters.count()).isEqualTo(1);
+        }
+
+        assertThat(Files.readAllLines(file)).singleElement().asString().contains("second");
     }
 
     @Test
     void open_letterWithAHugeNumber_isNoObstacle() throws Exception {
-        Entry entry = outbox.pending().get(0);
+        Entry entry = all(outbox).get(0);
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
             letters.add(new DeadLetter(NOW, entry, "", 400, "no", 1, utf8("{\"n\":1" + "0".repeat(100_000) + "}")));
         }
@@ -169,11 +234,28 @@ class DeadLettersTest {
 
     @Test
     void count_withoutAFile_isNone() throws Exception {
-        assertThat(DeadLetters.count(file)).isZero();
+        assertThat(DeadLetterFile.count(file)).isZero();
+    }
+
+    private void giveUp(DeadLetters letters, DeadLetter... dead) throws IOException {
+        for (DeadLetter letter : dead) {
+            letters.add(letter);
+            outbox.settle(Fate.DEAD, List.of(letter.entry()));
+        }
+    }
+
+    private List<String> bodies() throws IOException {
+        return outbox.bodies(all(outbox)).values().stream()
+                .map(body -> new String(body, StandardCharsets.UTF_8))
+                .toList();
+    }
+
+    private static List<Entry> all(Outbox outbox) {
+        return outbox.pendingAfter(0, Integer.MAX_VALUE);
     }
 
     private DeadLetter letter(int index, String reason) throws IOException {
-        Entry entry = outbox.pending().get(index);
+        Entry entry = all(outbox).get(index);
         return new DeadLetter(
                 NOW,
                 entry,
@@ -185,7 +267,7 @@ class DeadLettersTest {
     }
 
     private Outbox open(String name, Instant now) throws IOException {
-        return Outbox.open(new OutboxOptions(directory.resolve(name), 1 << 20, 0), InstantSource.fixed(now));
+        return Outbox.open(new OutboxOptions(directory.resolve(name), 64 << 20, 0), InstantSource.fixed(now));
     }
 
     private static byte[] utf8(String text) {

@@ -16,6 +16,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -23,6 +24,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 class OutboxTest {
     private static final InstantSource CLOCK = InstantSource.fixed(Instant.parse("2026-11-20T08:00:00Z"));
+
+    private static final long MAX_BYTES = 64 << 20;
 
     @TempDir
     Path temporary;
@@ -50,7 +53,7 @@ class OutboxTest {
     void settle_reopened_staysSettled() throws Exception {
         try (Outbox outbox = open()) {
             outbox.append(List.of(body(1), body(2), body(3)));
-            outbox.settle(List.of(outbox.pending().get(0), outbox.pending().get(2)));
+            outbox.settle(Fate.ACCEPTED, List.of(all(outbox).get(0), all(outbox).get(2)));
         }
 
         try (Outbox outbox = open()) {
@@ -59,53 +62,69 @@ class OutboxTest {
     }
 
     @Test
-    void unanswered_reopened_isRemembered() throws Exception {
+    void beingSent_notArrivedOrNotKnown_isRememberedAcrossARestart() throws Exception {
         try (Outbox outbox = open()) {
-            outbox.append(List.of(body(1), body(2)));
-            outbox.unanswered(outbox.pending().get(1), 1234);
+            outbox.append(List.of(body(1), body(2), body(3)));
+            List<Entry> entries = all(outbox);
+            CompletableFuture<Void> noted = new CompletableFuture<>();
+            outbox.beingSent(entries.subList(0, 2), 1234, () -> noted.complete(null));
+            noted.join();
+            outbox.notArrived(entries.subList(0, 1));
         }
 
         try (Outbox outbox = open()) {
-            assertThat(outbox.pending())
-                    .extracting(Entry::unansweredSinceMillis)
-                    .containsExactly(-1L, 1234L);
+            assertThat(all(outbox)).extracting(Entry::unansweredSinceMillis).containsExactly(-1L, 1234L, -1L);
         }
     }
 
     @Test
-    void subscribe_pendingAndAdded_seesEachOnce() throws Exception {
+    void beingSent_again_keepsTheFirstTime() throws Exception {
         try (Outbox outbox = open()) {
             outbox.append(List.of(body(1)));
-            List<Entry> seen = new ArrayList<>();
+            outbox.beingSent(all(outbox), 1000, () -> {});
+            outbox.beingSent(all(outbox), 2000, () -> {});
 
-            outbox.subscribe(seen::addAll);
+            assertThat(outbox.unansweredSinceMillis(all(outbox).get(0))).isEqualTo(1000);
+        }
+    }
+
+    @Test
+    void onArrival_isCalledWhenTheEntryIsPending() throws Exception {
+        try (Outbox outbox = open()) {
+            List<Integer> pending = new ArrayList<>();
+            outbox.onArrival(() -> pending.add(outbox.pendingEntries()));
+
+            outbox.append(List.of(body(1)));
             outbox.append(List.of(body(2), body(3)));
 
-            assertThat(seen).isEqualTo(outbox.pending()).hasSize(3);
+            assertThat(pending).containsExactly(1, 3);
         }
     }
 
     @Test
     void append_beyondTheBound_isRefusedAndNothingAdded() throws Exception {
-        try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 30, 0), CLOCK)) {
-            outbox.append(List.of(body(1), body(2)));
+        try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 20_000, 0), CLOCK)) {
+            outbox.append(List.of(new byte[15_000]));
 
             assertThatExceptionOfType(OutboxFull.class)
-                    .isThrownBy(() -> outbox.append(List.of(body(3))))
+                    .isThrownBy(() -> outbox.append(List.of(new byte[5_000])))
                     .withMessageContaining("OUTBOX_MAX_BYTES");
-            assertThat(outbox.pendingEntries()).isEqualTo(2);
+            assertThat(outbox.pendingEntries()).isEqualTo(1);
         }
     }
 
     @Test
-    void append_settledMakesRoom_isTakenAgain() throws Exception {
-        try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 30, 0), CLOCK)) {
-            outbox.append(List.of(body(1), body(2)));
-            outbox.settle(outbox.pending());
+    void append_fullOfWhatIsSettled_makesRoom() throws Exception {
+        try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 20_000, 0), CLOCK)) {
+            outbox.append(List.of(new byte[15_000], body(2)));
+            outbox.settle(Fate.ACCEPTED, all(outbox).subList(0, 1));
 
-            outbox.append(List.of(body(3)));
+            outbox.append(List.of(new byte[15_000]));
 
-            assertThat(bodies(outbox)).containsExactly("certificate 3");
+            assertThat(outbox.pendingEntries()).isEqualTo(2);
+        }
+        try (Outbox outbox = open()) {
+            assertThat(bodies(outbox)).startsWith("certificate 2").hasSize(2);
         }
     }
 
@@ -166,7 +185,7 @@ class OutboxTest {
             }
             long whole = cut;
             long returned = lengths.stream().filter(length -> length <= whole).count();
-            try (Outbox outbox = Outbox.open(new OutboxOptions(copy, 1 << 20, 0), CLOCK)) {
+            try (Outbox outbox = Outbox.open(new OutboxOptions(copy, MAX_BYTES, 0), CLOCK)) {
                 assertThat(outbox.pendingEntries()).as("cut at %d", cut).isEqualTo((int) returned);
                 assertThat(outbox.lostRecords()).isZero();
             }
@@ -200,9 +219,9 @@ class OutboxTest {
                 outbox.append(List.of(large.clone()));
             }
 
-            var bodies = outbox.bodies(outbox.pending());
+            var bodies = outbox.bodies(all(outbox));
 
-            assertThat(outbox.pending())
+            assertThat(all(outbox))
                     .hasSize(16)
                     .allSatisfy(entry ->
                             assertThat(bodies.get(entry.sequence())[0]).isEqualTo((byte) (entry.sequence() - 1)));
@@ -232,16 +251,20 @@ class OutboxTest {
     }
 
     private OutboxOptions options() {
-        return new OutboxOptions(directory, 1 << 20, 0);
+        return new OutboxOptions(directory, MAX_BYTES, 0);
     }
 
     private static byte[] body(int number) {
         return ("certificate " + number).getBytes(StandardCharsets.UTF_8);
     }
 
+    private static List<Entry> all(Outbox outbox) {
+        return outbox.pendingAfter(0, Integer.MAX_VALUE);
+    }
+
     private static List<String> bodies(Outbox outbox) throws IOException {
-        var bodies = outbox.bodies(outbox.pending());
-        return outbox.pending().stream()
+        var bodies = outbox.bodies(all(outbox));
+        return all(outbox).stream()
                 .map(entry -> new String(bodies.get(entry.sequence()), StandardCharsets.UTF_8))
                 .toList();
     }

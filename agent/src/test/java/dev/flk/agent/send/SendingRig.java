@@ -44,18 +44,19 @@ final class SendingRig implements Closeable {
 
     SendingRig(Path directory, SendOptions options, Duration requestTimeout) throws IOException {
         this.directory = directory;
-        outbox = Outbox.open(new OutboxOptions(directory.resolve("outbox"), 1 << 20, 0), this::now);
+        outbox = Outbox.open(new OutboxOptions(directory.resolve("outbox"), 64 << 20, 0), this::now);
         deadLetters = DeadLetters.open(directory.resolve("dlq.jsonl"), outbox);
         sender = new Sender(
-                backend.endpoint(),
-                requestTimeout,
-                options,
-                Optional.of(new HmacSigner("secret")),
+                new SendingSetup(
+                        List.of(backend.endpoint()),
+                        Optional.empty(),
+                        requestTimeout,
+                        Optional.of(new HmacSigner("secret")),
+                        options),
                 outbox,
                 deadLetters,
                 new AgentMeters(),
                 new Surroundings(this::now, nanos::get, new Random(1)));
-        sender.subscribeTo(outbox);
     }
 
     static SendOptions singles() {
@@ -81,7 +82,7 @@ final class SendingRig implements Closeable {
             if (condition.getAsBoolean()) {
                 return;
             }
-            if (sender.inFlight() > 0) {
+            if (sender.awaitsAnswer()) {
                 sender.await(ANSWER_WITHIN_NANOS);
             } else {
                 nanos.addAndGet(wait);

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import dev.flk.agent.logging.LineLimit;
-import dev.flk.agent.outbox.Entry;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -211,48 +210,5 @@ class TimingTest {
                         "; 599 such lines were left out",
                         "; 599 such lines were left out",
                         "");
-    }
-
-    @Test
-    void hold_refusedAgainAndAgain_holdsWhileNobodyIsAccepted() {
-        SignatureHold hold = new SignatureHold();
-        Delivery delivery = delivery();
-
-        assertThat(hold.refused(delivery, "s")).isFalse();
-        assertThat(hold.refused(delivery, "s")).isFalse();
-    }
-
-    @Test
-    void hold_refusedAfterAnotherOfTheShardWasAccepted_isHopeless() {
-        SignatureHold hold = new SignatureHold();
-        Delivery delivery = delivery();
-        hold.refused(delivery, "s");
-
-        hold.accepted("s");
-
-        assertThat(hold.refused(delivery, "s")).isTrue();
-    }
-
-    @Test
-    void hold_acceptedBeforeTheFirstRefusal_holds() {
-        SignatureHold hold = new SignatureHold();
-        hold.accepted("s");
-
-        assertThat(hold.refused(delivery(), "s")).isFalse();
-    }
-
-    @Test
-    void hold_acceptedForAnotherShard_holds() {
-        SignatureHold hold = new SignatureHold();
-        Delivery delivery = delivery();
-        hold.refused(delivery, "s");
-
-        hold.accepted("t");
-
-        assertThat(hold.refused(delivery, "s")).isFalse();
-    }
-
-    private static Delivery delivery() {
-        return new Delivery(new Entry(1, 0, 1, -1), 0);
     }
 }

@@ -3,6 +3,7 @@ package dev.flk.agent.source;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.agent.outbox.Fate;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
 import java.io.IOException;
@@ -34,7 +35,7 @@ class SpoolDirectoryTest {
     @BeforeEach
     void open() throws IOException {
         spool = Files.createDirectory(temporary.resolve("spool"));
-        outbox = outbox(1 << 20);
+        outbox = outbox(64 << 20);
     }
 
     @AfterEach
@@ -90,7 +91,7 @@ class SpoolDirectoryTest {
     @Test
     void step_outboxFull_leavesTheFile() throws Exception {
         outbox.close();
-        outbox = outbox(GOOD.length());
+        outbox = outbox(4096 + GOOD.length() + 150);
         write("a.json", GOOD);
 
         outbox.append(List.of(GOOD.getBytes(StandardCharsets.UTF_8)));
@@ -113,7 +114,7 @@ class SpoolDirectoryTest {
     @Test
     void step_fileLargerThanTheOutbox_isTakenOnceAndWholly() throws Exception {
         outbox.close();
-        outbox = outbox(1000);
+        outbox = outbox(14_000);
         write("a.ndjson", (GOOD + "\n").repeat(40));
         SpoolDirectory directory = new SpoolDirectory(spool, new Intake(outbox), InstantSource.system());
         int taken = 0;
@@ -121,7 +122,7 @@ class SpoolDirectoryTest {
         for (int i = 0; i < 100 && !files().isEmpty(); i++) {
             directory.step();
             taken += outbox.pendingEntries();
-            outbox.settle(outbox.pending());
+            outbox.settle(Fate.ACCEPTED, outbox.pendingAfter(0, Integer.MAX_VALUE));
         }
 
         assertThat(files()).isEmpty();

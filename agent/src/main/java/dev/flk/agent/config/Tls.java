@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.config;
+
+import io.netty.handler.ssl.JdkSslContext;
+import io.netty.handler.ssl.SslContextBuilder;
+import io.netty.handler.ssl.SslProvider;
+import java.io.ByteArrayInputStream;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLException;
+
+/** Whom connections to the backend trust, and how the agent shows who it is; all of it PEM text. */
+final class Tls {
+    private Tls() {}
+
+    /** Empty if nothing of it is set: then the JDK's authorities are trusted, and no client certificate is shown. */
+    static Optional<SSLContext> read(Settings settings) {
+        Optional<String> authorities = settings.text(Setting.TLS_CA);
+        Optional<String> certificate = settings.text(Setting.TLS_CERT);
+        Optional<String> key = settings.text(Setting.TLS_KEY);
+        if (certificate.isPresent() != key.isPresent()) {
+            settings.problem(
+                    certificate.isPresent() ? Setting.TLS_CERT : Setting.TLS_KEY,
+                    "is set without " + (certificate.isPresent() ? Setting.TLS_KEY : Setting.TLS_CERT)
+                            + "; a client certificate needs both");
+            return Optional.empty();
+        }
+        if (authorities.isEmpty() && certificate.isEmpty()) {
+            return Optional.empty();
+        }
+        SslContextBuilder builder = SslContextBuilder.forClient().sslProvider(SslProvider.JDK);
+        boolean trusted = authorities.isEmpty() || trust(settings, builder, authorities.get());
+        boolean shown = key.isEmpty() || show(settings, builder, certificate.orElseThrow(), key.get());
+        return trusted && shown ? build(settings, builder) : Optional.empty();
+    }
+
+    private static boolean trust(Settings settings, SslContextBuilder builder, String authorities) {
+        try {
+            builder.trustManager(pem(authorities));
+            return true;
+        } catch (IllegalArgumentException e) {
+            settings.problem(Setting.TLS_CA, "can't be used: " + why(e) + "; it must be certificates in PEM");
+            return false;
+        }
+    }
+
+    private static boolean show(Settings settings, SslContextBuilder builder, String certificate, String key) {
+        try {
+            builder.keyManager(pem(certificate), pem(key));
+            return true;
+        } catch (IllegalArgumentException e) {
+            // without the cause: it may quote the key
+            settings.problem(
+                    Setting.TLS_KEY,
+                    "and TLS_CERT can't be used; they must be a PKCS#8 key without a password and its certificate, both"
+                            + " in PEM");
+            return false;
+        }
+    }
+
+    private static Optional<SSLContext> build(Settings settings, SslContextBuilder builder) {
+        try {
+            return Optional.of(((JdkSslContext) builder.build()).context());
+        } catch (SSLException | IllegalArgumentException e) {
+            settings.problem(Setting.TLS_CERT, "can't be used: " + why(e));
+            return Optional.empty();
+        }
+    }
+
+    private static InputStream pem(String text) {
+        return new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static String why(Exception e) {
+        Throwable cause = e.getCause() == null ? e : e.getCause();
+        return String.valueOf(cause.getMessage());
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import dev.flk.agent.logging.LineLimit;
+import dev.flk.wal.DiskFiles;
+import dev.flk.wal.FileOps;
+import dev.flk.wal.FileOps.OpenFile;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Reads the file of dead letters line by line, whoever may be writing it. */
+public final class DeadLetterFile {
+    private static final Logger LOG = LoggerFactory.getLogger(DeadLetterFile.class);
+    private static final int BLOCK_BYTES = 1 << 16;
+
+    private DeadLetterFile() {}
+
+    /** Takes one line after the other. */
+    interface Lines {
+        void take(byte[] line) throws IOException;
+    }
+
+    /** Takes one letter after the other. */
+    public interface Letters {
+        /** Takes the next letter. */
+        void take(DeadLetterLine letter) throws IOException;
+    }
+
+    /** Whole lines in a file, but for blank ones; 0 if there is none. */
+    public static int count(Path path) throws IOException {
+        int[] count = new int[1];
+        read(new DiskFiles(), path, line -> count[0]++);
+        return count[0];
+    }
+
+    /** All letters in a file, in its order; none if there is no file. What is no letter is logged and passed over. */
+    public static void letters(Path path, Letters letters) throws IOException {
+        LineLimit limit = new LineLimit(() -> 0);
+        read(new DiskFiles(), path, line -> {
+            DeadLetterLine letter;
+            try {
+                letter = DeadLetterLine.decode(line);
+            } catch (IOException e) {
+                tell(limit, path, e);
+                return;
+            }
+            letters.take(letter);
+        });
+    }
+
+    static void tell(LineLimit limit, Path path, IOException why) {
+        limit.say(
+                "no letter",
+                leftOut -> LOG.warn(
+                        "{} has a line that is no dead letter ({}); it is left there{}",
+                        path,
+                        why.getMessage(),
+                        leftOut));
+    }
+
+    private static void read(FileOps files, Path path, Lines lines) throws IOException {
+        if (files.standing(path).isPresent()) {
+            try (OpenFile file = files.openForReading(path)) {
+                lines(file, lines);
+            }
+        }
+    }
+
+    /** Every line that has its end, but for blank ones. */
+    static void lines(OpenFile file, Lines lines) throws IOException {
+        ByteBuffer block = ByteBuffer.allocate(BLOCK_BYTES);
+        var line = new ByteArrayOutputStream();
+        boolean blank = true;
+        long at = 0;
+        while (file.read(block.clear(), at) > 0) {
+            at += block.flip().remaining();
+            while (block.hasRemaining()) {
+                byte b = block.get();
+                if (b != '\n') {
+                    line.write(b);
+                    blank &= b == ' ' || b == '\t' || b == '\r';
+                    continue;
+                }
+                if (!blank) {
+                    lines.take(line.toByteArray());
+                }
+                line.reset();
+                blank = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import com.fasterxml.jackson.core.JsonEncoding;
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.util.Arrays;
+
+/**
+ * A line of the file of dead letters, a JSON object:
+ *
+ * <pre>
+ * {"when":"2026-11-20T08:00:00Z","outbox_seq":7,"added":1795161600000,"pcs_id":"…","status":400,"reason":"…",
+ *  "attempts":1,"certificate":{…}}
+ * </pre>
+ *
+ * <p>{@code outbox_seq} and {@code added} name the entry that it was; {@code status} is there if an answer ended it. The certificate has
+ * the bytes that it was taken in with, but for line breaks.
+ *
+ * @param bytes the whole line, without its end
+ */
+public record DeadLetterLine(
+        Instant when,
+        long sequence,
+        long addedMillis,
+        String pcsId,
+        int status,
+        String reason,
+        int attempts,
+        byte[] certificate,
+        byte[] bytes) {
+    private static final JsonFactory JSON = JsonFactory.builder()
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxNumberLength(Integer.MAX_VALUE)
+                    .maxStringLength(Integer.MAX_VALUE)
+                    .build())
+            .build();
+
+    Name name() {
+        return new Name(sequence, addedMillis);
+    }
+
+    static byte[] encode(DeadLetter letter) throws IOException {
+        var bytes = new ByteArrayOutputStream(letter.certificate().length + 512);
+        try (JsonGenerator json = JSON.createGenerator(bytes, JsonEncoding.UTF8)) {
+            json.writeStartObject();
+            json.writeStringField("when", letter.when().toString());
+            json.writeNumberField("outbox_seq", letter.entry().sequence());
+            json.writeNumberField("added", letter.entry().addedMillis());
+            json.writeStringField("pcs_id", letter.pcsId());
+            if (letter.status() != 0) {
+                json.writeNumberField("status", letter.status());
+            }
+            json.writeStringField("reason", letter.reason());
+            json.writeNumberField("attempts", letter.attempts());
+            json.writeFieldName("certificate");
+            // line breaks stand between tokens only, so a space means the same
+            json.writeRawValue(new String(letter.certificate(), StandardCharsets.UTF_8)
+                    .replace('\n', ' ')
+                    .replace('\r', ' '));
+            json.writeEndObject();
+        }
+        return bytes.toByteArray();
+    }
+
+    /**
+     * Reads a line.
+     *
+     * @throws IOException if it is no dead letter
+     */
+    static DeadLetterLine decode(byte[] line) throws IOException {
+        Reading reading = new Reading(line);
+        try (JsonParser json = JSON.createParser(line)) {
+            if (json.nextToken() != JsonToken.START_OBJECT) {
+                throw new IOException("not a JSON object");
+            }
+            while (json.nextToken() == JsonToken.FIELD_NAME) {
+                String field = json.currentName();
+                json.nextToken();
+                reading.take(field, json);
+            }
+            if (json.nextToken() != null) {
+                throw new IOException("something stands behind the object");
+            }
+        } catch (DateTimeException e) {
+            throw new IOException("its when is no time", e);
+        }
+        return reading.letter();
+    }
+
+    private static final class Reading {
+        private final byte[] line;
+        private Instant when = Instant.EPOCH;
+        private long sequence = -1;
+        private long addedMillis = -1;
+        private String pcsId = "";
+        private int status;
+        private String reason = "";
+        private int attempts;
+        private byte[] certificate = {};
+
+        Reading(byte[] line) {
+            this.line = line;
+        }
+
+        void take(String field, JsonParser json) throws IOException {
+            switch (field) {
+                case "when" -> when = Instant.parse(json.getText());
+                case "outbox_seq" -> sequence = json.getLongValue();
+                case "added" -> addedMillis = json.getLongValue();
+                case "pcs_id" -> pcsId = json.getText();
+                case "status" -> status = json.getIntValue();
+                case "reason" -> reason = json.getText();
+                case "attempts" -> attempts = json.getIntValue();
+                case "certificate" -> {
+                    int start = (int) json.currentTokenLocation().getByteOffset();
+                    json.skipChildren();
+                    certificate = Arrays.copyOfRange(
+                            line, start, (int) json.currentLocation().getByteOffset());
+                }
+                default -> json.skipChildren();
+            }
+        }
+
+        DeadLetterLine letter() throws IOException {
+            if (sequence < 0 || addedMillis < 0 || certificate.length == 0) {
+                throw new IOException("outbox_seq, added or certificate is missing");
+            }
+            return new DeadLetterLine(when, sequence, addedMillis, pcsId, status, reason, attempts, certificate, line);
+        }
+    }
+}

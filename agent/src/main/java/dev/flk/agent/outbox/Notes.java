@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import dev.flk.agent.logging.LineLimit;
+import dev.flk.wal.Log;
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.List;
+import java.util.Queue;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What is noted in the log and waited for by nobody: that entries are settled. What the disk refuses is kept and noted again, up to a
+ * bound; what is forgotten, by that bound or a crash, is sent once more and answered as a duplicate. Safe for several threads.
+ */
+final class Notes {
+    private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
+    private static final int MOST_KEPT = 10_000;
+
+    private final Log log;
+    private final LineLimit limit;
+    private final Queue<dev.flk.wal.Entry> refused = new ArrayDeque<>();
+
+    Notes(Log log, LineLimit limit) {
+        this.log = log;
+        this.limit = limit;
+    }
+
+    /** Notes it; returns before it is on disk. */
+    void add(dev.flk.wal.Entry note) {
+        ForcedAppend append = new ForcedAppend(List.of(note), sequence -> {});
+        append.ended().exceptionally(failure -> {
+            keep(note, failure);
+            return null;
+        });
+        if (!log.append(append)) {
+            append.failed(new IOException("too much waits for the disk"));
+        }
+    }
+
+    private void keep(dev.flk.wal.Entry note, Throwable failure) {
+        synchronized (this) {
+            if (refused.size() < MOST_KEPT) {
+                refused.add(note);
+            }
+        }
+        tell(failure, "what was settled is noted again when the disk takes it, after a crash it is sent again");
+    }
+
+    /** The disk has refused a note. */
+    void tell(Throwable failure, String consequence) {
+        limit.say(
+                "append",
+                leftOut -> LOG.error("outbox append error: {}; {}{}", failure.getMessage(), consequence, leftOut));
+    }
+
+    /** Tries once more what was refused. */
+    void retry() {
+        List<dev.flk.wal.Entry> again;
+        synchronized (this) {
+            again = List.copyOf(refused);
+            refused.clear();
+        }
+        again.forEach(this::add);
+    }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import dev.flk.agent.logging.LineLimit;
+import dev.flk.agent.outbox.OutboxCompaction.Mode;
+import dev.flk.agent.outbox.OutboxCompaction.Report;
+import java.io.Closeable;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Looks after a running outbox: when its files near {@code OUTBOX_MAX_BYTES}, or the disk its floor, what is settled goes, whatever its
+ * age; and what the disk has refused to note is noted. {@link #step} is what its thread calls once a second.
+ */
+final class OutboxCare implements Closeable {
+    private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
+    private static final long EVERY_NANOS = Duration.ofSeconds(1).toNanos();
+
+    private final OutboxCompaction compaction;
+    private final Room room;
+    private final Pending pending;
+    private final Notes notes;
+    private final LineLimit limit;
+    private final Thread thread = new Thread(this::run, "outbox-care");
+    private volatile boolean closing;
+
+    OutboxCare(OutboxCompaction compaction, Room room, Pending pending, Notes notes, LineLimit limit) {
+        this.compaction = compaction;
+        this.room = room;
+        this.pending = pending;
+        this.notes = notes;
+        this.limit = limit;
+    }
+
+    void start() {
+        thread.start();
+    }
+
+    private void run() {
+        while (!closing) {
+            step();
+            LockSupport.parkNanos(this, EVERY_NANOS);
+        }
+    }
+
+    void step() {
+        notes.retry();
+        try {
+            if (room.isTight()) {
+                boolean unused = makeRoom();
+            } else {
+                boolean unused = compaction.keepReserve();
+            }
+        } catch (IOException | RuntimeException e) {
+            limit.say("care", leftOut -> LOG.error("cannot look after the outbox: {}{}", e, leftOut));
+        }
+    }
+
+    /** Gives back what is settled, if that is worth it; whether there is more room then. */
+    boolean makeRoom() throws IOException {
+        long used = room.usedBytes();
+        long needed = pending.bytes() + (long) pending.size() * Room.OVERHEAD_BYTES;
+        if (used - needed <= used / 8) {
+            return false;
+        }
+        Report report = compaction.run(Duration.ZERO, Mode.RUN);
+        room.look();
+        if (report.removed() > 0) {
+            LOG.info(
+                    "outbox: removed {} segments of settled certificates to make room, moved {} that wait",
+                    report.removed(),
+                    report.moved());
+        }
+        return room.usedBytes() < used;
+    }
+
+    /** Waits for a step that is under way. */
+    @Override
+    public void close() {
+        closing = true;
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            LockSupport.unpark(thread);
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import dev.flk.agent.outbox.Pending.Located;
+import dev.flk.wal.DiskFullException;
+import dev.flk.wal.FileOps;
+import dev.flk.wal.Log;
+import dev.flk.wal.LogInspector;
+import dev.flk.wal.Retention;
+import dev.flk.wal.Retention.Done;
+import dev.flk.wal.SegmentSummary;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+
+/**
+ * Gives the space of settled entries back: seals the segment that is written to, then removes whole segments, oldest first, and
+ * compresses the closed ones of a day ago. Entries that still wait are never removed: where a few of them stand in the way they are
+ * written anew, and on disk, before their segment goes. A crash at any point loses nothing. Works beside senders and producers; one
+ * run at a time.
+ */
+public final class OutboxCompaction {
+    private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
+    private static final int PORTION_BYTES = 1 << 20;
+    /** What fits into the reserve, with all that is written beside it. */
+    private static final int PORTION_OF_RESERVE_BYTES = Reserve.BYTES / 4;
+
+    /** Moved entries cost memory; beyond this many they stay where they are. */
+    static final int MOST_MOVED = 100_000;
+
+    private final FileOps files;
+    private final Path directory;
+    private final InstantSource clock;
+    private final Log log;
+    private final Pending pending;
+    private final Certificates certificates;
+    private final Outbox outbox;
+    private final Reserve reserve;
+
+    /** Whether to do it or only to say what would be done. */
+    public enum Mode {
+        DRY_RUN,
+        RUN
+    }
+
+    /**
+     * What was done, or would be.
+     *
+     * @param removed segments that went
+     * @param freedBytes by how much the files became smaller
+     * @param moved entries that were written anew
+     * @param compressed segments that were compressed
+     * @param waiting entries that wait, untouched
+     */
+    public record Report(int removed, long freedBytes, int moved, int compressed, int waiting) {}
+
+    /** The oldest segments that can go, after these entries were moved. */
+    private record Way(int segments, long bytes, long lastLocation, List<Located> inTheWay) {}
+
+    OutboxCompaction(
+            FileOps files,
+            Path directory,
+            InstantSource clock,
+            Log log,
+            Pending pending,
+            Certificates certificates,
+            Outbox outbox) {
+        this.files = files;
+        this.directory = directory;
+        this.clock = clock;
+        this.log = log;
+        this.pending = pending;
+        this.certificates = certificates;
+        this.outbox = outbox;
+        this.reserve = new Reserve(files, directory);
+    }
+
+    /** Takes the space that a run needs on a full disk; false if there is none now. */
+    synchronized boolean keepReserve() throws IOException {
+        return reserve.restore();
+    }
+
+    /**
+     * Removes what was settled, in segments that were closed longer ago than the horizon.
+     *
+     * @throws IOException if the disk refuses, even after the reserve was given free; what was done stays done
+     */
+    synchronized Report run(Duration horizon, Mode mode) throws IOException {
+        if (mode == Mode.DRY_RUN) {
+            return plan(horizon);
+        }
+        try {
+            return run(horizon, PORTION_BYTES);
+        } catch (DiskFullException full) {
+            if (!reserve.release()) {
+                throw full;
+            }
+            return run(horizon, PORTION_OF_RESERVE_BYTES);
+        } finally {
+            boolean unused = reserve.restore();
+        }
+    }
+
+    private Report plan(Duration horizon) throws IOException {
+        Way way = way(horizon, segments());
+        long movedBytes = way.inTheWay().stream()
+                .mapToLong(one -> one.entry().bodyBytes())
+                .sum();
+        int compressed = (int) retention(horizon).plan(way.lastLocation()).stream()
+                .filter(due -> due.what() == Done.COMPRESSED)
+                .count();
+        return new Report(
+                way.segments(), way.bytes() - movedBytes, way.inTheWay().size(), compressed, pending.size());
+    }
+
+    private Report run(Duration horizon, int portionBytes) throws IOException {
+        List<SegmentSummary> before = segments();
+        // what needs nothing to be written goes first: that may be what makes room for the rest
+        int removed = remove(horizon, Math.min(pending.firstLocation(), closedEnd(before)) - 1);
+        await(log.seal());
+        Way way = way(horizon, segments());
+        move(way.inTheWay(), portionBytes);
+        certificates.close(); // which would keep the space of a removed file
+        removed += remove(horizon, way.lastLocation());
+        int compressed = 0;
+        while (retention(horizon).step(0) == Done.COMPRESSED) {
+            compressed++;
+        }
+        return new Report(
+                removed, bytes(before) - bytes(segments()), way.inTheWay().size(), compressed, pending.size());
+    }
+
+    /** The end of what stands in closed segments: whatever was added there is among what is pending, or settled. */
+    private static long closedEnd(List<SegmentSummary> segments) {
+        return segments.size() < 2 ? 1 : segments.get(segments.size() - 2).end();
+    }
+
+    private static long bytes(List<SegmentSummary> segments) {
+        return segments.stream().mapToLong(SegmentSummary::bytes).sum();
+    }
+
+    private List<SegmentSummary> segments() throws IOException {
+        return new LogInspector(files, directory, OutboxRecords.PREFIX).list().segments();
+    }
+
+    private Retention retention(Duration horizon) {
+        return new Retention(files, directory, OutboxRecords.PREFIX, COMPRESS_AFTER, horizon, clock);
+    }
+
+    /** As many of the oldest segments as may go by their age, while at most half of what stands in them must be written anew. */
+    private Way way(Duration horizon, List<SegmentSummary> segments) {
+        Way best = new Way(0, 0, 0, List.of());
+        List<Located> inTheWay = new ArrayList<>();
+        int room = MOST_MOVED - pending.standingAlone();
+        long bytes = 0;
+        long movedBytes = 0;
+        for (int i = 0; i + 1 < segments.size() && isOlder(segments.get(i + 1), horizon); i++) {
+            SegmentSummary segment = segments.get(i);
+            long last = segment.end() - 1;
+            bytes += segment.bytes();
+            for (Located located : pending.locatedUpTo(last, MOST_MOVED + 1)) {
+                if (inTheWay.isEmpty()
+                        || located.location()
+                                > inTheWay.get(inTheWay.size() - 1).location()) {
+                    inTheWay.add(located);
+                    movedBytes += located.entry().bodyBytes();
+                }
+            }
+            if (inTheWay.size() > room) {
+                break;
+            }
+            if (movedBytes * 2 <= bytes) {
+                best = new Way(i + 1, bytes, last, List.copyOf(inTheWay));
+            }
+        }
+        return best;
+    }
+
+    private boolean isOlder(SegmentSummary next, Duration horizon) {
+        return clock.millis() - next.openedMillis() >= horizon.toMillis();
+    }
+
+    private void move(List<Located> entries, int portionBytes) throws IOException {
+        Map<Entry, byte[]> portion = new LinkedHashMap<>();
+        long bytes = 0;
+        for (Located located : entries) {
+            byte[] body = certificates.read(List.of(located.location())).get(located.location());
+            if (body != null) { // else the disk has lost it, and nothing can be kept of it
+                portion.put(located.entry(), body);
+                bytes += body.length;
+            }
+            if (bytes >= portionBytes) {
+                await(outbox.move(portion));
+                portion.clear();
+                bytes = 0;
+            }
+        }
+        await(outbox.move(portion));
+    }
+
+    private int remove(Duration horizon, long finishedUpTo) throws IOException {
+        int removed = 0;
+        Retention retention = retention(horizon);
+        while (retention.wouldRemoveUpTo(finishedUpTo).isPresent() && retention.step(finishedUpTo) == Done.REMOVED) {
+            removed++;
+        }
+        return removed;
+    }
+
+    private static void await(CompletableFuture<Void> step) throws IOException {
+        try {
+            step.join();
+        } catch (CompletionException e) {
+            throw e.getCause() instanceof IOException io ? io : new IOException(e);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import dev.flk.wal.FileOps;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.function.LongSupplier;
+
+/**
+ * What the outbox's files, but for the {@link Reserve}, take of {@code OUTBOX_MAX_BYTES}, and what is left of the disk above {@code OUTBOX_MIN_FREE_BYTES}. Looked up
+ * once a second at the most; what was taken since counts. Safe for several threads.
+ */
+final class Room {
+    /** What a record takes beside its body: its header, and its share of the note that settles it. */
+    static final int OVERHEAD_BYTES = 100;
+
+    private static final long LOOK_EVERY_NANOS = Duration.ofSeconds(1).toNanos();
+
+    private final FileOps files;
+    private final OutboxOptions options;
+    private final LongSupplier nanoTicker;
+    private boolean looked;
+    private long lookedNanos;
+    private long usedBytes;
+    private long freeBytes;
+
+    Room(FileOps files, OutboxOptions options, LongSupplier nanoTicker) {
+        this.files = files;
+        this.options = options;
+        this.nanoTicker = nanoTicker;
+    }
+
+    /**
+     * Takes room for certificates.
+     *
+     * @param waitingBytes what waits to be sent, for the message
+     * @throws OutboxFull if there is none
+     */
+    synchronized void take(int certificates, long bytes, long waitingBytes) throws IOException {
+        lookNowAndThen();
+        long needed = bytes + (long) certificates * OVERHEAD_BYTES;
+        if (usedBytes + needed > options.maxBytes()) {
+            throw new OutboxFull("the outbox " + options.directory() + " is full: its files have " + usedBytes + " of "
+                    + options.maxBytes() + " bytes, " + waitingBytes
+                    + " wait to be sent; let flk-agent run send them, or raise OUTBOX_MAX_BYTES");
+        }
+        if (freeBytes - needed < options.minFreeBytes()) {
+            throw new OutboxFull("the file system of " + options.directory() + " has " + freeBytes
+                    + " bytes left, OUTBOX_MIN_FREE_BYTES keeps " + options.minFreeBytes() + "; make room");
+        }
+        usedBytes += needed;
+        freeBytes -= needed;
+    }
+
+    /** Whether so little is left that what is settled should go, whatever its age. */
+    synchronized boolean isTight() throws IOException {
+        lookNowAndThen();
+        return usedBytes > options.maxBytes() - options.maxBytes() / 8 || freeBytes < options.minFreeBytes();
+    }
+
+    /** What the files take. */
+    synchronized long usedBytes() throws IOException {
+        lookNowAndThen();
+        return usedBytes;
+    }
+
+    /** What the file system has left for this process. */
+    synchronized long freeBytes() throws IOException {
+        lookNowAndThen();
+        return freeBytes;
+    }
+
+    private void lookNowAndThen() throws IOException {
+        if (!looked || nanoTicker.getAsLong() - lookedNanos >= LOOK_EVERY_NANOS) {
+            look();
+        }
+    }
+
+    /** Looks it up now. */
+    synchronized void look() throws IOException {
+        Path directory = options.directory();
+        long used = 0;
+        for (String name : files.list(directory)) {
+            used += name.equals(Reserve.FILE)
+                    ? 0
+                    : files.standing(directory.resolve(name))
+                            .map(FileOps.Standing::bytes)
+                            .orElse(0L);
+        }
+        usedBytes = used;
+        freeBytes = files.usableBytes(directory);
+        lookedNanos = nanoTicker.getAsLong();
+        looked = true;
+    }
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.send;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.OutboxOptions;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class SignatureHoldTest {
+    private static final String SHARD = "s";
+    private static final long LATER = Duration.ofMinutes(2).toNanos();
+
+    @TempDir
+    Path directory;
+
+    private Outbox outbox;
+    private Lanes lanes;
+    private SignatureHold hold;
+
+    @BeforeEach
+    void open() throws IOException {
+        outbox = Outbox.open(new OutboxOptions(directory, 64 << 20, 0), InstantSource.system());
+        for (int i = 0; i < 4; i++) {
+            outbox.append(List.of("{}".getBytes(StandardCharsets.UTF_8)));
+        }
+        lanes = new Lanes(outbox);
+        hold = new SignatureHold(lanes, new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), new Random(1)));
+    }
+
+    @AfterEach
+    void close() throws IOException {
+        outbox.close();
+    }
+
+    private Delivery take(long nowNanos) {
+        Delivery taken = lanes.take(nowNanos, 1, 1_000).get(0);
+        taken.sent++;
+        return taken;
+    }
+
+    private boolean anythingToTake(long nowNanos) {
+        List<Delivery> taken = lanes.take(nowNanos, 1, 1_000);
+        taken.forEach(lanes::putOff);
+        return !taken.isEmpty();
+    }
+
+    @Test
+    void refused_nobodyIsAccepted_goesOutAgainAndAgainWithBackoff() {
+        Delivery delivery = take(0);
+
+        assertThat(hold.refused(delivery, SHARD, 0)).isFalse();
+        for (long now = 0; now < 5 * LATER; now += LATER) {
+            hold.step(now);
+            assertThat(delivery.probe).isFalse();
+            assertThat(hold.nextProbeNanos().orElseThrow()).isGreaterThan(now);
+            hold.step(now + LATER);
+            assertThat(delivery.probe).isTrue();
+            assertThat(hold.refused(delivery, SHARD, now + LATER)).isFalse();
+        }
+    }
+
+    @Test
+    void refused_againAfterAnotherOfTheShardWasAccepted_isHopeless() {
+        Delivery delivery = take(0);
+        hold.refused(delivery, SHARD, 0);
+
+        hold.accepted(take(0), SHARD);
+
+        assertThat(hold.refused(delivery, SHARD, 0)).isTrue();
+    }
+
+    @Test
+    void refused_firstAfterAnotherWasAccepted_isHeld() {
+        hold.accepted(take(0), SHARD);
+
+        assertThat(hold.refused(take(0), SHARD, 0)).isFalse();
+    }
+
+    @Test
+    void refused_anotherShardAccepted_isHeld() {
+        Delivery delivery = take(0);
+        hold.refused(delivery, SHARD, 0);
+
+        hold.accepted(take(0), "t");
+
+        assertThat(hold.refused(delivery, SHARD, 0)).isFalse();
+    }
+
+    @Test
+    void held_otherEntriesOfTheShard_waitButForOneThatLooks() {
+        Delivery refused = take(0);
+        hold.refused(refused, SHARD, 0);
+        for (Delivery other : lanes.take(0, 3, 1_000)) {
+            assertThat(hold.admits(other, SHARD)).isFalse();
+            assertThat(hold.admits(other, "t")).isTrue();
+        }
+
+        hold.step(0);
+        Delivery look = take(0);
+
+        assertThat(look).isNotSameAs(refused);
+        assertThat(hold.admits(look, SHARD)).isTrue();
+        hold.step(LATER);
+        assertThat(anythingToTake(LATER)).as("one at a time").isFalse();
+    }
+
+    @Test
+    void held_lookIsAccepted_allTheOthersGo() {
+        hold.refused(take(0), SHARD, 0);
+        lanes.take(0, 3, 1_000).forEach(other -> hold.admits(other, SHARD));
+        hold.step(0);
+
+        hold.accepted(take(0), SHARD);
+
+        assertThat(hold.heldShards()).isZero();
+        assertThat(lanes.take(0, 10, 1_000)).hasSize(3);
+    }
+
+    @Test
+    void held_lookIsNotAnswered_anotherGoes() {
+        Delivery refused = take(0);
+        hold.refused(refused, SHARD, 0);
+        hold.step(LATER);
+
+        hold.unanswered(refused, SHARD);
+
+        assertThat(refused.probe).isFalse();
+        assertThat(hold.heldShards()).isEqualTo(1);
+    }
+
+    @Test
+    void forget_anotherKey_letsAllGoAndRemembersNothing() {
+        Delivery refused = take(0);
+        hold.refused(refused, SHARD, 0);
+        hold.accepted(take(0), SHARD);
+
+        hold.forget(new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), new Random(1)));
+
+        assertThat(hold.heldShards()).isZero();
+        assertThat(hold.refused(refused, SHARD, 0))
+                .as("the first refusal of this key")
+                .isFalse();
+    }
+}
