@@ -45,6 +45,7 @@ final class Contents {
                     pending.notArrived(sequence);
                 }
             }
+            case OutboxRecords.STILL_IN_FILE -> requeued.addAll(OutboxRecords.names(record.body()));
             default -> throw OutboxRecords.unknown(record);
         }
     }
@@ -54,9 +55,9 @@ final class Contents {
         return pending;
     }
 
-    /** The dead letter of this entry was taken back. */
-    void noteRequeued(Name name) {
-        requeued.add(name);
+    /** The dead letters that were taken back and may still stand in their file. */
+    Set<Name> requeued() {
+        return requeued;
     }
 
     /** Whether the dead letter of this entry was taken back. */

@@ -14,7 +14,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.CompletionException;
 import java.util.function.Predicate;
 
 /**
@@ -49,8 +48,9 @@ public final class DeadLetters implements Closeable {
         files.forceDirectory(directory);
         boolean requeued = settleKnown();
         if (requeued) {
-            rewriteWithout(outbox::wasRequeued);
+            takeOutRequeued();
         }
+        outbox.requeuedAreOut();
     }
 
     /**
@@ -172,18 +172,19 @@ public final class DeadLetters implements Closeable {
             });
             requeued[0] += requeue(portion);
         } finally {
-            rewriteWithout(outbox::wasRequeued);
+            takeOutRequeued();
         }
         return requeued[0];
     }
 
+    private void takeOutRequeued() throws IOException {
+        rewriteWithout(outbox::wasRequeued);
+        outbox.requeuedAreOut();
+    }
+
     private int requeue(List<DeadLetterLine> portion) throws IOException {
-        try {
-            outbox.requeue(List.copyOf(portion)).join();
-            return portion.size();
-        } catch (CompletionException e) {
-            throw e.getCause() instanceof IOException io ? io : new IOException(e);
-        }
+        outbox.await(outbox.requeue(List.copyOf(portion)));
+        return portion.size();
     }
 
     /** Takes letters out of the file, for good; how many. */

@@ -51,6 +51,7 @@ public final class Outbox implements Closeable {
     private final OutboxCompaction compaction;
     private final OutboxCare care;
     private final Bodies bodies = new Bodies(BODIES_IN_MEMORY_BYTES);
+    private boolean started;
     private volatile Runnable arrival = () -> {};
 
     private Outbox(OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, FileOps files, Log log)
@@ -84,6 +85,7 @@ public final class Outbox implements Closeable {
 
     static Outbox open(OutboxOptions options, InstantSource clock, FileOps files) throws IOException {
         Outbox outbox = openStepped(options, clock, System::nanoTime, files, new SecureRandom());
+        outbox.started = true;
         outbox.log.start();
         outbox.care.start();
         return outbox;
@@ -153,12 +155,37 @@ public final class Outbox implements Closeable {
                 .map(letter -> OutboxRecords.requeued(letter.name(), letter.certificate()))
                 .toList();
         return add(OutboxRecords.REQUEUED, plain, records)
-                .thenRun(() -> letters.forEach(letter -> contents.noteRequeued(letter.name())));
+                .thenRun(() -> letters.forEach(letter -> contents.requeued().add(letter.name())));
     }
 
-    /** Whether the dead letter of this entry was taken back, as far as the log still tells. */
+    /** Whether the dead letter of this entry was taken back, and {@link #requeuedAreOut} was not called since. */
     boolean wasRequeued(Name name) {
         return contents.wasRequeued(name);
+    }
+
+    /** Whether there are such dead letters. */
+    boolean remembersRequeued() {
+        return !contents.requeued().isEmpty();
+    }
+
+    /** What was taken back stands in the file of dead letters no more. */
+    void requeuedAreOut() {
+        contents.requeued().clear();
+    }
+
+    /** Says once more, behind the segments that may go, what may still stand in the file of dead letters. */
+    CompletableFuture<Void> repeatRequeued() {
+        List<Name> names = List.copyOf(contents.requeued());
+        if (names.isEmpty()) {
+            return CompletableFuture.completedFuture(null);
+        }
+        ForcedAppend append = new ForcedAppend(
+                List.of(OutboxRecords.record(OutboxRecords.STILL_IN_FILE, clock.millis(), OutboxRecords.names(names))),
+                sequence -> {});
+        if (!log.append(append)) {
+            append.failed(new IOException("too much waits for the disk"));
+        }
+        return append.ended();
     }
 
     private CompletableFuture<Void> add(char kind, List<byte[]> added, List<byte[]> records) throws IOException {
@@ -181,11 +208,15 @@ public final class Outbox implements Closeable {
         return append.ended();
     }
 
-    private static void await(CompletableFuture<Void> added) throws IOException {
+    /** Waits until the log has done something; without threads it takes the log's steps itself. */
+    void await(CompletableFuture<Void> something) throws IOException {
+        while (!started && !something.isDone() && log.step()) {
+            // one step after the other
+        }
         try {
-            added.join();
+            something.join();
         } catch (CompletionException e) {
-            throw e.getCause() instanceof IOException io ? new IOException(io.getMessage(), io) : new IOException(e);
+            throw e.getCause() instanceof IOException io ? io : new IOException(e);
         }
     }
 

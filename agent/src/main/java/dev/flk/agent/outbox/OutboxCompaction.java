@@ -17,8 +17,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 
 /**
  * Gives the space of settled entries back: seals the segment that is written to, then removes whole segments, oldest first, and
@@ -123,8 +121,11 @@ public final class OutboxCompaction {
     private Report run(Duration horizon, int portionBytes) throws IOException {
         List<SegmentSummary> before = segments();
         // what needs nothing to be written goes first: that may be what makes room for the rest
-        int removed = remove(horizon, Math.min(pending.firstLocation(), closedEnd(before)) - 1);
-        await(log.seal());
+        int removed = outbox.remembersRequeued()
+                ? 0
+                : remove(horizon, Math.min(pending.firstLocation(), closedEnd(before)) - 1);
+        outbox.await(log.seal());
+        outbox.await(outbox.repeatRequeued());
         Way way = way(horizon, segments());
         move(way.inTheWay(), portionBytes);
         certificates.close(); // which would keep the space of a removed file
@@ -197,12 +198,12 @@ public final class OutboxCompaction {
                 bytes += body.length;
             }
             if (bytes >= portionBytes) {
-                await(outbox.move(portion));
+                outbox.await(outbox.move(portion));
                 portion.clear();
                 bytes = 0;
             }
         }
-        await(outbox.move(portion));
+        outbox.await(outbox.move(portion));
     }
 
     private int remove(Duration horizon, long finishedUpTo) throws IOException {
@@ -212,13 +213,5 @@ public final class OutboxCompaction {
             removed++;
         }
         return removed;
-    }
-
-    private static void await(CompletableFuture<Void> step) throws IOException {
-        try {
-            step.join();
-        } catch (CompletionException e) {
-            throw e.getCause() instanceof IOException io ? io : new IOException(e);
-        }
     }
 }

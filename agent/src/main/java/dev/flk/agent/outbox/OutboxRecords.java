@@ -4,9 +4,12 @@ package dev.flk.agent.outbox;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.List;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * The records of the outbox's log. Numbers are decimal and separated by one space; times are milliseconds since 1970.
@@ -21,6 +24,8 @@ import java.util.stream.Collectors;
  * s      settled: how (200, 202, dead, lost), and the sequences of entries
  * b      about to be sent: when, and the sequences of entries; whether they arrived is not known until s or n tells
  * n      did not arrive: the sequences of entries
+ * q      dead letters that were taken back and may still stand in their file: sequence and time of each entry that they were; written
+ *        when the segments go that said so before
  * </pre>
  */
 final class OutboxRecords {
@@ -30,6 +35,7 @@ final class OutboxRecords {
     static final char SETTLED = 's';
     static final char BEING_SENT = 'b';
     static final char NOT_ARRIVED = 'n';
+    static final char STILL_IN_FILE = 'q';
     static final String PREFIX = "outbox";
     /** No record of the outbox has a key: certificates are signed when they are sent. */
     private static final String NO_KEY = "-";
@@ -69,6 +75,21 @@ final class OutboxRecords {
 
     static long[] numbers(byte[] body) {
         return numbers(new String(body, StandardCharsets.US_ASCII));
+    }
+
+    static byte[] names(Collection<Name> names) {
+        return numbers(names.stream()
+                .flatMap(name -> Stream.of(name.sequence(), name.addedMillis()))
+                .toList());
+    }
+
+    static List<Name> names(byte[] body) {
+        long[] numbers = numbers(body);
+        List<Name> names = new ArrayList<>();
+        for (int i = 0; i + 1 < numbers.length; i += 2) {
+            names.add(new Name(numbers[i], numbers[i + 1]));
+        }
+        return names;
     }
 
     static Name was(byte[] requeued) {

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.agent.outbox.OutboxCompaction.Mode;
+import dev.flk.wal.testing.SimulatedDisk;
+import dev.flk.wal.testing.SimulatedDisk.Fault;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * The same short life of an outbox (certificates added, sent, settled, given up, compacted, requeued, a restart, the same again) with
+ * each of its file operations failing in turn, followed by a kill or a loss of power, a restart and an audit.
+ */
+class FaultAtEveryOperationTest {
+    private static final Path DIRECTORY = Path.of("outbox");
+    private static final Path LETTERS = DIRECTORY.resolve("dlq.jsonl");
+    private static final int POWER_LOSSES = 3;
+
+    private static final class Life {
+        private final SimulatedDisk disk;
+        private long millis = Instant.parse("2026-11-20T08:00:00Z").toEpochMilli();
+        /** What is promised of each certificate. */
+        private final Map<String, Promise> promises = new HashMap<>();
+
+        Life(SimulatedDisk disk) {
+            this.disk = disk;
+        }
+
+        private Outbox open() throws IOException {
+            millis += 1000;
+            return Outbox.openStepped(
+                    new OutboxOptions(DIRECTORY, 1 << 20, 0),
+                    () -> Instant.ofEpochMilli(millis),
+                    () -> millis * 1_000_000,
+                    disk,
+                    new Random(millis));
+        }
+
+        /** False if the process died. */
+        boolean run(int from) {
+            try {
+                Outbox outbox = open();
+                DeadLetters letters = DeadLetters.open(LETTERS, outbox, disk);
+                for (int i = from; i < from + 2; i++) {
+                    add(outbox, "a" + i, "b" + i, "c" + i, "d" + i);
+                    settle(outbox, "a" + i);
+                    giveUp(outbox, letters, "b" + i);
+                    giveUp(outbox, letters, "c" + i);
+                    millis += Duration.ofDays(2).toMillis();
+                    tryIt(() -> outbox.compact(Duration.ofDays(1), Mode.RUN));
+                    requeue(letters, "b" + i);
+                    tryIt(() -> outbox.compact(Duration.ZERO, Mode.RUN));
+                    purge(letters, "c" + i);
+                }
+                letters.close();
+                outbox.close();
+                return true;
+            } catch (SimulatedDisk.Killed | IOException e) {
+                return false;
+            }
+        }
+
+        private void add(Outbox outbox, String... names) {
+            CompletableFuture<Void> added;
+            List<byte[]> bodies = new ArrayList<>();
+            for (String name : names) {
+                promises.put(name, Promise.AT_MOST_ONCE);
+                bodies.add(body(name));
+            }
+            try {
+                added = outbox.add(bodies);
+            } catch (IOException e) {
+                return;
+            }
+            steps(outbox);
+            if (added.isDone() && !added.isCompletedExceptionally()) {
+                for (String name : names) {
+                    promises.put(name, Promise.WAITS);
+                }
+            }
+        }
+
+        private void settle(Outbox outbox, String name) {
+            entry(outbox, name).ifPresent(entry -> {
+                outbox.beingSent(List.of(entry), millis, () -> {});
+                steps(outbox);
+                promises.put(name, Promise.AT_MOST_ONCE);
+                outbox.settle(Fate.ACCEPTED, List.of(entry));
+                steps(outbox);
+            });
+        }
+
+        private void giveUp(Outbox outbox, DeadLetters letters, String name) throws IOException {
+            entry(outbox, name).ifPresent(entry -> {
+                DeadLetter letter = new DeadLetter(Instant.ofEpochMilli(millis), entry, name, 400, "no", 1, body(name));
+                tryIt(() -> {
+                    promises.put(name, Promise.EITHER);
+                    letters.add(letter);
+                    promises.put(name, Promise.DEAD);
+                    outbox.settle(Fate.DEAD, List.of(entry));
+                    steps(outbox);
+                });
+            });
+        }
+
+        private void requeue(DeadLetters letters, String name) {
+            tryIt(() -> {
+                if (promises.get(name) == Promise.DEAD) {
+                    promises.put(name, Promise.EITHER);
+                    if (letters.requeue(letter -> letter.pcsId().equals(name)) == 1) {
+                        promises.put(name, Promise.WAITS);
+                    }
+                }
+            });
+        }
+
+        private void purge(DeadLetters letters, String name) {
+            tryIt(() -> {
+                if (promises.get(name) == Promise.DEAD) {
+                    promises.put(name, Promise.AT_MOST_ONCE);
+                    letters.purge(letter -> letter.pcsId().equals(name));
+                }
+            });
+        }
+
+        /** The entry of this name, if it waits. */
+        private static Optional<Entry> entry(Outbox outbox, String name) {
+            try {
+                for (Entry entry : outbox.pendingAfter(0, Integer.MAX_VALUE)) {
+                    byte[] body = outbox.bodies(List.of(entry)).get(entry.sequence());
+                    if (body != null && new String(body, StandardCharsets.UTF_8).contains('"' + name + '"')) {
+                        return Optional.of(entry);
+                    }
+                }
+            } catch (IOException e) {
+                return Optional.empty();
+            }
+            return Optional.empty();
+        }
+
+        void audit() throws IOException {
+            Outbox outbox = open();
+            DeadLetters letters = DeadLetters.open(LETTERS, outbox, disk);
+            List<String> dead = new ArrayList<>();
+            letters.purge(letter -> {
+                dead.add(letter.pcsId());
+                return false;
+            });
+            assertThat(letters.count()).as("torn lines may be among them").isGreaterThanOrEqualTo(dead.size());
+            promises.forEach((name, promise) -> {
+                int waiting = entry(outbox, name).isPresent() ? 1 : 0;
+                int given = (int) dead.stream().filter(name::equals).count();
+                switch (promise) {
+                    case WAITS ->
+                        assertThat(waiting - given)
+                                .as(name + " waits, and is no dead letter")
+                                .isEqualTo(1);
+                    case DEAD ->
+                        assertThat(given - waiting)
+                                .as(name + " is a dead letter, once")
+                                .isEqualTo(1);
+                    case EITHER ->
+                        assertThat(given + waiting)
+                                .as(name + " waits (" + waiting + ") or is dead")
+                                .isEqualTo(1);
+                    case AT_MOST_ONCE ->
+                        assertThat(given + waiting).as(name + " is there once").isLessThanOrEqualTo(1);
+                }
+            });
+            for (Entry entry : outbox.pendingAfter(0, Integer.MAX_VALUE)) {
+                assertThat(outbox.bodies(List.of(entry))).containsKey(entry.sequence());
+            }
+            assertThat(outbox.lostRecords()).isZero();
+            CompletableFuture<Void> next = outbox.add(List.of(body("next")));
+            steps(outbox);
+            assertThat(next).isCompleted();
+        }
+    }
+
+    private enum Promise {
+        WAITS,
+        DEAD,
+        EITHER,
+        AT_MOST_ONCE
+    }
+
+    private interface Step {
+        void take() throws IOException;
+    }
+
+    /** What fails is told to whoever asked for it, and tried again another day. */
+    private static void tryIt(Step step) {
+        try {
+            step.take();
+        } catch (IOException e) {
+            assertThat(e).hasMessageMatching("(?s).+");
+        }
+    }
+
+    private static void steps(Outbox outbox) {
+        while (outbox.step()) {
+            // all of them
+        }
+    }
+
+    private static byte[] body(String name) {
+        return ("{\"name\":\"" + name + "\",\"x\":\"" + "x".repeat(300) + "\"}").getBytes(StandardCharsets.UTF_8);
+    }
+
+    @ParameterizedTest
+    @EnumSource(Fault.class)
+    void everyOperation_failing_losesAndDoublesNothing(Fault fault) throws IOException {
+        int faults = 0;
+        for (long n = 0; ; n++) {
+            boolean reached = run(fault, n, -1);
+            for (int seed = 0; reached && seed < POWER_LOSSES; seed++) {
+                run(fault, n, seed);
+            }
+            if (!reached) {
+                break;
+            }
+            faults++;
+        }
+        assertThat(faults).isGreaterThan(100);
+    }
+
+    /** Returns whether the operation was reached. */
+    private static boolean run(Fault fault, long number, int powerLossSeed) throws IOException {
+        SimulatedDisk disk = new SimulatedDisk(new Random(number * 31 + powerLossSeed));
+        Life life = new Life(disk);
+        disk.failOperation(number, fault);
+        boolean alive = life.run(0);
+        boolean reached = disk.faultHappened();
+        disk.failNothing();
+        disk.kill();
+        if (alive) {
+            life.run(10);
+        }
+        if (powerLossSeed >= 0) {
+            disk.losePower();
+        } else {
+            disk.kill();
+        }
+        try {
+            life.audit();
+        } catch (AssertionError | IOException e) {
+            throw new AssertionError(fault + " at operation " + number + ", power loss " + powerLossSeed, e);
+        }
+        return reached;
+    }
+}

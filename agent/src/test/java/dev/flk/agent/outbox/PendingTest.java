@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.agent.outbox.Pending.Located;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.TreeMap;
+import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.RepetitionInfo;
+import org.junit.jupiter.api.Test;
+
+class PendingTest {
+    private static final int STEPS = 3_000;
+    private static final long ALL = Long.MAX_VALUE;
+
+    /** The same with a map of objects. */
+    private static final class Model {
+        private final TreeMap<Long, Entry> entries = new TreeMap<>();
+        private final TreeMap<Long, Long> locations = new TreeMap<>();
+
+        List<Entry> after(long sequence, int most) {
+            return entries.tailMap(sequence, false).values().stream()
+                    .limit(most)
+                    .toList();
+        }
+
+        long bytes() {
+            return entries.values().stream().mapToLong(Entry::bodyBytes).sum();
+        }
+
+        long anyOf(Random random) {
+            List<Long> sequences = new ArrayList<>(entries.keySet());
+            return sequences.isEmpty() ? 1 : sequences.get(random.nextInt(sequences.size()));
+        }
+    }
+
+    @RepeatedTest(20)
+    void anyOrderOfSteps_isAsTheModelHasIt(RepetitionInfo repetition) {
+        Random random = new Random(repetition.getCurrentRepetition());
+        Pending pending = new Pending();
+        Model model = new Model();
+        long next = 1;
+        int addedInTen = random.nextInt(10);
+        for (int step = 0; step < STEPS; step++) {
+            long some = random.nextInt(10) == 0 ? random.nextLong(next + 1) : model.anyOf(random);
+            int what = random.nextInt(14);
+            if (what <= addedInTen) {
+                Entry entry = new Entry(next, random.nextLong(1L << 33), random.nextInt(1000), -1);
+                pending.add(entry);
+                model.entries.put(next, entry);
+                model.locations.put(next, next);
+                next += 1 + random.nextInt(3);
+            } else if (what <= 10) {
+                assertThat(pending.remove(some)).isEqualTo(model.entries.remove(some) != null);
+                model.locations.remove(some);
+            } else if (what == 11) {
+                pending.relocateIfThere(some, next);
+                if (model.locations.replace(some, next) != null) {
+                    next++;
+                }
+            } else {
+                boolean sent = what == 12;
+                if (sent) {
+                    pending.beingSent(some, step);
+                } else {
+                    pending.notArrived(some);
+                }
+                long at = step;
+                model.entries.computeIfPresent(
+                        some,
+                        (sequence, entry) -> entry.unansweredSince(
+                                sent ? Math.max(entry.unansweredSinceMillis(), sentFirst(entry, at)) : -1));
+            }
+            if (step % 50 == 0) {
+                assertSame(pending, model, random, next);
+            }
+        }
+    }
+
+    private static long sentFirst(Entry entry, long at) {
+        return entry.unansweredSinceMillis() < 0 ? at : entry.unansweredSinceMillis();
+    }
+
+    private static void assertSame(Pending pending, Model model, Random random, long next) {
+        assertThat(pending.size()).isEqualTo(model.entries.size());
+        assertThat(pending.bytes()).isEqualTo(model.bytes());
+        assertThat(pending.after(0, Integer.MAX_VALUE)).isEqualTo(model.after(0, Integer.MAX_VALUE));
+        long from = random.nextLong(next);
+        assertThat(pending.after(from, 7)).isEqualTo(model.after(from, 7));
+        assertThat(pending.firstLocation())
+                .isEqualTo(model.locations.values().stream()
+                        .mapToLong(location -> location)
+                        .min()
+                        .orElse(ALL));
+        long upTo = random.nextLong(next + 1);
+        assertThat(pending.locatedUpTo(upTo, Integer.MAX_VALUE))
+                .extracting(Located::location)
+                .isEqualTo(model.locations.values().stream()
+                        .filter(location -> location <= upTo)
+                        .sorted()
+                        .toList());
+    }
+
+    @Test
+    void millionEntries_oneAfterTheOther_takeLittleMemory() {
+        Pending pending = new Pending();
+        long before = usedBytes();
+        for (int i = 1; i <= 1_000_000; i++) {
+            pending.add(new Entry(i, 1_795_161_600_000L + i, 700, -1));
+        }
+        assertThat(usedBytes() - before).isLessThan(24L << 20);
+        assertThat(pending.size()).isEqualTo(1_000_000);
+        for (int i = 1; i <= 1_000_000; i++) {
+            if (i % 100 != 0) {
+                pending.remove(i);
+            }
+        }
+        assertThat(usedBytes() - before).as("what is left stands alone").isLessThan(4L << 20);
+        assertThat(pending.after(0, Integer.MAX_VALUE)).hasSize(10_000);
+    }
+
+    private static long usedBytes() {
+        Runtime runtime = Runtime.getRuntime();
+        long used = Long.MAX_VALUE;
+        for (int i = 0; i < 4; i++) {
+            System.gc();
+            used = Math.min(used, runtime.totalMemory() - runtime.freeMemory());
+        }
+        return used;
+    }
+}
