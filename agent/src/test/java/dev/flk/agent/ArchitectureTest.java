@@ -25,13 +25,14 @@ class ArchitectureTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "certify | outbox,send,source,run,cli,config,metrics,logging",
-                "outbox  | certify,send,source,run,cli,config,metrics",
-                "source  | certify,send,run,cli,config,metrics,logging",
-                "send    | certify,source,run,cli,config",
-                "metrics | certify,outbox,send,source,run,cli,config,logging",
-                "config  | certify,source,run,cli,metrics,logging",
-                "logging | certify,outbox,send,source,run,cli,config,metrics",
+                "certify | outbox,send,source,control,run,cli,config,metrics,logging",
+                "outbox  | certify,send,source,control,run,cli,config,metrics",
+                "source  | certify,send,control,run,cli,config,metrics,logging",
+                "send    | certify,source,control,run,cli,config",
+                "control | certify,send,run,cli,config,metrics,logging",
+                "metrics | certify,outbox,send,source,control,run,cli,config,logging",
+                "config  | certify,source,control,run,cli,metrics,logging",
+                "logging | certify,outbox,send,source,control,run,cli,config,metrics",
                 "run     | certify,cli,logging",
             })
     void package_asksFor_onlyWhatItMay(String of, String forbidden) {
@@ -57,6 +58,19 @@ class ArchitectureTest {
                 .dependOnClassesThat()
                 .resideInAnyPackage(
                         "java.nio.file..", "java.net..", "java.util.concurrent..", "org.slf4j..", "dev.flk.wal..")
+                .check(AGENT);
+    }
+
+    @Test
+    void netty_isKnown_toTheDoorsAndTheConfigurationOfTlsOnly() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("dev.flk.agent.control..")
+                .and()
+                .haveSimpleNameNotEndingWith("Tls")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("io.netty..")
                 .check(AGENT);
     }
 

@@ -7,7 +7,7 @@ import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.InvalidConfig;
 import dev.flk.agent.config.Quantities;
-import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.source.Intake;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
@@ -15,7 +15,6 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.InstantSource;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -108,14 +107,18 @@ final class CertifyCommand implements Callable<Integer> {
                 write(certificates, out);
             }
         } else {
-            try (Outbox outbox = Outbox.open(config.outbox(), InstantSource.system())) {
-                new Intake(outbox).add(certificates);
-            }
+            boolean unused =
+                    OutboxAccess.either(config, outbox -> add(outbox, certificates), agent -> add(agent, certificates));
             context.out()
                     .println(certificates.size() + " certificates added to the outbox "
                             + config.outbox().directory());
         }
         return 0;
+    }
+
+    private static boolean add(CertificateSink sink, List<byte[]> certificates) throws IOException {
+        new Intake(sink).add(certificates);
+        return true;
     }
 
     private Certifier certifier(AgentConfig config) {

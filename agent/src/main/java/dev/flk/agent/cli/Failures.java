@@ -3,6 +3,7 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.certify.MalformedCsv;
 import dev.flk.agent.config.InvalidConfig;
+import dev.flk.agent.outbox.OutboxLocked;
 import dev.flk.certificate.MalformedCertificate;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -46,6 +47,10 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         }
         if (e instanceof InvalidConfig config) {
             config.problems().forEach(this::say);
+            return ExitCode.USAGE;
+        }
+        if (e instanceof OutboxLocked) {
+            say(e.getMessage());
             return ExitCode.USAGE;
         }
         if (e instanceof MalformedCsv || e instanceof MalformedCertificate) {

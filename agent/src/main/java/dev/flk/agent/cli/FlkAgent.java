@@ -26,8 +26,10 @@ public final class FlkAgent implements Runnable {
         "",
         "Settings come from the environment, or from --config FILE with NAME=value",
         "lines; the environment wins, and NAME_FILE reads NAME from a file:",
-        "  ENDPOINT  PCS_SIGN_ALG  PCS_HMAC_KEY  PCS_ED25519_PRIV_B64  SHARD_ID",
-        "  OUTBOX_PATH  OUTBOX_MAX_BYTES  OUTBOX_MIN_FREE_BYTES  DLQ_PATH  SPOOL_DIR",
+        "  ENDPOINT  TLS_CA  TLS_CERT  TLS_KEY",
+        "  PCS_SIGN_ALG  PCS_HMAC_KEY  PCS_ED25519_PRIV_B64  SHARD_ID",
+        "  OUTBOX_PATH  OUTBOX_MAX_BYTES  OUTBOX_MIN_FREE_BYTES  DLQ_PATH",
+        "  SPOOL_DIR  INTAKE_SOCKET  INTAKE_PORT  CONTROL_SOCKET",
         "  BASE_DELAY  MAX_DELAY  MAX_ATTEMPTS  MAX_AGE  REQUEST_TIMEOUT",
         "  MAX_IN_FLIGHT  BATCH_SIZE  METRICS_PORT  LOG_LEVEL  LOG_FORMAT",
         "",
@@ -45,6 +47,8 @@ public final class FlkAgent implements Runnable {
                 .addSubcommand(new CertifyCommand(context))
                 .addSubcommand(new SubmitCommand(context))
                 .addSubcommand(new StatusCommand(context))
+                .addSubcommand(new CompactCommand(context))
+                .addSubcommand(new DlqCommand(context))
                 .addSubcommand(new KeygenCommand(context))
                 .addSubcommand(new CanonicalCommand(context))
                 .addSubcommand(new SignCommand(context))

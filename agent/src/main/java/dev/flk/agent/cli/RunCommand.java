@@ -19,7 +19,7 @@ import picocli.CommandLine.Option;
         header = "Ship what is in the outbox to the backend.",
         description = {
             "Ships what is in the outbox, and what arrives in SPOOL_DIR, until it is told",
-            "to stop (SIGTERM)."
+            "to stop (SIGTERM). SIGHUP reads the key and the configuration again."
         })
 final class RunCommand implements Callable<Integer> {
     /** A process that is told to end has 10 s; this leaves time to end. */
@@ -41,6 +41,7 @@ final class RunCommand implements Callable<Integer> {
         CountDownLatch ended = new CountDownLatch(1);
         try (Agent agent = Agent.open(config, Surroundings.real())) {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> end(agent, ended), "shutdown"));
+            Reload.onHangUp(context, agent);
             if (untilEmpty) {
                 agent.runUntilEmpty();
             } else {

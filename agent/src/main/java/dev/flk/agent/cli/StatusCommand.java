@@ -1,29 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonGenerator;
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.Quantities;
+import dev.flk.agent.control.RunningAgent;
+import dev.flk.agent.control.StatusReport;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.OutboxView;
 import java.io.IOException;
-import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 @Command(
         name = "status",
-        header = "Tell what waits and what was given up.",
-        description = "Works also while an agent runs.")
+        header = "Tell what waits, how sending goes, and what was given up.",
+        description = {
+            "Asks the running agent; without one it reads the files. Exit code 1 if that is",
+            "not healthy: something has waited for longer than --max-age, no backend",
+            "answers, signatures are refused, records were lost, or the disk is short."
+        })
 final class StatusCommand implements Callable<Integer> {
     private final Context context;
 
     @Option(names = "--json", description = "As one JSON object.")
     private boolean json;
+
+    @Option(
+            names = "--max-age",
+            paramLabel = "DURATION",
+            defaultValue = "1h",
+            description = "How long a certificate may wait; preset: ${DEFAULT-VALUE}.")
+    private String maxAge = "1h";
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    private CommandSpec spec;
 
     StatusCommand(Context context) {
         this.context = context;
@@ -31,50 +54,95 @@ final class StatusCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        Duration longest = longest();
         AgentConfig config = context.config();
+        StatusReport report = report(config);
+        context.out().println(json ? new String(report.encode(), StandardCharsets.UTF_8) : StatusText.of(report));
+        List<String> troubles = troubles(report, longest);
+        troubles.forEach(trouble -> context.err().println("flk-agent: not healthy: " + trouble));
+        return troubles.isEmpty() ? 0 : 1;
+    }
+
+    private Duration longest() {
+        try {
+            return Quantities.duration(maxAge);
+        } catch (IllegalArgumentException e) {
+            throw new ParameterException(spec.commandLine(), "--max-age " + e.getMessage(), e);
+        }
+    }
+
+    private static StatusReport report(AgentConfig config) throws IOException {
+        try (RunningAgent agent =
+                RunningAgent.at(config.controlSocket(), config.outbox().directory())) {
+            return agent.status();
+        } catch (RunningAgent.NotThere e) {
+            return ofFiles(config);
+        }
+    }
+
+    private static StatusReport ofFiles(AgentConfig config) throws IOException {
         OutboxView outbox = OutboxView.read(config.outbox().directory());
-        int deadLetters = DeadLetterFile.count(config.deadLetters());
-        context.out().println(json ? asJson(outbox, deadLetters) : asText(config, outbox, deadLetters));
-        return 0;
+        Optional<Instant> oldest = outbox.oldest().map(entry -> Instant.ofEpochMilli(entry.addedMillis()));
+        return new StatusReport(
+                null,
+                config.outbox().directory().toString(),
+                outbox.pendingEntries(),
+                outbox.pendingBytes(),
+                oldest.map(Instant::toString).orElse(null),
+                oldest.map(added -> Math.max(
+                                0, Duration.between(added, Instant.now()).toSeconds()))
+                        .orElse(null),
+                null,
+                null,
+                null,
+                null,
+                null,
+                config.deadLetters().toString(),
+                DeadLetterFile.count(config.deadLetters()),
+                outbox.lostRecords(),
+                outbox.usedBytes(),
+                config.outbox().maxBytes(),
+                freeBytes(config),
+                config.outbox().minFreeBytes());
     }
 
-    private static String asText(AgentConfig config, OutboxView outbox, int deadLetters) {
-        StringBuilder text = new StringBuilder();
-        text.append("outbox ").append(config.outbox().directory()).append(": ");
-        text.append(outbox.pendingEntries())
-                .append(" waiting, ")
-                .append(outbox.pendingBytes())
-                .append(" bytes");
-        added(outbox).ifPresent(added -> text.append(", the oldest since ").append(added));
-        if (outbox.lostRecords() > 0) {
-            text.append(", ").append(outbox.lostRecords()).append(" records lost to damage of the disk");
+    private static long freeBytes(AgentConfig config) throws IOException {
+        Path there = config.outbox().directory().toAbsolutePath();
+        while (there.getParent() != null && !Files.exists(there)) {
+            there = there.getParent();
         }
-        text.append('\n');
-        text.append("dead letters ").append(config.deadLetters()).append(": ").append(deadLetters);
-        return text.toString();
+        return Files.getFileStore(there).getUsableSpace();
     }
 
-    private static String asJson(OutboxView outbox, int deadLetters) throws IOException {
-        StringWriter text = new StringWriter();
-        try (JsonGenerator out = new JsonFactory().createGenerator(text)) {
-            out.writeStartObject();
-            out.writeNumberField("pending", outbox.pendingEntries());
-            out.writeNumberField("pending_bytes", outbox.pendingBytes());
-            if (added(outbox).isPresent()) {
-                Instant added = added(outbox).get();
-                out.writeStringField("oldest_added", added.toString());
-                out.writeNumberField(
-                        "oldest_pending_seconds",
-                        Duration.between(added, Instant.now()).toSeconds());
-            }
-            out.writeNumberField("lost_records", outbox.lostRecords());
-            out.writeNumberField("dlq_entries", deadLetters);
-            out.writeEndObject();
+    private static List<String> troubles(StatusReport report, Duration longest) {
+        List<String> troubles = new ArrayList<>();
+        Long oldest = report.oldestPendingSeconds();
+        if (oldest != null && oldest > longest.toSeconds()) {
+            troubles.add("the oldest certificate has waited for " + Sizes.inWords(Duration.ofSeconds(oldest))
+                    + ", more than " + Sizes.inWords(longest));
         }
-        return text.toString();
-    }
-
-    private static Optional<Instant> added(OutboxView outbox) {
-        return outbox.oldest().map(entry -> Instant.ofEpochMilli(entry.addedMillis()));
+        if (report.pid() == null && report.pending() > 0) {
+            troubles.add("certificates wait, and no agent runs; start flk-agent run");
+        }
+        List<StatusReport.Backend> backends = report.backends();
+        if (backends != null && report.pending() > 0 && backends.stream().noneMatch(StatusReport.Backend::answering)) {
+            troubles.add("no backend answers; flk-agent doctor looks for the cause");
+        }
+        Long held = report.heldShards();
+        if (held != null && held > 0) {
+            troubles.add("the backend refuses the signatures of " + held + " shards; check the key");
+        }
+        if (report.lostRecords() > 0) {
+            troubles.add("the disk has lost " + report.lostRecords() + " records; flk-agent fsck tells which");
+        }
+        if (report.diskFreeBytes() < report.diskMinFreeBytes()) {
+            troubles.add("the disk has " + Sizes.inWords(report.diskFreeBytes()) + " left, less than"
+                    + " OUTBOX_MIN_FREE_BYTES; nothing new is taken");
+        }
+        if (report.outboxBytes() > report.outboxMaxBytes() - report.outboxMaxBytes() / 10) {
+            troubles.add("the outbox has " + Sizes.inWords(report.outboxBytes()) + " of "
+                    + Sizes.inWords(report.outboxMaxBytes()) + "; soon nothing new is taken");
+        }
+        return troubles;
     }
 }

@@ -2,11 +2,10 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.source.Intake;
 import java.io.IOException;
 import java.io.InputStream;
-import java.time.InstantSource;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicLong;
@@ -19,7 +18,8 @@ import picocli.CommandLine.Parameters;
         header = "Put certificates into the outbox.",
         description = {
             "Puts certificates into the outbox; they are on disk when it returns. They are",
-            "signed when they are sent. What is no certificate is named and left out."
+            "signed when they are sent. What is no certificate is named and left out.",
+            "Works also while an agent runs, through it."
         })
 final class SubmitCommand implements Callable<Integer> {
     private final Context context;
@@ -46,22 +46,26 @@ final class SubmitCommand implements Callable<Integer> {
                 Streams.open(file, context).close();
             }
         }
+        return OutboxAccess.either(config, this::submitTo, this::submitTo);
+    }
+
+    private int submitTo(CertificateSink sink) throws IOException {
         AtomicLong refused = new AtomicLong();
-        try (Outbox outbox = Outbox.open(config.outbox(), InstantSource.system())) {
-            Intake intake = new Intake(outbox);
-            try {
-                for (String file : files) {
-                    take(intake, file, one -> {
-                        refused.incrementAndGet();
-                        context.err().println("flk-agent: " + file + ", line " + one.line() + ": " + one.reason());
-                    });
-                }
-            } finally {
-                context.out()
-                        .println(intake.added() + " certificates added to the outbox "
-                                + config.outbox().directory()
-                                + (refused.get() == 0 ? "" : ", " + refused + " refused"));
+        Progress progress = new Progress(context.err());
+        Intake intake = new Intake(sink, progress::show);
+        try {
+            for (String file : files) {
+                take(intake, file, one -> {
+                    progress.clear();
+                    refused.incrementAndGet();
+                    context.err().println("flk-agent: " + file + ", line " + one.line() + ": " + one.reason());
+                });
             }
+        } finally {
+            progress.clear();
+            context.out()
+                    .println(intake.added() + " certificates added to the outbox " + sink.name()
+                            + (refused.get() == 0 ? "" : ", " + refused + " refused"));
         }
         return refused.get() == 0 ? 0 : 1;
     }

@@ -9,6 +9,7 @@ import java.net.URISyntaxException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -29,6 +30,9 @@ import org.slf4j.event.Level;
  * @param signing the key; empty unless it was asked for
  * @param shardId for {@code certify}
  * @param spoolDirectory files of it are taken in while the agent runs
+ * @param controlSocket where the running agent is told what to do
+ * @param intakeSocket where programs of its group leave certificates too
+ * @param intakePort the same on a loopback port, 0 for a free one; empty for none
  * @param metricsPort 0 for a free one; empty for no metrics
  */
 public record AgentConfig(
@@ -39,12 +43,16 @@ public record AgentConfig(
         OutboxOptions outbox,
         Path deadLetters,
         Optional<Path> spoolDirectory,
+        Path controlSocket,
+        Optional<Path> intakeSocket,
+        OptionalInt intakePort,
         SendOptions send,
         Duration requestTimeout,
         OptionalInt metricsPort,
         Level logLevel,
         LogFormat logFormat) {
 
+    private static final String CONTROL_SOCKET = "control.sock";
     private static final int MANY = 1_000_000_000;
 
     /** What a command can't do without. */
@@ -61,28 +69,37 @@ public record AgentConfig(
     public static AgentConfig load(Map<String, String> environment, @Nullable Path file, Set<Need> needs)
             throws InvalidConfig {
         Settings settings = new Settings(environment, file);
+        OutboxOptions outbox = new OutboxOptions(
+                settings.value(Setting.OUTBOX_PATH, "data/outbox.wal", AgentConfig::path),
+                settings.value(Setting.OUTBOX_MAX_BYTES, "1GiB", AgentConfig::outboxBytes),
+                settings.value(Setting.OUTBOX_MIN_FREE_BYTES, "64MiB", Quantities::bytes));
         AgentConfig config = new AgentConfig(
                 endpoints(settings, needs),
                 Tls.read(settings),
                 needs.contains(Need.SIGNING) ? Optional.of(Signing.read(settings)) : Optional.empty(),
                 settings.text(Setting.SHARD_ID),
-                new OutboxOptions(
-                        settings.value(Setting.OUTBOX_PATH, "data/outbox.wal", AgentConfig::path),
-                        settings.value(Setting.OUTBOX_MAX_BYTES, "1GiB", AgentConfig::outboxBytes),
-                        settings.value(Setting.OUTBOX_MIN_FREE_BYTES, "64MiB", Quantities::bytes)),
+                outbox,
                 settings.value(Setting.DLQ_PATH, "data/dlq.jsonl", AgentConfig::path),
                 settings.optional(Setting.SPOOL_DIR, AgentConfig::path),
+                settings.optional(Setting.CONTROL_SOCKET, AgentConfig::path)
+                        .orElseGet(() -> outbox.directory().resolve(CONTROL_SOCKET)),
+                settings.optional(Setting.INTAKE_SOCKET, AgentConfig::path),
+                port(settings, Setting.INTAKE_PORT),
                 send(settings),
                 settings.value(Setting.REQUEST_TIMEOUT, "10s", AgentConfig::positive),
-                settings.optional(Setting.METRICS_PORT, port -> Quantities.count(port, 0, 65_535))
-                        .map(OptionalInt::of)
-                        .orElse(OptionalInt.empty()),
+                port(settings, Setting.METRICS_PORT),
                 settings.value(Setting.LOG_LEVEL, "INFO", AgentConfig::level),
                 settings.value(Setting.LOG_FORMAT, "text", AgentConfig::logFormat));
         if (!settings.problems().isEmpty()) {
             throw new InvalidConfig(settings.problems());
         }
         return config;
+    }
+
+    private static OptionalInt port(Settings settings, Setting setting) {
+        return settings.optional(setting, port -> Quantities.count(port, 0, 65_535))
+                .map(OptionalInt::of)
+                .orElse(OptionalInt.empty());
     }
 
     private static SendOptions send(Settings settings) {
@@ -98,6 +115,29 @@ public record AgentConfig(
                 settings.value(Setting.MAX_AGE, "13d", AgentConfig::positive),
                 settings.value(Setting.MAX_IN_FLIGHT, "256", text -> Quantities.count(text, 1, 100_000)),
                 settings.value(Setting.BATCH_SIZE, "100", text -> Quantities.count(text, 1, 1_000)));
+    }
+
+    /** The settings in which another configuration differs that only a restart can change. */
+    public List<String> neededRestart(AgentConfig other) {
+        List<String> changed = new ArrayList<>();
+        if (!outbox.equals(other.outbox)) {
+            changed.add("OUTBOX_PATH, OUTBOX_MAX_BYTES or OUTBOX_MIN_FREE_BYTES");
+        }
+        if (!deadLetters.equals(other.deadLetters)) {
+            changed.add("DLQ_PATH");
+        }
+        if (!spoolDirectory.equals(other.spoolDirectory)) {
+            changed.add("SPOOL_DIR");
+        }
+        if (!controlSocket.equals(other.controlSocket)
+                || !intakeSocket.equals(other.intakeSocket)
+                || !intakePort.equals(other.intakePort)) {
+            changed.add("CONTROL_SOCKET, INTAKE_SOCKET or INTAKE_PORT");
+        }
+        if (!metricsPort.equals(other.metricsPort)) {
+            changed.add("METRICS_PORT");
+        }
+        return changed;
     }
 
     /** How certificates are sent; the endpoint must have been asked for. */

@@ -7,6 +7,7 @@ import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogListener;
+import dev.flk.wal.LogLockedException;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogReader;
 import dev.flk.wal.LogSizes;
@@ -32,7 +33,7 @@ import java.util.random.RandomGenerator;
  * {@link #add} completes only when its certificates are on disk; {@link #settle} does not wait, for what a crash makes it forget is
  * sent once more and answered as a duplicate. Damage of the log is skipped and told by {@link #losses}; the rest goes on.
  */
-public final class Outbox implements Closeable {
+public final class Outbox implements CertificateSink, Closeable {
     /** Small, so that settled ones go soon, and one is read through quickly. */
     private static final int SEGMENT_BYTES = 8 << 20;
 
@@ -77,7 +78,7 @@ public final class Outbox implements Closeable {
     /**
      * Takes possession of the outbox and reads it.
      *
-     * @throws dev.flk.wal.LogLockedException naming the process that owns it
+     * @throws OutboxLocked naming the process that owns it
      */
     public static Outbox open(OutboxOptions options, InstantSource clock) throws IOException {
         return open(options, clock, new DiskFiles());
@@ -95,12 +96,22 @@ public final class Outbox implements Closeable {
     static Outbox openStepped(
             OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, FileOps files, RandomGenerator random)
             throws IOException {
-        Log log = Log.open(files, logOptions(options), LogListener.NONE, clock, nanoTicker, random);
+        Log log = locked(files, options, clock, nanoTicker, random);
         try {
             return new Outbox(options, clock, nanoTicker, files, log);
         } catch (IOException | RuntimeException e) {
             log.close();
             throw e;
+        }
+    }
+
+    private static Log locked(
+            FileOps files, OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, RandomGenerator random)
+            throws IOException {
+        try {
+            return Log.open(files, logOptions(options), LogListener.NONE, clock, nanoTicker, random);
+        } catch (LogLockedException e) {
+            throw new OutboxLocked(e);
         }
     }
 
@@ -125,6 +136,7 @@ public final class Outbox implements Closeable {
      * @throws OutboxFull if there is no room; nothing was added
      * @throws IOException if the disk refused; nothing counts as added
      */
+    @Override
     public void append(List<byte[]> added) throws IOException {
         try {
             await(add(added));
@@ -378,7 +390,12 @@ public final class Outbox implements Closeable {
         return options.directory();
     }
 
-    /** What all its files may take. */
+    @Override
+    public String name() {
+        return options.directory().toString();
+    }
+
+    @Override
     public long maxBytes() {
         return options.maxBytes();
     }
@@ -386,6 +403,21 @@ public final class Outbox implements Closeable {
     /** What its files take now. */
     public long usedBytes() throws IOException {
         return room.usedBytes();
+    }
+
+    /** What the file system has left for this process. */
+    public long freeBytes() throws IOException {
+        return room.freeBytes();
+    }
+
+    /** What the files took when that was looked up last. */
+    public long lastUsedBytes() {
+        return room.lastUsedBytes();
+    }
+
+    /** What the file system had left when that was looked up last. */
+    public long lastFreeBytes() {
+        return room.lastFreeBytes();
     }
 
     /** How many entries wait. */

@@ -7,7 +7,8 @@ import java.io.IOException;
 public final class OutboxFull extends IOException {
     private static final long serialVersionUID = 1;
 
-    OutboxFull(String message) {
+    /** Saying what is full, and what to do. */
+    public OutboxFull(String message) {
         super(message);
     }
 }

@@ -2,6 +2,7 @@
 package dev.flk.agent.outbox;
 
 import dev.flk.wal.DiskFiles;
+import dev.flk.wal.FileOps;
 import dev.flk.wal.LogReader;
 import dev.flk.wal.OnDamage;
 import java.io.IOException;
@@ -16,18 +17,21 @@ import java.util.Optional;
  * @param pendingBytes their size
  * @param oldest the one that has waited longest
  * @param lostRecords records that the disk has lost
+ * @param usedBytes what its files take
  */
-public record OutboxView(int pendingEntries, long pendingBytes, Optional<Entry> oldest, long lostRecords) {
+public record OutboxView(
+        int pendingEntries, long pendingBytes, Optional<Entry> oldest, long lostRecords, long usedBytes) {
 
     /** Reads a directory; one that does not exist is an empty outbox. */
     public static OutboxView read(Path directory) throws IOException {
         if (!Files.exists(directory)) {
-            return new OutboxView(0, 0, Optional.empty(), 0);
+            return new OutboxView(0, 0, Optional.empty(), 0, 0);
         }
-        try (LogReader reader = LogReader.open(new DiskFiles(), directory, OutboxRecords.PREFIX, 0, OnDamage.SKIP)) {
+        FileOps files = new DiskFiles();
+        try (LogReader reader = LogReader.open(files, directory, OutboxRecords.PREFIX, 0, OnDamage.SKIP)) {
             Pending pending = Contents.replay(reader).pending();
             long lost = Losses.of(reader.damages()).records();
-            return new OutboxView(pending.size(), pending.bytes(), pending.oldest(), lost);
+            return new OutboxView(pending.size(), pending.bytes(), pending.oldest(), lost, Room.used(files, directory));
         }
     }
 }

@@ -71,6 +71,15 @@ final class Room {
         return freeBytes;
     }
 
+    /** What was seen, or computed, last. */
+    synchronized long lastUsedBytes() {
+        return usedBytes;
+    }
+
+    synchronized long lastFreeBytes() {
+        return freeBytes;
+    }
+
     private void lookNowAndThen() throws IOException {
         if (!looked || nanoTicker.getAsLong() - lookedNanos >= LOOK_EVERY_NANOS) {
             look();
@@ -80,17 +89,22 @@ final class Room {
     /** Looks it up now. */
     synchronized void look() throws IOException {
         Path directory = options.directory();
-        long used = 0;
-        for (String name : files.list(directory)) {
-            used += name.equals(Reserve.FILE)
-                    ? 0
-                    : files.standing(directory.resolve(name))
-                            .map(FileOps.Standing::bytes)
-                            .orElse(0L);
-        }
-        usedBytes = used;
+        usedBytes = used(files, directory);
         freeBytes = files.usableBytes(directory);
         lookedNanos = nanoTicker.getAsLong();
         looked = true;
+    }
+
+    /** What the files of a directory take, but for the reserve. */
+    static long used(FileOps files, Path directory) throws IOException {
+        long used = 0;
+        for (String name : files.list(directory)) {
+            if (!name.equals(Reserve.FILE)) {
+                used += files.standing(directory.resolve(name))
+                        .map(FileOps.Standing::bytes)
+                        .orElse(0L);
+            }
+        }
+        return used;
     }
 }

@@ -2,6 +2,7 @@
 package dev.flk.agent.run;
 
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.control.LocalServer;
 import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.metrics.MetricsServer;
 import dev.flk.agent.outbox.DeadLetters;
@@ -13,6 +14,9 @@ import dev.flk.agent.source.SpoolDirectory;
 import java.io.Closeable;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.Deque;
 import java.util.Optional;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -20,8 +24,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Owns the outbox and ships what is in it. One thread, that of {@link #run}, takes files in and sends; HTTP and the log have
- * threads of their own behind it. {@link #stop} may be called from any.
+ * Owns the outbox and ships what is in it. One thread, that of {@link #run}, takes files in and sends; HTTP, the local doors and the
+ * log have threads of their own behind it. {@link #submit}, {@link #reload} and {@link #stop} may be called from any.
  */
 public final class Agent implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
@@ -29,47 +33,53 @@ public final class Agent implements Closeable {
     /** What is under way when it is told to stop gets this long for its answer. */
     private static final long LAST_ANSWERS_NANOS = Duration.ofSeconds(8).toNanos();
 
+    private final Deque<Closeable> parts = new ArrayDeque<>();
     private final Outbox outbox;
     private final DeadLetters deadLetters;
     private final Sender sender;
     private final Optional<SpoolDirectory> spool;
     private final @Nullable MetricsServer metrics;
+    private final LocalServer doors;
     private final LongSupplier nanoTicker;
+    private final AgentConfig config;
     private volatile boolean stopping;
-
-    private Agent(AgentConfig config, Outbox outbox, DeadLetters deadLetters, Surroundings surroundings)
-            throws IOException {
-        this.outbox = outbox;
-        this.deadLetters = deadLetters;
-        this.nanoTicker = surroundings.nanoTicker();
-        AgentMeters meters = new AgentMeters();
-        sender = new Sender(config.sending(), outbox, deadLetters, meters, surroundings);
-        spool = config.spoolDirectory()
-                .map(directory -> new SpoolDirectory(directory, new Intake(outbox), surroundings.clock()));
-        register(meters, surroundings);
-        metrics = config.metricsPort().isPresent()
-                ? MetricsServer.start(config.metricsPort().getAsInt(), meters)
-                : null;
-    }
 
     /**
      * Opens the outbox and all the rest; sends nothing yet.
      *
-     * @throws dev.flk.wal.LogLockedException naming the process that owns the outbox
+     * @throws dev.flk.agent.outbox.OutboxLocked naming the process that owns the outbox
      */
     public static Agent open(AgentConfig config, Surroundings surroundings) throws IOException {
-        Outbox outbox = Outbox.open(config.outbox(), surroundings.clock());
-        DeadLetters deadLetters = null;
+        return new Agent(config, surroundings);
+    }
+
+    private Agent(AgentConfig config, Surroundings surroundings) throws IOException {
+        this.config = config;
+        this.nanoTicker = surroundings.nanoTicker();
         try {
-            deadLetters = DeadLetters.open(config.deadLetters(), outbox);
-            return new Agent(config, outbox, deadLetters, surroundings);
+            outbox = opened(Outbox.open(config.outbox(), surroundings.clock()));
+            deadLetters = opened(DeadLetters.open(config.deadLetters(), outbox));
+            AgentMeters meters = new AgentMeters();
+            sender = new Sender(config.sending(), outbox, deadLetters, meters, surroundings);
+            spool = config.spoolDirectory()
+                    .map(directory -> new SpoolDirectory(directory, new Intake(outbox), surroundings.clock()));
+            register(meters, surroundings);
+            metrics = config.metricsPort().isPresent()
+                    ? opened(MetricsServer.start(config.metricsPort().getAsInt(), meters))
+                    : null;
+            doors = opened(LocalServer.start(
+                    new LocalServer.Doors(config.controlSocket(), config.intakeSocket(), config.intakePort()),
+                    outbox,
+                    new AgentOperations(config, outbox, deadLetters, sender, surroundings.clock())));
         } catch (IOException | RuntimeException e) {
-            if (deadLetters != null) {
-                deadLetters.close();
-            }
-            outbox.close();
+            close();
             throw e;
         }
+    }
+
+    private <T extends Closeable> T opened(T part) {
+        parts.push(part);
+        return part;
     }
 
     private void register(AgentMeters meters, Surroundings surroundings) {
@@ -84,8 +94,36 @@ public final class Agent implements Closeable {
         meters.gauge("flk_agent_dlq_entries", "Dead letters in the file.", deadLetters::count);
         meters.gauge(
                 "flk_agent_breaker_open",
-                "1 while sending waits for an endpoint that does not answer.",
+                "1 while sending waits for endpoints that do not answer.",
                 () -> sender.breakerOpen() ? 1 : 0);
+        meters.gauge("flk_agent_in_flight", "Certificates that wait for an answer.", sender::inFlight);
+        meters.gauge("flk_agent_outbox_bytes", "What the files of the outbox take.", outbox::lastUsedBytes);
+        meters.gauge("flk_agent_outbox_max_bytes", "What they may take.", outbox::maxBytes);
+        meters.gauge("flk_agent_disk_free_bytes", "What is left of their file system.", outbox::lastFreeBytes);
+    }
+
+    /**
+     * Adds certificates, all of them or none, and waits until they are on disk; for programs that run an agent of their own.
+     *
+     * @throws dev.flk.agent.outbox.OutboxFull if there is no room; nothing was added
+     * @throws IOException if the disk refused; nothing counts as added
+     * @throws IllegalArgumentException naming what signing needs and a certificate lacks; nothing was added
+     */
+    public void submit(byte[]... certificates) throws IOException {
+        Intake intake = new Intake(outbox);
+        for (int i = 0; i < certificates.length; i++) {
+            int number = i + 1;
+            intake.require(
+                    certificates[i], reason -> new IllegalArgumentException("certificate " + number + ": " + reason));
+        }
+        intake.add(Arrays.asList(certificates));
+    }
+
+    /** Goes on by another configuration, as far as that can be without a restart; says what can't. */
+    public void reload(AgentConfig next) {
+        config.neededRestart(next).forEach(setting -> LOG.warn("{} was changed; that needs a restart", setting));
+        sender.reconfigure(next.sending());
+        LOG.info("configuration was read again; what waits goes out with it");
     }
 
     /** Sends until {@link #stop} is called. */
@@ -100,10 +138,11 @@ public final class Agent implements Closeable {
 
     private void loop(boolean untilEmpty) throws InterruptedException {
         LOG.info(
-                "{} certificates wait in the outbox, {} dead letters{}",
+                "{} certificates wait in the outbox, {} dead letters{}{}",
                 outbox.pendingEntries(),
                 deadLetters.count(),
-                metrics == null ? "" : ", metrics on port " + metrics.port());
+                metrics == null ? "" : ", metrics on port " + metrics.port(),
+                doors.port() == 0 ? "" : ", certificates are taken on loopback port " + doors.port());
         outbox.losses().forEach(loss -> LOG.error("outbox: {}; the certificates among them are gone", loss));
         long nextSpoolNanos = nanoTicker.getAsLong();
         boolean moreFiles = false;
@@ -153,15 +192,23 @@ public final class Agent implements Closeable {
         return Optional.ofNullable(metrics).map(MetricsServer::port);
     }
 
+    /** The loopback port that takes certificates; empty if there is none. */
+    public Optional<Integer> intakePort() {
+        return Optional.of(doors.port()).filter(port -> port > 0);
+    }
+
     @Override
     public void close() throws IOException {
-        if (metrics != null) {
-            metrics.close();
+        IOException failure = null;
+        while (!parts.isEmpty()) {
+            try {
+                parts.pop().close();
+            } catch (IOException e) {
+                failure = failure == null ? e : failure;
+            }
         }
-        try {
-            deadLetters.close();
-        } finally {
-            outbox.close();
+        if (failure != null) {
+            throw failure;
         }
     }
 }

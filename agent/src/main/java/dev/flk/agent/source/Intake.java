@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.source;
 
-import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import java.io.IOException;
@@ -13,6 +13,8 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.LongConsumer;
 
 /**
  * Takes certificates into the outbox. Checks just what signing needs: JSON, and the eight signed fields. What else may be
@@ -24,12 +26,19 @@ public final class Intake {
 
     private static final long MAX_APPEND_BYTES = 1 << 20;
 
-    private final Outbox outbox;
+    private final CertificateSink outbox;
+    private final LongConsumer progress;
     private long added;
 
-    /** For an outbox that this process owns. */
-    public Intake(Outbox outbox) {
+    /** For an outbox of this process, or of another. */
+    public Intake(CertificateSink outbox) {
+        this(outbox, added -> {});
+    }
+
+    /** The same, telling after each append how many were taken so far. */
+    public Intake(CertificateSink outbox, LongConsumer progress) {
         this.outbox = outbox;
+        this.progress = progress;
     }
 
     /** What could not be taken: the number of its line, from 1, and why. */
@@ -61,6 +70,7 @@ public final class Intake {
             }
             outbox.append(append);
             added += append.size();
+            progress.accept(added);
             append.forEach(taken -> certificates.remove());
         }
     }
@@ -68,12 +78,39 @@ public final class Intake {
     /** Takes a source that holds one certificate, on any number of lines. */
     public void addOne(InputStream in, Consumer<Refused> refused) throws IOException {
         byte[] certificate = in.readNBytes(MAX_CERTIFICATE_BYTES + 1);
-        Optional<String> objection = objection(certificate);
-        if (objection.isEmpty()) {
+        if (admits(certificate, refused)) {
             add(List.of(certificate));
-        } else {
-            refused.accept(new Refused(1, objection.get()));
         }
+    }
+
+    /** Throws what {@code refusal} makes of the reason, if a certificate can't be taken. */
+    public <X extends Exception> void require(byte[] certificate, Function<String, X> refusal) throws X {
+        Optional<String> objection = objection(certificate);
+        if (objection.isPresent()) {
+            throw refusal.apply(objection.get());
+        }
+    }
+
+    /** Whether a source that holds one certificate can be taken. */
+    public boolean admits(byte[] certificate, Consumer<Refused> refused) {
+        Optional<String> objection = objection(certificate);
+        objection.ifPresent(reason -> refused.accept(new Refused(1, reason)));
+        return objection.isEmpty();
+    }
+
+    /** The lines of a source that can be taken; nothing is added. */
+    public List<byte[]> goodLines(InputStream in, Consumer<Refused> refused) throws IOException {
+        List<byte[]> good = new ArrayList<>();
+        Lines lines = new Lines(in, MAX_CERTIFICATE_BYTES);
+        for (byte[] line = lines.next(); line != null; line = lines.next()) {
+            Optional<String> objection = objection(line);
+            if (objection.isEmpty()) {
+                good.add(line);
+            } else {
+                refused.accept(new Refused(lines.number(), objection.get()));
+            }
+        }
+        return good;
     }
 
     /** Takes a source with a certificate on each line; blank lines are skipped, a line that is refused spoils no other. */

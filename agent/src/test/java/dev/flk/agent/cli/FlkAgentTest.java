@@ -182,11 +182,11 @@ class FlkAgentTest {
     }
 
     @Test
-    void submit_whileAnotherOwnsTheOutbox_is1AndNamesIt() throws Exception {
+    void submit_whileAnotherOwnsTheOutboxAndDoesNotAnswer_is2AndNamesIt() throws Exception {
         input = GOOD;
         try (Outbox owner =
                 Outbox.open(new OutboxOptions(directory.resolve("outbox"), 1 << 20, 0), InstantSource.system())) {
-            assertThat(run("submit", "-")).isEqualTo(1);
+            assertThat(run("submit", "-")).isEqualTo(2);
             assertThat(owner.pendingEntries()).isZero();
         }
 
@@ -198,7 +198,7 @@ class FlkAgentTest {
     void status_nothingThereYet_isAllZero() {
         assertThat(run("status")).isZero();
 
-        assertThat(out()).contains("0 waiting", "dead letters");
+        assertThat(out()).contains("none runs", "0 certificates", "given up  0");
     }
 
     @ParameterizedTest

@@ -34,7 +34,13 @@ class AgentConfigTest {
 
     /** The settings that any text is good for. */
     private static final Set<Setting> ANY_TEXT = EnumSet.of(
-            Setting.PCS_HMAC_KEY, Setting.SHARD_ID, Setting.OUTBOX_PATH, Setting.DLQ_PATH, Setting.SPOOL_DIR);
+            Setting.PCS_HMAC_KEY,
+            Setting.SHARD_ID,
+            Setting.OUTBOX_PATH,
+            Setting.DLQ_PATH,
+            Setting.SPOOL_DIR,
+            Setting.CONTROL_SOCKET,
+            Setting.INTAKE_SOCKET);
 
     @TempDir
     Path directory;
@@ -54,6 +60,9 @@ class AgentConfigTest {
         assertThat(config.endpoints()).isEmpty();
         assertThat(List.of(config.tls(), config.signing(), config.shardId(), config.spoolDirectory()))
                 .containsOnly(Optional.empty());
+        assertThat(config.controlSocket()).isEqualTo(Path.of("data/outbox.wal/control.sock"));
+        assertThat(config.intakeSocket()).isEmpty();
+        assertThat(config.intakePort()).isEmpty();
         assertThat(config.metricsPort()).isEmpty();
     }
 
@@ -67,6 +76,9 @@ class AgentConfigTest {
         assertThat(config.outbox()).isEqualTo(new OutboxOptions(Path.of("o"), 5L << 20, 7L << 10));
         assertThat(config.deadLetters()).isEqualTo(Path.of("d"));
         assertThat(config.spoolDirectory()).contains(Path.of("s"));
+        assertThat(config.controlSocket()).isEqualTo(Path.of("c"));
+        assertThat(config.intakeSocket()).contains(Path.of("i"));
+        assertThat(config.intakePort()).isEqualTo(OptionalInt.of(9101));
         assertThat(config.send())
                 .isEqualTo(new SendOptions(
                         Duration.ofMillis(250), Duration.ofMinutes(5), 9, Duration.ofHours(12), 10, 11));
@@ -234,6 +246,9 @@ class AgentConfigTest {
         good.put(Setting.OUTBOX_MIN_FREE_BYTES, "7KiB");
         good.put(Setting.DLQ_PATH, "d");
         good.put(Setting.SPOOL_DIR, "s");
+        good.put(Setting.CONTROL_SOCKET, "c");
+        good.put(Setting.INTAKE_SOCKET, "i");
+        good.put(Setting.INTAKE_PORT, "9101");
         good.put(Setting.BASE_DELAY, "250ms");
         good.put(Setting.MAX_DELAY, "5m");
         good.put(Setting.MAX_ATTEMPTS, "9");

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.flk.wal.LogLockedException;
 import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -159,7 +158,7 @@ class OutboxTest {
     void open_whileAnotherOwnsIt_namesTheHolder() throws Exception {
         try (Outbox owner = open()) {
             assertThat(owner.pendingEntries()).isZero();
-            assertThatExceptionOfType(LogLockedException.class)
+            assertThatExceptionOfType(OutboxLocked.class)
                     .isThrownBy(this::open)
                     .withMessageContaining("process " + ProcessHandle.current().pid());
         }

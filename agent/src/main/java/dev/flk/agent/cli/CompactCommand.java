@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.outbox.OutboxCompaction.Mode;
+import dev.flk.agent.outbox.OutboxCompaction.Report;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "compact",
+        header = "Give the space of certificates back that were sent.",
+        description = {
+            "Removes what was settled longer ago than the horizon, in whole segments, and",
+            "compresses segments that were closed a day ago. What waits is never removed.",
+            "For cron; works also while an agent runs, through it, and on a full disk."
+        })
+final class CompactCommand implements Callable<Integer> {
+    private static final int MOST_DAYS = 36_500;
+
+    private final Context context;
+
+    @Option(
+            names = "--horizon-days",
+            paramLabel = "N",
+            defaultValue = "14",
+            description = "How long what was settled is kept; preset: ${DEFAULT-VALUE}.")
+    private int horizonDays;
+
+    @Option(names = "--dry-run", description = "Only say what would be done.")
+    private boolean dryRun;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    private CommandSpec spec;
+
+    CompactCommand(Context context) {
+        this.context = context;
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        if (horizonDays < 0 || horizonDays > MOST_DAYS) {
+            throw new ParameterException(
+                    spec.commandLine(), "--horizon-days must be from 0 to " + MOST_DAYS + ", not " + horizonDays);
+        }
+        AgentConfig config = context.config();
+        Duration horizon = Duration.ofDays(horizonDays);
+        Mode mode = dryRun ? Mode.DRY_RUN : Mode.RUN;
+        Report report = OutboxAccess.either(
+                config, outbox -> outbox.compact(horizon, mode), agent -> agent.compact(horizon, mode));
+        context.out().println(inWords(report));
+        return 0;
+    }
+
+    private String inWords(Report report) {
+        String text = report.removed() + " segments " + (dryRun ? "would be removed" : "removed") + ", "
+                + report.compressed() + (dryRun ? " would be compressed" : " compressed") + ", "
+                + Sizes.inWords(Math.max(0, report.freedBytes())) + (dryRun ? " would be freed" : " freed")
+                + System.lineSeparator() + report.waiting() + " certificates wait";
+        return report.moved() == 0
+                ? text
+                : text + "; " + report.moved() + " of them " + (dryRun ? "would be" : "were") + " written anew";
+    }
+}

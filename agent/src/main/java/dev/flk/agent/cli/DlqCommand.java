@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.Quantities;
+import dev.flk.agent.control.Operations;
+import dev.flk.agent.outbox.DeadLetterFile;
+import dev.flk.agent.outbox.DeadLetterFilter;
+import dev.flk.agent.outbox.DeadLetterLine;
+import dev.flk.agent.outbox.DeadLetters;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "dlq",
+        header = "Look at what was given up, take it back, or remove it.",
+        description = {
+            "The dead letters are in DLQ_PATH, a JSON object a line. All of this works also",
+            "while an agent runs."
+        })
+final class DlqCommand implements Runnable {
+    private final Context context;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    private CommandSpec spec;
+
+    DlqCommand(Context context) {
+        this.context = context;
+    }
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "a command is missing: list, show, requeue or purge");
+    }
+
+    /** Which letters; all that is given must apply. */
+    static final class Which {
+        @Option(names = "--reason", paramLabel = "TEXT", description = "Those whose reason has this in it.")
+        private @Nullable String reason;
+
+        @Option(
+                names = "--since",
+                paramLabel = "TIME",
+                description = "Those given up since then: 2026-11-20T08:00:00Z, or 2d ago.")
+        private @Nullable String since;
+
+        @Option(
+                names = "--id",
+                paramLabel = "ID",
+                description = "That with this pcs_id or outbox sequence; repeatable.")
+        private List<String> ids = List.of();
+
+        DeadLetterFilter filter(CommandSpec spec) {
+            return new DeadLetterFilter(
+                    Optional.ofNullable(reason), Optional.ofNullable(since).map(text -> time(text, spec)), ids);
+        }
+
+        private static Instant time(String text, CommandSpec spec) {
+            try {
+                return Character.isDigit(text.charAt(text.length() - 1)) || text.endsWith("Z")
+                        ? Instant.parse(text)
+                        : Instant.now().minus(Quantities.duration(text));
+            } catch (DateTimeException | IllegalArgumentException | IndexOutOfBoundsException e) {
+                throw new ParameterException(
+                        spec.commandLine(),
+                        "--since is \"" + text + "\"; write a time such as 2026-11-20T08:00:00Z, or an age such as 2d",
+                        e);
+            }
+        }
+    }
+
+    @Command(name = "list", header = "List dead letters, a line each.")
+    int list(@Mixin Which which, @Option(names = "--json", description = "The lines of the file.") boolean json)
+            throws Exception {
+        DeadLetterFilter filter = which.filter(spec);
+        int[] count = new int[1];
+        read(letter -> {
+            if (filter.test(letter)) {
+                count[0]++;
+                context.out().println(json ? text(letter.bytes()) : inOneLine(letter));
+            }
+        });
+        if (!json) {
+            context.out().println(count[0] + (count[0] == 1 ? " dead letter" : " dead letters"));
+        }
+        return 0;
+    }
+
+    @Command(name = "show", header = "Show one dead letter, its certificate too.")
+    int show(
+            @Parameters(paramLabel = "ID", description = "Its pcs_id or outbox sequence.") String id,
+            @Option(names = "--json", description = "The line of the file.") boolean json)
+            throws Exception {
+        DeadLetterFilter filter = new DeadLetterFilter(Optional.empty(), Optional.empty(), List.of(id));
+        int[] count = new int[1];
+        read(letter -> {
+            if (filter.test(letter)) {
+                count[0]++;
+                context.out().println(json ? text(letter.bytes()) : inFull(letter));
+            }
+        });
+        if (count[0] == 0) {
+            throw new IOException("there is no dead letter " + id);
+        }
+        return 0;
+    }
+
+    @Command(
+            name = "requeue",
+            header = "Take dead letters back to be sent again.",
+            description = {
+                "Puts the certificates into the outbox, and on disk, and takes their letters out",
+                "of the file. Doing it twice sends them once."
+            })
+    int requeue(@Mixin Which which, @Mixin Change change) throws Exception {
+        return change(which, change, "requeued", DeadLetters::requeue, (agent, filter) -> agent.requeue(filter));
+    }
+
+    @Command(
+            name = "purge",
+            header = "Remove dead letters for good.",
+            description = "Their certificates are gone then.")
+    int purge(@Mixin Which which, @Mixin Change change) throws Exception {
+        return change(which, change, "purged", DeadLetters::purge, (agent, filter) -> agent.purge(filter));
+    }
+
+    /** How to change. */
+    static final class Change {
+        @Option(names = "--all", description = "All of them.")
+        private boolean all;
+
+        @Option(names = "--dry-run", description = "Only say how many.")
+        private boolean dryRun;
+
+        @Option(names = "--json", description = "Say it as a JSON object.")
+        private boolean json;
+    }
+
+    private interface Alone {
+        int apply(DeadLetters letters, DeadLetterFilter filter) throws IOException;
+    }
+
+    private interface Beside {
+        int apply(Operations agent, DeadLetterFilter filter) throws IOException;
+    }
+
+    private int change(Which which, Change how, String done, Alone alone, Beside beside) throws Exception {
+        DeadLetterFilter filter = which.filter(spec);
+        if (filter.isAll() != how.all) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    how.all
+                            ? "--all and --reason, --since or --id exclude each other"
+                            : "say which: --reason, --since, --id or --all");
+        }
+        AgentConfig config = context.config();
+        int count = how.dryRun ? matching(filter) : apply(config, filter, alone, beside);
+        if (how.json) {
+            context.out().println("{\"" + (how.dryRun ? "matching" : done) + "\":" + count + "}");
+        } else {
+            context.out()
+                    .println(count
+                            + (count == 1 ? " dead letter " : " dead letters ")
+                            + (how.dryRun ? "would be " : "")
+                            + done);
+        }
+        return 0;
+    }
+
+    private static int apply(AgentConfig config, DeadLetterFilter filter, Alone alone, Beside beside)
+            throws IOException {
+        return OutboxAccess.either(
+                config,
+                outbox -> {
+                    try (DeadLetters letters = DeadLetters.open(config.deadLetters(), outbox)) {
+                        return alone.apply(letters, filter);
+                    }
+                },
+                agent -> beside.apply(agent, filter));
+    }
+
+    private int matching(DeadLetterFilter filter) throws Exception {
+        int[] count = new int[1];
+        read(letter -> count[0] += filter.test(letter) ? 1 : 0);
+        return count[0];
+    }
+
+    private void read(DeadLetterFile.Letters letters) throws Exception {
+        DeadLetterFile.letters(context.config().deadLetters(), letters);
+    }
+
+    /** Fits into 80 columns: the id is cut, the reason goes to the next line. */
+    private static String inOneLine(DeadLetterLine letter) {
+        String id = letter.pcsId().isEmpty() ? "(no id)" : shorten(letter.pcsId(), 16);
+        return String.format(
+                "%s  #%-8d %-17s %-3s %s%n    %s",
+                letter.when().toString().replaceFirst("\\.\\d+", ""),
+                letter.sequence(),
+                id,
+                letter.status() == 0 ? "-" : Integer.toString(letter.status()),
+                letter.attempts() == 1 ? "1 attempt" : letter.attempts() + " attempts",
+                shorten(letter.reason(), 76));
+    }
+
+    private static String inFull(DeadLetterLine letter) {
+        return "given up     " + letter.when() + System.lineSeparator()
+                + "outbox       #" + letter.sequence() + ", added " + Instant.ofEpochMilli(letter.addedMillis())
+                + System.lineSeparator()
+                + "pcs_id       " + (letter.pcsId().isEmpty() ? "none" : letter.pcsId()) + System.lineSeparator()
+                + "status       " + (letter.status() == 0 ? "no answer ended it" : letter.status())
+                + System.lineSeparator()
+                + "attempts     " + letter.attempts() + System.lineSeparator()
+                + "reason       " + letter.reason() + System.lineSeparator()
+                + "certificate  " + text(letter.certificate());
+    }
+
+    private static String shorten(String text, int columns) {
+        return text.length() <= columns ? text : text.substring(0, columns - 1) + "…";
+    }
+
+    private static String text(byte[] utf8) {
+        return new String(utf8, StandardCharsets.UTF_8);
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.control.RunningAgent;
+import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.OutboxLocked;
+import java.io.IOException;
+import java.time.InstantSource;
+
+/** The way to the outbox for a command: to own it, or through the agent that owns it. */
+final class OutboxAccess {
+    private OutboxAccess() {}
+
+    /** Works on an outbox that this process owns. */
+    interface WithOutbox<T> {
+        T apply(Outbox outbox) throws IOException;
+    }
+
+    /** Works through the agent that owns it. */
+    interface WithAgent<T> {
+        T apply(RunningAgent agent) throws IOException;
+    }
+
+    /**
+     * Does one or the other.
+     *
+     * @throws OutboxLocked if another process owns the outbox, and does not answer at its socket
+     */
+    static <T> T either(AgentConfig config, WithOutbox<T> alone, WithAgent<T> beside) throws IOException {
+        Outbox outbox;
+        try {
+            outbox = Outbox.open(config.outbox(), InstantSource.system());
+        } catch (OutboxLocked locked) {
+            return beside(config, beside, locked);
+        }
+        try (outbox) {
+            return alone.apply(outbox);
+        }
+    }
+
+    private static <T> T beside(AgentConfig config, WithAgent<T> beside, OutboxLocked locked) throws IOException {
+        try (RunningAgent agent =
+                RunningAgent.at(config.controlSocket(), config.outbox().directory())) {
+            return beside.apply(agent);
+        } catch (RunningAgent.NotThere e) {
+            locked.addSuppressed(e);
+            throw locked;
+        }
+    }
+}

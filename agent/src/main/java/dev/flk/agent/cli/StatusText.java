@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import dev.flk.agent.control.StatusReport;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/** How an agent is, for people, at 80 columns. */
+final class StatusText {
+    private final List<String> lines = new ArrayList<>();
+
+    private StatusText() {}
+
+    static String of(StatusReport report) {
+        StatusText text = new StatusText();
+        text.add("agent", report.pid() == null ? "none runs" : "runs as process " + report.pid());
+        text.add("outbox", report.outbox());
+        text.add("waiting", waiting(report));
+        Double rate = report.settledPerSecond();
+        if (rate != null) {
+            text.add("sending", sending(report, rate));
+        }
+        List<StatusReport.Backend> backends = report.backends();
+        if (backends != null) {
+            backends.forEach(text::addBackend);
+        }
+        text.add("given up", report.dlqEntries() + " in " + report.dlq());
+        text.add(
+                "disk",
+                Sizes.inWords(report.outboxBytes()) + " of " + Sizes.inWords(report.outboxMaxBytes()) + " used, "
+                        + Sizes.inWords(report.diskFreeBytes()) + " free");
+        if (report.lostRecords() > 0) {
+            text.add("lost", report.lostRecords() + " records, by damage of the disk");
+        }
+        return String.join(System.lineSeparator(), text.lines);
+    }
+
+    private static String waiting(StatusReport report) {
+        String waiting = report.pending() + " certificates, " + Sizes.inWords(report.pendingBytes());
+        Long oldest = report.oldestPendingSeconds();
+        return oldest == null ? waiting : waiting + ", the oldest for " + Sizes.inWords(Duration.ofSeconds(oldest));
+    }
+
+    private static String sending(StatusReport report, double rate) {
+        String sending = String.format(Locale.ROOT, "%.1f a second, %d in flight", rate, report.inFlight());
+        Long drain = report.drainSeconds();
+        return drain == null || report.pending() == 0
+                ? sending
+                : sending + ", done in " + Sizes.inWords(Duration.ofSeconds(drain));
+    }
+
+    private void addBackend(StatusReport.Backend backend) {
+        String state = backend.answering() ? "answers" : "does not answer";
+        if (backend.pausedSeconds() > 0) {
+            state += ", paused for " + backend.pausedSeconds() + " s";
+        }
+        if (Math.abs(backend.clockAheadMs()) >= 1000) {
+            state += ", its clock is " + Sizes.inWords(Duration.ofMillis(Math.abs(backend.clockAheadMs())))
+                    + (backend.clockAheadMs() > 0 ? " ahead" : " behind");
+        }
+        add("backend", backend.url());
+        add("", state);
+        if (backend.lastError() != null) {
+            add("", "last error " + backend.lastErrorAt() + ":");
+            add("", backend.lastError());
+        }
+    }
+
+    private void add(String name, String what) {
+        lines.add(String.format(Locale.ROOT, "%-9s %s", name, what));
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.control;
+
+import dev.flk.agent.outbox.DeadLetterFilter;
+import dev.flk.agent.outbox.OutboxCompaction.Mode;
+import dev.flk.agent.outbox.OutboxCompaction.Report;
+import dev.flk.agent.outbox.OutboxFull;
+import io.netty.handler.codec.http.QueryStringDecoder;
+import java.io.Closeable;
+import java.io.IOException;
+import java.time.DateTimeException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * What operators ask of a running agent, as HTTP has it: {@code GET /v1/status}, {@code POST /v1/compact?horizon_days=14&dry_run=true},
+ * {@code POST /v1/dlq/requeue} and {@code /v1/dlq/purge} with {@code reason}, {@code since}, {@code id} (any number of times), or
+ * {@code all=true}. One after the other; a few may wait.
+ */
+final class OperatorDoor implements Closeable {
+    private static final int WAITING = 16;
+    private static final long MAX_DAYS = 36_500;
+
+    private final Operations operations;
+    private final ThreadPoolExecutor executor = new ThreadPoolExecutor(
+            1, 1, 0, TimeUnit.SECONDS, new ArrayBlockingQueue<>(WAITING), task -> new Thread(task, "operations"));
+
+    OperatorDoor(Operations operations) {
+        this.operations = operations;
+    }
+
+    /** Does one of them. */
+    private interface Operation {
+        Answered run() throws IOException;
+    }
+
+    /** The answer to a request; empty if there is no such operation. */
+    Optional<CompletableFuture<Answered>> answer(String method, String uri) {
+        QueryStringDecoder query = new QueryStringDecoder(uri);
+        return switch (method + " " + query.path()) {
+            case "GET /v1/status" ->
+                Optional.of(later(() -> Answered.json(200, operations.status().encode())));
+            case "POST /v1/compact" -> Optional.of(later(() -> compact(query)));
+            case "POST /v1/dlq/requeue" ->
+                Optional.of(later(() -> count("requeued", operations.requeue(filter(query)))));
+            case "POST /v1/dlq/purge" -> Optional.of(later(() -> count("purged", operations.purge(filter(query)))));
+            default -> Optional.empty();
+        };
+    }
+
+    private CompletableFuture<Answered> later(Operation operation) {
+        try {
+            return CompletableFuture.supplyAsync(() -> run(operation), executor);
+        } catch (RejectedExecutionException e) {
+            return CompletableFuture.completedFuture(Answered.busy("other operations are under way; try again"));
+        }
+    }
+
+    private static Answered run(Operation operation) {
+        try {
+            return operation.run();
+        } catch (IllegalArgumentException e) {
+            return Answered.error(400, String.valueOf(e.getMessage()));
+        } catch (OutboxFull e) {
+            return Answered.busy(String.valueOf(e.getMessage()));
+        } catch (IOException e) {
+            return Answered.error(500, String.valueOf(e.getMessage()));
+        }
+    }
+
+    private Answered compact(QueryStringDecoder query) throws IOException {
+        long days = first(query, "horizon_days").map(OperatorDoor::days).orElse(14L);
+        boolean dryRun = first(query, "dry_run").map(Boolean::parseBoolean).orElse(false);
+        return Answered.json(200, encode(operations.compact(Duration.ofDays(days), dryRun ? Mode.DRY_RUN : Mode.RUN)));
+    }
+
+    static byte[] encode(Report report) {
+        return Json.object(json -> {
+            json.writeNumberField("removed_segments", report.removed());
+            json.writeNumberField("freed_bytes", report.freedBytes());
+            json.writeNumberField("moved_entries", report.moved());
+            json.writeNumberField("compressed_segments", report.compressed());
+            json.writeNumberField("pending", report.waiting());
+        });
+    }
+
+    private static long days(String text) {
+        if (!text.matches("\\d{1,5}") || Long.parseLong(text) > MAX_DAYS) {
+            throw new IllegalArgumentException("horizon_days is \"" + text + "\"; write a number of days");
+        }
+        return Long.parseLong(text);
+    }
+
+    private static DeadLetterFilter filter(QueryStringDecoder query) {
+        DeadLetterFilter filter = new DeadLetterFilter(
+                first(query, "reason"),
+                first(query, "since").map(OperatorDoor::instant),
+                query.parameters().getOrDefault("id", List.of()));
+        boolean all = first(query, "all").map(Boolean::parseBoolean).orElse(false);
+        if (filter.isAll() != all) {
+            throw new IllegalArgumentException("name letters by reason, since or id, or say all=true, not both");
+        }
+        return filter;
+    }
+
+    private static Instant instant(String text) {
+        try {
+            return Instant.parse(text);
+        } catch (DateTimeException e) {
+            throw new IllegalArgumentException(
+                    "since is \"" + text + "\"; write a time such as 2026-11-20T08:00:00Z", e);
+        }
+    }
+
+    private static Answered count(String what, int count) {
+        return Answered.json(200, Json.object(json -> json.writeNumberField(what, count)));
+    }
+
+    private static Optional<String> first(QueryStringDecoder query, String name) {
+        return query.parameters().getOrDefault(name, List.of()).stream().findFirst();
+    }
+
+    /** Waits for the one under way; no other begins. */
+    @Override
+    public void close() {
+        executor.getQueue().clear();
+        executor.shutdown();
+        boolean interrupted = false;
+        while (!executor.isTerminated()) {
+            try {
+                boolean unused = executor.awaitTermination(1, TimeUnit.SECONDS);
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.control;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.agent.outbox.CertificateSink;
+import dev.flk.agent.outbox.DeadLetterFilter;
+import dev.flk.agent.outbox.OutboxCompaction.Mode;
+import dev.flk.agent.outbox.OutboxCompaction.Report;
+import dev.flk.agent.outbox.OutboxFull;
+import io.netty.handler.codec.http.QueryStringEncoder;
+import java.io.ByteArrayOutputStream;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+
+/** A running agent, used by another process of its machine. One thread. */
+public final class RunningAgent implements CertificateSink, Operations, Closeable {
+    private static final JsonMapper JSON = new JsonMapper();
+    private static final Duration SOON = Duration.ofSeconds(10);
+    /** For what reads or writes a lot. */
+    private static final Duration PATIENCE = Duration.ofMinutes(30);
+
+    private final LocalClient client;
+    private final Path outbox;
+
+    private RunningAgent(LocalClient client, Path outbox) {
+        this.client = client;
+        this.outbox = outbox;
+    }
+
+    /** Nobody answers at the socket. */
+    public static final class NotThere extends IOException {
+        private static final long serialVersionUID = 1;
+
+        NotThere(Path socket, Throwable cause) {
+            super("no agent answers at " + socket, cause);
+        }
+    }
+
+    /** The agent that owns this outbox, at its socket; every call may find that it is {@link NotThere}. */
+    public static RunningAgent at(Path socket, Path outbox) {
+        return new RunningAgent(new LocalClient(socket), outbox);
+    }
+
+    @Override
+    public void append(List<byte[]> certificates) throws IOException {
+        var lines = new ByteArrayOutputStream();
+        for (byte[] certificate : certificates) {
+            for (byte b : certificate) {
+                lines.write(b == '\n' || b == '\r' ? ' ' : b); // they stand between tokens only
+            }
+            lines.write('\n');
+        }
+        Answered answered =
+                client.ask("POST", "/v1/pcs", "application/x-ndjson", lines.toByteArray(), SOON.multipliedBy(6));
+        if (answered.status() == 503) {
+            throw new OutboxFull(error(answered));
+        }
+        int added = JSON.readTree(require(answered, 202)).path("added").asInt();
+        if (added != certificates.size()) {
+            throw new IOException("the agent took " + added + " of " + certificates.size()
+                    + " certificates; it is of another version, use its own flk-agent");
+        }
+    }
+
+    /** As much as one request may have; whether there is room the agent says. */
+    @Override
+    public long maxBytes() {
+        return LocalServer.MAX_BODY_BYTES / 2;
+    }
+
+    @Override
+    public String name() {
+        return outbox.toString();
+    }
+
+    @Override
+    public StatusReport status() throws IOException {
+        return StatusReport.decode(require(client.ask("GET", "/v1/status", "text/plain", new byte[0], SOON), 200));
+    }
+
+    @Override
+    public Report compact(Duration horizon, Mode mode) throws IOException {
+        QueryStringEncoder uri = new QueryStringEncoder("/v1/compact");
+        uri.addParam("horizon_days", Long.toString(horizon.toDays()));
+        uri.addParam("dry_run", Boolean.toString(mode == Mode.DRY_RUN));
+        JsonNode report = JSON.readTree(post(uri));
+        return new Report(
+                report.path("removed_segments").asInt(),
+                report.path("freed_bytes").asLong(),
+                report.path("moved_entries").asInt(),
+                report.path("compressed_segments").asInt(),
+                report.path("pending").asInt());
+    }
+
+    @Override
+    public int requeue(DeadLetterFilter which) throws IOException {
+        return JSON.readTree(post(withFilter("/v1/dlq/requeue", which)))
+                .path("requeued")
+                .asInt();
+    }
+
+    @Override
+    public int purge(DeadLetterFilter which) throws IOException {
+        return JSON.readTree(post(withFilter("/v1/dlq/purge", which)))
+                .path("purged")
+                .asInt();
+    }
+
+    private static QueryStringEncoder withFilter(String path, DeadLetterFilter which) {
+        QueryStringEncoder uri = new QueryStringEncoder(path);
+        which.reason().ifPresent(reason -> uri.addParam("reason", reason));
+        which.since().ifPresent(since -> uri.addParam("since", since.toString()));
+        which.ids().forEach(id -> uri.addParam("id", id));
+        if (which.isAll()) {
+            uri.addParam("all", "true");
+        }
+        return uri;
+    }
+
+    private byte[] post(QueryStringEncoder uri) throws IOException {
+        return require(client.ask("POST", uri.toString(), "text/plain", new byte[0], PATIENCE), 200);
+    }
+
+    private static byte[] require(Answered answered, int status) throws IOException {
+        if (answered.status() != status) {
+            throw new IOException("the running agent refused: " + error(answered));
+        }
+        return answered.body();
+    }
+
+    private static String error(Answered answered) throws IOException {
+        return JSON.readTree(answered.body()).path("error").asText("status " + answered.status());
+    }
+
+    @Override
+    public void close() {
+        client.close();
+    }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import java.io.IOException;
+import java.util.List;
+
+/** Where certificates are put to be sent: an outbox of this process, or that of a running agent. */
+public interface CertificateSink {
+    /**
+     * Adds certificates, all of them or none, and waits until they are on disk.
+     *
+     * @throws OutboxFull if there is no room; nothing was added
+     * @throws IOException if the disk refused, or nobody knows; nothing counts as added
+     */
+    void append(List<byte[]> certificates) throws IOException;
+
+    /** What fits into it at the most, in bytes. */
+    long maxBytes();
+
+    /** Where it is, for people. */
+    String name();
+}

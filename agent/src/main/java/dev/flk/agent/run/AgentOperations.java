@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.run;
+
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.control.Operations;
+import dev.flk.agent.control.StatusReport;
+import dev.flk.agent.outbox.DeadLetterFilter;
+import dev.flk.agent.outbox.DeadLetters;
+import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.OutboxCompaction;
+import dev.flk.agent.send.Sender;
+import dev.flk.agent.send.SendingState;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** What a running agent does for its operators, on the thread of the door that they come in by. */
+final class AgentOperations implements Operations {
+    private static final Logger LOG = LoggerFactory.getLogger(AgentOperations.class);
+    private static final long STATE_WITHIN_SECONDS = 5;
+
+    private final AgentConfig config;
+    private final Outbox outbox;
+    private final DeadLetters deadLetters;
+    private final Sender sender;
+    private final InstantSource clock;
+
+    AgentOperations(AgentConfig config, Outbox outbox, DeadLetters deadLetters, Sender sender, InstantSource clock) {
+        this.config = config;
+        this.outbox = outbox;
+        this.deadLetters = deadLetters;
+        this.sender = sender;
+        this.clock = clock;
+    }
+
+    @Override
+    public StatusReport status() throws IOException {
+        SendingState sending = sendingState();
+        Optional<Instant> oldest = outbox.oldest().map(entry -> Instant.ofEpochMilli(entry.addedMillis()));
+        long pending = outbox.pendingEntries();
+        double rate = sending.settledASecond();
+        return new StatusReport(
+                ProcessHandle.current().pid(),
+                outbox.name(),
+                pending,
+                outbox.pendingBytes(),
+                oldest.map(Instant::toString).orElse(null),
+                oldest.map(added -> Math.max(
+                                0, Duration.between(added, clock.instant()).toSeconds()))
+                        .orElse(null),
+                sending.inFlight(),
+                Math.round(rate * 10) / 10.0,
+                pending == 0 ? Long.valueOf(0) : rate > 0 ? Long.valueOf((long) Math.ceil(pending / rate)) : null,
+                sending.backends().stream()
+                        .map(backend -> new StatusReport.Backend(
+                                backend.url(),
+                                backend.answering(),
+                                backend.pausedSeconds(),
+                                backend.window(),
+                                backend.clockAheadMillis(),
+                                backend.lastErrorAt().map(Instant::toString).orElse(null),
+                                backend.lastError().orElse(null)))
+                        .toList(),
+                sending.heldShards(),
+                config.deadLetters().toString(),
+                deadLetters.count(),
+                outbox.lostRecords(),
+                outbox.usedBytes(),
+                outbox.maxBytes(),
+                outbox.freeBytes(),
+                config.outbox().minFreeBytes());
+    }
+
+    private SendingState sendingState() throws IOException {
+        try {
+            return sender.state().get(STATE_WITHIN_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
+        } catch (ExecutionException | TimeoutException e) {
+            throw new IOException(
+                    "sending has not answered within " + STATE_WITHIN_SECONDS + " s; its disk may hang", e);
+        }
+    }
+
+    @Override
+    public OutboxCompaction.Report compact(Duration horizon, OutboxCompaction.Mode mode) throws IOException {
+        OutboxCompaction.Report report = outbox.compact(horizon, mode);
+        if (mode == OutboxCompaction.Mode.RUN) {
+            LOG.info(
+                    "compacted: {} segments removed, {} compressed, {} entries moved, {} bytes freed",
+                    report.removed(),
+                    report.compressed(),
+                    report.moved(),
+                    report.freedBytes());
+        }
+        return report;
+    }
+
+    @Override
+    public int requeue(DeadLetterFilter which) throws IOException {
+        int requeued = deadLetters.requeue(which);
+        LOG.info("{} dead letters were requeued", requeued);
+        return requeued;
+    }
+
+    @Override
+    public int purge(DeadLetterFilter which) throws IOException {
+        int purged = deadLetters.purge(which);
+        LOG.info("{} dead letters were purged", purged);
+        return purged;
+    }
+}

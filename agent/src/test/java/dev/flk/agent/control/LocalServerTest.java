@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.control;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import dev.flk.agent.control.LocalServer.Doors;
+import dev.flk.agent.outbox.DeadLetterFilter;
+import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.OutboxCompaction.Mode;
+import dev.flk.agent.outbox.OutboxCompaction.Report;
+import dev.flk.agent.outbox.OutboxFull;
+import dev.flk.agent.outbox.OutboxOptions;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class LocalServerTest {
+    private static final String GOOD = "{\"pcs_id\":\"p\",\"shard_id\":\"s\",\"epoch\":1,\"merkle_root\":\"m\","
+            + "\"D_hat\":1,\"coh_star\":1,\"r\":1,\"budget\":1}";
+    private static final Duration SOON = Duration.ofSeconds(20);
+
+    @TempDir
+    Path directory;
+
+    private final List<String> asked = new ArrayList<>();
+    private Outbox outbox;
+    private LocalServer server;
+    private Path control;
+    private Path programs;
+
+    @BeforeEach
+    void start() throws IOException {
+        control = directory.resolve("control.sock");
+        programs = directory.resolve("programs.sock");
+        outbox = Outbox.open(new OutboxOptions(directory.resolve("outbox"), 2 << 20, 0), InstantSource.system());
+        server = server();
+    }
+
+    private LocalServer server() throws IOException {
+        return LocalServer.start(
+                new Doors(control, Optional.of(programs), OptionalInt.of(0)), outbox, new NotedOperations());
+    }
+
+    @AfterEach
+    void stop() throws IOException {
+        server.close();
+        outbox.close();
+    }
+
+    private final class NotedOperations implements Operations {
+        @Override
+        public StatusReport status() {
+            return new StatusReport(1L, "o", 2, 3, null, null, 4, 5.5, null, List.of(), 0L, "d", 6, 0, 7, 8, 9, 10);
+        }
+
+        @Override
+        public Report compact(Duration horizon, Mode mode) {
+            asked.add("compact " + horizon.toDays() + " " + mode);
+            return new Report(1, 2, 3, 4, 5);
+        }
+
+        @Override
+        public int requeue(DeadLetterFilter which) throws IOException {
+            if (which.isAll()) {
+                throw new OutboxFull("the outbox is full");
+            }
+            asked.add("requeue " + which);
+            return 3;
+        }
+
+        @Override
+        public int purge(DeadLetterFilter which) throws IOException {
+            throw new IOException("the disk is gone");
+        }
+    }
+
+    private Answered post(Path socket, String uri, String contentType, String body) throws IOException {
+        try (LocalClient client = new LocalClient(socket)) {
+            return client.ask("POST", uri, contentType, body.getBytes(StandardCharsets.UTF_8), SOON);
+        }
+    }
+
+    private String overPort(String request) throws IOException {
+        try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
+            socket.getOutputStream().write(request.getBytes(StandardCharsets.UTF_8));
+            var answer = new ByteArrayOutputStream();
+            socket.getInputStream().transferTo(answer);
+            return answer.toString(StandardCharsets.UTF_8);
+        }
+    }
+
+    @Test
+    void post_oneCertificate_isAnswered202OnceItIsOnDisk() throws Exception {
+        for (Path door : List.of(control, programs)) {
+            Answered answered = post(door, "/v1/pcs", "application/json", GOOD.replace(",", ",\n"));
+            assertThat(answered.status()).isEqualTo(202);
+            assertThat(answered.text()).isEqualTo("{\"added\":1}");
+        }
+        assertThat(outbox.pendingEntries()).isEqualTo(2);
+    }
+
+    @Test
+    void post_linesWithABadOne_takesTheOthersAndNamesIt() throws Exception {
+        Answered answered = post(programs, "/v1/pcs", "application/x-ndjson", GOOD + "\n\nnonsense\n" + GOOD);
+
+        assertThat(answered.status()).isEqualTo(202);
+        assertThat(answered.text()).startsWith("{\"added\":2,\"refused\":[{\"line\":3,\"reason\":\"");
+        assertThat(outbox.pendingEntries()).isEqualTo(2);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"application/json, nonsense", "application/x-ndjson, nonsense", "application/json, ''"})
+    void post_nothingGood_is400(String contentType, String body) throws Exception {
+        Answered answered = post(programs, "/v1/pcs", contentType, body);
+
+        assertThat(answered.status()).isEqualTo(400);
+        assertThat(answered.text()).startsWith("{\"error\":");
+        assertThat(outbox.pendingEntries()).isZero();
+    }
+
+    @Test
+    void post_outboxFull_is503WithRetryAfter_andNothingAdded() throws Exception {
+        String large = GOOD.replace("\"p\"", "\"" + "p".repeat(1_500_000) + "\"");
+        assertThat(post(programs, "/v1/pcs", "application/json", large).status())
+                .isEqualTo(202);
+
+        Answered answered = post(programs, "/v1/pcs", "application/json", large);
+
+        assertThat(answered.status()).isEqualTo(503);
+        assertThat(answered.text()).contains("OUTBOX_MAX_BYTES");
+        assertThat(answered.retryAfterSeconds()).hasValue(1);
+        assertThat(outbox.pendingEntries()).isEqualTo(1);
+    }
+
+    @Test
+    void post_tooLong_is413() throws Exception {
+        Answered answered = post(programs, "/v1/pcs", "application/x-ndjson", "x".repeat(9 << 20));
+
+        assertThat(answered.status()).isEqualTo(413);
+    }
+
+    @Test
+    void port_programOfThisMachine_isServedOverOneConnection() throws Exception {
+        String request = "POST /v1/pcs HTTP/1.1\r\nHost: localhost:1\r\nContent-Length: " + GOOD.length() + "\r\n";
+
+        String answers = overPort(request + "\r\n" + GOOD + request + "Connection: close\r\n\r\n" + GOOD);
+
+        assertThat(answers.split("HTTP/1.1 202 Accepted", -1)).hasSize(3);
+        assertThat(outbox.pendingEntries()).isEqualTo(2);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"Host: evil.example", "Host: localhost\r\nOrigin: http://evil.example", "X: y"})
+    void port_pageInABrowser_isRefused(String headers) throws Exception {
+        String answer = overPort(
+                "POST /v1/pcs HTTP/1.1\r\n" + headers + "\r\nContent-Length: " + GOOD.length() + "\r\n\r\n" + GOOD);
+
+        assertThat(answer).startsWith("HTTP/1.1 403");
+        assertThat(outbox.pendingEntries()).isZero();
+    }
+
+    @Test
+    void port_noHttp_is400() throws Exception {
+        assertThat(overPort("hello\r\n\r\n")).startsWith("HTTP/1.1 400");
+    }
+
+    @Test
+    void operations_areForTheControlSocketOnly() throws Exception {
+        assertThat(post(programs, "/v1/compact", "text/plain", "").status()).isEqualTo(404);
+        assertThat(overPort("POST /v1/compact HTTP/1.0\r\nHost: localhost\r\n\r\n"))
+                .startsWith("HTTP/1.1 404");
+        assertThat(asked).isEmpty();
+    }
+
+    @Test
+    void runningAgent_asksAndIsAnswered() throws Exception {
+        try (RunningAgent agent = RunningAgent.at(control, directory)) {
+            assertThat(agent.status()).isEqualTo(new NotedOperations().status());
+            assertThat(agent.compact(Duration.ofDays(3), Mode.DRY_RUN)).isEqualTo(new Report(1, 2, 3, 4, 5));
+            DeadLetterFilter some = new DeadLetterFilter(
+                    Optional.of("a & b=ü"), Optional.of(Instant.parse("2026-11-20T08:00:00Z")), List.of("1", "2"));
+            assertThat(agent.requeue(some)).isEqualTo(3);
+            assertThat(asked).containsExactly("compact 3 DRY_RUN", "requeue " + some);
+            DeadLetterFilter all = new DeadLetterFilter(Optional.empty(), Optional.empty(), List.of());
+            assertThatExceptionOfType(IOException.class)
+                    .isThrownBy(() -> agent.requeue(all))
+                    .withMessageContaining("the outbox is full");
+            assertThatExceptionOfType(IOException.class)
+                    .isThrownBy(() -> agent.purge(all))
+                    .withMessageContaining("the disk is gone");
+            agent.append(List.of(GOOD.replace(",", ",\n").getBytes(StandardCharsets.UTF_8)));
+            assertThat(outbox.pendingEntries()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void runningAgent_nobodyListens_saysSo() throws Exception {
+        try (RunningAgent agent = RunningAgent.at(directory.resolve("none.sock"), directory)) {
+            assertThatExceptionOfType(RunningAgent.NotThere.class).isThrownBy(agent::status);
+        }
+    }
+
+    @Test
+    void start_socketsOfACrash_areReplaced_andOnlyForTheirOwners() throws Exception {
+        byte[] left = {1};
+        server.close();
+        Files.write(control, left);
+        server = server();
+
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(control)))
+                .isEqualTo("rw-------");
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(programs)))
+                .isEqualTo("rw-rw----");
+        assertThat(post(control, "/v1/pcs", "application/json", GOOD).status()).isEqualTo(202);
+    }
+
+    @Test
+    void start_pathTooLongForASocket_isToldWithTheSetting() {
+        Doors doors = new Doors(directory.resolve("x".repeat(120)), Optional.empty(), OptionalInt.empty());
+
+        assertThatExceptionOfType(IOException.class)
+                .isThrownBy(() -> LocalServer.start(doors, outbox, new NotedOperations()))
+                .withMessageContaining("CONTROL_SOCKET");
+    }
+}
