@@ -4,59 +4,87 @@ package dev.flk.wal;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.wal.SimulatedLog.Clock;
-import dev.flk.wal.SimulatedLog.Recorded;
+import dev.flk.wal.testing.Mutant;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
-/** Histories of the log that broke earlier drafts of its rules, each with several outcomes of the loss of power. */
+/**
+ * Histories of the log that broke earlier drafts of its rules, each with several outcomes of the loss of power; and each again with the
+ * rule that mends it switched off.
+ */
 final class HistoriesTest {
+    private static final String HERE = "dev.flk.wal.";
+    private static final int SEEDS = 8;
+
     /** Behind the write of a group. */
     private static final int FORCE = 1;
 
-    /** Behind cutting and forcing the segment before, creating the next one, and writing its header. */
-    private static final int HEADER_FORCE = 4;
+    /** What a start finds, where no fault is left: one that stops is a broken promise too. */
+    private static List<String> found(SimulatedDisk disk) throws IOException {
+        try {
+            SimulatedLog.open(disk);
+            return SimulatedLog.bodies(SimulatedLog.readAll(disk));
+        } catch (IOException e) {
+            throw new AssertionError("the start stops", e);
+        }
+    }
 
     /** A record whose force failed stands in the page cache: a start that reads it must force a copy before it acts on it. */
     @ParameterizedTest
-    @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
+    @MethodSource("seeds")
     void history1_cacheAfterAFailedForce(long seed) throws IOException {
         SimulatedDisk disk = new SimulatedDisk(new Random(seed));
-        SimulatedLog log = SimulatedLog.open(disk);
+        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options(), new Clock(), new LogListener() {
+            @Override
+            public void failed(IOException cause) {
+                disk.failOperation(0, Fault.KILL); // before another segment says what counts
+            }
+        });
         disk.failOperation(FORCE, Fault.EIO);
-        log.log.append(new Recorded(SimulatedLog.entry("A")));
-        log.log.step();
+        assertThat(log.append(SimulatedLog.entry("A")).failure).isNotNull();
         disk.kill();
-        SimulatedLog.open(disk);
-        List<String> actedOn = SimulatedLog.bodies(SimulatedLog.readAll(disk));
+        List<String> actedOn = found(disk);
+        assertThat(actedOn).containsExactly("A");
         disk.losePower();
-        SimulatedLog.open(disk);
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).isEqualTo(actedOn);
+        assertThat(found(disk)).isEqualTo(actedOn);
     }
 
-    /** A later force in the same block fails, its successor repeats the record, and the loss of power tears the first copy. */
+    /**
+     * A later force in the same block fails, and the next segment repeats the record. Power is lost as soon as that one is opened, when
+     * its header tells, or may be torn; or once more was appended to it.
+     */
     @ParameterizedTest
-    @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
+    @MethodSource("seeds")
     void history2_tornCopies(long seed) throws IOException {
-        SimulatedDisk disk = new SimulatedDisk(new Random(seed));
-        SimulatedLog log = SimulatedLog.open(disk);
-        assertThat(log.append(SimulatedLog.entry("A")).acknowledged()).isTrue();
-        disk.failOperation(FORCE, Fault.EIO);
-        assertThat(log.append(SimulatedLog.entry("refused")).failure).isNotNull();
-        assertThat(log.append(SimulatedLog.entry("B")).acknowledged()).isTrue();
-        disk.losePower();
-        SimulatedLog.open(disk);
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).containsExactly("A", "B");
+        for (List<String> more : List.of(List.<String>of(), List.of("B"))) {
+            SimulatedDisk disk = new SimulatedDisk(new Random(seed));
+            SimulatedLog log = SimulatedLog.open(disk);
+            assertThat(log.append(SimulatedLog.entry("A")).acknowledged()).isTrue();
+            disk.failOperation(FORCE, Fault.EIO);
+            assertThat(log.append(SimulatedLog.entry("refused")).failure).isNotNull();
+            for (String body : more) {
+                assertThat(log.append(SimulatedLog.entry(body)).acknowledged()).isTrue();
+            }
+            disk.losePower();
+            assertThat(found(disk))
+                    .startsWith("A")
+                    .endsWith(more.toArray(String[]::new))
+                    .hasSize(1 + more.size());
+        }
     }
 
     /** Repeated records keep the policy that they were logged with. */
     @ParameterizedTest
-    @ValueSource(longs = {1, 2, 3})
+    @MethodSource("seeds")
     void history3_copiesUnderOnePolicy(long seed) throws IOException {
         SimulatedDisk disk = new SimulatedDisk(new Random(seed));
         SimulatedLog.open(disk).append(SimulatedLog.entry("A"));
@@ -71,21 +99,78 @@ final class HistoriesTest {
         }
     }
 
-    /** A header's force fails, another segment is opened, and the loss of power leaves what it likes of the first. */
+    /**
+     * Any step on the way of a segment's first group fails, its header's force among them; another segment is opened, on the next day and
+     * so under another name; and the loss of power leaves what it likes of the first.
+     */
     @ParameterizedTest
-    @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
+    @MethodSource("seeds")
     void history4_twoFailedHeaders(long seed) throws IOException {
-        SimulatedDisk disk = new SimulatedDisk(new Random(seed));
-        // every group goes to a segment of its own
-        LogSizes sizes = SimulatedLog.SIZES.withSegments(1, Duration.ofDays(1));
-        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options(sizes), new Clock());
-        assertThat(log.append(SimulatedLog.entry("A")).acknowledged()).isTrue();
-        disk.failOperation(HEADER_FORCE, Fault.EIO);
-        assertThat(log.append(SimulatedLog.entry("refused")).failure).isNotNull();
-        assertThat(disk.faultHappened()).isTrue();
-        assertThat(log.append(SimulatedLog.entry("B")).acknowledged()).isTrue();
-        disk.losePower();
-        SimulatedLog.open(disk);
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).containsExactly("A", "B");
+        boolean refused = true;
+        for (int step = 0; refused; step++) {
+            SimulatedDisk disk = new SimulatedDisk(new Random(seed));
+            // every group goes to a segment of its own
+            LogSizes sizes = SimulatedLog.SIZES.withSegments(1, Duration.ofDays(2));
+            Clock clock = new Clock();
+            SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options(sizes), clock, new LogListener() {
+                @Override
+                public void failed(IOException cause) {
+                    clock.advance(Duration.ofDays(1));
+                }
+            });
+            assertThat(log.append(SimulatedLog.entry("A")).acknowledged()).isTrue();
+            disk.failOperation(step, Fault.EIO);
+            boolean taken = log.append(SimulatedLog.entry("a day earlier")).acknowledged();
+            refused = disk.faultHappened();
+            disk.failNothing();
+            assertThat(taken).isNotEqualTo(refused);
+            assertThat(log.append(SimulatedLog.entry("B")).acknowledged()).isTrue();
+            disk.losePower();
+            assertThat(found(disk)).startsWith("A").endsWith("B").hasSize(refused ? 2 : 3);
+        }
+    }
+
+    static LongStream seeds() {
+        return LongStream.rangeClosed(1, SEEDS);
+    }
+
+    static Stream<Arguments> rules() {
+        Mutant headerUnforced = Mutant.notCalling(
+                "a segment gets its name only when its header is forced", HERE + "SegmentOpener", "open", "force");
+        return Stream.of(
+                Arguments.of(
+                        "history1_cacheAfterAFailedForce",
+                        Mutant.returning("a start repeats what no force proves", HERE + "UnprovenTail", "isEmpty", 1)),
+                Arguments.of("history1_cacheAfterAFailedForce", headerUnforced),
+                Arguments.of(
+                        "history2_tornCopies",
+                        Mutant.notCalling(
+                                "a failed group's neighbours in its block are repeated",
+                                HERE + "GroupCommit",
+                                "append",
+                                "add")),
+                Arguments.of("history2_tornCopies", headerUnforced),
+                Arguments.of(
+                        "history3_copiesUnderOnePolicy",
+                        Mutant.takingInstead(
+                                "copies keep their policy", HERE + "SegmentHeader", "encode", "context", "context")),
+                Arguments.of(
+                        "history4_twoFailedHeaders",
+                        Mutant.failingInstead(
+                                        "a file without a whole header is no segment",
+                                        HERE + "SegmentList",
+                                        "read",
+                                        "lostWithHeader")
+                                .and(headerUnforced)));
+    }
+
+    @ParameterizedTest
+    @MethodSource("rules")
+    void ruleSwitchedOff_breaks(String history, Mutant mutant) throws ReflectiveOperationException {
+        boolean broken = false;
+        for (long seed = 1; seed <= SEEDS && !broken; seed++) {
+            broken = mutant.breaks(HistoriesTest.class, history, seed);
+        }
+        assertThat(broken).as("%s without: %s", history, mutant).isTrue();
     }
 }

@@ -4,7 +4,10 @@ package dev.flk.wal.testing;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.reflect.InvocationTargetException;
-import java.util.function.UnaryOperator;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Function;
 import org.objectweb.asm.ClassReader;
 import org.objectweb.asm.ClassVisitor;
 import org.objectweb.asm.ClassWriter;
@@ -13,37 +16,51 @@ import org.objectweb.asm.Opcodes;
 import org.objectweb.asm.Type;
 
 /**
- * The product with one rule switched off: one of its classes, whose code was changed, and all its other classes, in a class loader
- * of their own. What a test runs in there must fail, or it does not hold the rule.
+ * The product with one rule switched off: one of its classes (or two, where one rule covers for another), whose code was changed, and
+ * all its other classes, in a class loader of their own. What a test runs in there must fail, or it does not hold the rule.
  */
 public final class Mutant {
     private static final String OURS = "dev.flk.";
 
     private final String rule;
-    private final String className;
-    private final String method;
-    private final UnaryOperator<MethodVisitor> change;
+    private final List<Change> changes;
 
-    private Mutant(String rule, String className, String method, UnaryOperator<MethodVisitor> change) {
+    private record Change(String className, String method, Function<MethodVisitor, Code> code) {}
+
+    private Mutant(String rule, List<Change> changes) {
         this.rule = rule;
-        this.className = className;
-        this.method = method;
-        this.change = change;
+        this.changes = List.copyOf(changes);
+    }
+
+    private Mutant(String rule, String className, String method, Function<MethodVisitor, Code> code) {
+        this(rule, List.of(new Change(className, method, code)));
     }
 
     /** The method, lambdas in it included, leaves out its calls of {@code called}; where they give something, it is 0, false or null. */
     public static Mutant notCalling(String rule, String className, String method, String called) {
+        return giving(rule, className, method, called, 0);
+    }
+
+    /** The same, but where the calls give a number or a truth, it is {@code value}. */
+    public static Mutant giving(String rule, String className, String method, String called, long value) {
         return new Mutant(rule, className, method, code -> new Calls(code, called) {
             @Override
             void call(int opcode, String owner, String descriptor, boolean isInterface) {
-                Type[] arguments = Type.getArgumentTypes(descriptor);
-                for (int i = arguments.length - 1; i >= 0; i--) {
-                    pop(arguments[i]);
-                }
-                if (opcode != Opcodes.INVOKESTATIC) {
-                    super.visitInsn(Opcodes.POP);
-                }
-                push(Type.getReturnType(descriptor), 0);
+                popCall(opcode, descriptor);
+                push(Type.getReturnType(descriptor), value);
+            }
+        });
+    }
+
+    /** The method, in which there are no lambdas, takes a field of its own object where it should call {@code called}, which gives the same type. */
+    public static Mutant takingInstead(String rule, String className, String method, String called, String field) {
+        return new Mutant(rule, className, method, code -> new Calls(code, called) {
+            @Override
+            void call(int opcode, String owner, String descriptor, boolean isInterface) {
+                popCall(opcode, descriptor);
+                mv.visitVarInsn(Opcodes.ALOAD, 0);
+                String type = Type.getReturnType(descriptor).getDescriptor();
+                mv.visitFieldInsn(Opcodes.GETFIELD, className.replace('.', '/'), field, type);
             }
         });
     }
@@ -58,33 +75,77 @@ public final class Mutant {
         });
     }
 
+    /** The method, lambdas in it included, fails with an {@link IOException} where it should call {@code called}. */
+    public static Mutant failingInstead(String rule, String className, String method, String called) {
+        return new Mutant(rule, className, method, code -> new Calls(code, called) {
+            @Override
+            void call(int opcode, String owner, String descriptor, boolean isInterface) {
+                popCall(opcode, descriptor);
+                // not thrown in place: the code behind would be dead, and that takes a frame of its own
+                mv.visitMethodInsn(Opcodes.INVOKESTATIC, Type.getInternalName(Mutant.class), "fail", "()V", false);
+                push(Type.getReturnType(descriptor), 0);
+            }
+        });
+    }
+
     /** The method does nothing; what it gives back is {@code value}, or null where that is an object. */
     public static Mutant returning(String rule, String className, String method, long value) {
         return new Mutant(rule, className, method, code -> new Constant(code, value));
     }
 
+    /** Another rule, which covers for this one, is switched off too. */
+    public Mutant and(Mutant other) {
+        List<Change> both = new ArrayList<>(changes);
+        both.addAll(other.changes);
+        return new Mutant(rule + "; and " + other.rule, both);
+    }
+
+    /** Called by changed code. */
+    public static void fail() throws IOException {
+        throw new IOException("a rule is switched off");
+    }
+
     /** A static method of a class of the tests that takes and gives what classes of the JDK can hold, run in there. */
     public Object run(String testClass, String testMethod, Class<?>[] types, Object... arguments)
             throws ReflectiveOperationException {
-        Class<?> loaded = Class.forName(testClass, true, new Loader(Mutant.class.getClassLoader()));
-        var run = loaded.getDeclaredMethod(testMethod, types);
+        var run = load(testClass).getDeclaredMethod(testMethod, types);
         run.setAccessible(true);
         return run.invoke(null, arguments);
     }
 
-    /** Whether a test without parameters, of a class with a constructor without any, fails in there. */
-    public boolean breaks(Class<?> testClass, String test) throws ReflectiveOperationException {
-        Class<?> loaded = Class.forName(testClass.getName(), true, new Loader(Mutant.class.getClassLoader()));
+    /**
+     * Whether a test, of a class with a constructor without parameters, fails in there: a promise is broken.
+     *
+     * @param parameters of the test
+     * @throws InvocationTargetException if it ended in any other way, which says nothing about the rule
+     */
+    public boolean breaks(Class<?> testClass, String test, long... parameters) throws ReflectiveOperationException {
+        Class<?> loaded = load(testClass.getName());
         var constructor = loaded.getDeclaredConstructor();
         constructor.setAccessible(true);
-        var method = loaded.getDeclaredMethod(test);
+        Class<?>[] types = new Class<?>[parameters.length];
+        Arrays.fill(types, long.class);
+        var method = loaded.getDeclaredMethod(test, types);
         method.setAccessible(true);
         try {
-            method.invoke(constructor.newInstance());
+            method.invoke(
+                    constructor.newInstance(), Arrays.stream(parameters).boxed().toArray());
             return false;
         } catch (InvocationTargetException e) {
-            return true;
+            if (e.getCause() instanceof AssertionError) {
+                return true;
+            }
+            throw e;
         }
+    }
+
+    /** The changed classes come first: what does not fit them is to be told by name, not met by whatever loads them. */
+    private Class<?> load(String testClass) throws ClassNotFoundException {
+        Loader loader = new Loader(Mutant.class.getClassLoader());
+        for (Change change : changes) {
+            Class<?> unused = Class.forName(change.className(), false, loader);
+        }
+        return Class.forName(testClass, true, loader);
     }
 
     /** The rule, in words. */
@@ -93,30 +154,29 @@ public final class Mutant {
         return rule;
     }
 
-    private byte[] changed(byte[] original) {
+    private static byte[] changed(byte[] original, Change change) {
         ClassReader reader = new ClassReader(original);
         ClassWriter writer = new ClassWriter(ClassWriter.COMPUTE_MAXS);
-        boolean[] found = new boolean[1];
+        List<Code> changed = new ArrayList<>();
         reader.accept(
                 new ClassVisitor(Opcodes.ASM9, writer) {
                     @Override
                     public MethodVisitor visitMethod(
                             int access, String name, String descriptor, String signature, String[] exceptions) {
                         MethodVisitor code = super.visitMethod(access, name, descriptor, signature, exceptions);
-                        if (!name.equals(method) && !name.startsWith("lambda$" + method + "$")) {
+                        if (!name.equals(change.method()) && !name.startsWith("lambda$" + change.method() + "$")) {
                             return code;
                         }
-                        found[0] = true;
-                        MethodVisitor changed = change.apply(code);
-                        if (changed instanceof Constant constant) {
-                            constant.returns(Type.getReturnType(descriptor));
-                        }
-                        return changed;
+                        Code visitor = change.code().apply(code);
+                        visitor.returns(Type.getReturnType(descriptor));
+                        changed.add(visitor);
+                        return visitor;
                     }
                 },
                 0);
-        if (!found[0]) {
-            throw new AssertionError(className + " has no method " + method);
+        if (changed.stream().noneMatch(Code::hasChanged)) {
+            throw new IllegalStateException(
+                    "nothing to change in " + change.className() + " " + change.method() + ", or no such method");
         }
         return writer.toByteArray();
     }
@@ -126,8 +186,20 @@ public final class Mutant {
             super(Opcodes.ASM9, code);
         }
 
-        final void pop(Type type) {
-            mv.visitInsn(type.getSize() == 2 ? Opcodes.POP2 : Opcodes.POP);
+        /** Whether what was to be changed was there. */
+        abstract boolean hasChanged();
+
+        /** What the method gives back. */
+        void returns(Type given) {}
+
+        final void popCall(int opcode, String descriptor) {
+            Type[] arguments = Type.getArgumentTypes(descriptor);
+            for (int i = arguments.length - 1; i >= 0; i--) {
+                mv.visitInsn(arguments[i].getSize() == 2 ? Opcodes.POP2 : Opcodes.POP);
+            }
+            if (opcode != Opcodes.INVOKESTATIC) {
+                mv.visitInsn(Opcodes.POP);
+            }
         }
 
         final void push(Type type, long value) {
@@ -143,6 +215,7 @@ public final class Mutant {
 
     private abstract static class Calls extends Code {
         private final String called;
+        private boolean found;
 
         Calls(MethodVisitor code, String called) {
             super(code);
@@ -159,10 +232,16 @@ public final class Mutant {
         public final void visitMethodInsn(
                 int opcode, String owner, String name, String descriptor, boolean isInterface) {
             if (name.equals(called)) {
+                found = true;
                 call(opcode, owner, descriptor, isInterface);
             } else {
                 leave(opcode, owner, name, descriptor, isInterface);
             }
+        }
+
+        @Override
+        final boolean hasChanged() {
+            return found;
         }
     }
 
@@ -178,8 +257,14 @@ public final class Mutant {
             this.value = value;
         }
 
+        @Override
         void returns(Type given) {
             type = given;
+        }
+
+        @Override
+        boolean hasChanged() {
+            return true;
         }
 
         @Override
@@ -215,8 +300,10 @@ public final class Mutant {
                 if (file == null) {
                     throw new ClassNotFoundException(name);
                 }
-                byte[] original = file.readAllBytes();
-                byte[] bytes = name.equals(className) ? changed(original) : original;
+                byte[] bytes = file.readAllBytes();
+                for (Change change : changes) {
+                    bytes = name.equals(change.className()) ? changed(bytes, change) : bytes;
+                }
                 return defineClass(name, bytes, 0, bytes.length);
             } catch (IOException e) {
                 throw new ClassNotFoundException(name, e);
