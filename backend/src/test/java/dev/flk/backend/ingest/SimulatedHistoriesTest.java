@@ -10,16 +10,26 @@ import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.LogRecord;
+import dev.flk.wal.testing.Mutant;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;
-import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
-/** Histories of one backend that broke earlier drafts of the rules of deciding once, step by step. */
+/**
+ * Histories of one backend that broke earlier drafts of the rules of deciding once, step by step; and each again with the rule that mends
+ * it switched off.
+ */
 final class SimulatedHistoriesTest {
+    private static final String HERE = "dev.flk.backend.ingest.";
+
     private final World world = new World();
     private final SimulatedStore store = new SimulatedStore(world);
     private final Simulation simulation =
@@ -36,25 +46,51 @@ final class SimulatedHistoriesTest {
         return ((Decided) outcome).relation();
     }
 
+    /** The other content comes with the record, or when the record's force has failed and nobody was told yet. */
     @Test
     void history5_evidenceBehindAFailedRecord() throws IOException {
         simulation.start();
         Pcs first = Pcs.number(1);
         Pcs other = first.with("budget", "0.9");
-        List<AtomicReference<Outcome>> outcomes = simulation.submit(first, other);
-        simulation.disk.failOperation(1, Fault.EIO); // the force
+        List<AtomicReference<Outcome>> outcomes = new ArrayList<>(simulation.submit(first, other));
+        failNextForce();
         simulation.settle();
-        assertThat(outcomes).allSatisfy(outcome -> assertThat(outcome.get()).isEqualTo(new Outcome.LogFailed()));
+        outcomes.addAll(simulation.submit(first));
+        failNextForce();
+        simulation.stepWriter();
+        outcomes.addAll(simulation.submit(other));
+        simulation.settle();
         assertThat(simulation.log()).isEmpty();
+        assertThat(outcomes).allSatisfy(outcome -> assertThat(outcome.get()).isEqualTo(new Outcome.LogFailed()));
         assertThat(relation(submitted(other))).isEqualTo(Relation.FIRST);
         assertThat(relation(submitted(first))).isEqualTo(Relation.CONFLICT);
         simulation.audit();
+    }
+
+    /** Evidence whose own force failed is no known evidence. */
+    @Test
+    void history5_evidenceThatFailed() throws IOException {
+        simulation.start();
+        Pcs other = Pcs.number(1).with("budget", "0.9");
+        assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.FIRST);
+        AtomicReference<Outcome> refused = simulation.submit(other).get(0);
+        failNextForce();
+        simulation.settle();
+        assertThat(refused.get()).isEqualTo(new Outcome.LogFailed());
+        assertThat(relation(submitted(other))).isEqualTo(Relation.CONFLICT);
+        assertThat(simulation.loggedContents()).containsAll(simulation.conflicts());
+    }
+
+    /** Behind the write of what is queued now. */
+    private void failNextForce() {
+        simulation.disk.failOperation(1, Fault.EIO);
     }
 
     @Test
     void history10_startFromTheOwnMark() throws IOException {
         simulation.start();
         assertThat(relation(submitted(Pcs.number(1)))).isEqualTo(Relation.FIRST);
+        simulation.stepLogCare(); // the mark is kept
         simulation.kill();
         store.empty();
         simulation.start();
@@ -69,11 +105,12 @@ final class SimulatedHistoriesTest {
         simulation.stepWriter();
         store.putByAnother(theirs(Pcs.number(1)));
         simulation.stepRecorder(); // overruled, and that is to be logged first
-        simulation.disk.failOperation(1, Fault.EIO);
+        failNextForce();
         simulation.stepWriter();
         simulation.stepRecorder();
         assertThat(relation(recordedOnly(Pcs.number(2)))).isEqualTo(Relation.FIRST);
         assertThat(relation(recordedOnly(Pcs.number(3)))).isEqualTo(Relation.FIRST);
+        simulation.stepLogCare(); // the mark is kept, and what the store has
         store.flush();
         simulation.kill();
         simulation.start();
@@ -106,16 +143,49 @@ final class SimulatedHistoriesTest {
         simulation.audit();
     }
 
-    @Test
-    void history15_waitingOutTheTtl() throws IOException {
-        simulation.start();
-        store.setMood(Mood.DOWN);
-        recordedOnly(Pcs.number(1));
-        world.advance(Simulation.TTL);
-        store.setMood(Mood.UP);
-        simulation.settle();
-        simulation.audit();
-        world.advance(Duration.ofSeconds(1));
-        assertThat(relation(submitted(Pcs.number(1).with("budget", "0.9")))).isEqualTo(Relation.FIRST);
+    static Stream<Arguments> rules() {
+        return Stream.of(
+                Arguments.of(
+                        "history5_evidenceBehindAFailedRecord",
+                        Mutant.returning("who comes meanwhile shares the record's end", HERE + "Flight", "join", 0)),
+                Arguments.of(
+                        "history5_evidenceThatFailed",
+                        Mutant.notCalling(
+                                "evidence that is not on disk is not known", HERE + "Evidence", "tell", "remove")),
+                Arguments.of(
+                        "history10_startFromTheOwnMark",
+                        Mutant.giving(
+                                "a start goes back to what the store has",
+                                HERE + "StoreLink",
+                                "connected",
+                                "orElse",
+                                Long.MAX_VALUE)),
+                Arguments.of(
+                        "history11_endOfTheGroupAsPosition",
+                        Mutant.callingInstead(
+                                "the mark is before the oldest that is unfinished, not behind the last that is finished",
+                                HERE + "LowWater",
+                                "advance",
+                                "getFirst",
+                                "getLast")),
+                Arguments.of(
+                        "history14_timeOutWithEffect",
+                        Mutant.notCalling(
+                                "what could not be recorded is tried again", HERE + "Recorder", "leaveWaiting", "add")),
+                Arguments.of(
+                        "history14_timeOutWithEffect",
+                        Mutant.returning(
+                                "what stands and is exactly ours is ours",
+                                "dev.flk.backend.dedup.Recorded",
+                                "equals",
+                                0)));
+    }
+
+    @ParameterizedTest
+    @MethodSource("rules")
+    void ruleSwitchedOff_breaks(String history, Mutant mutant) throws ReflectiveOperationException {
+        assertThat(mutant.breaks(SimulatedHistoriesTest.class, history))
+                .as("%s without: %s", history, mutant)
+                .isTrue();
     }
 }

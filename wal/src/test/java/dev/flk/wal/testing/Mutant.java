@@ -75,6 +75,25 @@ public final class Mutant {
         });
     }
 
+    /** The method, lambdas in it included, reads the constant {@code instead} where it should read {@code read}, of the same class. */
+    public static Mutant readingInstead(String rule, String className, String method, String read, String instead) {
+        return new Mutant(rule, className, method, code -> new Code(code) {
+            private boolean found;
+
+            @Override
+            public void visitFieldInsn(int opcode, String owner, String name, String descriptor) {
+                boolean constant = opcode == Opcodes.GETSTATIC && name.equals(read);
+                found |= constant;
+                super.visitFieldInsn(opcode, owner, constant ? instead : name, descriptor);
+            }
+
+            @Override
+            boolean hasChanged() {
+                return found;
+            }
+        });
+    }
+
     /** The method, lambdas in it included, fails with an {@link IOException} where it should call {@code called}. */
     public static Mutant failingInstead(String rule, String className, String method, String called) {
         return new Mutant(rule, className, method, code -> new Calls(code, called) {
