@@ -14,7 +14,7 @@ final class SegmentBytes implements Closeable {
 
     private final OpenFile file;
     private final long size;
-    private byte[] window = new byte[WINDOW_BYTES];
+    private byte[] window;
     private long start;
     private int filled;
 
@@ -37,6 +37,7 @@ final class SegmentBytes implements Closeable {
     private SegmentBytes(OpenFile file) throws IOException {
         this.file = file;
         this.size = file.size();
+        this.window = new byte[(int) Math.min(WINDOW_BYTES, size)];
     }
 
     /** The size of the file when it was opened. */
