@@ -17,7 +17,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
-/** What was acknowledged, by any backend, and has not expired: every answer is held against it. */
+/** What was acknowledged, by any backend, and has not expired by the clock of any: every answer is held against it. */
 final class AnswerModel {
     private final World world;
     private final Map<PcsId, Recorded> acknowledged = new HashMap<>();
@@ -27,6 +27,9 @@ final class AnswerModel {
 
     /** Ids for whose present outcome somebody was told that it was the first. */
     private final Set<PcsId> toldFirst = new HashSet<>();
+
+    /** When the outcomes of all submissions end, whatever became of them. */
+    private final Map<PcsId, List<Long>> expiries = new HashMap<>();
 
     private long answers;
 
@@ -49,12 +52,33 @@ final class AnswerModel {
 
     void timePassed() {
         acknowledged.values().removeIf(recorded -> {
-            boolean over = recorded.isExpired(world.nowMillis());
+            boolean over = recorded.isExpired(world.latestMillis());
             if (over) {
                 hasExpired(recorded.id(), recorded.body());
                 toldFirst.remove(recorded.id());
             }
             return over;
+        });
+    }
+
+    /** @param arrivalMillis by the clock of the backend that it comes to */
+    void submitted(PcsId id, long arrivalMillis) {
+        expiries.computeIfAbsent(id, key -> new ArrayList<>()).add(arrivalMillis + Simulation.TTL.toMillis());
+    }
+
+    /**
+     * A store has lost something. Where clocks are set, what has expired by one time may stand again by another: whatever comes back is right
+     * for an id of which any submission ends at about this time.
+     */
+    void storeLost() {
+        acknowledged.keySet().removeIf(id -> {
+            boolean endsAboutNow = expiries.getOrDefault(id, List.of()).stream()
+                    .anyMatch(expiry -> Math.abs(expiry - world.latestMillis()) < world.clocksApartMillis());
+            if (endsAboutNow) {
+                hasExpired(id, acknowledged.get(id).body());
+                toldFirst.remove(id);
+            }
+            return endsAboutNow;
         });
     }
 
@@ -89,8 +113,10 @@ final class AnswerModel {
         return store.standing(id)
                 .filter(standing -> Arrays.equals(standing.body(), body))
                 .or(() -> store.everRecorded(id).stream()
-                        .filter(ever -> Arrays.equals(ever.body(), body) && !ever.isExpired(world.nowMillis()))
-                        .min(Comparator.comparingLong(Recorded::expiresAtMillis)));
+                        .filter(ever -> Arrays.equals(ever.body(), body))
+                        .filter(ever -> !ever.isExpired(world.latestMillis()))
+                        .min(Comparator.comparingLong(Recorded::expiresAtMillis)))
+                .filter(recorded -> !recorded.isExpired(world.latestMillis()));
     }
 
     private void hasExpired(PcsId id, byte[] body) {
@@ -99,7 +125,7 @@ final class AnswerModel {
 
     private boolean stoodMeanwhile(PcsId id, Optional<Recorded> stoodAtArrival, byte[] body) {
         stoodAtArrival
-                .filter(recorded -> recorded.isExpired(world.nowMillis()))
+                .filter(recorded -> recorded.isExpired(world.latestMillis()))
                 .ifPresent(recorded -> hasExpired(id, recorded.body()));
         return expired.getOrDefault(id, List.of()).stream().anyMatch(known -> Arrays.equals(known, body));
     }

@@ -24,13 +24,17 @@ final class OneBackend {
     private static final int IDS = 8;
 
     private final Random random;
-    private final World world = new World();
-    private final SimulatedStore store = new SimulatedStore(world);
+    private final ClockSetter clockSetter;
+    private final World world;
+    private final SimulatedStore store;
     private final Simulation simulation;
     private int lastEpoch = IDS;
 
     OneBackend(long seed) {
         this.random = new Random(seed);
+        this.clockSetter = new ClockSetter(random);
+        this.world = new World(clockSetter.apart());
+        this.store = new SimulatedStore(world);
         this.simulation = new Simulation(random, world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
     }
 
@@ -94,6 +98,7 @@ final class OneBackend {
         if (random.nextInt(100) == 0) {
             logAgain();
         }
+        clockSetter.step(simulation.clock);
         switch (random.nextInt(21)) {
             case 0, 1, 2, 3, 4, 5 -> submit();
             case 6, 7, 8, 9, 10 -> simulation.stepWriter();
@@ -139,6 +144,7 @@ final class OneBackend {
             world.trace("store removed");
             store.empty();
         }
+        world.answers.storeLost();
     }
 
     private Fault fault() {

@@ -4,13 +4,17 @@ package dev.flk.backend.ingest;
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.certificate.PcsId;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 
 /** A store in one thread, as a simulation drives it. */
 interface SimulatedDedup extends DedupStore {
 
-    /** What stands there now, whoever can reach it. */
+    /** From now on this says what has expired, for the backend that asks. */
+    void expiresBy(InstantSource expiry);
+
+    /** What stands there now for the backend that asks, whether it can reach it or not. */
     Optional<Recorded> standing(PcsId id);
 
     /** All that was ever recorded there for this id, whatever became of it. */

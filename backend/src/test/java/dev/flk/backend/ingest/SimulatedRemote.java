@@ -6,6 +6,7 @@ import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.io.IOException;
+import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -138,8 +139,8 @@ final class SimulatedRemote {
         ever.computeIfAbsent(recorded.id(), id -> new ArrayList<>()).add(recorded);
     }
 
-    Optional<Recorded> standing(PcsId id) {
-        return Optional.ofNullable(live.outcomes.get(id)).filter(recorded -> !recorded.isExpired(world.nowMillis()));
+    private Optional<Recorded> standingAt(long nowMillis, PcsId id) {
+        return Optional.ofNullable(live.outcomes.get(id)).filter(recorded -> !recorded.isExpired(nowMillis));
     }
 
     List<Recorded> everRecorded(PcsId id) {
@@ -155,7 +156,7 @@ final class SimulatedRemote {
                 || live.positions.getOrDefault(logId, "").equals(expected);
     }
 
-    private List<Recorded> put(String logId, String expected, String next, List<Recorded> decisions) {
+    private List<Recorded> put(String logId, String expected, String next, List<Recorded> decisions, long nowMillis) {
         if (!isAt(logId, expected)) {
             throw unavailable("the position is not the one last written");
         }
@@ -164,8 +165,8 @@ final class SimulatedRemote {
         }
         List<Recorded> standing = new ArrayList<>();
         for (Recorded decision : decisions) {
-            Optional<Recorded> earlier = standing(decision.id());
-            if (earlier.isEmpty() && decision.isExpired(world.nowMillis())) {
+            Optional<Recorded> earlier = standingAt(nowMillis, decision.id());
+            if (earlier.isEmpty() && decision.isExpired(nowMillis)) {
                 throw unavailable("a time to live that is not above 0");
             }
             if (earlier.isEmpty()) {
@@ -178,9 +179,10 @@ final class SimulatedRemote {
         return standing;
     }
 
-    /** One backend's connection to it. */
+    /** One backend's connection to it; what has expired is told by the backend's clock, as it was when the call was made. */
     final class Client implements SimulatedDedup {
         private final String logId;
+        private InstantSource expiry = world::now;
         private Deque<Call<?>> wire = new ArrayDeque<>();
         private String readEntry = "";
         private String expected = "";
@@ -191,6 +193,11 @@ final class SimulatedRemote {
 
         Client(String logId) {
             this.logId = logId;
+        }
+
+        @Override
+        public void expiresBy(InstantSource told) {
+            expiry = told;
         }
 
         private <T> CompletionStage<T> call(Supplier<T> effect) {
@@ -224,8 +231,9 @@ final class SimulatedRemote {
             long number = flaws.contains(Flaw.USES_A_TOKEN_AGAIN) ? 0 : ++counter;
             String before = expected;
             String next = completeUpTo + " " + incarnation + " " + number;
+            long now = expiry.millis();
             expected = next;
-            return call(() -> put(logId, before, next, decisions)).whenComplete((standing, failure) -> {
+            return call(() -> put(logId, before, next, decisions, now)).whenComplete((standing, failure) -> {
                 if (failure == null) {
                     acknowledged = number;
                 } else {
@@ -241,9 +249,10 @@ final class SimulatedRemote {
                 return CompletableFuture.completedFuture(
                         ids.stream().map(id -> Optional.<Recorded>empty()).toList());
             }
+            long now = expiry.millis();
             return call(() -> {
                 requireOurs(live.positions.getOrDefault(logId, ""), atLeast);
-                return ids.stream().map(SimulatedRemote.this::standing).toList();
+                return ids.stream().map(id -> standingAt(now, id)).toList();
             });
         }
 
@@ -311,7 +320,7 @@ final class SimulatedRemote {
 
         @Override
         public Optional<Recorded> standing(PcsId id) {
-            return SimulatedRemote.this.standing(id);
+            return standingAt(expiry.millis(), id);
         }
 
         @Override

@@ -6,6 +6,7 @@ import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.io.IOException;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -22,7 +23,7 @@ import java.util.concurrent.CompletionStage;
  * can be out of reach, and it can time out although it did what it was asked.
  */
 final class SimulatedStore implements SimulatedDedup {
-    private final World world;
+    private InstantSource expiry;
     private final Map<PcsId, List<Recorded>> ever = new HashMap<>();
     private State live = new State();
     private State flushed = new State();
@@ -53,7 +54,12 @@ final class SimulatedStore implements SimulatedDedup {
     }
 
     SimulatedStore(World world) {
-        this.world = world;
+        this.expiry = world::now;
+    }
+
+    @Override
+    public void expiresBy(InstantSource told) {
+        expiry = told;
     }
 
     void setMood(Mood mood) {
@@ -94,7 +100,7 @@ final class SimulatedStore implements SimulatedDedup {
 
     @Override
     public Optional<Recorded> standing(PcsId id) {
-        return Optional.ofNullable(live.outcomes.get(id)).filter(recorded -> !recorded.isExpired(world.nowMillis()));
+        return Optional.ofNullable(live.outcomes.get(id)).filter(recorded -> !recorded.isExpired(expiry.millis()));
     }
 
     @Override

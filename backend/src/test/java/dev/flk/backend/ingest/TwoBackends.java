@@ -28,7 +28,8 @@ final class TwoBackends {
     private static final Policy STRICT = Policy.parse(Policy.defaults().text().replace("tol_d=0.15", "tol_d=0.05"));
 
     private final Random random;
-    private final World world = new World();
+    private final ClockSetter clockSetter;
+    private final World world;
     private final SimulatedRemote remote;
     private final List<Node> nodes = new ArrayList<>();
 
@@ -63,6 +64,8 @@ final class TwoBackends {
 
     TwoBackends(long seed, Set<Flaw> flaws) {
         random = new Random(seed);
+        clockSetter = new ClockSetter(random);
+        world = new World(clockSetter.apart());
         remote = new SimulatedRemote(world, random, flaws);
         losses = Losses.values()[random.nextInt(Losses.values().length)];
         for (int i = 0; i < BACKENDS; i++) {
@@ -183,6 +186,7 @@ final class TwoBackends {
     }
 
     private void act(int which, Node node) throws IOException {
+        clockSetter.step(node.simulation.clock);
         if (random.nextInt(20) == 0) {
             node.simulation.stepLogCare();
         }
@@ -254,6 +258,7 @@ final class TwoBackends {
             world.trace("the store is put back");
             remote.putBackCopy();
         }
+        world.answers.storeLost();
         if (random.nextBoolean()) {
             dieSoon(nodes.get(random.nextInt(BACKENDS)));
         } else if (losses == Losses.AT_REST) {
