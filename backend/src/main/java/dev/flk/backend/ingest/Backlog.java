@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.certificate.PcsId;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentSkipListMap;
 
 /**
@@ -19,14 +21,17 @@ final class Backlog {
         bySequence.put(flight.sequence(), flight);
     }
 
-    /** Takes the oldest ones, as many as go together. */
+    /** Takes the oldest ones, as many as go together: no two of the same id, of which one may have expired when the other came. */
     List<Flight> next() {
         List<Flight> batch = new ArrayList<>();
-        for (Map.Entry<Long, Flight> oldest = bySequence.pollFirstEntry();
-                oldest != null;
-                oldest = batch.size() < BATCH ? bySequence.pollFirstEntry() : null) {
-            batch.add(oldest.getValue());
+        Set<PcsId> ids = new HashSet<>();
+        for (Flight flight : bySequence.values()) {
+            if (batch.size() == BATCH || !ids.add(flight.id())) {
+                break;
+            }
+            batch.add(flight);
         }
+        batch.forEach(flight -> bySequence.remove(flight.sequence()));
         return batch;
     }
 }

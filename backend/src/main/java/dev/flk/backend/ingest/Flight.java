@@ -83,9 +83,9 @@ final class Flight {
         return waiting != null && waiting.add(candidate);
     }
 
-    /** Nobody waits for it any more, and its outcome will not stand when the candidate's is decided. Called by {@link Flights} alone. */
-    boolean isOutlivedBy(Candidate candidate) {
-        return waiting == null && outcome().isExpired(candidate.arrivalMillis());
+    /** Nobody waits for it any more, and its outcome has expired. Called by {@link Flights} alone. */
+    boolean isOver(long nowMillis) {
+        return waiting == null && outcome().isExpired(nowMillis);
     }
 
     /** Who is to be told, in the order in which they came; nobody afterwards. Called by {@link Flights} alone. */

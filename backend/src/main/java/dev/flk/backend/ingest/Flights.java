@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.certificate.PcsId;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -15,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Flights {
     private final int maxFlights;
+    private final InstantSource expiry;
     private final ConcurrentHashMap<PcsId, Flight> flights = new ConcurrentHashMap<>();
 
     /** How a submission joined. */
@@ -32,14 +34,16 @@ final class Flights {
     /** What {@link #join} did, and with which flight. */
     record Join(Joined joined, Optional<Flight> flight) {}
 
-    Flights(int maxFlights) {
+    /** @param expiry says that an outcome has expired */
+    Flights(int maxFlights, InstantSource expiry) {
         this.maxFlights = maxFlights;
+        this.expiry = expiry;
     }
 
     Join join(Candidate candidate) {
         Join[] result = new Join[1];
         flights.compute(candidate.id(), (id, flight) -> {
-            if (flight != null && !flight.isOutlivedBy(candidate)) {
+            if (flight != null && !flight.isOver(expiry.millis())) {
                 Joined joined = flight.join(candidate) ? Joined.SHARES : Joined.LEFT_WAITING;
                 result[0] = new Join(joined, Optional.of(flight));
                 return flight;

@@ -75,7 +75,7 @@ public final class IngestService implements Ingest, AutoCloseable {
                 parts.store().lostForNanos(),
                 inbox.lowWater().pending()));
         OutcomeLog lines = new OutcomeLog();
-        Flights flights = new Flights(MAX_FLIGHTS);
+        Flights flights = new Flights(MAX_FLIGHTS, parts.expiry());
         Evidence evidence = new Evidence(inbox, parts.store(), failures, parts.expiry(), MAX_EVIDENCE);
         Endings endings = new Endings(flights, inbox.lowWater(), evidence, parts.meters(), lines);
         AssertionContext context = new AssertionContext(
