@@ -102,10 +102,10 @@ public final class LogReader implements Closeable {
         return opened;
     }
 
-    /** What a segment lacks at its end may stand in one that is not there. */
-    private @Nullable Damage damageMetBy(SegmentCursor current, @Nullable LogRecord record) throws IOException {
+    /** What a segment lacks at its end stands in the one that is not there, also if it failed, and its end is torn. */
+    private @Nullable Damage damageMetBy(SegmentCursor current, @Nullable LogRecord record) {
         Damage damage = current.damage();
-        return damage != null && record == null && list.isSuccessorAbsent(index) && current.endsClean()
+        return damage != null && record == null && list.isSuccessorAbsent(index)
                 ? list.absentBefore(index + 1, damage.firstMissing(), damage.lastMissing())
                 : damage;
     }

@@ -158,7 +158,9 @@ final class SegmentList {
         Listed behind = segments.get(index);
         String previous = behind.header().previous();
         boolean named = segments.stream().noneMatch(listed -> listed.name().startsWith(previous));
-        String name = named && previous.endsWith(SUFFIX) ? previous : "%s-*-%016d%s".formatted(prefix, first, SUFFIX);
+        boolean taken = segments.stream().anyMatch(listed -> sequenceIn(listed.name()) == first);
+        String pattern = taken ? prefix + "-*" + SUFFIX : "%s-*-%016d%s".formatted(prefix, first, SUFFIX);
+        String name = named && previous.endsWith(SUFFIX) ? previous : pattern;
         return new Damage(Damage.Kind.ABSENT, name, 0, first, last);
     }
 

@@ -8,6 +8,7 @@ import static org.awaitility.Awaitility.await;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.SimulatedLog.Recorded;
 import dev.flk.wal.testing.SimulatedDisk;
+import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -121,6 +122,48 @@ final class VanishedSegmentTest {
             assertThat(reader.next().sequence()).isEqualTo(2);
             assertThatThrownBy(reader::next).isInstanceOf(DamagedLogException.class);
         }
+    }
+
+    /** Its end is torn; the next one, which repeats that, is moved away, and one more is opened. */
+    private String failedThenAbsent() throws IOException {
+        append(1);
+        disk.failOperation(1, Fault.EIO);
+        assertThat(log.append(SimulatedLog.entry("refused")).failure).isNotNull();
+        append(1);
+        byte[] failed = disk.content(ACTIVE);
+        failed[failed.length - 40] ^= 1; // in what was refused
+        failed[6_000] ^= 1; // in its neighbour
+        disk.put(ACTIVE, failed);
+        return "inbox-20261120-0000000000000002.wal";
+    }
+
+    private static void assertAbsent(SimulatedDisk disk, String what) {
+        assertThatThrownBy(() -> SimulatedLog.readAll(disk))
+                .isInstanceOf(DamagedLogException.class)
+                .hasMessageContaining(what);
+    }
+
+    /** That is to be put back, and nothing is to be repaired. */
+    @Test
+    void read_absentSegmentAfterOneThatFailed_isWhatIsMissing() throws IOException {
+        String repeats = failedThenAbsent();
+        disk.kill();
+        SimulatedLog.open(disk).append(SimulatedLog.entry("B"));
+        disk.moveAway(repeats, "moved");
+        assertAbsent(disk, "segment " + repeats + " is not there: record 1 missing");
+
+        disk.moveAway("moved", repeats);
+        assertThat(SimulatedLog.readAll(disk)).extracting(LogRecord::sequence).containsExactly(1L, 2L, 3L);
+    }
+
+    /** Nor is a file said to be missing that is there. */
+    @Test
+    void read_absentSegmentAfterOneThatFailed_thatNoHeaderNames() throws IOException {
+        String repeats = failedThenAbsent();
+        log.log.close();
+        SimulatedLog.open(disk).append(SimulatedLog.entry("B"));
+        disk.moveAway(repeats, "moved");
+        assertAbsent(disk, "segment inbox-*.wal is not there: records 1 to 2 missing");
     }
 
     @Test
