@@ -28,8 +28,8 @@ final class LogOutput {
     /** Libraries tell more than an operator wants to know. */
     private static final String[] QUIET = {"io.lettuce", "io.netty", "org.flywaydb", "org.rocksdb", "reactor"};
 
-    /** Warns with a stack trace of each connection that broke, which the store tells in a line. */
-    private static final String MUTE = "com.zaxxer.hikari";
+    /** These warn of each connection that broke, and of each Sentinel at each try, which the store tells in a line, once. */
+    private static final String[] MUTE = {"com.zaxxer.hikari", "io.lettuce.core.RedisClient"};
 
     private LogOutput() {}
 
@@ -48,7 +48,9 @@ final class LogOutput {
             Level quiet = root.getLevel().isGreaterOrEqual(Level.WARN) ? root.getLevel() : Level.WARN;
             context.getLogger(library).setLevel(quiet);
         }
-        context.getLogger(MUTE).setLevel(Level.ERROR);
+        for (String library : MUTE) {
+            context.getLogger(library).setLevel(Level.ERROR);
+        }
     }
 
     private static Encoder<ILoggingEvent> encoder(LogConfig.Format format, LoggerContext context) {

@@ -64,6 +64,15 @@ class LogOutputTest {
         assertThat(written.size()).isZero();
     }
 
+    @Test
+    void client_warnsOfEachConnectionThatBroke_isLeftOut() {
+        LogOutput.configure(new LogConfig(LogConfig.Level.DEBUG, LogConfig.Format.TEXT));
+
+        LoggerFactory.getLogger("io.lettuce.core.RedisClient").warn("Cannot connect Redis Sentinel at ...");
+
+        assertThat(written.size()).isZero();
+    }
+
     private String logged(LogConfig.Format format, String message) {
         LogOutput.configure(new LogConfig(LogConfig.Level.INFO, format));
         LoggerFactory.getLogger(LogOutputTest.class).info(message);

@@ -159,6 +159,62 @@ final class RedisStoreOutageTest {
                 .contains("TLS");
     }
 
+    private RedisServer sentinelOf(RedisServer primary, String... more) {
+        List<String> configuration = new ArrayList<>(List.of(more));
+        configuration.add("sentinel monitor flk 127.0.0.1 " + primary.port() + " 1");
+        RedisServer sentinel =
+                RedisServer.startSentinel(directory.resolve("sentinel"), configuration.toArray(String[]::new));
+        opened.add(sentinel);
+        return sentinel;
+    }
+
+    private DedupStore storeOf(String sentinels) {
+        return store("redis-sentinel://" + sentinels, PATIENT);
+    }
+
+    @Test
+    void connect_oneOfTheSentinelsAnswers_works() {
+        RedisServer sentinel = sentinelOf(server());
+        assertThat(now(storeOf("127.0.0.1:" + RedisServer.freePort() + ",127.0.0.1:" + sentinel.port() + "/0#flk")
+                        .connect()))
+                .isEmpty();
+    }
+
+    @Test
+    void connect_noSentinelAnswers_saysThatItIsTheSentinels() {
+        String sentinel = "127.0.0.1:" + RedisServer.freePort();
+        assertThat(failureOf(storeOf(sentinel + "#flk").connect()))
+                .isEqualTo("the primary flk of the Sentinels " + sentinel + " can't be found out: the last Sentinel"
+                        + " refused the connection at " + sentinel
+                        + "; start it, or correct REDIS_URI or REDIS_ADDR");
+    }
+
+    @Test
+    void connect_sentinelsDoNotKnowTheName_saysSo() {
+        String sentinel = "127.0.0.1:" + sentinelOf(server()).port();
+        assertThat(failureOf(storeOf(sentinel + "#other").connect()))
+                .isEqualTo("the primary other of the Sentinels " + sentinel
+                        + " is not known to them; correct the name behind the # in REDIS_URI");
+    }
+
+    @Test
+    void connect_primaryOfTheSentinelsIsDown_saysThatItIsThePrimary_andWhere() {
+        RedisServer primary = server();
+        RedisServer sentinel = sentinelOf(primary, "sentinel down-after-milliseconds flk 60000");
+        primary.kill();
+        assertThat(failureOf(storeOf("127.0.0.1:" + sentinel.port() + "#flk").connect()))
+                .startsWith("the primary flk of the Sentinels 127.0.0.1:" + sentinel.port()
+                        + " refused the connection at 127.0.0.1:" + primary.port() + ";");
+    }
+
+    @Test
+    void connect_sentinelAsksForAPassword_saysThatItMustNot() {
+        RedisServer sentinel = sentinelOf(server(), "requirepass another");
+        assertThat(failureOf(storeOf(":" + PASSWORD + "@127.0.0.1:" + sentinel.port() + "#flk")
+                        .connect()))
+                .contains("the last Sentinel asks for a password", "a Sentinel must ask for none");
+    }
+
     @Test
     void connect_wrongPassword_saysSoAndShowsNone() {
         RedisServer server = server("--requirepass", "another");

@@ -20,8 +20,9 @@ import org.jspecify.annotations.Nullable;
 import redis.embedded.core.ExecutableProvider;
 
 /**
- * A real redis-server on a free port of the loopback interface, with a directory of its own, to be killed, paused and put back. It
- * keeps its data only with {@code --appendonly yes}. For one thread; every wait is bounded; its process does not outlive the JVM.
+ * A real redis-server on a free port of the loopback interface, with a directory of its own, to be killed, paused and put back, or a
+ * Sentinel, which is the same program. It keeps its data only with {@code --appendonly yes}. For one thread; every wait is bounded;
+ * its process does not outlive the JVM.
  */
 public final class RedisServer implements AutoCloseable {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
@@ -29,17 +30,20 @@ public final class RedisServer implements AutoCloseable {
     private final Path directory;
     private final Path program;
     private final int port;
+    private final List<String> mode;
     private final List<String> arguments;
     private final Thread lastResort = new Thread(this::end, "redis-server-end");
     private volatile @Nullable Process process;
     private int copies;
 
-    private RedisServer(Path directory, int port, List<String> arguments) throws IOException {
+    /** @param mode what stands before all options */
+    private RedisServer(Path directory, List<String> mode, List<String> arguments) throws IOException {
         this.directory = Files.createDirectories(directory);
         this.program = ExecutableProvider.newJarResourceProvider(directory.toFile())
                 .get()
                 .toPath();
-        this.port = port;
+        this.port = freePort();
+        this.mode = List.copyOf(mode);
         this.arguments = List.copyOf(arguments);
         Runtime.getRuntime().addShutdownHook(lastResort);
     }
@@ -52,17 +56,39 @@ public final class RedisServer implements AutoCloseable {
      */
     public static RedisServer start(Path directory, String... arguments) {
         try {
-            RedisServer server = new RedisServer(directory, freePort(), List.of(arguments));
-            server.restart();
-            return server;
+            return started(new RedisServer(directory, List.of(), List.of(arguments)));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
-    private static int freePort() throws IOException {
+    /**
+     * Starts a Sentinel and waits until it answers.
+     *
+     * @param directory as for {@link #start}, and for its configuration, which it rewrites
+     * @param configuration lines of that, as {@code sentinel monitor name 127.0.0.1 6379 1}
+     */
+    public static RedisServer startSentinel(Path directory, String... configuration) {
+        try {
+            Path file = Files.createDirectories(directory).resolve("sentinel.conf");
+            Files.write(file, List.of(configuration));
+            return started(new RedisServer(directory, List.of(file.toString(), "--sentinel"), List.of()));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static RedisServer started(RedisServer server) {
+        server.restart();
+        return server;
+    }
+
+    /** One on the loopback interface that nobody listens on. */
+    public static int freePort() {
         try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             return socket.getLocalPort();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
@@ -166,8 +192,10 @@ public final class RedisServer implements AutoCloseable {
     }
 
     private void begin(String... moreArguments) {
-        List<String> command = new ArrayList<>(List.of(program.toString(), "--port", Integer.toString(port)));
-        Collections.addAll(command, "--bind", "127.0.0.1", "--dir", data().toString(), "--save", "");
+        List<String> command = new ArrayList<>(List.of(program.toString()));
+        command.addAll(mode);
+        Collections.addAll(command, "--port", Integer.toString(port), "--bind", "127.0.0.1");
+        Collections.addAll(command, "--dir", data().toString(), "--save", "");
         command.addAll(arguments);
         Collections.addAll(command, moreArguments);
         try {

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.regex.Matcher;
@@ -21,6 +22,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import javax.net.ssl.SSLException;
+import org.jspecify.annotations.Nullable;
 
 /** Puts what failed into words for an operator: which server, what happened, what to do. No password gets out. */
 final class Diagnosis {
@@ -33,20 +35,28 @@ final class Diagnosis {
     private static final Pattern CODE =
             Pattern.compile("(?<![A-Za-z])(" + String.join("|", CODES.keySet()) + ")(?![A-Za-z])");
     private static final Pattern USER_INFO = Pattern.compile("//([^@/]*)@");
+    private static final Pattern REFUSED_AT = Pattern.compile("refused: [^/\\s]*/(\\S+)");
     private static final Pattern NO_CONNECTION =
             Pattern.compile("(?i)connection (is )?(closed|disconnected)|not connected");
+
+    /** What the client says before it says why the last of the Sentinels did not answer. */
+    private static final String NO_SENTINEL = "Cannot connect to a Redis Sentinel";
+
+    private static final String UNKNOWN_PRIMARY = "Cannot provide redisAddress using sentinel";
     private static final String START_IT = "if it is down, start it";
     private static final int LONGEST_QUOTE = 200;
 
     private final String where;
     private final Duration timeout;
     private final boolean isTls;
+    private final boolean hasSentinels;
     private final List<String> secrets = new ArrayList<>();
 
     Diagnosis(RedisURI uri, String uriText, Duration timeout) {
         this.where = where(uri);
         this.timeout = timeout;
         this.isTls = uri.isSsl();
+        this.hasSentinels = !uri.getSentinels().isEmpty();
         Matcher userInfo = USER_INFO.matcher(uriText);
         while (userInfo.find()) {
             String raw = userInfo.group(1);
@@ -61,7 +71,10 @@ final class Diagnosis {
         Map<String, String> codes = new LinkedHashMap<>();
         codes.put("WRONGPASS", "does not take this user name and password; correct them in REDIS_URI");
         codes.put("invalid password", "does not take this password; correct it in REDIS_URI");
-        codes.put("NOAUTH", "asks for a password; put one into REDIS_URI, as redis://:PASSWORD@host:port");
+        codes.put(
+                "NOAUTH",
+                "asks for a password; put one into REDIS_URI, as redis://:PASSWORD@host:port; a "
+                        + "Sentinel must ask for none");
         codes.put("NOPERM", "does not let this user do what the store needs; docs/redis.md has the ACL");
         codes.put("READONLY", "is a replica and takes no writes; point REDIS_URI at the primary, or at the Sentinels");
         codes.put("MASTERDOWN", "is a replica that has lost its primary; point REDIS_URI at the primary");
@@ -106,10 +119,16 @@ final class Diagnosis {
                 : new StoreUnavailableException(where + " " + what(cause), cause);
     }
 
-    private String what(Throwable failure) {
+    private String what(@Nullable Throwable failure) {
         String said = "";
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
-            String message = String.valueOf(cause.getMessage());
+            String message = Objects.requireNonNullElse(cause.getMessage(), "");
+            if (message.startsWith(NO_SENTINEL)) {
+                return "can't be found out: the last Sentinel " + what(cause.getCause());
+            }
+            if (message.startsWith(UNKNOWN_PRIMARY)) {
+                return "is not known to them; correct the name behind the # in REDIS_URI";
+            }
             Matcher code = CODE.matcher(message);
             if (code.find()) {
                 return meaning(code.group()) + " (" + quoted(message.substring(code.start())) + ")";
@@ -130,7 +149,7 @@ final class Diagnosis {
                         + "ms (DEDUP_TIMEOUT); is the address right, and does a firewall let it through?";
             }
             if (cause instanceof ConnectException && message.contains("refused")) {
-                return "refused the connection; start it, or correct REDIS_URI or REDIS_ADDR";
+                return "refused the connection" + at(message) + "; start it, or correct REDIS_URI or REDIS_ADDR";
             }
             if (cause instanceof IOException) {
                 return "broke the connection (" + quoted(message) + "); " + START_IT;
@@ -141,6 +160,12 @@ final class Diagnosis {
             said = said.isEmpty() ? message : said;
         }
         return "failed: " + quoted(said);
+    }
+
+    /** Which of several it was; only one is where the URI says. */
+    private String at(String message) {
+        Matcher address = REFUSED_AT.matcher(message);
+        return hasSentinels && address.find() ? " at " + address.group(1) : "";
     }
 
     private static String meaning(String code) {
