@@ -103,7 +103,7 @@ final class BackendKillIT {
         Map<String, String> more = new HashMap<>(configuration);
         more.put("TOL_D", life % 2 == 0 ? "0.15" : "0.05");
         BackendProcess backend = BackendProcess.start(directory, more);
-        StoreOutages.awaitUp(new Client(backend.url()));
+        new Client(backend.url()).awaitReady();
         return backend;
     }
 

@@ -2,6 +2,7 @@
 package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import dev.flk.sample.Pcs;
 import java.io.IOException;
@@ -16,10 +17,14 @@ import java.time.Duration;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 
 /** Speaks HTTP with a backend, as anybody's client would. */
 final class Client {
+    /** How long anything may take that must happen. */
+    static final Duration PATIENCE = Duration.ofSeconds(60);
+
     private final HttpClient http = HttpClient.newBuilder()
             .version(HttpClient.Version.HTTP_1_1)
             .connectTimeout(Duration.ofSeconds(10))
@@ -97,5 +102,23 @@ final class Client {
                 .mapToDouble(line -> Double.parseDouble(line.substring(sample.length() + 1)))
                 .findFirst()
                 .orElseThrow(() -> new AssertionError("no sample " + sample));
+    }
+
+    /** Until {@code /readyz} says that submissions are taken and decided. */
+    void awaitReady() {
+        awaitUntil(() -> get("/readyz").status() == 200);
+    }
+
+    void awaitUnready() {
+        awaitUntil(() -> get("/readyz").status() == 503);
+    }
+
+    /** Until nothing that was logged waits to be decided. */
+    void awaitNothingPending() {
+        awaitUntil(() -> metric("flk_inbox_pending") == 0);
+    }
+
+    static void awaitUntil(Callable<Boolean> condition) {
+        await().atMost(PATIENCE).pollInterval(Duration.ofMillis(20)).until(condition);
     }
 }

@@ -1,18 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
-/** Redis killed, paused, restarted empty and on older data, refusing, full, under traffic. */
+/** Redis killed, paused, restarted empty and on older data, refusing, full, unable to write, under traffic. */
 final class RedisOutageIT extends StoreOutages {
+    private static final String CANT_WRITE =
+            "can't write to its disk and therefore takes no writes; its own log says why (MISCONF ";
+
+    @TempDir
+    private Path snapshots;
+
     @Override
     StoreServer startStore(Path serverDirectory) {
         return new RedisStoreServer(serverDirectory);
     }
 
-    private void send(String... command) {
-        ((RedisStoreServer) store()).server().send(command);
+    private String send(String... command) {
+        return String.join(" ", ((RedisStoreServer) store()).server().send(command));
     }
 
     @Test
@@ -20,7 +30,7 @@ final class RedisOutageIT extends StoreOutages {
         assertRefusalIsAnOutage(
                 () -> send("REPLICAOF", "127.0.0.1", "1"),
                 () -> send("REPLICAOF", "NO", "ONE"),
-                "Error reaching Redis: ");
+                "is a replica and takes no writes");
     }
 
     @Test
@@ -28,6 +38,40 @@ final class RedisOutageIT extends StoreOutages {
         assertRefusalIsAnOutage(
                 () -> send("CONFIG", "SET", "maxmemory", "1"),
                 () -> send("CONFIG", "SET", "maxmemory", "0"),
-                "Error reaching Redis: ");
+                "has no memory left (maxmemory)");
+    }
+
+    @Test
+    void snapshotFails_isAnOutage_untilWritesAreAllowedAllTheSame() throws Exception {
+        assertRefusalIsAnOutage(
+                this::failASnapshot, () -> send("CONFIG", "SET", "stop-writes-on-bgsave-error", "no"), CANT_WRITE);
+    }
+
+    @Test
+    void snapshotFails_isAnOutage_untilOneSucceeds() throws Exception {
+        assertRefusalIsAnOutage(this::failASnapshot, this::succeedWithASnapshot, CANT_WRITE);
+    }
+
+    private void failASnapshot() {
+        Path gone = snapshots.resolve("gone");
+        try {
+            Files.createDirectory(gone);
+            send("CONFIG", "SET", "save", "3600 1");
+            send("CONFIG", "SET", "dir", gone.toString());
+            Files.delete(gone);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        snapshotUntil("rdb_last_bgsave_status:err");
+    }
+
+    private void succeedWithASnapshot() {
+        send("CONFIG", "SET", "dir", snapshots.toString());
+        snapshotUntil("rdb_last_bgsave_status:ok");
+    }
+
+    private void snapshotUntil(String told) {
+        send("BGSAVE");
+        Client.awaitUntil(() -> send("INFO", "persistence").contains(told));
     }
 }

@@ -3,15 +3,18 @@ package dev.flk.e2e;
 
 import dev.flk.backend.testing.RedisServer;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 
 /** Redis with the settings that docs/redis.md asks for. */
 final class RedisStoreServer implements StoreServer {
+    static final List<String> DURABLE =
+            List.of("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction");
+
     private final RedisServer server;
 
     RedisStoreServer(Path directory) {
-        server = RedisServer.start(
-                directory, "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction");
+        server = RedisServer.start(directory, DURABLE.toArray(String[]::new));
     }
 
     RedisServer server() {

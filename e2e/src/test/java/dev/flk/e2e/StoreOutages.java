@@ -2,10 +2,8 @@
 package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import dev.flk.e2e.Client.Answer;
-import dev.flk.e2e.Traffic.Sent;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -15,7 +13,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -28,8 +25,6 @@ import org.junit.jupiter.api.io.TempDir;
  */
 abstract class StoreOutages {
     private static final Duration OUTAGE = Duration.ofSeconds(Long.getLong("flk.outageSeconds", 4));
-    private static final int PER_SECOND = 200;
-    private static final Duration PATIENCE = Duration.ofSeconds(60);
 
     @TempDir
     private Path directory;
@@ -58,85 +53,14 @@ abstract class StoreOutages {
         return BackendProcess.start(Files.createDirectories(directory.resolve(name)), configuration);
     }
 
-    static void awaitUntil(Callable<Boolean> condition) {
-        await().atMost(PATIENCE).pollInterval(Duration.ofMillis(20)).until(condition);
-    }
-
-    static void awaitUp(Client client) {
-        awaitUntil(() -> client.get("/readyz").status() == 200);
-    }
-
-    private static void awaitDown(Client client) {
-        awaitUntil(() -> client.get("/readyz").status() == 503);
-    }
-
-    private static void awaitDecided(Client client) {
-        awaitUntil(() -> client.metric("flk_inbox_pending") == 0);
-    }
-
-    /** The promise, under an outage of any kind: only 503 in between, all decided without another try, none lost, none doubled. */
+    /** The promise, under an outage of any kind. */
     private void assertWithstood(Runnable begin, Runnable end) throws Exception {
-        try (BackendProcess backend = backend("a")) {
-            Client client = new Client(backend.url());
-            awaitUp(client);
-            List<Sent> all;
-            List<Sent> during;
-            long endNanos;
-            try (Traffic traffic = new Traffic(backend.url(), 1, PER_SECOND)) {
-                awaitUntil(() -> traffic.answered().size() > PER_SECOND);
-                begin.run();
-                awaitDown(client);
-                int before = traffic.answered().size();
-                assertThat(client.get("/health").body()).isEqualTo("OK");
-                assertThat(client.get("/readyz").body()).contains("{\"name\":\"dedup\",\"ready\":false");
-                assertThat(client.metric("flk_dedup_up")).isZero();
-                long expected = before + OUTAGE.toSeconds() * PER_SECOND;
-                await().atMost(OUTAGE.plus(PATIENCE))
-                        .until(() -> traffic.answered().size() >= expected);
-                during = traffic.answered().subList(before, traffic.answered().size());
-                end.run();
-                endNanos = System.nanoTime();
-                awaitUp(client);
-                awaitDecided(client);
-                tell(during, endNanos);
-                int after = traffic.answered().size();
-                awaitUntil(() -> traffic.answered().size() > after + PER_SECOND);
-                traffic.end();
-                all = traffic.sent();
-            }
-            assertThat(during).allSatisfy(StoreOutages::assertToldOfTheStore);
-            assertThat(all).allSatisfy(one -> assertThat(one.status()).isIn(200, 503));
-            awaitDecided(client);
-            assertNoneLostNorDoubled(client, all);
-        }
-    }
-
-    private void tell(List<Sent> during, long endNanos) {
-        long slowest = during.stream().mapToLong(Sent::millis).max().orElse(0);
-        System.out.printf(
-                "%s: %d answers while it was down, the slowest after %d ms; all decided %d ms after it was back%n",
-                getClass().getSimpleName(), during.size(), slowest, (System.nanoTime() - endNanos) / 1_000_000);
-    }
-
-    private static void assertToldOfTheStore(Sent one) {
-        assertThat(one.status()).isEqualTo(503);
-        assertThat(one.body()).isEqualTo("{\"error\":\"dedup store unavailable\"}");
-    }
-
-    private static void assertNoneLostNorDoubled(Client client, List<Sent> all) throws Exception {
-        assertThat(client.metric("flk_accepted")).isEqualTo(all.size());
-        assertThat(client.metric("flk_overruled_total")).isZero();
-        assertThat(client.metric("flk_lost_outcomes_total")).isZero();
-        Traffic.resubmit(client, all, (before, again) -> assertSame(before, again));
-        assertThat(client.metric("flk_accepted")).isEqualTo(all.size());
-    }
-
-    private static void assertSame(Sent before, Answer again) {
-        assertThat(again.status()).isEqualTo(200);
-        assertThat(again.has("X-Flk-Duplicate")).isTrue();
-        assertThat(again.has("X-Flk-Conflict")).isFalse();
-        if (before.status() == 200) {
-            assertThat(again.body()).isEqualTo(before.body());
+        try (BackendProcess backend = backend("a");
+                OutageUnderTraffic outage = new OutageUnderTraffic(backend)) {
+            outage.begins(begin);
+            outage.lasts(OUTAGE);
+            outage.ends(end);
+            outage.assertNoneLostNorDoubled();
         }
     }
 
@@ -144,7 +68,7 @@ abstract class StoreOutages {
     final void assertRefusalIsAnOutage(Runnable refusing, Runnable mended, String told) throws Exception {
         try (BackendProcess backend = backend("a")) {
             Client client = new Client(backend.url());
-            awaitUp(client);
+            client.awaitReady();
             assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
             refusing.run();
             Answer answer = client.submit(Pcs.number(2));
@@ -152,8 +76,8 @@ abstract class StoreOutages {
             assertThat(answer.error()).isEqualTo("dedup store unavailable");
             backend.program().awaitLine(line -> line.contains(told));
             mended.run();
-            awaitUp(client);
-            awaitUntil(() -> client.metric("flk_inbox_pending") == 0);
+            client.awaitReady();
+            client.awaitNothingPending();
             assertThat(client.submit(Pcs.number(2)).has("X-Flk-Duplicate")).isTrue();
         }
     }
@@ -178,7 +102,7 @@ abstract class StoreOutages {
         Runnable[] restartOnCopy = new Runnable[1];
         try (BackendProcess backend = backend("a")) {
             Client client = new Client(backend.url());
-            awaitUp(client);
+            client.awaitReady();
             assertThat(client.submit(Pcs.number(1_000_001)).status()).isEqualTo(200);
         }
         restartOnCopy[0] = store.copy();
@@ -197,8 +121,8 @@ abstract class StoreOutages {
             assertThat(Integer.parseInt(answer.header("Retry-After"))).isPositive();
             assertThat(client.get("/v1/pcs/" + Pcs.number(1).id()).status()).isEqualTo(503);
             store.restart();
-            awaitUp(client);
-            awaitDecided(client);
+            client.awaitReady();
+            client.awaitNothingPending();
             assertThat(client.submit(Pcs.number(1)).has("X-Flk-Duplicate")).isTrue();
         }
     }
@@ -207,7 +131,7 @@ abstract class StoreOutages {
     void plainRestart_assertsNextToNothing() throws Exception {
         try (BackendProcess backend = backend("a")) {
             Client client = new Client(backend.url());
-            awaitUp(client);
+            client.awaitReady();
             for (int i = 0; i < 200; i++) {
                 assertThat(client.submit(Pcs.number(i)).status()).isEqualTo(200);
             }
@@ -215,7 +139,7 @@ abstract class StoreOutages {
         }
         try (BackendProcess backend = backend("a")) {
             Client client = new Client(backend.url());
-            awaitUp(client);
+            client.awaitReady();
             assertThat(client.metric("flk_reasserted_total")).isZero();
             assertThat(client.submit(Pcs.number(7)).has("X-Flk-Duplicate")).isTrue();
         }
@@ -226,7 +150,7 @@ abstract class StoreOutages {
         try (BackendProcess first = backend("a");
                 BackendProcess second = backend("b")) {
             List<Client> clients = List.of(new Client(first.url()), new Client(second.url()));
-            clients.forEach(StoreOutages::awaitUp);
+            clients.forEach(Client::awaitReady);
             for (int i = 0; i < 100; i++) {
                 Pcs one = Pcs.number(i);
                 Pcs other = i % 2 == 0 ? one : one.with("budget", "0.9");

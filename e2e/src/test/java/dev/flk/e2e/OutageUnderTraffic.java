@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.e2e.Client.Answer;
+import dev.flk.e2e.Traffic.Sent;
+import java.time.Duration;
+import java.util.List;
+
+/**
+ * One outage of a store, of any kind, under a backend's traffic, and the promise about it: only 503 in between, all decided without
+ * another try, none lost, none doubled. Its steps come in the order in which they stand here.
+ */
+final class OutageUnderTraffic implements AutoCloseable {
+    private static final int PER_SECOND = 200;
+
+    private final Client client;
+    private final Traffic traffic;
+    private long noticedNanos;
+
+    /** Returns when the backend serves. */
+    OutageUnderTraffic(BackendProcess backend) {
+        client = new Client(backend.url());
+        client.awaitReady();
+        traffic = new Traffic(backend.url(), 1, PER_SECOND);
+    }
+
+    /** Returns when so many more are answered. */
+    void awaitAnswers(int more) {
+        int before = traffic.answered().size();
+        Client.awaitUntil(() -> traffic.answered().size() >= before + more);
+    }
+
+    /** After a second of service; returns when it is noticed. */
+    void begins(Runnable begin) throws Exception {
+        awaitAnswers(PER_SECOND);
+        begin.run();
+        client.awaitUnready();
+        noticedNanos = System.nanoTime();
+        assertThat(client.get("/health").body()).isEqualTo("OK");
+        assertThat(client.get("/readyz").body()).contains("{\"name\":\"dedup\",\"ready\":false");
+        assertThat(client.metric("flk_dedup_up")).isZero();
+    }
+
+    /** Returns after as many answers as come in that time to what was sent since it was noticed, all of which told of the store. */
+    void lasts(Duration atLeast) {
+        await().atMost(atLeast.plus(Client.PATIENCE)).until(() -> during().size() >= atLeast.toSeconds() * PER_SECOND);
+        List<Sent> during = during();
+        assertThat(during).allSatisfy(OutageUnderTraffic::assertToldOfTheStore);
+        System.out.printf(
+                "%d answers while it was down, the slowest after %d ms%n",
+                during.size(), during.stream().mapToLong(Sent::millis).max().orElse(0));
+    }
+
+    private List<Sent> during() {
+        return traffic.answered().stream()
+                .filter(one -> one.sentNanos() - noticedNanos > 0)
+                .toList();
+    }
+
+    private static void assertToldOfTheStore(Sent one) {
+        assertThat(one.status()).isEqualTo(503);
+        assertThat(one.body()).isEqualTo("{\"error\":\"dedup store unavailable\"}");
+    }
+
+    /** Returns when all that waited is decided, and it has served for another second. */
+    void ends(Runnable end) {
+        end.run();
+        long endNanos = System.nanoTime();
+        client.awaitReady();
+        client.awaitNothingPending();
+        System.out.printf("all decided %d ms after it was back%n", (System.nanoTime() - endNanos) / 1_000_000);
+        awaitAnswers(PER_SECOND);
+        traffic.end();
+        client.awaitNothingPending();
+    }
+
+    void assertNoneLostNorDoubled() throws Exception {
+        List<Sent> all = traffic.sent();
+        assertThat(all).allSatisfy(one -> assertThat(one.status()).isIn(200, 503));
+        assertThat(client.metric("flk_accepted")).isEqualTo(all.size());
+        assertThat(client.metric("flk_overruled_total")).isZero();
+        assertThat(client.metric("flk_lost_outcomes_total")).isZero();
+        Traffic.resubmit(client, all, OutageUnderTraffic::assertSame);
+        assertThat(client.metric("flk_accepted")).isEqualTo(all.size());
+    }
+
+    private static void assertSame(Sent before, Answer again) {
+        assertThat(again.status()).isEqualTo(200);
+        assertThat(again.has("X-Flk-Duplicate")).isTrue();
+        assertThat(again.has("X-Flk-Conflict")).isFalse();
+        if (before.status() == 200) {
+            assertThat(again.body()).isEqualTo(before.body());
+        }
+    }
+
+    @Override
+    public void close() {
+        traffic.close();
+    }
+}
