@@ -84,6 +84,9 @@ final class Diagnosis {
         codes.put("MISCONF", "can't write to its disk and therefore takes no writes; its own log says why");
         codes.put("BUSY", "is busy with somebody's script; wait, or end that with SCRIPT KILL");
         codes.put("max number of clients reached", "has no connection left (maxclients); raise that, or close others");
+        codes.put(
+                "certificate_required",
+                "asks for a certificate of the client, which a backend has none; set tls-auth-clients no");
         codes.put("CROSSSLOT|MOVED|CLUSTERDOWN", "is a Redis Cluster, which can't be used; a single primary is needed");
         return codes;
     }
