@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.testing.RedisServer;
+import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A primary killed under traffic, and its replica promoted by a Sentinel: with all that was answered, and without the last of it. */
+final class RedisSentinelIT {
+    /** As docs/redis.md has it; whoever else connects may do everything. */
+    private static final String USER = "--user flk on >secret ~flk:* resetchannels -@all +get +set +mget +eval"
+            + " +config|get +hello +auth +ping +select +client|setname";
+
+    private static final int BEHIND = 200;
+
+    @TempDir
+    private Path directory;
+
+    private RedisServer primary;
+    private RedisServer replica;
+    private RedisServer sentinel;
+
+    @BeforeEach
+    void start() {
+        primary = server("primary");
+        replica = server("replica");
+        replica.send("REPLICAOF", "127.0.0.1", Integer.toString(primary.port()));
+        Client.awaitUntil(() -> told(replica, "INFO", "replication").contains("master_link_status:up"));
+        sentinel = RedisServer.startSentinel(
+                directory.resolve("sentinel"),
+                "sentinel monitor flk 127.0.0.1 " + primary.port() + " 1",
+                "sentinel down-after-milliseconds flk 1000",
+                "sentinel failover-timeout flk 1000");
+        Client.awaitUntil(() -> told(sentinel, "SENTINEL", "REPLICAS", "flk").contains("127.0.0.1:" + replica.port()));
+    }
+
+    private RedisServer server(String name) {
+        List<String> arguments = new ArrayList<>(RedisStoreServer.DURABLE);
+        arguments.addAll(List.of(USER.split(" ")));
+        return RedisServer.start(directory.resolve(name), arguments.toArray(String[]::new));
+    }
+
+    private static String told(RedisServer server, String... command) {
+        return String.join(" ", server.send(command));
+    }
+
+    @AfterEach
+    void end() {
+        sentinel.close();
+        replica.close();
+        primary.close();
+    }
+
+    /** Of two Sentinels that it is told of, the first is down. */
+    private BackendProcess backend() throws Exception {
+        String uri = "redis-sentinel://flk:secret@127.0.0.1:%d,127.0.0.1:%d/0#flk"
+                .formatted(RedisServer.freePort(), sentinel.port());
+        return BackendProcess.start(
+                Files.createDirectories(directory.resolve("backend")),
+                Map.of("DEDUP_BACKEND", "redis", "REDIS_URI", uri, "WAL_MIN_FREE_BYTES", "1MiB"));
+    }
+
+    @Test
+    void primaryKilled_replicaIsPromoted_andEverythingIsDecidedThere() throws Exception {
+        try (BackendProcess backend = backend()) {
+            Client client = new Client(backend.url());
+            client.awaitReady();
+            Answer first = client.submit(Pcs.number(1));
+            assertThat(first.status()).isEqualTo(200);
+            primary.kill();
+            assertThat(client.submit(Pcs.number(2)).error()).isEqualTo("dedup store unavailable");
+            client.awaitReady(); // by the Sentinel alone
+            client.awaitNothingPending();
+            assertThat(told(replica, "ROLE")).startsWith("master");
+            assertThat(client.submit(Pcs.number(1)).body()).isEqualTo(first.body());
+            assertThat(client.submit(Pcs.number(2)).has("X-Flk-Duplicate")).isTrue();
+            assertThat(backend.program().allLines()).doesNotContain("Cannot connect Redis Sentinel");
+        }
+    }
+
+    @Test
+    void primaryKilled_replicaThatWasBehindIsPromoted_underTraffic() throws Exception {
+        try (BackendProcess backend = backend();
+                OutageUnderTraffic outage = new OutageUnderTraffic(backend)) {
+            outage.begins(() -> {
+                replica.pause();
+                primary.send("CLIENT", "KILL", "TYPE", "replica");
+                outage.awaitAnswers(BEHIND);
+                primary.kill();
+            });
+            outage.lasts(Duration.ofSeconds(1));
+            outage.ends(replica::resume);
+            assertThat(new Client(backend.url()).metric("flk_reasserted_total")).isGreaterThanOrEqualTo(BEHIND);
+            outage.assertNoneLostNorDoubled();
+        }
+    }
+}
