@@ -5,21 +5,33 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.e2e.Client.Answer;
+import dev.flk.e2e.Traffic.Sent;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The log on a disk of a few MiB that fills up, with and without a floor that is met before its end. */
+/**
+ * The log on a disk of a few MiB that fills up, with and without a floor that is met before its end, and stays full under traffic.
+ * {@code -Dflk.fullSeconds=60} keeps it so for as long.
+ */
 final class FullDiskIT {
-    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final Duration FULL = Duration.ofSeconds(Long.getLong("flk.fullSeconds", 1));
+    private static final int PER_SECOND = 100;
+    private static final long FIRST_OF_TRAFFIC = 1_000_000;
+    private static final int MEBIBYTE = 1 << 20;
+
+    /** So many of those that were refused may be submitted again, or the disk would be full again. */
+    private static final int FITTING = 100;
 
     /** Fills a log of a few MiB with few requests; what the certificate does not name is logged with it. */
     private static final String HALF_MEBIBYTE = "\"" + "x".repeat(512 * 1024) + "\"";
@@ -51,7 +63,7 @@ final class FullDiskIT {
             Path seen = disk.seenFrom(backend.program());
             submitAndAcknowledge(client);
             Path ballast = seen.resolve("ballast");
-            Files.write(ballast, new byte[2 << 20]);
+            Files.write(ballast, new byte[2 * MEBIBYTE]);
 
             Answer refused = submitUntilRefused(client);
 
@@ -65,8 +77,7 @@ final class FullDiskIT {
             assertThat(client.get("/health").body()).isEqualTo("OK");
             auditAcknowledged(client);
 
-            Files.delete(ballast);
-            await().atMost(PATIENCE).until(() -> client.get("/readyz").status() == 200);
+            staysFullUnderTraffic(backend, ballast);
             submitAndAcknowledge(client);
             auditAcknowledged(client);
             copyLog(seen, kept.resolve("data/wal"));
@@ -74,6 +85,75 @@ final class FullDiskIT {
         try (BackendProcess backend = BackendProcess.start(kept, Map.of("WAL_MIN_FREE_BYTES", "1MiB"))) {
             auditAcknowledged(new Client(backend.url()));
         }
+    }
+
+    /** Only refusals while it is full; service once there is room; what was refused can be submitted, and nothing is decided twice. */
+    private void staysFullUnderTraffic(BackendProcess backend, Path ballast) throws Exception {
+        Client client = new Client(backend.url());
+        List<Sent> during;
+        List<Sent> all;
+        try (Traffic traffic = new Traffic(backend.url(), FIRST_OF_TRAFFIC, PER_SECOND)) {
+            fillUp(ballast);
+            Client.awaitUntil(() -> Traffic.count(traffic.answered(), 503) > 0);
+            fillUp(ballast);
+            long fullNanos = System.nanoTime();
+            await().atMost(FULL.plus(Client.PATIENCE))
+                    .until(() -> sentSince(fullNanos, traffic).size() >= FULL.toSeconds() * PER_SECOND);
+            assertThat(client.get("/readyz").body()).contains("disk full");
+            during = sentSince(fullNanos, traffic);
+            Files.delete(ballast);
+            client.awaitReady();
+            long readyNanos = System.nanoTime();
+            Client.awaitUntil(() -> Traffic.count(sentSince(readyNanos, traffic), 200) > 0);
+            traffic.end();
+            all = traffic.sent();
+        }
+        assertThat(during).allSatisfy(one -> {
+            assertThat(one.status()).isEqualTo(503);
+            assertThat(one.body()).isEqualTo("{\"error\":\"disk full\"}");
+        });
+        assertThat(all).allSatisfy(one -> assertThat(one.status()).isIn(200, 503));
+        System.out.printf(
+                "%d answers while the disk was full, the slowest after %d ms; %.0f errors of the log%n",
+                during.size(),
+                during.stream().mapToLong(Sent::millis).max().orElse(0),
+                client.metric("flk_wal_errors"));
+        assertThat(client.metric("flk_accepted")).isEqualTo((double) acknowledged.size() + Traffic.count(all, 200));
+        Traffic.resubmit(client, withStatus(all, 200, all.size()), this::acknowledgeAgain);
+        Traffic.resubmit(client, withStatus(all, 503, FITTING), this::acknowledgeAgain);
+        assertThat(client.metric("flk_accepted")).isEqualTo(acknowledged.size());
+    }
+
+    private static List<Sent> withStatus(List<Sent> all, int status, int most) {
+        return all.stream().filter(one -> one.status() == status).limit(most).toList();
+    }
+
+    private static List<Sent> sentSince(long nanos, Traffic traffic) {
+        return traffic.answered().stream()
+                .filter(one -> one.sentNanos() - nanos > 0)
+                .toList();
+    }
+
+    private void acknowledgeAgain(Sent before, Answer again) {
+        assertThat(again.status()).isEqualTo(200);
+        assertThat(again.has("X-Flk-Duplicate")).isEqualTo(before.status() == 200);
+        if (before.status() == 200) {
+            assertThat(again.body()).isEqualTo(before.body());
+        }
+        acknowledged.put(before.pcs(), again);
+    }
+
+    /** Leaves no room at all, as a runaway of somebody else's does. */
+    private static void fillUp(Path ballast) {
+        byte[] page = new byte[4096];
+        try (OutputStream more = Files.newOutputStream(ballast, StandardOpenOption.APPEND)) {
+            for (long written = 0; written < 100 * MEBIBYTE; written += page.length) {
+                more.write(page);
+            }
+        } catch (IOException full) {
+            return;
+        }
+        throw new AssertionError("the disk does not fill up");
     }
 
     private BackendProcess start(SmallDisk disk, String floor) throws IOException {
