@@ -34,8 +34,10 @@ final class InjectedFaultsIT {
     private static final int HEADER_BYTES = 200;
     private static final String RENAMES = "?rename,?renameat,?renameat2";
 
-    /** Makes the writer open segment after segment, so that there are openings to fail. */
+    /** Either makes the writer open segment after segment, so that there are openings to fail. */
     private static final InjectedFault EVERY_THIRD_FORCE = new InjectedFault("fdatasync", "error=EIO", "2+3");
+
+    private static final InjectedFault EVERY_THIRD_WRITE = new InjectedFault("pwrite64", "error=EIO", "2+3");
 
     @TempDir
     private Path directory;
@@ -49,6 +51,11 @@ final class InjectedFaultsIT {
     private record Kind(String calls, String what, Target target, int first, List<Integer> usual) {
         InjectedFault at(int n) {
             return new InjectedFault(calls, what, Integer.toString(n));
+        }
+
+        /** What lets segments follow each other meanwhile; strace takes one fault for a call. */
+        InjectedFault growth() {
+            return calls.equals(EVERY_THIRD_FORCE.calls()) ? EVERY_THIRD_WRITE : EVERY_THIRD_FORCE;
         }
 
         boolean kills() {
@@ -90,8 +97,10 @@ final class InjectedFaultsIT {
                 new Kind("fdatasync", "signal=KILL", Target.SEGMENTS, 1, List.of(2)),
                 new Kind("pwrite64", "signal=KILL", Target.SEGMENTS, 1, List.of(3)),
                 new Kind("openat", "signal=KILL", Target.NEXT_OPENINGS, 4, List.of()),
+                new Kind("pwrite64", "signal=KILL", Target.NEXT_OPENINGS, 1, List.of()),
+                new Kind("fdatasync", "signal=KILL", Target.NEXT_OPENINGS, 1, List.of(3)),
                 new Kind(RENAMES, "signal=KILL", Target.NEXT_OPENINGS, 1, List.of(1)),
-                new Kind("fsync", "signal=KILL", Target.DIRECTORY, 3, List.of()));
+                new Kind("fsync", "signal=KILL", Target.DIRECTORY, 3, List.of(3)));
     }
 
     static Stream<Kind> starts() {
@@ -101,7 +110,10 @@ final class InjectedFaultsIT {
                 new Kind("fdatasync", "error=EIO", Target.EVERYTHING, 1, List.of(1)),
                 new Kind("fsync", "error=EIO", Target.EVERYTHING, 1, List.of()),
                 new Kind(RENAMES, "error=EIO", Target.EVERYTHING, 1, List.of(1)),
+                new Kind("openat", "signal=KILL", Target.EVERYTHING, 1, List.of()),
+                new Kind("pwrite64", "signal=KILL", Target.EVERYTHING, 1, List.of()),
                 new Kind("fdatasync", "signal=KILL", Target.EVERYTHING, 1, List.of()),
+                new Kind("fsync", "signal=KILL", Target.EVERYTHING, 1, List.of()),
                 new Kind(RENAMES, "signal=KILL", Target.EVERYTHING, 1, List.of(1)));
     }
 
@@ -188,7 +200,7 @@ final class InjectedFaultsIT {
 
     private boolean assertOpeningFails(Kind kind, int n) throws Exception {
         Run run = new Run(kind, n);
-        try (BackendProcess backend = run.start(List.of(EVERY_THIRD_FORCE, kind.at(n)), run.growing(kind))) {
+        try (BackendProcess backend = run.start(List.of(kind.growth(), kind.at(n)), run.growing(kind))) {
             Client client = new Client(backend.url());
             run.submit(client, 2 * SUBMISSIONS);
             assertThat(run.failed()).isNotEmpty();
@@ -202,7 +214,7 @@ final class InjectedFaultsIT {
     private boolean assertKillLosesNothing(Kind kind, int n) throws Exception {
         Run run = new Run(kind, n);
         boolean segments = kind.target() == Target.SEGMENTS;
-        List<InjectedFault> faults = segments ? List.of(kind.at(n)) : List.of(EVERY_THIRD_FORCE, kind.at(n));
+        List<InjectedFault> faults = segments ? List.of(kind.at(n)) : List.of(kind.growth(), kind.at(n));
         boolean met = true;
         try (Program program = run.program(faults, segments ? kind.target().in(run.inbox()) : run.growing(kind))) {
             Optional<BackendProcess> backend = serving(program);
