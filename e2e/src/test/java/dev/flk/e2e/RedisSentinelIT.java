@@ -41,7 +41,7 @@ final class RedisSentinelIT {
         sentinel = RedisServer.startSentinel(
                 directory.resolve("sentinel"),
                 "sentinel monitor flk 127.0.0.1 " + primary.port() + " 1",
-                "sentinel down-after-milliseconds flk 1000",
+                "sentinel down-after-milliseconds flk 2000",
                 "sentinel failover-timeout flk 1000");
         Client.awaitUntil(() -> told(sentinel, "SENTINEL", "REPLICAS", "flk").contains("127.0.0.1:" + replica.port()));
     }
