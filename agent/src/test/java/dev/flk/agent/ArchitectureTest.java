@@ -33,7 +33,8 @@ class ArchitectureTest {
                 "metrics | certify,outbox,send,source,control,run,cli,config,logging",
                 "config  | certify,source,control,run,cli,metrics,logging",
                 "logging | certify,outbox,send,source,control,run,cli,config,metrics",
-                "run     | certify,cli,logging",
+                "run     | certify,doctor,cli,logging",
+                "doctor  | certify,source,run,cli,metrics,logging",
             })
     void package_asksFor_onlyWhatItMay(String of, String forbidden) {
         String[] packages = java.util.Arrays.stream(forbidden.split(","))

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.doctor.Doctor;
+import dev.flk.agent.doctor.Finding;
+import dev.flk.agent.doctor.Finding.Grade;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+
+@Command(
+        name = "doctor",
+        header = "Look for what may keep the agent from its work, and say what to do.",
+        description = {
+            "Looks at settings, key, files, disk, the running agent, and each backend: whether",
+            "it is reached and trusted, its clock, and whether it knows the key (with a",
+            "certificate that it refuses and keeps nothing of). Exit code 1 if something is",
+            "bad, 2 if the settings are."
+        })
+final class DoctorCommand implements Callable<Integer> {
+    private final Context context;
+
+    DoctorCommand(Context context) {
+        this.context = context;
+    }
+
+    @Override
+    public Integer call() throws Exception {
+        AgentConfig config = context.config(Need.ENDPOINT, Need.SIGNING);
+        List<Finding> findings = Doctor.look(config, InstantSource.system());
+        findings.forEach(finding -> context.out().println(inWords(finding)));
+        boolean bad = findings.stream().anyMatch(finding -> finding.grade() == Grade.BAD);
+        context.out().println(bad ? "something has to be done, see above" : "nothing stands in the way");
+        return bad ? 1 : 0;
+    }
+
+    private static String inWords(Finding finding) {
+        String grade = switch (finding.grade()) {
+            case GOOD -> "ok  ";
+            case DOUBTFUL -> "?   ";
+            case BAD -> "BAD ";
+        };
+        return grade + finding.subject() + ": " + finding.text();
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.doctor;
+
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.control.RunningAgent;
+import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.OutboxCheck;
+import dev.flk.agent.outbox.OutboxLocked;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/** Looks at the agent's files and their disk. */
+final class Places {
+    private final AgentConfig config;
+
+    Places(AgentConfig config) {
+        this.config = config;
+    }
+
+    List<Finding> look() {
+        List<Finding> found = new ArrayList<>();
+        found.add(directory("outbox", config.outbox().directory()));
+        found.add(directory("dead letters", parent(config.deadLetters())));
+        config.spoolDirectory().ifPresent(spool -> found.add(spool(spool)));
+        found.add(disk());
+        found.add(owner());
+        found.add(whole());
+        return found;
+    }
+
+    private static Finding directory(String subject, Path directory) {
+        Path there = existing(directory);
+        if (!Files.isDirectory(there)) {
+            return Finding.bad(subject, there + " is a file, a directory is needed");
+        }
+        if (!Files.isWritable(there)) {
+            return Finding.bad(
+                    subject, "this user may not write to " + there + "; change its owner, or run as another user");
+        }
+        return Finding.good(subject, directory + (there.equals(directory) ? "" : " will be made"));
+    }
+
+    private static Finding spool(Path spool) {
+        if (!Files.isDirectory(spool)) {
+            return Finding.bad("spool", "SPOOL_DIR " + spool + " is no directory; create it");
+        }
+        return Files.isWritable(spool)
+                ? Finding.good("spool", spool.toString())
+                : Finding.bad("spool", "this user may not remove files from " + spool + "; change its owner");
+    }
+
+    private Finding disk() {
+        Path there = existing(config.outbox().directory());
+        long keep = config.outbox().minFreeBytes();
+        try {
+            long free = Files.getFileStore(there).getUsableSpace();
+            if (free < keep) {
+                return Finding.bad(
+                        "disk",
+                        there + " has " + free + " bytes left, OUTBOX_MIN_FREE_BYTES keeps " + keep
+                                + ": nothing is taken; make room");
+            }
+            return free < keep + config.outbox().maxBytes()
+                    ? Finding.doubtful(
+                            "disk",
+                            there + " has " + free + " bytes left; the outbox may grow to "
+                                    + config.outbox().maxBytes())
+                    : Finding.good("disk", free + " bytes free");
+        } catch (IOException e) {
+            return Finding.bad("disk", "cannot be looked at: " + e.getMessage());
+        }
+    }
+
+    private Finding owner() {
+        if (!Files.exists(config.outbox().directory())) {
+            return Finding.doubtful("agent", "none has run yet");
+        }
+        try (RunningAgent agent =
+                RunningAgent.at(config.controlSocket(), config.outbox().directory())) {
+            return Finding.good("agent", "runs as process " + agent.status().pid());
+        } catch (RunningAgent.NotThere e) {
+            return withoutAgent();
+        } catch (IOException e) {
+            return Finding.bad("agent", e.getMessage() + "; look into its log");
+        }
+    }
+
+    private Finding withoutAgent() {
+        try (Outbox outbox = Outbox.open(config.outbox(), InstantSource.system())) {
+            return Finding.doubtful(
+                    "agent", "none runs, " + outbox.pendingEntries() + " certificates wait; start flk-agent run");
+        } catch (OutboxLocked e) {
+            return Finding.bad("agent", e.getMessage() + "; it does not answer at " + config.controlSocket());
+        } catch (IOException e) {
+            return Finding.bad("outbox", "cannot be opened: " + e.getMessage());
+        }
+    }
+
+    private Finding whole() {
+        try {
+            OutboxCheck.Found found = new OutboxCheck(config.outbox().directory()).look();
+            return found.isWhole()
+                    ? Finding.good("records", found.records() + " are whole")
+                    : Finding.bad("records", found.missingRecords() + " are gone; flk-agent fsck tells which");
+        } catch (IOException e) {
+            return Finding.bad("records", "cannot be read: " + e.getMessage());
+        }
+    }
+
+    private static Path parent(Path file) {
+        return Optional.ofNullable(file.getParent()).orElse(Path.of("."));
+    }
+
+    /** The directory, or the nearest above it that is there. */
+    private static Path existing(Path directory) {
+        Path there = directory.toAbsolutePath().normalize();
+        while (!Files.exists(there) && there.getParent() != null) {
+            there = there.getParent();
+        }
+        return there.equals(directory.toAbsolutePath().normalize()) ? directory : there;
+    }
+}

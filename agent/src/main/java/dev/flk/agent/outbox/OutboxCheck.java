@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import dev.flk.wal.Damage;
+import dev.flk.wal.DiskFiles;
+import dev.flk.wal.FileOps;
+import dev.flk.wal.LogInspector;
+import dev.flk.wal.LogLockedException;
+import dev.flk.wal.LogRepair;
+import dev.flk.wal.Repair;
+import dev.flk.wal.TornTail;
+import dev.flk.wal.Verification;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/** Looks whether all of an outbox is there, and sets aside what is not whole. */
+public final class OutboxCheck {
+    private final FileOps files = new DiskFiles();
+    private final Path directory;
+
+    /** For the outbox in this directory. */
+    public OutboxCheck(Path directory) {
+        this.directory = directory;
+    }
+
+    /**
+     * What was found.
+     *
+     * @param records that can be read
+     * @param missing a sentence for each stretch of records that is gone
+     * @param missingRecords how many those are
+     * @param givenUp the same of those that an earlier check has given up
+     * @param tornBytes what a crash has left behind the last whole record; the next start sets it aside
+     */
+    public record Found(long records, List<String> missing, long missingRecords, List<String> givenUp, long tornBytes) {
+        /** Whether nothing is missing that was not given up. */
+        public boolean isWhole() {
+            return missing.isEmpty();
+        }
+    }
+
+    /** Reads all of it, every checksum; also while an agent runs. Changes nothing. */
+    public Found look() throws IOException {
+        if (!Files.exists(directory)) {
+            return new Found(0, List.of(), 0, List.of(), 0);
+        }
+        Verification seen = new LogInspector(files, directory, OutboxRecords.PREFIX).verify();
+        TornTail tail = seen.tornTail();
+        return new Found(
+                seen.records(),
+                describe(seen.damages()),
+                seen.missing(),
+                describe(seen.givenUp()),
+                tail == null ? 0 : tail.bytes());
+    }
+
+    /**
+     * Copies every damaged file to a {@code ….broken} one, keeps all whole records, and declares the others lost, so that no start
+     * speaks of them again.
+     *
+     * @return the files that were set aside
+     * @throws OutboxLocked if a process owns the outbox
+     */
+    public List<String> repair() throws IOException {
+        try {
+            Repair done = new LogRepair(
+                            files,
+                            directory,
+                            OutboxRecords.PREFIX,
+                            "process " + ProcessHandle.current().pid())
+                    .run();
+            return done.setAside().stream()
+                    .map(file -> file.segment() + " to " + file.as())
+                    .toList();
+        } catch (LogLockedException e) {
+            throw new OutboxLocked(e);
+        }
+    }
+
+    private static List<String> describe(List<Damage> damages) {
+        return damages.stream().map(Damage::describe).toList();
+    }
+}
