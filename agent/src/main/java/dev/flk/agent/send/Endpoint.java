@@ -31,7 +31,7 @@ final class Endpoint {
         READY,
         /** It must be asked for its time first, or whether it serves again. */
         ASK,
-        /** As much is under way as it may be asked at once. */
+        /** It will be ready by itself: as much is under way as it may be asked at once, or it is being asked for its time. */
         FULL,
         /** It asked for a pause, or does not answer. */
         WAIT
@@ -62,15 +62,18 @@ final class Endpoint {
 
     /** After READY and ASK a request must follow, or {@link #nothingSent}. */
     Readiness readiness(long nowNanos) {
-        if (pausedUntilNanos > nowNanos || measuring) {
+        if (pausedUntilNanos > nowNanos) {
             return Readiness.WAIT;
+        }
+        if (measuring) {
+            return whileItAnswers();
         }
         offset.forgetIfClockJumped();
         boolean ask = offset.unknown();
         if (!permitted) {
             ask |= breaker.isOpen();
             if (ask && inFlight > 0) {
-                return Readiness.WAIT; // an answer that is under way may tell
+                return whileItAnswers(); // an answer that is under way may tell
             }
             if (!ask && inFlight >= window.window()) {
                 return Readiness.FULL;
@@ -81,6 +84,11 @@ final class Endpoint {
             return Readiness.WAIT;
         }
         return ask ? Readiness.ASK : Readiness.READY;
+    }
+
+    /** Only one that is known not to answer is passed over for the next. */
+    private Readiness whileItAnswers() {
+        return breaker.isOpen() ? Readiness.WAIT : Readiness.FULL;
     }
 
     /** How many certificates more it may be sent now. */

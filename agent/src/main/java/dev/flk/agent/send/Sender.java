@@ -187,7 +187,12 @@ public final class Sender {
                 case FULL -> {
                     return false;
                 }
-                case ASK -> askForItsTime(endpoint);
+                case ASK -> {
+                    askForItsTime(endpoint);
+                    if (!endpoint.breaker().isOpen()) {
+                        return false;
+                    }
+                }
                 case WAIT -> {}
             }
         }

@@ -259,7 +259,9 @@ final class Settlement {
                 }
             }
             String status = Integer.toString(later.status());
-            return putOff(delivery, status, later.atLeastSeconds(), "status " + status + ": " + later.error());
+            // what concerns all of them the endpoint waits out, and another may take this one meanwhile
+            long atLeastSeconds = later.concernsAll() ? 0 : later.atLeastSeconds();
+            return putOff(delivery, status, atLeastSeconds, "status " + status + ": " + later.error());
         }
 
         @Override

@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
@@ -29,7 +30,12 @@ final class SendingRig implements Closeable {
     final Instant start = Instant.now();
     private static final long ANSWER_WITHIN_NANOS = TimeUnit.SECONDS.toNanos(20);
 
-    final ScriptedBackend backend = new ScriptedBackend();
+    /** The first of them. */
+    final ScriptedBackend backend;
+
+    final List<ScriptedBackend> backends = new ArrayList<>();
+    private final SendOptions options;
+    private final Duration requestTimeout;
     final Outbox outbox;
     final DeadLetters deadLetters;
     final Sender sender;
@@ -39,24 +45,38 @@ final class SendingRig implements Closeable {
     volatile Duration clockError = Duration.ZERO;
 
     SendingRig(Path directory, SendOptions options) throws IOException {
-        this(directory, options, Duration.ofSeconds(10));
+        this(directory, options, 1);
     }
 
-    SendingRig(Path directory, SendOptions options, Duration requestTimeout) throws IOException {
+    SendingRig(Path directory, SendOptions options, int backends) throws IOException {
+        this(directory, options, Duration.ofSeconds(10), backends);
+    }
+
+    SendingRig(Path directory, SendOptions options, Duration requestTimeout, int backends) throws IOException {
         this.directory = directory;
+        this.options = options;
+        this.requestTimeout = requestTimeout;
+        for (int i = 0; i < backends; i++) {
+            this.backends.add(new ScriptedBackend());
+        }
+        this.backend = this.backends.get(0);
         outbox = Outbox.open(new OutboxOptions(directory.resolve("outbox"), 64 << 20, 0), this::now);
         deadLetters = DeadLetters.open(directory.resolve("dlq.jsonl"), outbox);
         sender = new Sender(
-                new SendingSetup(
-                        List.of(backend.endpoint()),
-                        Optional.empty(),
-                        requestTimeout,
-                        Optional.of(new HmacSigner("secret")),
-                        options),
+                setup("secret"),
                 outbox,
                 deadLetters,
                 new AgentMeters(),
                 new Surroundings(this::now, nanos::get, new Random(1)));
+    }
+
+    SendingSetup setup(String secret) {
+        return new SendingSetup(
+                backends.stream().map(ScriptedBackend::endpoint).toList(),
+                Optional.empty(),
+                requestTimeout,
+                Optional.of(new HmacSigner(secret)),
+                options);
     }
 
     static SendOptions singles() {
@@ -75,17 +95,22 @@ final class SendingRig implements Closeable {
         outbox.append(List.of(certificates));
     }
 
+    /** One step; then waits for an answer if one is under way, or lets the time pass. */
+    void step() throws InterruptedException {
+        long wait = sender.step();
+        if (sender.awaitsAnswer()) {
+            sender.await(ANSWER_WITHIN_NANOS);
+        } else {
+            nanos.addAndGet(wait);
+        }
+    }
+
     /** Steps until it is so. */
     void until(BooleanSupplier condition) throws Exception {
         for (int i = 0; i < 10_000; i++) {
-            long wait = sender.step();
+            step();
             if (condition.getAsBoolean()) {
                 return;
-            }
-            if (sender.awaitsAnswer()) {
-                sender.await(ANSWER_WITHIN_NANOS);
-            } else {
-                nanos.addAndGet(wait);
             }
         }
         throw new AssertionError("it never came to that");
@@ -105,7 +130,7 @@ final class SendingRig implements Closeable {
 
     @Override
     public void close() throws IOException {
-        backend.close();
+        backends.forEach(ScriptedBackend::close);
         deadLetters.close();
         outbox.close();
     }
