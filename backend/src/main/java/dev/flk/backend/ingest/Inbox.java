@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BiConsumer;
@@ -89,7 +90,7 @@ public final class Inbox implements AutoCloseable {
         Log log = Log.open(files, options, events, clock, nanoTicker, random);
         try {
             DiskFloor floor = new DiskFloor(files, options.directory(), minFreeBytes, nanoTicker);
-            KeptMark kept = KeptMark.open(files, options.directory(), random);
+            KeptMark kept = keptMark(log, files, random);
             long known = kept.decided();
             if (kept.endsWith(log.forcedEnd() - 1)) {
                 LOG.error(
@@ -110,6 +111,25 @@ public final class Inbox implements AutoCloseable {
         }
     }
 
+    /** Without one the log is taken as it begins, which is how an operator says that what is gone is gone for good. */
+    private static KeptMark keptMark(Log log, FileOps files, RandomGenerator random) throws IOException {
+        Optional<KeptMark> kept = KeptMark.find(files, log.directory());
+        if (kept.isPresent()) {
+            return kept.get();
+        }
+        try (LogReader reader = log.read(1, OnDamage.STOP)) {
+            long removed = reader.beginning() - 1;
+            if (removed > 0) {
+                LOG.warn(
+                        "the log begins with record {}, and without {} nobody can tell whether the records before it were"
+                                + " removed by the retention; they count as removed",
+                        removed + 1,
+                        KeptMark.FILE);
+            }
+            return KeptMark.make(files, log.directory(), random, removed);
+        }
+    }
+
     /** What is behind the kept mark is pending until it was asserted. */
     private void readUndecided() throws IOException {
         long mark = lowWater.mark();
@@ -117,7 +137,7 @@ public final class Inbox implements AutoCloseable {
         long arrivalMillis = Long.MAX_VALUE;
         try (LogReader reader = read(Math.min(mark + 1, log.beginningOfLast(CHECKED_BYTES)))) {
             long beginning = reader.beginning();
-            if (kept.decided() > 0 && beginning > Math.max(kept.decided(), kept.removed()) + 1) {
+            if (beginning > Math.max(kept.decided(), kept.removed()) + 1) {
                 throw movedAway(beginning, kept.decided() + 1);
             }
             for (LogRecord record = reader.next(); record != null; record = reader.next()) {
@@ -137,26 +157,17 @@ public final class Inbox implements AutoCloseable {
      * A record that is not there any more and that a store lacks must not be passed over in silence.
      *
      * @param beginning the first record that there is from {@code from} on
-     * @param knowsItsPosition whether the store said that it is complete up to before {@code from}; one that is empty can be given
-     *     no more than there is
      * @throws IOException if the log begins later than it should
      */
-    void requireBeginning(long beginning, long from, boolean knowsItsPosition) throws IOException {
-        if (beginning <= Math.max(from, kept.removed() + 1)) {
-            return;
-        }
-        if (knowsItsPosition || kept.decided() > 0) {
+    void requireBeginning(long beginning, long from) throws IOException {
+        if (beginning > Math.max(from, kept.removed() + 1)) {
             throw movedAway(beginning, from);
         }
-        LOG.warn(
-                "the log begins with record {}, the records before it are gone; they were not removed by the retention,"
-                        + " and the store, which is empty, can't be told of them",
-                beginning);
     }
 
     private static IOException movedAway(long beginning, long from) {
         return new IOException("the log begins with record " + beginning
-                + ", and the store lacks what was decided from record " + from
+                + ", and the store lacks what came from record " + from
                 + " on: put the segments back that were moved away; if they are gone for good, remove " + KeptMark.FILE
                 + " in the log's directory to go on with what is left");
     }
@@ -250,9 +261,12 @@ public final class Inbox implements AutoCloseable {
         return log.read(from, OnDamage.STOP, kept.decided());
     }
 
-    /** Reads what a store lacks, from a sequence on: a segment that is not there can't be passed over, decided or not. */
+    /**
+     * Reads what a store lacks, from a sequence on: a segment that is not there can't be passed over, decided or not. Unless the retention
+     * removed it, behind an older one that somebody had moved away and put back.
+     */
     LogReader readToAssert(long from) throws IOException {
-        return log.read(from, OnDamage.STOP, from - 1);
+        return log.read(from, OnDamage.STOP, Math.max(from - 1, kept.removed()));
     }
 
     /** Says once of each segment that was passed over that it is not there. */

@@ -67,20 +67,17 @@ final class KeptMark {
     }
 
     /**
-     * Reads it, or makes it if it is missing or broken. Whoever calls owns the directory.
+     * Makes it, where it is missing or broken. Whoever calls owns the directory.
      *
-     * @throws IOException if it can't be read, or not be made durable
+     * @param removed what is not there any more: nobody can tell why
+     * @throws IOException if it can't be made durable
      */
-    static KeptMark open(FileOps files, Path directory, RandomGenerator random) throws IOException {
-        Optional<KeptMark> kept = find(files, directory);
-        if (kept.isPresent()) {
-            return kept.get();
-        }
+    static KeptMark make(FileOps files, Path directory, RandomGenerator random, long removed) throws IOException {
         if (files.list(directory).contains(FILE)) {
             LOG.warn("{} is not as it was written: all of the log is asserted again", directory.resolve(FILE));
         }
-        KeptMark made = new KeptMark(
-                files, directory, new Line("%016x%016x".formatted(random.nextLong(), random.nextLong()), 0, 0, 0));
+        String logId = "%016x%016x".formatted(random.nextLong(), random.nextLong());
+        KeptMark made = new KeptMark(files, directory, new Line(logId, 0, 0, removed));
         made.write(made.line);
         return made;
     }

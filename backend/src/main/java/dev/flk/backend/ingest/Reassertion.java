@@ -35,7 +35,6 @@ final class Reassertion {
     private final StoreLink link;
     private final long from;
     private final long last;
-    private final boolean storeKnowsItsPosition;
     private final ReplayedRules rules = new ReplayedRules();
 
     /** Sequences of submissions that lost: never asserted, even when what won has expired. */
@@ -61,21 +60,13 @@ final class Reassertion {
     private record Submitted(long sequence, Recorded outcome) {}
 
     /** Records {@code from} to {@code last} are on disk; the store may lack what they say. */
-    Reassertion(
-            Inbox inbox,
-            GuardedStore store,
-            AssertionContext context,
-            StoreLink link,
-            long from,
-            long last,
-            boolean storeKnowsItsPosition) {
+    Reassertion(Inbox inbox, GuardedStore store, AssertionContext context, StoreLink link, long from, long last) {
         this.inbox = inbox;
         this.store = store;
         this.context = context;
         this.link = link;
         this.from = from;
         this.last = last;
-        this.storeKnowsItsPosition = storeKnowsItsPosition;
         this.readUpTo = from - 1;
     }
 
@@ -121,7 +112,7 @@ final class Reassertion {
         LogRecord record = reader().next();
         long sequence = record == null ? last + 1 : record.sequence();
         if (readUpTo == from - 1) {
-            inbox.requireBeginning(reader().beginning(), from, storeKnowsItsPosition);
+            inbox.requireBeginning(reader().beginning(), from);
         }
         readUpTo = Math.min(sequence, last);
         return sequence > last ? null : record;

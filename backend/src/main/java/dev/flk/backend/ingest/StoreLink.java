@@ -104,7 +104,7 @@ final class StoreLink {
         }
         state = State.ASSERTING;
         told = "asserting what the log says";
-        Reassertion begun = new Reassertion(inbox, store, context, this, complete + 1, last, position.isPresent());
+        Reassertion begun = new Reassertion(inbox, store, context, this, complete + 1, last);
         reassertion = begun;
         begun.step();
     }

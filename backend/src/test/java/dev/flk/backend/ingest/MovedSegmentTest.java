@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.backend.ingest.IngestService.Ready;
+import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.DamagedLogException;
 import java.io.IOException;
@@ -31,6 +32,10 @@ final class MovedSegmentTest {
         simulation.stepLogCare();
         store.flush();
         simulation.kill();
+        return segments();
+    }
+
+    private List<String> segments() {
         return simulation.disk.names().stream()
                 .filter(name -> name.contains(".wal"))
                 .toList();
@@ -71,5 +76,75 @@ final class MovedSegmentTest {
 
         assertThat(simulation.isUp()).isTrue();
         assertThat(simulation.disk.names()).noneMatch(second::equals);
+    }
+
+    /** The store was down since the first start, and the low-water mark is still 0. */
+    @Test
+    void oldestSegmentMovedAway_beforeAnythingWasDecided_theStartStops() throws IOException {
+        simulation.start();
+        store.setMood(Mood.DOWN);
+        for (int day = 1; day <= 3; day++) {
+            simulation.submit(Pcs.number(day));
+            simulation.answerAll();
+            world.advance(Duration.ofDays(1));
+        }
+        simulation.kill();
+        String oldest = segments().get(0);
+        simulation.disk.moveAway(oldest, "moved");
+        assertThatThrownBy(simulation::start).hasMessageContaining("put the segments back that were moved away");
+
+        simulation.kill();
+        simulation.disk.moveAway("moved", oldest);
+        simulation.start();
+        simulation.settle();
+        simulation.audit();
+    }
+
+    /** As the message says that one can. */
+    @Test
+    void beginningGoneForGood_theStoreLacksIt_goesOnOnceTheMarkIsRemoved() throws IOException {
+        simulation.start();
+        for (int day = 1; day <= 3; day++) {
+            simulation.submit(Pcs.number(day));
+            simulation.settle();
+            if (day == 1) {
+                store.flush(); // the last that the store keeps
+            }
+            world.advance(Duration.ofDays(1));
+        }
+        simulation.stepLogCare();
+        simulation.kill();
+        for (String gone : segments().subList(0, 2)) {
+            simulation.disk.remove(gone);
+        }
+        assertThatThrownBy(simulation::start).hasMessageContaining("if they are gone for good, remove inbox.mark");
+
+        simulation.kill();
+        simulation.disk.remove("inbox.mark");
+        simulation.start();
+        simulation.settle();
+        assertThat(simulation.isUp()).isTrue();
+        simulation.kill();
+        simulation.start();
+    }
+
+    /** What the retention has removed behind it is no gap. */
+    @Test
+    void oldSegmentPutBackAfterLaterOnesWereRemoved_anEmptyStoreIsMadeComplete() throws IOException {
+        String oldest = segmentsOfThreeDays().get(0);
+        simulation.disk.moveAway(oldest, "moved");
+        simulation.start();
+        world.advance(Simulation.TTL.minusDays(1));
+        simulation.submit(Pcs.number(4));
+        simulation.settle();
+        while (segments().size() > 2) {
+            simulation.stepLogCare();
+        }
+        simulation.kill();
+        simulation.disk.moveAway("moved", oldest);
+        store.empty();
+        simulation.start();
+        simulation.settle();
+        simulation.audit();
     }
 }
