@@ -2,6 +2,7 @@
 package dev.flk.verification;
 
 import dev.flk.canonical.CanonicalDouble;
+import java.util.Arrays;
 import org.apache.commons.math3.stat.descriptive.rank.Median;
 
 /**
@@ -19,6 +20,17 @@ public final class TheilSen {
      * @throws IllegalArgumentException if the points are fewer than two, a value is below 1, or two scales are equal
      */
     public static double slope(int[] scales, long[] counts) {
+        return CanonicalDouble.round9(new Median().evaluate(pairSlopes(scales, counts)));
+    }
+
+    /** The slopes between all pairs, ascending; as of {@link #slope}. */
+    static double[] slopes(int[] scales, long[] counts) {
+        double[] slopes = pairSlopes(scales, counts);
+        Arrays.sort(slopes);
+        return slopes;
+    }
+
+    private static double[] pairSlopes(int[] scales, long[] counts) {
         int points = scales.length;
         if (points < 2 || counts.length != points) {
             throw new IllegalArgumentException("a slope needs at least 2 scales with a count each, these are " + points
@@ -33,7 +45,7 @@ public final class TheilSen {
                 slopes[next++] = slope(scales[j], counts[j], scales[i], counts[i]);
             }
         }
-        return CanonicalDouble.round9(new Median().evaluate(slopes));
+        return slopes;
     }
 
     private static double slope(int scale1, long count1, int scale2, long count2) {
