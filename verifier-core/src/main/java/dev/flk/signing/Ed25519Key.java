@@ -36,6 +36,11 @@ final class Ed25519Key implements VerifyingKey {
     }
 
     @Override
+    public SuspectKey suspect() {
+        return SuspectKey.publicKey(StrictBase64.encode(key.getEncoded()));
+    }
+
+    @Override
     public boolean verifies(byte[] canonical, String sig) {
         byte[] digest = Sha256.of(canonical);
         return StrictBase64.decode(sig, Ed25519.SIGNATURE_SIZE)

@@ -20,12 +20,14 @@ final class HmacKey implements VerifyingKey {
     /** Keyed once and never updated; each use works on a clone, which costs less than looking the algorithm up. */
     private final Mac keyed;
 
+    private final String secret;
     private final KeyId id;
 
     HmacKey(String secret) {
         if (secret.isEmpty()) {
             throw new IllegalArgumentException("an HMAC secret is empty: give at least one character");
         }
+        this.secret = secret;
         try {
             keyed = Mac.getInstance(ALGORITHM);
             keyed.init(new SecretKeySpec(secret.getBytes(StandardCharsets.UTF_8), ALGORITHM));
@@ -46,6 +48,11 @@ final class HmacKey implements VerifyingKey {
     @Override
     public KeyId id() {
         return id;
+    }
+
+    @Override
+    public SuspectKey suspect() {
+        return SuspectKey.secret(secret);
     }
 
     @Override

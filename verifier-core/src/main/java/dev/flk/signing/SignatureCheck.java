@@ -58,6 +58,11 @@ public final class SignatureCheck {
         return keys.stream().map(VerifyingKey::id).toList();
     }
 
+    /** The configured keys, to be asked what was done with them by mistake; in the same order. */
+    public List<SuspectKey> suspects() {
+        return keys.stream().map(VerifyingKey::suspect).toList();
+    }
+
     /**
      * The key that has made this signature; empty if none of them has, and the certificate is to be refused.
      *

@@ -5,6 +5,9 @@ package dev.flk.signing;
 interface VerifyingKey {
     KeyId id();
 
+    /** The same key, to be asked what was done with it by mistake. */
+    SuspectKey suspect();
+
     /** Whether {@code sig} is this key's base64 signature over {@code canonical}. */
     boolean verifies(byte[] canonical, String sig);
 }

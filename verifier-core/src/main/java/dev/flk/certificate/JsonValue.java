@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.certificate;
+
+import com.fasterxml.jackson.core.JsonToken;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * JSON as somebody wrote it: members in their order, numbers in their spelling. For those who want to know how a certificate
+ * was written; what it says is told by {@link CertificateReader}.
+ */
+public sealed interface JsonValue {
+    /** A string, unescaped. */
+    record Text(String value) implements JsonValue {}
+
+    /** A number as it is spelled. */
+    record Numeral(String literal) implements JsonValue {
+        /** Whether it has neither fraction nor exponent. */
+        public boolean isInteger() {
+            return literal.chars().allMatch(c -> c == '-' || (c >= '0' && c <= '9'));
+        }
+    }
+
+    /** {@code true}, {@code false} or {@code null}. */
+    record Word(String word) implements JsonValue {}
+
+    /** An array. */
+    record Array(List<JsonValue> elements) implements JsonValue {
+        public Array {
+            elements = List.copyOf(elements);
+        }
+    }
+
+    /** An object. */
+    record Members(List<Member> members) implements JsonValue {
+        public Members {
+            members = List.copyOf(members);
+        }
+    }
+
+    /** A member of an object. */
+    record Member(String name, JsonValue value) {}
+
+    /**
+     * Reads one object, as strictly as a certificate is read, but for repeated keys.
+     *
+     * @throws MalformedCertificate if it isn't one well-formed JSON object
+     */
+    static Members parse(byte[] body) throws MalformedCertificate {
+        try (JsonInput in = JsonInput.of(body)) {
+            if (in.next() != JsonToken.START_OBJECT) {
+                throw new MalformedCertificate("malformed JSON: a certificate is an object");
+            }
+            Members object = members(in);
+            in.end();
+            return object;
+        }
+    }
+
+    private static Members members(JsonInput in) throws MalformedCertificate {
+        List<Member> members = new ArrayList<>();
+        while (in.next() == JsonToken.FIELD_NAME) {
+            String name = in.text();
+            in.next();
+            members.add(new Member(name, value(in)));
+        }
+        return new Members(members);
+    }
+
+    private static JsonValue value(JsonInput in) throws MalformedCertificate {
+        return switch (in.token()) {
+            case START_OBJECT -> members(in);
+            case START_ARRAY -> {
+                List<JsonValue> elements = new ArrayList<>();
+                while (in.next() != JsonToken.END_ARRAY) {
+                    elements.add(value(in));
+                }
+                yield new Array(elements);
+            }
+            case VALUE_STRING -> new Text(in.text());
+            case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> new Numeral(in.text());
+            default -> new Word(in.text());
+        };
+    }
+}
