@@ -37,6 +37,8 @@ class ArchitectureTest {
                 .definedBy("dev.flk.signing..")
                 .layer("verification")
                 .definedBy("dev.flk.verification..")
+                .layer("diagnosis")
+                .definedBy("dev.flk.diagnosis..")
                 .whereLayer("canonical")
                 .mayNotAccessAnyLayer()
                 .whereLayer("certificate")
@@ -45,6 +47,8 @@ class ArchitectureTest {
                 .mayOnlyAccessLayers("canonical")
                 .whereLayer("verification")
                 .mayOnlyAccessLayers("canonical", "certificate")
+                .whereLayer("diagnosis")
+                .mayOnlyAccessLayers("canonical", "certificate", "signing")
                 .check(CLASSES);
         slices().matching("dev.flk.(*)..").should().beFreeOfCycles().check(CLASSES);
     }

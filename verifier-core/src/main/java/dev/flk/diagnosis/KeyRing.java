@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.diagnosis;
+
+import dev.flk.signing.Ed25519Signer;
+import dev.flk.signing.SignatureCheck;
+import dev.flk.signing.SuspectKey;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
+
+/**
+ * The keys that a file holds: settings as {@code keygen} prints them and the programs read them, or a bare HMAC secret as
+ * {@code PCS_HMAC_KEY_FILE} names it. No message of a failure contains one.
+ */
+public final class KeyRing {
+    private static final List<String> NAMES =
+            List.of("PCS_HMAC_KEY", "PCS_HMAC_KEYS", "PCS_ED25519_PRIV_B64", "PCS_ED25519_PUB_B64");
+
+    private final String name;
+    private final String algorithm;
+    private final List<String> secrets = new ArrayList<>();
+    private final List<String> publicKeys = new ArrayList<>();
+    private final List<NamedKey> keys = new ArrayList<>();
+
+    private KeyRing(String name, String algorithm) {
+        this.name = name;
+        this.algorithm = algorithm;
+    }
+
+    /**
+     * Reads what is in a file.
+     *
+     * @param name of the file, for people
+     * @param text all of it
+     * @param settings the same read as {@code NAME=value} lines; whatever is no key in them does not matter
+     * @throws IllegalArgumentException if there is no key in it, or one that is none
+     */
+    public static KeyRing of(String name, String text, Map<String, String> settings) {
+        if (NAMES.stream().anyMatch(settings::containsKey)) {
+            return ofSettings(name, settings);
+        }
+        for (String setting : NAMES) {
+            if (settings.containsKey(setting + "_FILE")) {
+                throw new IllegalArgumentException(
+                        name + " has no key in it, but names the file that has (" + setting + "_FILE): give that one");
+            }
+        }
+        if (settings.containsKey("PCS_SIGN_ALG")) {
+            throw new IllegalArgumentException(name + " has no key in it, only PCS_SIGN_ALG");
+        }
+        KeyRing ring = new KeyRing(name, "hmac");
+        ring.addSecret(withoutFinalNewline(text));
+        return ring;
+    }
+
+    private static KeyRing ofSettings(String name, Map<String, String> settings) {
+        KeyRing ring = new KeyRing(name, settings.getOrDefault("PCS_SIGN_ALG", ""));
+        Optional.ofNullable(settings.get("PCS_HMAC_KEY")).ifPresent(ring::addSecret);
+        list(settings, "PCS_HMAC_KEYS").forEach(ring::addSecret);
+        Optional.ofNullable(settings.get("PCS_ED25519_PRIV_B64")).ifPresent(ring::addPrivateKey);
+        list(settings, "PCS_ED25519_PUB_B64").forEach(ring::addPublicKey);
+        return ring;
+    }
+
+    private static Stream<String> list(Map<String, String> settings, String setting) {
+        return Optional.ofNullable(settings.get(setting)).stream().flatMap(value -> Stream.of(value.split(",", -1)));
+    }
+
+    private static String withoutFinalNewline(String text) {
+        String cut = text.endsWith("\n") ? text.substring(0, text.length() - 1) : text;
+        return cut.endsWith("\r") ? cut.substring(0, cut.length() - 1) : cut;
+    }
+
+    private void addSecret(String secret) {
+        add(() -> SuspectKey.secret(secret));
+        secrets.add(secret);
+    }
+
+    private void addPrivateKey(String seed) {
+        add(() -> SuspectKey.privateKey(seed.strip()));
+        publicKeys.add(Ed25519Signer.ofBase64(seed.strip()).publicKeyBase64());
+    }
+
+    private void addPublicKey(String key) {
+        add(() -> SuspectKey.publicKey(key.strip()));
+        publicKeys.add(key.strip());
+    }
+
+    private void add(Supplier<SuspectKey> key) {
+        try {
+            keys.add(new NamedKey(name, key.get()));
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(name + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** All of them. */
+    public List<NamedKey> keys() {
+        return List.copyOf(keys);
+    }
+
+    /**
+     * The check that takes what any of its keys has signed, by {@code PCS_SIGN_ALG} or the only algorithm that there are keys
+     * for.
+     *
+     * @throws IllegalArgumentException if it doesn't say which algorithm, or has no key for it
+     */
+    public SignatureCheck check() {
+        boolean hmac = algorithm.equals("hmac") || (!algorithm.equals("ed25519") && publicKeys.isEmpty());
+        boolean ed25519 = algorithm.equals("ed25519") || (!algorithm.equals("hmac") && secrets.isEmpty());
+        if (!hmac && !ed25519) {
+            throw new IllegalArgumentException(name + " has keys for hmac and for ed25519: add PCS_SIGN_ALG to it");
+        }
+        if (hmac ? secrets.isEmpty() : publicKeys.isEmpty()) {
+            throw new IllegalArgumentException(name + " has no key for its PCS_SIGN_ALG, " + algorithm);
+        }
+        return hmac ? SignatureCheck.hmac(secrets) : SignatureCheck.ed25519(publicKeys);
+    }
+}
