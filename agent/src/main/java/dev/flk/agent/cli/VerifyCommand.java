@@ -3,11 +3,19 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.config.Signing;
-import dev.flk.canonical.CanonicalForm;
+import dev.flk.canonical.CanonicalString;
 import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.ParsedCertificate;
-import dev.flk.signing.KeyId;
+import dev.flk.diagnosis.Diagnosis;
+import dev.flk.diagnosis.DiagnosisJson;
+import dev.flk.diagnosis.DiagnosisText;
+import dev.flk.diagnosis.KeyRing;
+import dev.flk.diagnosis.NamedKey;
+import dev.flk.diagnosis.SignatureDiagnosis;
 import dev.flk.signing.SignatureCheck;
+import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -22,10 +30,19 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "verify",
-        header = "Check a certificate and its signature.",
+        header = "Check a certificate and its signature, and say why it is bad.",
         description = {
             "Checks the signature of a certificate with the configured key, and the rules",
-            "that every certificate must keep. Exit code 1 if the backend would refuse it."
+            "that every certificate must keep. If the signature is bad, it tries to find",
+            "out what was signed instead: with another algorithm or key, over numbers that",
+            "were not rounded, or over another text.",
+            ""
+        },
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {
+            "0:the backend would take it, if it has the same key",
+            "1:the backend would refuse it, or it can't be read",
+            "2:usage or configuration"
         })
 final class VerifyCommand implements Callable<Integer> {
     private final Context context;
@@ -34,10 +51,23 @@ final class VerifyCommand implements Callable<Integer> {
     private CertificateFile file = new CertificateFile();
 
     @Option(
+            names = "--key",
+            paramLabel = "KEYFILE",
+            description = {
+                "Check with the key in this file, not with the configured one: settings as"
+                        + " keygen prints them, or a bare secret.",
+                "Further ones are tried if the first does not fit."
+            })
+    private List<String> keyFiles = new ArrayList<>();
+
+    @Option(
             names = "--public-key",
             paramLabel = "BASE64",
             description = "Check with this Ed25519 key instead of the configured one.")
     private @Nullable String publicKey;
+
+    @Option(names = "--json", description = "As one JSON object.")
+    private boolean json;
 
     @Spec
     private @Nullable CommandSpec spec;
@@ -48,35 +78,65 @@ final class VerifyCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        SignatureCheck check = check();
-        ParsedCertificate certificate = CertificateReader.parse(file.read(context));
-        Optional<KeyId> key = check.verify(CanonicalForm.of(certificate.signed()), certificate.sig());
-        if (key.isEmpty()) {
-            context.err()
-                    .println("flk-agent: "
-                            + (certificate.sig() == null
-                                    ? "there is no signature"
-                                    : "the signature is not by this key, or a signed field was changed"));
-            return 1;
+        SignatureDiagnosis keys = keys();
+        byte[] body = file.read(context);
+        Optional<Diagnosis> signature = Optional.empty();
+        Optional<String> brokenRule = Optional.empty();
+        try {
+            ParsedCertificate certificate = CertificateReader.parse(body);
+            signature = Optional.of(keys.of(body, certificate));
+            certificate.checkIgnoringClock();
+        } catch (MalformedCertificate e) {
+            brokenRule = Optional.ofNullable(e.getMessage());
         }
-        certificate.checkIgnoringClock();
-        context.out()
-                .println(
-                        key.get().equals(KeyId.NONE)
-                                ? "signature not checked (PCS_SIGN_ALG is none)"
-                                : "signature good, key " + key.get());
-        return 0;
+        if (json) {
+            context.out().println(asJson(signature, brokenRule));
+        } else {
+            print(signature, brokenRule);
+        }
+        boolean taken = signature.map(Diagnosis::isTaken).orElse(false) && brokenRule.isEmpty();
+        return taken ? 0 : 1;
     }
 
-    private SignatureCheck check() throws Exception {
-        if (publicKey == null) {
-            return context.config(Need.SIGNING).signing().map(Signing::check).orElseThrow();
+    private void print(Optional<Diagnosis> signature, Optional<String> brokenRule) {
+        signature.ifPresent(diagnosis -> context.out().print(DiagnosisText.of(diagnosis)));
+        brokenRule.ifPresent(rule -> context.err().println("flk-agent: " + rule));
+    }
+
+    private static String asJson(Optional<Diagnosis> signature, Optional<String> brokenRule) {
+        List<String> members = new ArrayList<>();
+        signature.ifPresent(diagnosis -> members.add("\"signature\":" + DiagnosisJson.of(diagnosis)));
+        brokenRule.ifPresent(rule -> members.add("\"broken_rule\":" + CanonicalString.quote(rule)));
+        return "{" + String.join(",", members) + "}";
+    }
+
+    private SignatureDiagnosis keys() throws Exception {
+        List<KeyRing> rings = new ArrayList<>();
+        for (String name : keyFiles) {
+            rings.add(usable("--key", () -> KeyFile.read(name, context)));
         }
+        List<NamedKey> all =
+                rings.stream().flatMap(ring -> ring.keys().stream()).toList();
+        return new SignatureDiagnosis(check(rings), all);
+    }
+
+    /** By what is closest at hand. */
+    private SignatureCheck check(List<KeyRing> rings) throws Exception {
+        if (publicKey != null) {
+            List<String> only = List.of(publicKey);
+            return usable("--public-key", () -> SignatureCheck.ed25519(only));
+        }
+        if (!rings.isEmpty()) {
+            return usable("--key", () -> rings.get(0).check());
+        }
+        return context.config(Need.SIGNING).signing().map(Signing::check).orElseThrow();
+    }
+
+    private <T> T usable(String option, Callable<T> key) throws Exception {
         try {
-            return SignatureCheck.ed25519(List.of(publicKey));
-        } catch (IllegalArgumentException e) {
-            throw new ParameterException(
-                    Objects.requireNonNull(spec).commandLine(), "--public-key: " + e.getMessage(), e);
+            return key.call();
+        } catch (IllegalArgumentException | IOException e) {
+            throw new ParameterException(Objects.requireNonNull(spec).commandLine(), option + ": " + e.getMessage(), e);
         }
     }
 }

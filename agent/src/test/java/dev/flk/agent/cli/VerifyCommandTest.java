@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.flk.sample.Pcs;
+import dev.flk.signing.Ed25519Signer;
+import dev.flk.signing.HmacSigner;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Base64;
+import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** {@code verify}: what it says, to whom, and how it exits. */
+class VerifyCommandTest {
+    private static final String SEED = Base64.getEncoder().encodeToString(new byte[32]);
+    private static final Ed25519Signer ED25519 = Ed25519Signer.ofBase64(SEED);
+
+    /** Not rounded and with spaces, as {@code json.dumps(payload, sort_keys=True)} prints it. */
+    private static final String SLOPPY = "{\"D_hat\": 1.00000000009, \"budget\": 0.26, \"coh_star\": 0.5, \"epoch\": 1,"
+            + " \"merkle_root\": \"" + "5a".repeat(32) + "\", \"pcs_id\": \""
+            + Pcs.number(1).id() + "\", \"r\": 0.8, \"shard_id\": \"shard-1\"}";
+
+    private static final String SLOPPILY_SIGNED = Pcs.number(1)
+            .with("D_hat", "1.00000000009")
+            .tampered("sig", '"' + new HmacSigner(Pcs.KEY).sign(SLOPPY.getBytes(StandardCharsets.UTF_8)) + '"')
+            .json();
+
+    @TempDir
+    Path directory;
+
+    private final TreeMap<String, String> environment = new TreeMap<>();
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+
+    @Test
+    void goodByTheConfiguredKey_is0() throws IOException {
+        configure();
+
+        assertThat(verify(Pcs.number(1).json())).isZero();
+
+        assertThat(out()).isEqualTo("signature good, key " + new HmacSigner(Pcs.KEY).keyId() + "\n");
+        assertThat(err()).isEmpty();
+    }
+
+    @Test
+    void wronglySigned_is1AndExplainedWithin80Columns() throws IOException {
+        configure();
+
+        assertThat(verify(SLOPPILY_SIGNED)).isEqualTo(1);
+
+        assertThat(out())
+                .startsWith("signature bad, and it was found out why\n")
+                .contains("rounding       The reals were not rounded", "serialisation  A space follows")
+                .contains("should have been signed, ", "was signed, ", "found with ")
+                .doesNotContain(Pcs.KEY);
+        assertThat(out().lines()).allSatisfy(line -> assertThat(line.length()).isLessThanOrEqualTo(80));
+        assertThat(err()).isEmpty();
+    }
+
+    @Test
+    void wronglySigned_json_hasCausesAndBothTexts() throws IOException {
+        configure();
+
+        assertThat(verify(SLOPPILY_SIGNED, "--json")).isEqualTo(1);
+
+        JsonNode signature = json().get("signature");
+        assertThat(signature.get("verdict").textValue()).isEqualTo("explained");
+        assertThat(signature.get("differences"))
+                .extracting(difference -> difference.get("cause").textValue())
+                .containsExactly("rounding", "serialisation");
+        assertThat(signature.get("was_signed").textValue()).isEqualTo(SLOPPY);
+        assertThat(signature.get("should_be_signed").textValue())
+                .isEqualTo(SLOPPY.replace(" ", "").replace("1.00000000009", "1.0"));
+        assertThat(json().has("broken_rule")).isFalse();
+    }
+
+    @Test
+    void keyFiles_theFirstIsTheOneToFit_theOthersAreTried() throws IOException {
+        String wanted = write("wanted.properties", "PCS_SIGN_ALG=hmac\nPCS_HMAC_KEY=wanted\n");
+        String used = write("used.key", Pcs.KEY + "\n");
+
+        assertThat(verify(Pcs.number(1).json(), "--key", wanted, "--key", used)).isEqualTo(1);
+        assertThat(out().replaceAll("\\s+", " "))
+                .contains("key It was made with the key " + new HmacSigner(Pcs.KEY).keyId() + " of " + used)
+                .contains("was signed: the same text");
+        assertThat(verify(Pcs.number(1).json(), "--key", used, "--key", wanted)).isZero();
+    }
+
+    @Test
+    void keyFileOfKeygen_forEd25519_verifies() throws IOException {
+        String key = write("agent.properties", "PCS_SIGN_ALG=ed25519\nPCS_ED25519_PRIV_B64=" + SEED + "\n");
+
+        assertThat(verify(Pcs.number(1).signedBy(ED25519).json(), "--key", key)).isZero();
+        assertThat(verify(Pcs.number(1).json(), "--key", key, "--key", write("other.key", Pcs.KEY)))
+                .isEqualTo(1);
+        assertThat(out()).contains("algorithm      It was made with HMAC-SHA256; PCS_SIGN_ALG=ed25519 is what is");
+    }
+
+    @Test
+    void publicKey_goesBeforeKeyFiles() throws IOException {
+        String[] options = {"--public-key", ED25519.publicKeyBase64(), "--key", write("other.key", Pcs.KEY)};
+
+        assertThat(verify(Pcs.number(1).signedBy(ED25519).json(), options)).isZero();
+        assertThat(verify(Pcs.number(1).json(), options)).isEqualTo(1);
+        assertThat(out()).contains("PCS_SIGN_ALG=ed25519 is what is");
+    }
+
+    @Test
+    void brokenRule_is1AndToldBesideTheSignature() throws IOException {
+        configure();
+        String broken = Pcs.number(1).with("regime", "\"odd\"").json();
+
+        assertThat(verify(broken)).isEqualTo(1);
+        assertThat(out()).startsWith("signature good, key ");
+        assertThat(err()).isEqualTo("flk-agent: regime must be sticky, mixed or non_sticky\n");
+        assertThat(verify(broken, "--json")).isEqualTo(1);
+        assertThat(json().get("broken_rule").textValue()).isEqualTo("regime must be sticky, mixed or non_sticky");
+        assertThat(json().get("signature").get("verdict").textValue()).isEqualTo("good");
+    }
+
+    @Test
+    void noCertificate_is1AndNothingIsSaidOfASignature() throws IOException {
+        configure();
+
+        assertThat(verify("{}", "--json")).isEqualTo(1);
+
+        assertThat(json().has("signature")).isFalse();
+        assertThat(json().get("broken_rule").textValue()).isEqualTo("pcs_id is missing");
+    }
+
+    @Test
+    void signatureMissing_is1() throws IOException {
+        configure();
+
+        assertThat(verify(Pcs.number(1).without("sig").json())).isEqualTo(1);
+
+        assertThat(out()).startsWith("signature missing\n");
+    }
+
+    @Test
+    void signaturesOff_is0AndSaidSo() throws IOException {
+        environment.put("PCS_SIGN_ALG", "none");
+
+        assertThat(verify(Pcs.number(1).without("sig").json())).isZero();
+
+        assertThat(out()).startsWith("signature not checked");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "PCS_HMAC_KEY_FILE=/run/secret\n",
+                "PCS_SIGN_ALG=hmac\n",
+                "PCS_SIGN_ALG=ed25519\nPCS_HMAC_KEY=topsecret\n",
+                "PCS_ED25519_PRIV_B64=topsecret\n",
+                "",
+                "\n"
+            })
+    void keyFileWithoutAKey_is2AndShowsNothingOfIt(String content) throws IOException {
+        assertThat(verify(Pcs.number(1).json(), "--key", write("key", content))).isEqualTo(2);
+
+        assertThat(err()).startsWith("flk-agent: --key: ").contains("key").doesNotContain("topsecret", "\tat ");
+        assertThat(out()).isEmpty();
+    }
+
+    @Test
+    void keyFileThatIsNone_is2() throws IOException {
+        assertThat(verify(Pcs.number(1).json(), "--key", "/no/such/key")).isEqualTo(2);
+        assertThat(err()).startsWith("flk-agent: --key: there is no file /no/such/key\n");
+
+        assertThat(verify(Pcs.number(1).json(), "--key", write("long", "x".repeat(70_000))))
+                .isEqualTo(2);
+        assertThat(err()).contains("too long for a file with keys");
+
+        Path binary = Files.write(directory.resolve("binary"), new byte[] {(byte) 0xff, (byte) 0xfe});
+        assertThat(verify(Pcs.number(1).json(), "--key", binary.toString())).isEqualTo(2);
+        assertThat(err()).contains("is not UTF-8 text");
+    }
+
+    private void configure() {
+        environment.put("PCS_SIGN_ALG", "hmac");
+        environment.put("PCS_HMAC_KEY", Pcs.KEY);
+    }
+
+    private String write(String name, String content) throws IOException {
+        return Files.writeString(directory.resolve(name), content).toString();
+    }
+
+    private int verify(String certificate, String... options) throws IOException {
+        out.reset();
+        err.reset();
+        String[] args = new String[options.length + 2];
+        args[0] = "verify";
+        System.arraycopy(options, 0, args, 1, options.length);
+        args[args.length - 1] = write("pcs.json", certificate);
+        try (PrintStream stdout = new PrintStream(out, true, StandardCharsets.UTF_8);
+                PrintStream stderr = new PrintStream(err, true, StandardCharsets.UTF_8)) {
+            return new FlkAgent(environment, new ByteArrayInputStream(new byte[0]), stdout, stderr).run(args);
+        }
+    }
+
+    private String out() {
+        return out.toString(StandardCharsets.UTF_8);
+    }
+
+    private String err() {
+        return err.toString(StandardCharsets.UTF_8);
+    }
+
+    private JsonNode json() throws IOException {
+        assertThat(out().lines()).hasSize(1);
+        return new ObjectMapper().readTree(out());
+    }
+}
