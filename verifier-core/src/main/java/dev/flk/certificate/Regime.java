@@ -9,9 +9,14 @@ public enum Regime {
     MIXED("mixed"),
     NON_STICKY("non_sticky");
 
-    private static final double STICKY_MIN_COH_STAR = 0.70;
-    private static final double STICKY_MAX_D_HAT = 1.5;
-    private static final double NON_STICKY_MIN_D_HAT = 2.6;
+    /** A sticky set has at least this coh★ … */
+    public static final double STICKY_MIN_COH_STAR = 0.70;
+
+    /** … and at most this D̂. */
+    public static final double STICKY_MAX_D_HAT = 1.5;
+
+    /** A set that is not sticky has at least this D̂, and all others are mixed. */
+    public static final double NON_STICKY_MIN_D_HAT = 2.6;
 
     private final String wireName;
 

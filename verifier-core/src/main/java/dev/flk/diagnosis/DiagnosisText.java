@@ -27,7 +27,7 @@ public final class DiagnosisText {
 
             @Override
             public String notChecked(Diagnosis.NotChecked notChecked) {
-                return "signature not checked: no key is asked for\n";
+                return "signature not checked: no key is configured\n";
             }
 
             @Override

@@ -201,14 +201,19 @@ public sealed interface Step {
     }
 
     /** Step 5: whether the claimed budget is near the recomputed one. */
-    record BudgetMatch(double claimed, BudgetTerms terms, double tolerance) implements Step {
+    record BudgetMatch(double claimed, double dHat, double cohStar, double r, Policy policy) implements Step {
         @Override
         public Rule rule() {
             return Rule.BUDGET;
         }
 
+        /** What the recomputed one is the sum of. */
+        public BudgetTerms terms() {
+            return BudgetTerms.of(policy, dHat, cohStar, r);
+        }
+
         public double recomputed() {
-            return terms.budget();
+            return terms().budget();
         }
 
         /** How far apart the two are, rounded to 9 decimals. */
@@ -218,7 +223,7 @@ public sealed interface Step {
 
         @Override
         public Optional<Reason> objection() {
-            if (diff() <= tolerance) {
+            if (diff() <= policy.tolBudget()) {
                 return Optional.empty();
             }
             return Optional.of(new Reason(

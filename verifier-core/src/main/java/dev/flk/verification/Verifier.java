@@ -59,13 +59,9 @@ public final class Verifier {
     }
 
     private Recomputed recompute(Certificate certificate, double dHat) {
-        double cohStar = certificate.signed().cohStar();
-        return new Recomputed(dHat, budgetTerms(certificate, dHat).budget(), Regime.of(dHat, cohStar));
-    }
-
-    private BudgetTerms budgetTerms(Certificate certificate, double dHat) {
         SignedFields claim = certificate.signed();
-        return BudgetTerms.of(policy, dHat, claim.cohStar(), claim.r());
+        return new Recomputed(
+                dHat, Budget.of(policy, dHat, claim.cohStar(), claim.r()), Regime.of(dHat, claim.cohStar()));
     }
 
     /** Steps 2 and 3: what must be true. */
@@ -82,7 +78,7 @@ public final class Verifier {
         SignedFields claim = certificate.signed();
         return List.of(
                 new Step.RegimeMatch(certificate.regime(), recomputed.regime(), recomputed.dHat(), claim.cohStar()),
-                new Step.BudgetMatch(claim.budget(), budgetTerms(certificate, recomputed.dHat()), policy.tolBudget()),
+                new Step.BudgetMatch(claim.budget(), recomputed.dHat(), claim.cohStar(), claim.r(), policy),
                 new Step.NoDegradation(certificate.faultTolerance()));
     }
 

@@ -10,6 +10,7 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine;
@@ -30,6 +31,7 @@ public final class CommandLineProgram {
                 .addSubcommand(serve)
                 .addSubcommand(
                         new CommandLine(new ConfigCommand()).addSubcommand(new ConfigCheckCommand(environment, config)))
+                .addSubcommand(new ExplainCommand(environment, config, InstantSource.system()))
                 .addSubcommand(WalCommand.with(new WalSource(environment, config)))
                 .setOut(out)
                 .setErr(err)
@@ -55,7 +57,7 @@ public final class CommandLineProgram {
     }
 
     /** The JDK's own exceptions often say no more than the path. */
-    private static String describe(IOException failure) {
+    static String describe(IOException failure) {
         if (failure instanceof DamagedLogException) {
             return failure.getMessage() + "; 'flk-backend wal verify' lists all damage, 'wal repair' mends what can be";
         }

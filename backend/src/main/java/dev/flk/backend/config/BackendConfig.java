@@ -90,6 +90,21 @@ public record BackendConfig(
         return rules;
     }
 
+    /**
+     * What the answer to a certificate depends on: whatever else is set, or missing, does not matter.
+     *
+     * @throws InvalidConfig with all that is wrong with it
+     */
+    public static AnswerRules answerRules(Map<String, String> environment, @Nullable Path file) {
+        List<String> problems = new ArrayList<>();
+        Values values = new Values(settings(environment, file, AnswerRules.KEYS, problems), problems);
+        AnswerRules rules = new ConfigReader(values).answerRules();
+        if (!problems.isEmpty()) {
+            throw new InvalidConfig(problems);
+        }
+        return rules;
+    }
+
     private static Settings settings(Map<String, String> environment, @Nullable Path file, List<String> problems) {
         return settings(environment, file, EnumSet.allOf(Key.class), problems);
     }

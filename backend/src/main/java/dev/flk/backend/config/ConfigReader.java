@@ -82,16 +82,8 @@ final class ConfigReader {
     }
 
     private @Nullable SigningConfig signing() {
-        List<Secret> secrets = Stream.concat(
-                        values.find(Key.PCS_HMAC_KEY, text -> text).stream(),
-                        values.find(Key.PCS_HMAC_KEYS, Notation::commaSeparated).stream()
-                                .flatMap(List::stream))
-                .map(Secret::new)
-                .toList();
-        List<String> publicKeys =
-                values.find(Key.PCS_ED25519_PUB_B64, Notation::commaSeparated).orElse(List.of()).stream()
-                        .map(String::strip)
-                        .toList();
+        List<Secret> secrets = secrets();
+        List<String> publicKeys = publicKeys();
         if (!values.isSet(Key.PCS_SIGN_ALG)) {
             values.problem(
                     "PCS_SIGN_ALG: not set; set it to hmac or ed25519, or to none to take unsigned certificates");
@@ -103,6 +95,34 @@ final class ConfigReader {
                     case NONE -> new SigningConfig.Off();
                 }))
                 .orElse(null);
+    }
+
+    private List<Secret> secrets() {
+        return Stream.concat(
+                        values.find(Key.PCS_HMAC_KEY, text -> text).stream(),
+                        values.find(Key.PCS_HMAC_KEYS, Notation::commaSeparated).stream()
+                                .flatMap(List::stream))
+                .map(Secret::new)
+                .toList();
+    }
+
+    private List<String> publicKeys() {
+        return values.find(Key.PCS_ED25519_PUB_B64, Notation::commaSeparated).orElse(List.of()).stream()
+                .map(String::strip)
+                .toList();
+    }
+
+    /** Without keys and algorithm, signatures are nobody's business here. */
+    AnswerRules answerRules() {
+        boolean signs = Stream.of(Key.PCS_SIGN_ALG, Key.PCS_HMAC_KEY, Key.PCS_HMAC_KEYS, Key.PCS_ED25519_PUB_B64)
+                .anyMatch(values::isSet);
+        return new AnswerRules(
+                policy(),
+                values.of(Key.MAX_CLOCK_SKEW, Notation::duration),
+                values.of(Key.MAX_BODY_BYTES, Notation::smallSize),
+                signs ? Optional.ofNullable(signing()) : Optional.empty(),
+                secrets(),
+                publicKeys());
     }
 
     Policy policy() {

@@ -111,7 +111,7 @@ class CommandLineProgramTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"-h", "serve -h", "config --help", "config check -h"})
+    @ValueSource(strings = {"-h", "serve -h", "config --help", "config check -h", "explain -h"})
     void run_help_isPrinted(String line) {
         assertThat(run(Map.of(), line)).isZero();
 
@@ -121,7 +121,9 @@ class CommandLineProgramTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--version", "serve --version", "config --version", "config check --version"})
+    @ValueSource(
+            strings = {"--version", "serve --version", "config --version", "config check --version", "explain --version"
+            })
     void run_version_isPrinted(String line) {
         assertThat(run(Map.of(), line)).isZero();
 
