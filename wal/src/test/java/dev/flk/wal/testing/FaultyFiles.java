@@ -17,7 +17,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /** The real disk with faults that a test switches on and off, from any thread. */
-public final class FaultyFiles implements FileOps {
+public class FaultyFiles implements FileOps {
     private final DiskFiles disk = new DiskFiles();
     private volatile boolean holding;
     private final Semaphore permits = new Semaphore(0);

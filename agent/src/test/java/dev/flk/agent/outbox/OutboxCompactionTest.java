@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import dev.flk.agent.outbox.OutboxCompaction.Mode;
+import dev.flk.agent.outbox.OutboxCompaction.Report;
+import dev.flk.wal.testing.FaultyFiles;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class OutboxCompactionTest {
+    private static final Duration HORIZON = Duration.ofDays(14);
+
+    @TempDir
+    Path temporary;
+
+    /** Where deleting the reserve makes room on a full disk. */
+    private static final class FilesOnSmallDisk extends FaultyFiles {
+        @Override
+        public void delete(Path file) throws IOException {
+            super.delete(file);
+            if (file.endsWith(Reserve.FILE)) {
+                setDiskFull(false);
+            }
+        }
+    }
+
+    private final FaultyFiles files = new FilesOnSmallDisk();
+    private Path directory;
+    private Instant now = Instant.parse("2026-11-20T08:00:00Z");
+    private Outbox outbox;
+
+    @BeforeEach
+    void start() throws IOException {
+        directory = temporary.resolve("outbox");
+        outbox = open();
+    }
+
+    private Outbox open() throws IOException {
+        return Outbox.open(new OutboxOptions(directory, 64 << 20, 0), () -> now, files);
+    }
+
+    @AfterEach
+    void stop() throws IOException {
+        outbox.close();
+    }
+
+    private void add(int from, int to) throws IOException {
+        outbox.append(IntStream.rangeClosed(from, to).mapToObj(this::body).toList());
+    }
+
+    private byte[] body(int number) {
+        return ("certificate " + number + " " + "x".repeat(2_000)).getBytes(StandardCharsets.UTF_8);
+    }
+
+    private List<Entry> waiting() {
+        return outbox.pendingAfter(0, Integer.MAX_VALUE);
+    }
+
+    private List<String> names() throws IOException {
+        var bodies = outbox.bodies(waiting());
+        return waiting().stream()
+                .map(entry -> new String(bodies.get(entry.sequence()), StandardCharsets.UTF_8).strip())
+                .map(text -> text.substring(0, text.lastIndexOf(' ')))
+                .toList();
+    }
+
+    private long segments(String ending) throws IOException {
+        try (Stream<Path> all = Files.list(directory)) {
+            return all.filter(file -> file.toString().endsWith(ending)).count();
+        }
+    }
+
+    @Test
+    void settledYoungerThanTheHorizon_stays() throws Exception {
+        add(1, 10);
+        outbox.settle(Fate.ACCEPTED, waiting());
+        outbox.compact(HORIZON, Mode.RUN);
+        now = now.plus(Duration.ofDays(13));
+
+        assertThat(outbox.compact(HORIZON, Mode.RUN).removed()).isZero();
+        now = now.plus(Duration.ofDays(1));
+        assertThat(outbox.compact(HORIZON, Mode.RUN).removed()).isPositive();
+        assertThat(outbox.pendingEntries()).isZero();
+    }
+
+    @Test
+    void fewThatWait_areWrittenAnew_andSurviveARestart() throws Exception {
+        add(1, 100);
+        outbox.beingSent(waiting().subList(6, 7), 1234, () -> {});
+        Entry kept = waiting().get(6);
+        List<Entry> done = new ArrayList<>(waiting());
+        done.remove(6);
+        outbox.settle(Fate.ACCEPTED, done);
+        outbox.compact(HORIZON, Mode.RUN);
+        now = now.plus(HORIZON);
+
+        Report planned = outbox.compact(HORIZON, Mode.DRY_RUN);
+        Report report = outbox.compact(HORIZON, Mode.RUN);
+
+        assertThat(report.moved()).isEqualTo(1).isEqualTo(planned.moved());
+        assertThat(report.removed()).isPositive();
+        assertThat(report.freedBytes()).isGreaterThan(150_000);
+        assertThat(names()).containsExactly("certificate 7");
+        outbox.close();
+        outbox = open();
+        assertThat(names()).containsExactly("certificate 7");
+        Entry again = waiting().get(0);
+        assertThat(again.sequence()).isEqualTo(kept.sequence());
+        assertThat(again.addedMillis()).isEqualTo(kept.addedMillis());
+        assertThat(again.unansweredSinceMillis()).isEqualTo(1234);
+    }
+
+    @Test
+    void mostWait_nothingIsMovedForNothing() throws Exception {
+        add(1, 100);
+        outbox.settle(Fate.ACCEPTED, waiting().subList(0, 20));
+        outbox.compact(HORIZON, Mode.RUN);
+        now = now.plus(HORIZON);
+
+        Report report = outbox.compact(HORIZON, Mode.RUN);
+
+        assertThat(report.moved()).isZero();
+        assertThat(report.removed()).isZero();
+        assertThat(outbox.pendingEntries()).isEqualTo(80);
+    }
+
+    @Test
+    void closedADayAgo_isCompressed_andStillRead() throws Exception {
+        add(1, 50);
+        outbox.compact(HORIZON, Mode.RUN);
+        now = now.plus(Duration.ofDays(1));
+
+        assertThat(outbox.compact(HORIZON, Mode.RUN).compressed()).isEqualTo(1);
+
+        assertThat(segments(".gz")).isEqualTo(1);
+        outbox.close();
+        outbox = open();
+        assertThat(names()).hasSize(50).startsWith("certificate 1").endsWith("certificate 50");
+    }
+
+    @Test
+    void diskFull_theReserveLetsItGiveSpaceBack() throws Exception {
+        outbox.compact(HORIZON, Mode.RUN); // makes the reserve
+        add(1, 100);
+        outbox.settle(Fate.ACCEPTED, waiting().subList(0, 99));
+        add(101, 101); // behind what was settled
+        files.setDiskFull(true); // until the reserve goes
+
+        Report report = outbox.compact(Duration.ZERO, Mode.RUN);
+
+        assertThat(report.moved()).isEqualTo(2);
+        assertThat(report.removed()).isPositive();
+        assertThat(names()).containsExactly("certificate 100", "certificate 101");
+        assertThat(Files.size(directory.resolve(Reserve.FILE)))
+                .as("taken again")
+                .isEqualTo(Reserve.BYTES);
+    }
+
+    @Test
+    void diskFull_noReserve_saysSo_andNothingIsLost() throws Exception {
+        add(1, 100);
+        outbox.settle(Fate.ACCEPTED, waiting().subList(0, 99));
+        outbox.compact(HORIZON, Mode.RUN);
+        add(101, 101);
+        Files.delete(directory.resolve(Reserve.FILE));
+        files.setDiskFull(true);
+
+        assertThatExceptionOfType(IOException.class)
+                .isThrownBy(() -> outbox.compact(Duration.ZERO, Mode.RUN))
+                .withMessageContaining("disk full");
+
+        files.setDiskFull(false);
+        assertThat(names()).containsExactly("certificate 100", "certificate 101");
+    }
+
+    @Test
+    void history_tellsWhatBecameOfEach() throws Exception {
+        add(1, 4);
+        outbox.settle(Fate.ACCEPTED, waiting().subList(0, 1));
+        outbox.settle(Fate.ESCALATED, waiting().subList(0, 1));
+        outbox.settle(Fate.DEAD, waiting().subList(0, 1));
+        outbox.close();
+
+        List<Optional<Fate>> fates = new ArrayList<>();
+        OutboxHistory.read(directory, told -> fates.add(told.fate()));
+
+        assertThat(fates)
+                .containsExactly(
+                        Optional.of(Fate.ACCEPTED),
+                        Optional.of(Fate.ESCALATED),
+                        Optional.of(Fate.DEAD),
+                        Optional.empty());
+        outbox = open();
+    }
+
+    @Test
+    void check_damage_isNamedSetAside_andNotToldAgain() throws Exception {
+        add(1, 3);
+        add(4, 6);
+        outbox.close();
+        Path segment;
+        try (Stream<Path> all = Files.list(directory)) {
+            segment = all.filter(file -> file.toString().endsWith(".wal"))
+                    .sorted()
+                    .findFirst()
+                    .orElseThrow();
+        }
+        String text = Files.readString(segment, StandardCharsets.ISO_8859_1);
+        Files.writeString(segment, text.replace("certificate 2", "certificate X"), StandardCharsets.ISO_8859_1);
+        OutboxCheck check = new OutboxCheck(directory);
+
+        assertThat(check.look().missing()).singleElement().asString().contains("record 2 missing");
+        assertThat(check.look().missingRecords()).isEqualTo(1);
+        assertThat(check.repair()).hasSize(1);
+        assertThat(check.look().isWhole()).isTrue();
+        assertThat(check.look().givenUp()).hasSize(1);
+
+        outbox = open();
+        assertThat(outbox.lostRecords()).isZero();
+        assertThat(names()).hasSize(5).doesNotContain("certificate 2");
+    }
+}
