@@ -8,11 +8,13 @@ import dev.flk.certificate.Regime;
 import dev.flk.verification.Budget;
 import dev.flk.verification.Policy;
 import dev.flk.verification.TheilSen;
+import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * Makes one unsigned certificate of each window. What it claims of D̂, regime and budget is computed by the verifier's own
@@ -61,6 +63,44 @@ public final class Certifier {
         List<byte[]> certificates = new ArrayList<>();
         windows.cut(new CsvRows(csv), window -> certificates.add(certificate(window, nextShard())));
         return certificates;
+    }
+
+    /**
+     * Certifies a CSV that grows, each window as soon as it is complete; what stands behind the last complete one is left out.
+     *
+     * @param each takes one certificate after the other
+     * @throws MalformedCsv naming the line of a mistake; what came before it was certified
+     */
+    public void follow(InputStream csv, Windows windows, Consumer<byte[]> each) throws IOException, MalformedCsv {
+        EndNoticed noticed = new EndNoticed(csv);
+        windows.cut(new CsvRows(noticed), window -> {
+            if (!noticed.ended) {
+                each.accept(certificate(window, nextShard()));
+            }
+        });
+    }
+
+    /** A window that only the end has completed may not be complete. */
+    private static final class EndNoticed extends FilterInputStream {
+        private boolean ended;
+
+        EndNoticed(InputStream csv) {
+            super(csv);
+        }
+
+        @Override
+        public int read() throws IOException {
+            int b = super.read();
+            ended |= b < 0;
+            return b;
+        }
+
+        @Override
+        public int read(byte[] target, int offset, int length) throws IOException {
+            int read = super.read(target, offset, length);
+            ended |= read < 0;
+            return read;
+        }
     }
 
     private String nextShard() {

@@ -87,6 +87,14 @@ final class CertifyCommand implements Callable<Integer> {
         private boolean print;
 
         @Option(
+                names = "--follow",
+                description = {
+                    "Go on as the file grows, each window as soon as it is",
+                    "complete, until told to stop; a restart goes on there."
+                })
+        private boolean follow;
+
+        @Option(
                 names = "--out",
                 paramLabel = "FILE",
                 description = "Write the certificates to a file, a line each; leave the outbox alone.")
@@ -96,6 +104,9 @@ final class CertifyCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, MalformedCsv, InvalidConfig {
         AgentConfig config = context.config();
+        if (target.follow) {
+            return follow(config);
+        }
         List<byte[]> certificates;
         try (InputStream csv = Streams.open(file, context)) {
             certificates = certifier(config).certify(csv, windows());
@@ -113,6 +124,16 @@ final class CertifyCommand implements Callable<Integer> {
                     .println(certificates.size() + " certificates added to the outbox "
                             + config.outbox().directory());
         }
+        return 0;
+    }
+
+    private int follow(AgentConfig config) throws IOException, MalformedCsv {
+        if (file.equals("-")) {
+            throw usage("--follow needs a file; it begins anew after a restart, which standard input can't");
+        }
+        Streams.open(file, context).close();
+        long certified = new Following(config, Path.of(file), context.err()).run(certifier(config), windows());
+        context.out().println(certified + " windows of " + file + " are certified");
         return 0;
     }
 

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.certify.GrowingFile;
+import dev.flk.agent.certify.MalformedCsv;
+import dev.flk.agent.certify.Windows;
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.outbox.OutboxFull;
+import dev.flk.agent.source.Intake;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Follows a CSV that grows: every complete window becomes a certificate in the outbox. How many there were is kept in a file beside the
+ * CSV, on disk, so that a restart adds none of them again; a window whose count a crash has lost is added twice, with the same
+ * {@code pcs_id}, and the backend counts it once. Ends when it is told to, or the file was replaced or became shorter.
+ */
+final class Following {
+    private static final long LOOK_EVERY_MILLIS = 500;
+
+    private final AgentConfig config;
+    private final Path csv;
+    private final Path state;
+    private final PrintStream err;
+    private final CountDownLatch stop = new CountDownLatch(1);
+    private final CountDownLatch ended = new CountDownLatch(1);
+    private String identity = "";
+    private long certified;
+    private long seen;
+
+    Following(AgentConfig config, Path csv, PrintStream err) {
+        this.config = config;
+        this.csv = csv;
+        this.state = csv.resolveSibling(csv.getFileName() + ".certified");
+        this.err = err;
+    }
+
+    /** Follows; how many windows are in the outbox now, those of earlier runs included. */
+    long run(Certifier certifier, Windows windows) throws IOException, MalformedCsv {
+        identity = identity();
+        certified = certifiedBefore();
+        Runtime.getRuntime().addShutdownHook(new Thread(this::end, "shutdown"));
+        try (InputStream in = Files.newInputStream(csv)) {
+            certifier.follow(new GrowingFile(in, this::waitForMore), windows, this::take);
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        } finally {
+            ended.countDown();
+        }
+        return certified;
+    }
+
+    private String identity() throws IOException {
+        BasicFileAttributes found = Files.readAttributes(csv, BasicFileAttributes.class);
+        return String.valueOf(Objects.requireNonNullElse(found.fileKey(), found.creationTime()));
+    }
+
+    private long certifiedBefore() throws IOException {
+        if (!Files.exists(state)) {
+            return 0;
+        }
+        List<String> lines = Files.readAllLines(state);
+        if (lines.size() != 2 || !lines.get(1).matches("\\d{1,18}")) {
+            throw new IOException(
+                    state + " is not what certify --follow has written; remove it to certify all of " + csv + " again");
+        }
+        return lines.get(0).equals(identity) ? Long.parseLong(lines.get(1)) : 0;
+    }
+
+    private boolean waitForMore() throws IOException {
+        try {
+            if (stop.await(LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS)) {
+                return false;
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
+        if (!Files.exists(csv) || !identity().equals(identity)) {
+            err.println("flk-agent: " + csv + " was replaced; what was complete in it is certified");
+            return false;
+        }
+        return true;
+    }
+
+    private void take(byte[] certificate) {
+        seen++;
+        if (seen <= certified) {
+            return;
+        }
+        try {
+            add(certificate);
+            certified = seen;
+            keep();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Waits while there is no room. */
+    private void add(byte[] certificate) throws IOException {
+        boolean told = false;
+        while (true) {
+            try {
+                boolean unused = OutboxAccess.either(
+                        config,
+                        outbox -> add(new Intake(outbox), certificate),
+                        agent -> add(new Intake(agent), certificate));
+                return;
+            } catch (OutboxFull e) {
+                if (!told) {
+                    err.println("flk-agent: " + e.getMessage() + "; waiting");
+                    told = true;
+                }
+                if (!waitForRoom()) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private boolean waitForRoom() {
+        try {
+            return !stop.await(LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
+    }
+
+    private static boolean add(Intake intake, byte[] certificate) throws IOException {
+        intake.add(List.of(certificate));
+        return true;
+    }
+
+    private void keep() throws IOException {
+        Path next = state.resolveSibling(state.getFileName() + ".next");
+        try (FileChannel file = FileChannel.open(
+                next, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING)) {
+            file.write(StandardCharsets.UTF_8.encode(identity + "\n" + certified + "\n"));
+            file.force(true);
+        }
+        Files.move(next, state, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    /** Ends after what is complete. Any thread. */
+    void stop() {
+        stop.countDown();
+    }
+
+    private void end() {
+        stop();
+        try {
+            if (!ended.await(9, TimeUnit.SECONDS)) {
+                err.println("flk-agent: the outbox does not answer; ending without it");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

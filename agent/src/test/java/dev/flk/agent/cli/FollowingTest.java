@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.certify.Windows;
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.outbox.OutboxView;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class FollowingTest {
+    @TempDir
+    Path directory;
+
+    private Path csv;
+    private AgentConfig config;
+
+    @BeforeEach
+    void prepare() throws Exception {
+        csv = directory.resolve("rows.csv");
+        Files.writeString(csv, "timestamp,x,y,z\n");
+        config = AgentConfig.load(
+                Map.of("OUTBOX_PATH", directory.resolve("outbox").toString()), null, Set.of());
+    }
+
+    private void grow(int from, int to) throws IOException {
+        StringBuilder rows = new StringBuilder();
+        for (int i = from; i <= to; i++) {
+            rows.append(i).append(',').append(i % 7).append(',').append(i % 5).append(",1\n");
+        }
+        Files.writeString(csv, rows, StandardCharsets.US_ASCII, StandardOpenOption.APPEND);
+    }
+
+    private int waiting() throws IOException {
+        return OutboxView.read(directory.resolve("outbox")).pendingEntries();
+    }
+
+    private static CompletableFuture<Long> start(Following following) {
+        return CompletableFuture.supplyAsync(() -> {
+            try {
+                return following.run(new Certifier(List.of("s")), Windows.byCount(10, 0));
+            } catch (Exception e) {
+                throw new IllegalStateException(e);
+            }
+        });
+    }
+
+    @Test
+    void growingFile_completeWindowsAreAdded_andARestartAddsNoneAgain() throws Exception {
+        grow(1, 25);
+        Following first = new Following(config, csv, System.err);
+        CompletableFuture<Long> firstRun = start(first);
+        await().until(() -> waiting() == 2);
+        grow(26, 31);
+        await().until(() -> waiting() == 3);
+        first.stop();
+        assertThat(firstRun.join()).isEqualTo(3);
+
+        grow(32, 50);
+        Following second = new Following(config, csv, System.err);
+        CompletableFuture<Long> secondRun = start(second);
+        await().until(() -> waiting() == 5);
+        second.stop();
+        assertThat(secondRun.join()).isEqualTo(5);
+        assertThat(waiting()).isEqualTo(5);
+    }
+
+    @Test
+    void fileReplaced_ends() throws Exception {
+        grow(1, 12);
+        CompletableFuture<Long> run = start(new Following(config, csv, System.err));
+        await().until(() -> waiting() == 1);
+
+        Files.move(csv, directory.resolve("rows.csv.1"));
+
+        assertThat(run.join()).isEqualTo(1);
+    }
+}
