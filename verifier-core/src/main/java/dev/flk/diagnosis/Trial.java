@@ -113,7 +113,7 @@ record Trial(
         String wanted = configured.stream().map(KeyId::text).collect(Collectors.joining(", "));
         return new Difference(
                 Cause.KEY,
-                "It was made with the key " + other.id() + " of " + from + "; checked is with " + wanted + ".",
+                "It was made with the key " + other.id() + " of " + from + "; it is checked with " + wanted + ".",
                 "Sign with a key that is configured, or add this one where it is checked ("
                         + (expected == SigningAlgorithm.HMAC ? "PCS_HMAC_KEYS" : "PCS_ED25519_PUB_B64")
                         + " takes several).");
