@@ -22,6 +22,7 @@ public final class LogReader implements Closeable {
     private final List<Damage> absent = new ArrayList<>();
     private @Nullable TornTail tornTail;
     private int index;
+    private boolean endNoted;
 
     /** The sequence that must come next; what a segment leaves out shows when the next one begins. */
     private long expected;
@@ -51,7 +52,7 @@ public final class LogReader implements Closeable {
         return open(files, directory, prefix, from, Long.MAX_VALUE, onDamage, 0);
     }
 
-    /** The same, up to {@code end}, exclusive; missing segments that hold nothing behind {@code decidedUpTo} are passed over. */
+    /** The same, up to {@code end}, exclusive, to which the log goes if that is a sequence; missing segments that hold nothing behind {@code decidedUpTo} are passed over. */
     static LogReader open(
             FileOps files, Path directory, String prefix, long from, long end, OnDamage onDamage, long decidedUpTo)
             throws IOException {
@@ -64,9 +65,6 @@ public final class LogReader implements Closeable {
      * @throws DamagedLogException if something that had been forced is missing and damage is not to be skipped
      */
     public @Nullable LogRecord next() throws IOException {
-        if (list.isEmpty() && damages.isEmpty()) {
-            note(list.lostBehind(expected));
-        }
         while (index < list.segments().size()) {
             SegmentCursor current = cursor == null ? openNext() : cursor;
             LogRecord record = current.next();
@@ -79,9 +77,6 @@ public final class LogReader implements Closeable {
                 current.close();
                 cursor = null;
                 index++;
-                if (index == list.segments().size()) {
-                    note(list.lostBehind(expected));
-                }
             } else if (record.sequence() >= end) {
                 close();
                 index = list.segments().size();
@@ -89,7 +84,17 @@ public final class LogReader implements Closeable {
                 return record;
             }
         }
+        noteEnd();
         return null;
+    }
+
+    /** Where the log is known to go further than any segment that is there, it goes on in one that is not. */
+    private void noteEnd() throws DamagedLogException {
+        if (!endNoted) {
+            Damage lost = list.lostBehind(expected);
+            note(lost == null && end < Long.MAX_VALUE && expected < end ? list.absentAtEnd(expected, end - 1) : lost);
+            endNoted = true;
+        }
     }
 
     private SegmentCursor openNext() throws IOException {

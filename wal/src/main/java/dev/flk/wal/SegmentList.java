@@ -158,10 +158,19 @@ final class SegmentList {
         Listed behind = segments.get(index);
         String previous = behind.header().previous();
         boolean named = segments.stream().noneMatch(listed -> listed.name().startsWith(previous));
-        boolean taken = segments.stream().anyMatch(listed -> sequenceIn(listed.name()) == first);
-        String pattern = taken ? prefix + "-*" + SUFFIX : "%s-*-%016d%s".formatted(prefix, first, SUFFIX);
-        String name = named && previous.endsWith(SUFFIX) ? previous : pattern;
+        String name = named && previous.endsWith(SUFFIX) ? previous : patternFrom(first);
         return new Damage(Damage.Kind.ABSENT, name, 0, first, last);
+    }
+
+    /** What is lost behind all segments, with files that are not there. */
+    Damage absentAtEnd(long first, long last) {
+        return new Damage(Damage.Kind.ABSENT, patternFrom(first), 0, first, last);
+    }
+
+    /** What the name of a file is like that began with {@code first}, or with a record that it repeated. */
+    private String patternFrom(long first) {
+        boolean taken = segments.stream().anyMatch(listed -> sequenceIn(listed.name()) == first);
+        return taken ? prefix + "-*" + SUFFIX : "%s-*-%016d%s".formatted(prefix, first, SUFFIX);
     }
 
     /** The first sequence that went to a later file whose header is broken. */

@@ -124,6 +124,30 @@ final class VanishedSegmentTest {
         }
     }
 
+    /** Nobody has looked since: what was acknowledged is missing all the same, and the log does not end before it. */
+    @Test
+    void read_segmentThatIsWrittenToMoved_isWhatIsMissing() throws IOException {
+        append(1);
+        log.log.close();
+        SimulatedLog second = SimulatedLog.open(disk);
+        second.append(SimulatedLog.entry(2, 5_000));
+        second.append(SimulatedLog.entry(3, 5_000));
+        disk.moveAway("inbox-20261120-0000000000000002.wal", "moved");
+
+        try (LogReader reader = second.log.read(1, OnDamage.STOP)) {
+            assertThat(reader.next().sequence()).isEqualTo(1);
+            assertThatThrownBy(reader::next)
+                    .isInstanceOf(DamagedLogException.class)
+                    .hasMessageContaining("is not there: records 2 to 3 missing");
+        }
+        disk.moveAway(ACTIVE, "moved too");
+        try (LogReader reader = second.log.read(1, OnDamage.STOP)) {
+            assertThatThrownBy(reader::next)
+                    .isInstanceOf(DamagedLogException.class)
+                    .hasMessageContaining("is not there: records 1 to 3 missing");
+        }
+    }
+
     /** Its end is torn; the next one, which repeats that, is moved away, and one more is opened. */
     private String failedThenAbsent() throws IOException {
         append(1);

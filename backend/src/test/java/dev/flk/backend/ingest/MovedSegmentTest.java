@@ -147,4 +147,29 @@ final class MovedSegmentTest {
         simulation.settle();
         simulation.audit();
     }
+
+    /** The segment that is written to is away, nobody has noticed, and the store is emptied: it is not complete before that is back. */
+    @Test
+    void newestSegmentMovedAway_andTheStoreLost_isDownUntilItIsPutBack() throws IOException {
+        simulation.start();
+        simulation.submit(Pcs.number(1));
+        simulation.settle();
+        String newest = segments().get(0);
+        simulation.disk.moveAway(newest, "moved");
+        store.setMood(Mood.DOWN);
+        simulation.submit(Pcs.number(2));
+        simulation.answerAll();
+        store.empty();
+        store.setMood(Mood.UP);
+        for (int i = 0; i < 100; i++) {
+            world.advance(Duration.ofMillis(100));
+            simulation.tick();
+            simulation.step();
+            assertThat(simulation.isUp()).isFalse();
+        }
+
+        simulation.disk.moveAway("moved", newest);
+        simulation.settle();
+        simulation.audit();
+    }
 }
