@@ -40,6 +40,10 @@ final class StoreLink {
     private @Nullable Throwable lastFailure;
     private int underWay;
     private long askedNanos;
+
+    /** The store knew more records than the log has. */
+    private boolean positionIsAhead;
+
     private volatile long recordedUpTo;
     private volatile String told = "connecting";
 
@@ -86,12 +90,13 @@ final class StoreLink {
             return;
         }
         long last = inbox.last();
-        if (position.isPresent() && position.getAsLong() > last) {
+        positionIsAhead = position.isPresent() && position.getAsLong() > last;
+        if (positionIsAhead) {
             LOG.error(
                     "the log ends at record {}, the store knows records up to {}: the end of the log is missing;"
                             + " outcomes that were answered stand, the records behind them are gone",
                     last,
-                    position.getAsLong());
+                    position.orElseThrow());
         }
         long complete = Math.min(Math.min(position.orElse(0), inbox.lowWater().mark()), last);
         inbox.lowWater().assertedUpTo(complete);
@@ -109,8 +114,14 @@ final class StoreLink {
         begun.step();
     }
 
-    /** The log was asserted as far as it went when the store was connected; what came since is in flight. */
+    /**
+     * The log was asserted as far as it went when the store was connected; what came since is in flight. A position that was ahead of the
+     * log must not come back once other records have its sequences.
+     */
     void asserted(Reassertion done) {
+        if (positionIsAhead) {
+            store.sync();
+        }
         reassertion = null;
         inbox.decidedBefore();
         inbox.lowWater().allAsserted();

@@ -172,4 +172,28 @@ final class MovedSegmentTest {
         simulation.settle();
         simulation.audit();
     }
+
+    /** Its sequences are given to new records, and what the store kept of its position tells of the old ones. */
+    @Test
+    void newestSegmentRemoved_beforeAnybodyNoticed_whatIsLoggedAnewIsKept() throws IOException {
+        simulation.start();
+        for (int i = 1; i <= 3; i++) {
+            simulation.submit(Pcs.number(i));
+            simulation.settle();
+        }
+        store.flush();
+        simulation.disk.remove(segments().get(0));
+        simulation.kill();
+
+        simulation.start();
+        for (int i = 11; i <= 13; i++) {
+            simulation.submit(Pcs.number(i));
+            simulation.settle();
+        }
+        simulation.stepLogCare(); // the mark is kept
+        simulation.kill(); // the store has what it flushed
+        simulation.start();
+        simulation.settle();
+        simulation.audit();
+    }
 }
