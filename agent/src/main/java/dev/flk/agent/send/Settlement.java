@@ -128,6 +128,7 @@ final class Settlement {
             return putOff(delivery, "dead letter", 0, "no dead letter can be written");
         }
         LOG.warn("Added {} to DLQ: {}", idForLog(pcsId), shown);
+        hold.gone(delivery);
         done(Fate.DEAD, delivery.entry);
         return Ending.DEAD_LETTERED;
     }
@@ -144,6 +145,7 @@ final class Settlement {
                 "the certificate with outbox sequence {} can't be read from the disk any more",
                 delivery.entry.sequence());
         meters.lost(1);
+        hold.gone(delivery);
         done(Fate.LOST, delivery.entry);
     }
 

@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.Iterator;
 import java.util.Map;
 import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Tells a wrong certificate from a wrong key. After a 401 the entries of its shard are held: the backend may not know the key yet, or
@@ -28,7 +29,9 @@ final class SignatureHold {
         private boolean held;
         private int failures;
         private long nextProbeNanos;
-        private boolean probing;
+        /** Is out to see. */
+        private @Nullable Delivery probe;
+
         private final Deque<Delivery> refused = new ArrayDeque<>();
         /** Sequences. */
         private final LongQueue unsent = new LongQueue();
@@ -72,7 +75,7 @@ final class SignatureHold {
 
     private void release(Shard shard) {
         shard.held = false;
-        shard.probing = false;
+        shard.probe = null;
         shard.failures = 0;
         shard.refused.forEach(lanes::putOff);
         shard.refused.clear();
@@ -93,7 +96,7 @@ final class SignatureHold {
         delivery.refusedAt = mark++;
         delivery.probe = false;
         if (wasProbe) {
-            shard.probing = false;
+            shard.probe = null;
             shard.failures++;
         }
         if (hopeless) {
@@ -112,15 +115,24 @@ final class SignatureHold {
     void unanswered(Delivery delivery, String shardId) {
         Shard shard = shards.get(shardId);
         if (shard != null && delivery.probe) {
-            shard.probing = false;
+            shard.probe = null;
         }
         delivery.probe = false;
+    }
+
+    /** It was given up, whatever for: if it was out to see, another may go. */
+    void gone(Delivery delivery) {
+        for (Shard shard : shards.values()) {
+            if (shard.probe == delivery) {
+                shard.probe = null;
+            }
+        }
     }
 
     /** Sends one entry of each held shard out to see, where that is due. */
     void step(long nowNanos) {
         for (Shard shard : shards.values()) {
-            if (shard.held && !shard.probing && !shard.isEmpty() && shard.nextProbeNanos <= nowNanos) {
+            if (shard.held && shard.probe == null && !shard.isEmpty() && shard.nextProbeNanos <= nowNanos) {
                 probe(shard, nowNanos);
             }
         }
@@ -134,7 +146,7 @@ final class SignatureHold {
             delivery.probe = true;
             delivery.mostTogether = 1;
             delivery.dueNanos = nowNanos;
-            shard.probing = true;
+            shard.probe = delivery;
             lanes.putOff(delivery);
         }
     }
@@ -142,7 +154,7 @@ final class SignatureHold {
     /** When the next entry goes out to see, on the ticker; empty if none is to. */
     OptionalLong nextProbeNanos() {
         return shards.values().stream()
-                .filter(shard -> shard.held && !shard.probing && !shard.isEmpty())
+                .filter(shard -> shard.held && shard.probe == null && !shard.isEmpty())
                 .mapToLong(shard -> shard.nextProbeNanos)
                 .min();
     }

@@ -218,6 +218,25 @@ class SenderTest {
         }
     }
 
+    /** Held with others of its shard, it goes out to see; what it finds is its own fault, and not the end of the others. */
+    @ParameterizedTest
+    @CsvSource({"400, schema not understood", "413, body too long"})
+    void answer_neverToOneThatLooks_letsTheOthersGo(int status, String error) throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            AtomicInteger answers = new AtomicInteger();
+            rig.backend.submit = c -> answers.getAndIncrement() == 0
+                    ? BAD_SIGNATURE
+                    : ScriptedBackend.id(c).equals(id(1)) ? Said.error(status, error) : Said.recorded(c);
+            rig.add(certificate(1));
+            rig.until(() -> rig.backend.received.size() == 2 && rig.outbox.pendingEntries() == 0);
+            rig.add(certificate(2), certificate(3));
+
+            rig.untilEmpty();
+
+            assertThat(rig.deadLetterLines()).singleElement().asString().contains(id(1), "\"status\":" + status);
+        }
+    }
+
     @Test
     void batch_mixedAnswers_eachGetsItsOwn() throws Exception {
         try (SendingRig rig = new SendingRig(directory, SendingRig.batches(10))) {
