@@ -18,6 +18,10 @@ final class Delivery {
     boolean neverArrivedBefore;
     /** The mark of its last refused signature; negative while there is none. See {@link SignatureHold}. */
     long refusedAt = -1;
+    /** The mark when it was sent last; see {@link SignatureHold}. */
+    long sentAtMark;
+    /** When it was sent last, another of its shard, sent after its refusal, had been accepted. */
+    boolean keyKnownGood;
     /** Goes out to see whether its shard's signatures are accepted again. */
     boolean probe;
     /** How many may share its request: fewer after a batch with it was refused as a whole, or not answered in time. */

@@ -11,8 +11,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Tells a wrong certificate from a wrong key. After a 401 the entries of its shard are held: the backend may not know the key yet, or
- * not for this shard. One at a time goes out to see, with backoff. Only if another entry of the shard was accepted after an entry was
- * refused, and that one is refused again, is it the entry's own fault. Owned by the sender's thread.
+ * not for this shard. One at a time goes out to see, with backoff. Only if another entry of the shard was sent after an entry was refused
+ * and was accepted, and the refused one is then sent and refused again, is it the entry's own fault: an answer that was under way for long
+ * tells of a key that the backend may have given up meanwhile. Owned by the sender's thread.
  */
 final class SignatureHold {
     private final Lanes lanes;
@@ -20,11 +21,15 @@ final class SignatureHold {
     /** For the shards that were ever refused. */
     private final Map<String, Shard> shards = new HashMap<>();
 
+    /** Grows with every refusal, and when the key changes. */
     private long mark;
 
+    /** What was sent and refused up to this mark had an old key's signature. */
+    private long forgotAt = -1;
+
     private static final class Shard {
-        /** The mark of the last acceptance; -1 while there is none. */
-        private long lastAccepted = -1;
+        /** The mark at which the youngest was sent that was accepted; -1 while there is none. */
+        private long acceptedOfMark = -1;
 
         private boolean held;
         private int failures;
@@ -50,6 +55,9 @@ final class SignatureHold {
     boolean admits(Delivery delivery, String shardId) {
         Shard shard = shards.get(shardId);
         if (shard == null || !shard.held || delivery.probe) {
+            delivery.sentAtMark = mark;
+            delivery.keyKnownGood =
+                    delivery.refusedAt > forgotAt && shard != null && shard.acceptedOfMark > delivery.refusedAt;
             return true;
         }
         if (delivery.sent == 0) {
@@ -68,7 +76,7 @@ final class SignatureHold {
         delivery.probe = false;
         Shard shard = shards.get(shardId);
         if (shard != null) {
-            shard.lastAccepted = mark++;
+            shard.acceptedOfMark = Math.max(shard.acceptedOfMark, delivery.sentAtMark);
             release(shard);
         }
     }
@@ -90,11 +98,17 @@ final class SignatureHold {
      * @return true if the key is known to be good, and the entry is beyond hope; false if it was taken, and comes back by itself
      */
     boolean refused(Delivery delivery, String shardId, long nowNanos) {
-        Shard shard = shards.computeIfAbsent(shardId, id -> new Shard());
-        boolean hopeless = delivery.refusedAt >= 0 && shard.lastAccepted > delivery.refusedAt;
         boolean wasProbe = delivery.probe;
-        delivery.refusedAt = mark++;
         delivery.probe = false;
+        if (delivery.sentAtMark <= forgotAt) {
+            // by an old key, which says nothing of the one it is signed with next
+            delivery.dueNanos = nowNanos;
+            lanes.putOff(delivery);
+            return false;
+        }
+        Shard shard = shards.computeIfAbsent(shardId, id -> new Shard());
+        boolean hopeless = delivery.keyKnownGood;
+        delivery.refusedAt = mark++;
         if (wasProbe) {
             shard.probe = null;
             shard.failures++;
@@ -162,10 +176,10 @@ final class SignatureHold {
     /** There is another key, and another backoff: nothing that was seen says anything any more. */
     void forget(Backoff next) {
         backoff = next;
+        forgotAt = mark++;
         Iterator<Shard> all = shards.values().iterator();
         while (all.hasNext()) {
             Shard shard = all.next();
-            shard.refused.forEach(delivery -> delivery.refusedAt = -1);
             release(shard);
             all.remove();
         }

@@ -49,6 +49,16 @@ class SignatureHoldTest {
         return taken;
     }
 
+    private Delivery send(long nowNanos) {
+        Delivery sent = take(nowNanos);
+        assertThat(hold.admits(sent, SHARD)).isTrue();
+        return sent;
+    }
+
+    private void forget() {
+        hold.forget(new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), new Random(1)));
+    }
+
     private boolean anythingToTake(long nowNanos) {
         List<Delivery> taken = lanes.take(nowNanos, 1, 1_000);
         taken.forEach(lanes::putOff);
@@ -72,12 +82,64 @@ class SignatureHoldTest {
 
     @Test
     void refused_againAfterAnotherOfTheShardWasAccepted_isHopeless() {
-        Delivery delivery = take(0);
+        Delivery delivery = send(0);
+        hold.refused(delivery, SHARD, 0);
+        lanes.take(0, 1, 1_000).forEach(next -> hold.admits(next, SHARD));
+        hold.step(0);
+        Delivery other = send(0);
+        assertThat(other).isNotSameAs(delivery);
+
+        hold.accepted(other, SHARD);
+
+        lanes.take(0, 4, 1_000).forEach(next -> hold.admits(next, SHARD));
+        assertThat(hold.refused(delivery, SHARD, 0)).isTrue();
+    }
+
+    /** The backend has another key since: the answer that says yes was only under way for longer than the one that says no. */
+    @Test
+    void refused_againAfterAnAnswerToWhatWasSentBefore_isHeld() {
+        Delivery other = send(0);
+        Delivery delivery = send(0);
         hold.refused(delivery, SHARD, 0);
 
-        hold.accepted(take(0), SHARD);
+        hold.accepted(other, SHARD);
 
-        assertThat(hold.refused(delivery, SHARD, 0)).isTrue();
+        lanes.take(0, 4, 1_000).forEach(next -> hold.admits(next, SHARD));
+        assertThat(hold.refused(delivery, SHARD, 0)).isFalse();
+        assertThat(hold.heldShards()).isEqualTo(1);
+    }
+
+    /** The other was accepted while this one was under way: the backend may have learnt the key in between. */
+    @Test
+    void refused_againButSentBeforeTheOtherWasAccepted_isHeld() {
+        Delivery delivery = send(0);
+        Delivery sentBefore = send(0);
+        hold.refused(delivery, SHARD, 0);
+        hold.accepted(sentBefore, SHARD);
+        List<Delivery> sent = lanes.take(0, 4, 1_000);
+        assertThat(sent).contains(delivery);
+        sent.forEach(next -> hold.admits(next, SHARD));
+
+        hold.accepted(sent.stream().filter(next -> next != delivery).findFirst().orElseThrow(), SHARD);
+
+        assertThat(hold.refused(delivery, SHARD, 0)).isFalse();
+    }
+
+    @Test
+    void refused_signedByAnOldKey_holdsNothingAndIsSentAgain() {
+        Delivery refusedBefore = send(0);
+        Delivery other = send(0);
+        hold.refused(refusedBefore, SHARD, 0);
+        hold.step(LATER);
+        assertThat(send(LATER)).isSameAs(refusedBefore);
+
+        forget();
+
+        assertThat(hold.refused(other, SHARD, LATER)).isFalse();
+        assertThat(hold.heldShards()).isZero();
+        assertThat(anythingToTake(LATER)).isTrue();
+        hold.accepted(send(LATER), SHARD);
+        assertThat(hold.refused(refusedBefore, SHARD, LATER)).isFalse();
     }
 
     @Test
@@ -145,7 +207,7 @@ class SignatureHoldTest {
         hold.refused(refused, SHARD, 0);
         hold.accepted(take(0), SHARD);
 
-        hold.forget(new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), new Random(1)));
+        forget();
 
         assertThat(hold.heldShards()).isZero();
         assertThat(hold.refused(refused, SHARD, 0))
