@@ -49,10 +49,12 @@ final class Program implements AutoCloseable {
     }
 
     /** The same behind other programs, each of which becomes the next, as {@code strace -D} and {@code unshare} do. */
-    static Program behind(List<String> before, String jar, Path directory, Map<String, String> environment)
+    static Program behind(
+            List<String> before, String jar, Path directory, Map<String, String> environment, String... args)
             throws IOException {
         List<String> command = new ArrayList<>(before);
         command.addAll(javaCommand(jar, QUICK_START));
+        command.addAll(List.of(args));
         return new Program(jar, start(directory, environment, command));
     }
 
