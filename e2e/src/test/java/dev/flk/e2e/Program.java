@@ -17,7 +17,9 @@ import java.util.function.Predicate;
 /** A running program of ours: its lines, and the ways in which it ends. It never outlives its test. */
 final class Program implements AutoCloseable {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
-    private static final List<String> QUICK_START = List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC");
+
+    /** Options of a JVM that is wanted for a few requests. */
+    static final List<String> QUICK_START = List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC");
 
     private final String name;
     private final Process process;

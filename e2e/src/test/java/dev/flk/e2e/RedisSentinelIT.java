@@ -69,7 +69,8 @@ final class RedisSentinelIT {
                 .formatted(RedisServer.freePort(), sentinel.port());
         return BackendProcess.start(
                 Files.createDirectories(directory.resolve("backend")),
-                Map.of("DEDUP_BACKEND", "redis", "REDIS_URI", uri, "WAL_MIN_FREE_BYTES", "1MiB"));
+                Map.of("DEDUP_BACKEND", "redis", "REDIS_URI", uri, "WAL_MIN_FREE_BYTES", "1MiB"),
+                Program.QUICK_START);
     }
 
     @Test

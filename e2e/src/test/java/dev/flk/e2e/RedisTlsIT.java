@@ -72,7 +72,8 @@ final class RedisTlsIT {
                         "WAL_MIN_FREE_BYTES",
                         "1MiB",
                         "JAVA_TOOL_OPTIONS",
-                        trusting));
+                        trusting),
+                Program.QUICK_START);
     }
 
     private String uri() {
