@@ -174,8 +174,21 @@ public final class Log implements Closeable {
      * it; {@link LogReader#absent} tells. What is damaged in a segment that is there is damage all the same.
      */
     public LogReader read(long from, OnDamage onDamage, long decidedUpTo) throws IOException {
-        return LogReader.open(
-                files, options.directory(), options.prefix(), from, commit.forcedEnd(), onDamage, decidedUpTo);
+        long end = commit.forcedEnd();
+        return new LogReader(segments(), from, end, onDamage, decidedUpTo);
+    }
+
+    /** Segments may be opened while they are being listed; which is the newest is known for sure. */
+    private SegmentList segments() throws IOException {
+        Segment newest = commit.segment();
+        while (true) {
+            SegmentList list = SegmentList.read(files, options.directory(), options.prefix());
+            Segment listed = newest;
+            newest = commit.segment();
+            if (newest == listed) {
+                return list.endingWith(newest);
+            }
+        }
     }
 
     /** Where the newest segments begin that make up {@code bytes} of the log's files, or all of them: a sequence to read from. */

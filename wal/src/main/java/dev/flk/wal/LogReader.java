@@ -29,7 +29,11 @@ public final class LogReader implements Closeable {
 
     private @Nullable SegmentCursor cursor;
 
-    private LogReader(SegmentList list, long from, long end, OnDamage onDamage, long decidedUpTo) {
+    /**
+     * Reads a list from sequence {@code from} (or the oldest there is) up to {@code end}, exclusive, to which the log goes if that is a
+     * sequence; missing segments that hold nothing behind {@code decidedUpTo} are passed over.
+     */
+    LogReader(SegmentList list, long from, long end, OnDamage onDamage, long decidedUpTo) {
         this.list = list;
         this.from = from;
         this.end = end;
@@ -49,14 +53,7 @@ public final class LogReader implements Closeable {
     /** Reads the directory's segments from sequence {@code from} (or the oldest there is) to the end. */
     public static LogReader open(FileOps files, Path directory, String prefix, long from, OnDamage onDamage)
             throws IOException {
-        return open(files, directory, prefix, from, Long.MAX_VALUE, onDamage, 0);
-    }
-
-    /** The same, up to {@code end}, exclusive, to which the log goes if that is a sequence; missing segments that hold nothing behind {@code decidedUpTo} are passed over. */
-    static LogReader open(
-            FileOps files, Path directory, String prefix, long from, long end, OnDamage onDamage, long decidedUpTo)
-            throws IOException {
-        return new LogReader(SegmentList.read(files, directory, prefix), from, end, onDamage, decidedUpTo);
+        return new LogReader(SegmentList.read(files, directory, prefix), from, Long.MAX_VALUE, onDamage, 0);
     }
 
     /**

@@ -24,6 +24,9 @@ final class SegmentList {
     private final DeclaredLosses losses;
     private final String prefix;
 
+    /** The newest segment, if it is known and not there. */
+    private final @Nullable String absentNewest;
+
     /** A segment's name and header; records with a sequence from {@code countedEnd} on don't count in it. */
     record Listed(String name, SegmentHeader header, long countedEnd) {}
 
@@ -33,13 +36,15 @@ final class SegmentList {
             String prefix,
             List<Listed> segments,
             List<Damage> headless,
-            DeclaredLosses losses) {
+            DeclaredLosses losses,
+            @Nullable String absentNewest) {
         this.directory = directory;
         this.files = files;
         this.prefix = prefix;
         this.segments = segments;
         this.headless = headless;
         this.losses = losses;
+        this.absentNewest = absentNewest;
     }
 
     /** Reads the headers of all segments. */
@@ -67,7 +72,21 @@ final class SegmentList {
             countedEnd = Math.min(Math.min(countedEnd, listed.header().first()), absentFrom(found, listed));
         }
         return new SegmentList(
-                directory, files, prefix, found, headless, DeclaredLosses.read(files, directory, prefix, names));
+                directory, files, prefix, found, headless, DeclaredLosses.read(files, directory, prefix, names), null);
+    }
+
+    /** The same for who knows that this is the newest, whether it is there or not: what it holds does not count elsewhere. */
+    SegmentList endingWith(Segment newest) {
+        String id = newest.header().id();
+        if (segments.stream().anyMatch(listed -> listed.header().id().equals(id))) {
+            return this;
+        }
+        List<Listed> before = new ArrayList<>();
+        for (Listed listed : segments) {
+            long countedEnd = Math.min(listed.countedEnd(), newest.header().next());
+            before.add(new Listed(listed.name(), listed.header(), countedEnd));
+        }
+        return new SegmentList(directory, files, prefix, before, headless, losses, newest.name());
     }
 
     /** The first sequence that was appended to the segment that this one goes on from, if that is not there. */
@@ -147,14 +166,19 @@ final class SegmentList {
 
     /** Whether the segment that goes on from this one is not there: what comes behind was opened after another one. */
     boolean isSuccessorAbsent(int index) {
-        return index + 1 < segments.size()
-                && !segments.get(index)
-                        .name()
-                        .startsWith(segments.get(index + 1).header().previous()); // compressing adds to a name
+        if (index + 1 == segments.size()) {
+            return absentNewest != null;
+        }
+        return !segments.get(index)
+                .name()
+                .startsWith(segments.get(index + 1).header().previous()); // compressing adds to a name
     }
 
     /** What is lost before a segment, with files that are not there. */
     Damage absentBefore(int index, long first, long last) {
+        if (index == segments.size()) {
+            return absentAtEnd(first, last);
+        }
         Listed behind = segments.get(index);
         String previous = behind.header().previous();
         boolean named = segments.stream().noneMatch(listed -> listed.name().startsWith(previous));
@@ -164,7 +188,7 @@ final class SegmentList {
 
     /** What is lost behind all segments, with files that are not there. */
     Damage absentAtEnd(long first, long last) {
-        return new Damage(Damage.Kind.ABSENT, patternFrom(first), 0, first, last);
+        return new Damage(Damage.Kind.ABSENT, absentNewest == null ? patternFrom(first) : absentNewest, 0, first, last);
     }
 
     /** What the name of a file is like that began with {@code first}, or with a record that it repeated. */

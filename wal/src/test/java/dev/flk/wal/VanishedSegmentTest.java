@@ -148,6 +148,24 @@ final class VanishedSegmentTest {
         }
     }
 
+    /** What was refused before it was opened has the same sequence, and may even be whole. */
+    @Test
+    void read_segmentThatIsWrittenToMoved_whatWasRefusedDoesNotStandIn() throws IOException {
+        append(1);
+        disk.failOperation(1, Fault.EIO);
+        assertThat(log.append(SimulatedLog.entry("refused")).failure).isNotNull();
+        assertThat(log.append(SimulatedLog.entry("acknowledged")).firstSequence).isEqualTo(2);
+        String newest = "inbox-20261120-0000000000000002.wal";
+        disk.moveAway(newest, "moved");
+
+        try (LogReader reader = log.log.read(1, OnDamage.STOP)) {
+            assertThat(reader.next().sequence()).isEqualTo(1);
+            assertThatThrownBy(reader::next)
+                    .isInstanceOf(DamagedLogException.class)
+                    .hasMessageContaining("segment " + newest + " is not there: record 2 missing");
+        }
+    }
+
     /** Its end is torn; the next one, which repeats that, is moved away, and one more is opened. */
     private String failedThenAbsent() throws IOException {
         append(1);
