@@ -145,7 +145,8 @@ final class MovedSegmentTest {
         store.empty();
         simulation.start();
         simulation.settle();
-        simulation.audit();
+        assertThat(simulation.isUp()).isTrue();
+        simulation.auditAnswers();
     }
 
     /** The segment that is written to is away, nobody has noticed, and the store is emptied: it is not complete before that is back. */

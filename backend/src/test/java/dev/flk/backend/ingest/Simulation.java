@@ -255,10 +255,15 @@ final class Simulation {
     /** With nothing failing: all that was acknowledged is there, unchanged, and all that is in the log is decided. */
     void audit() throws IOException {
         assertThat(ingest.pending()).as("everything in the log is decided").isZero();
+        auditAnswers();
+        assertThat(undecided()).as("in the log and not decided").isEmpty();
+    }
+
+    /** The same of what was answered only, where the log has a gap that nobody minds. */
+    void auditAnswers() {
         for (Recorded recorded : world.answers.acknowledged().values()) {
             auditOne(recorded);
         }
-        assertThat(undecided()).as("in the log and not decided").isEmpty();
         world.requireUnbroken();
     }
 
