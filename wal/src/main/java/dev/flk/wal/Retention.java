@@ -127,7 +127,8 @@ public final class Retention {
 
     /** A segment was closed when the next one was opened. */
     private boolean isOlder(Listed next, Duration age) {
-        return clock.millis() - next.header().openedMillis() >= age.toMillis();
+        // an age of nothing asks no clock, which may have been wrong then
+        return age.isZero() || clock.millis() - next.header().openedMillis() >= age.toMillis();
     }
 
     /** The compressed file is whole, on disk, and was read back, before the other one goes. */

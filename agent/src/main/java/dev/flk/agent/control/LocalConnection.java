@@ -189,7 +189,7 @@ final class LocalConnection extends SimpleChannelInboundHandler<HttpObject> {
 
     @Override
     public void userEventTriggered(ChannelHandlerContext context, Object event) {
-        if (event instanceof IdleStateEvent) {
+        if (event instanceof IdleStateEvent && (!answering || refused)) {
             var unused = context.close();
         }
     }

@@ -238,6 +238,9 @@ public final class DeadLetters implements Closeable {
         try {
             kept = copyWithout(gone, target);
             target.force();
+            if (!standing().equals(identity)) {
+                throw new IOException(path + " was moved away while it was written anew; do it again");
+            }
             files.move(next, path);
             files.forceDirectory(directory);
         } catch (IOException | RuntimeException e) {

@@ -11,7 +11,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What is noted in the log and waited for by nobody: that entries are settled. What the disk refuses is kept and noted again, up to a
+ * What is noted in the log and need not be waited for: that entries are settled, or have not arrived. What the disk refuses is kept and noted again, up to a
  * bound; what is forgotten, by that bound or a crash, is sent once more and answered as a duplicate. Safe for several threads.
  */
 final class Notes {
@@ -39,20 +39,20 @@ final class Notes {
         }
     }
 
-    private void keep(dev.flk.wal.Entry note, Throwable failure) {
+    /** The disk has refused it. */
+    void keep(dev.flk.wal.Entry note, Throwable failure) {
         synchronized (this) {
             if (refused.size() < MOST_KEPT) {
                 refused.add(note);
             }
         }
-        tell(failure, "what was settled is noted again when the disk takes it, after a crash it is sent again");
-    }
-
-    /** The disk has refused a note. */
-    void tell(Throwable failure, String consequence) {
         limit.say(
                 "append",
-                leftOut -> LOG.error("outbox append error: {}; {}{}", failure.getMessage(), consequence, leftOut));
+                leftOut -> LOG.error(
+                        "outbox append error: {}; what was sent and settled is noted again when the disk takes it,"
+                                + " after a crash some is sent again{}",
+                        failure.getMessage(),
+                        leftOut));
     }
 
     /** Tries once more what was refused. */

@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -72,7 +73,7 @@ public final class Outbox implements CertificateSink, Closeable {
         certificates = new Certificates(files, options.directory());
         compaction =
                 new OutboxCompaction(files, options.directory(), clock, log, contents.pending(), certificates, this);
-        care = new OutboxCare(compaction, room, contents.pending(), notes, limit);
+        care = new OutboxCare(compaction, room, contents.pending(), notes, limit, nanoTicker);
     }
 
     /**
@@ -259,16 +260,38 @@ public final class Outbox implements CertificateSink, Closeable {
     /** The certificates of these entries, by sequence; one that the disk has lost is missing. */
     public Map<Long, byte[]> bodies(List<Entry> entries) throws IOException {
         Map<Long, byte[]> found = new HashMap<>();
-        Map<Long, Long> sequences = new HashMap<>();
+        List<Entry> missing = new ArrayList<>();
         for (Entry entry : entries) {
             Optional<byte[]> kept = bodies.get(entry.sequence());
-            kept.ifPresent(body -> found.put(entry.sequence(), body));
-            if (kept.isEmpty()) {
-                sequences.put(contents.pending().location(entry.sequence()), entry.sequence());
+            kept.ifPresentOrElse(body -> found.put(entry.sequence(), body), () -> missing.add(entry));
+        }
+        Map<Long, Long> before = Map.of();
+        Map<Long, Long> wanted = locate(missing);
+        while (!wanted.isEmpty() && !wanted.equals(before)) {
+            read(wanted, found);
+            // compaction may have written one anew while it was looked for where it stood before
+            missing.removeIf(entry -> found.containsKey(entry.sequence()));
+            before = wanted;
+            wanted = locate(missing);
+            if (wanted.equals(before) && !wanted.isEmpty()) {
+                certificates.close(); // a listing of the directory may have missed a file that just got another name
+                read(wanted, found);
             }
         }
-        certificates.read(sequences.keySet()).forEach((location, body) -> found.put(sequences.get(location), body));
         return found;
+    }
+
+    /** The sequences of entries, by the records that hold their certificates. */
+    private Map<Long, Long> locate(List<Entry> entries) {
+        Map<Long, Long> located = new HashMap<>();
+        entries.forEach(entry -> located.put(contents.pending().location(entry.sequence()), entry.sequence()));
+        return located;
+    }
+
+    private void read(Map<Long, Long> located, Map<Long, byte[]> found) throws IOException {
+        certificates
+                .read(located.keySet())
+                .forEach((location, body) -> found.put(Objects.requireNonNull(located.get(location)), body));
     }
 
     /**
@@ -292,12 +315,12 @@ public final class Outbox implements CertificateSink, Closeable {
             return;
         }
         first.add(0, millis);
-        ForcedAppend append = new ForcedAppend(
-                List.of(OutboxRecords.record(OutboxRecords.BEING_SENT, clock.millis(), OutboxRecords.numbers(first))),
-                sequence -> {});
+        dev.flk.wal.Entry note =
+                OutboxRecords.record(OutboxRecords.BEING_SENT, clock.millis(), OutboxRecords.numbers(first));
+        ForcedAppend append = new ForcedAppend(List.of(note), sequence -> {});
         var unused = append.ended().handle((nothing, failure) -> {
             if (failure != null) {
-                notes.tell(failure, "if the power fails now, MAX_AGE of some certificates counts from a later sending");
+                notes.keep(note, failure);
             }
             then.run();
             return null;
@@ -357,7 +380,7 @@ public final class Outbox implements CertificateSink, Closeable {
                 if (contents.pending().contains(entry.sequence())) {
                     moved.add(entry);
                     records.add(OutboxRecords.record(
-                            OutboxRecords.MOVED, clock.millis(), OutboxRecords.moved(entry, body)));
+                            OutboxRecords.MOVED, clock.millis(), OutboxRecords.moved(asKnownNow(entry), body)));
                 }
             });
             if (moved.isEmpty()) {
@@ -374,6 +397,10 @@ public final class Outbox implements CertificateSink, Closeable {
             }
             return append.ended();
         }
+    }
+
+    private Entry asKnownNow(Entry entry) {
+        return entry.unansweredSince(contents.pending().unansweredSinceMillis(entry.sequence()));
     }
 
     private static List<Long> sequences(List<Entry> entries) {

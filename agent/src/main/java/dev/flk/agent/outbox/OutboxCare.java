@@ -8,6 +8,7 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -17,6 +18,9 @@ import org.slf4j.LoggerFactory;
  */
 final class OutboxCare implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
+    /** A run that removed nothing is not repeated at once: what waits stands too close. */
+    private static final long FRUITLESS_NANOS = Duration.ofMinutes(1).toNanos();
+
     private static final long EVERY_NANOS = Duration.ofSeconds(1).toNanos();
 
     private final OutboxCompaction compaction;
@@ -25,9 +29,19 @@ final class OutboxCare implements Closeable {
     private final Notes notes;
     private final LineLimit limit;
     private final Thread thread = new Thread(this::run, "outbox-care");
+    private final LongSupplier nanoTicker;
+    private volatile long nextTryNanos;
     private volatile boolean closing;
 
-    OutboxCare(OutboxCompaction compaction, Room room, Pending pending, Notes notes, LineLimit limit) {
+    OutboxCare(
+            OutboxCompaction compaction,
+            Room room,
+            Pending pending,
+            Notes notes,
+            LineLimit limit,
+            LongSupplier nanoTicker) {
+        this.nanoTicker = nanoTicker;
+        this.nextTryNanos = nanoTicker.getAsLong();
         this.compaction = compaction;
         this.room = room;
         this.pending = pending;
@@ -63,10 +77,11 @@ final class OutboxCare implements Closeable {
     boolean makeRoom() throws IOException {
         long used = room.usedBytes();
         long needed = pending.bytes() + (long) pending.size() * Room.OVERHEAD_BYTES;
-        if (used - needed <= used / 8) {
+        if (used - needed <= used / 8 || nanoTicker.getAsLong() < nextTryNanos) {
             return false;
         }
         Report report = compaction.run(Duration.ZERO, Mode.RUN);
+        nextTryNanos = nanoTicker.getAsLong() + (report.removed() > 0 ? 0 : FRUITLESS_NANOS);
         room.look();
         if (report.removed() > 0) {
             LOG.info(

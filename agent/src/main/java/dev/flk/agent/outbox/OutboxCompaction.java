@@ -185,7 +185,8 @@ public final class OutboxCompaction {
     }
 
     private boolean isOlder(SegmentSummary next, Duration horizon) {
-        return clock.millis() - next.openedMillis() >= horizon.toMillis();
+        // without a horizon whatever its age, and whatever the clock was then
+        return horizon.isZero() || clock.millis() - next.openedMillis() >= horizon.toMillis();
     }
 
     private void move(List<Located> entries, int portionBytes) throws IOException {

@@ -6,6 +6,7 @@ import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
@@ -32,6 +33,7 @@ public final class Sender {
     /** What waits for answers takes memory; a single certificate may be longer. */
     private static final long MAX_IN_FLIGHT_BYTES = 8 << 20;
 
+    private static final int MOST_REQUESTS_A_STEP = 64;
     private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final long SHORTEST_WAIT_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
@@ -105,8 +107,13 @@ public final class Sender {
     public long step() {
         woken.set(false);
         mailbox.runAll();
+        int requests = 0;
         while (!stopping && inFlight.get() < means.options.maxInFlight() && sendOne()) {
-            // until something stands in the way
+            // until something stands in the way; of a held shard, much may be taken up and nothing sent
+            mailbox.runAll();
+            if (++requests >= MOST_REQUESTS_A_STEP) {
+                return 0;
+            }
         }
         breakerOpen =
                 means.endpoints.stream().allMatch(endpoint -> endpoint.breaker().isOpen());
@@ -266,14 +273,14 @@ public final class Sender {
         endpoint.asked();
         endpoint.client()
                 .health((reply, failure) -> mailbox.post(() -> {
-                    if (reply != null && reply.status() == 200) {
+                    if (reply != null && serves(reply)) {
                         endpoint.serves();
                         endpoint.offset().assumeNone();
                         learn(endpoint, reply, sentNanos);
                     } else {
                         String what = reply == null
                                 ? AnswerReader.describe(failure)
-                                : "status " + reply.status() + ", is ENDPOINT a backend?";
+                                : "status " + reply.status() + " without the backend's body, is ENDPOINT a backend?";
                         endpoint.doesNotServe();
                         outage(endpoint, with, what);
                         limit.say(
@@ -285,6 +292,12 @@ public final class Sender {
                                         leftOut));
                     }
                 }));
+    }
+
+    /** Whatever else answers 200, a captive portal say, must not tell us the time. */
+    private static boolean serves(Reply reply) {
+        return reply.status() == 200
+                && new String(reply.body(), StandardCharsets.UTF_8).strip().equals("OK");
     }
 
     private void take(

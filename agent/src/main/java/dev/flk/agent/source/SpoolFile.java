@@ -10,6 +10,7 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
@@ -54,6 +55,7 @@ final class SpoolFile {
     private long line;
     private long added;
     private long refused;
+    private boolean tooLong;
 
     SpoolFile(Path path, BasicFileAttributes found, Intake intake, InstantSource clock) {
         this.path = path;
@@ -92,7 +94,13 @@ final class SpoolFile {
         if (!is(now) || now.size() > offset) {
             return Progress.MORE;
         }
-        Files.delete(path);
+        if (tooLong) {
+            // the text of what is too long is nowhere else
+            Files.move(
+                    path, path.resolveSibling(path.getFileName() + ".rejected"), StandardCopyOption.REPLACE_EXISTING);
+        } else {
+            Files.delete(path);
+        }
         LOG.info("took {} certificates in from {}, refused {}", added, path.getFileName(), refused);
         return Progress.DONE;
     }
@@ -151,6 +159,7 @@ final class SpoolFile {
         if (objection.isEmpty()) {
             good.add(text);
         } else {
+            tooLong |= text.length > intake.longest();
             String shown = text.length > intake.longest() ? "" : new String(text, StandardCharsets.UTF_8);
             bad.add("line " + line + ": " + objection.get() + "\t"
                     + shown.replace('\n', ' ').replace('\r', ' ') + "\n");

@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -187,6 +188,45 @@ class OutboxCompactionTest {
 
         files.setDiskFull(false);
         assertThat(names()).containsExactly("certificate 100", "certificate 101");
+    }
+
+    @Test
+    void clockWasAheadAndIsRightAgain_withoutAHorizonItGoesAllTheSame() throws Exception {
+        now = now.plus(Duration.ofDays(30));
+        add(1, 10);
+        outbox.settle(Fate.ACCEPTED, waiting());
+        outbox.compact(HORIZON, Mode.RUN);
+        now = now.minus(Duration.ofDays(30));
+
+        assertThat(outbox.compact(Duration.ZERO, Mode.RUN).removed()).isPositive();
+    }
+
+    @Test
+    void move_answerCameAfterItWasPlanned_keepsWhatIsKnownNow() throws Exception {
+        add(1, 1);
+        outbox.beingSent(waiting(), 1234, () -> {});
+        Entry planned = waiting().get(0);
+        outbox.notArrived(List.of(planned));
+
+        outbox.move(Map.of(planned, body(1))).join();
+
+        outbox.close();
+        outbox = open();
+        assertThat(waiting()).extracting(Entry::unansweredSinceMillis).containsExactly(-1L);
+    }
+
+    @Test
+    void bodies_entryWasWrittenAnewAndItsSegmentIsGone_areFound() throws Exception {
+        add(1, 100);
+        outbox.settle(Fate.ACCEPTED, waiting().subList(0, 99));
+        assertThat(names()).containsExactly("certificate 100"); // the reader stands in the old segment
+
+        outbox.compact(Duration.ZERO, Mode.RUN);
+        outbox.close();
+        outbox = open();
+        outbox.compact(Duration.ZERO, Mode.RUN);
+
+        assertThat(names()).containsExactly("certificate 100");
     }
 
     @Test

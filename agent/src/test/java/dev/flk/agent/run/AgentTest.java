@@ -42,7 +42,8 @@ class AgentTest {
         spool = Files.createDirectory(directory.resolve("spool"));
         backend = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
         backend.createContext("/health", exchange -> {
-            exchange.sendResponseHeaders(200, -1);
+            exchange.sendResponseHeaders(200, 2);
+            exchange.getResponseBody().write(new byte[] {'O', 'K'});
             exchange.close();
         });
         backend.createContext("/v1/pcs/submit", exchange -> {

@@ -139,6 +139,21 @@ class SenderOutageTest {
     }
 
     @Test
+    void captivePortalAnswersHealth_tellsNoTimeAndGetsNothing() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.backend.health = Said.of(200, "<html>welcome</html>");
+            rig.add(certificate(1));
+            rig.until(rig.sender::breakerOpen);
+            assertThat(rig.backend.received).isEmpty();
+
+            rig.backend.health = Said.of(200, "OK");
+            rig.untilEmpty();
+
+            rig.assertNoDeadLetters();
+        }
+    }
+
+    @Test
     void outage_longerThanMaxAge_deadLettersWhatMayHaveArrived() throws Exception {
         try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
             rig.backend.submit = ScriptedBackend.first(Said.nothing());

@@ -108,7 +108,7 @@ class SpoolDirectoryTest {
 
         step();
 
-        assertThat(files()).containsExactly("a.ndjson.error");
+        assertThat(files()).containsExactly("a.ndjson.error", "a.ndjson.rejected");
     }
 
     @Test
@@ -218,7 +218,7 @@ class SpoolDirectoryTest {
 
         step();
 
-        assertThat(files()).containsExactly("a.json.error");
+        assertThat(files()).containsExactly("a.json.error", "a.json.rejected");
     }
 
     private boolean step() {
