@@ -54,11 +54,14 @@ final class Recovery {
             }
             long end = scan.offset();
             long next = damages.add(list, list.lostBehind(cursor.expected()), cursor.expected());
-            if (cursor.torn()) {
-                setAside(files, options.directory(), scan, end);
-            }
-            if (scan.size() > end) {
-                cut(files, options.directory().resolve(scan.segment()), end);
+            // one that is compressed was closed, and the one behind it is gone: it stays as it is
+            if (!scan.segment().endsWith(Retention.GZIP)) {
+                if (cursor.torn()) {
+                    setAside(files, options.directory(), scan, end);
+                }
+                if (scan.size() > end) {
+                    cut(files, options.directory().resolve(scan.segment()), end);
+                }
             }
             long ordinal = scan.header().ordinal() + 1;
             return tail.isEmpty()

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.flk.wal.Retention.Done;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.testing.SimulatedDisk;
+import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
@@ -148,5 +149,30 @@ final class RetentionTest {
             }
             assertThat(copy.names()).noneMatch(name -> name.endsWith(".part"));
         }
+    }
+
+    /** A torn tail is cut off where the log was written to last; what was closed and compressed is not written to, wherever it ends. */
+    @Test
+    void newestIsGone_theOneBeforeFailedAndIsCompressed_aStartLeavesItAsItIs() throws IOException {
+        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options(), clock);
+        log.append(SimulatedLog.entry("A"));
+        disk.failOperation(1, Fault.EIO);
+        assertThat(log.append(SimulatedLog.entry(1, 20_000)).failure).isNotNull();
+        log.append(SimulatedLog.entry("B"));
+        byte[] failed = disk.content(segments().get(0));
+        failed[failed.length - 100] ^= 1; // in what was refused
+        disk.put(segments().get(0), failed);
+        clock.advance(Duration.ofDays(2));
+        assertThat(retention.step(0)).isEqualTo(Done.COMPRESSED);
+        disk.kill();
+        disk.remove(segments().get(1));
+        String compressed = segments().get(0);
+        byte[] before = disk.content(compressed);
+
+        SimulatedLog again = SimulatedLog.open(disk, SimulatedLog.options(), clock);
+        again.append(SimulatedLog.entry("C"));
+
+        assertThat(disk.content(compressed)).isEqualTo(before);
+        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).containsExactly("A", "C");
     }
 }
