@@ -229,6 +229,11 @@ public final class Inbox implements AutoCloseable {
         return log.step();
     }
 
+    /** One look whether the segment that is written to is still there, in a simulation. */
+    void watchStep() {
+        log.watchStep();
+    }
+
     boolean isWriting() {
         return log.isWriting();
     }

@@ -146,6 +146,11 @@ public final class IngestService implements Ingest, AutoCloseable {
         return inbox.step();
     }
 
+    /** One look whether somebody moved the segment that is written to, for a simulation; the writer's next step leaves it then. */
+    void stepWatch() {
+        inbox.watchStep();
+    }
+
     /** One step of the recorder, for a simulation; false if there was nothing to do. */
     boolean stepRecorder() {
         return recorder.step();

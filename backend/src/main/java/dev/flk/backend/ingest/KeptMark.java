@@ -23,7 +23,8 @@ import org.slf4j.LoggerFactory;
  * log_id   32 hex digits, drawn when the file is made: whose position it is that a shared store holds
  * mark     everything in the log up to this sequence is decided and recorded in the store
  * decided  the highest that the mark ever was: up to here everything was decided, whatever the store has lost since
- * removed  everything up to this sequence was removed, decided and past its retention, or is about to be
+ * removed  everything up to this sequence was removed, decided and past its retention, or is about to be; or it was not there any
+ *          more when this file was made
  * crc32c   8 hex digits, of what stands before the space before it
  * </pre>
  *

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /** What was acknowledged, by any backend, and has not expired by the clock of any: every answer is held against it. */
 final class AnswerModel {
@@ -30,6 +31,12 @@ final class AnswerModel {
 
     /** When the outcomes of all submissions end, whatever became of them. */
     private final Map<PcsId, List<Long>> expiries = new HashMap<>();
+
+    /**
+     * Ids that somebody took out of a log for good: what was acknowledged stands as long as the store loses nothing, and of what comes later
+     * nothing is known, since a copy of the store may still have the earlier one.
+     */
+    private final Set<PcsId> goneFromALog = new HashSet<>();
 
     private long answers;
 
@@ -51,14 +58,7 @@ final class AnswerModel {
     }
 
     void timePassed() {
-        acknowledged.values().removeIf(recorded -> {
-            boolean over = recorded.isExpired(world.latestMillis());
-            if (over) {
-                hasExpired(recorded.id(), recorded.body());
-                toldFirst.remove(recorded.id());
-            }
-            return over;
-        });
+        forgetIf(id -> acknowledged.get(id).isExpired(world.latestMillis()));
     }
 
     /** @param arrivalMillis by the clock of the backend that it comes to */
@@ -66,19 +66,34 @@ final class AnswerModel {
         expiries.computeIfAbsent(id, key -> new ArrayList<>()).add(arrivalMillis + Simulation.TTL.toMillis());
     }
 
+    /** Records of these ids are gone from a log; of what was made of them, the store has what it has now. */
+    void goneFromALog(Set<PcsId> ids, SimulatedDedup store) {
+        goneFromALog.addAll(ids);
+        forgetIf(id -> ids.contains(id) && !store.standing(id).equals(Optional.of(acknowledged.get(id))));
+    }
+
+    boolean isGoneFromALog(PcsId id) {
+        return goneFromALog.contains(id);
+    }
+
     /**
      * A store has lost something. Where clocks are set, what has expired by one time may stand again by another: whatever comes back is right
      * for an id of which any submission ends at about this time.
      */
     void storeLost() {
+        forgetIf(id -> goneFromALog.contains(id)
+                || expiries.getOrDefault(id, List.of()).stream()
+                        .anyMatch(expiry -> Math.abs(expiry - world.latestMillis()) < world.clocksApartMillis()));
+    }
+
+    private void forgetIf(Predicate<PcsId> mayBeLost) {
         acknowledged.keySet().removeIf(id -> {
-            boolean endsAboutNow = expiries.getOrDefault(id, List.of()).stream()
-                    .anyMatch(expiry -> Math.abs(expiry - world.latestMillis()) < world.clocksApartMillis());
-            if (endsAboutNow) {
+            boolean over = mayBeLost.test(id);
+            if (over) {
                 hasExpired(id, acknowledged.get(id).body());
                 toldFirst.remove(id);
             }
-            return endsAboutNow;
+            return over;
         });
     }
 
@@ -93,6 +108,9 @@ final class AnswerModel {
             return; // what stood when the flight began, though it expired before the answer
         }
         Recorded known = acknowledged.get(id);
+        if (known == null && goneFromALog.contains(id)) {
+            return;
+        }
         if (known == null) {
             // expired while it waited, or decided before without an answer: what stands now is what counts from here on
             recorded(id, decided.body(), store)

@@ -146,7 +146,7 @@ final class MovedSegmentTest {
         simulation.start();
         simulation.settle();
         assertThat(simulation.isUp()).isTrue();
-        simulation.auditAnswers();
+        simulation.audit();
     }
 
     /** The segment that is written to is away, nobody has noticed, and the store is emptied: it is not complete before that is back. */

@@ -25,17 +25,21 @@ final class OneBackend {
 
     private final Random random;
     private final ClockSetter clockSetter;
+    private final Meddler meddler;
     private final World world;
     private final SimulatedStore store;
     private final Simulation simulation;
+    private final Operator operator;
     private int lastEpoch = IDS;
 
     OneBackend(long seed) {
         this.random = new Random(seed);
         this.clockSetter = new ClockSetter(random);
+        this.meddler = new Meddler(random);
         this.world = new World(clockSetter.apart());
         this.store = new SimulatedStore(world);
         this.simulation = new Simulation(random, world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
+        this.operator = new Operator(random, world, simulation);
     }
 
     long run() throws IOException {
@@ -47,13 +51,13 @@ final class OneBackend {
             }
             die();
         }
-        simulation.start();
+        operator.start();
         simulation.settle();
         simulation.traceLog();
         simulation.audit();
-        simulation.assertFirstOfTheLogWon();
-        if (simulation.isLogWhole()) {
-            assertThat(simulation.loggedContents())
+        simulation.wholeLog.assertFirstWon();
+        if (simulation.wholeLog.isWhole()) {
+            assertThat(simulation.wholeLog.contents())
                     .as("contents that conflicted")
                     .containsAll(simulation.conflicts());
         }
@@ -64,7 +68,7 @@ final class OneBackend {
         if (random.nextInt(5) == 0) {
             simulation.disk.failOperation(random.nextInt(20), fault());
         }
-        simulation.start();
+        operator.start();
         int steps = 10 + random.nextInt(60);
         for (int step = 0; step < steps; step++) {
             act();
@@ -99,6 +103,7 @@ final class OneBackend {
             logAgain();
         }
         clockSetter.step(simulation.clock);
+        meddler.step(simulation);
         switch (random.nextInt(21)) {
             case 0, 1, 2, 3, 4, 5 -> submit();
             case 6, 7, 8, 9, 10 -> simulation.stepWriter();
@@ -133,7 +138,7 @@ final class OneBackend {
         simulation.submit(turn);
     }
 
-    private void die() {
+    private void die() throws IOException {
         simulation.changePolicy(random.nextBoolean() ? Policy.defaults() : STRICT);
         if (random.nextInt(3) == 0) {
             simulation.losePower();
@@ -145,6 +150,7 @@ final class OneBackend {
             store.empty();
         }
         world.answers.storeLost();
+        meddler.stepBeforeAStart(simulation);
     }
 
     private Fault fault() {

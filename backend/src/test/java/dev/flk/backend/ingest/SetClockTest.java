@@ -57,4 +57,23 @@ final class SetClockTest {
         assertThat(simulation.log()).extracting(LogRecord::kind).containsExactly('s', 'e');
         simulation.audit();
     }
+
+    /** The one that had expired may win again, and who was answered since then is named. */
+    @Test
+    void setBackOverAnEnd_andTheStoreLost_theLossIsTold() throws IOException {
+        simulation.start();
+        simulation.submit(first);
+        simulation.settle();
+        world.advance(Simulation.TTL);
+        simulation.submit(other);
+        simulation.settle();
+        simulation.stepLogCare(); // the mark is kept
+        simulation.kill();
+        store.empty();
+        simulation.clock.set(Duration.ofHours(-1));
+
+        simulation.start();
+
+        assertThat(simulation.metric("flk_lost_outcomes_total")).isEqualTo(1);
+    }
 }

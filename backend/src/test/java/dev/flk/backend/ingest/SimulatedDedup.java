@@ -20,6 +20,12 @@ interface SimulatedDedup extends DedupStore {
     /** All that was ever recorded there for this id, whatever became of it. */
     List<Recorded> everRecorded(PcsId id);
 
+    /** Up to where it would say that it is complete, if it were asked now; what it does not keep durably does not count. */
+    long durablyCompleteUpTo();
+
+    /** The log's end is gone, and its sequences are given anew: nobody puts back a copy whose position counts the old ones. */
+    void disownPositions();
+
     /** The process that used it died. */
     void processDied();
 

@@ -78,7 +78,7 @@ final class SimulatedHistoriesTest {
         simulation.settle();
         assertThat(refused.get()).isEqualTo(new Outcome.LogFailed());
         assertThat(relation(submitted(other))).isEqualTo(Relation.CONFLICT);
-        assertThat(simulation.loggedContents()).containsAll(simulation.conflicts());
+        assertThat(simulation.wholeLog.contents()).containsAll(simulation.conflicts());
     }
 
     /** Behind the write of what is queued now. */

@@ -36,6 +36,9 @@ final class SimulatedRemote {
     /** Calls of connections that were given up, which may still take effect: each connection's in their order. */
     private final List<Deque<Call<?>>> late = new ArrayList<>();
 
+    /** Logs that have lost their end, and have written no position since. */
+    private final Set<String> disowned = new HashSet<>();
+
     private State live = new State();
     private State older = new State();
     private boolean reachable = true;
@@ -118,6 +121,7 @@ final class SimulatedRemote {
 
     void takeCopy() {
         older = live.copy();
+        older.positions.keySet().removeAll(disowned);
     }
 
     void putBackCopy() {
@@ -176,6 +180,7 @@ final class SimulatedRemote {
             standing.add(earlier.orElse(decision));
         }
         live.positions.put(logId, next);
+        disowned.remove(logId);
         return standing;
     }
 
@@ -275,12 +280,12 @@ final class SimulatedRemote {
             return call(() -> live.evidence.add(id + " " + digest.hex()));
         }
 
-        /** All that is outstanding times out; what has not taken effect may do so later. */
-        void timeOut() {
-            if (!wire.isEmpty()) {
-                failed = true;
-            }
+        /** All that is outstanding times out; what has not taken effect may do so later. False if nothing was. */
+        boolean timeOut() {
+            boolean outstanding = !wire.isEmpty();
+            failed |= outstanding;
             giveUp("timed out");
+            return outstanding;
         }
 
         private void giveUp(String why) {
@@ -311,6 +316,18 @@ final class SimulatedRemote {
         @Override
         public void processDied() {
             giveUp("the process died");
+        }
+
+        @Override
+        public long durablyCompleteUpTo() {
+            String entry = live.positions.getOrDefault(logId, "");
+            return entry.isEmpty() ? 0 : Long.parseLong(entry.split(" ", -1)[0]);
+        }
+
+        @Override
+        public void disownPositions() {
+            disowned.add(logId);
+            older.positions.remove(logId);
         }
 
         @Override

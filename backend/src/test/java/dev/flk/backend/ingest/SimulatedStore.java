@@ -87,6 +87,16 @@ final class SimulatedStore implements SimulatedDedup {
     }
 
     @Override
+    public long durablyCompleteUpTo() {
+        return flushed.position.orElse(0);
+    }
+
+    @Override
+    public void disownPositions() {
+        // no copies are put back
+    }
+
+    @Override
     public void processDied() {
         live = flushed.copy();
         mood = Mood.UP;

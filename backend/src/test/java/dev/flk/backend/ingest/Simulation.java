@@ -10,18 +10,13 @@ import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Meters;
-import dev.flk.certificate.Certificate;
-import dev.flk.certificate.CertificateReader;
-import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
 import dev.flk.sample.Pcs;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.verification.Policy;
 import dev.flk.wal.LogOptions;
-import dev.flk.wal.LogReader;
 import dev.flk.wal.LogRecord;
 import dev.flk.wal.LogSizes;
-import dev.flk.wal.OnDamage;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.math.BigDecimal;
@@ -29,10 +24,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
@@ -49,8 +42,13 @@ final class Simulation {
 
     private static final Path DIRECTORY = Path.of("log");
 
+    /** Who waits so often for a store that answers looks for what is away. */
+    private static final int PATIENCE = 60;
+
     final SimulatedDisk disk;
     final BackendClock clock;
+    final MovedSegments moved;
+    final WholeLog wholeLog;
     private final World world;
     private final Random random;
     private final Function<String, SimulatedDedup> stores;
@@ -63,12 +61,16 @@ final class Simulation {
     private @Nullable IngestService ingest;
     private @Nullable LogCare care;
 
+    private int waits;
+
     /** @param stores gives the store for the log of this id */
     Simulation(Random random, World world, Function<String, SimulatedDedup> stores, Ready ready) {
         this.random = random;
         this.world = world;
         this.disk = new SimulatedDisk(random);
         this.clock = world.clock();
+        this.moved = new MovedSegments(disk, DIRECTORY, world::trace);
+        this.wholeLog = new WholeLog(world, disk, DIRECTORY, moved);
         this.stores = stores;
         this.ready = ready;
     }
@@ -156,7 +158,7 @@ final class Simulation {
                                 : answer.toString()));
                 world.check(() -> world.answers.check(pcs.id(), stood, answer, asked));
                 if (answer instanceof Decided decided && decided.relation() == Relation.CONFLICT) {
-                    conflicts.add(pcs.id() + " " + digestOf(pcs.bytes()));
+                    conflicts.add(WholeLog.contentOf(pcs.bytes()));
                 }
             }));
         }
@@ -176,6 +178,12 @@ final class Simulation {
             throw new SimulatedDisk.Killed(); // the writer takes it for one more failure
         }
         return done;
+    }
+
+    /** Somebody looks whether the segment that is written to is still there. */
+    void stepWatch() {
+        world.trace("watch");
+        ingest.stepWatch();
     }
 
     boolean stepRecorder() {
@@ -199,10 +207,10 @@ final class Simulation {
 
     /** Nobody waits for days: everybody is answered, with whatever it is. */
     void answerAll() {
-        boolean moved = true;
-        while (moved) {
+        boolean stepped = true;
+        while (stepped) {
             boolean written = stepWriter();
-            moved = stepRecorder() || written;
+            stepped = stepRecorder() || written;
         }
     }
 
@@ -222,12 +230,22 @@ final class Simulation {
                 idle = 0;
             } else {
                 if (!isUp() && store.isReachable()) {
-                    world.advance(Duration.ofMillis(100));
+                    waitForTheStore();
                 } else {
                     idle++;
                 }
+                stepWatch();
                 tick();
             }
+        }
+    }
+
+    /** A while passes; a backend that does not become complete may lack what somebody moved away. */
+    void waitForTheStore() {
+        world.advance(Duration.ofMillis(100));
+        waits = isUp() ? 0 : waits + 1;
+        if (waits > PATIENCE && moved.isAny()) {
+            moved.putBack();
         }
     }
 
@@ -255,15 +273,12 @@ final class Simulation {
     /** With nothing failing: all that was acknowledged is there, unchanged, and all that is in the log is decided. */
     void audit() throws IOException {
         assertThat(ingest.pending()).as("everything in the log is decided").isZero();
-        auditAnswers();
-        assertThat(undecided()).as("in the log and not decided").isEmpty();
-    }
-
-    /** The same of what was answered only, where the log has a gap that nobody minds. */
-    void auditAnswers() {
         for (Recorded recorded : world.answers.acknowledged().values()) {
             auditOne(recorded);
         }
+        assertThat(wholeLog.unbeatenIds())
+                .as("in the log")
+                .allMatch(id -> store.standing(id).isPresent() || world.answers.isGoneFromALog(id), "decided");
         world.requireUnbroken();
     }
 
@@ -283,112 +298,29 @@ final class Simulation {
         return ingest.pending();
     }
 
-    /** Ids of submissions in the log that have not expired. */
-    Set<PcsId> submittedIds() throws IOException {
-        Set<PcsId> ids = new HashSet<>();
-        for (LogRecord record : log()) {
-            if (record.kind() == RecordKind.SUBMISSION && standsForEverybody(record)) {
-                ids.add(idOf(record));
-            }
-        }
-        return ids;
-    }
-
-    /** Not expired, and not about to, by any clock. */
-    private boolean standsForEverybody(LogRecord submission) {
-        return submission.arrivalMillis() + TTL.toMillis() > world.latestMillis() + world.clocksApartMillis();
-    }
-
-    /** Contents in the log, each with its id. */
-    Set<String> loggedContents() throws IOException {
-        Set<String> logged = new HashSet<>();
-        for (LogRecord record : log()) {
-            if (record.kind() != RecordKind.OVERRULED) {
-                logged.add(idOf(record) + " " + digestOf(record.body()));
-            }
-        }
-        return logged;
-    }
-
     /** Contents that were answered with a conflict: they are in the log, or in that of a backend on the same store. */
     Set<String> conflicts() {
         return conflicts;
     }
 
-    /** Whether nothing was removed from the log, past its retention. */
-    boolean isLogWhole() throws IOException {
-        List<LogRecord> log = log();
-        return log.isEmpty() || log.get(0).sequence() == 1;
-    }
-
-    /**
-     * Nobody else uses the store: what overruled a submission stands before it in the log. Unless the submission had expired, and a clock
-     * that went back lets it stand again.
-     */
-    void assertFirstOfTheLogWon() throws IOException {
-        Map<String, Long> first = new HashMap<>();
-        Map<Long, Long> expiries = new HashMap<>();
-        for (LogRecord record : log()) {
-            if (record.kind() == RecordKind.SUBMISSION) {
-                first.putIfAbsent(
-                        idOf(record) + " " + digestOf(record.body()) + " " + record.arrivalMillis(), record.sequence());
-                expiries.put(record.sequence(), record.arrivalMillis() + TTL.toMillis());
-            } else if (record.kind() == RecordKind.OVERRULED) {
-                Overruled lost = Overruled.decode(record.body());
-                long arrival = lost.standing().expiresAtMillis() - TTL.toMillis();
-                Long winner = first.get(
-                        lost.standing().id() + " " + lost.standing().digest().hex() + " " + arrival);
-                if (winner == null && !isLogWhole()) {
-                    continue; // removed after its retention
-                }
-                assertThat(winner)
-                        .as("what overruled record %s", lost.sequence())
-                        .isNotNull();
-                if (expiries.getOrDefault(lost.sequence(), 0L) > arrival + world.clocksApartMillis()) {
-                    assertThat(winner).isLessThan(lost.sequence());
-                }
-            }
-        }
-    }
-
-    /** Ids of submissions in the log that neither lost nor expired, and for which the store has nothing. */
-    private Set<PcsId> undecided() throws IOException {
-        Map<Long, PcsId> open = new HashMap<>();
-        for (LogRecord record : log()) {
-            if (record.kind() == RecordKind.SUBMISSION && standsForEverybody(record)) {
-                open.put(record.sequence(), idOf(record));
-            } else if (record.kind() == RecordKind.OVERRULED) {
-                open.remove(Overruled.decode(record.body()).sequence());
-            }
-        }
-        Set<PcsId> undecided = new HashSet<>(open.values());
-        undecided.removeIf(id -> store.standing(id).isPresent());
-        return undecided;
-    }
-
+    /** All of the log, with what is away. */
     List<LogRecord> log() throws IOException {
-        List<LogRecord> records = new ArrayList<>();
-        try (LogReader reader = LogReader.open(disk, DIRECTORY, "inbox", 1, OnDamage.STOP)) {
-            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
-                records.add(record);
-            }
-        }
-        return records;
+        return wholeLog.read();
     }
 
-    private static PcsId idOf(LogRecord record) {
-        return certificate(record.body()).id();
+    /** What a store that was opened before would say now. */
+    long durablyRecordedUpTo() {
+        return store == null ? 0 : store.durablyCompleteUpTo();
     }
 
-    private static String digestOf(byte[] body) {
-        return certificate(body).contentDigest().hex();
+    Optional<KeptMark> keptMark() throws IOException {
+        return KeptMark.find(disk.copy(), DIRECTORY);
     }
 
-    private static Certificate certificate(byte[] body) {
-        try {
-            return CertificateReader.parse(body).checkIgnoringClock();
-        } catch (MalformedCertificate e) {
-            throw new AssertionError(e);
-        }
+    /** Somebody took the end of the log away for good, with records of these ids. */
+    void endIsGone(Set<PcsId> ids) {
+        wholeLog.endIsGone();
+        world.answers.goneFromALog(ids, store);
+        store.disownPositions();
     }
 }

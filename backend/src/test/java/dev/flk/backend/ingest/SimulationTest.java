@@ -7,8 +7,8 @@ import java.io.IOException;
 import org.junit.jupiter.api.Test;
 
 /**
- * Random histories, each of which keeps every promise. {@code -Dflk.seeds=N} runs more; a failing seed is named and runs alone with
- * {@code -Dflk.seed=S}, and {@code -Dflk.trace=true} tells every step.
+ * Random histories, each of which keeps every promise. {@code -Dflk.seeds=N} runs more, {@code -Dflk.firstSeed=S} others; a failing seed is
+ * named and runs alone with {@code -Dflk.seed=S}, and {@code -Dflk.trace=true} tells every step.
  */
 final class SimulationTest {
     private interface History {
@@ -17,7 +17,7 @@ final class SimulationTest {
 
     /**
      * Submissions, duplicates and conflicts, forces, disk and store faults, kills, losses of power, restarts under another policy,
-     * time passing, the store removed.
+     * time passing, the wall clock set, the store removed, segments of the log moved away and put back, or not.
      */
     @Test
     void oneBackend_keepsEveryPromise() {
@@ -26,7 +26,7 @@ final class SimulationTest {
 
     /**
      * Besides: the same and conflicting certificates to both, calls that time out and take effect later, a store that is out of
-     * reach, emptied, put back to an older copy.
+     * reach, emptied, put back to an older copy, clocks that differ.
      */
     @Test
     void twoBackendsOnOneStore_keepEveryPromise() {
@@ -35,7 +35,7 @@ final class SimulationTest {
 
     private static void run(long usualSeeds, History history) {
         Long only = Long.getLong("flk.seed");
-        long first = only == null ? 0 : only;
+        long first = only == null ? Long.getLong("flk.firstSeed", 0) : only;
         long count = only == null ? Long.getLong("flk.seeds", usualSeeds) : 1;
         long answers = 0;
         for (long seed = first; seed < first + count; seed++) {

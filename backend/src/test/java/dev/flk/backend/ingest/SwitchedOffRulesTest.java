@@ -38,7 +38,21 @@ final class SwitchedOffRulesTest {
                         HERE + "Endings",
                         "leftWaiting",
                         "leaveWaiting",
-                        "end"));
+                        "end"),
+                Mutant.giving(
+                        "a start stops where something undecided is away",
+                        HERE + "Inbox",
+                        "read",
+                        "decided",
+                        Long.MAX_VALUE),
+                Mutant.giving(
+                        "what is away is not passed over where the store lacks it",
+                        HERE + "Inbox",
+                        "readToAssert",
+                        "max",
+                        Long.MAX_VALUE),
+                Mutant.returning("nor is it at the beginning of the log", HERE + "Inbox", "requireBeginning", 0),
+                Mutant.returning("nor at its end", "dev.flk.wal.LogReader", "noteEnd", 0));
     }
 
     @ParameterizedTest

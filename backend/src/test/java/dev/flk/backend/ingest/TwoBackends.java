@@ -29,6 +29,7 @@ final class TwoBackends {
 
     private final Random random;
     private final ClockSetter clockSetter;
+    private final Meddler meddler;
     private final World world;
     private final SimulatedRemote remote;
     private final List<Node> nodes = new ArrayList<>();
@@ -50,11 +51,13 @@ final class TwoBackends {
 
     private static final class Node {
         final Simulation simulation;
+        final Operator operator;
         SimulatedRemote.Client client;
 
         Node(Random random, World world, SimulatedRemote remote) {
             simulation =
                     new Simulation(random, world, logId -> client = remote.new Client(logId), Ready.WHEN_LOG_WAS_READ);
+            operator = new Operator(random, world, simulation);
         }
     }
 
@@ -65,6 +68,7 @@ final class TwoBackends {
     TwoBackends(long seed, Set<Flaw> flaws) {
         random = new Random(seed);
         clockSetter = new ClockSetter(random);
+        meddler = new Meddler(random);
         world = new World(clockSetter.apart());
         remote = new SimulatedRemote(world, random, flaws);
         losses = Losses.values()[random.nextInt(Losses.values().length)];
@@ -101,7 +105,7 @@ final class TwoBackends {
                 node.simulation.kill();
             }
             if (!node.simulation.isRunning()) {
-                node.simulation.start();
+                node.operator.start();
             }
         }
         settle();
@@ -114,10 +118,10 @@ final class TwoBackends {
         Set<String> logged = new HashSet<>();
         Set<String> answered = new HashSet<>();
         for (Node node : nodes) {
-            if (!node.simulation.isLogWhole()) {
+            if (!node.simulation.wholeLog.isWhole()) {
                 return;
             }
-            logged.addAll(node.simulation.loggedContents());
+            logged.addAll(node.simulation.wholeLog.contents());
             answered.addAll(node.simulation.conflicts());
         }
         assertThat(logged).as("contents that conflicted").containsAll(answered);
@@ -136,7 +140,7 @@ final class TwoBackends {
         if (node.simulation.isRunning()) {
             node.simulation.kill();
         }
-        node.simulation.start();
+        node.operator.start();
     }
 
     private List<Simulation> running() {
@@ -161,9 +165,9 @@ final class TwoBackends {
             } else {
                 if (running.stream().allMatch(Simulation::isUp)) {
                     idle++;
-                } else {
-                    world.advance(Duration.ofMillis(100));
                 }
+                running.stream().filter(simulation -> !simulation.isUp()).forEach(Simulation::waitForTheStore);
+                running.forEach(Simulation::stepWatch);
                 running.forEach(Simulation::tick);
             }
         }
@@ -177,7 +181,7 @@ final class TwoBackends {
                 act(which, node);
             } else if (random.nextInt(3) == 0) {
                 node.simulation.changePolicy(random.nextInt(3) == 0 ? STRICT : Policy.defaults());
-                node.simulation.start();
+                node.operator.start();
             }
         } catch (SimulatedDisk.Killed | IOException e) {
             assertThat(e).isNotInstanceOf(DamagedLogException.class);
@@ -187,6 +191,7 @@ final class TwoBackends {
 
     private void act(int which, Node node) throws IOException {
         clockSetter.step(node.simulation.clock);
+        meddler.step(node.simulation);
         if (random.nextInt(20) == 0) {
             node.simulation.stepLogCare();
         }
@@ -269,9 +274,9 @@ final class TwoBackends {
     /** While all others are gone: what went through its own log it knows, whatever the store has lost. */
     private void assertAlone(Node node) throws IOException {
         nodes.forEach(other -> other.simulation.kill());
-        node.simulation.start();
+        node.operator.start();
         settle();
-        Set<PcsId> own = node.simulation.submittedIds();
+        Set<PcsId> own = node.simulation.wholeLog.submittedIds();
         for (int epoch = lastEpoch; epoch > lastEpoch - IDS; epoch--) {
             if (own.contains(Pcs.number(epoch).id())) {
                 node.simulation.submit(Pcs.number(epoch).with("D_hat", "1.1"));
@@ -294,8 +299,9 @@ final class TwoBackends {
     private void pass() {
         for (Node node : nodes) {
             if (node.simulation.isRunning()) {
-                node.client.timeOut();
-                node.simulation.answerAll();
+                do {
+                    node.simulation.answerAll();
+                } while (node.client.timeOut()); // no call is outstanding for days
             }
         }
         world.advance(
@@ -304,12 +310,13 @@ final class TwoBackends {
                         : Duration.ofSeconds(random.nextInt(100)));
     }
 
-    private void die(Node node) {
+    private void die(Node node) throws IOException {
         if (random.nextInt(3) == 0) {
             node.simulation.losePower();
         } else {
             node.simulation.kill();
         }
+        meddler.stepBeforeAStart(node.simulation);
     }
 
     private void submit(int which, Node node) {
