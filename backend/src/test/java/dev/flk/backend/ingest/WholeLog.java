@@ -45,11 +45,15 @@ final class WholeLog {
     /** All of it, with what is away; only what was removed past its retention may be missing. */
     List<LogRecord> read() throws IOException {
         SimulatedDisk whole = moved.isAny() ? moved.whole() : disk;
-        long removed = KeptMark.find(whole, directory).map(KeptMark::removed).orElse(0L);
+        long removed = removedUpTo();
         List<Damage> damages = new ArrayList<>();
         List<LogRecord> records = read(whole, damages);
         assertThat(damages).as("missing in the log").allMatch(damage -> damage.lastMissing() <= removed);
         return records;
+    }
+
+    private long removedUpTo() throws IOException {
+        return KeptMark.find(disk.copy(), directory).map(KeptMark::removed).orElse(0L);
     }
 
     /** What of it is there, damaged or not. */
@@ -70,8 +74,7 @@ final class WholeLog {
 
     /** Whether nothing was removed from it, past its retention or by anybody. */
     boolean isWhole() throws IOException {
-        List<LogRecord> log = read();
-        return !endIsGone && (log.isEmpty() || log.get(log.size() - 1).sequence() == log.size());
+        return !endIsGone && removedUpTo() == 0;
     }
 
     /** Ids of submissions that have not expired. */
