@@ -85,7 +85,7 @@ final class InjectedFaultsIT {
     static Stream<Kind> openings() {
         return chosen(
                 // a start opens the first segment three times, in another thread
-                new Kind("openat", "error=EIO", Target.NEXT_OPENINGS, 4, List.of(4)),
+                new Kind("openat", "error=EIO", Target.NEXT_OPENINGS, 5, List.of(5)),
                 new Kind("pwrite64", "error=ENOSPC", Target.NEXT_OPENINGS, 1, List.of()),
                 new Kind(RENAMES, "error=EIO", Target.NEXT_OPENINGS, 1, List.of(1)),
                 // a start forces the directory twice, in another thread
@@ -96,7 +96,7 @@ final class InjectedFaultsIT {
         return chosen(
                 new Kind("fdatasync", "signal=KILL", Target.SEGMENTS, 1, List.of(2)),
                 new Kind("pwrite64", "signal=KILL", Target.SEGMENTS, 1, List.of(3)),
-                new Kind("openat", "signal=KILL", Target.NEXT_OPENINGS, 4, List.of()),
+                new Kind("openat", "signal=KILL", Target.NEXT_OPENINGS, 5, List.of()),
                 new Kind("pwrite64", "signal=KILL", Target.NEXT_OPENINGS, 1, List.of()),
                 new Kind("fdatasync", "signal=KILL", Target.NEXT_OPENINGS, 1, List.of(3)),
                 new Kind(RENAMES, "signal=KILL", Target.NEXT_OPENINGS, 1, List.of(1)),
