@@ -36,8 +36,14 @@ final class Reload {
                         }
                         return method.getReturnType() == int.class ? System.identityHashCode(proxy) : null;
                     });
-            signal.getMethod("handle", signal, handler)
+            Object before = signal.getMethod("handle", signal, handler)
                     .invoke(null, signal.getConstructor(String.class).newInstance(name), acting);
+            if (before == handler.getField("SIG_IGN").get(null)) {
+                // the JVM leaves it so
+                LOG.warn(
+                        "SIG{} is ignored in this process, as nohup does; it will not read the configuration again",
+                        name);
+            }
         } catch (ReflectiveOperationException | IllegalArgumentException e) {
             LOG.warn("SIG{} can't be listened to here ({}); a restart reads the configuration", name, e.toString());
         }

@@ -26,6 +26,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 
@@ -47,6 +48,8 @@ public final class Outbox implements CertificateSink, Closeable {
     private final Log log;
     private final Contents contents;
     private final Losses losses;
+    private final BadBlocks badBlocks;
+    private final AtomicLong lostSince = new AtomicLong();
     private final Room room;
     private final Notes notes;
     private final Certificates certificates;
@@ -56,7 +59,7 @@ public final class Outbox implements CertificateSink, Closeable {
     private boolean started;
     private volatile Runnable arrival = () -> {};
 
-    private Outbox(OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, FileOps files, Log log)
+    private Outbox(OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, BadBlocks files, Log log)
             throws IOException {
         this.options = options;
         this.clock = clock;
@@ -67,6 +70,8 @@ public final class Outbox implements CertificateSink, Closeable {
             damages.addAll(reader.damages());
         }
         losses = Losses.of(damages);
+        badBlocks = files;
+        badBlocks.bePatient();
         LineLimit limit = new LineLimit(nanoTicker);
         room = new Room(files, options, nanoTicker);
         notes = new Notes(log, limit);
@@ -95,8 +100,9 @@ public final class Outbox implements CertificateSink, Closeable {
 
     /** The same without threads: a simulation takes the steps. */
     static Outbox openStepped(
-            OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, FileOps files, RandomGenerator random)
+            OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, FileOps disk, RandomGenerator random)
             throws IOException {
+        BadBlocks files = new BadBlocks(disk);
         Log log = locked(files, options, clock, nanoTicker, random);
         try {
             return new Outbox(options, clock, nanoTicker, files, log);
@@ -142,9 +148,7 @@ public final class Outbox implements CertificateSink, Closeable {
         try {
             await(add(added));
         } catch (OutboxFull e) {
-            if (!care.makeRoom()) {
-                throw e;
-            }
+            care.makeRoom();
             await(add(added));
         }
     }
@@ -205,7 +209,7 @@ public final class Outbox implements CertificateSink, Closeable {
         if (added.isEmpty()) {
             return CompletableFuture.completedFuture(null);
         }
-        room.take(
+        long taken = room.take(
                 added.size(),
                 records.stream().mapToLong(body -> body.length).sum(),
                 contents.pending().bytes());
@@ -215,7 +219,9 @@ public final class Outbox implements CertificateSink, Closeable {
                         .map(body -> OutboxRecords.record(kind, now, body))
                         .toList(),
                 first -> arrived(first, now, added));
+        var unused = append.ended().whenComplete((nothing, failure) -> room.arrived(taken));
         if (!log.append(append)) {
+            room.arrived(taken);
             throw new OutboxFull("the outbox " + options.directory() + " can't keep up or is closing; try again");
         }
         return append.ended();
@@ -353,6 +359,9 @@ public final class Outbox implements CertificateSink, Closeable {
             return;
         }
         entries.forEach(entry -> bodies.remove(entry.sequence()));
+        if (fate == Fate.LOST) {
+            lostSince.addAndGet(entries.size());
+        }
         // one after the other with what compaction writes anew, so that the log never tells of an entry after its end
         synchronized (this) {
             entries.forEach(entry -> contents.pending().remove(entry.sequence()));
@@ -462,14 +471,16 @@ public final class Outbox implements CertificateSink, Closeable {
         return contents.pending().oldest();
     }
 
-    /** What the disk has lost, a sentence for each stretch. */
+    /** What the disk has lost, a sentence for each stretch of records and each file with blocks that can't be read. */
     public List<String> losses() {
-        return losses.describe();
+        List<String> sentences = new ArrayList<>(losses.describe());
+        sentences.addAll(badBlocks.describe());
+        return sentences;
     }
 
-    /** How many records the disk has lost. */
+    /** How many records the disk has lost; at least that many, if they stood at the end of the log. */
     public long lostRecords() {
-        return losses.records();
+        return Math.max(losses.records() + lostSince.get(), badBlocks.hasAny() ? 1 : 0);
     }
 
     /** Takes nothing more, finishes what is under way and gives the outbox free. */

@@ -18,7 +18,7 @@ import org.slf4j.LoggerFactory;
  */
 final class OutboxCare implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
-    /** A run that removed nothing is not repeated at once: what waits stands too close. */
+    /** A run that removed nothing is not repeated at once, but if much was settled since: what waits stands too close. */
     private static final long FRUITLESS_NANOS = Duration.ofMinutes(1).toNanos();
 
     private static final long EVERY_NANOS = Duration.ofSeconds(1).toNanos();
@@ -30,7 +30,8 @@ final class OutboxCare implements Closeable {
     private final LineLimit limit;
     private final Thread thread = new Thread(this::run, "outbox-care");
     private final LongSupplier nanoTicker;
-    private volatile long nextTryNanos;
+    private long nextTryNanos;
+    private long settledWhenFruitless;
     private volatile boolean closing;
 
     OutboxCare(
@@ -64,7 +65,7 @@ final class OutboxCare implements Closeable {
         notes.retry();
         try {
             if (room.isTight()) {
-                boolean unused = makeRoom();
+                makeRoom();
             } else {
                 boolean unused = compaction.keepReserve();
             }
@@ -73,15 +74,20 @@ final class OutboxCare implements Closeable {
         }
     }
 
-    /** Gives back what is settled, if that is worth it; whether there is more room then. */
-    boolean makeRoom() throws IOException {
+    /** Gives back what is settled, if that is worth it. Whoever comes while another one does it waits, and mostly finds it done. */
+    synchronized void makeRoom() throws IOException {
         long used = room.usedBytes();
         long needed = pending.bytes() + (long) pending.size() * Room.OVERHEAD_BYTES;
-        if (used - needed <= used / 8 || nanoTicker.getAsLong() < nextTryNanos) {
-            return false;
+        long settled = used - needed - room.arrivingBytes();
+        if (settled <= used / 8
+                || (nanoTicker.getAsLong() < nextTryNanos && settled <= settledWhenFruitless + used / 8)) {
+            return;
         }
         Report report = compaction.run(Duration.ZERO, Mode.RUN);
-        nextTryNanos = nanoTicker.getAsLong() + (report.removed() > 0 ? 0 : FRUITLESS_NANOS);
+        if (report.removed() == 0) {
+            nextTryNanos = nanoTicker.getAsLong() + FRUITLESS_NANOS;
+            settledWhenFruitless = settled;
+        }
         room.look();
         if (report.removed() > 0) {
             LOG.info(
@@ -89,7 +95,6 @@ final class OutboxCare implements Closeable {
                     report.removed(),
                     report.moved());
         }
-        return room.usedBytes() < used;
     }
 
     /** Waits for a step that is under way. */

@@ -3,7 +3,6 @@ package dev.flk.agent.outbox;
 
 import dev.flk.wal.Damage;
 import dev.flk.wal.DiskFiles;
-import dev.flk.wal.FileOps;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogLockedException;
 import dev.flk.wal.LogRepair;
@@ -13,11 +12,12 @@ import dev.flk.wal.Verification;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /** Looks whether all of an outbox is there, and sets aside what is not whole. */
 public final class OutboxCheck {
-    private final FileOps files = new DiskFiles();
+    private final BadBlocks files = new BadBlocks(new DiskFiles());
     private final Path directory;
 
     /** For the outbox in this directory. */
@@ -29,7 +29,7 @@ public final class OutboxCheck {
      * What was found.
      *
      * @param records that can be read
-     * @param missing a sentence for each stretch of records that is gone
+     * @param missing a sentence for each stretch of records that is gone, and each file that can't be read in places
      * @param missingRecords how many those are
      * @param givenUp the same of those that an earlier check has given up
      * @param tornBytes what a crash has left behind the last whole record; the next start sets it aside
@@ -48,12 +48,10 @@ public final class OutboxCheck {
         }
         Verification seen = new LogInspector(files, directory, OutboxRecords.PREFIX).verify();
         TornTail tail = seen.tornTail();
+        List<String> missing = new ArrayList<>(describe(seen.damages()));
+        missing.addAll(files.describe());
         return new Found(
-                seen.records(),
-                describe(seen.damages()),
-                seen.missing(),
-                describe(seen.givenUp()),
-                tail == null ? 0 : tail.bytes());
+                seen.records(), missing, seen.missing(), describe(seen.givenUp()), tail == null ? 0 : tail.bytes());
     }
 
     /**

@@ -155,7 +155,10 @@ public final class OutboxCompaction {
         return new Retention(files, directory, OutboxRecords.PREFIX, COMPRESS_AFTER, horizon, clock);
     }
 
-    /** As many of the oldest segments as may go by their age, while at most half of what stands in them must be written anew. */
+    /**
+     * As many of the oldest segments as may go by their age, while not too much of what stands in them must be written anew: half of it,
+     * or three quarters where there is no horizon, for then somebody waits for room.
+     */
     private Way way(Duration horizon, List<SegmentSummary> segments) {
         Way best = new Way(0, 0, 0, List.of());
         List<Located> inTheWay = new ArrayList<>();
@@ -177,7 +180,7 @@ public final class OutboxCompaction {
             if (inTheWay.size() > room) {
                 break;
             }
-            if (movedBytes * 2 <= bytes) {
+            if (horizon.isZero() ? movedBytes * 4 <= bytes * 3 : movedBytes * 2 <= bytes) {
                 best = new Way(i + 1, bytes, last, List.copyOf(inTheWay));
             }
         }

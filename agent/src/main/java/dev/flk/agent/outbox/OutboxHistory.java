@@ -22,7 +22,7 @@ import java.util.Set;
 public final class OutboxHistory {
     private static final int PAGE = 4096;
 
-    private final FileOps files = new DiskFiles();
+    private final FileOps files = new BadBlocks(new DiskFiles());
     private final Path directory;
     /** The code of the fate, by sequence; 0 while it waits. */
     private final Map<Long, byte[]> fates = new HashMap<>();

@@ -24,6 +24,7 @@ final class Room {
     private long lookedNanos;
     private long usedBytes;
     private long freeBytes;
+    private long arrivingBytes;
 
     Room(FileOps files, OutboxOptions options, LongSupplier nanoTicker) {
         this.files = files;
@@ -35,9 +36,10 @@ final class Room {
      * Takes room for certificates.
      *
      * @param waitingBytes what waits to be sent, for the message
+     * @return how much was taken; {@link #arrived} must follow once they wait to be sent, or were refused
      * @throws OutboxFull if there is none
      */
-    synchronized void take(int certificates, long bytes, long waitingBytes) throws IOException {
+    synchronized long take(int certificates, long bytes, long waitingBytes) throws IOException {
         lookNowAndThen();
         long needed = bytes + (long) certificates * OVERHEAD_BYTES;
         if (usedBytes + needed > options.maxBytes()) {
@@ -51,6 +53,18 @@ final class Room {
         }
         usedBytes += needed;
         freeBytes -= needed;
+        arrivingBytes += needed;
+        return needed;
+    }
+
+    /** What was taken is no more under way. */
+    synchronized void arrived(long taken) {
+        arrivingBytes -= taken;
+    }
+
+    /** What is under way to the disk. */
+    synchronized long arrivingBytes() {
+        return arrivingBytes;
     }
 
     /** Whether so little is left that what is settled should go, whatever its age. */

@@ -143,7 +143,7 @@ public final class Agent implements Closeable {
                 deadLetters.count(),
                 metrics == null ? "" : ", metrics on port " + metrics.port(),
                 doors.port() == 0 ? "" : ", certificates are taken on loopback port " + doors.port());
-        outbox.losses().forEach(loss -> LOG.error("outbox: {}; the certificates among them are gone", loss));
+        outbox.losses().forEach(loss -> LOG.error("outbox: {}; the certificates that stood there are gone", loss));
         long nextSpoolNanos = nanoTicker.getAsLong();
         boolean moreFiles = false;
         while (!stopping) {

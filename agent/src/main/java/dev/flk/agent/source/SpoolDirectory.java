@@ -79,8 +79,14 @@ public final class SpoolDirectory {
 
     private void beginRound() throws IOException {
         Set<Path> found = new TreeSet<>();
-        try (DirectoryStream<Path> files = Files.newDirectoryStream(directory, "[!.]*.{json,ndjson}")) {
-            files.forEach(found::add);
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(directory, "*.{json,ndjson}")) {
+            for (Path file : files) {
+                if (SpoolFile.isTaken(file)) {
+                    SpoolFile.giveBack(file);
+                } else if (!file.getFileName().toString().startsWith(".")) {
+                    found.add(file);
+                }
+            }
         } catch (DirectoryIteratorException e) {
             throw e.getCause();
         }
@@ -96,7 +102,7 @@ public final class SpoolDirectory {
             BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
             if (attributes.isRegularFile()) {
                 SpoolFile begunFile = begun.get(file);
-                if (begunFile == null || !begunFile.is(attributes)) {
+                if (begunFile == null || !begunFile.is(file)) {
                     begunFile = new SpoolFile(file, attributes, intake, clock);
                     begun.put(file, begunFile);
                 }

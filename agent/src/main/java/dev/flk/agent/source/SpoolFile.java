@@ -17,10 +17,12 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.UUID;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,6 +44,10 @@ final class SpoolFile {
 
     private static final Logger LOG = LoggerFactory.getLogger(SpoolFile.class);
     private static final long PORTION_BYTES = 1 << 20;
+    /** Under this name nobody writes, and a round of the directory does not see it. */
+    private static final String TAKEN = ".taken-";
+    /** The beginning of a file tells it from another one with the same inode. */
+    private static final int BEGINNING_BYTES = 4096;
     /** Who does not write aside and rename gets this long to go on writing before a broken end counts as broken. */
     private static final Duration STILL_WRITTEN = Duration.ofSeconds(5);
 
@@ -51,6 +57,7 @@ final class SpoolFile {
     private final Object identity;
     private final Deque<byte[]> good = new ArrayDeque<>();
     private final List<String> bad = new ArrayList<>();
+    private byte[] beginning = new byte[0];
     private long offset;
     private long line;
     private long added;
@@ -64,9 +71,18 @@ final class SpoolFile {
         this.identity = identity(found);
     }
 
-    /** Whether this is still the file that was found first, and not another of the same name. */
-    boolean is(BasicFileAttributes found) {
-        return identity.equals(identity(found)) && found.size() >= offset;
+    /** Whether what stands under a name is still the file that was found first, and begins as it did. */
+    boolean is(Path found) throws IOException {
+        BasicFileAttributes now = Files.readAttributes(found, BasicFileAttributes.class);
+        return identity.equals(identity(now))
+                && now.size() >= offset
+                && Arrays.equals(beginning, beginning(found, beginning.length));
+    }
+
+    private static byte[] beginning(Path file, int length) throws IOException {
+        try (InputStream in = Files.newInputStream(file)) {
+            return in.readNBytes(length);
+        }
     }
 
     private static Object identity(BasicFileAttributes found) {
@@ -90,23 +106,52 @@ final class SpoolFile {
         if (!whole) {
             return Progress.NOT_YET;
         }
-        BasicFileAttributes now = Files.readAttributes(path, BasicFileAttributes.class);
-        if (!is(now) || now.size() > offset) {
+        if (Files.size(path) > offset || !remove()) {
             return Progress.MORE;
-        }
-        if (tooLong) {
-            // the text of what is too long is nowhere else
-            Files.move(
-                    path, path.resolveSibling(path.getFileName() + ".rejected"), StandardCopyOption.REPLACE_EXISTING);
-        } else {
-            Files.delete(path);
         }
         LOG.info("took {} certificates in from {}, refused {}", added, path.getFileName(), refused);
         return Progress.DONE;
     }
 
+    /**
+     * Takes the file away, if it is the one that was taken in, and all of it was. Renamed first: between a look and a removal another
+     * one may get its name.
+     */
+    private boolean remove() throws IOException {
+        Path taken = path.resolveSibling(TAKEN + path.getFileName());
+        Files.move(path, taken, StandardCopyOption.ATOMIC_MOVE);
+        if (!is(taken) || Files.size(taken) > offset) {
+            giveBack(taken);
+            return false;
+        }
+        if (tooLong) {
+            // the text of what is too long is nowhere else
+            Files.move(
+                    taken, path.resolveSibling(path.getFileName() + ".rejected"), StandardCopyOption.REPLACE_EXISTING);
+        } else {
+            Files.delete(taken);
+        }
+        return true;
+    }
+
+    /** Whether a file was taken away and not yet removed, when its process ended, say. */
+    static boolean isTaken(Path file) {
+        return file.getFileName().toString().startsWith(TAKEN);
+    }
+
+    /** Puts such a file back, under a name that nobody else has. */
+    static void giveBack(Path taken) throws IOException {
+        String name = taken.getFileName().toString().substring(TAKEN.length());
+        int dot = name.lastIndexOf('.');
+        String free = name.substring(0, dot) + "-" + UUID.randomUUID() + name.substring(dot);
+        Files.move(taken, taken.resolveSibling(free), StandardCopyOption.ATOMIC_MOVE);
+    }
+
     /** Reads a portion; false if the end may not be whole yet. */
     private boolean read() throws IOException {
+        if (beginning.length < BEGINNING_BYTES) {
+            beginning = beginning(path, BEGINNING_BYTES);
+        }
         return path.toString().endsWith(".ndjson") ? readLines() : readAll();
     }
 

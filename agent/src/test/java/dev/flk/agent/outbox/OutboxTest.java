@@ -14,8 +14,13 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -128,6 +133,43 @@ class OutboxTest {
     }
 
     @Test
+    void append_fullAndEveryThirdIsSettled_makesRoom() throws Exception {
+        try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 400_000, 0), CLOCK)) {
+            outbox.append(Collections.nCopies(340, new byte[1_000]));
+            List<Entry> all = all(outbox);
+            outbox.settle(
+                    Fate.ACCEPTED,
+                    all.stream().filter(entry -> entry.sequence() % 3 == 0).toList());
+
+            outbox.append(Collections.nCopies(70, new byte[1_000]));
+
+            assertThat(outbox.pendingEntries()).isBetween(290, 300);
+            assertThat(outbox.usedBytes()).isLessThan(400_000);
+        }
+    }
+
+    @Test
+    void append_fullOfWhatIsSettled_fromSeveralThreads_allGetRoom() throws Exception {
+        ExecutorService threads = Executors.newFixedThreadPool(4);
+        try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 40_000, 0), CLOCK)) {
+            for (int round = 0; round < 20; round++) {
+                outbox.append(List.of(new byte[12_000], new byte[12_000]));
+                outbox.settle(Fate.ACCEPTED, all(outbox));
+                List<Callable<Void>> appends = Collections.nCopies(4, () -> {
+                    outbox.append(List.of(new byte[5_000]));
+                    return null;
+                });
+                for (Future<Void> append : threads.invokeAll(appends)) {
+                    append.get();
+                }
+                outbox.settle(Fate.ACCEPTED, all(outbox));
+            }
+        } finally {
+            threads.shutdown();
+        }
+    }
+
+    @Test
     void append_littleFreeSpace_isRefused() throws Exception {
         try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 1 << 20, Long.MAX_VALUE), CLOCK)) {
             assertThatExceptionOfType(OutboxFull.class)
@@ -206,6 +248,76 @@ class OutboxTest {
             assertThat(bodies(outbox)).containsExactly("certificate 1", "certificate 3", "certificate 4");
             assertThat(outbox.losses()).singleElement().asString().contains("record 2 missing");
             assertThat(outbox.lostRecords()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void open_aBlockThatCantBeRead_losesWhatStandsInItOnly() throws Exception {
+        fillBlocks();
+        FaultyFiles files = new FaultyFiles();
+        files.failReads(segment(directory).getFileName().toString(), 16384, 20480, Integer.MAX_VALUE);
+
+        try (Outbox outbox = Outbox.open(options(), CLOCK, files)) {
+            assertThat(outbox.pendingEntries()).isBetween(40 - 6, 40 - 4);
+            assertThat(outbox.lostRecords()).isEqualTo(40 - outbox.pendingEntries());
+            assertThat(outbox.losses()).hasSize(2);
+            assertThat(outbox.losses().get(1)).contains("can't be read at byte 16384 (injected: Input/output error)");
+            assertThat(bodies(outbox)).hasSize(outbox.pendingEntries());
+        }
+    }
+
+    @Test
+    void open_theLastBlockCantBeRead_isToldAsALoss() throws Exception {
+        fillBlocks();
+        long size = Files.size(segment(directory));
+        FaultyFiles files = new FaultyFiles();
+        files.failReads(segment(directory).getFileName().toString(), size - 1, size, Integer.MAX_VALUE);
+
+        try (Outbox outbox = Outbox.open(options(), CLOCK, files)) {
+            assertThat(outbox.pendingEntries()).isBetween(40 - 6, 39);
+            assertThat(outbox.lostRecords()).isPositive();
+            assertThat(outbox.losses()).isNotEmpty();
+        }
+    }
+
+    @Test
+    void open_aBlockThatCanBeReadAfterAFewTries_losesNothing() throws Exception {
+        fillBlocks();
+        FaultyFiles files = new FaultyFiles();
+        files.failReads(segment(directory).getFileName().toString(), 16384, 20480, BadBlocks.TRIES);
+
+        try (Outbox outbox = Outbox.open(options(), CLOCK, files)) {
+            assertThat(files.readFailuresLeft()).isZero();
+            assertThat(outbox.pendingEntries()).isEqualTo(40);
+            assertThat(outbox.losses()).isEmpty();
+        }
+    }
+
+    @Test
+    void bodies_aBlockGoneBadWhileRunning_isTriedAgainAndThenMissing() throws Exception {
+        fillBlocks();
+        FaultyFiles files = new FaultyFiles();
+        String segment = segment(directory).getFileName().toString();
+        try (Outbox outbox = Outbox.open(options(), CLOCK, files)) {
+            List<Entry> all = all(outbox);
+            files.failReads(segment, 16384, 20480, Integer.MAX_VALUE);
+
+            for (int i = 1; i < BadBlocks.TRIES; i++) {
+                assertThatThrownBy(() -> outbox.bodies(all)).hasMessageContaining("Input/output error");
+            }
+            int found = outbox.bodies(all).size();
+
+            assertThat(found).isBetween(40 - 6, 40 - 4);
+            assertThat(outbox.bodies(all)).hasSize(found);
+        }
+    }
+
+    /** Forty certificates of a thousand bytes, each forced by itself, in one segment. */
+    private void fillBlocks() throws IOException {
+        try (Outbox outbox = open()) {
+            for (int i = 0; i < 40; i++) {
+                outbox.append(List.of(new byte[1000]));
+            }
         }
     }
 

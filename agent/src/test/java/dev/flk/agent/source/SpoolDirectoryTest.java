@@ -3,6 +3,7 @@ package dev.flk.agent.source;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.outbox.Fate;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
@@ -10,11 +11,13 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -210,6 +213,74 @@ class SpoolDirectoryTest {
         step();
 
         assertThat(files()).containsExactly(".a.json");
+    }
+
+    @Test
+    void step_anotherFileGetsTheNameWhileItIsTakenIn_isTakenInAsWell() throws Exception {
+        write("a.json", GOOD);
+        Path aside = Files.writeString(temporary.resolve("aside"), GOOD.replace("\"p\"", "\"q\""));
+        CertificateSink replacing = new CertificateSink() {
+            @Override
+            public void append(List<byte[]> certificates) throws IOException {
+                outbox.append(certificates);
+                if (Files.exists(aside)) {
+                    Files.move(aside, spool.resolve("a.json"), StandardCopyOption.REPLACE_EXISTING);
+                }
+            }
+
+            @Override
+            public long maxBytes() {
+                return outbox.maxBytes();
+            }
+
+            @Override
+            public String name() {
+                return outbox.name();
+            }
+        };
+        SpoolDirectory directory = new SpoolDirectory(spool, new Intake(replacing), InstantSource.system());
+
+        for (int i = 0; i < 3; i++) {
+            var unused = directory.step();
+        }
+
+        assertThat(bodies()).containsExactly(GOOD, GOOD.replace("\"p\"", "\"q\""));
+        assertThat(files()).isEmpty();
+    }
+
+    @Test
+    void step_fileWrittenAnewInPlaceAfterAPortion_isTakenInFromItsBeginning() throws Exception {
+        write("a.ndjson", GOOD + "\n{\"pcs_id\"");
+        SpoolDirectory directory = new SpoolDirectory(spool, new Intake(outbox), InstantSource.system());
+        var unused = directory.step(); // the end may still be written
+        assertThat(outbox.pendingEntries()).isEqualTo(1);
+
+        String other = GOOD.replace("\"p\"", "\"q\"");
+        write("a.ndjson", other + "\n" + other + "\n" + other + "\n");
+        while (directory.step()) {
+            // to its end
+        }
+
+        assertThat(bodies()).containsExactly(GOOD, other, other, other);
+        assertThat(files()).isEmpty();
+    }
+
+    @Test
+    void step_fileThatACrashLeftBetweenItsTwoNames_isTakenIn() throws Exception {
+        write(".taken-a.ndjson", GOOD + "\n");
+
+        step();
+        step();
+
+        assertThat(outbox.pendingEntries()).isEqualTo(1);
+        assertThat(files()).isEmpty();
+    }
+
+    private List<String> bodies() throws IOException {
+        return outbox.bodies(outbox.pendingAfter(-1, 100)).entrySet().stream()
+                .sorted(Map.Entry.comparingByKey())
+                .map(entry -> new String(entry.getValue(), StandardCharsets.UTF_8))
+                .toList();
     }
 
     @Test

@@ -26,9 +26,24 @@ public class FaultyFiles implements FileOps {
     private volatile boolean diskFull;
     private volatile boolean createFails;
     private volatile long usableBytes = -1;
+    private volatile @Nullable Unreadable unreadable;
+    private final AtomicInteger readFailures = new AtomicInteger();
     private final AtomicReference<@Nullable Error> onWrite = new AtomicReference<>();
     private final AtomicReference<@Nullable RuntimeException> onList = new AtomicReference<>();
     private final List<String> forced = new CopyOnWriteArrayList<>();
+
+    private record Unreadable(String name, long from, long end) {}
+
+    /** The next {@code count} reads that touch these bytes of a file fail. */
+    public void failReads(String name, long from, long end, int count) {
+        readFailures.set(count);
+        unreadable = new Unreadable(name, from, end);
+    }
+
+    /** How many of them have not failed yet. */
+    public int readFailuresLeft() {
+        return readFailures.get();
+    }
 
     /** From now on no force returns until it is let go. */
     public void hold() {
@@ -112,7 +127,7 @@ public class FaultyFiles implements FileOps {
 
     @Override
     public OpenFile openForReading(Path file) throws IOException {
-        return disk.openForReading(file);
+        return new Faulty(file, disk.openForReading(file));
     }
 
     @Override
@@ -161,6 +176,14 @@ public class FaultyFiles implements FileOps {
 
         @Override
         public int read(ByteBuffer target, long position) throws IOException {
+            Unreadable bad = unreadable;
+            if (bad != null
+                    && path.endsWith(bad.name())
+                    && position < bad.end()
+                    && position + target.remaining() > bad.from()
+                    && readFailures.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
+                throw new IOException("injected: Input/output error");
+            }
             return file.read(target, position);
         }
 
