@@ -1,89 +1,105 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.SortedSet;
+import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.TreeSet;
+import java.util.function.LongSupplier;
 
 /**
- * Files of which the disk can't read some blocks. The first such block of a file is tried a few times; then it, and each further one, is
- * given up and reads as bytes that are no record, so that only what stands in it is lost, not all that stands behind it. Everything else
- * goes straight to the disk. Safe for several threads.
+ * Files of which the disk can't read some blocks. Such a block is tried a few times; then it reads as bytes that are no record, so that
+ * what stands behind it is read all the same. It is tried anew with each reading, for disks come back. The beginning of a file, which
+ * says what the file is, is not made up. Everything else goes straight to the disk. Safe for several threads.
  */
 final class BadBlocks implements FileOps {
-    /** How often the first bad block of a file is tried. */
-    static final int TRIES = 5;
+    /** How often a block is tried in one reading. */
+    static final int TRIES = 3;
 
     static final int BLOCK_BYTES = 4096;
     /** Neither zero, which is the end of a segment, nor a byte that the log writes. */
     private static final byte FILL = (byte) 0xff;
 
     private final FileOps disk;
+    private final LongSupplier nanoTicker;
     private final Map<Path, Bad> bad = new TreeMap<>();
-    private volatile boolean patient;
 
-    /** Tries a block again at once, until {@link #bePatient}. */
-    BadBlocks(FileOps disk) {
+    BadBlocks(FileOps disk, LongSupplier nanoTicker) {
         this.disk = disk;
+        this.nanoTicker = nanoTicker;
     }
 
+    /** Over the real disk. */
+    static BadBlocks ofDisk() {
+        return new BadBlocks(new DiskFiles(), System::nanoTime);
+    }
+
+    /** Of one file: since when each block can't be read. */
     private static final class Bad {
-        private final SortedSet<Long> blocks = new TreeSet<>();
-        private int failures;
+        private final SortedMap<Long, Long> sinceNanos = new TreeMap<>();
         private String why = "";
     }
 
-    /** From now on each failure travels, so that whoever reads may wait a while before the next try. */
-    void bePatient() {
-        patient = true;
-    }
-
-    /** Whether a block was given up. */
+    /** Whether there are such blocks. */
     synchronized boolean hasAny() {
-        return bad.values().stream().anyMatch(one -> !one.blocks.isEmpty());
+        return !bad.isEmpty();
     }
 
-    /** A sentence for each file with blocks that were given up. */
+    /** Whether one of them could still be read not longer ago than that. */
+    synchronized boolean hasYoungerThan(Duration age) {
+        long now = nanoTicker.getAsLong();
+        return bad.values().stream()
+                .flatMap(of -> of.sinceNanos.values().stream())
+                .anyMatch(since -> now - since < age.toNanos());
+    }
+
+    /** A sentence for each file that has some. */
     synchronized List<String> describe() {
         return bad.entrySet().stream()
-                .filter(entry -> !entry.getValue().blocks.isEmpty())
                 .map(entry -> describe(entry.getKey(), entry.getValue()))
                 .toList();
     }
 
-    private static String describe(Path file, Bad bad) {
-        String more = bad.blocks.size() == 1 ? "" : " and in " + (bad.blocks.size() - 1) + " more blocks";
+    private static String describe(Path file, Bad of) {
+        int more = of.sinceNanos.size() - 1;
         return "segment %s can't be read at byte %d%s (%s)"
-                .formatted(file.getFileName(), bad.blocks.first() * BLOCK_BYTES, more, bad.why);
+                .formatted(
+                        file.getFileName(),
+                        of.sinceNanos.firstKey() * BLOCK_BYTES,
+                        more == 0 ? "" : " and in " + more + " more blocks",
+                        of.why);
     }
 
-    /** Notes a failure; whether the block is given up now. */
-    private synchronized boolean failed(Path file, long block, IOException failure) {
-        Bad of = of(file);
-        if (of.blocks.isEmpty() && ++of.failures < TRIES) {
-            return false;
+    private synchronized void failed(Path file, long block, IOException failure) {
+        Bad of = bad.computeIfAbsent(file, any -> new Bad());
+        of.sinceNanos.putIfAbsent(block, nanoTicker.getAsLong());
+        of.why = why(failure);
+    }
+
+    private static String why(IOException failure) {
+        return failure.getMessage() == null ? failure.toString() : failure.getMessage();
+    }
+
+    private synchronized void wasRead(Path file, long position, int bytes) {
+        Bad of = bad.get(file);
+        if (of != null && bytes > 0) {
+            of.sinceNanos
+                    .subMap(position / BLOCK_BYTES, (position + bytes - 1) / BLOCK_BYTES + 1)
+                    .clear();
+            if (of.sinceNanos.isEmpty()) {
+                bad.remove(file);
+            }
         }
-        of.blocks.add(block);
-        of.why = failure.getMessage() == null ? failure.toString() : failure.getMessage();
-        return true;
-    }
-
-    private synchronized boolean isGivenUp(Path file, long block) {
-        return of(file).blocks.contains(block);
-    }
-
-    private Bad of(Path file) {
-        return bad.computeIfAbsent(file, any -> new Bad());
     }
 
     /** A file that is gone has no blocks any more. */
@@ -162,7 +178,9 @@ final class BadBlocks implements FileOps {
         public int read(ByteBuffer target, long position) throws IOException {
             int before = target.position();
             try {
-                return file.read(target, position);
+                int n = file.read(target, position);
+                wasRead(path, position, n);
+                return n;
             } catch (ClosedChannelException e) {
                 throw e;
             } catch (IOException e) {
@@ -175,25 +193,35 @@ final class BadBlocks implements FileOps {
         private int readBlock(ByteBuffer target, long position) throws IOException {
             long block = position / BLOCK_BYTES;
             long end = Math.min((block + 1) * BLOCK_BYTES, file.size());
-            int length = (int) Math.min(target.remaining(), end - position);
-            byte[] bytes = new byte[Math.max(0, length)];
-            while (!isGivenUp(path, block)) {
+            byte[] bytes = new byte[(int) Math.max(0, Math.min(target.remaining(), end - position))];
+            for (int tries = 1; ; tries++) {
                 try {
-                    ByteBuffer read = ByteBuffer.wrap(bytes);
-                    int n = file.read(read, position);
+                    int n = file.read(ByteBuffer.wrap(bytes), position);
                     target.put(bytes, 0, Math.max(0, n));
+                    wasRead(path, position, n);
                     return n;
                 } catch (ClosedChannelException e) {
                     throw e;
                 } catch (IOException e) {
-                    if (!failed(path, block, e) && patient) {
-                        throw e;
+                    if (tries == TRIES) {
+                        requireBehindBeginning(block, e);
+                        failed(path, block, e);
+                        break;
                     }
                 }
             }
             Arrays.fill(bytes, FILL);
             target.put(bytes);
             return bytes.length;
+        }
+
+        private void requireBehindBeginning(long block, IOException failure) throws IOException {
+            if (block == 0) {
+                throw new IOException(
+                        "the beginning of " + path + " can't be read (" + why(failure)
+                                + "); if that disk does not get well, move the file away: what stands in it is lost",
+                        failure);
+            }
         }
 
         @Override

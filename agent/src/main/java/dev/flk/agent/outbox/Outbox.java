@@ -42,6 +42,8 @@ public final class Outbox implements CertificateSink, Closeable {
     private static final long MAX_QUEUED_BYTES = 16 << 20;
     private static final long MAX_GROUP_BYTES = 4 << 20;
     private static final long BODIES_IN_MEMORY_BYTES = 8 << 20;
+    /** A disk that is put back, or a network file system that comes back, has done so by then. */
+    private static final Duration UNREADABLE_FOR_GOOD = Duration.ofHours(1);
 
     private final OutboxOptions options;
     private final InstantSource clock;
@@ -71,7 +73,6 @@ public final class Outbox implements CertificateSink, Closeable {
         }
         losses = Losses.of(damages);
         badBlocks = files;
-        badBlocks.bePatient();
         LineLimit limit = new LineLimit(nanoTicker);
         room = new Room(files, options, nanoTicker);
         notes = new Notes(log, limit);
@@ -102,7 +103,7 @@ public final class Outbox implements CertificateSink, Closeable {
     static Outbox openStepped(
             OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, FileOps disk, RandomGenerator random)
             throws IOException {
-        BadBlocks files = new BadBlocks(disk);
+        BadBlocks files = new BadBlocks(disk, nanoTicker);
         Log log = locked(files, options, clock, nanoTicker, random);
         try {
             return new Outbox(options, clock, nanoTicker, files, log);
@@ -263,7 +264,7 @@ public final class Outbox implements CertificateSink, Closeable {
         return contents.pending().contains(sequence);
     }
 
-    /** The certificates of these entries, by sequence; one that the disk has lost is missing. */
+    /** The certificates of these entries, by sequence; one that the disk has lost, or can't read now, is missing. */
     public Map<Long, byte[]> bodies(List<Entry> entries) throws IOException {
         Map<Long, byte[]> found = new HashMap<>();
         List<Entry> missing = new ArrayList<>();
@@ -285,6 +286,11 @@ public final class Outbox implements CertificateSink, Closeable {
             }
         }
         return found;
+    }
+
+    /** Whether what is missing may come back: the disk began not long ago to fail in reading. */
+    public boolean mayBeReadLater() {
+        return badBlocks.hasYoungerThan(UNREADABLE_FOR_GOOD);
     }
 
     /** The sequences of entries, by the records that hold their certificates. */

@@ -2,7 +2,6 @@
 package dev.flk.agent.outbox;
 
 import dev.flk.wal.Damage;
-import dev.flk.wal.DiskFiles;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogLockedException;
 import dev.flk.wal.LogRepair;
@@ -17,7 +16,7 @@ import java.util.List;
 
 /** Looks whether all of an outbox is there, and sets aside what is not whole. */
 public final class OutboxCheck {
-    private final BadBlocks files = new BadBlocks(new DiskFiles());
+    private final BadBlocks files = BadBlocks.ofDisk();
     private final Path directory;
 
     /** For the outbox in this directory. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogRecord;
@@ -22,7 +21,7 @@ import java.util.Set;
 public final class OutboxHistory {
     private static final int PAGE = 4096;
 
-    private final FileOps files = new BadBlocks(new DiskFiles());
+    private final FileOps files = BadBlocks.ofDisk();
     private final Path directory;
     /** The code of the fate, by sequence; 0 while it waits. */
     private final Map<Long, byte[]> fates = new HashMap<>();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.LogReader;
 import dev.flk.wal.OnDamage;
@@ -27,7 +26,7 @@ public record OutboxView(
         if (!Files.exists(directory)) {
             return new OutboxView(0, 0, Optional.empty(), 0, 0);
         }
-        FileOps files = new BadBlocks(new DiskFiles());
+        FileOps files = BadBlocks.ofDisk();
         try (LogReader reader = LogReader.open(files, directory, OutboxRecords.PREFIX, 0, OnDamage.SKIP)) {
             Pending pending = Contents.replay(reader).pending();
             long lost = Losses.of(reader.damages()).records();

@@ -45,7 +45,9 @@ final class Packer {
         List<Parcel> parcels = new ArrayList<>(deliveries.size());
         for (Delivery delivery : deliveries) {
             byte[] stored = bodies.get(delivery.entry.sequence());
-            if (stored == null) {
+            if (stored == null && outbox.mayBeReadLater()) {
+                settlement.unreadable(List.of(delivery), "the disk can't read it now");
+            } else if (stored == null) {
                 settlement.lost(delivery);
             } else {
                 pack(delivery, stored, sentAt, offset).ifPresent(parcels::add);

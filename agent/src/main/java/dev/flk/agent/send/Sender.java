@@ -222,7 +222,7 @@ public final class Sender {
         } catch (IOException e) {
             // the disk may read again later; it is no reason to stop for good
             endpoint.nothingSent();
-            means.settlement.unreadable(taken, e);
+            means.settlement.unreadable(taken, Settlement.describe(e));
             endpoint.pauseUntil(now + means.backoff.afterNanos(0));
         }
         means.settlement.finish();

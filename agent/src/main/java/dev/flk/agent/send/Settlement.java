@@ -134,8 +134,8 @@ final class Settlement {
     }
 
     /** Puts entries off that could not even be read; {@link #finish} must follow. */
-    void unreadable(List<Delivery> deliveries, IOException failure) {
-        String why = "cannot read the outbox: " + describe(failure);
+    void unreadable(List<Delivery> deliveries, String reason) {
+        String why = "cannot read the outbox: " + reason;
         deliveries.forEach(delivery -> putOff(delivery, "outbox", 0, why));
     }
 
@@ -175,7 +175,7 @@ final class Settlement {
         return PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
     }
 
-    private static String describe(IOException failure) {
+    static String describe(IOException failure) {
         return failure.getClass().getSimpleName() + ": " + failure.getMessage();
     }
 
