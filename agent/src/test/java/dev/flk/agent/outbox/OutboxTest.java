@@ -299,8 +299,7 @@ class OutboxTest {
         FaultyFiles files = new FaultyFiles();
         try (Outbox outbox = Outbox.open(options(), CLOCK, files)) {
             List<Entry> all = all(outbox);
-            files.failReads(
-                    segment(directory).getFileName().toString(), 16384, 20480, Integer.MAX_VALUE);
+            files.failReads(segment(directory).getFileName().toString(), 16384, 20480, Integer.MAX_VALUE);
 
             assertThat(outbox.bodies(all)).hasSizeBetween(40 - 6, 40 - 4);
             assertThat(outbox.mayBeReadLater()).isTrue();

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.bench;
+
+import dev.flk.bench.report.JsonReport;
+import dev.flk.bench.report.Machine;
+import dev.flk.bench.report.Table;
+import dev.flk.bench.suite.Plan;
+import dev.flk.bench.suite.Results;
+import dev.flk.bench.suite.Suites;
+import dev.flk.bench.suite.Target;
+import java.io.PrintStream;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** What to measure, and where the figures go. */
+@Command(
+        name = "flk bench",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        description = {
+            "Measures backend and agent against what this machine does in the same run,",
+            "in rounds that alternate, and prints medians and ratios. The load comes from",
+            "this very machine, so that figures of other machines compare by ratio only.",
+            ""
+        },
+        footer = {
+            "",
+            "Exit codes: 0 measured, 1 failed, 2 usage, 3 a target was missed (--strict).",
+            "Memory: about 1 GiB for certificates that are made before they are sent."
+        })
+final class BenchCommand implements Callable<Integer> {
+    @Parameters(paramLabel = "SUITE", description = "What to measure; see --list. Everything by default.")
+    private List<String> suites = new ArrayList<>();
+
+    @Option(names = "--list", description = "Say what there is to measure, and end.")
+    private boolean list;
+
+    @Option(names = "--rounds", paramLabel = "N", description = "Rounds of each subject; 5 by default.")
+    private int rounds = 5;
+
+    @Option(names = "--seconds", paramLabel = "S", description = "Length of a round; 3 by default.")
+    private double seconds = 3;
+
+    @Option(names = "--warm-up", paramLabel = "S", description = "Before each round, not counted; 1 by default.")
+    private double warmUpSeconds = 1;
+
+    @Option(
+            names = "--data",
+            paramLabel = "DIR",
+            description = "Where the data goes meanwhile: the disk that is measured. The current directory by default.")
+    private Path data = Path.of("");
+
+    @Option(names = "--json", paramLabel = "FILE", description = "Every round, for programs.")
+    private @Nullable Path json;
+
+    @Option(names = "--strict", description = "Exit 3 if a target is missed.")
+    private boolean strict;
+
+    @Spec
+    private @Nullable CommandSpec spec;
+
+    @Override
+    public Integer call() throws Exception {
+        PrintStream out = System.out;
+        Map<String, String> names = Suites.names();
+        if (list) {
+            names.forEach((name, description) -> out.printf("%-12s %s%n", name, description));
+            return 0;
+        }
+        requireKnown(names);
+        Plan plan = new Plan(rounds, duration(warmUpSeconds), duration(seconds));
+        Map<String, String> machine = Machine.describe(data.toAbsolutePath());
+        List<Results> all = new ArrayList<>();
+        for (String suite : suites.isEmpty() ? names.keySet() : suites) {
+            Results results = Suites.run(suite, data.toAbsolutePath(), plan, System.err);
+            all.add(results);
+            Table.of(results).forEach(out::println);
+            out.println();
+        }
+        machine.forEach((name, value) -> out.printf("%-12s %s%n", name, value));
+        out.printf("%-12s %d rounds of %s s after %s s%n", "measured", rounds, seconds, warmUpSeconds);
+        Optional<Path> file = Optional.ofNullable(json);
+        if (file.isPresent()) {
+            JsonReport.write(file.get(), machine, all);
+        }
+        boolean reached = all.stream().flatMap(one -> one.targets().stream()).allMatch(Target::reached);
+        return strict && !reached ? 3 : 0;
+    }
+
+    private void requireKnown(Map<String, String> names) {
+        for (String suite : suites) {
+            if (!names.containsKey(suite) && spec != null) {
+                throw new ParameterException(
+                        spec.commandLine(),
+                        "there is no suite " + suite + "; there are " + String.join(", ", names.keySet()));
+            }
+        }
+        if ((rounds < 1 || seconds <= 0 || warmUpSeconds < 0) && spec != null) {
+            throw new ParameterException(spec.commandLine(), "--rounds and --seconds must be above 0");
+        }
+    }
+
+    private static Duration duration(double seconds) {
+        return Duration.ofNanos(Math.round(seconds * 1e9));
+    }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.bench.load;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.StandardSocketOptions;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
+import java.nio.channels.SocketChannel;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import org.HdrHistogram.Histogram;
+
+/**
+ * Many connections to one port of the loopback interface, in one thread; a connection sends its next request once the one before was
+ * answered. Closed: at once. Open: at times that were set before, at a steady rate, whether the server keeps up or not; a request's
+ * latency counts from that time, also while it waits for a connection, so that a server that stalls is not let off the requests that
+ * nobody could send meanwhile (coordinated omission).
+ */
+public final class LoadClient implements AutoCloseable {
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final long LONGEST_NANOS = Duration.ofMinutes(1).toNanos();
+
+    private final Selector selector = Selector.open();
+    private final Stock stock;
+    private final String expected;
+    private final ArrayDeque<Peer> idle = new ArrayDeque<>();
+    private final List<Peer> peers = new ArrayList<>();
+    private final Histogram latencies = new Histogram(LONGEST_NANOS, 3);
+    /** Between two requests of an open load; 0 in a closed one. */
+    private long intervalNanos;
+
+    private long nextDueNanos;
+    private final ArrayDeque<Long> due = new ArrayDeque<>();
+    private boolean sending;
+    private int outstanding;
+    private long answered;
+
+    /**
+     * Connects.
+     *
+     * @param expected what every answer's status begins with, and in a batch every line's: 2 or 401, say; another answer ends the run
+     */
+    public LoadClient(int port, int connections, Stock stock, String expected) throws IOException {
+        this.stock = stock;
+        this.expected = expected;
+        for (int i = 0; i < connections; i++) {
+            SocketChannel channel = SocketChannel.open();
+            channel.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
+            channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
+            channel.configureBlocking(false);
+            SelectionKey key = channel.register(selector, SelectionKey.OP_READ);
+            Peer peer = new Peer(channel, key);
+            key.attach(peer);
+            peers.add(peer);
+        }
+    }
+
+    /**
+     * What was answered within the measured time.
+     *
+     * @param items certificates
+     * @param seconds that it took
+     * @param latencies of requests, in nanoseconds
+     */
+    public record Load(long items, double seconds, Histogram latencies) {
+        /** Certificates a second. */
+        public double itemsPerSecond() {
+            return items / seconds;
+        }
+    }
+
+    /** At this rate of requests from now on, whatever the server does. */
+    public LoadClient open(double requestsPerSecond) {
+        intervalNanos = Math.round(1e9 / requestsPerSecond);
+        return this;
+    }
+
+    /**
+     * Loads for {@code warmUp}, then for {@code measured} or until the stock is used up, and counts in the latter; then waits for what
+     * is under way.
+     *
+     * @param between called between the two and behind the latter
+     */
+    public Load run(Duration warmUp, Duration measured, Runnable between) throws IOException {
+        sending = true;
+        idle.addAll(peers);
+        nextDueNanos = System.nanoTime();
+        turnUntil(System.nanoTime() + warmUp.toNanos());
+        latencies.reset();
+        answered = 0;
+        between.run();
+        long begun = System.nanoTime();
+        turnUntil(begun + measured.toNanos());
+        double seconds = (System.nanoTime() - begun) / 1e9;
+        between.run();
+        Load load = new Load(answered * stock.itemsPerRequest(), seconds, latencies.copy());
+        finish();
+        return load;
+    }
+
+    private void turnUntil(long deadlineNanos) throws IOException {
+        while (sending && System.nanoTime() < deadlineNanos) {
+            send();
+            turn();
+        }
+    }
+
+    private void finish() throws IOException {
+        sending = false;
+        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        while (outstanding > 0) {
+            if (System.nanoTime() > deadline) {
+                throw new IOException(outstanding + " requests got no answer in " + PATIENCE.toSeconds() + " s");
+            }
+            turn();
+        }
+    }
+
+    private void send() throws IOException {
+        if (intervalNanos > 0) {
+            for (long now = System.nanoTime(); nextDueNanos <= now; nextDueNanos += intervalNanos) {
+                due.add(nextDueNanos);
+            }
+        }
+        while (sending && !idle.isEmpty() && (intervalNanos == 0 || !due.isEmpty())) {
+            idle.remove().send(intervalNanos == 0 ? System.nanoTime() : due.remove());
+        }
+    }
+
+    private void turn() throws IOException {
+        boolean spins = sending && intervalNanos > 0;
+        int ready = spins ? selector.selectNow() : selector.select(50);
+        if (ready > 0) {
+            for (SelectionKey key : selector.selectedKeys()) {
+                ((Peer) key.attachment()).serve();
+            }
+            selector.selectedKeys().clear();
+        } else if (spins) {
+            Thread.onSpinWait();
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        for (SelectionKey key : selector.keys()) {
+            key.channel().close();
+        }
+        selector.close();
+    }
+
+    /** A connection. */
+    private final class Peer {
+        private final SocketChannel channel;
+        private final SelectionKey key;
+        private final AnswerBuffer in = new AnswerBuffer();
+        private final OutBuffer out = new OutBuffer();
+        private long sentNanos;
+
+        Peer(SocketChannel channel, SelectionKey key) {
+            this.channel = channel;
+            this.key = key;
+        }
+
+        void send(long nanos) throws IOException {
+            if (stock.isEmpty()) {
+                sending = false;
+                return;
+            }
+            sentNanos = nanos;
+            outstanding++;
+            out.set(stock.take());
+            write();
+        }
+
+        private void write() throws IOException {
+            key.interestOps(out.writeTo(channel) ? SelectionKey.OP_READ : SelectionKey.OP_READ | SelectionKey.OP_WRITE);
+        }
+
+        void serve() throws IOException {
+            if (key.isWritable()) {
+                write();
+            }
+            if (key.isReadable()) {
+                if (channel.read(in.room()) < 0) {
+                    throw new IOException("the server closed a connection");
+                }
+                if (in.isWhole()) {
+                    in.require(expected, stock.itemsPerRequest());
+                    latencies.recordValue(Math.min(LONGEST_NANOS, System.nanoTime() - sentNanos));
+                    outstanding--;
+                    answered++;
+                    in.clear();
+                    if (sending && intervalNanos == 0) {
+                        send(System.nanoTime());
+                    } else {
+                        idle.add(this);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.bench.suite;
+
+import dev.flk.bench.load.Stock;
+import dev.flk.bench.process.Server;
+import dev.flk.signing.Ed25519Signer;
+import dev.flk.signing.HmacSigner;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+
+/** Ed25519 beside one check of it, and what need not go to the disk: duplicates and wrong signatures. */
+final class Signatures implements Suite {
+    private static final String HMAC = "HMAC";
+    private static final String ED25519 = "Ed25519";
+    private static final String DUPLICATES = "duplicates";
+    private static final String REFUSED = "wrong signatures";
+    private static final int CONNECTIONS = 64;
+    private static final int SEEN = 10_000;
+
+    @Override
+    public String name() {
+        return "signatures";
+    }
+
+    @Override
+    public String description() {
+        return "Ed25519, duplicates and wrong signatures over 64 connections, beside HMAC";
+    }
+
+    @Override
+    public Results run(Workshop workshop, Rounds rounds) throws IOException, InterruptedException {
+        Ed25519Signer signer = new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES]);
+        Server hmac = workshop.backend("hmac", Map.of());
+        Server ed25519 = workshop.backend(
+                "ed25519", Map.of("PCS_SIGN_ALG", "ed25519", "PCS_ED25519_PUB_B64", signer.publicKeyBase64()));
+        Stock duplicates =
+                Stock.ofSingles(Singles.PATH, workshop.certificates()).again();
+        duplicates.fill(SEEN);
+        Results results = rounds.run(
+                name(),
+                "certificates",
+                HMAC,
+                List.of(
+                        new HttpLoad(
+                                HMAC,
+                                hmac,
+                                CONNECTIONS,
+                                Stock.ofSingles(Singles.PATH, workshop.certificates()),
+                                30_000,
+                                "200"),
+                        new HttpLoad(DUPLICATES, hmac, CONNECTIONS, duplicates, 1, "200"),
+                        new HttpLoad(
+                                REFUSED,
+                                hmac,
+                                CONNECTIONS,
+                                Stock.ofSingles(Singles.PATH, workshop.certificates(new HmacSigner("wrong")))
+                                        .again(),
+                                1_000,
+                                "401"),
+                        new SignatureChecks(signer),
+                        new HttpLoad(
+                                ED25519,
+                                ed25519,
+                                CONNECTIONS,
+                                Stock.ofSingles(Singles.PATH, workshop.certificates(signer)),
+                                10_000,
+                                "200")));
+        return results.with(List.of(
+                Target.atLeast(
+                        "Ed25519, of all cores checking signatures",
+                        results.rate(ED25519)
+                                / results.rate(SignatureChecks.NAME)
+                                / Runtime.getRuntime().availableProcessors(),
+                        0.75),
+                Target.atLeast("duplicates, of singles", results.ratio(DUPLICATES, HMAC), 1.3),
+                Target.atLeast("wrong signatures, of singles", results.ratio(REFUSED, HMAC), 1.2)));
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.bench.suite;
+
+import dev.flk.bench.load.Certificates;
+import dev.flk.bench.process.Server;
+import dev.flk.signing.HmacSigner;
+import dev.flk.signing.Signer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+
+/** The servers and directories of a suite; all of them end and go with it. */
+final class Workshop implements AutoCloseable {
+    private final Path root;
+    private final Deque<AutoCloseable> open = new ArrayDeque<>();
+    private final SecureRandom random = new SecureRandom();
+
+    /** @param parent where the data goes; it decides on which disk is measured */
+    Workshop(Path parent) throws IOException {
+        root = Files.createTempDirectory(parent, "flk-bench-");
+    }
+
+    <T extends AutoCloseable> T keep(T part) {
+        open.push(part);
+        return part;
+    }
+
+    Path directory(String name) throws IOException {
+        return Files.createDirectory(root.resolve(name));
+    }
+
+    Server bare() throws IOException, InterruptedException {
+        return keep(Server.bare(directory("bare")));
+    }
+
+    Server backend(String name, Map<String, String> more) throws IOException, InterruptedException {
+        return keep(Server.backend(directory(name), List.of(), more));
+    }
+
+    /** Certificates that nobody else has. */
+    Certificates certificates(Signer signer) {
+        byte[] root = new byte[32];
+        random.nextBytes(root);
+        return new Certificates(signer, HexFormat.of().formatHex(root));
+    }
+
+    Certificates certificates() {
+        return certificates(new HmacSigner(Server.SECRET));
+    }
+
+    @Override
+    public void close() throws IOException {
+        while (!open.isEmpty()) {
+            try {
+                open.pop().close();
+            } catch (Exception e) {
+                throw new IOException(e);
+            }
+        }
+        Trees.delete(root);
+    }
+}
