@@ -3,6 +3,7 @@ package dev.flk.bench;
 
 import dev.flk.bench.report.JsonReport;
 import dev.flk.bench.report.Machine;
+import dev.flk.bench.report.SinglesPlot;
 import dev.flk.bench.report.Table;
 import dev.flk.bench.suite.Plan;
 import dev.flk.bench.suite.Results;
@@ -41,7 +42,7 @@ import picocli.CommandLine.Spec;
             "Memory: about 1 GiB for certificates that are made before they are sent."
         })
 final class BenchCommand implements Callable<Integer> {
-    @Parameters(paramLabel = "SUITE", description = "What to measure; see --list. Everything by default.")
+    @Parameters(paramLabel = "SUITE", description = "What to measure; see --list. By default all but the large ones.")
     private List<String> suites = new ArrayList<>();
 
     @Option(names = "--list", description = "Say what there is to measure, and end.")
@@ -65,6 +66,9 @@ final class BenchCommand implements Callable<Integer> {
     @Option(names = "--json", paramLabel = "FILE", description = "Every round, for programs.")
     private @Nullable Path json;
 
+    @Option(names = "--plot", paramLabel = "FILE", description = "Throughput and latency over connections, as SVG.")
+    private @Nullable Path plot;
+
     @Option(names = "--strict", description = "Exit 3 if a target is missed.")
     private boolean strict;
 
@@ -83,7 +87,7 @@ final class BenchCommand implements Callable<Integer> {
         Plan plan = new Plan(rounds, duration(warmUpSeconds), duration(seconds));
         Map<String, String> machine = Machine.describe(data.toAbsolutePath());
         List<Results> all = new ArrayList<>();
-        for (String suite : suites.isEmpty() ? names.keySet() : suites) {
+        for (String suite : suites.isEmpty() ? Suites.usual() : suites) {
             Results results = Suites.run(suite, data.toAbsolutePath(), plan, System.err);
             all.add(results);
             Table.of(results).forEach(out::println);
@@ -94,6 +98,15 @@ final class BenchCommand implements Callable<Integer> {
         Optional<Path> file = Optional.ofNullable(json);
         if (file.isPresent()) {
             JsonReport.write(file.get(), machine, all);
+        }
+        Optional<Path> picture = Optional.ofNullable(plot);
+        if (picture.isPresent()) {
+            Results singles = all.stream()
+                    .filter(one -> one.suite().equals(Suites.OVER_CONNECTIONS))
+                    .findFirst()
+                    .orElseThrow(
+                            () -> new IllegalArgumentException("--plot needs the suite " + Suites.OVER_CONNECTIONS));
+            SinglesPlot.of(singles).write(picture.get());
         }
         boolean reached = all.stream().flatMap(one -> one.targets().stream()).allMatch(Target::reached);
         return strict && !reached ? 3 : 0;

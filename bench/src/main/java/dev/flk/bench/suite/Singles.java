@@ -18,7 +18,7 @@ final class Singles implements Suite {
 
     @Override
     public String name() {
-        return "singles";
+        return Suites.OVER_CONNECTIONS;
     }
 
     @Override

@@ -7,18 +7,34 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /** All of them, by name. */
 public final class Suites {
-    private static final List<Suite> ALL = List.of(new Singles(), new Batches(), new Signatures(), new Stores());
+    /** The suite whose subjects are named by what they are and by how many connections they have. */
+    public static final String OVER_CONNECTIONS = "singles";
+
+    private static final List<Suite> ALL = List.of(
+            new Singles(), new Batches(), new Signatures(), new Stores(), new AgentSuite(), new Restart(1_000_000));
+    /** Not part of everything: it takes a quarter of an hour and 10 GB. */
+    private static final List<Suite> LARGE = List.of(new Restart(10_000_000));
 
     private Suites() {}
 
-    /** Names and descriptions, in the order in which they run. */
+    /** Names and descriptions of all suites. */
     public static Map<String, String> names() {
         Map<String, String> names = new LinkedHashMap<>();
-        ALL.forEach(suite -> names.put(suite.name(), suite.description()));
+        all().forEach(suite -> names.put(suite.name(), suite.description()));
         return names;
+    }
+
+    /** Those that run where none was asked for, in their order. */
+    public static List<String> usual() {
+        return ALL.stream().map(Suite::name).toList();
+    }
+
+    private static Stream<Suite> all() {
+        return Stream.concat(ALL.stream(), LARGE.stream());
     }
 
     /**
@@ -29,8 +45,7 @@ public final class Suites {
      */
     public static Results run(String name, Path data, Plan plan, PrintStream progress)
             throws IOException, InterruptedException {
-        Suite suite = ALL.stream()
-                .filter(one -> one.name().equals(name))
+        Suite suite = all().filter(one -> one.name().equals(name))
                 .findFirst()
                 .orElseThrow(() -> new IllegalArgumentException("there is no suite " + name));
         try (Workshop workshop = new Workshop(data)) {

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.bench.report;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/** Curves over the number of connections, one panel under the other, as SVG. The horizontal axis is logarithmic. */
+public final class Plot {
+    private static final int WIDTH = 720;
+    private static final int PANEL_HEIGHT = 260;
+    private static final int LEFT = 80;
+    private static final int RIGHT = 130;
+    private static final int TOP = 40;
+    private static final int BOTTOM = 45;
+    private static final int STEPS = 5;
+    private static final List<String> COLOURS = List.of("#1f6feb", "#8b949e", "#bf3989", "#1a7f37");
+
+    private final List<Panel> panels = new ArrayList<>();
+
+    /** A point of a curve. */
+    public record Point(double connections, double value) {}
+
+    /** A curve, with its name at its end. */
+    public record Curve(String name, List<Point> points) {}
+
+    private record Panel(String title, List<Curve> curves) {
+        double largest() {
+            return curves.stream()
+                    .flatMap(curve -> curve.points().stream())
+                    .mapToDouble(Point::value)
+                    .max()
+                    .orElse(1);
+        }
+
+        double mostConnections() {
+            return curves.stream()
+                    .flatMap(curve -> curve.points().stream())
+                    .mapToDouble(Point::connections)
+                    .max()
+                    .orElse(2);
+        }
+    }
+
+    /** Adds a panel below the others; its vertical axis begins at 0. */
+    public Plot panel(String title, List<Curve> curves) {
+        panels.add(new Panel(title, List.copyOf(curves)));
+        return this;
+    }
+
+    /** Writes all panels. */
+    public void write(Path file) throws IOException {
+        Files.writeString(file, svg());
+    }
+
+    /** The picture. */
+    String svg() {
+        StringBuilder svg = new StringBuilder();
+        svg.append(
+                ("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"sans-serif\" font-size=\"12\">%n"
+                                + "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>%n")
+                        .formatted(WIDTH, PANEL_HEIGHT * panels.size()));
+        for (int i = 0; i < panels.size(); i++) {
+            draw(svg, panels.get(i), PANEL_HEIGHT * i);
+        }
+        return svg.append("</svg>\n").toString();
+    }
+
+    private static void draw(StringBuilder svg, Panel panel, int top) {
+        double roof = roof(panel.largest());
+        text(svg, LEFT, top + 22, "start", "<tspan font-weight=\"bold\">" + escaped(panel.title()) + "</tspan>");
+        for (int step = 0; step <= STEPS; step++) {
+            double value = roof * step / STEPS;
+            double y = y(top, value, roof);
+            svg.append("<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#d0d7de\"/>%n"
+                    .formatted(LEFT, WIDTH - RIGHT, y, y));
+            text(svg, LEFT - 8, y + 4, "end", value >= 100 ? "%,.0f".formatted(value) : "%.3g".formatted(value));
+        }
+        double most = panel.mostConnections();
+        for (Point point : panel.curves().get(0).points()) {
+            text(
+                    svg,
+                    x(point.connections(), most),
+                    top + PANEL_HEIGHT - BOTTOM + 18,
+                    "middle",
+                    "%.0f".formatted(point.connections()));
+        }
+        text(svg, (LEFT + WIDTH - RIGHT) / 2.0, top + PANEL_HEIGHT - 10, "middle", "connections");
+        for (int i = 0; i < panel.curves().size(); i++) {
+            draw(svg, panel.curves().get(i), COLOURS.get(i % COLOURS.size()), top, most, roof);
+        }
+    }
+
+    private static void draw(StringBuilder svg, Curve curve, String colour, int top, double most, double roof) {
+        StringBuilder path = new StringBuilder();
+        for (Point point : curve.points()) {
+            double x = x(point.connections(), most);
+            double y = y(top, point.value(), roof);
+            path.append(path.isEmpty() ? "M" : " L").append("%.1f %.1f".formatted(x, y));
+            svg.append("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>%n".formatted(x, y, colour));
+        }
+        svg.append("<path d=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\"/>%n".formatted(path, colour));
+        Point last = curve.points().get(curve.points().size() - 1);
+        text(
+                svg,
+                x(last.connections(), most) + 8,
+                y(top, last.value(), roof) + 4,
+                "start",
+                "<tspan fill=\"" + colour + "\">" + escaped(curve.name()) + "</tspan>");
+    }
+
+    private static void text(StringBuilder svg, double x, double y, String anchor, String text) {
+        svg.append("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>%n".formatted(x, y, anchor, text));
+    }
+
+    private static String escaped(String text) {
+        return text.replace("&", "&amp;").replace("<", "&lt;");
+    }
+
+    private static double x(double connections, double most) {
+        return LEFT + (WIDTH - RIGHT - LEFT) * Math.log(connections) / Math.log(most);
+    }
+
+    private static double y(int top, double value, double roof) {
+        return top + PANEL_HEIGHT - BOTTOM - (PANEL_HEIGHT - BOTTOM - TOP) * value / roof;
+    }
+
+    /** The next of 1, 2, 5, 10, … */
+    static double roof(double largest) {
+        double power = Math.pow(10, Math.floor(Math.log10(largest)));
+        for (double factor : new double[] {1, 2, 5, 10}) {
+            if (largest <= factor * power) {
+                return factor * power;
+            }
+        }
+        throw new IllegalArgumentException(String.format(Locale.ROOT, "no roof for %f", largest));
+    }
+}

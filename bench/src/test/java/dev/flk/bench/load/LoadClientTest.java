@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.bench.load;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import com.sun.net.httpserver.HttpServer;
+import dev.flk.bench.load.LoadClient.Load;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.ParsedCertificate;
+import dev.flk.signing.HmacSigner;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class LoadClientTest {
+    private static final Duration NONE = Duration.ZERO;
+    private static final Duration LONG = Duration.ofMinutes(1);
+
+    private final ConcurrentLinkedQueue<String> bodies = new ConcurrentLinkedQueue<>();
+    private final ExecutorService threads = Executors.newCachedThreadPool();
+    private HttpServer server;
+    private volatile int status = 200;
+    private volatile String answer = "{\"accepted\":true}";
+
+    @BeforeAll
+    static void answerAtOnce() {
+        System.setProperty("sun.net.httpserver.nodelay", "true");
+    }
+
+    @BeforeEach
+    void start() throws IOException {
+        server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        server.setExecutor(threads);
+        server.createContext("/", exchange -> {
+            bodies.add(new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8));
+            byte[] bytes = answer.getBytes(StandardCharsets.UTF_8);
+            exchange.sendResponseHeaders(status, bytes.length);
+            exchange.getResponseBody().write(bytes);
+            exchange.close();
+        });
+        server.start();
+    }
+
+    @AfterEach
+    void stop() {
+        server.stop(0);
+        threads.shutdownNow();
+    }
+
+    private static Stock singles(int requests) {
+        Stock stock = Stock.ofSingles("/", new Certificates(new HmacSigner("key"), "5a".repeat(32)));
+        stock.fill(requests);
+        return stock;
+    }
+
+    @Test
+    void run_sendsEachCertificateOnceAndCountsAllAnswers() throws Exception {
+        try (LoadClient client = new LoadClient(server.getAddress().getPort(), 4, singles(100), "2")) {
+            Load load = client.run(NONE, LONG, () -> {});
+
+            assertThat(load.items()).isBetween(96L, 100L); // the last of each connection may be answered after the end
+        }
+        assertThat(bodies).hasSize(100).doesNotHaveDuplicates();
+        for (String body : bodies) {
+            ParsedCertificate parsed = CertificateReader.parse(body.getBytes(StandardCharsets.UTF_8));
+            assertThat(parsed).isNotNull();
+        }
+    }
+
+    @Test
+    void run_batches_countsTheirLines() throws Exception {
+        answer = "{\"status\":200,\"body\":{}}\n".repeat(3);
+        Stock stock = Stock.ofBatches("/", new Certificates(new HmacSigner("key"), "5a".repeat(32)), 3);
+        stock.fill(10);
+        try (LoadClient client = new LoadClient(server.getAddress().getPort(), 1, stock, "200")) {
+            assertThat(client.run(NONE, LONG, () -> {}).items()).isBetween(27L, 30L);
+        }
+        assertThat(bodies).allSatisfy(body -> assertThat(body.lines()).hasSize(3));
+    }
+
+    @Test
+    void run_anotherStatus_failsWithTheAnswer() throws Exception {
+        status = 401;
+        answer = "{\"error\":\"no\"}";
+        try (LoadClient client = new LoadClient(server.getAddress().getPort(), 1, singles(1), "200")) {
+            assertThatExceptionOfType(IOException.class)
+                    .isThrownBy(() -> client.run(NONE, LONG, () -> {}))
+                    .withMessageContaining("401")
+                    .withMessageContaining("{\"error\":\"no\"}");
+        }
+    }
+
+    @Test
+    void run_aLineOfABatchRefused_fails() throws Exception {
+        answer = "{\"status\":200,\"body\":{}}\n{\"status\":429,\"body\":{}}\n";
+        Stock stock = Stock.ofBatches("/", new Certificates(new HmacSigner("key"), "5a".repeat(32)), 2);
+        stock.fill(1);
+        try (LoadClient client = new LoadClient(server.getAddress().getPort(), 1, stock, "200")) {
+            assertThatExceptionOfType(IOException.class)
+                    .isThrownBy(() -> client.run(NONE, LONG, () -> {}))
+                    .withMessageContaining("429");
+        }
+    }
+
+    @Test
+    void open_aServerThatStalls_isChargedWithWhatCouldNotBeSent() throws Exception {
+        Stock stock = singles(200);
+        try (LoadClient client = new LoadClient(server.getAddress().getPort(), 1, stock, "2").open(100_000)) {
+            Load load = client.run(NONE, LONG, () -> {});
+
+            // all of them were due within 2 ms, and one connection can't be that fast: the last ones waited for the
+            // first
+            assertThat(load.latencies().getMaxValue())
+                    .isGreaterThan(10 * load.latencies().getMinValue());
+        }
+        assertThat(List.copyOf(bodies)).hasSize(200);
+    }
+}
