@@ -89,7 +89,7 @@ public final class Agent implements Closeable {
                 "flk_agent_oldest_pending_seconds",
                 "How long the oldest of them has waited.",
                 () -> outbox.oldest()
-                        .map(entry -> (surroundings.clock().millis() - entry.addedMillis()) / 1000.0)
+                        .map(entry -> Math.max(0, surroundings.clock().millis() - entry.addedMillis()) / 1000.0)
                         .orElse(0.0));
         meters.gauge("flk_agent_dlq_entries", "Dead letters in the file.", deadLetters::count);
         meters.gauge(

@@ -19,9 +19,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicReference;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -98,16 +100,7 @@ class AgentTest {
     @Test
     void metrics_beforeAnythingHappened_showEveryFamily() throws Exception {
         try (Agent agent = open()) {
-            String text = HttpClient.newHttpClient()
-                    .send(
-                            HttpRequest.newBuilder(URI.create("http://127.0.0.1:"
-                                            + agent.metricsPort().orElseThrow() + "/metrics"))
-                                    .timeout(Duration.ofSeconds(10))
-                                    .build(),
-                            BodyHandlers.ofString())
-                    .body();
-
-            assertThat(text.lines())
+            assertThat(metrics(agent).lines())
                     .contains(
                             "flk_agent_outbox_pending 0.0",
                             "flk_agent_oldest_pending_seconds 0.0",
@@ -121,7 +114,38 @@ class AgentTest {
         }
     }
 
+    @Test
+    void metrics_clockSetBack_nothingHasWaitedForLessThanNoTime() throws Exception {
+        Instant start = Instant.parse("2026-11-20T08:00:00Z");
+        AtomicReference<Instant> now = new AtomicReference<>(start);
+        Surroundings real = Surroundings.real();
+        try (Agent agent = open(new Surroundings(now::get, real.nanoTicker(), real.random()))) {
+            agent.submit(Certificates.certificate(1));
+            now.set(start.plusSeconds(90));
+            assertThat(metrics(agent).lines()).contains("flk_agent_oldest_pending_seconds 90.0");
+
+            now.set(start.minus(Duration.ofHours(1)));
+
+            assertThat(metrics(agent).lines()).contains("flk_agent_oldest_pending_seconds 0.0");
+        }
+    }
+
+    private static String metrics(Agent agent) throws Exception {
+        return HttpClient.newHttpClient()
+                .send(
+                        HttpRequest.newBuilder(URI.create("http://127.0.0.1:"
+                                        + agent.metricsPort().orElseThrow() + "/metrics"))
+                                .timeout(Duration.ofSeconds(10))
+                                .build(),
+                        BodyHandlers.ofString())
+                .body();
+    }
+
     private Agent open() throws Exception {
+        return open(Surroundings.real());
+    }
+
+    private Agent open(Surroundings surroundings) throws Exception {
         Map<String, String> environment = Map.of(
                 "ENDPOINT",
                 "http://127.0.0.1:" + backend.getAddress().getPort(),
@@ -139,7 +163,6 @@ class AgentTest {
                 spool.toString(),
                 "METRICS_PORT",
                 "0");
-        return Agent.open(
-                AgentConfig.load(environment, null, Set.of(Need.ENDPOINT, Need.SIGNING)), Surroundings.real());
+        return Agent.open(AgentConfig.load(environment, null, Set.of(Need.ENDPOINT, Need.SIGNING)), surroundings);
     }
 }
