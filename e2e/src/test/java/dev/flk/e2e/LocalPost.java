@@ -33,6 +33,11 @@ final class LocalPost {
         return exchange(UnixDomainSocketAddress.of(socket), "GET", path, "text/plain", "");
     }
 
+    /** Tells an agent to do something. */
+    static Answer post(Path socket, String path) throws IOException {
+        return exchange(UnixDomainSocketAddress.of(socket), "POST", path, "text/plain", "");
+    }
+
     static SocketAddress loopback(int port) {
         return new InetSocketAddress(InetAddress.getLoopbackAddress(), port);
     }

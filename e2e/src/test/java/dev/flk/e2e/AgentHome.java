@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/** The directory of an agent, and the programs that work in it. */
+record AgentHome(Path directory) {
+    private static final String NOWHERE = "http://127.0.0.1:9";
+
+    /** Of a directory that is there and empty. */
+    static AgentHome in(Path directory) throws IOException {
+        AgentHome home = new AgentHome(directory.toRealPath());
+        Files.createDirectory(home.spool());
+        Files.createDirectory(home.directory.resolve("outside"));
+        return home;
+    }
+
+    Path outbox() {
+        return directory.resolve("outbox");
+    }
+
+    Path spool() {
+        return directory.resolve("spool");
+    }
+
+    Path letters() {
+        return directory.resolve("dlq.jsonl");
+    }
+
+    Path control() {
+        return outbox().resolve("control.sock");
+    }
+
+    /** Where no backend is. */
+    Map<String, String> sendingNowhere() {
+        return sendingTo(NOWHERE);
+    }
+
+    Map<String, String> sendingTo(String endpoint) {
+        Map<String, String> environment = new LinkedHashMap<>();
+        environment.put("ENDPOINT", endpoint);
+        environment.put("PCS_SIGN_ALG", "hmac");
+        environment.put("PCS_HMAC_KEY", Pcs.KEY);
+        environment.put("OUTBOX_PATH", outbox().toString());
+        environment.put("DLQ_PATH", letters().toString());
+        environment.put("SPOOL_DIR", spool().toString());
+        environment.put("BATCH_SIZE", "2");
+        environment.put("BASE_DELAY", "20ms");
+        environment.put("MAX_DELAY", "200ms");
+        return environment;
+    }
+
+    /** Starts a command. */
+    Program start(Map<String, String> environment, String... args) throws IOException {
+        return Program.java("flk-agent", directory, environment, Program.QUICK_START, args);
+    }
+
+    /** A command that must do what it is told. */
+    String succeed(Map<String, String> environment, String... args) throws IOException {
+        try (Program program = start(environment, args)) {
+            assertThat(program.awaitExit()).as(program.allLines()).isZero();
+            return program.allLines();
+        }
+    }
+
+    /** Writes certificates to a file, one a line, and moves it into the spool. */
+    void spool(String name, List<Pcs> certificates) throws IOException {
+        Path written = directory.resolve("outside").resolve(name + ".ndjson");
+        Files.writeString(written, lines(certificates));
+        Files.move(written, spool().resolve(name + ".ndjson"));
+    }
+
+    /** Writes a certificate to a file that nobody takes in by himself. */
+    Path file(String name, Pcs certificate) throws IOException {
+        return Files.writeString(directory.resolve("outside").resolve(name + ".json"), unsigned(certificate));
+    }
+
+    static String unsigned(Pcs certificate) {
+        return certificate.without("sig").json();
+    }
+
+    private static String lines(List<Pcs> certificates) {
+        return certificates.stream().map(AgentHome::unsigned).collect(Collectors.joining("\n", "", "\n"));
+    }
+
+    boolean spoolIsEmpty() throws IOException {
+        try (Stream<Path> files = Files.list(spool())) {
+            return files.findAny().isEmpty();
+        }
+    }
+
+    /** The lines of the file of dead letters. */
+    List<String> deadLetters() throws IOException {
+        return Files.exists(letters()) ? Files.readAllLines(letters()) : List.of();
+    }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.sample.Pcs;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Somebody sets the clock of a machine on which an agent runs, while certificates wait, come in and are sent. */
+final class AgentSetClockIT {
+    private static final int WAITING = 70;
+    private static final int MORE = 5;
+    private static final Pattern METRICS = Pattern.compile("metrics on port ([0-9]+)");
+    private static final JsonMapper JSON = new JsonMapper();
+
+    @TempDir
+    private Path directory;
+
+    private AgentHome home;
+    private long taken;
+
+    @Test
+    void clockIsSet_everythingIsRecordedOnce_nothingIsGivenUp_noAgeIsNegative() throws Exception {
+        FakeClock clock = FakeClock.in(directory);
+        home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
+        spool(WAITING);
+        // slow enough that some always waits
+        try (BackendProcess backend = BackendProcess.start(directory, Map.of("TOKEN_RATE", "40", "TOKEN_BURST", "5"))) {
+            Client client = new Client(backend.url());
+            try (Program agent = agent(backend, clock)) {
+                Client metrics = metrics(agent);
+                Duration to1970 = Duration.between(Instant.now(), Instant.EPOCH.plusSeconds(100));
+                for (Duration ahead : List.of(
+                        Duration.ofHours(1), Duration.ofHours(-1), to1970, Duration.ofDays(400), Duration.ZERO)) {
+                    clock.set(ahead);
+                    spool(MORE);
+                    Client.awaitUntil(() -> hasNoticed(ahead));
+                    double accepted = client.metric("flk_accepted");
+                    Client.awaitUntil(() -> home.spoolIsEmpty() && client.metric("flk_accepted") >= accepted + MORE);
+                    assertThat(LocalPost.post(home.control(), "/v1/compact?horizon_days=14")
+                                    .status())
+                            .isEqualTo(200);
+                    assertSane(metrics, ahead);
+                }
+                Client.awaitUntil(() -> status().path("pending").asInt() == 0);
+                assertThat(client.metric("flk_accepted")).isEqualTo((double) taken);
+                assertThat(client.metric("flk_dedup_hits")).isZero();
+                assertThat(metrics.metric("flk_agent_outbox_pending")).isZero();
+                assertThat(metrics.metric("flk_agent_oldest_pending_seconds")).isZero();
+                assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
+            }
+            assertThat(home.succeed(home.sendingTo(backend.url()), "run", "--until-empty"))
+                    .contains("0 certificates wait in the outbox, 0 dead letters");
+            assertThat(home.deadLetters()).isEmpty();
+            assertThat(new InboxLog(directory.resolve("data/wal")).entries()).hasSize((int) taken);
+        }
+    }
+
+    private Program agent(BackendProcess backend, FakeClock clock) throws Exception {
+        Map<String, String> environment = new LinkedHashMap<>(home.sendingTo(backend.url()));
+        environment.putAll(clock.environment());
+        environment.put("METRICS_PORT", "0");
+        return home.start(environment, "run");
+    }
+
+    private static Client metrics(Program agent) {
+        Matcher port =
+                METRICS.matcher(agent.awaitLine(line -> METRICS.matcher(line).find()));
+        assertThat(port.find()).isTrue();
+        return new Client("http://127.0.0.1:" + port.group(1));
+    }
+
+    private void spool(int count) throws Exception {
+        home.spool(
+                "from-" + taken,
+                LongStream.range(taken, taken + count).mapToObj(Pcs::number).toList());
+        taken += count;
+    }
+
+    private JsonNode status() throws Exception {
+        return JSON.readTree(LocalPost.get(home.control(), "/v1/status").body());
+    }
+
+    /** The agent knows how far the backend's clock is from its own, from an answer since its own was set. */
+    private boolean hasNoticed(Duration ahead) throws Exception {
+        JsonNode backend = status().path("backends").path(0);
+        long clockAheadMillis = backend.path("clock_ahead_ms").asLong();
+        return backend.path("answering").asBoolean()
+                && Math.abs(clockAheadMillis + ahead.toMillis())
+                        < Duration.ofSeconds(5).toMillis();
+    }
+
+    /** What the agent says of itself just after its clock was set. */
+    private void assertSane(Client metrics, Duration ahead) throws Exception {
+        JsonNode status = status();
+        assertThat(status.path("pending").asInt()).as(status.toString()).isPositive();
+        assertThat(status.path("oldest_pending_seconds").asLong(-1))
+                .as(status.toString())
+                .isNotNegative();
+        assertThat(status.path("drain_seconds").asLong(0)).as(status.toString()).isNotNegative();
+        assertThat(status.path("dlq_entries").asInt(-1)).as(status.toString()).isZero();
+        assertThat(hasNoticed(ahead)).as(status.toString()).isTrue();
+        List<String> negative = metrics.get("/metrics")
+                .body()
+                .lines()
+                .filter(line -> line.startsWith("flk_agent_") && line.contains(" -"))
+                .toList();
+        assertThat(negative).isEmpty();
+    }
+}
