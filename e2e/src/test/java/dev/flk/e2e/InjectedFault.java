@@ -6,16 +6,12 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.LocalDate;
-import java.time.ZoneOffset;
-import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * What strace makes of a program's calls to the files of an inbox. It counts the calls of each thread by themselves, and only those
+ * What strace makes of a program's calls to the files of a log. It counts the calls of each thread by themselves, and only those
  * that go to the files in question.
  *
  * @param calls names as in {@code -e trace=}
@@ -23,9 +19,10 @@ import java.util.stream.Stream;
  * @param when {@code 3} for the third call of a thread, {@code 2+3} for the second and every third after it
  */
 record InjectedFault(String calls, String what, String when) {
-    private static final String TRACED = "trace=openat,pwrite64,fdatasync,fsync,?rename,?renameat,?renameat2";
+    static final String RENAMES = "?rename,?renameat,?renameat2";
+    static final String REMOVALS = "?unlink,?unlinkat";
+    private static final String TRACED = "trace=openat,pwrite64,fdatasync,fsync," + RENAMES + "," + REMOVALS;
     private static final List<String> STRACE = List.of("strace", "-D", "-ff", "-qq", "-y");
-    private static final int MOST = 40;
 
     /** Files of the inbox by what a fault of them means. */
     enum Target {
@@ -39,14 +36,15 @@ record InjectedFault(String calls, String what, String when) {
         EVERYTHING;
 
         List<Path> in(Path inbox) {
+            LogPaths log = new LogPaths(inbox, "inbox");
             return switch (this) {
-                case SEGMENTS -> segments(inbox);
-                case NEXT_OPENINGS -> openings(inbox, 2);
+                case SEGMENTS -> log.segments();
+                case NEXT_OPENINGS -> log.openings(2);
                 case DIRECTORY -> List.of(inbox);
                 case EVERYTHING ->
                     Stream.of(
-                                    segments(inbox),
-                                    openings(inbox, 1),
+                                    log.segments(),
+                                    log.openings(1),
                                     List.of(
                                             inbox,
                                             inbox.resolve("lock"),
@@ -55,22 +53,6 @@ record InjectedFault(String calls, String what, String when) {
                             .flatMap(List::stream)
                             .toList();
             };
-        }
-
-        private static List<Path> openings(Path inbox, int first) {
-            return IntStream.range(first, MOST)
-                    .mapToObj(ordinal -> inbox.resolve("inbox-opening-" + ordinal))
-                    .toList();
-        }
-
-        /** strace wants to know names before there are files; it may be another day by then. */
-        private static List<Path> segments(Path inbox) {
-            LocalDate today = LocalDate.now(ZoneOffset.UTC);
-            return Stream.of(today, today.plusDays(1))
-                    .map(DateTimeFormatter.BASIC_ISO_DATE::format)
-                    .flatMap(day -> IntStream.range(1, MOST)
-                            .mapToObj(sequence -> inbox.resolve("inbox-%s-%016d.wal".formatted(day, sequence))))
-                    .toList();
         }
     }
 
@@ -124,7 +106,7 @@ record InjectedFault(String calls, String what, String when) {
                 .anyMatch(line -> kills() ? line.endsWith("= ?") : isInjected(line));
     }
 
-    private boolean kills() {
+    boolean kills() {
         return what.startsWith("signal");
     }
 

@@ -28,11 +28,9 @@ import org.junit.jupiter.params.provider.MethodSource;
  * restart, and an audit. {@code -Dflk.faults=all} tries every n that a short run has.
  */
 final class InjectedFaultsIT {
-    private static final boolean ALL = "all".equals(System.getProperty("flk.faults"));
     private static final int SUBMISSIONS = 9;
     private static final int MORE = 5;
     private static final int HEADER_BYTES = 200;
-    private static final String RENAMES = "?rename,?renameat,?renameat2";
 
     /** Either makes the writer open segment after segment, so that there are openings to fail. */
     private static final InjectedFault EVERY_THIRD_FORCE = new InjectedFault("fdatasync", "error=EIO", "2+3");
@@ -87,7 +85,7 @@ final class InjectedFaultsIT {
                 // a start opens the first segment three times, in another thread
                 new Kind("openat", "error=EIO", Target.NEXT_OPENINGS, 5, List.of(5)),
                 new Kind("pwrite64", "error=ENOSPC", Target.NEXT_OPENINGS, 1, List.of()),
-                new Kind(RENAMES, "error=EIO", Target.NEXT_OPENINGS, 1, List.of(1)),
+                new Kind(InjectedFault.RENAMES, "error=EIO", Target.NEXT_OPENINGS, 1, List.of(1)),
                 // a start forces the directory twice, in another thread
                 new Kind("fsync", "error=EIO", Target.DIRECTORY, 3, List.of(3)));
     }
@@ -99,7 +97,7 @@ final class InjectedFaultsIT {
                 new Kind("openat", "signal=KILL", Target.NEXT_OPENINGS, 5, List.of()),
                 new Kind("pwrite64", "signal=KILL", Target.NEXT_OPENINGS, 1, List.of()),
                 new Kind("fdatasync", "signal=KILL", Target.NEXT_OPENINGS, 1, List.of(3)),
-                new Kind(RENAMES, "signal=KILL", Target.NEXT_OPENINGS, 1, List.of(1)),
+                new Kind(InjectedFault.RENAMES, "signal=KILL", Target.NEXT_OPENINGS, 1, List.of(1)),
                 new Kind("fsync", "signal=KILL", Target.DIRECTORY, 3, List.of(3)));
     }
 
@@ -109,16 +107,16 @@ final class InjectedFaultsIT {
                 new Kind("pwrite64", "error=ENOSPC", Target.EVERYTHING, 1, List.of()),
                 new Kind("fdatasync", "error=EIO", Target.EVERYTHING, 1, List.of(1)),
                 new Kind("fsync", "error=EIO", Target.EVERYTHING, 1, List.of()),
-                new Kind(RENAMES, "error=EIO", Target.EVERYTHING, 1, List.of(1)),
+                new Kind(InjectedFault.RENAMES, "error=EIO", Target.EVERYTHING, 1, List.of(1)),
                 new Kind("openat", "signal=KILL", Target.EVERYTHING, 1, List.of()),
                 new Kind("pwrite64", "signal=KILL", Target.EVERYTHING, 1, List.of()),
                 new Kind("fdatasync", "signal=KILL", Target.EVERYTHING, 1, List.of()),
                 new Kind("fsync", "signal=KILL", Target.EVERYTHING, 1, List.of()),
-                new Kind(RENAMES, "signal=KILL", Target.EVERYTHING, 1, List.of(1)));
+                new Kind(InjectedFault.RENAMES, "signal=KILL", Target.EVERYTHING, 1, List.of(1)));
     }
 
     private static Stream<Kind> chosen(Kind... kinds) {
-        return Stream.of(kinds).filter(kind -> ALL || !kind.usual().isEmpty());
+        return Stream.of(kinds).filter(kind -> FaultTrials.ALL || !kind.usual().isEmpty());
     }
 
     @BeforeEach
@@ -156,20 +154,7 @@ final class InjectedFaultsIT {
     }
 
     private static void forEachN(Kind kind, Trial trial) throws Exception {
-        if (!ALL) {
-            for (int n : kind.usual()) {
-                assertThat(trial.passes(kind, n))
-                        .as("%s, n=%d, is met", kind, n)
-                        .isTrue();
-            }
-            return;
-        }
-        int n = kind.first();
-        while (trial.passes(kind, n)) {
-            n++;
-        }
-        System.out.printf("InjectedFaultsIT, %s: n from %d to %d%n", kind, kind.first(), n - 1);
-        assertThat(n).as("the first n that is not met").isGreaterThan(kind.first());
+        FaultTrials.run("InjectedFaultsIT, " + kind, kind.first(), kind.usual(), n -> trial.passes(kind, n));
     }
 
     private boolean assertAppendFails(Kind kind, int n) throws Exception {

@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * The agent's real jar, to which the kernel refuses the n-th call of a kind on its files, or which is killed in it; then runs without
+ * faults, and an audit: what was acknowledged to a producer is recorded, once, and only what is hopeless was given up.
+ * {@code -Dflk.faults=all} tries every n that a short run has.
+ */
+final class AgentInjectedFaultsIT {
+    @RegisterExtension
+    static final RunningBackend BACKEND = RunningBackend.with(Map.of());
+
+    private static final String EIO = "error=EIO";
+    private static final String ENOSPC = "error=ENOSPC";
+    private static final String KILL = "signal=KILL";
+    private static final int KILLED = 137;
+    private static final int TERMINATED = 143;
+    private static final int MORE = 5;
+    private static final Pattern ADDED = Pattern.compile("(?m)^([0-9]+) certificates added");
+    private static final Pattern PORT = Pattern.compile("loopback port ([0-9]+)");
+    private static final JsonMapper JSON = new JsonMapper();
+
+    /** All of them go to one backend. */
+    private static final AtomicLong NEXT_NUMBER = new AtomicLong(1);
+
+    @TempDir
+    private Path directory;
+
+    /**
+     * Calls that fail.
+     *
+     * @param usual which of them does where not all are tried
+     */
+    private record Kind(String calls, String what, int usual) {
+        InjectedFault at(int n) {
+            return new InjectedFault(calls, what, Integer.toString(n));
+        }
+
+        boolean kills() {
+            return what.equals(KILL);
+        }
+
+        @Override
+        public String toString() {
+            return what + " of " + calls.replace("?", "");
+        }
+    }
+
+    static Stream<Kind> submits() {
+        return orAll(
+                new Kind("openat", EIO, 7),
+                new Kind("pwrite64", ENOSPC, 2),
+                new Kind("fdatasync", EIO, 2),
+                new Kind("fdatasync", KILL, 2));
+    }
+
+    static Stream<Kind> arrivals() {
+        return orAll(
+                new Kind("fdatasync", EIO, 2),
+                new Kind("pwrite64", KILL, 3),
+                new Kind(InjectedFault.REMOVALS, EIO, 1),
+                new Kind(InjectedFault.REMOVALS, KILL, 1));
+    }
+
+    static Stream<Kind> sendings() {
+        return orAll(
+                new Kind("pwrite64", ENOSPC, 3),
+                new Kind("fdatasync", EIO, 4),
+                new Kind("fdatasync", KILL, 5),
+                new Kind(InjectedFault.RENAMES, EIO, 1));
+    }
+
+    static Stream<Kind> compactions() {
+        return orAll(
+                new Kind("fsync", EIO, 3),
+                new Kind(InjectedFault.REMOVALS, EIO, 1),
+                new Kind(InjectedFault.REMOVALS, KILL, 2));
+    }
+
+    static Stream<Kind> compactionsBeside() {
+        return orAll(new Kind("fdatasync", EIO, 2), new Kind(InjectedFault.REMOVALS, KILL, 1));
+    }
+
+    static Stream<Kind> requeues() {
+        return orAll(new Kind("fdatasync", EIO, 1), new Kind(InjectedFault.RENAMES, KILL, 2));
+    }
+
+    private static Stream<Kind> orAll(Kind... usual) {
+        if (!FaultTrials.ALL) {
+            return Stream.of(usual);
+        }
+        return Stream.of("openat", "pwrite64", "fdatasync", "fsync", InjectedFault.RENAMES, InjectedFault.REMOVALS)
+                .flatMap(calls -> Stream.of(EIO, ENOSPC, KILL).map(what -> new Kind(calls, what, 0)));
+    }
+
+    @BeforeEach
+    void assumeStrace() throws Exception {
+        InjectedFault.assumePossible();
+    }
+
+    @ParameterizedTest
+    @MethodSource("submits")
+    void submit_whatItSaysIsAddedIsThere(Kind kind) throws Exception {
+        forEachN("submit", kind, run -> {
+            run.home.spool("before", run.good(2));
+            run.home.succeed(run.home.sendingTo(BACKEND.process().url()), "run", "--until-empty");
+            List<Pcs> certificates = run.good(3);
+            List<String> command = new ArrayList<>(List.of("submit"));
+            for (int i = 0; i < certificates.size(); i++) {
+                command.add(
+                        run.home.file(Integer.toString(i), certificates.get(i)).toString());
+            }
+            Program submit = run.faulty(run.home.sendingNowhere(), command.toArray(String[]::new));
+            int added = run.awaitEnd(submit) == 0 ? certificates.size() : saidToBeAdded(submit);
+            run.acknowledged.addAll(certificates.subList(0, added));
+        });
+    }
+
+    private static int saidToBeAdded(Program submit) {
+        Matcher added = ADDED.matcher(submit.out());
+        return added.find() ? Integer.parseInt(added.group(1)) : 0;
+    }
+
+    @ParameterizedTest
+    @MethodSource("arrivals")
+    void agentTakesIn_whatItAcknowledgesIsThere(Kind kind) throws Exception {
+        forEachN("append", kind, run -> {
+            List<Pcs> spooled = run.good(2);
+            run.home.spool("some", spooled);
+            Program agent = run.faulty(takingIn(run.home), "run");
+            Optional<Integer> port = port(agent);
+            if (port.isPresent()) {
+                run.post(port.get(), 4);
+                Client.awaitUntil(() -> run.home.spoolIsEmpty() || !agent.isAlive());
+                if (!kind.kills()) {
+                    run.postUntilAcknowledged(port.get());
+                }
+            }
+            run.terminate(agent);
+            if (run.home.spoolIsEmpty()) {
+                run.acknowledged.addAll(spooled);
+            }
+        });
+    }
+
+    @ParameterizedTest
+    @MethodSource("sendings")
+    void agentSends_everythingIsRecordedOnceAndOnlyTheHopelessIsGivenUp(Kind kind) throws Exception {
+        forEachN("settle", kind, run -> {
+            List<Pcs> certificates = new ArrayList<>(run.good(4));
+            certificates.add(run.hopeless());
+            certificates.addAll(run.good(1));
+            run.home.spool("some", certificates);
+            run.acknowledged.addAll(certificates); // as far as the file is gone; else it is still to be taken in
+            run.awaitEnd(run.faulty(run.home.sendingTo(BACKEND.process().url()), "run", "--until-empty"));
+        });
+    }
+
+    @ParameterizedTest
+    @MethodSource("compactions")
+    void compact_keepsWhatWaitsAndBringsNothingBack(Kind kind) throws Exception {
+        forEachN("compact", kind, run -> {
+            run.someSettledSomeWaiting();
+            run.awaitEnd(run.faulty(run.home.sendingNowhere(), "compact", "--horizon-days", "0"));
+            run.home.succeed(run.home.sendingNowhere(), "compact", "--horizon-days", "0");
+        });
+    }
+
+    @ParameterizedTest
+    @MethodSource("compactionsBeside")
+    void compactBeside_keepsWhatWaitsAndWhatComesIn(Kind kind) throws Exception {
+        forEachN("compact beside", kind, run -> {
+            run.someSettledSomeWaiting();
+            Program agent = run.faulty(takingIn(run.home), "run");
+            Optional<Integer> port = port(agent);
+            if (port.isPresent()) {
+                run.post(port.get(), 1);
+                run.compactBeside();
+                run.post(port.get(), 1);
+                if (!kind.kills()) {
+                    run.postUntilAcknowledged(port.get());
+                }
+            }
+            run.terminate(agent);
+        });
+    }
+
+    @ParameterizedTest
+    @MethodSource("requeues")
+    void requeue_sendsEachOnceHoweverOftenItIsDone(Kind kind) throws Exception {
+        forEachN("requeue", kind, run -> {
+            List<Pcs> certificates = run.good(3);
+            run.home.spool("some", certificates);
+            try (RefusingBackend refusing = new RefusingBackend()) {
+                run.home.succeed(run.home.sendingTo(refusing.url()), "run", "--until-empty");
+            }
+            assertThat(run.home.deadLetters()).hasSize(certificates.size());
+            run.acknowledged.addAll(certificates);
+            run.awaitEnd(run.faulty(run.home.sendingNowhere(), "dlq", "requeue", "--all"));
+            run.home.succeed(run.home.sendingNowhere(), "dlq", "requeue", "--all");
+            double before = BACKEND.client().metric("flk_ingest_total");
+            run.home.succeed(run.home.sendingTo(BACKEND.process().url()), "run", "--until-empty");
+            assertThat(BACKEND.client().metric("flk_ingest_total") - before)
+                    .as("sendings")
+                    .isEqualTo(certificates.size());
+        });
+    }
+
+    private static Map<String, String> takingIn(AgentHome home) {
+        Map<String, String> environment = new LinkedHashMap<>(home.sendingNowhere());
+        environment.put("INTAKE_PORT", "0");
+        return environment;
+    }
+
+    /** Where it takes certificates; empty if it ended before. */
+    private static Optional<Integer> port(Program agent) {
+        try {
+            Matcher port =
+                    PORT.matcher(agent.awaitLine(line -> PORT.matcher(line).find()));
+            return port.find() ? Optional.of(Integer.parseInt(port.group(1))) : Optional.empty();
+        } catch (AssertionError e) {
+            if (agent.isAlive()) {
+                throw e;
+            }
+            return Optional.empty();
+        }
+    }
+
+    private interface Story {
+        void happen(Run run) throws Exception;
+    }
+
+    private void forEachN(String what, Kind kind, Story story) throws Exception {
+        FaultTrials.run("AgentInjectedFaultsIT, " + what + ", " + kind, 1, List.of(kind.usual()), n -> {
+            try (Run run = new Run(kind, n)) {
+                story.happen(run);
+                run.audit();
+                return run.wasMet();
+            }
+        });
+    }
+
+    /** An agent with a directory of its own, what was left with it, and what it said of that. */
+    private final class Run implements AutoCloseable {
+        private final AgentHome home;
+        private final Kind kind;
+        private final int n;
+        private final List<Pcs> all = new ArrayList<>();
+        private final Set<Pcs> hopeless = new HashSet<>();
+        private final Set<Pcs> acknowledged = new HashSet<>();
+        private final List<Program> programs = new ArrayList<>();
+        private boolean killed;
+
+        Run(Kind kind, int n) throws IOException {
+            this.kind = kind;
+            this.n = n;
+            // short: a Unix socket goes into it
+            this.home = AgentHome.in(Files.createTempDirectory(directory, "n" + n + "-"));
+        }
+
+        private Path traces() {
+            return home.directory().resolve("traces");
+        }
+
+        List<Pcs> good(int count) {
+            List<Pcs> certificates = Stream.generate(() -> Pcs.number(NEXT_NUMBER.getAndIncrement()))
+                    .limit(count)
+                    .toList();
+            all.addAll(certificates);
+            return certificates;
+        }
+
+        Pcs hopeless() {
+            Pcs one = good(1).get(0);
+            Pcs other = one.with("schema", "\"another\"");
+            all.set(all.indexOf(one), other);
+            hopeless.add(other);
+            return other;
+        }
+
+        void someSettledSomeWaiting() throws Exception {
+            List<Pcs> settled = good(6);
+            home.spool("settled", settled);
+            home.succeed(home.sendingTo(BACKEND.process().url()), "run", "--until-empty");
+            List<Pcs> waiting = good(2);
+            Path file = home.file("waiting", waiting.get(0));
+            Path other = home.file("waiting too", waiting.get(1));
+            home.succeed(home.sendingNowhere(), "submit", file.toString(), other.toString());
+            acknowledged.addAll(settled);
+            acknowledged.addAll(waiting);
+        }
+
+        /** A program that meets the fault. */
+        Program faulty(Map<String, String> environment, String... args) throws IOException {
+            LogPaths log = new LogPaths(home.outbox(), "outbox");
+            List<Path> files = new ArrayList<>();
+            files.addAll(log.segments());
+            files.addAll(log.openings(1));
+            files.addAll(
+                    Stream.of("", "lock", "reserve").map(home.outbox()::resolve).toList());
+            files.add(home.directory());
+            files.addAll(Stream.of("dlq.jsonl", "dlq.jsonl.next", "spool/some.ndjson")
+                    .map(home.directory()::resolve)
+                    .toList());
+            Program program = Program.behind(
+                    InjectedFault.before(List.of(kind.at(n)), files, traces()),
+                    "flk-agent",
+                    home.directory(),
+                    environment,
+                    args);
+            programs.add(program);
+            return program;
+        }
+
+        /** Returns the exit code: done, failed in words, or killed by the fault. */
+        int awaitEnd(Program program) {
+            int code = program.awaitExit();
+            killed = code == KILLED;
+            if (kind.kills()) {
+                assertThat(code).as(program.allLines()).isIn(0, KILLED);
+            } else if (code != 0) {
+                assertThat(code).as(program.allLines()).isOne();
+                assertInWords(program);
+            }
+            return code;
+        }
+
+        private void assertInWords(Program program) {
+            List<String> lines = program.allLines().lines().toList();
+            assertThat(lines)
+                    .as(program.allLines())
+                    .anySatisfy(line -> assertThat(line)
+                            .startsWith("flk-agent: ")
+                            .containsAnyOf("Input/output error", "No space left", "disk full"));
+        }
+
+        /** Ends an agent that may have ended before, in words or by the fault. */
+        void terminate(Program agent) throws IOException {
+            int code = agent.isAlive() ? agent.terminate() : agent.awaitExit();
+            killed = code == KILLED;
+            if (kind.kills()) {
+                assertThat(code).as(agent.allLines()).isIn(TERMINATED, KILLED);
+            } else if (code != TERMINATED) {
+                assertThat(code).as(agent.allLines()).isOne();
+                assertInWords(agent);
+            }
+        }
+
+        /** One after the other. */
+        void post(int port, int count) throws InterruptedException {
+            for (Pcs certificate : good(count)) {
+                try {
+                    LocalPost.Answer answer = LocalPost.one(LocalPost.loopback(port), AgentHome.unsigned(certificate));
+                    if (answer.status() == 202) {
+                        acknowledged.add(certificate);
+                    } else {
+                        assertThat(answer.status()).as(answer.body()).isIn(500, 503);
+                    }
+                } catch (IOException e) {
+                    return; // it was killed
+                }
+            }
+        }
+
+        /** A fault that is over hinders nothing. */
+        void postUntilAcknowledged(int port) throws InterruptedException {
+            for (int i = 0; i < MORE; i++) {
+                post(port, 1);
+                if (acknowledged.contains(all.get(all.size() - 1))) {
+                    return;
+                }
+            }
+            throw new AssertionError("it does not go on");
+        }
+
+        void compactBeside() {
+            try {
+                LocalPost.Answer answer = LocalPost.post(home.control(), "/v1/compact?horizon_days=0");
+                assertThat(answer.status()).as(answer.body()).isIn(200, 500);
+            } catch (IOException e) {
+                // it was killed
+            }
+        }
+
+        /** What was not acknowledged is brought again; then everything is recorded, once, and what is hopeless was given up. */
+        void audit() throws Exception {
+            List<Pcs> again =
+                    all.stream().filter(one -> !acknowledged.contains(one)).toList();
+            if (!again.isEmpty()) {
+                home.spool("again", again);
+            }
+            String said = home.succeed(home.sendingTo(BACKEND.process().url()), "run", "--until-empty");
+            assertThat(said).doesNotContain("are gone");
+            assertThat(home.spoolIsEmpty()).isTrue();
+            List<String> recorded = new ArrayList<>();
+            for (InboxLog.Entry entry : BACKEND.log().entries()) {
+                recorded.add(entry.kind() + " " + id(entry.body()));
+            }
+            assertThat(recorded).doesNotHaveDuplicates();
+            Set<String> expected = all.stream()
+                    .filter(one -> !hopeless.contains(one))
+                    .map(one -> "s " + one.id())
+                    .collect(Collectors.toSet());
+            assertThat(recorded).containsAll(expected);
+            assertDeadLetters();
+        }
+
+        private void assertDeadLetters() throws IOException {
+            List<Long> sequences = new ArrayList<>();
+            Set<String> ids = new HashSet<>();
+            for (String line : home.deadLetters()) {
+                JsonNode letter = JSON.readTree(line);
+                sequences.add(letter.path("outbox_seq").asLong());
+                ids.add(id(letter.path("certificate").toString()));
+            }
+            assertThat(sequences).as("dead letters").doesNotHaveDuplicates();
+            assertThat(ids)
+                    .as("dead letters")
+                    .isEqualTo(hopeless.stream().map(one -> one.id().toString()).collect(Collectors.toSet()));
+        }
+
+        private static String id(String certificate) throws IOException {
+            return JSON.readTree(certificate).path("pcs_id").asText();
+        }
+
+        boolean wasMet() throws IOException {
+            return kind.kills() ? killed : kind.at(n).wasMet(traces());
+        }
+
+        @Override
+        public void close() {
+            programs.forEach(Program::close);
+        }
+    }
+}
