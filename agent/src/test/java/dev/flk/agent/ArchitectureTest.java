@@ -27,13 +27,13 @@ class ArchitectureTest {
             value = {
                 "certify | outbox,send,source,control,run,cli,config,metrics,logging",
                 "outbox  | certify,send,source,control,run,cli,config,metrics",
-                "source  | certify,send,control,run,cli,config,metrics,logging",
+                "source  | certify,send,control,run,cli,config,metrics",
                 "send    | certify,source,control,run,cli,config",
                 "control | certify,send,run,cli,config,metrics,logging",
                 "metrics | certify,outbox,send,source,control,run,cli,config,logging",
                 "config  | certify,source,control,run,cli,metrics,logging",
                 "logging | certify,outbox,send,source,control,run,cli,config,metrics",
-                "run     | certify,doctor,cli,logging",
+                "run     | certify,doctor,cli",
                 "doctor  | certify,source,run,cli,metrics,logging",
             })
     void package_asksFor_onlyWhatItMay(String of, String forbidden) {

@@ -5,9 +5,12 @@ import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.LoggerContext;
 import ch.qos.logback.classic.encoder.PatternLayoutEncoder;
 import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.Appender;
 import ch.qos.logback.core.ConsoleAppender;
 import ch.qos.logback.core.encoder.Encoder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import net.logstash.logback.encoder.LogstashEncoder;
 import org.slf4j.LoggerFactory;
 import org.slf4j.event.Level;
@@ -36,9 +39,7 @@ public final class LogLines {
     }
 
     private static LoggerContext context() {
-        LoggerContext context = (LoggerContext) LoggerFactory.getILoggerFactory();
-        context.reset();
-        return context;
+        return (LoggerContext) LoggerFactory.getILoggerFactory();
     }
 
     private static void start(LoggerContext context, Encoder<ILoggingEvent> encoder, Level level) {
@@ -49,8 +50,15 @@ public final class LogLines {
         stderr.setEncoder(encoder);
         stderr.start();
         Logger root = context.getLogger(Logger.ROOT_LOGGER_NAME);
+        List<Appender<ILoggingEvent>> before = new ArrayList<>();
+        root.iteratorForAppenders().forEachRemaining(before::add);
         root.setLevel(ch.qos.logback.classic.Level.INFO);
+        // a running agent may be told to log otherwise: no line gets lost in between
         root.addAppender(stderr);
+        before.forEach(old -> {
+            root.detachAppender(old);
+            old.stop();
+        });
         context.getLogger("dev.flk").setLevel(ch.qos.logback.classic.Level.convertAnSLF4JLevel(level));
     }
 }

@@ -37,19 +37,25 @@ public final class DeadLetterFile {
         return count[0];
     }
 
-    /** All letters in a file, in its order; none if there is no file. What is no letter is logged and passed over. */
+    /** All letters in a file, in its order; none if there is no file. What is no letter is passed over, and logged at the end. */
     public static void letters(Path path, Letters letters) throws IOException {
-        LineLimit limit = new LineLimit(() -> 0);
+        String[] firstReason = {""};
+        int[] others = new int[1];
         read(new DiskFiles(), path, line -> {
             DeadLetterLine letter;
             try {
                 letter = DeadLetterLine.decode(line);
             } catch (IOException e) {
-                tell(limit, path, e);
+                if (others[0]++ == 0) {
+                    firstReason[0] = String.valueOf(e.getMessage());
+                }
                 return;
             }
             letters.take(letter);
         });
+        if (others[0] > 0) {
+            LOG.warn("{} has lines that are no dead letters: {}, the first: {}", path, others[0], firstReason[0]);
+        }
     }
 
     static void tell(LineLimit limit, Path path, IOException why) {

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonEncoding;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import java.io.ByteArrayOutputStream;
@@ -91,6 +92,8 @@ public record DeadLetterLine(
             if (json.nextToken() != null) {
                 throw new IOException("something stands behind the object");
             }
+        } catch (JsonProcessingException e) {
+            throw new IOException("not a JSON object", e); // its message would show what stands there
         } catch (DateTimeException e) {
             throw new IOException("its when is no time", e);
         }

@@ -22,7 +22,7 @@ record Losses(List<Damage> gaps) {
         for (Damage damage : inOrder) {
             if (damage.lastMissing() > told) {
                 long first = Math.max(damage.firstMissing(), told + 1);
-                gaps.add(new Damage(damage.segment(), damage.offset(), first, damage.lastMissing()));
+                gaps.add(new Damage(damage.kind(), damage.segment(), damage.offset(), first, damage.lastMissing()));
                 told = damage.lastMissing();
             }
         }

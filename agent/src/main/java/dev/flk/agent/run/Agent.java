@@ -3,6 +3,7 @@ package dev.flk.agent.run;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.control.LocalServer;
+import dev.flk.agent.logging.LineLimit;
 import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.metrics.MetricsServer;
 import dev.flk.agent.outbox.DeadLetters;
@@ -17,6 +18,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -29,6 +31,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class Agent implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
+    /** A badly damaged outbox has thousands. */
+    private static final int MOST_LOSSES_TOLD = 20;
+
     private static final long SPOOL_EVERY_NANOS = Duration.ofSeconds(1).toNanos();
     /** What is under way when it is told to stop gets this long for its answer. */
     private static final long LAST_ANSWERS_NANOS = Duration.ofSeconds(8).toNanos();
@@ -62,7 +67,11 @@ public final class Agent implements Closeable {
             AgentMeters meters = new AgentMeters();
             sender = new Sender(config.sending(), outbox, deadLetters, meters, surroundings);
             spool = config.spoolDirectory()
-                    .map(directory -> new SpoolDirectory(directory, new Intake(outbox), surroundings.clock()));
+                    .map(directory -> new SpoolDirectory(
+                            directory,
+                            new Intake(outbox),
+                            surroundings.clock(),
+                            new LineLimit(surroundings.nanoTicker())));
             register(meters, surroundings);
             metrics = config.metricsPort().isPresent()
                     ? opened(MetricsServer.start(config.metricsPort().getAsInt(), meters))
@@ -143,7 +152,7 @@ public final class Agent implements Closeable {
                 deadLetters.count(),
                 metrics == null ? "" : ", metrics on port " + metrics.port(),
                 doors.port() == 0 ? "" : ", certificates are taken on loopback port " + doors.port());
-        outbox.losses().forEach(loss -> LOG.error("outbox: {}; the certificates that stood there are gone", loss));
+        tellLosses(outbox.losses());
         long nextSpoolNanos = nanoTicker.getAsLong();
         boolean moreFiles = false;
         while (!stopping) {
@@ -164,6 +173,17 @@ public final class Agent implements Closeable {
         }
         takeLastAnswers();
         LOG.info("stopped, {} certificates wait in the outbox", outbox.pendingEntries());
+    }
+
+    private static void tellLosses(List<String> losses) {
+        losses.stream()
+                .limit(MOST_LOSSES_TOLD)
+                .forEach(loss -> LOG.error("outbox: {}; the certificates that stood there are gone", loss));
+        if (losses.size() > MOST_LOSSES_TOLD) {
+            LOG.error(
+                    "outbox: {} more such stretches are gone; flk-agent fsck --dry-run names them all",
+                    losses.size() - MOST_LOSSES_TOLD);
+        }
     }
 
     /** Some of them; returns whether there are more. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
+import dev.flk.agent.logging.Printable;
 import java.time.Instant;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
@@ -138,7 +139,7 @@ final class Endpoint {
     }
 
     void trouble(Instant when, String what) {
-        lastTrouble = Optional.of(new Trouble(when, what));
+        lastTrouble = Optional.of(new Trouble(when, Printable.of(what)));
     }
 
     Optional<Trouble> lastTrouble() {

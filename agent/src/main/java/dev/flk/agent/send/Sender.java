@@ -2,6 +2,7 @@
 package dev.flk.agent.send;
 
 import dev.flk.agent.logging.LineLimit;
+import dev.flk.agent.logging.Printable;
 import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
@@ -288,7 +289,7 @@ public final class Sender {
                                 leftOut -> LOG.warn(
                                         "{}/health: {}; sending waits{}",
                                         endpoint.client().base(),
-                                        what,
+                                        Printable.of(what),
                                         leftOut));
                     }
                 }));

@@ -2,6 +2,7 @@
 package dev.flk.agent.send;
 
 import dev.flk.agent.logging.LineLimit;
+import dev.flk.agent.logging.Printable;
 import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.outbox.DeadLetter;
 import dev.flk.agent.outbox.DeadLetters;
@@ -141,9 +142,13 @@ final class Settlement {
 
     /** Forgets an entry that there is nothing left of to send or to show. */
     void lost(Delivery delivery) {
-        LOG.error(
-                "the certificate with outbox sequence {} can't be read from the disk any more",
-                delivery.entry.sequence());
+        limit.say(
+                "lost",
+                leftOut -> LOG.error(
+                        "the certificate with outbox sequence {} can't be read from the disk any more; flk-agent outbox cat"
+                                + " tells which are lost{}",
+                        delivery.entry.sequence(),
+                        leftOut));
         meters.lost(1);
         hold.gone(delivery);
         done(Fate.LOST, delivery.entry);
@@ -180,7 +185,7 @@ final class Settlement {
     }
 
     private static String printable(String text) {
-        String clean = text.replaceAll("\\p{Cntrl}", "?");
+        String clean = Printable.of(text);
         return clean.length() > LONGEST_REASON ? clean.substring(0, LONGEST_REASON) + "…" : clean;
     }
 

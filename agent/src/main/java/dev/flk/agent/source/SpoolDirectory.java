@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.source;
 
+import dev.flk.agent.logging.LineLimit;
+import dev.flk.agent.logging.Printable;
 import dev.flk.agent.outbox.OutboxFull;
 import java.io.IOException;
 import java.nio.file.DirectoryIteratorException;
@@ -34,6 +36,7 @@ public final class SpoolDirectory {
     private final Path directory;
     private final Intake intake;
     private final InstantSource clock;
+    private final LineLimit limit;
     /** What was found and has its turn in this round. */
     private final ArrayDeque<Path> round = new ArrayDeque<>();
     /** Those that are taken in in part, or could not be removed. */
@@ -44,7 +47,8 @@ public final class SpoolDirectory {
     private boolean full;
 
     /** The directory must exist; the clock is compared with the times of its files. */
-    public SpoolDirectory(Path directory, Intake intake, InstantSource clock) {
+    public SpoolDirectory(Path directory, Intake intake, InstantSource clock, LineLimit limit) {
+        this.limit = limit;
         this.directory = directory;
         this.intake = intake;
         this.clock = clock;
@@ -103,7 +107,7 @@ public final class SpoolDirectory {
             if (attributes.isRegularFile()) {
                 SpoolFile begunFile = begun.get(file);
                 if (begunFile == null || !begunFile.is(file)) {
-                    begunFile = new SpoolFile(file, attributes, intake, clock);
+                    begunFile = new SpoolFile(file, attributes, intake, clock, limit);
                     begun.put(file, begunFile);
                 }
                 switch (begunFile.step()) {
@@ -128,7 +132,7 @@ public final class SpoolDirectory {
     private void tell(String trouble) {
         troubles.add(trouble);
         if (told.add(trouble)) {
-            LOG.error("{}", trouble);
+            limit.say("trouble", leftOut -> LOG.error("{}{}", Printable.of(trouble), leftOut));
         }
     }
 

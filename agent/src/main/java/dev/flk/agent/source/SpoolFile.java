@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.source;
 
+import dev.flk.agent.logging.LineLimit;
+import dev.flk.agent.logging.Printable;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -54,6 +56,7 @@ final class SpoolFile {
     private final Path path;
     private final Intake intake;
     private final InstantSource clock;
+    private final LineLimit limit;
     private final Object identity;
     private final Deque<byte[]> good = new ArrayDeque<>();
     private final List<String> bad = new ArrayList<>();
@@ -64,7 +67,8 @@ final class SpoolFile {
     private long refused;
     private boolean tooLong;
 
-    SpoolFile(Path path, BasicFileAttributes found, Intake intake, InstantSource clock) {
+    SpoolFile(Path path, BasicFileAttributes found, Intake intake, InstantSource clock, LineLimit limit) {
+        this.limit = limit;
         this.path = path;
         this.intake = intake;
         this.clock = clock;
@@ -109,7 +113,7 @@ final class SpoolFile {
         if (Files.size(path) > offset || !remove()) {
             return Progress.MORE;
         }
-        LOG.info("took {} certificates in from {}, refused {}", added, path.getFileName(), refused);
+        LOG.info("took {} certificates in from {}, refused {}", added, name(path), refused);
         return Progress.DONE;
     }
 
@@ -195,6 +199,10 @@ final class SpoolFile {
         }
     }
 
+    private static String name(Path file) {
+        return Printable.of(String.valueOf(file.getFileName()));
+    }
+
     private boolean mayGrow(byte[] text) throws IOException {
         Duration age = Duration.between(Files.getLastModifiedTime(path).toInstant(), clock.instant());
         return text.length <= intake.longest() && age.abs().compareTo(STILL_WRITTEN) < 0;
@@ -227,7 +235,9 @@ final class SpoolFile {
             channel.force(true);
         }
         if (refused == 0) {
-            LOG.warn("certificates of {} are refused, see {}", path.getFileName(), errors.getFileName());
+            limit.say(
+                    "refused",
+                    leftOut -> LOG.warn("certificates of {} are refused, see {}{}", name(path), name(errors), leftOut));
         }
         refused += bad.size();
         bad.clear();

@@ -6,9 +6,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.sun.net.httpserver.HttpServer;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.outbox.OutboxView;
 import dev.flk.agent.send.Certificates;
+import dev.flk.agent.send.ScriptedBackend;
 import dev.flk.agent.send.Surroundings;
+import dev.flk.agent.testing.LogCapture;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
@@ -20,10 +24,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -98,6 +105,41 @@ class AgentTest {
     }
 
     @Test
+    void run_badlyDamagedOutbox_namesSomeOfWhatIsLostAndCountsTheRest() throws Exception {
+        Path outbox = directory.resolve("outbox");
+        try (Outbox filled = Outbox.open(new OutboxOptions(outbox, 64 << 20, 0), InstantSource.system())) {
+            filled.append(
+                    LongStream.range(0, 200).mapToObj(Certificates::certificate).toList());
+        }
+        Path segment;
+        try (Stream<Path> files = Files.list(outbox)) {
+            segment = files.filter(file -> file.toString().endsWith(".wal"))
+                    .sorted()
+                    .findFirst()
+                    .orElseThrow();
+        }
+        String text = Files.readString(segment, StandardCharsets.ISO_8859_1);
+        // every other record of the first hundred
+        Files.writeString(
+                segment, text.replaceAll("\"epoch\":(\\d?[02468]),", "\"epocH\":$1,"), StandardCharsets.ISO_8859_1);
+
+        try (LogCapture log = new LogCapture();
+                ScriptedBackend takesAll = new ScriptedBackend();
+                Agent agent = open(takesAll.endpoint())) {
+            agent.runUntilEmpty();
+
+            assertThat(log.lines("; the certificates among them are gone"))
+                    .hasSize(20)
+                    .allMatch(line ->
+                            line.matches("ERROR outbox: segment \\S+ is damaged at byte \\d+: record \\d+ missing;.*"));
+            assertThat(log.lines("more such stretches"))
+                    .containsExactly(
+                            "ERROR outbox: 30 more such stretches are gone; flk-agent fsck --dry-run names them all");
+            assertThat(log.lines("INFO PCS ")).hasSize(150);
+        }
+    }
+
+    @Test
     void metrics_beforeAnythingHappened_showEveryFamily() throws Exception {
         try (Agent agent = open()) {
             assertThat(metrics(agent).lines())
@@ -146,9 +188,17 @@ class AgentTest {
     }
 
     private Agent open(Surroundings surroundings) throws Exception {
+        return open(URI.create("http://127.0.0.1:" + backend.getAddress().getPort()), surroundings);
+    }
+
+    private Agent open(URI endpoint) throws Exception {
+        return open(endpoint, Surroundings.real());
+    }
+
+    private Agent open(URI endpoint, Surroundings surroundings) throws Exception {
         Map<String, String> environment = Map.of(
                 "ENDPOINT",
-                "http://127.0.0.1:" + backend.getAddress().getPort(),
+                endpoint.toString(),
                 "PCS_SIGN_ALG",
                 "hmac",
                 "PCS_HMAC_KEY",

@@ -21,34 +21,34 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /** A real HTTP server that answers as a test says. Its {@code Date} is the JDK's, so the machine's time. */
-final class ScriptedBackend implements Closeable {
+public final class ScriptedBackend implements Closeable {
     private static final Pattern ID = Pattern.compile("\"pcs_id\":\"([^\"]*)\"");
 
     /** What to answer; an answer with status 0 is none: the connection is closed. */
-    record Said(int status, String body, Map<String, String> headers) {
-        static Said of(int status, String body) {
+    public record Said(int status, String body, Map<String, String> headers) {
+        public static Said of(int status, String body) {
             return new Said(status, body, Map.of());
         }
 
-        static Said error(int status, String error) {
+        public static Said error(int status, String error) {
             return of(status, "{\"error\":\"" + error + "\"}");
         }
 
-        static Said recorded(String certificate) {
+        public static Said recorded(String certificate) {
             return of(200, "{\"pcs_id\":\"" + id(certificate) + "\",\"accepted\":true,\"escalated\":false}");
         }
 
-        static Said nothing() {
+        public static Said nothing() {
             return of(0, "");
         }
 
-        Said with(String header, String value) {
+        public Said with(String header, String value) {
             return new Said(status, body, Map.of(header, value));
         }
     }
 
     /** Says this once, then records. */
-    static Function<String, Said> first(Said said) {
+    public static Function<String, Said> first(Said said) {
         AtomicInteger calls = new AtomicInteger();
         return certificate -> calls.getAndIncrement() == 0 ? said : Said.recorded(certificate);
     }
@@ -57,25 +57,26 @@ final class ScriptedBackend implements Closeable {
 
     private final ExecutorService executor = Executors.newCachedThreadPool();
     /** Bodies of the submissions, single or batch, in the order they came. */
-    final List<String> received = new CopyOnWriteArrayList<>();
+    public final List<String> received = new CopyOnWriteArrayList<>();
 
     final List<String> paths = new CopyOnWriteArrayList<>();
-    volatile Said health = Said.of(200, "OK");
-    volatile Function<String, Said> submit = Said::recorded;
-    volatile Function<String, Said> batch = this::eachLine;
+    public volatile Said health = Said.of(200, "OK");
+    public volatile Said ready = Said.of(200, "{}");
+    public volatile Function<String, Said> submit = Said::recorded;
+    public volatile Function<String, Said> batch = this::eachLine;
 
-    ScriptedBackend() throws IOException {
+    public ScriptedBackend() throws IOException {
         server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
         server.setExecutor(executor);
         server.createContext("/", this::answer);
         server.start();
     }
 
-    URI endpoint() {
+    public URI endpoint() {
         return URI.create("http://127.0.0.1:" + server.getAddress().getPort());
     }
 
-    static String id(String certificate) {
+    public static String id(String certificate) {
         Matcher matcher = ID.matcher(certificate);
         return matcher.find() ? matcher.group(1) : "";
     }
@@ -100,8 +101,8 @@ final class ScriptedBackend implements Closeable {
             String body = new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8);
             String path = exchange.getRequestURI().getPath();
             paths.add(path);
-            Said said = health;
-            if (!path.equals("/health")) {
+            Said said = path.equals("/readyz") ? ready : health;
+            if (path.startsWith("/v1/")) {
                 received.add(body);
                 said = (path.equals("/v1/pcs/batch") ? batch : submit).apply(body);
             }

@@ -4,9 +4,11 @@ package dev.flk.agent.source;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.agent.outbox.CertificateSink;
+import dev.flk.agent.logging.LineLimit;
 import dev.flk.agent.outbox.Fate;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
+import dev.flk.agent.testing.LogCapture;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -119,7 +121,7 @@ class SpoolDirectoryTest {
         outbox.close();
         outbox = outbox(14_000);
         write("a.ndjson", (GOOD + "\n").repeat(40));
-        SpoolDirectory directory = new SpoolDirectory(spool, new Intake(outbox), InstantSource.system());
+        SpoolDirectory directory = directory();
         int taken = 0;
 
         for (int i = 0; i < 100 && !files().isEmpty(); i++) {
@@ -139,7 +141,7 @@ class SpoolDirectoryTest {
         int lines = (40 << 20) / GOOD.length();
         write("a.ndjson", (GOOD + "\n").repeat(lines));
         write("b.json", GOOD);
-        SpoolDirectory directory = new SpoolDirectory(spool, new Intake(outbox), InstantSource.system());
+        SpoolDirectory directory = directory();
 
         assertThat(directory.step()).isTrue();
         assertThat(outbox.pendingEntries()).isBetween(1, lines / 2);
@@ -166,7 +168,7 @@ class SpoolDirectoryTest {
     void step_refusalsCannotBeWritten_keepsTheFileAndTakesNothingTwice() throws Exception {
         Path errors = Files.createDirectory(spool.resolve("a.ndjson.error"));
         write("a.ndjson", GOOD + "\nnonsense\n");
-        SpoolDirectory directory = new SpoolDirectory(spool, new Intake(outbox), InstantSource.system());
+        SpoolDirectory directory = directory();
         directory.step();
         directory.step();
         assertThat(files()).contains("a.ndjson");
@@ -183,7 +185,7 @@ class SpoolDirectoryTest {
     void step_fileThatIsStillWritten_isLeftUntilItIsWhole() throws Exception {
         write("a.json", GOOD.substring(0, 50));
         write("b.ndjson", GOOD + "\n" + GOOD.substring(0, 50));
-        SpoolDirectory directory = new SpoolDirectory(spool, new Intake(outbox), InstantSource.system());
+        SpoolDirectory directory = directory();
         directory.step();
         assertThat(files()).containsExactly("a.json", "b.ndjson");
 
@@ -238,7 +240,8 @@ class SpoolDirectoryTest {
                 return outbox.name();
             }
         };
-        SpoolDirectory directory = new SpoolDirectory(spool, new Intake(replacing), InstantSource.system());
+        SpoolDirectory directory = new SpoolDirectory(
+                spool, new Intake(replacing), InstantSource.system(), new LineLimit(() -> 0));
 
         for (int i = 0; i < 3; i++) {
             var unused = directory.step();
@@ -251,7 +254,8 @@ class SpoolDirectoryTest {
     @Test
     void step_fileWrittenAnewInPlaceAfterAPortion_isTakenInFromItsBeginning() throws Exception {
         write("a.ndjson", GOOD + "\n{\"pcs_id\"");
-        SpoolDirectory directory = new SpoolDirectory(spool, new Intake(outbox), InstantSource.system());
+        SpoolDirectory directory =
+                new SpoolDirectory(spool, new Intake(outbox), InstantSource.system(), new LineLimit(() -> 0));
         var unused = directory.step(); // the end may still be written
         assertThat(outbox.pendingEntries()).isEqualTo(1);
 
@@ -292,8 +296,34 @@ class SpoolDirectoryTest {
         assertThat(files()).containsExactly("a.json.error", "a.json.rejected");
     }
 
+    @Test
+    void step_manyBadFilesAndLines_floodNoLog() throws Exception {
+        write("a.ndjson", "nonsense\n".repeat(5_000));
+        for (int i = 0; i < 50; i++) {
+            write("bad\n" + i + ".ndjson", "nonsense\n");
+            write("stuck" + i + ".ndjson", "nonsense\n");
+            Files.createDirectory(spool.resolve("stuck" + i + ".ndjson.error"));
+        }
+        try (LogCapture log = new LogCapture()) {
+            SpoolDirectory directory = directory();
+            while (directory.step()) {
+                // one portion after the other
+            }
+
+            assertThat(log.lines("WARN certificates of ")).hasSize(5);
+            assertThat(log.lines("ERROR spool: cannot take in or remove ")).hasSize(5);
+            assertThat(log.lines("INFO took 0 certificates in from ")).hasSize(51);
+            assertThat(log.lines("\n")).isEmpty();
+        }
+        assertThat(Files.readAllLines(spool.resolve("a.ndjson.error"))).hasSize(5_000);
+    }
+
     private boolean step() {
-        return new SpoolDirectory(spool, new Intake(outbox), InstantSource.system()).step();
+        return directory().step();
+    }
+
+    private SpoolDirectory directory() {
+        return new SpoolDirectory(spool, new Intake(outbox), InstantSource.system(), new LineLimit(() -> 0));
     }
 
     private Outbox outbox(long maxBytes) throws IOException {
