@@ -120,9 +120,8 @@ final class CertifyCommand implements Callable<Integer> {
         } else {
             boolean unused =
                     OutboxAccess.either(config, outbox -> add(outbox, certificates), agent -> add(agent, certificates));
-            context.out()
-                    .println(certificates.size() + " certificates added to the outbox "
-                            + config.outbox().directory());
+            context.say(Sizes.count(certificates.size(), "certificate") + " added to the outbox "
+                    + config.outbox().directory());
         }
         return 0;
     }
@@ -133,7 +132,7 @@ final class CertifyCommand implements Callable<Integer> {
         }
         Streams.open(file, context).close();
         long certified = new Following(config, Path.of(file), context.err()).run(certifier(config), windows());
-        context.out().println(certified + " windows of " + file + " are certified");
+        context.say(certified + " windows of " + file + " are certified");
         return 0;
     }
 

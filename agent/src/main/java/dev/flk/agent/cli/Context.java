@@ -6,12 +6,14 @@ import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.config.InvalidConfig;
 import dev.flk.agent.config.LogFormat;
 import dev.flk.agent.logging.LogLines;
+import dev.flk.agent.logging.Printable;
 import java.io.InputStream;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +24,7 @@ final class Context {
     private final PrintStream out;
     private final PrintStream err;
     private @Nullable Path configFile;
+    private Optional<PrintStream> terminal = Optional.empty();
 
     Context(Map<String, String> environment, InputStream in, PrintStream out, PrintStream err) {
         this.environment = environment;
@@ -44,6 +47,30 @@ final class Context {
 
     PrintStream err() {
         return err;
+    }
+
+    /** Standard error is a terminal. */
+    void watched() {
+        terminal = Optional.of(err);
+    }
+
+    /** Where to show somebody how far a command is; empty if nobody looks. */
+    Optional<PrintStream> terminal() {
+        return terminal;
+    }
+
+    /** Says something to people, at 80 columns; what does not fit into a line goes on under it, indented. */
+    void say(String text) {
+        out.println(Wrapped.at80(text, 4));
+    }
+
+    /** Says on standard error what is wrong. */
+    void complain(String text) {
+        complain(text, err);
+    }
+
+    static void complain(String text, PrintStream err) {
+        err.println(Wrapped.at80("flk-agent: " + Printable.of(text), 4));
     }
 
     /** Reads the configuration and sets logging up by it. */

@@ -4,6 +4,7 @@ package dev.flk.agent.cli;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.Quantities;
 import dev.flk.agent.control.Operations;
+import dev.flk.agent.logging.Printable;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.DeadLetterFilter;
 import dev.flk.agent.outbox.DeadLetterLine;
@@ -94,7 +95,7 @@ final class DlqCommand implements Runnable {
             }
         });
         if (!json) {
-            context.out().println(count[0] + (count[0] == 1 ? " dead letter" : " dead letters"));
+            context.say(Sizes.count(count[0], "dead letter"));
         }
         return 0;
     }
@@ -113,7 +114,7 @@ final class DlqCommand implements Runnable {
             }
         });
         if (count[0] == 0) {
-            throw new IOException("there is no dead letter " + id);
+            throw new IOException("there is no dead letter " + id + "; flk-agent dlq list shows those that there are");
         }
         return 0;
     }
@@ -171,11 +172,7 @@ final class DlqCommand implements Runnable {
         if (how.json) {
             context.out().println("{\"" + (how.dryRun ? "matching" : done) + "\":" + count + "}");
         } else {
-            context.out()
-                    .println(count
-                            + (count == 1 ? " dead letter " : " dead letters ")
-                            + (how.dryRun ? "would be " : "")
-                            + done);
+            context.say(Sizes.count(count, "dead letter") + " " + (how.dryRun ? "would be " : "") + done);
         }
         return 0;
     }
@@ -204,7 +201,7 @@ final class DlqCommand implements Runnable {
 
     /** Fits into 80 columns: the id is cut, the reason goes to the next line. */
     private static String inOneLine(DeadLetterLine letter) {
-        String id = letter.pcsId().isEmpty() ? "(no id)" : shorten(letter.pcsId(), 16);
+        String id = letter.pcsId().isEmpty() ? "(no id)" : shorten(Printable.of(letter.pcsId()), 16);
         return String.format(
                 "%s  #%-8d %-17s %-3s %s%n    %s",
                 letter.when().toString().replaceFirst("\\.\\d+", ""),
@@ -212,19 +209,21 @@ final class DlqCommand implements Runnable {
                 id,
                 letter.status() == 0 ? "-" : Integer.toString(letter.status()),
                 letter.attempts() == 1 ? "1 attempt" : letter.attempts() + " attempts",
-                shorten(letter.reason(), 76));
+                shorten(Printable.of(letter.reason()), 76));
     }
 
     private static String inFull(DeadLetterLine letter) {
         return "given up     " + letter.when() + System.lineSeparator()
                 + "outbox       #" + letter.sequence() + ", added " + Instant.ofEpochMilli(letter.addedMillis())
                 + System.lineSeparator()
-                + "pcs_id       " + (letter.pcsId().isEmpty() ? "none" : letter.pcsId()) + System.lineSeparator()
+                + "pcs_id       " + (letter.pcsId().isEmpty() ? "none" : Printable.of(letter.pcsId()))
+                + System.lineSeparator()
                 + "status       " + (letter.status() == 0 ? "no answer ended it" : letter.status())
                 + System.lineSeparator()
                 + "attempts     " + letter.attempts() + System.lineSeparator()
-                + "reason       " + letter.reason() + System.lineSeparator()
-                + "certificate  " + text(letter.certificate());
+                + Wrapped.at80("reason       " + Printable.of(letter.reason()), 13) + System.lineSeparator()
+                + "certificate" + System.lineSeparator()
+                + Printable.of(text(letter.certificate()));
     }
 
     private static String shorten(String text, int columns) {

@@ -6,6 +6,7 @@ import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.doctor.Doctor;
 import dev.flk.agent.doctor.Finding;
 import dev.flk.agent.doctor.Finding.Grade;
+import dev.flk.agent.logging.Printable;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -31,7 +32,7 @@ final class DoctorCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         AgentConfig config = context.config(Need.ENDPOINT, Need.SIGNING);
         List<Finding> findings = Doctor.look(config, InstantSource.system());
-        findings.forEach(finding -> context.out().println(inWords(finding)));
+        findings.forEach(finding -> context.say(inWords(finding)));
         boolean bad = findings.stream().anyMatch(finding -> finding.grade() == Grade.BAD);
         context.out().println(bad ? "something has to be done, see above" : "nothing stands in the way");
         return bad ? 1 : 0;
@@ -43,6 +44,6 @@ final class DoctorCommand implements Callable<Integer> {
             case DOUBTFUL -> "?   ";
             case BAD -> "BAD ";
         };
-        return grade + finding.subject() + ": " + finding.text();
+        return grade + finding.subject() + ": " + Printable.of(finding.text());
     }
 }

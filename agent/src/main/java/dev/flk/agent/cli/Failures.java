@@ -80,6 +80,6 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
     }
 
     private void say(@Nullable String what) {
-        err.println("flk-agent: " + what);
+        Context.complain(String.valueOf(what), err);
     }
 }

@@ -66,9 +66,18 @@ public final class FlkAgent implements Runnable {
                 .setExecutionExceptionHandler(failures);
     }
 
+    /** Somebody looks at standard error: long commands tell there how far they are. */
+    public void watched() {
+        context.watched();
+    }
+
     /** Runs a command line; returns the exit code. */
     public int run(String... args) {
         return commandLine.execute(args);
+    }
+
+    CommandLine commandLine() {
+        return commandLine;
     }
 
     @Option(

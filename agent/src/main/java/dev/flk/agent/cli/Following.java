@@ -91,7 +91,7 @@ final class Following {
             return false;
         }
         if (!Files.exists(csv) || !identity().equals(identity)) {
-            err.println("flk-agent: " + csv + " was replaced; what was complete in it is certified");
+            Context.complain(csv + " was replaced; what was complete in it is certified", err);
             return false;
         }
         return true;
@@ -123,7 +123,7 @@ final class Following {
                 return;
             } catch (OutboxFull e) {
                 if (!told) {
-                    err.println("flk-agent: " + e.getMessage() + "; waiting");
+                    Context.complain(e.getMessage() + "; waiting", err);
                     told = true;
                 }
                 if (!waitForRoom()) {
@@ -166,7 +166,7 @@ final class Following {
         stop();
         try {
             if (!ended.await(9, TimeUnit.SECONDS)) {
-                err.println("flk-agent: the outbox does not answer; ending without it");
+                Context.complain("the outbox does not answer; ending without it", err);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

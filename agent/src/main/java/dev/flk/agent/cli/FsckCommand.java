@@ -4,14 +4,14 @@ package dev.flk.agent.cli;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.OutboxCheck;
 import dev.flk.agent.outbox.OutboxCheck.Found;
-import java.util.List;
+import dev.flk.agent.outbox.OutboxLocked;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 @Command(
         name = "fsck",
-        header = "Look whether all of the outbox is there; set aside what is not whole.",
+        header = "Look whether the outbox is whole; set aside what is not.",
         description = {
             "Reads the whole outbox, every checksum, and says exactly which records are",
             "gone. Damaged files are copied to *.broken* ones and then mended: every whole",
@@ -33,22 +33,27 @@ final class FsckCommand implements Callable<Integer> {
         AgentConfig config = context.config();
         OutboxCheck check = new OutboxCheck(config.outbox().directory());
         Found found = check.look();
-        context.out().println(config.outbox().directory() + ": " + found.records() + " whole records");
-        found.givenUp().forEach(line -> context.out().println("given up before: " + line));
+        context.say(config.outbox().directory() + ": " + Sizes.count(found.records(), "whole record"));
+        found.givenUp().forEach(line -> context.say("given up before: " + line));
         if (found.tornBytes() > 0) {
-            context.out()
-                    .println(found.tornBytes() + " bytes at the end are not whole: a crash has left them, or a running"
-                            + " agent is writing");
+            context.say(Sizes.count(found.tornBytes(), "byte") + " at the end "
+                    + (found.tornBytes() == 1 ? "is" : "are")
+                    + " not whole: a crash has left that, or a running agent is writing");
         }
         if (found.isWhole()) {
             return 0;
         }
-        found.missing().forEach(line -> context.out().println(line));
-        context.out().println(found.missingRecords() + " records are gone");
-        if (!dryRun) {
-            List<String> setAside = check.repair();
-            setAside.forEach(file -> context.out().println("set aside: " + file));
-            context.out().println("the outbox is whole now, without them");
+        found.missing().forEach(context::say);
+        context.say(Sizes.count(found.missingRecords(), "record") + (found.missingRecords() == 1 ? " is" : " are")
+                + " gone");
+        if (dryRun) {
+            return 1;
+        }
+        try {
+            check.repair().forEach(file -> context.say("set aside: " + file));
+            context.say("the outbox is whole now, without what is gone");
+        } catch (OutboxLocked e) {
+            context.say(e.getMessage() + "; nothing is set aside while it runs: it skips what is gone");
         }
         return 1;
     }

@@ -8,6 +8,7 @@ import dev.flk.agent.outbox.OutboxHistory;
 import dev.flk.agent.outbox.OutboxHistory.Told;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
+import dev.flk.certificate.PcsId;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
@@ -56,11 +57,11 @@ final class OutboxCommand implements Runnable {
 
     private static String asText(Told told) {
         return String.format(
-                "%s  #%-8d %-64s%n    %s",
+                "%s  #%-8d %s%n    %s",
                 time(told),
                 told.entry().sequence(),
-                pcsId(told),
-                told.fate().map(OutboxCommand::inWords).orElse("waits"));
+                told.fate().map(OutboxCommand::inWords).orElse("waits"),
+                shown(pcsId(told)));
     }
 
     private static String inWords(Fate fate) {
@@ -87,6 +88,11 @@ final class OutboxCommand implements Runnable {
             json.writeEndObject();
         }
         return text.toString();
+    }
+
+    /** An id; whatever else somebody has put there would not fit, or might do something to the terminal. */
+    private static String shown(String pcsId) {
+        return PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
     }
 
     private static String time(Told told) {

@@ -34,7 +34,7 @@ final class SignCommand implements Callable<Integer> {
         AgentConfig config = context.config(Need.SIGNING);
         Optional<Signer> signer = config.signing().flatMap(Signing::signer);
         if (signer.isEmpty()) {
-            context.err().println("flk-agent: PCS_SIGN_ALG is none; set hmac or ed25519 and a key to sign");
+            context.complain("PCS_SIGN_ALG is none; set hmac or ed25519 and a key to sign");
             return 2;
         }
         context.out()

@@ -4,11 +4,16 @@ package dev.flk.agent.cli;
 import java.time.Duration;
 import java.util.Locale;
 
-/** Sizes and durations for people. */
+/** Sizes, durations and counts for people. */
 final class Sizes {
     private static final String[] UNITS = {"bytes", "KiB", "MiB", "GiB", "TiB"};
 
     private Sizes() {}
+
+    /** {@code 1 certificate}, {@code 12 certificates}. */
+    static String count(long number, String one) {
+        return number + " " + one + (number == 1 ? "" : "s");
+    }
 
     /** {@code 512 bytes}, {@code 3.2 MiB}. */
     static String inWords(long bytes) {

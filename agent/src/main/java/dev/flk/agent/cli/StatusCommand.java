@@ -59,7 +59,7 @@ final class StatusCommand implements Callable<Integer> {
         StatusReport report = report(config);
         context.out().println(json ? new String(report.encode(), StandardCharsets.UTF_8) : StatusText.of(report));
         List<String> troubles = troubles(report, longest);
-        troubles.forEach(trouble -> context.err().println("flk-agent: not healthy: " + trouble));
+        troubles.forEach(trouble -> context.complain("not healthy: " + trouble));
         return troubles.isEmpty() ? 0 : 1;
     }
 
@@ -130,10 +130,12 @@ final class StatusCommand implements Callable<Integer> {
         }
         Long held = report.heldShards();
         if (held != null && held > 0) {
-            troubles.add("the backend refuses the signatures of " + held + " shards; check the key");
+            troubles.add("the backend refuses the signatures of " + Sizes.count(held, "shard")
+                    + "; check PCS_SIGN_ALG and the key");
         }
         if (report.lostRecords() > 0) {
-            troubles.add("the disk has lost " + report.lostRecords() + " records; flk-agent fsck tells which");
+            troubles.add("the disk has lost " + Sizes.count(report.lostRecords(), "record")
+                    + "; flk-agent fsck tells which");
         }
         if (report.diskFreeBytes() < report.diskMinFreeBytes()) {
             troubles.add("the disk has " + Sizes.inWords(report.diskFreeBytes()) + " left, less than"

@@ -2,6 +2,7 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.control.StatusReport;
+import dev.flk.agent.logging.Printable;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,13 +33,13 @@ final class StatusText {
                 Sizes.inWords(report.outboxBytes()) + " of " + Sizes.inWords(report.outboxMaxBytes()) + " used, "
                         + Sizes.inWords(report.diskFreeBytes()) + " free");
         if (report.lostRecords() > 0) {
-            text.add("lost", report.lostRecords() + " records, by damage of the disk");
+            text.add("lost", Sizes.count(report.lostRecords(), "record") + ", by damage of the disk");
         }
         return String.join(System.lineSeparator(), text.lines);
     }
 
     private static String waiting(StatusReport report) {
-        String waiting = report.pending() + " certificates, " + Sizes.inWords(report.pendingBytes());
+        String waiting = Sizes.count(report.pending(), "certificate") + ", " + Sizes.inWords(report.pendingBytes());
         Long oldest = report.oldestPendingSeconds();
         return oldest == null ? waiting : waiting + ", the oldest for " + Sizes.inWords(Duration.ofSeconds(oldest));
     }
@@ -64,11 +65,11 @@ final class StatusText {
         add("", state);
         if (backend.lastError() != null) {
             add("", "last error " + backend.lastErrorAt() + ":");
-            add("", backend.lastError());
+            add("", backend.lastError().replaceAll("(\\S{60})\\S{10,}", "$1…"));
         }
     }
 
     private void add(String name, String what) {
-        lines.add(String.format(Locale.ROOT, "%-9s %s", name, what));
+        lines.add(Wrapped.at80(String.format(Locale.ROOT, "%-9s ", name) + Printable.of(what), 10));
     }
 }

@@ -100,7 +100,7 @@ final class VerifyCommand implements Callable<Integer> {
 
     private void print(Optional<Diagnosis> signature, Optional<String> brokenRule) {
         signature.ifPresent(diagnosis -> context.out().print(DiagnosisText.of(diagnosis)));
-        brokenRule.ifPresent(rule -> context.err().println("flk-agent: " + rule));
+        brokenRule.ifPresent(rule -> context.complain(rule));
     }
 
     private static String asJson(Optional<Diagnosis> signature, Optional<String> brokenRule) {

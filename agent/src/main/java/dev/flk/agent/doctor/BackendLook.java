@@ -158,13 +158,23 @@ final class BackendLook {
         if (e instanceof HttpTimeoutException) {
             return "does not answer within " + setup.requestTimeout().toSeconds() + " s; a firewall, or a hung backend";
         }
-        if (e instanceof UnknownHostException || e.getCause() instanceof UnresolvedAddressException) {
+        if (isUnresolved(e)) {
             return "its host's name is not known; check ENDPOINT and the name service";
         }
         if (e instanceof ConnectException) {
             return "nothing listens there; check ENDPOINT, and whether the backend runs";
         }
         return "no answer: " + e.getMessage();
+    }
+
+    /** The HTTP client wraps it several times over. */
+    private static boolean isUnresolved(Throwable failure) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (cause instanceof UnknownHostException || cause instanceof UnresolvedAddressException) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static Optional<Instant> instant(String date) {

@@ -3,13 +3,12 @@ package dev.flk.agent.doctor;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.control.RunningAgent;
-import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxCheck;
 import dev.flk.agent.outbox.OutboxLocked;
+import dev.flk.agent.outbox.OutboxView;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -91,13 +90,17 @@ final class Places {
     }
 
     private Finding withoutAgent() {
-        try (Outbox outbox = Outbox.open(config.outbox(), InstantSource.system())) {
+        Path directory = config.outbox().directory();
+        try {
+            new OutboxCheck(directory).requireFree();
             return Finding.doubtful(
-                    "agent", "none runs, " + outbox.pendingEntries() + " certificates wait; start flk-agent run");
+                    "agent",
+                    "none runs, certificates that wait: "
+                            + OutboxView.read(directory).pendingEntries() + "; start flk-agent run");
         } catch (OutboxLocked e) {
             return Finding.bad("agent", e.getMessage() + "; it does not answer at " + config.controlSocket());
         } catch (IOException e) {
-            return Finding.bad("outbox", "cannot be opened: " + e.getMessage());
+            return Finding.bad("outbox", "cannot be read: " + e.getMessage());
         }
     }
 
@@ -105,8 +108,9 @@ final class Places {
         try {
             OutboxCheck.Found found = new OutboxCheck(config.outbox().directory()).look();
             return found.isWhole()
-                    ? Finding.good("records", found.records() + " are whole")
-                    : Finding.bad("records", found.missingRecords() + " are gone; flk-agent fsck tells which");
+                    ? Finding.good("records", "all of them are whole, " + found.records())
+                    : Finding.bad(
+                            "records", "not whole, " + found.missingRecords() + " gone; flk-agent fsck tells which");
         } catch (IOException e) {
             return Finding.bad("records", "cannot be read: " + e.getMessage());
         }

@@ -2,6 +2,7 @@
 package dev.flk.agent.outbox;
 
 import dev.flk.wal.Damage;
+import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogLockedException;
 import dev.flk.wal.LogRepair;
@@ -73,6 +74,22 @@ public final class OutboxCheck {
                     .toList();
         } catch (LogLockedException e) {
             throw new OutboxLocked(e);
+        }
+    }
+
+    /**
+     * Finds out whether a process owns an outbox, and changes nothing of it.
+     *
+     * @throws OutboxLocked naming the process that owns it
+     */
+    public void requireFree() throws IOException {
+        Path lock = directory.resolve(Log.LOCK_FILE);
+        if (Files.exists(lock)) {
+            try {
+                files.lock(lock, "process " + ProcessHandle.current().pid()).close();
+            } catch (LogLockedException e) {
+                throw new OutboxLocked(e);
+            }
         }
     }
 

@@ -182,11 +182,11 @@ class VerifyCommandTest {
 
         assertThat(verify(Pcs.number(1).json(), "--key", write("long", "x".repeat(70_000))))
                 .isEqualTo(2);
-        assertThat(err()).contains("too long for a file with keys");
+        assertThat(unwrapped(err())).contains("too long for a file with keys");
 
         Path binary = Files.write(directory.resolve("binary"), new byte[] {(byte) 0xff, (byte) 0xfe});
         assertThat(verify(Pcs.number(1).json(), "--key", binary.toString())).isEqualTo(2);
-        assertThat(err()).contains("is not UTF-8 text");
+        assertThat(unwrapped(err())).contains("is not UTF-8 text");
     }
 
     private void configure() {
@@ -209,6 +209,10 @@ class VerifyCommandTest {
                 PrintStream stderr = new PrintStream(err, true, StandardCharsets.UTF_8)) {
             return new FlkAgent(environment, new ByteArrayInputStream(new byte[0]), stdout, stderr).run(args);
         }
+    }
+
+    private static String unwrapped(String text) {
+        return text.replace("\n    ", " ");
     }
 
     private String out() {

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import static dev.flk.agent.send.Certificates.certificate;
+import static dev.flk.agent.send.Certificates.id;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.agent.cli.Cli.Ended;
+import dev.flk.agent.send.ScriptedBackend;
+import dev.flk.agent.send.ScriptedBackend.Said;
+import dev.flk.agent.testing.LogCapture;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Instant;
+import java.util.List;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** On three letters that a backend has caused: 1 and 2 of "schema", 3 of "merkle_root"; 4 was accepted. */
+@Timeout(60)
+class DlqCommandTest {
+    @TempDir
+    Path directory;
+
+    private ScriptedBackend backend;
+    private Cli cli;
+
+    @BeforeEach
+    void start() throws Exception {
+        backend = new ScriptedBackend();
+        backend.submit = line -> line.contains("\"epoch\":4,")
+                ? Said.recorded(line)
+                : Said.error(400, line.contains("\"epoch\":3,") ? "merkle_root is no hash" : "Schema is unknown");
+        cli = new Cli(directory).sendingTo(backend).with("BATCH_SIZE", "1");
+        cli.submit(certificate(1), certificate(2), certificate(3), certificate(4));
+        cli.runUntilEmpty();
+        backend.received.clear();
+        backend.submit = Said::recorded;
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        cli.stopAgent();
+        backend.close();
+    }
+
+    private String done(String... command) {
+        Ended ended = cli.run(command);
+        assertThat(ended.exitCode()).as(ended.err()).isZero();
+        return ended.out();
+    }
+
+    private List<String> letters() throws Exception {
+        return Files.readAllLines(cli.deadLetters());
+    }
+
+    /** Epochs of the letters that are left. */
+    private List<Integer> epochs() throws Exception {
+        return letters().stream()
+                .map(line -> {
+                    try {
+                        return new JsonMapper()
+                                .readTree(line)
+                                .path("certificate")
+                                .path("epoch")
+                                .asInt();
+                    } catch (java.io.IOException e) {
+                        throw new AssertionError(e);
+                    }
+                })
+                .sorted()
+                .toList();
+    }
+
+    @Test
+    void list_tellsEachOnTwoLines() {
+        String list = done("dlq", "list");
+
+        assertThat(list.lines()).hasSize(7);
+        assertThat(list)
+                .containsPattern("(?m)^20\\S+Z  #1 +" + id(1).substring(0, 15) + "… +400 1 attempt$")
+                .contains("\n    Schema is unknown\n", "\n    merkle_root is no hash\n")
+                .endsWith("\n3 dead letters\n");
+    }
+
+    @Test
+    void list_json_isTheFile() throws Exception {
+        assertThat(done("dlq", "list", "--json").lines()).isEqualTo(letters());
+        assertThat(done("dlq", "list", "--json", "--reason", "MERKLE").lines())
+                .singleElement()
+                .asString()
+                .contains("\"epoch\":3,");
+    }
+
+    @Test
+    void list_filters_mustAllApply() {
+        assertThat(done("dlq", "list", "--reason", "schema")).endsWith("\n2 dead letters\n");
+        assertThat(done("dlq", "list", "--id", id(1), "--id", "3")).endsWith("\n2 dead letters\n");
+        assertThat(done("dlq", "list", "--id", id(1), "--reason", "merkle")).isEqualTo("0 dead letters\n");
+        assertThat(done("dlq", "list", "--since", "1d")).endsWith("\n3 dead letters\n");
+        assertThat(done(
+                        "dlq",
+                        "list",
+                        "--since",
+                        Instant.now().plusSeconds(3600).toString()))
+                .isEqualTo("0 dead letters\n");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"yesterday", "2w", "", "2026-11-20"})
+    void since_thatIsNone_is2(String since) {
+        Ended ended = cli.run("dlq", "list", "--since", since);
+
+        assertThat(ended.exitCode()).isEqualTo(2);
+        assertThat(ended.err()).contains("--since is \"" + since + "\"; write a time such as");
+    }
+
+    @Test
+    void show_byIdOrSequence_tellsAll() {
+        String shown = done("dlq", "show", id(2));
+
+        assertThat(shown)
+                .contains(
+                        "outbox       #2, added 20",
+                        "pcs_id       " + id(2) + "\n",
+                        "status       400\n",
+                        "attempts     1\n",
+                        "reason       Schema is unknown\n",
+                        "certificate\n" + new String(certificate(2), StandardCharsets.UTF_8) + "\n");
+        assertThat(done("dlq", "show", "2")).isEqualTo(shown);
+        assertThat(done("dlq", "show", "--json", "2")).startsWith("{").contains("\"epoch\":2,");
+    }
+
+    @Test
+    void show_unknown_is1() {
+        Ended ended = cli.run("dlq", "show", "99");
+
+        assertThat(ended.exitCode()).isEqualTo(1);
+        assertThat(ended.err())
+                .isEqualTo(
+                        "flk-agent: there is no dead letter 99; flk-agent dlq list shows those that there\n    are\n");
+    }
+
+    @Test
+    void requeue_twice_sendsOnce() throws Exception {
+        assertThat(done("dlq", "requeue", "--id", id(1), "--dry-run")).isEqualTo("1 dead letter would be requeued\n");
+        assertThat(epochs()).containsExactly(1, 2, 3);
+
+        assertThat(done("dlq", "requeue", "--id", id(1))).isEqualTo("1 dead letter requeued\n");
+        assertThat(done("dlq", "requeue", "--id", id(1))).isEqualTo("0 dead letters requeued\n");
+
+        assertThat(epochs()).containsExactly(2, 3);
+        cli.runUntilEmpty();
+        assertThat(backend.received).singleElement().asString().contains(id(1));
+    }
+
+    @Test
+    void requeue_besideAnAgent_isSentOnceAndByIt() throws Exception {
+        cli.startAgent();
+        assertThat(done("dlq", "requeue", "--reason", "schema", "--json")).isEqualTo("{\"requeued\":2}\n");
+        assertThat(done("dlq", "requeue", "--reason", "schema", "--json")).isEqualTo("{\"requeued\":0}\n");
+        Awaitility.await().until(() -> done("status").contains("waiting   0 certificates"));
+
+        assertThat(backend.received).hasSize(2);
+        assertThat(done("status")).contains("given up  1 in ");
+        cli.stopAgent();
+        assertThat(epochs()).containsExactly(3);
+    }
+
+    @Test
+    void requeue_ofWhatIsRefusedAgain_isALetterAgain() throws Exception {
+        backend.submit = line -> Said.error(400, "still not");
+
+        assertThat(done("dlq", "requeue", "--all")).isEqualTo("3 dead letters requeued\n");
+        cli.runUntilEmpty();
+
+        assertThat(done("dlq", "list", "--reason", "still not")).endsWith("\n3 dead letters\n");
+        assertThat(done("dlq", "requeue", "--all", "--json")).isEqualTo("{\"requeued\":3}\n");
+    }
+
+    @Test
+    void purge_aloneAndBeside_removesThoseOnly() throws Exception {
+        assertThat(done("dlq", "purge", "--since", "1d", "--reason", "merkle", "--dry-run", "--json"))
+                .isEqualTo("{\"matching\":1}\n");
+        assertThat(done("dlq", "purge", "--since", "1d", "--reason", "merkle")).isEqualTo("1 dead letter purged\n");
+        assertThat(epochs()).containsExactly(1, 2);
+
+        cli.startAgent();
+        assertThat(done("dlq", "purge", "--all", "--dry-run")).isEqualTo("2 dead letters would be purged\n");
+        assertThat(done("dlq", "purge", "--id", "2", "--json")).isEqualTo("{\"purged\":1}\n");
+        assertThat(done("dlq", "purge", "--all")).isEqualTo("1 dead letter purged\n");
+        assertThat(done("dlq", "purge", "--all")).isEqualTo("0 dead letters purged\n");
+        cli.stopAgent();
+        assertThat(letters()).isEmpty();
+        assertThat(backend.received).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"requeue", "purge", "requeue --all --id 1", "purge --reason x --all", "requeue --dry-run"})
+    void change_ofNobodyKnowsWhich_is2(String command) throws Exception {
+        Ended ended = cli.run(("dlq " + command).split(" "));
+
+        assertThat(ended.exitCode()).isEqualTo(2);
+        assertThat(ended.err()).contains("--reason, --since", "--id", "--all");
+        assertThat(epochs()).hasSize(3);
+    }
+
+    @Test
+    void commandMissing_is2() {
+        Ended ended = cli.run("dlq");
+
+        assertThat(ended.exitCode()).isEqualTo(2);
+        assertThat(ended.err())
+                .startsWith("flk-agent: a command is missing: list, show, requeue or purge\n")
+                .endsWith("Try: flk-agent dlq --help\n");
+    }
+
+    @Test
+    void list_thatSpeaksToTheTerminal_isNotHeard() throws Exception {
+        String evil = "\u009b2J\u202e\u007f";
+        String line = letters()
+                .get(0)
+                .replace("Schema is unknown", evil + "x".repeat(300))
+                .replace(id(1), evil);
+        Files.writeString(cli.deadLetters(), line + "\n");
+
+        assertThat(done("dlq", "list")).contains("\n    ?2J??x").doesNotContain(evil);
+        assertThat(done("dlq", "show", "1")).doesNotContain("\u009b", "\u202e");
+        assertThat(done("dlq", "list", "--json")).contains(evil);
+    }
+
+    @Test
+    void linesThatAreNoLetters_areLeftThere() throws Exception {
+        Files.writeString(cli.deadLetters(), "nonsense\n".repeat(3), StandardOpenOption.APPEND);
+
+        cli.with("LOG_LEVEL", "WARN");
+        try (LogCapture log = new LogCapture()) {
+            assertThat(done("dlq", "list")).endsWith("\n3 dead letters\n");
+            assertThat(log.lines(""))
+                    .containsExactly("WARN " + cli.deadLetters()
+                            + " has lines that are no dead letters: 3, the first: not a JSON object");
+        }
+        assertThat(done("dlq", "purge", "--all")).isEqualTo("3 dead letters purged\n");
+        assertThat(letters()).containsExactly("nonsense", "nonsense", "nonsense");
+    }
+
+    @Test
+    void noFileYet_hasNone() throws Exception {
+        Files.delete(cli.deadLetters());
+
+        assertThat(done("dlq", "list")).isEqualTo("0 dead letters\n");
+        assertThat(done("dlq", "requeue", "--all")).isEqualTo("0 dead letters requeued\n");
+    }
+}

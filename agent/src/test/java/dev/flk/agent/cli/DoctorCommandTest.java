@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import static dev.flk.agent.send.Certificates.certificate;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.sun.net.httpserver.HttpsConfigurator;
+import com.sun.net.httpserver.HttpsServer;
+import dev.flk.agent.cli.Cli.Ended;
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.doctor.Doctor;
+import dev.flk.agent.doctor.Finding.Grade;
+import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.send.ScriptedBackend;
+import dev.flk.agent.send.ScriptedBackend.Said;
+import dev.flk.agent.testing.TestKeys;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class DoctorCommandTest {
+    @TempDir
+    Path directory;
+
+    private ScriptedBackend backend;
+    private Cli cli;
+
+    /** What a backend says to the doctor's certificate if it knows the key. */
+    private static final Said KNOWS_THE_KEY = Said.error(400, "schema must be fractal-lba-kakeya");
+
+    @BeforeEach
+    void start() throws Exception {
+        backend = new ScriptedBackend();
+        backend.submit = line -> KNOWS_THE_KEY;
+        cli = new Cli(directory).sendingTo(backend).with("OUTBOX_MAX_BYTES", "1MiB");
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        cli.stopAgent();
+        backend.close();
+    }
+
+    /** What it prints, each finding on one line. */
+    private String findings(int exitCode) {
+        Ended ended = cli.run("doctor");
+        assertThat(ended.exitCode()).as(ended.out()).isEqualTo(exitCode);
+        assertThat(ended.err()).isEmpty();
+        assertThat(ended.out())
+                .endsWith(exitCode == 0 ? "nothing stands in the way\n" : "something has to be done, see above\n");
+        return ended.out().replace("\n    ", " ");
+    }
+
+    @Test
+    void allIsWell_is0() throws Exception {
+        cli.startAgent();
+        assertThat(findings(0))
+                .contains(
+                        "ok  settings: can be read\n",
+                        "ok  outbox: " + cli.outbox() + "\n",
+                        "ok  agent: runs as process " + ProcessHandle.current().pid() + "\n",
+                        "ok  disk: ",
+                        "ok  " + backend.endpoint() + ": is reached and serves\n",
+                        "ok  " + backend.endpoint() + ": is ready\n",
+                        "ok  clock: agrees with that of " + backend.endpoint() + "\n",
+                        "ok  key: " + backend.endpoint() + " knows it\n")
+                .doesNotContain("BAD", "?   ");
+    }
+
+    @Test
+    void settingsWrong_is2AndNamesEach() {
+        Ended ended = new Cli(directory).with("BATCH_SIZE", "0").run("doctor");
+
+        assertThat(ended.exitCode()).isEqualTo(2);
+        assertThat(ended.out()).isEmpty();
+        assertThat(ended.err())
+                .contains(
+                        "flk-agent: ENDPOINT is not set",
+                        "flk-agent: PCS_SIGN_ALG is not set",
+                        "flk-agent: BATCH_SIZE");
+    }
+
+    @Test
+    void wrongKey_isBad() {
+        backend.submit = line -> Said.error(401, "Signature verification failed");
+
+        assertThat(findings(1))
+                .contains("BAD key: " + backend.endpoint() + " does not know it, or not for shard doctor; compare"
+                        + " PCS_SIGN_ALG and the key on both sides\n");
+    }
+
+    @Test
+    void keyOfTheShard_isAskedForTheConfiguredShard() {
+        cli.with("SHARD_ID", "north-7");
+
+        assertThat(findings(0)).contains("ok  key: ");
+        assertThat(backend.received).singleElement().asString().contains("\"shard_id\":\"north-7\"");
+    }
+
+    @Test
+    void wrongClock_isDoubtfulAndSaysByHowMuch() throws Exception {
+        AgentConfig config = AgentConfig.load(cli.settings, null, Set.of(Need.ENDPOINT, Need.SIGNING));
+
+        assertThat(Doctor.look(config, InstantSource.offset(InstantSource.system(), Duration.ofMinutes(-10))))
+                .filteredOn(finding -> finding.subject().equals("clock"))
+                .singleElement()
+                .satisfies(finding -> {
+                    assertThat(finding.grade()).isEqualTo(Grade.DOUBTFUL);
+                    assertThat(finding.text())
+                            .containsPattern("is (599|600|601) s ahead; sending allows for it, but set up time sync");
+                });
+    }
+
+    @Test
+    void noBackend_isBad() {
+        backend.close();
+
+        assertThat(findings(1))
+                .contains("BAD " + backend.endpoint() + ": nothing listens there; check ENDPOINT, and whether the"
+                        + " backend runs\n");
+    }
+
+    @Test
+    void hostUnknown_isBad() {
+        cli.with("ENDPOINT", "http://no-such-host.invalid:8080");
+
+        assertThat(findings(1)).contains("its host's name is not known; check ENDPOINT and the name service");
+    }
+
+    @Test
+    void noBackendButAWebServer_isBad() {
+        backend.health = Said.of(404, "<html>");
+
+        assertThat(findings(1)).contains("/health says 404; is ENDPOINT the base URL of a backend?");
+    }
+
+    @Test
+    void notReady_isDoubtful() {
+        backend.ready = Said.of(503, "{\"ready\":false,\u001b[2J}");
+
+        assertThat(findings(0))
+                .contains("?   " + backend.endpoint() + ": is not ready: {\"ready\":false,?[2J}; what is sent waits");
+    }
+
+    @Test
+    void tlsThatNobodyTrusts_isBad() throws Exception {
+        TestKeys keys = TestKeys.make(directory, "server", "dns:localhost,ip:127.0.0.1");
+        HttpsServer server = HttpsServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        server.setHttpsConfigurator(new HttpsConfigurator(keys.server(keys)));
+        server.start();
+        try {
+            cli.with("ENDPOINT", "https://localhost:" + server.getAddress().getPort());
+
+            assertThat(findings(1))
+                    .contains("TLS fails: ", "; check TLS_CA, TLS_CERT and TLS_KEY, and the host's name");
+        } finally {
+            server.stop(0);
+        }
+    }
+
+    @Test
+    void noSpace_isBad() {
+        cli.with("OUTBOX_MIN_FREE_BYTES", "1000000TiB");
+
+        assertThat(findings(1)).contains("BAD disk: ", "OUTBOX_MIN_FREE_BYTES keeps ", ": nothing is taken; make room");
+    }
+
+    @Test
+    void lockIsHeldAndNobodyAnswers_isBadAndNamesTheHolder() throws Exception {
+        try (Outbox owner = cli.own()) {
+            assertThat(owner.pendingEntries()).isZero();
+            assertThat(findings(1))
+                    .contains(
+                            "BAD agent: ",
+                            "is in use by process " + ProcessHandle.current().pid(),
+                            "it does not answer at " + cli.outbox().resolve("control.sock"));
+        }
+    }
+
+    @Test
+    void placesThatAreNone_areBad() throws Exception {
+        Path file = Files.createFile(directory.resolve("file"));
+        cli.with("DLQ_PATH", file.resolve("dlq.jsonl").toString())
+                .with("SPOOL_DIR", directory.resolve("no-spool").toString());
+
+        assertThat(findings(1))
+                .contains("BAD dead letters: " + file + " is a file, a directory is needed")
+                .contains("BAD spool: SPOOL_DIR ", "is no directory; create it");
+    }
+
+    @Test
+    void recordsAreLost_isBad() throws Exception {
+        cli.submit(certificate(1), certificate(2));
+        cli.damage("\"epoch\":1,");
+
+        assertThat(findings(1)).contains("BAD records: not whole, 1 gone; flk-agent fsck tells which\n");
+    }
+
+    @Test
+    void withoutAnAgent_changesNothing_andSaysWhatWaits() throws Exception {
+        cli.submit(certificate(1), certificate(2));
+        List<String> before = cli.files();
+
+        String findings = findings(0);
+
+        assertThat(findings).contains("?   agent: none runs, certificates that wait: 2; start flk-agent run\n");
+        assertThat(cli.files()).isEqualTo(before);
+    }
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import static dev.flk.agent.send.Certificates.certificate;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.agent.cli.Cli.Ended;
+import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.send.ScriptedBackend;
+import dev.flk.agent.send.ScriptedBackend.Said;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class StatusCommandTest {
+    private static final String PID = Long.toString(ProcessHandle.current().pid());
+
+    @TempDir
+    Path directory;
+
+    private ScriptedBackend backend;
+    private Cli cli;
+
+    @BeforeEach
+    void start() throws Exception {
+        backend = new ScriptedBackend();
+        cli = new Cli(directory).sendingTo(backend);
+    }
+
+    @AfterEach
+    void stop() throws Exception {
+        cli.stopAgent();
+        backend.close();
+    }
+
+    private static String unwrapped(String text) {
+        return text.replaceAll("\\s+", " ");
+    }
+
+    @Test
+    void besideAnAgent_allIsWell_is0() throws Exception {
+        cli.startAgent();
+        cli.submit(certificate(1));
+        Awaitility.await().until(() -> cli.run("status").out().contains("waiting   0 certificates"));
+
+        Ended text = cli.run("status");
+        Ended json = cli.run("status", "--json");
+
+        assertThat(text.exitCode()).isZero();
+        assertThat(text.err()).isEmpty();
+        assertThat(text.out().lines().map(line -> line.split(" ", 2)[0]))
+                .containsExactly("agent", "outbox", "waiting", "sending", "backend", "", "given", "disk");
+        assertThat(text.out()).contains("runs as process " + PID, backend.endpoint() + "\n          answers\n");
+        JsonNode report = new JsonMapper().readTree(json.out());
+        assertThat(report.path("pid").asText()).isEqualTo(PID);
+        assertThat(report.path("pending").asInt()).isZero();
+        assertThat(report.path("backends").path(0).path("answering").asBoolean())
+                .isTrue();
+        assertThat(json.exitCode()).isZero();
+    }
+
+    @Test
+    void withoutAnAgent_somethingWaits_is1() {
+        cli.submit(certificate(1));
+
+        Ended text = cli.run("status");
+        Ended json = cli.run("status", "--json");
+
+        assertThat(text.exitCode()).isEqualTo(1);
+        assertThat(text.out()).contains("none runs", "waiting   1 certificate,");
+        assertThat(text.err())
+                .isEqualTo("flk-agent: not healthy: certificates wait, and no agent runs; start flk-agent\n    run\n");
+        assertThat(json.exitCode()).isEqualTo(1);
+        assertThat(json.err()).isEqualTo(text.err());
+        assertThat(json.out()).contains("\"pending\":1,").doesNotContain("\"pid\"");
+    }
+
+    @Test
+    void waitsForLongerThanMaxAge_is1AndSaysHowLong() throws Exception {
+        try (Outbox outbox = cli.own(InstantSource.offset(InstantSource.system(), Duration.ofHours(-2)))) {
+            outbox.append(List.of(certificate(1)));
+        }
+
+        Ended preset = cli.run("status");
+        Ended longer = cli.run("status", "--max-age", "3h");
+
+        assertThat(unwrapped(preset.err()))
+                .contains("not healthy: the oldest certificate has waited for 2 h 0 min, more than 1 h 0 min");
+        assertThat(preset.out()).contains("the oldest for 2 h 0 min");
+        assertThat(longer.err()).doesNotContain("the oldest");
+    }
+
+    @Test
+    void maxAgeThatIsNone_is2() {
+        Ended ended = cli.run("status", "--max-age", "five");
+
+        assertThat(ended.exitCode()).isEqualTo(2);
+        assertThat(ended.err()).contains("--max-age is \"five\"; write a duration such as", "Try: flk-agent status");
+    }
+
+    @Test
+    void noBackendAnswers_is1AndSaysWhatIsKnown() throws Exception {
+        backend.submit = line -> Said.nothing();
+        backend.health = Said.nothing();
+        cli.startAgent();
+        cli.submit(certificate(1));
+        Awaitility.await().until(() -> cli.run("status").err().contains("no backend answers"));
+
+        Ended text = cli.run("status");
+
+        assertThat(text.exitCode()).isEqualTo(1);
+        assertThat(text.err()).contains("no backend answers; flk-agent doctor looks for the cause");
+        assertThat(text.out()).contains("          does not answer", "          last error 20");
+    }
+
+    @Test
+    void backendSpeaksToTheTerminal_isNotHeard() throws Exception {
+        backend.submit = line -> Said.error(503, "\\u001b[2J\\u009b31m\\u202e" + "x".repeat(100));
+        cli.startAgent();
+        cli.submit(certificate(1));
+        Awaitility.await().until(() -> cli.run("status").out().contains("last error"));
+
+        assertThat(cli.run("status").out()).contains("?[2J?31m?x").doesNotContainPattern("[\\p{Cc}&&[^\n]]");
+        assertThat(cli.run("status", "--json").out()).doesNotContain("\u009b", "\\u001b");
+    }
+
+    @Test
+    void signaturesAreRefused_is1() throws Exception {
+        backend.submit = line -> Said.error(401, "Signature verification failed");
+        cli.startAgent();
+        cli.submit(certificate(1));
+        Awaitility.await().until(() -> cli.run("status").err().contains("signatures"));
+
+        assertThat(unwrapped(cli.run("status").err()))
+                .contains("the backend refuses the signatures of 1 shard; check PCS_SIGN_ALG and the key");
+    }
+
+    @Test
+    void recordsAreLost_is1AndNamesFsck() throws Exception {
+        cli.submit(certificate(1), certificate(2), certificate(3));
+        cli.damage("\"epoch\":2");
+
+        Ended ended = cli.run("status");
+
+        assertThat(ended.exitCode()).isEqualTo(1);
+        assertThat(ended.err()).contains("the disk has lost 1 record; flk-agent fsck tells which");
+        assertThat(ended.out()).contains("lost      1 record, by damage of the disk", "waiting   2 certificates");
+    }
+
+    @Test
+    void diskIsShort_is1() {
+        Ended ended = cli.with("OUTBOX_MIN_FREE_BYTES", "1000000TiB").run("status");
+
+        assertThat(ended.exitCode()).isEqualTo(1);
+        assertThat(unwrapped(ended.err())).contains("left, less than OUTBOX_MIN_FREE_BYTES; nothing new is taken");
+    }
+}
