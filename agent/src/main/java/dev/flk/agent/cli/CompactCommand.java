@@ -5,6 +5,7 @@ import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -54,17 +55,21 @@ final class CompactCommand implements Callable<Integer> {
         Mode mode = dryRun ? Mode.DRY_RUN : Mode.RUN;
         Report report = OutboxAccess.either(
                 config, outbox -> outbox.compact(horizon, mode), agent -> agent.compact(horizon, mode));
-        context.out().println(inWords(report));
+        inWords(report).forEach(context::say);
         return 0;
     }
 
-    private String inWords(Report report) {
-        String text = report.removed() + " segments " + (dryRun ? "would be removed" : "removed") + ", "
-                + report.compressed() + (dryRun ? " would be compressed" : " compressed") + ", "
-                + Sizes.inWords(Math.max(0, report.freedBytes())) + (dryRun ? " would be freed" : " freed")
-                + System.lineSeparator() + report.waiting() + " certificates wait";
-        return report.moved() == 0
-                ? text
-                : text + "; " + report.moved() + " of them " + (dryRun ? "would be" : "were") + " written anew";
+    private List<String> inWords(Report report) {
+        String freed = Sizes.inWords(Math.max(0, report.freedBytes()));
+        String waiting = Sizes.count(report.waiting(), "certificate") + (report.waiting() == 1 ? " waits" : " wait");
+        return dryRun
+                ? List.of(
+                        Sizes.count(report.removed(), "segment") + " would be removed, " + report.compressed()
+                                + " would be compressed, about " + freed + " would be freed",
+                        report.moved() == 0 ? waiting : waiting + "; " + report.moved() + " would be written anew")
+                : List.of(
+                        Sizes.count(report.removed(), "segment") + " removed, " + report.compressed() + " compressed, "
+                                + freed + " freed",
+                        report.moved() == 0 ? waiting : waiting + "; " + report.moved() + " written anew");
     }
 }

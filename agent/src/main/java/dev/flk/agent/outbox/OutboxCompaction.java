@@ -107,7 +107,7 @@ public final class OutboxCompaction {
     }
 
     private Report plan(Duration horizon) throws IOException {
-        Way way = way(horizon, segments());
+        Way way = way(horizon, asSealed(segments()));
         long movedBytes = way.inTheWay().stream()
                 .mapToLong(one -> one.entry().bodyBytes())
                 .sum();
@@ -136,6 +136,27 @@ public final class OutboxCompaction {
         }
         return new Report(
                 removed, bytes(before) - bytes(segments()), way.inTheWay().size(), compressed, pending.size());
+    }
+
+    /** As a run finds them, which closes the segment that is written to, if there is a record in it, before it looks. */
+    private List<SegmentSummary> asSealed(List<SegmentSummary> segments) {
+        SegmentSummary newest = segments.get(segments.size() - 1);
+        if (newest.end() <= newest.next()) {
+            return segments;
+        }
+        List<SegmentSummary> sealed = new ArrayList<>(segments);
+        sealed.add(new SegmentSummary(
+                "",
+                newest.ordinal() + 1,
+                newest.end(),
+                newest.end(),
+                newest.end(),
+                0,
+                0,
+                clock.millis(),
+                newest.context(),
+                newest.state()));
+        return sealed;
     }
 
     /** The end of what stands in closed segments: whatever was added there is among what is pending, or settled. */
