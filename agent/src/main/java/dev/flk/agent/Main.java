@@ -2,6 +2,7 @@
 package dev.flk.agent;
 
 import dev.flk.agent.cli.FlkAgent;
+import dev.flk.agent.cli.Terminal;
 import dev.flk.agent.logging.LogLines;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
@@ -20,7 +21,11 @@ public final class Main {
         System.setOut(out);
         System.setErr(err);
         LogLines.text(Level.WARN);
-        int exitCode = new FlkAgent(System.getenv(), System.in, out, err).run(args);
+        FlkAgent agent = new FlkAgent(System.getenv(), System.in, out, err);
+        if (Terminal.isStandardError(System.getenv().getOrDefault("TERM", "dumb"))) {
+            agent.watched();
+        }
+        int exitCode = agent.run(args);
         out.flush();
         System.exit(exitCode);
     }

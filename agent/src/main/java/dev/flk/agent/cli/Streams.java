@@ -2,6 +2,7 @@
 package dev.flk.agent.cli;
 
 import java.io.BufferedInputStream;
+import java.io.FileInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStreamWriter;
@@ -30,7 +31,10 @@ final class Streams {
             throw new IOException(name + " is a directory; name a file");
         }
         try {
-            return new BufferedInputStream(Files.newInputStream(path));
+            // a pipe can't be positioned, which the stream of java.nio tries
+            return Files.exists(path) && !Files.isRegularFile(path)
+                    ? new FileInputStream(name)
+                    : new BufferedInputStream(Files.newInputStream(path));
         } catch (NoSuchFileException e) {
             throw new IOException("there is no file " + name, e);
         } catch (IOException e) {

@@ -6,7 +6,10 @@ import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.source.Intake;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
@@ -41,7 +44,7 @@ final class SubmitCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         AgentConfig config = context.config();
         for (String file : files) {
-            if (!file.equals("-")) {
+            if (!isReadOnce(file)) {
                 // a name that was mistyped is told before anything is added
                 Streams.open(file, context).close();
             }
@@ -51,33 +54,59 @@ final class SubmitCommand implements Callable<Integer> {
 
     private int submitTo(CertificateSink sink) throws IOException {
         AtomicLong refused = new AtomicLong();
-        Progress progress = new Progress(context.err());
+        Progress progress = new Progress(context.terminal(), all());
         Intake intake = new Intake(sink, progress::show);
         try {
             for (String file : files) {
                 take(intake, file, one -> {
                     progress.clear();
                     refused.incrementAndGet();
-                    context.err().println("flk-agent: " + file + ", line " + one.line() + ": " + one.reason());
+                    context.complain(file + ", line " + one.line() + ": " + one.reason());
                 });
             }
         } finally {
             progress.clear();
-            context.out()
-                    .println(intake.added() + " certificates added to the outbox " + sink.name()
-                            + (refused.get() == 0 ? "" : ", " + refused + " refused"));
+            context.say(Sizes.count(intake.added(), "certificate") + " added to the outbox " + sink.name()
+                    + (refused.get() == 0 ? "" : ", " + refused + " refused"));
         }
         return refused.get() == 0 ? 0 : 1;
     }
 
     private void take(Intake intake, String file, Consumer<Intake.Refused> refused) throws IOException {
-        boolean lines = file.equals("-") || file.endsWith(".ndjson") || file.endsWith(".jsonl");
         try (InputStream in = Streams.open(file, context)) {
-            if (lines) {
+            if (hasLines(file)) {
                 intake.addLines(in, refused);
             } else {
                 intake.addOne(in, refused);
             }
         }
+    }
+
+    /** Standard input, and what another program writes into a pipe. */
+    private static boolean isReadOnce(String file) {
+        Path path = Path.of(file);
+        return file.equals("-") || (Files.exists(path) && !Files.isRegularFile(path) && !Files.isDirectory(path));
+    }
+
+    private static boolean hasLines(String file) {
+        return file.equals("-") || file.endsWith(".ndjson") || file.endsWith(".jsonl");
+    }
+
+    /** How many there are, for somebody who looks on; what can be read only once is not counted. */
+    private OptionalLong all() throws IOException {
+        if (context.terminal().isEmpty() || files.stream().anyMatch(SubmitCommand::isReadOnce)) {
+            return OptionalLong.empty();
+        }
+        long all = 0;
+        for (String file : files) {
+            if (hasLines(file)) {
+                try (InputStream in = Streams.open(file, context)) {
+                    all += Intake.countLines(in);
+                }
+            } else {
+                all++;
+            }
+        }
+        return OptionalLong.of(all);
     }
 }

@@ -113,6 +113,16 @@ public final class Intake {
         return good;
     }
 
+    /** The lines of a source that are not blank. */
+    public static long countLines(InputStream in) throws IOException {
+        Lines lines = new Lines(in, 0);
+        long count = 0;
+        while (lines.next() != null) {
+            count++;
+        }
+        return count;
+    }
+
     /** Takes a source with a certificate on each line; blank lines are skipped, a line that is refused spoils no other. */
     public void addLines(InputStream in, Consumer<Refused> refused) throws IOException {
         Lines lines = new Lines(in, MAX_CERTIFICATE_BYTES);

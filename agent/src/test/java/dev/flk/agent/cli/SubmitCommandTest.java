@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import static dev.flk.agent.send.Certificates.certificate;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.agent.cli.Cli.Ended;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.FutureTask;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** {@code submit} of many, watched and not. */
+@Timeout(60)
+class SubmitCommandTest {
+    private static final int MANY = 4_000;
+
+    @TempDir
+    Path directory;
+
+    private final ByteArrayOutputStream terminal = new ByteArrayOutputStream();
+    private Cli cli;
+    private Path file;
+
+    @BeforeEach
+    void write() throws Exception {
+        cli = new Cli(directory);
+        file = Files.writeString(
+                directory.resolve("many.ndjson"),
+                LongStream.range(0, MANY)
+                        .mapToObj(epoch -> new String(certificate(epoch), StandardCharsets.UTF_8))
+                        .collect(Collectors.joining("\n", "", "\n\n")));
+    }
+
+    /** What somebody's terminal has received. */
+    private String watch(InputStream in, String... command) throws Exception {
+        try (PrintStream out = new PrintStream(terminal, true, StandardCharsets.UTF_8)) {
+            FlkAgent agent = new FlkAgent(cli.settings, in, out, out);
+            agent.watched();
+            assertThat(agent.run(command)).isZero();
+        }
+        return terminal.toString(StandardCharsets.UTF_8);
+    }
+
+    /** What stands on it at the end. */
+    private static String standing(String received) {
+        StringBuilder standing = new StringBuilder();
+        for (String line : received.split("\n", -1)) {
+            StringBuilder shown = new StringBuilder();
+            for (String written : line.split("\r", -1)) {
+                shown.replace(0, Math.min(written.length(), shown.length()), written);
+            }
+            standing.append(shown.toString().stripTrailing()).append('\n');
+        }
+        return standing.toString().stripTrailing() + "\n";
+    }
+
+    @Test
+    void watched_oneLineTellsHowFarItIs_andIsGoneAtTheEnd() throws Exception {
+        String received = watch(InputStream.nullInputStream(), "submit", file.toString());
+
+        assertThat(received)
+                .contains(" of 4,000 certificates added", "\r4,000 of 4,000 certificates added")
+                .startsWith("\r");
+        assertThat(standing(received)).isEqualTo("4000 certificates added to the outbox " + cli.outbox() + "\n");
+    }
+
+    @Test
+    void watched_standardInput_hasNoEndThatIsKnown() throws Exception {
+        try (InputStream in = Files.newInputStream(file)) {
+            assertThat(watch(in, "submit", "-"))
+                    .contains("\r4,000 certificates added")
+                    .doesNotContain(" of ");
+        }
+    }
+
+    @Test
+    void watched_refusedLine_standsOnALineOfItsOwn() throws Exception {
+        Files.writeString(file, Files.readString(file) + "nonsense\n" + "{}\n");
+        try (PrintStream out = new PrintStream(terminal, true, StandardCharsets.UTF_8)) {
+            FlkAgent agent = new FlkAgent(cli.settings, InputStream.nullInputStream(), out, out);
+            agent.watched();
+            assertThat(agent.run("submit", file.toString())).isEqualTo(1);
+        }
+
+        assertThat(standing(terminal.toString(StandardCharsets.UTF_8)).lines())
+                .filteredOn(line -> !line.startsWith("    "))
+                .hasSize(3)
+                .allMatch(line -> line.startsWith("flk-agent: ") || line.startsWith("4000 certificates added"));
+    }
+
+    @Test
+    void notWatched_nothingOfIt() {
+        Ended ended = cli.run("submit", file.toString());
+
+        assertThat(ended.err()).isEmpty();
+        assertThat(ended.out().replace("\n    ", " "))
+                .isEqualTo("4000 certificates added to the outbox " + cli.outbox() + "\n");
+    }
+
+    @Test
+    void pipe_isReadOnce() throws Exception {
+        Path pipe = directory.resolve("pipe.ndjson");
+        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
+                .isZero();
+        FutureTask<Path> writing = new FutureTask<>(() -> Files.write(pipe, Files.readAllBytes(file)));
+        new Thread(writing, "writer").start();
+
+        assertThat(watch(new ByteArrayInputStream(new byte[0]), "submit", pipe.toString()))
+                .contains("4000 certificates added");
+
+        assertThat(writing.get()).isEqualTo(pipe);
+    }
+
+    @Test
+    void refusal_thatSpeaksToTheTerminal_isNotHeard() {
+        Ended ended = cli.runOn("{\"\u009b2J\":1,\"\u009b2J\":2}\n", "submit", "-");
+
+        assertThat(ended.exitCode()).isEqualTo(1);
+        assertThat(ended.err()).doesNotContain("\u009b");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"/dev/pts/0", "/dev/pts/12", "/dev/tty", "/dev/tty1", "/dev/ttyS0", "/dev/console"})
+    void device_ofATerminal_isOne(String device) {
+        assertThat(Terminal.isTerminal(device)).isTrue();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"/dev/null", "pipe:[1234]", "/var/log/err.log", "socket:[7]", "/tmp/dev/pts/0", "/dev/pts/x"})
+    void device_ofNoTerminal_isNone(String device) {
+        assertThat(Terminal.isTerminal(device)).isFalse();
+    }
+}
