@@ -7,6 +7,7 @@ import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.InvalidConfig;
 import dev.flk.agent.config.Quantities;
+import dev.flk.agent.config.Sizes;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.source.Intake;
 import java.io.BufferedOutputStream;

@@ -3,6 +3,7 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.Quantities;
+import dev.flk.agent.config.Sizes;
 import dev.flk.agent.control.Operations;
 import dev.flk.agent.logging.Printable;
 import dev.flk.agent.outbox.DeadLetterFile;

@@ -2,6 +2,7 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.Sizes;
 import dev.flk.agent.outbox.OutboxCheck;
 import dev.flk.agent.outbox.OutboxCheck.Found;
 import dev.flk.agent.outbox.OutboxLocked;

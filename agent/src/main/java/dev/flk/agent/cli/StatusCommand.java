@@ -3,6 +3,7 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.Quantities;
+import dev.flk.agent.config.Sizes;
 import dev.flk.agent.control.RunningAgent;
 import dev.flk.agent.control.StatusReport;
 import dev.flk.agent.outbox.DeadLetterFile;

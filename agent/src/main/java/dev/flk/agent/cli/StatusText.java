@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
+import dev.flk.agent.config.Sizes;
 import dev.flk.agent.control.StatusReport;
 import dev.flk.agent.logging.Printable;
 import java.time.Duration;

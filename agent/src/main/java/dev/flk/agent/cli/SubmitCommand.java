@@ -2,6 +2,7 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.Sizes;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.source.Intake;
 import java.io.IOException;

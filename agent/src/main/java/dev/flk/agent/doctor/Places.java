@@ -2,6 +2,7 @@
 package dev.flk.agent.doctor;
 
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.Sizes;
 import dev.flk.agent.control.RunningAgent;
 import dev.flk.agent.outbox.OutboxCheck;
 import dev.flk.agent.outbox.OutboxLocked;
@@ -61,15 +62,16 @@ final class Places {
             if (free < keep) {
                 return Finding.bad(
                         "disk",
-                        there + " has " + free + " bytes left, OUTBOX_MIN_FREE_BYTES keeps " + keep
-                                + ": nothing is taken; make room");
+                        there + " has " + Sizes.inWords(free) + " left, OUTBOX_MIN_FREE_BYTES keeps "
+                                + Sizes.inWords(keep) + ": nothing is taken; make room");
             }
             return free < keep + config.outbox().maxBytes()
                     ? Finding.doubtful(
                             "disk",
-                            there + " has " + free + " bytes left; the outbox may grow to "
-                                    + config.outbox().maxBytes())
-                    : Finding.good("disk", free + " bytes free");
+                            there + " has " + Sizes.inWords(free) + " left; the outbox may grow to "
+                                    + Sizes.inWords(config.outbox().maxBytes())
+                                    + "; make room, or set OUTBOX_MAX_BYTES")
+                    : Finding.good("disk", Sizes.inWords(free) + " free");
         } catch (IOException e) {
             return Finding.bad("disk", "cannot be looked at: " + e.getMessage());
         }

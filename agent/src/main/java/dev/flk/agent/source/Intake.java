@@ -130,16 +130,16 @@ public final class Intake {
         long bytes = 0;
         for (byte[] line = lines.next(); line != null; line = lines.next()) {
             Optional<String> objection = objection(line);
-            if (objection.isEmpty()) {
-                good.add(line);
-                bytes += line.length;
-            } else {
+            if (objection.isPresent()) {
                 refused.accept(new Refused(lines.number(), objection.get()));
+                continue;
             }
-            if (bytes >= MAX_APPEND_BYTES) {
+            if (bytes + line.length > MAX_APPEND_BYTES) {
                 addFrom(good);
                 bytes = 0;
             }
+            good.add(line);
+            bytes += line.length;
         }
         addFrom(good);
     }

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.cli;
+package dev.flk.agent.config;
 
 import java.time.Duration;
 import java.util.Locale;
 
 /** Sizes, durations and counts for people. */
-final class Sizes {
+public final class Sizes {
     private static final String[] UNITS = {"bytes", "KiB", "MiB", "GiB", "TiB"};
 
     private Sizes() {}
 
     /** {@code 1 certificate}, {@code 12 certificates}. */
-    static String count(long number, String one) {
+    public static String count(long number, String one) {
         return number + " " + one + (number == 1 ? "" : "s");
     }
 
     /** {@code 512 bytes}, {@code 3.2 MiB}. */
-    static String inWords(long bytes) {
+    public static String inWords(long bytes) {
         double size = bytes;
         int unit = 0;
         while (size >= 1024 && unit < UNITS.length - 1) {
@@ -27,7 +27,7 @@ final class Sizes {
     }
 
     /** {@code 12 s}, {@code 3 min 5 s}, {@code 2 h 30 min}, {@code 4 d 1 h}. */
-    static String inWords(Duration duration) {
+    public static String inWords(Duration duration) {
         long seconds = duration.toSeconds();
         if (seconds < 60) {
             return seconds + " s";
