@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code kill -HUP}: a running agent reads its configuration again. What waits goes out with it; a mistake in it changes nothing. */
+final class AgentReloadIT {
+    private static final String READ_AGAIN = "configuration was read again";
+
+    @TempDir
+    private Path directory;
+
+    @Test
+    void key_endpoint_logFormat_andMistakes() throws Exception {
+        Path other = Files.createDirectory(directory.resolve("other"));
+        try (BackendProcess first = BackendProcess.start(directory);
+                BackendProcess second = BackendProcess.start(other)) {
+            configure(first.url(), "not the key", "");
+            submit(1);
+            try (Program agent = Program.java(
+                    "flk-agent", directory, Map.of(), Program.QUICK_START, "run", "--config", "agent.properties")) {
+                agent.awaitLine(line -> line.contains(" ERROR Signature verification failed for " + id(1) + ": "));
+
+                // a key that was corrected
+                configure(first.url(), Pcs.KEY, "");
+                hangUp(agent, 1);
+                agent.awaitLine(line -> line.endsWith(" INFO  PCS " + id(1) + " submitted successfully (status=200)"));
+                assertThat(new Client(first.url()).metric("flk_accepted")).isEqualTo(1);
+
+                // a backend that has moved, and what only a restart can change
+                configure(second.url(), Pcs.KEY, "METRICS_PORT=0\n");
+                hangUp(agent, 2);
+                agent.awaitLine(line -> line.endsWith(" WARN  METRICS_PORT was changed; that needs a restart"));
+                submit(2);
+                agent.awaitLine(line -> line.endsWith(" INFO  PCS " + id(2) + " submitted successfully (status=200)"));
+                assertThat(new Client(second.url()).metric("flk_accepted")).isEqualTo(1);
+
+                // mistakes: each is told, and none of it counts
+                configure("nonsense", "not the key", "MAX_DELAY=soon\n");
+                kill(agent);
+                agent.awaitLine(
+                        line -> line.contains(" ERROR SIGHUP: ENDPOINT is \"nonsense\"; write a base URL such as")
+                                && line.endsWith("; the agent goes on as it was"));
+                agent.awaitLine(line -> line.contains(" ERROR SIGHUP: MAX_DELAY is \"soon\"; write a duration such as")
+                        && line.endsWith("; the agent goes on as it was"));
+                // the configuration of the command that adds it is its own
+                configure(second.url(), Pcs.KEY, "");
+                submit(3);
+                agent.awaitLine(line -> line.endsWith(" INFO  PCS " + id(3) + " submitted successfully (status=200)"));
+                assertThat(new Client(second.url()).metric("flk_accepted")).isEqualTo(2);
+
+                // lines for programs from now on
+                configure(second.url(), Pcs.KEY, "LOG_FORMAT=json\n");
+                hangUp(agent, 3);
+                submit(4);
+                String line = agent.awaitLine(text -> text.contains("PCS " + id(4)));
+                assertThat(StrictJson.read(line).get("message").textValue())
+                        .isEqualTo("PCS " + id(4) + " submitted successfully (status=200)");
+                assertThat(StrictJson.read(line).get("level").textValue()).isEqualTo("INFO");
+
+                assertThat(agent.terminate()).isEqualTo(143);
+                assertThat(agent.allLines())
+                        .doesNotContain(Pcs.KEY, "not the key")
+                        .doesNotContainPattern("(?m)^\\s+at ");
+            }
+        }
+    }
+
+    private static String id(long epoch) {
+        return Pcs.number(epoch).id().toString();
+    }
+
+    private void configure(String endpoint, String key, String more) throws IOException {
+        Files.writeString(directory.resolve("key"), key + "\n");
+        Files.writeString(
+                directory.resolve("agent.properties"),
+                "ENDPOINT=" + endpoint + "\nPCS_SIGN_ALG=hmac\nPCS_HMAC_KEY_FILE=key\nOUTBOX_PATH=outbox\n"
+                        + "DLQ_PATH=dlq.jsonl\nBASE_DELAY=20ms\nMAX_DELAY=100ms\n" + more);
+    }
+
+    private void submit(long epoch) throws IOException {
+        try (Program submit = Program.java(
+                "flk-agent", directory, Map.of(), Program.QUICK_START, "submit", "--config", "agent.properties", "-")) {
+            submit.input(Pcs.number(epoch).without("sig").json() + "\n");
+            assertThat(submit.awaitExit()).as(submit.allLines()).isZero();
+        }
+    }
+
+    private static void kill(Program agent) throws Exception {
+        assertThat(new ProcessBuilder(List.of("kill", "-HUP", Long.toString(agent.pid())))
+                        .start()
+                        .waitFor())
+                .isZero();
+    }
+
+    /** The same; returns when it has read its configuration for the {@code times}th time. */
+    private static void hangUp(Program agent, int times) throws Exception {
+        kill(agent);
+        Client.awaitUntil(() ->
+                Pattern.compile(READ_AGAIN).matcher(agent.allLines()).results().count() == times);
+    }
+}
