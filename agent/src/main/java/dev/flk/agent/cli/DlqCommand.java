@@ -50,6 +50,10 @@ final class DlqCommand implements Runnable {
 
     /** Which letters; all that is given must apply. */
     static final class Which {
+        @Spec(Spec.Target.MIXEE)
+        @SuppressWarnings("NullAway.Init") // picocli sets it
+        private CommandSpec command;
+
         @Option(names = "--reason", paramLabel = "TEXT", description = "Those whose reason has this in it.")
         private @Nullable String reason;
 
@@ -65,19 +69,19 @@ final class DlqCommand implements Runnable {
                 description = "That with this pcs_id or outbox sequence; repeatable.")
         private List<String> ids = List.of();
 
-        DeadLetterFilter filter(CommandSpec spec) {
+        DeadLetterFilter filter() {
             return new DeadLetterFilter(
-                    Optional.ofNullable(reason), Optional.ofNullable(since).map(text -> time(text, spec)), ids);
+                    Optional.ofNullable(reason), Optional.ofNullable(since).map(this::time), ids);
         }
 
-        private static Instant time(String text, CommandSpec spec) {
+        private Instant time(String text) {
             try {
                 return Character.isDigit(text.charAt(text.length() - 1)) || text.endsWith("Z")
                         ? Instant.parse(text)
                         : Instant.now().minus(Quantities.duration(text));
             } catch (DateTimeException | IllegalArgumentException | IndexOutOfBoundsException e) {
                 throw new ParameterException(
-                        spec.commandLine(),
+                        command.commandLine(),
                         "--since is \"" + text + "\"; write a time such as 2026-11-20T08:00:00Z, or an age such as 2d",
                         e);
             }
@@ -87,7 +91,7 @@ final class DlqCommand implements Runnable {
     @Command(name = "list", header = "List dead letters, a line each.")
     int list(@Mixin Which which, @Option(names = "--json", description = "The lines of the file.") boolean json)
             throws Exception {
-        DeadLetterFilter filter = which.filter(spec);
+        DeadLetterFilter filter = which.filter();
         int[] count = new int[1];
         read(letter -> {
             if (filter.test(letter)) {
@@ -160,10 +164,10 @@ final class DlqCommand implements Runnable {
     }
 
     private int change(Which which, Change how, String done, Alone alone, Beside beside) throws Exception {
-        DeadLetterFilter filter = which.filter(spec);
+        DeadLetterFilter filter = which.filter();
         if (filter.isAll() != how.all) {
             throw new ParameterException(
-                    spec.commandLine(),
+                    which.command.commandLine(),
                     how.all
                             ? "--all and --reason, --since or --id exclude each other"
                             : "say which: --reason, --since, --id or --all");

@@ -25,7 +25,7 @@ final class Places {
     List<Finding> look() {
         List<Finding> found = new ArrayList<>();
         found.add(directory("outbox", config.outbox().directory()));
-        found.add(directory("dead letters", parent(config.deadLetters())));
+        found.add(deadLetters());
         config.spoolDirectory().ifPresent(spool -> found.add(spool(spool)));
         found.add(disk());
         found.add(owner());
@@ -43,6 +43,13 @@ final class Places {
                     subject, "this user may not write to " + there + "; change its owner, or run as another user");
         }
         return Finding.good(subject, directory + (there.equals(directory) ? "" : " will be made"));
+    }
+
+    private Finding deadLetters() {
+        Path file = config.deadLetters();
+        return Files.isDirectory(file)
+                ? Finding.bad("dead letters", "DLQ_PATH " + file + " is a directory; name a file")
+                : directory("dead letters", parent(file));
     }
 
     private static Finding spool(Path spool) {

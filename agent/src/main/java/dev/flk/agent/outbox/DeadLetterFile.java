@@ -8,6 +8,7 @@ import dev.flk.wal.FileOps.OpenFile;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -68,7 +69,15 @@ public final class DeadLetterFile {
                         leftOut));
     }
 
+    /** A directory under its name is told as that. */
+    static void requireNoDirectory(Path path) throws IOException {
+        if (Files.isDirectory(path)) {
+            throw new IOException("DLQ_PATH " + path + " is a directory; name a file");
+        }
+    }
+
     private static void read(FileOps files, Path path, Lines lines) throws IOException {
+        requireNoDirectory(path);
         if (files.standing(path).isPresent()) {
             try (OpenFile file = files.openForReading(path)) {
                 lines(file, lines);

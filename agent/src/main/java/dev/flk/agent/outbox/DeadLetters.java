@@ -62,6 +62,7 @@ public final class DeadLetters implements Closeable {
     }
 
     static DeadLetters open(Path path, Outbox outbox, FileOps files) throws IOException {
+        DeadLetterFile.requireNoDirectory(path);
         Path directory = Objects.requireNonNullElse(path.getParent(), Path.of("."));
         files.createDirectories(directory);
         OpenFile file = openOrCreate(files, path);

@@ -121,7 +121,9 @@ class DlqCommandTest {
         Ended ended = cli.run("dlq", "list", "--since", since);
 
         assertThat(ended.exitCode()).isEqualTo(2);
-        assertThat(ended.err()).contains("--since is \"" + since + "\"; write a time such as");
+        assertThat(ended.err())
+                .contains("--since is \"" + since + "\"; write a time such as")
+                .endsWith("Try: flk-agent dlq list --help\n");
     }
 
     @Test
@@ -210,7 +212,9 @@ class DlqCommandTest {
         Ended ended = cli.run(("dlq " + command).split(" "));
 
         assertThat(ended.exitCode()).isEqualTo(2);
-        assertThat(ended.err()).contains("--reason, --since", "--id", "--all");
+        assertThat(ended.err())
+                .contains("--reason, --since", "--id", "--all")
+                .containsPattern("Try: flk-agent dlq (requeue|purge) --help\n$");
         assertThat(epochs()).hasSize(3);
     }
 
@@ -251,6 +255,20 @@ class DlqCommandTest {
         }
         assertThat(done("dlq", "purge", "--all")).isEqualTo("3 dead letters purged\n");
         assertThat(letters()).containsExactly("nonsense", "nonsense", "nonsense");
+    }
+
+    @Test
+    void fileThatIsADirectory_isNamed() throws Exception {
+        cli.with("DLQ_PATH", directory.toString());
+        String reason = "flk-agent: DLQ_PATH " + directory + " is a directory; name a file\n";
+
+        for (String command : List.of("dlq list", "dlq requeue --all", "status")) {
+            Ended ended = cli.run(command.split(" "));
+            assertThat(ended.exitCode()).as(command).isEqualTo(1);
+            assertThat(ended.err().replace("\n    ", " ")).isEqualTo(reason);
+        }
+        assertThat(cli.run("doctor").out().replace("\n    ", " "))
+                .contains("BAD dead letters: DLQ_PATH " + directory + " is a directory; name a file\n");
     }
 
     @Test
