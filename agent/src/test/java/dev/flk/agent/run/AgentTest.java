@@ -128,7 +128,7 @@ class AgentTest {
                 Agent agent = open(takesAll.endpoint())) {
             agent.runUntilEmpty();
 
-            assertThat(log.lines("; the certificates among them are gone"))
+            assertThat(log.lines("; the certificates that stood there are gone"))
                     .hasSize(20)
                     .allMatch(line ->
                             line.matches("ERROR outbox: segment \\S+ is damaged at byte \\d+: record \\d+ missing;.*"));

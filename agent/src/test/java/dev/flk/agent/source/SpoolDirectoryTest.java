@@ -3,8 +3,8 @@ package dev.flk.agent.source;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.logging.LineLimit;
+import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.outbox.Fate;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
@@ -240,8 +240,8 @@ class SpoolDirectoryTest {
                 return outbox.name();
             }
         };
-        SpoolDirectory directory = new SpoolDirectory(
-                spool, new Intake(replacing), InstantSource.system(), new LineLimit(() -> 0));
+        SpoolDirectory directory =
+                new SpoolDirectory(spool, new Intake(replacing), InstantSource.system(), new LineLimit(() -> 0));
 
         for (int i = 0; i < 3; i++) {
             var unused = directory.step();
