@@ -69,6 +69,12 @@ final class BenchCommand implements Callable<Integer> {
     @Option(names = "--plot", paramLabel = "FILE", description = "Throughput and latency over connections, as SVG.")
     private @Nullable Path plot;
 
+    @Option(
+            names = "--backend-jvm",
+            paramLabel = "OPTION",
+            description = "For the JVM of each backend, as -Xmx256m; repeatable.")
+    private List<String> backendJvm = new ArrayList<>();
+
     @Option(names = "--strict", description = "Exit 3 if a target is missed.")
     private boolean strict;
 
@@ -88,7 +94,7 @@ final class BenchCommand implements Callable<Integer> {
         Map<String, String> machine = Machine.describe(data.toAbsolutePath());
         List<Results> all = new ArrayList<>();
         for (String suite : suites.isEmpty() ? Suites.usual() : suites) {
-            Results results = Suites.run(suite, data.toAbsolutePath(), plan, System.err);
+            Results results = Suites.run(suite, data.toAbsolutePath(), backendJvm, plan, System.err);
             all.add(results);
             Table.of(results).forEach(out::println);
             out.println();

@@ -134,10 +134,16 @@ public final class Program implements AutoCloseable {
         var unused = awaitEnd();
     }
 
+    /** Asks it to end; ends it, if it does not. */
     @Override
     public void close() {
-        process.destroyForcibly();
-        process.onExit().join();
+        process.destroy();
+        if (process.onExit()
+                .completeOnTimeout(process, PATIENCE.toSeconds(), TimeUnit.SECONDS)
+                .join()
+                .isAlive()) {
+            process.destroyForcibly().onExit().join();
+        }
         Runtime.getRuntime().removeShutdownHook(lastResort);
     }
 }

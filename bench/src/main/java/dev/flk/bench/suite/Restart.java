@@ -43,7 +43,7 @@ final class Restart implements Suite {
     @Override
     public Results run(Workshop workshop, Rounds rounds) throws IOException, InterruptedException {
         Path directory = workshop.directory("full");
-        try (Server backend = Server.backend(directory, List.of(), Map.of())) {
+        try (Server backend = workshop.started(directory, Map.of())) {
             fill(workshop, backend);
             backend.program().terminate();
         }
@@ -51,10 +51,10 @@ final class Restart implements Suite {
         String small = "singles, 64, empty";
         String large = "singles, 64, full";
         List<Subject> subjects = new ArrayList<>();
-        subjects.add(new Starts(directory));
+        subjects.add(new Starts(workshop, directory));
         subjects.add(new Replay(directory));
         Results quiet = rounds.run(name(), "records", "", subjects);
-        Server full = workshop.keep(Server.backend(directory, List.of(), Map.of()));
+        Server full = workshop.keep(workshop.started(directory, Map.of()));
         Results busy = rounds.run(
                 name(),
                 "certificates",
@@ -100,7 +100,7 @@ final class Restart implements Suite {
     }
 
     /** Starts until submissions are taken. */
-    private record Starts(Path directory) implements Subject {
+    private record Starts(Workshop workshop, Path directory) implements Subject {
         @Override
         public String name() {
             return READY;
@@ -109,7 +109,7 @@ final class Restart implements Suite {
         @Override
         public Sample round(Plan plan) throws IOException, InterruptedException {
             long begun = System.nanoTime();
-            try (Server backend = Server.backend(directory, List.of(), Map.of())) {
+            try (Server backend = workshop.started(directory, Map.of())) {
                 Histogram nanos = new Histogram(3);
                 nanos.recordValue(System.nanoTime() - begun);
                 double resident = backend.program().residentBytes() / 1048576.0;

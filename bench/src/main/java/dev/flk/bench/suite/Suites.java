@@ -41,14 +41,15 @@ public final class Suites {
      * Runs one.
      *
      * @param data the directory on whose disk is measured
+     * @param backendJvm options for the JVM of each backend
      * @param progress a line for each round
      */
-    public static Results run(String name, Path data, Plan plan, PrintStream progress)
+    public static Results run(String name, Path data, List<String> backendJvm, Plan plan, PrintStream progress)
             throws IOException, InterruptedException {
         Suite suite = all().filter(one -> one.name().equals(name))
                 .findFirst()
                 .orElseThrow(() -> new IllegalArgumentException("there is no suite " + name));
-        try (Workshop workshop = new Workshop(data)) {
+        try (Workshop workshop = new Workshop(data, backendJvm)) {
             return suite.run(workshop, new Rounds(plan, progress));
         }
     }

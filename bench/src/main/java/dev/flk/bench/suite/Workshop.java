@@ -18,11 +18,13 @@ import java.util.Map;
 /** The servers and directories of a suite; all of them end and go with it. */
 final class Workshop implements AutoCloseable {
     private final Path root;
+    private final List<String> backendJvm;
     private final Deque<AutoCloseable> open = new ArrayDeque<>();
     private final SecureRandom random = new SecureRandom();
 
     /** @param parent where the data goes; it decides on which disk is measured */
-    Workshop(Path parent) throws IOException {
+    Workshop(Path parent, List<String> backendJvm) throws IOException {
+        this.backendJvm = backendJvm;
         root = Files.createTempDirectory(parent, "flk-bench-");
     }
 
@@ -40,7 +42,12 @@ final class Workshop implements AutoCloseable {
     }
 
     Server backend(String name, Map<String, String> more) throws IOException, InterruptedException {
-        return keep(Server.backend(directory(name), List.of(), more));
+        return keep(started(directory(name), more));
+    }
+
+    /** One that is not kept, on data that may be there already. */
+    Server started(Path directory, Map<String, String> more) throws IOException, InterruptedException {
+        return Server.backend(directory, backendJvm, more);
     }
 
     /** Certificates that nobody else has. */

@@ -27,6 +27,7 @@ public class FaultyFiles implements FileOps {
     private volatile boolean createFails;
     private volatile long usableBytes = -1;
     private volatile @Nullable Unreadable unreadable;
+    private final AtomicInteger writes = new AtomicInteger();
     private final AtomicInteger readFailures = new AtomicInteger();
     private final AtomicReference<@Nullable Error> onWrite = new AtomicReference<>();
     private final AtomicReference<@Nullable RuntimeException> onList = new AtomicReference<>();
@@ -89,6 +90,11 @@ public class FaultyFiles implements FileOps {
     /** Whether that was thrown. */
     public boolean hasThrownOnList() {
         return onList.get() == null;
+    }
+
+    /** How many writes there were. */
+    public int writes() {
+        return writes.get();
     }
 
     /** The names of the files that were forced since the last call. */
@@ -197,6 +203,7 @@ public class FaultyFiles implements FileOps {
                 throw new DiskFullException(path, new IOException("injected"));
             }
             file.write(source, position);
+            writes.incrementAndGet();
         }
 
         @Override
