@@ -54,12 +54,41 @@ final class AgentInjectedFaultsIT {
     @TempDir
     private Path directory;
 
+    /** Files of the agent by what a fault of them means. */
+    private enum Target {
+        /** Those that records are appended to. */
+        SEGMENTS,
+        /** Whatever it touches. */
+        EVERYTHING;
+
+        List<Path> in(AgentHome home) {
+            LogPaths log = new LogPaths(home.outbox(), "outbox");
+            return switch (this) {
+                case SEGMENTS -> log.segments();
+                case EVERYTHING ->
+                    Stream.of(
+                                    log.segments(),
+                                    log.openings(1),
+                                    List.of(
+                                            home.outbox(),
+                                            home.outbox().resolve("lock"),
+                                            home.outbox().resolve("reserve"),
+                                            home.directory(),
+                                            home.letters(),
+                                            home.directory().resolve("dlq.jsonl.next"),
+                                            home.spool().resolve("some.ndjson")))
+                            .flatMap(List::stream)
+                            .toList();
+            };
+        }
+    }
+
     /**
-     * Calls that fail.
+     * Calls that fail; counted for each thread.
      *
      * @param usual which of them does where not all are tried
      */
-    private record Kind(String calls, String what, int usual) {
+    private record Kind(String calls, String what, Target target, int usual) {
         InjectedFault at(int n) {
             return new InjectedFault(calls, what, Integer.toString(n));
         }
@@ -70,55 +99,67 @@ final class AgentInjectedFaultsIT {
 
         @Override
         public String toString() {
-            return what + " of " + calls.replace("?", "");
+            return what + " of " + calls.replace("?", "") + ", " + target;
         }
     }
 
     static Stream<Kind> submits() {
         return orAll(
-                new Kind("openat", EIO, 7),
-                new Kind("pwrite64", ENOSPC, 2),
-                new Kind("fdatasync", EIO, 2),
-                new Kind("fdatasync", KILL, 2));
+                new Kind("openat", EIO, Target.EVERYTHING, 7),
+                new Kind("pwrite64", ENOSPC, Target.SEGMENTS, 2),
+                new Kind("fdatasync", EIO, Target.SEGMENTS, 2),
+                new Kind("fdatasync", KILL, Target.SEGMENTS, 3));
     }
 
     static Stream<Kind> arrivals() {
         return orAll(
-                new Kind("fdatasync", EIO, 2),
-                new Kind("pwrite64", KILL, 3),
-                new Kind(InjectedFault.REMOVALS, EIO, 1),
-                new Kind(InjectedFault.REMOVALS, KILL, 1));
+                new Kind("fdatasync", EIO, Target.SEGMENTS, 2),
+                new Kind("pwrite64", KILL, Target.SEGMENTS, 3),
+                new Kind(InjectedFault.REMOVALS, EIO, Target.EVERYTHING, 1),
+                new Kind(InjectedFault.REMOVALS, KILL, Target.EVERYTHING, 1));
     }
 
     static Stream<Kind> sendings() {
         return orAll(
-                new Kind("pwrite64", ENOSPC, 3),
-                new Kind("fdatasync", EIO, 4),
-                new Kind("fdatasync", KILL, 5),
-                new Kind(InjectedFault.RENAMES, EIO, 1));
+                new Kind("pwrite64", ENOSPC, Target.SEGMENTS, 3),
+                // the first two of the main thread are of its start, the third is of a dead letter
+                new Kind("fdatasync", EIO, Target.EVERYTHING, 3),
+                new Kind("fdatasync", KILL, Target.SEGMENTS, 4));
     }
 
     static Stream<Kind> compactions() {
         return orAll(
-                new Kind("fsync", EIO, 3),
-                new Kind(InjectedFault.REMOVALS, EIO, 1),
-                new Kind(InjectedFault.REMOVALS, KILL, 2));
+                new Kind("fdatasync", EIO, Target.SEGMENTS, 1),
+                new Kind(InjectedFault.REMOVALS, EIO, Target.EVERYTHING, 1),
+                new Kind(InjectedFault.REMOVALS, KILL, Target.EVERYTHING, 2));
     }
 
     static Stream<Kind> compactionsBeside() {
-        return orAll(new Kind("fdatasync", EIO, 2), new Kind(InjectedFault.REMOVALS, KILL, 1));
+        return orAll(
+                new Kind("fdatasync", EIO, Target.SEGMENTS, 2),
+                new Kind(InjectedFault.REMOVALS, KILL, Target.EVERYTHING, 1));
     }
 
     static Stream<Kind> requeues() {
-        return orAll(new Kind("fdatasync", EIO, 1), new Kind(InjectedFault.RENAMES, KILL, 2));
+        return orAll(
+                new Kind("fdatasync", EIO, Target.SEGMENTS, 1),
+                // the first is of a segment, the second of the file of dead letters
+                new Kind(InjectedFault.RENAMES, KILL, Target.EVERYTHING, 2));
     }
 
     private static Stream<Kind> orAll(Kind... usual) {
         if (!FaultTrials.ALL) {
             return Stream.of(usual);
         }
-        return Stream.of("openat", "pwrite64", "fdatasync", "fsync", InjectedFault.RENAMES, InjectedFault.REMOVALS)
-                .flatMap(calls -> Stream.of(EIO, ENOSPC, KILL).map(what -> new Kind(calls, what, 0)));
+        Stream<Kind> segments = Stream.of("pwrite64", "fdatasync").flatMap(calls -> all(calls, Target.SEGMENTS));
+        Stream<Kind> everything = Stream.of(
+                        "openat", "pwrite64", "fdatasync", "fsync", InjectedFault.RENAMES, InjectedFault.REMOVALS)
+                .flatMap(calls -> all(calls, Target.EVERYTHING));
+        return Stream.concat(segments, everything);
+    }
+
+    private static Stream<Kind> all(String calls, Target target) {
+        return Stream.of(EIO, ENOSPC, KILL).map(what -> new Kind(calls, what, target, 0));
     }
 
     @BeforeEach
@@ -323,18 +364,8 @@ final class AgentInjectedFaultsIT {
 
         /** A program that meets the fault. */
         Program faulty(Map<String, String> environment, String... args) throws IOException {
-            LogPaths log = new LogPaths(home.outbox(), "outbox");
-            List<Path> files = new ArrayList<>();
-            files.addAll(log.segments());
-            files.addAll(log.openings(1));
-            files.addAll(
-                    Stream.of("", "lock", "reserve").map(home.outbox()::resolve).toList());
-            files.add(home.directory());
-            files.addAll(Stream.of("dlq.jsonl", "dlq.jsonl.next", "spool/some.ndjson")
-                    .map(home.directory()::resolve)
-                    .toList());
             Program program = Program.behind(
-                    InjectedFault.before(List.of(kind.at(n)), files, traces()),
+                    InjectedFault.before(List.of(kind.at(n)), kind.target().in(home), traces()),
                     "flk-agent",
                     home.directory(),
                     environment,
@@ -431,12 +462,13 @@ final class AgentInjectedFaultsIT {
             for (InboxLog.Entry entry : BACKEND.log().entries()) {
                 recorded.add(entry.kind() + " " + id(entry.body()));
             }
-            assertThat(recorded).doesNotHaveDuplicates();
-            Set<String> expected = all.stream()
+            assertThat(new HashSet<>(recorded)).as("recorded, each once").hasSameSizeAs(recorded);
+            List<String> lost = all.stream()
                     .filter(one -> !hopeless.contains(one))
                     .map(one -> "s " + one.id())
-                    .collect(Collectors.toSet());
-            assertThat(recorded).containsAll(expected);
+                    .filter(one -> !recorded.contains(one))
+                    .toList();
+            assertThat(lost).as("not recorded of %s", all.size()).isEmpty();
             assertDeadLetters();
         }
 
