@@ -165,8 +165,12 @@ final class Program implements AutoCloseable {
     }
 
     int awaitExit() {
+        return awaitExit(PATIENCE);
+    }
+
+    int awaitExit(Duration patience) {
         try {
-            if (!process.waitFor(PATIENCE.toSeconds(), TimeUnit.SECONDS)) {
+            if (!process.waitFor(patience.toSeconds(), TimeUnit.SECONDS)) {
                 process.destroyForcibly();
                 throw new AssertionError(name + " did not end; it printed\n" + allLines());
             }

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.certificate.PcsId;
+import dev.flk.sample.Pcs;
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The backlog of a long outage in a heap of 64 MiB: it is taken in, read at a start, kept while nobody answers, and sent when somebody
+ * does. {@code -Dflk.load=full} has a million certificates.
+ */
+final class AgentBacklogIT {
+    private static final int CERTIFICATES = "full".equals(System.getProperty("flk.load")) ? 1_000_000 : 50_000;
+    private static final List<String> SMALL_HEAP = List.of("-Xmx64m", "-XX:+ExitOnOutOfMemoryError");
+    private static final int MOST_BYTES_PER_ENTRY = 16;
+    /** By so much the heaps of two agents differ for other reasons. */
+    private static final long NOISE_BYTES = 2 << 20;
+
+    private static final Duration PATIENCE = Duration.ofMinutes(15);
+    private static final Pattern TOTAL = Pattern.compile("(?m)^Total +[0-9]+ +([0-9]+)$");
+    private static final JsonMapper JSON = new JsonMapper();
+
+    @TempDir
+    private Path directory;
+
+    @Test
+    void longOutage_smallHeap_startsKeepsAllAndSendsAll() throws Exception {
+        int port = portOfSomeBackend();
+        long heapOfOne = heapWithOneWaiting(port);
+        AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
+        submitAll(home, environment(home, port));
+
+        long started = System.nanoTime();
+        try (Program agent = start(home, port)) {
+            awaitTrue(() -> status(home, agent).path("pending").asInt() == CERTIFICATES);
+            long startMillis = millisSince(started);
+            awaitTrue(() -> isWithoutAnswer(home, agent));
+            long heap = heapInUse(agent);
+            long ofBacklog = heap - heapOfOne;
+
+            started = System.nanoTime();
+            try (Program backend = backend(port)) {
+                awaitTrue(() -> status(home, agent).path("pending").asInt() == 0);
+                System.out.printf(
+                        "AgentBacklogIT, -Xmx64m: %d certificates wait; started in %d ms; %.1f MiB of heap in use, %.1f"
+                                + " bytes for each that waits; all sent %d ms after the start of the backend%n",
+                        CERTIFICATES,
+                        startMillis,
+                        heap / 1048576.0,
+                        (double) ofBacklog / CERTIFICATES,
+                        millisSince(started));
+                Client client = new Client("http://127.0.0.1:" + port);
+                assertThat(client.metric("flk_accepted")).isEqualTo((double) CERTIFICATES);
+                assertThat(client.metric("flk_dedup_hits")).isZero();
+                assertThat(backend.isAlive()).isTrue();
+            }
+            assertThat(ofBacklog)
+                    .as("bytes of heap for what waits")
+                    .isLessThan((long) MOST_BYTES_PER_ENTRY * CERTIFICATES + NOISE_BYTES);
+            assertThat(home.deadLetters()).isEmpty();
+            assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
+        }
+    }
+
+    private long heapWithOneWaiting(int port) throws Exception {
+        AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("one")));
+        home.spool("one", List.of(Pcs.number(0)));
+        try (Program agent = start(home, port)) {
+            awaitTrue(() -> isWithoutAnswer(home, agent));
+            return heapInUse(agent);
+        }
+    }
+
+    /** It has tried, and knows that nobody is there. */
+    private static boolean isWithoutAnswer(AgentHome home, Program agent) throws IOException {
+        return !status(home, agent).path("backends").path(0).path("answering").asBoolean(true);
+    }
+
+    private Program start(AgentHome home, int port) throws IOException {
+        return Program.java("flk-agent", directory, environment(home, port), SMALL_HEAP, "run");
+    }
+
+    private static Map<String, String> environment(AgentHome home, int port) {
+        Map<String, String> environment = new LinkedHashMap<>(home.sendingTo("http://127.0.0.1:" + port));
+        environment.remove("BATCH_SIZE");
+        environment.put("LOG_LEVEL", "WARN");
+        return environment;
+    }
+
+    /** A port that was just used and is free. */
+    private int portOfSomeBackend() throws IOException {
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            return backend.port();
+        }
+    }
+
+    private Program backend(int port) throws IOException {
+        Map<String, String> environment = BackendProcess.environment();
+        environment.put("PORT", Integer.toString(port));
+        environment.put("LOG_LEVEL", "WARN");
+        return Program.java("flk-backend", directory, environment, List.of());
+    }
+
+    private void submitAll(AgentHome home, Map<String, String> environment) throws Exception {
+        Path file = directory.resolve("all.ndjson");
+        write(file);
+        try (Program submit =
+                Program.java("flk-agent", directory, environment, SMALL_HEAP, "submit", file.toString())) {
+            assertThat(submit.awaitExit(PATIENCE)).as(submit.allLines()).isZero();
+            assertThat(submit.out()).startsWith(CERTIFICATES + " certificates added to the outbox " + home.outbox());
+        }
+        Files.delete(file);
+    }
+
+    /** One certificate like the other, but for epoch and id. */
+    private static void write(Path file) throws IOException {
+        Pcs like = Pcs.number(0).without("sig").without("sent_at").without("v_star");
+        String[] parts = like.json().replace(like.id().toString(), "%").split("%|(?<=\"epoch\":)0");
+        assertThat(parts).hasSize(3);
+        try (BufferedWriter out = Files.newBufferedWriter(file, StandardCharsets.US_ASCII)) {
+            for (long epoch = 0; epoch < CERTIFICATES; epoch++) {
+                PcsId id = PcsId.of("5a".repeat(32), epoch, "shard-1");
+                out.write(parts[0] + id + parts[1] + epoch + parts[2] + "\n");
+            }
+        }
+    }
+
+    private static JsonNode status(AgentHome home, Program agent) throws IOException {
+        assertThat(agent.isAlive()).as(agent.allLines()).isTrue();
+        try {
+            return JSON.readTree(LocalPost.get(home.control(), "/v1/status").body());
+        } catch (ConnectException e) {
+            return JSON.createObjectNode(); // it does not listen yet
+        }
+    }
+
+    private interface Condition {
+        boolean holds() throws Exception;
+    }
+
+    private static void awaitTrue(Condition condition) {
+        await().atMost(PATIENCE).pollInterval(Duration.ofMillis(20)).until(condition::holds);
+    }
+
+    private static long millisSince(long nanos) {
+        return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - nanos);
+    }
+
+    /** After a collection, in bytes. */
+    private static long heapInUse(Program program) throws Exception {
+        String jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd").toString();
+        Process histogram = new ProcessBuilder(jcmd, Long.toString(program.pid()), "GC.class_histogram")
+                .redirectError(ProcessBuilder.Redirect.DISCARD)
+                .start();
+        String text = new String(histogram.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(histogram.waitFor()).isZero();
+        Matcher total = TOTAL.matcher(text);
+        assertThat(total.find()).isTrue();
+        return Long.parseLong(total.group(1));
+    }
+}
