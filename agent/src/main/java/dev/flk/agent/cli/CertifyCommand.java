@@ -132,7 +132,7 @@ final class CertifyCommand implements Callable<Integer> {
             throw usage("--follow needs a file; it begins anew after a restart, which standard input can't");
         }
         Streams.open(file, context).close();
-        long certified = new Following(config, Path.of(file), context.err()).run(certifier(config), windows());
+        long certified = new Following(config, Path.of(file), context).run(certifier(config), windows());
         context.say(certified + " windows of " + file + " are certified");
         return 0;
     }

@@ -64,13 +64,10 @@ final class Context {
         out.println(Wrapped.at80(text, 4));
     }
 
-    /** Says on standard error what is wrong. */
+    /** Says on standard error what is wrong: on a terminal at 80 columns, elsewhere, as in a journal, on one line. */
     void complain(String text) {
-        complain(text, err);
-    }
-
-    static void complain(String text, PrintStream err) {
-        err.println(Wrapped.at80("flk-agent: " + Printable.of(text), 4));
+        String line = "flk-agent: " + Printable.of(text);
+        err.println(terminal.isPresent() ? Wrapped.at80(line, 4) : line);
     }
 
     /** Reads the configuration and sets logging up by it. */

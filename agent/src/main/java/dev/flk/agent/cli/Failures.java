@@ -6,7 +6,6 @@ import dev.flk.agent.config.InvalidConfig;
 import dev.flk.agent.outbox.OutboxLocked;
 import dev.flk.certificate.MalformedCertificate;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
@@ -24,10 +23,10 @@ import picocli.CommandLine.ParseResult;
 final class Failures implements CommandLine.IParameterExceptionHandler, CommandLine.IExecutionExceptionHandler {
     private static final Logger LOG = LoggerFactory.getLogger(Failures.class);
 
-    private final PrintStream err;
+    private final Context context;
 
-    Failures(PrintStream err) {
-        this.err = err;
+    Failures(Context context) {
+        this.context = context;
     }
 
     @Override
@@ -35,7 +34,7 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         CommandLine command = e.getCommandLine();
         say(e.getMessage());
         if (!CommandLine.UnmatchedArgumentException.printSuggestions(e, command.getErr())) {
-            err.println("Try: " + command.getCommandSpec().qualifiedName() + " --help");
+            context.err().println("Try: " + command.getCommandSpec().qualifiedName() + " --help");
         }
         return ExitCode.USAGE;
     }
@@ -80,6 +79,6 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
     }
 
     private void say(@Nullable String what) {
-        Context.complain(String.valueOf(what), err);
+        context.complain(String.valueOf(what));
     }
 }

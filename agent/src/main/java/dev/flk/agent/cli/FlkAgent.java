@@ -58,7 +58,7 @@ public final class FlkAgent implements Runnable {
                 .addSubcommand(new VerifyCommand(context));
         // set here and not in the annotation, from which the subcommands would inherit it
         commandLine.getCommandSpec().usageMessage().footer(FOOTER);
-        Failures failures = new Failures(err);
+        Failures failures = new Failures(context);
         commandLine
                 .setOut(Streams.writer(out))
                 .setErr(Streams.writer(err))
@@ -66,7 +66,7 @@ public final class FlkAgent implements Runnable {
                 .setExecutionExceptionHandler(failures);
     }
 
-    /** Somebody looks at standard error: long commands tell there how far they are. */
+    /** Somebody looks at standard error: what is said there fits a terminal, and long commands tell how far they are. */
     public void watched() {
         context.watched();
     }

@@ -10,7 +10,6 @@ import dev.flk.agent.outbox.OutboxFull;
 import dev.flk.agent.source.Intake;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
@@ -35,18 +34,18 @@ final class Following {
     private final AgentConfig config;
     private final Path csv;
     private final Path state;
-    private final PrintStream err;
+    private final Context context;
     private final CountDownLatch stop = new CountDownLatch(1);
     private final CountDownLatch ended = new CountDownLatch(1);
     private String identity = "";
     private long certified;
     private long seen;
 
-    Following(AgentConfig config, Path csv, PrintStream err) {
+    Following(AgentConfig config, Path csv, Context context) {
         this.config = config;
         this.csv = csv;
         this.state = csv.resolveSibling(csv.getFileName() + ".certified");
-        this.err = err;
+        this.context = context;
     }
 
     /** Follows; how many windows are in the outbox now, those of earlier runs included. */
@@ -91,7 +90,7 @@ final class Following {
             return false;
         }
         if (!Files.exists(csv) || !identity().equals(identity)) {
-            Context.complain(csv + " was replaced; what was complete in it is certified", err);
+            context.complain(csv + " was replaced; what was complete in it is certified");
             return false;
         }
         return true;
@@ -123,7 +122,7 @@ final class Following {
                 return;
             } catch (OutboxFull e) {
                 if (!told) {
-                    Context.complain(e.getMessage() + "; waiting", err);
+                    context.complain(e.getMessage() + "; waiting");
                     told = true;
                 }
                 if (!waitForRoom()) {
@@ -166,7 +165,7 @@ final class Following {
         stop();
         try {
             if (!ended.await(9, TimeUnit.SECONDS)) {
-                Context.complain("the outbox does not answer; ending without it", err);
+                context.complain("the outbox does not answer; ending without it");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

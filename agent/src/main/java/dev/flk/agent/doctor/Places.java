@@ -117,7 +117,7 @@ final class Places {
         try {
             OutboxCheck.Found found = new OutboxCheck(config.outbox().directory()).look();
             return found.isWhole()
-                    ? Finding.good("records", "all of them are whole, " + found.records())
+                    ? Finding.good("records", found.records() + ", and none is missing")
                     : Finding.bad(
                             "records", "not whole, " + found.missingRecords() + " gone; flk-agent fsck tells which");
         } catch (IOException e) {

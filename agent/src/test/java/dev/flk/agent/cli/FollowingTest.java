@@ -9,6 +9,7 @@ import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.OutboxView;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,6 +23,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class FollowingTest {
+    private final Context context = new Context(Map.of(), InputStream.nullInputStream(), System.out, System.err);
+
     @TempDir
     Path directory;
 
@@ -61,7 +64,7 @@ class FollowingTest {
     @Test
     void growingFile_completeWindowsAreAdded_andARestartAddsNoneAgain() throws Exception {
         grow(1, 25);
-        Following first = new Following(config, csv, System.err);
+        Following first = new Following(config, csv, context);
         CompletableFuture<Long> firstRun = start(first);
         await().until(() -> waiting() == 2);
         grow(26, 31);
@@ -70,7 +73,7 @@ class FollowingTest {
         assertThat(firstRun.join()).isEqualTo(3);
 
         grow(32, 50);
-        Following second = new Following(config, csv, System.err);
+        Following second = new Following(config, csv, context);
         CompletableFuture<Long> secondRun = start(second);
         await().until(() -> waiting() == 5);
         second.stop();
@@ -81,7 +84,7 @@ class FollowingTest {
     @Test
     void fileReplaced_ends() throws Exception {
         grow(1, 12);
-        CompletableFuture<Long> run = start(new Following(config, csv, System.err));
+        CompletableFuture<Long> run = start(new Following(config, csv, context));
         await().until(() -> waiting() == 1);
 
         Files.move(csv, directory.resolve("rows.csv.1"));

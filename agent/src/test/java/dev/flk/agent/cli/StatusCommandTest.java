@@ -82,6 +82,9 @@ class StatusCommandTest {
                 .isEqualTo("flk-agent: not healthy: certificates wait, and no agent runs; start flk-agent\n    run\n");
         assertThat(json.exitCode()).isEqualTo(1);
         assertThat(json.err()).isEqualTo(text.err());
+        assertThat(cli.unwatched().run("status").err())
+                .as("one line for cron's mail and the journal")
+                .isEqualTo("flk-agent: not healthy: certificates wait, and no agent runs; start flk-agent run\n");
         assertThat(json.out()).contains("\"pending\":1,").doesNotContain("\"pid\"");
     }
 

@@ -103,7 +103,7 @@ class SubmitCommandTest {
 
     @Test
     void notWatched_nothingOfIt() {
-        Ended ended = cli.run("submit", file.toString());
+        Ended ended = cli.unwatched().run("submit", file.toString());
 
         assertThat(ended.err()).isEmpty();
         assertThat(ended.out().replace("\n    ", " "))
