@@ -119,11 +119,12 @@ class OutboxTest {
 
     @Test
     void append_fullOfWhatIsSettled_makesRoom() throws Exception {
-        try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 20_000, 0), CLOCK)) {
-            outbox.append(List.of(new byte[15_000], body(2)));
+        try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 200_000, 0), CLOCK)) {
+            // so large that a segment's header alone is not worth a compaction, which would then rest for a minute
+            outbox.append(List.of(new byte[150_000], body(2)));
             outbox.settle(Fate.ACCEPTED, all(outbox).subList(0, 1));
 
-            outbox.append(List.of(new byte[15_000]));
+            outbox.append(List.of(new byte[150_000]));
 
             assertThat(outbox.pendingEntries()).isEqualTo(2);
         }
