@@ -37,13 +37,19 @@ public final class CanonicalString {
     /** Appends {@code text} in quotes, escaped. */
     public static void appendQuoted(StringBuilder out, CharSequence text) {
         out.append('"');
+        int plain = 0;
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);
-            if (c >= ' ' && c <= '~' && c != '"' && c != '\\') {
-                out.append(c);
-            } else {
+            if (c < ' ' || c > '~' || c == '"' || c == '\\') {
+                out.append(text, plain, i);
                 appendEscaped(out, c);
+                plain = i + 1;
             }
+        }
+        if (plain == 0) {
+            out.append(text);
+        } else {
+            out.append(text, plain, text.length());
         }
         out.append('"');
     }

@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param counts N_j by scale, the scale as it is written; keys that are no scale are there too
  * @param vStar null if it isn't there
  * @param regime the claimed one
+ * @param signedDigest the SHA-256 of the canonical form that is signed, 64 hex digits
  * @param contentDigest tells this content from any other under the same id
  */
 public record Certificate(
@@ -34,6 +35,7 @@ public record Certificate(
         @Nullable List<Double> vStar,
         Regime regime,
         FaultTolerance faultTolerance,
+        String signedDigest,
         ContentDigest contentDigest) {
 
     public Certificate {

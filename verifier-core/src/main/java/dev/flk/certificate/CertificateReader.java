@@ -15,9 +15,10 @@ import org.jspecify.annotations.Nullable;
  * <p>Time is linear in the body (but for the sorting of keys) and memory a small multiple of it, whatever the body says.
  */
 public final class CertificateReader {
-    private final JsonInput in;
+    private final JsonText in;
     private final Problems problems = new Problems();
     private final FieldValues values;
+    private final RecordedTokens unsigned = new RecordedTokens();
     private final Set<Field> seen = EnumSet.noneOf(Field.class);
     private final StringBuilder contentText = new StringBuilder(512);
     private final StringBuilder asideText = new StringBuilder(256);
@@ -32,7 +33,7 @@ public final class CertificateReader {
     private double r;
     private double budget;
 
-    private CertificateReader(JsonInput in) {
+    private CertificateReader(JsonText in) {
         this.in = in;
         this.values = new FieldValues(in, problems);
     }
@@ -43,7 +44,7 @@ public final class CertificateReader {
      * @throws MalformedCertificate if it isn't one well-formed JSON object, or a signed field is missing or of the wrong type
      */
     public static ParsedCertificate parse(byte[] body) throws MalformedCertificate {
-        try (JsonInput in = JsonInput.of(body)) {
+        try (JsonText in = JsonText.of(body)) {
             return new CertificateReader(in).read();
         }
     }
@@ -65,8 +66,8 @@ public final class CertificateReader {
             } else {
                 switch (field.part) {
                     case SIGNED -> readSigned(field);
-                    case CONTENT -> content.add(key, in);
-                    case ASIDE -> aside.add(key, in);
+                    case CONTENT -> addUnsigned(content, key);
+                    case ASIDE -> addUnsigned(aside, key);
                     case SIGNATURE -> readSignature(key, aside);
                 }
             }
@@ -74,7 +75,14 @@ public final class CertificateReader {
         content.close();
         aside.close();
         in.end();
-        return new ParsedCertificate(signedFields(), sig, contentText.toString(), asideText.toString());
+        return new ParsedCertificate(signedFields(), sig, contentText.toString(), asideText.toString(), unsigned);
+    }
+
+    /** A known field that is not signed: its text is kept, and its tokens for the second phase. */
+    private void addUnsigned(NormalObject object, String key) throws MalformedCertificate {
+        in.record(key, unsigned);
+        object.add(key, in);
+        in.stopRecording();
     }
 
     private void readSigned(Field field) throws MalformedCertificate {
@@ -100,7 +108,7 @@ public final class CertificateReader {
         if (in.token() == JsonToken.VALUE_STRING) {
             sig = in.text();
         } else {
-            aside.add(key, in);
+            addUnsigned(aside, key);
         }
     }
 

@@ -2,6 +2,7 @@
 package dev.flk.certificate;
 
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -41,8 +42,8 @@ enum Field {
         ASIDE
     }
 
-    private static final Map<String, Field> BY_NAME =
-            Arrays.stream(values()).collect(Collectors.toUnmodifiableMap(field -> field.wireName, Function.identity()));
+    private static final Map<String, Field> BY_NAME = new HashMap<>(
+            Arrays.stream(values()).collect(Collectors.toMap(field -> field.wireName, Function.identity())));
 
     final String wireName;
     final Part part;

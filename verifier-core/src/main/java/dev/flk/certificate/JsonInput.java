@@ -1,167 +1,88 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.certificate;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadConstraints;
-import com.fasterxml.jackson.core.exc.StreamConstraintsException;
-import com.fasterxml.jackson.core.io.JsonEOFException;
-import dev.flk.canonical.CanonicalString;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.CharBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 
-/**
- * The tokens of one body, read strictly: UTF-8 and nothing else, without byte order mark, nested at most 32 deep, no lone
- * surrogate in any string. One thread's own. Numbers are kept as text until someone asks, and then read in linear time;
- * names are neither interned nor shared, so that a body leaves nothing behind.
- */
-final class JsonInput implements AutoCloseable {
-    static final int MAX_NESTING = 32;
-
-    private static final char BYTE_ORDER_MARK = '\uFEFF';
-
-    // The size of the body bounds lengths already; the limits of the library would only be other ones.
-    private static final JsonFactory FACTORY = JsonFactory.builder()
-            .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
-            .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
-            .streamReadConstraints(StreamReadConstraints.builder()
-                    .maxNestingDepth(MAX_NESTING)
-                    .maxStringLength(Integer.MAX_VALUE)
-                    .maxNumberLength(Integer.MAX_VALUE)
-                    .maxNameLength(Integer.MAX_VALUE)
-                    .build())
-            .build();
-
-    private final JsonParser parser;
-
-    private JsonInput(JsonParser parser) {
-        this.parser = parser;
-    }
-
-    /** Opens {@code body}; the first call of {@link #next} gives its first token. */
-    static JsonInput of(byte[] body) throws MalformedCertificate {
-        CharBuffer text;
-        try {
-            // A new decoder reports what String's constructor would replace: overlong forms, encoded surrogates, cut
-            // ends.
-            text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(body));
-        } catch (CharacterCodingException e) {
-            throw new MalformedCertificate("malformed JSON: not valid UTF-8");
-        }
-        if (text.length() > 0 && text.charAt(0) == BYTE_ORDER_MARK) {
-            throw new MalformedCertificate("malformed JSON: begins with a byte order mark");
-        }
-        return of(text.array(), text.arrayOffset(), text.length());
-    }
-
-    /** Opens a text that was written by {@link NormalObject}. */
-    static JsonInput of(String text) {
-        return of(text.toCharArray(), 0, text.length());
-    }
-
-    private static JsonInput of(char[] text, int from, int length) {
-        try {
-            // From characters, since from bytes the library would guess at UTF-16 and UTF-32 and be lenient on UTF-8.
-            return new JsonInput(FACTORY.createParser(text, from, length));
-        } catch (IOException e) {
-            throw unreachable(e);
-        }
-    }
-
+/** The tokens of JSON, one after the other: of a text ({@link JsonText}), or of what was read before. One thread's own. */
+abstract class JsonInput implements AutoCloseable {
     /** Goes to the next token. */
-    JsonToken next() throws MalformedCertificate {
-        JsonToken token = read();
-        if (token == null) {
-            throw new MalformedCertificate("malformed JSON: ends too early");
-        }
-        if ((token == JsonToken.FIELD_NAME || token == JsonToken.VALUE_STRING)
-                && !CanonicalString.isWellFormed(text())) {
-            throw new MalformedCertificate("malformed JSON: a string has a surrogate without its partner");
-        }
-        return token;
-    }
+    abstract JsonToken next() throws MalformedCertificate;
 
     /** Goes to the last token of the value on whose first one it stands, which was checked before. */
-    void skipChildren() {
-        try {
-            parser.skipChildren();
-        } catch (IOException e) {
-            throw unreachable(e);
-        }
-    }
-
-    /** Makes sure that nothing but white space is left. */
-    void end() throws MalformedCertificate {
-        JsonToken token = read();
-        if (token != null) {
-            throw new MalformedCertificate("malformed JSON: something follows the object");
-        }
-    }
+    abstract void skipChildren();
 
     /** The token that {@link #next} went to. */
-    JsonToken token() {
-        return parser.currentToken();
-    }
+    abstract JsonToken token();
 
     /** The present name or string, unescaped, or the present number as it is spelled. */
-    String text() {
-        try {
-            return parser.getText();
-        } catch (IOException e) {
-            throw unreachable(e);
-        }
-    }
+    abstract String text();
 
     /** Appends {@link #text} without making a string of it. */
-    void appendTextTo(StringBuilder out) {
-        try {
-            out.append(parser.getTextCharacters(), parser.getTextOffset(), parser.getTextLength());
-        } catch (IOException e) {
-            throw unreachable(e);
-        }
-    }
+    abstract void appendTextTo(StringBuilder out);
 
     /** How long {@link #text} is, in UTF-16 code units, without making it. */
-    int textLength() {
-        try {
-            return parser.getTextLength();
-        } catch (IOException e) {
-            throw unreachable(e);
-        }
-    }
+    abstract int textLength();
 
     @Override
-    public void close() {
-        try {
-            parser.close();
-        } catch (IOException e) {
-            throw unreachable(e);
-        }
+    public abstract void close();
+
+    /** What was recorded, as the members of one object. */
+    static JsonInput of(RecordedTokens recorded) {
+        return new Replayed(recorded);
     }
 
-    private JsonToken read() throws MalformedCertificate {
-        try {
-            JsonToken token = parser.nextToken();
-            // Strings are unescaped lazily; here is where a bad escape has to show.
-            parser.finishToken();
-            return token;
-        } catch (StreamConstraintsException e) {
-            throw new MalformedCertificate("malformed JSON: nested more than " + MAX_NESTING + " deep");
-        } catch (JsonEOFException e) {
-            throw new MalformedCertificate("malformed JSON: ends too early");
-        } catch (IOException e) {
-            throw new MalformedCertificate("malformed JSON: near line "
-                    + parser.currentLocation().getLineNr() + ", column "
-                    + parser.currentLocation().getColumnNr());
-        }
-    }
+    private static final class Replayed extends JsonInput {
+        private final RecordedTokens recorded;
+        /** Before the first one stands the beginning of the object. */
+        private int at = -2;
 
-    private static UncheckedIOException unreachable(IOException e) {
-        return new UncheckedIOException("text that was read before can't be read", e);
+        Replayed(RecordedTokens recorded) {
+            this.recorded = recorded;
+        }
+
+        @Override
+        JsonToken next() {
+            at++;
+            return token();
+        }
+
+        @Override
+        void skipChildren() {
+            int depth = 0;
+            do {
+                JsonToken token = token();
+                depth += token.isStructStart() ? 1 : token.isStructEnd() ? -1 : 0;
+                at++;
+            } while (depth > 0);
+            at--;
+        }
+
+        @Override
+        JsonToken token() {
+            if (at < 0) {
+                return JsonToken.START_OBJECT;
+            }
+            return at < recorded.count() ? recorded.token(at) : JsonToken.END_OBJECT;
+        }
+
+        @Override
+        String text() {
+            return recorded.text(at);
+        }
+
+        @Override
+        void appendTextTo(StringBuilder out) {
+            out.append(text());
+        }
+
+        @Override
+        int textLength() {
+            return text().length();
+        }
+
+        @Override
+        public void close() {
+            // nothing is open
+        }
     }
 }

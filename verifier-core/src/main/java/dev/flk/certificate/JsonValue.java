@@ -47,7 +47,7 @@ public sealed interface JsonValue {
      * @throws MalformedCertificate if it isn't one well-formed JSON object
      */
     static Members parse(byte[] body) throws MalformedCertificate {
-        try (JsonInput in = JsonInput.of(body)) {
+        try (JsonText in = JsonText.of(body)) {
             if (in.next() != JsonToken.START_OBJECT) {
                 throw new MalformedCertificate("malformed JSON: a certificate is an object");
             }

@@ -43,6 +43,10 @@ final class NormalObject {
             out.append('}');
             return;
         }
+        if (isInOrder()) {
+            out.setCharAt(out.length() - 1, '}');
+            return;
+        }
         List<Member> sorted = new ArrayList<>(members);
         sorted.sort(Comparator.comparing(Member::key));
         for (int i = 1; i < sorted.size(); i++) {
@@ -50,15 +54,23 @@ final class NormalObject {
                 throw MalformedCertificate.repeatedKey(sorted.get(i).key());
             }
         }
-        if (!sorted.equals(members)) {
-            StringBuilder inOrder = new StringBuilder(out.length() - start);
-            for (Member member : sorted) {
-                inOrder.append(out, member.start(), member.end());
-            }
-            out.setLength(start + 1);
-            out.append(inOrder);
+        StringBuilder inOrder = new StringBuilder(out.length() - start);
+        for (Member member : sorted) {
+            inOrder.append(out, member.start(), member.end());
         }
+        out.setLength(start + 1);
+        out.append(inOrder);
         out.setCharAt(out.length() - 1, '}');
+    }
+
+    /** Whether the keys ascend, none of them twice. */
+    private boolean isInOrder() {
+        for (int i = 1; i < members.size(); i++) {
+            if (members.get(i - 1).key().compareTo(members.get(i).key()) >= 0) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** Goes past the value on whose first token {@code in} stands, checking it like any other. */
@@ -102,13 +114,19 @@ final class NormalObject {
 
     private static void appendQuoted(StringBuilder out, String text) {
         out.append('"');
+        int plain = 0;
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);
             if (c < ' ' || c == '"' || c == '\\') {
+                out.append(text, plain, i);
                 CanonicalString.appendEscaped(out, c);
-            } else {
-                out.append(c);
+                plain = i + 1;
             }
+        }
+        if (plain == 0) {
+            out.append(text);
+        } else {
+            out.append(text, plain, text.length());
         }
         out.append('"');
     }

@@ -2,6 +2,7 @@
 package dev.flk.certificate;
 
 import dev.flk.canonical.CanonicalForm;
+import dev.flk.canonical.Sha256;
 import dev.flk.canonical.SignedFields;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -23,16 +24,27 @@ public final class ParsedCertificate {
     private final @Nullable String sig;
     private final String content;
     private final String aside;
+    private final RecordedTokens unsigned;
+    private final byte[] canonicalForm;
 
     /**
      * @param content the unsigned content but {@code v_star}, line 2 of {@link ContentDigest}
      * @param aside the other known fields that are not signed, in the same form
+     * @param unsigned the known ones of both as they were read, if they are not too many
      */
-    ParsedCertificate(SignedFields signed, @Nullable String sig, String content, String aside) {
+    ParsedCertificate(
+            SignedFields signed, @Nullable String sig, String content, String aside, RecordedTokens unsigned) {
         this.signed = signed;
         this.sig = sig;
         this.content = content;
         this.aside = aside;
+        this.unsigned = unsigned;
+        this.canonicalForm = CanonicalForm.of(signed);
+    }
+
+    /** The bytes that are signed, {@link CanonicalForm#of} the signed fields; not to be changed. */
+    public byte[] canonicalForm() {
+        return canonicalForm;
     }
 
     public SignedFields signed() {
@@ -53,16 +65,18 @@ public final class ParsedCertificate {
      */
     public Certificate check(Instant now, Duration maxClockSkew) throws MalformedCertificate {
         Problems problems = new Problems();
-        UnsignedFields unsigned = UnsignedFields.read(content, aside, problems);
-        if (unsigned.sentAt != null && !maxClockSkew.isZero()) {
-            Duration ahead = Duration.between(now, unsigned.sentAt);
+        UnsignedFields fields = unsigned.isIncomplete()
+                ? UnsignedFields.read(content, aside, problems)
+                : UnsignedFields.read(unsigned, problems);
+        if (fields.sentAt != null && !maxClockSkew.isZero()) {
+            Duration ahead = Duration.between(now, fields.sentAt);
             if (ahead.compareTo(maxClockSkew) > 0) {
                 problems.addWhole(
                         Field.SENT_AT,
-                        "timestamp in future: sent_at=" + unsigned.sentAt + ", now=" + now + ", ahead=" + text(ahead));
+                        "timestamp in future: sent_at=" + fields.sentAt + ", now=" + now + ", ahead=" + text(ahead));
             }
         }
-        return check(unsigned, problems);
+        return check(fields, problems);
     }
 
     /** {@link #check} for a body that was taken before, at a time when its {@code sent_at} was no matter. */
@@ -70,24 +84,25 @@ public final class ParsedCertificate {
         return check(Instant.EPOCH, Duration.ZERO);
     }
 
-    private Certificate check(UnsignedFields unsigned, Problems problems) throws MalformedCertificate {
+    private Certificate check(UnsignedFields fields, Problems problems) throws MalformedCertificate {
         PcsId id = checkSigned(problems);
         problems.throwFirst();
         return new Certificate(
                 id,
                 signed,
-                unsigned.attempt,
-                Objects.requireNonNull(unsigned.sentAt),
-                unsigned.seed,
-                List.copyOf(unsigned.scales),
-                unsigned.counts,
-                unsigned.vStar,
-                Objects.requireNonNull(unsigned.regime),
-                unsigned.faultTolerance,
+                fields.attempt,
+                Objects.requireNonNull(fields.sentAt),
+                fields.seed,
+                List.copyOf(fields.scales),
+                fields.counts,
+                fields.vStar,
+                Objects.requireNonNull(fields.regime),
+                fields.faultTolerance,
+                HexFormat.of().formatHex(Sha256.of(canonicalForm)),
                 ContentDigest.ofPreimage(
-                        CanonicalForm.of(signed),
+                        canonicalForm,
                         content.getBytes(StandardCharsets.UTF_8),
-                        bits(unsigned.vStar).getBytes(StandardCharsets.US_ASCII)));
+                        bits(fields.vStar).getBytes(StandardCharsets.US_ASCII)));
     }
 
     /** Notes what is wrong with the values of the signed fields; the result is the id that belongs to them. */

@@ -54,29 +54,45 @@ final class UnsignedFields {
     /** Reads what the first phase left as two well-formed objects, and notes each broken rule. */
     static UnsignedFields read(String content, String aside, Problems problems) throws MalformedCertificate {
         UnsignedFields fields = new UnsignedFields(problems);
-        fields.readObject(content);
-        fields.readObject(aside);
-        for (Field field : REQUIRED) {
-            if (!fields.seen.contains(field)) {
-                problems.add(field, "is missing");
-            }
+        try (JsonInput in = JsonText.of(content)) {
+            fields.readObject(in);
         }
+        try (JsonInput in = JsonText.of(aside)) {
+            fields.readObject(in);
+        }
+        fields.requireAll();
         return fields;
     }
 
-    private void readObject(String text) throws MalformedCertificate {
-        try (JsonInput in = JsonInput.of(text)) {
-            FieldValues values = new FieldValues(in, problems);
+    /** The same from the tokens that the first phase met. */
+    static UnsignedFields read(RecordedTokens recorded, Problems problems) throws MalformedCertificate {
+        UnsignedFields fields = new UnsignedFields(problems);
+        try (JsonInput in = JsonInput.of(recorded)) {
+            fields.readObject(in);
+        }
+        fields.requireAll();
+        return fields;
+    }
+
+    private void requireAll() {
+        for (Field field : REQUIRED) {
+            if (!seen.contains(field)) {
+                problems.add(field, "is missing");
+            }
+        }
+    }
+
+    private void readObject(JsonInput in) throws MalformedCertificate {
+        FieldValues values = new FieldValues(in, problems);
+        in.next();
+        while (in.next() == JsonToken.FIELD_NAME) {
+            Field field = Field.named(in.text());
             in.next();
-            while (in.next() == JsonToken.FIELD_NAME) {
-                Field field = Field.named(in.text());
-                in.next();
-                if (field == null) {
-                    in.skipChildren();
-                } else {
-                    seen.add(field);
-                    readField(field, in, values);
-                }
+            if (field == null) {
+                in.skipChildren();
+            } else {
+                seen.add(field);
+                readField(field, in, values);
             }
         }
     }
@@ -195,8 +211,12 @@ final class UnsignedFields {
     }
 
     private static boolean isPlainDecimal(String key) {
-        boolean digits = !key.isEmpty() && key.chars().allMatch(c -> c >= '0' && c <= '9');
-        return digits && (key.charAt(0) != '0' || key.length() == 1);
+        for (int i = 0; i < key.length(); i++) {
+            if (key.charAt(i) < '0' || key.charAt(i) > '9') {
+                return false;
+            }
+        }
+        return !key.isEmpty() && (key.charAt(0) != '0' || key.length() == 1);
     }
 
     private void readVStar(JsonInput in, FieldValues values) throws MalformedCertificate {

@@ -4,10 +4,10 @@ package dev.flk.backend.cli;
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.LoggerContext;
-import ch.qos.logback.classic.encoder.PatternLayoutEncoder;
+import ch.qos.logback.classic.PatternLayout;
 import ch.qos.logback.classic.spi.ILoggingEvent;
-import ch.qos.logback.core.ConsoleAppender;
 import ch.qos.logback.core.encoder.Encoder;
+import ch.qos.logback.core.encoder.LayoutWrappingEncoder;
 import dev.flk.backend.config.LogConfig;
 import java.nio.charset.StandardCharsets;
 import net.logstash.logback.encoder.LogstashEncoder;
@@ -18,12 +18,12 @@ import org.slf4j.LoggerFactory;
  * stack traces apart.
  */
 final class LogOutput {
-    /**
-     * Line ends and other control characters in a message become spaces: nobody writes a line that looks like another's,
-     * or speaks to a terminal.
-     */
-    private static final String TEXT_LINE = "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - "
-            + "%replace(%msg){'[\\p{Cc}\\u2028\\u2029]+', ' '}%n";
+    private static final String CLEAN = "clean";
+    private static final String TEXT_LINE =
+            "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - %" + CLEAN + "%n";
+
+    /** It has a line for each certificate. */
+    private static final String INGEST = "dev.flk.backend.ingest";
 
     /** Libraries tell more than an operator wants to know. */
     private static final String[] QUIET = {"io.lettuce", "io.netty", "org.flywaydb", "org.rocksdb", "reactor"};
@@ -36,14 +36,12 @@ final class LogOutput {
     static void configure(LogConfig config) {
         LoggerContext context = (LoggerContext) LoggerFactory.getILoggerFactory();
         context.reset();
-        ConsoleAppender<ILoggingEvent> console = new ConsoleAppender<>();
-        console.setContext(context);
-        console.setTarget("System.err");
-        console.setEncoder(encoder(config.format(), context));
-        console.start();
+        StandardError standardError = new StandardError(encoder(config.format(), context), INGEST);
+        standardError.setContext(context);
+        standardError.start();
         Logger root = context.getLogger(org.slf4j.Logger.ROOT_LOGGER_NAME);
         root.setLevel(Level.valueOf(config.level().name()));
-        root.addAppender(console);
+        root.addAppender(standardError);
         for (String library : QUIET) {
             Level quiet = root.getLevel().isGreaterOrEqual(Level.WARN) ? root.getLevel() : Level.WARN;
             context.getLogger(library).setLevel(quiet);
@@ -56,9 +54,14 @@ final class LogOutput {
     private static Encoder<ILoggingEvent> encoder(LogConfig.Format format, LoggerContext context) {
         return switch (format) {
             case TEXT -> {
-                PatternLayoutEncoder encoder = new PatternLayoutEncoder();
+                PatternLayout layout = new PatternLayout();
+                layout.getInstanceConverterMap().put(CLEAN, CleanMessage::new);
+                layout.setContext(context);
+                layout.setPattern(TEXT_LINE);
+                layout.start();
+                LayoutWrappingEncoder<ILoggingEvent> encoder = new LayoutWrappingEncoder<>();
                 encoder.setContext(context);
-                encoder.setPattern(TEXT_LINE);
+                encoder.setLayout(layout);
                 encoder.setCharset(StandardCharsets.UTF_8);
                 encoder.start();
                 yield encoder;

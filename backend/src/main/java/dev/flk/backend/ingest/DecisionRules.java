@@ -2,15 +2,12 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.Recorded;
-import dev.flk.canonical.CanonicalForm;
-import dev.flk.canonical.Sha256;
 import dev.flk.certificate.Certificate;
 import dev.flk.verification.OutcomeBody;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verifier;
 import java.time.Duration;
-import java.util.HexFormat;
 
 /**
  * What a certificate's outcome depends on beside the certificate and its arrival. The log keeps it with each segment
@@ -18,7 +15,7 @@ import java.util.HexFormat;
  */
 public final class DecisionRules {
     private static final String TTL = " dedup_ttl_ms=";
-    private static final int SIGNED_DIGEST_BYTES = 8;
+    private static final int SIGNED_DIGEST_CHARS = 16;
 
     private final Verifier verifier;
     private final long dedupTtlMillis;
@@ -60,12 +57,7 @@ public final class DecisionRules {
                         verdict.status(),
                         OutcomeBody.render(verdict),
                         certificate.contentDigest(),
-                        signedDigest(certificate),
+                        certificate.signedDigest().substring(0, SIGNED_DIGEST_CHARS),
                         arrivalMillis + dedupTtlMillis));
-    }
-
-    private static String signedDigest(Certificate certificate) {
-        byte[] sha256 = Sha256.of(CanonicalForm.of(certificate.signed()));
-        return HexFormat.of().formatHex(sha256, 0, SIGNED_DIGEST_BYTES);
     }
 }

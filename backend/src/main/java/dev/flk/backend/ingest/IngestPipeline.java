@@ -5,7 +5,6 @@ import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.RejectReason;
-import dev.flk.canonical.CanonicalForm;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
@@ -103,7 +102,7 @@ final class IngestPipeline implements Ingest {
         try {
             ParsedCertificate parsed = CertificateReader.parse(submission.body());
             KeyId key = parts.signatures()
-                    .verify(CanonicalForm.of(parsed.signed()), parsed.sig())
+                    .verify(parsed.canonicalForm(), parsed.sig())
                     .orElseThrow(() -> badSignature(parsed));
             Certificate certificate = parsed.check(parts.clock().instant(), parts.maxClockSkew());
             long arrivalMillis = parts.clock().millis();

@@ -17,6 +17,9 @@ import org.slf4j.LoggerFactory;
 final class OutcomeLog {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
+    /** A double below this tells nine decimals. */
+    private static final double EXACT_BELOW = 1e6;
+
     private static final int MAX_REASON_CHARS = 1000;
 
     private final LimitedLines badSignatures = new LimitedLines();
@@ -59,8 +62,17 @@ final class OutcomeLog {
         return null;
     }
 
-    private static String twoDecimals(double value) {
-        return String.format(Locale.ROOT, "%.2f", value);
+    /** As {@code %.2f} has it. */
+    static String twoDecimals(double value) {
+        if (!(Math.abs(value) < EXACT_BELOW)) {
+            return String.format(Locale.ROOT, "%.2f", value);
+        }
+        // what is told here has nine decimals at the most: half is rounded up, by those
+        long billionths = Math.round(Math.abs(value) * 1e9);
+        long hundredths = (billionths + 5_000_000) / 10_000_000;
+        String sign = value < 0 || (value == 0 && 1 / value < 0) ? "-" : "";
+        long fraction = hundredths % 100;
+        return sign + hundredths / 100 + (fraction < 10 ? ".0" : ".") + fraction;
     }
 
     void duplicate(PcsId id) {

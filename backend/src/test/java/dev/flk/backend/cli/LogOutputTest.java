@@ -2,6 +2,7 @@
 package dev.flk.backend.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.config.LogConfig;
 import java.io.ByteArrayOutputStream;
@@ -53,6 +54,27 @@ class LogOutputTest {
                 .startsWith("{\"@timestamp\":\"")
                 .contains("\"message\":\"coh★ \\\"x\\\"\"", "\"level\":\"INFO\"")
                 .containsOnlyOnce(System.lineSeparator());
+    }
+
+    @Test
+    void lineOfACertificate_mayWait_andGoesBeforeWhatComesBehindIt() {
+        LogOutput.configure(new LogConfig(LogConfig.Level.INFO, LogConfig.Format.TEXT));
+        LoggerFactory.getLogger("dev.flk.backend.ingest").info("PCS 1 accepted");
+
+        LoggerFactory.getLogger(LogOutputTest.class).info("stopped");
+
+        assertThat(written.toString(StandardCharsets.UTF_8)).containsSubsequence("PCS 1 accepted", "stopped");
+    }
+
+    @Test
+    void lineOfACertificate_alone_comesAllTheSame() {
+        LogOutput.configure(new LogConfig(LogConfig.Level.INFO, LogConfig.Format.TEXT));
+
+        LoggerFactory.getLogger("dev.flk.backend.ingest").info("PCS 1 accepted");
+        await().until(() -> written.toString(StandardCharsets.UTF_8).contains("PCS 1 accepted"));
+        LoggerFactory.getLogger("dev.flk.backend.ingest").info("PCS 2 accepted");
+
+        await().until(() -> written.toString(StandardCharsets.UTF_8).contains("PCS 2 accepted"));
     }
 
     @Test

@@ -14,9 +14,13 @@ import dev.flk.certificate.Regime;
 import dev.flk.verification.Reason;
 import dev.flk.verification.Recomputed;
 import dev.flk.verification.Verdict;
+import java.util.Locale;
+import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.LoggerFactory;
 
 class OutcomeLogTest {
@@ -49,6 +53,44 @@ class OutcomeLogTest {
                 .startsWith("PCS " + ID + " escalated: degraded: xxx")
                 .endsWith("x…")
                 .hasSizeLessThan(1_200);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            doubles = {
+                0,
+                -0.0,
+                1,
+                1.41,
+                0.005,
+                0.015,
+                0.025,
+                0.125,
+                2.675,
+                1.005,
+                0.004999999,
+                0.995,
+                9.995,
+                0.999999999,
+                -0.001,
+                -1.235,
+                123456.785,
+                999999.995,
+                1e6,
+                1e300,
+                -1e9
+            })
+    void twoDecimals_isWhatTheFormatterSays(double value) {
+        assertThat(OutcomeLog.twoDecimals(value)).isEqualTo(String.format(Locale.ROOT, "%.2f", value));
+    }
+
+    @Test
+    void twoDecimals_ofNineDecimals_isWhatTheFormatterSays() {
+        Random random = new Random(1);
+        for (int i = 0; i < 100_000; i++) {
+            double value = random.nextInt(2_000_000_000) / 1e9 * (random.nextBoolean() ? 1 : -1);
+            assertThat(OutcomeLog.twoDecimals(value)).isEqualTo(String.format(Locale.ROOT, "%.2f", value));
+        }
     }
 
     private String lineFor(String reason) {

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.certificate;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.exc.StreamConstraintsException;
+import com.fasterxml.jackson.core.io.JsonEOFException;
+import dev.flk.canonical.CanonicalString;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The tokens of one body, read strictly: UTF-8 and nothing else, without byte order mark, nested at most 32 deep, no lone
+ * surrogate in any string. One thread's own. Numbers are kept as text until someone asks, and then read in linear time;
+ * names are neither interned nor shared, so that a body leaves nothing behind.
+ */
+final class JsonText extends JsonInput {
+    static final int MAX_NESTING = 32;
+
+    private static final char BYTE_ORDER_MARK = '\uFEFF';
+
+    // The size of the body bounds lengths already; the limits of the library would only be other ones.
+    private static final JsonFactory FACTORY = JsonFactory.builder()
+            .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
+            .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxNestingDepth(MAX_NESTING)
+                    .maxStringLength(Integer.MAX_VALUE)
+                    .maxNumberLength(Integer.MAX_VALUE)
+                    .maxNameLength(Integer.MAX_VALUE)
+                    .build())
+            .build();
+
+    private final JsonParser parser;
+    private @Nullable RecordedTokens recording;
+
+    private JsonText(JsonParser parser) {
+        this.parser = parser;
+    }
+
+    /** Opens {@code body}; the first call of {@link #next} gives its first token. */
+    static JsonText of(byte[] body) throws MalformedCertificate {
+        CharBuffer text;
+        try {
+            // A new decoder reports what String's constructor would replace: overlong forms, encoded surrogates, cut
+            // ends.
+            text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(body));
+        } catch (CharacterCodingException e) {
+            throw new MalformedCertificate("malformed JSON: not valid UTF-8");
+        }
+        if (text.length() > 0 && text.charAt(0) == BYTE_ORDER_MARK) {
+            throw new MalformedCertificate("malformed JSON: begins with a byte order mark");
+        }
+        return of(text.array(), text.arrayOffset(), text.length());
+    }
+
+    /** Opens a text that was written by {@link NormalObject}. */
+    static JsonText of(String text) {
+        return of(text.toCharArray(), 0, text.length());
+    }
+
+    private static JsonText of(char[] text, int from, int length) {
+        try {
+            // From characters, since from bytes the library would guess at UTF-16 and UTF-32 and be lenient on UTF-8.
+            return new JsonText(FACTORY.createParser(text, from, length));
+        } catch (IOException e) {
+            throw unreachable(e);
+        }
+    }
+
+    @Override
+    JsonToken next() throws MalformedCertificate {
+        JsonToken token = read();
+        if (token == null) {
+            throw new MalformedCertificate("malformed JSON: ends too early");
+        }
+        if ((token == JsonToken.FIELD_NAME || token == JsonToken.VALUE_STRING)
+                && !CanonicalString.isWellFormed(text())) {
+            throw new MalformedCertificate("malformed JSON: a string has a surrogate without its partner");
+        }
+        if (recording != null) {
+            record(recording, token);
+        }
+        return token;
+    }
+
+    /** Records a member, on whose first value's token it stands, from here until {@link #stopRecording}. */
+    void record(String name, RecordedTokens target) {
+        target.add(JsonToken.FIELD_NAME, name);
+        record(target, token());
+        recording = target;
+    }
+
+    /** The member is over. */
+    void stopRecording() {
+        recording = null;
+    }
+
+    private void record(RecordedTokens target, JsonToken token) {
+        if (!target.isIncomplete()) {
+            target.add(token, token.isStructStart() || token.isStructEnd() ? "" : text());
+        }
+    }
+
+    @Override
+    void skipChildren() {
+        try {
+            parser.skipChildren();
+        } catch (IOException e) {
+            throw unreachable(e);
+        }
+    }
+
+    /** Makes sure that nothing but white space is left. */
+    void end() throws MalformedCertificate {
+        JsonToken token = read();
+        if (token != null) {
+            throw new MalformedCertificate("malformed JSON: something follows the object");
+        }
+    }
+
+    @Override
+    JsonToken token() {
+        return parser.currentToken();
+    }
+
+    @Override
+    String text() {
+        try {
+            return parser.getText();
+        } catch (IOException e) {
+            throw unreachable(e);
+        }
+    }
+
+    @Override
+    void appendTextTo(StringBuilder out) {
+        try {
+            out.append(parser.getTextCharacters(), parser.getTextOffset(), parser.getTextLength());
+        } catch (IOException e) {
+            throw unreachable(e);
+        }
+    }
+
+    @Override
+    int textLength() {
+        try {
+            return parser.getTextLength();
+        } catch (IOException e) {
+            throw unreachable(e);
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            parser.close();
+        } catch (IOException e) {
+            throw unreachable(e);
+        }
+    }
+
+    private JsonToken read() throws MalformedCertificate {
+        try {
+            JsonToken token = parser.nextToken();
+            // Strings are unescaped lazily; here is where a bad escape has to show.
+            parser.finishToken();
+            return token;
+        } catch (StreamConstraintsException e) {
+            throw new MalformedCertificate("malformed JSON: nested more than " + MAX_NESTING + " deep");
+        } catch (JsonEOFException e) {
+            throw new MalformedCertificate("malformed JSON: ends too early");
+        } catch (IOException e) {
+            throw new MalformedCertificate("malformed JSON: near line "
+                    + parser.currentLocation().getLineNr() + ", column "
+                    + parser.currentLocation().getColumnNr());
+        }
+    }
+
+    private static UncheckedIOException unreachable(IOException e) {
+        return new UncheckedIOException("text that was read before can't be read", e);
+    }
+}
