@@ -9,6 +9,7 @@ import dev.flk.certificate.FaultTolerance;
 import dev.flk.certificate.Regime;
 import dev.flk.verification.Reason.Rule;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -66,13 +67,20 @@ public sealed interface Step {
         }
 
         private int[] scaleArray() {
-            return scales().stream().mapToInt(Integer::intValue).toArray();
+            int[] array = new int[scales().size()];
+            for (int i = 0; i < array.length; i++) {
+                array[i] = scales().get(i);
+            }
+            return array;
         }
 
         private long[] countArray() {
-            return scales().stream()
-                    .mapToLong(scale -> certificate.counts().get(Integer.toString(scale)))
-                    .toArray();
+            long[] array = new long[scales().size()];
+            for (int i = 0; i < array.length; i++) {
+                Long count = count(scales().get(i));
+                array[i] = Objects.requireNonNull(count, "there is no objection");
+            }
+            return array;
         }
 
         @Override

@@ -1,20 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
-import dev.flk.backend.http.Answer.Header;
 import dev.flk.backend.metrics.Meters;
-import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.handler.codec.http.DefaultFullHttpResponse;
-import io.netty.handler.codec.http.DefaultHttpHeadersFactory;
-import io.netty.handler.codec.http.EmptyHttpHeaders;
-import io.netty.handler.codec.http.HttpHeaderValues;
-import io.netty.handler.codec.http.HttpHeaders;
-import io.netty.handler.codec.http.HttpResponseStatus;
-import io.netty.handler.codec.http.HttpVersion;
-import io.netty.util.AsciiString;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Optional;
@@ -24,13 +14,6 @@ import java.util.Optional;
  * Owned by the event loop.
  */
 final class AnswerOrder {
-    /** Netty's own constants are lower-case; people read these beside {@code X-Flk-Duplicate}. */
-    private static final AsciiString CONTENT_TYPE = AsciiString.cached("Content-Type");
-
-    private static final AsciiString CONTENT_LENGTH = AsciiString.cached("Content-Length");
-    private static final AsciiString DATE = AsciiString.cached("Date");
-    private static final AsciiString CONNECTION = AsciiString.cached("Connection");
-
     private final Deque<Exchange> waiting = new ArrayDeque<>();
     private int untaken;
     private final DateHeader date;
@@ -91,8 +74,7 @@ final class AnswerOrder {
             if (answer == null) {
                 if (next.wantsContinue()) {
                     next.setWantsContinue(false);
-                    context.write(response(HttpResponseStatus.CONTINUE, new byte[0], headers()))
-                            .addListener(written);
+                    context.write(AnswerBytes.goOn(context.alloc())).addListener(written);
                 }
                 return Optional.empty();
             }
@@ -109,36 +91,10 @@ final class AnswerOrder {
 
     private ChannelFuture write(ChannelHandlerContext context, Exchange exchange, Answer answer) {
         untaken++;
-        return context.write(response(exchange, answer)).addListener(taken -> {
-            untaken--;
-            exchange.answerTaken();
-        });
-    }
-
-    private DefaultFullHttpResponse response(Exchange exchange, Answer answer) {
-        HttpHeaders headers = headers();
-        headers.set(CONTENT_TYPE, answer.contentType());
-        headers.setInt(CONTENT_LENGTH, answer.body().length);
-        headers.set(DATE, date.now());
-        for (Header header : answer.headers()) {
-            headers.set(header.name(), header.value());
-        }
-        if (exchange.isLast()) {
-            headers.set(CONNECTION, HttpHeaderValues.CLOSE);
-        } else if (exchange.isHttp10()) {
-            headers.set(CONNECTION, HttpHeaderValues.KEEP_ALIVE);
-        }
-        byte[] body = exchange.isHead() ? new byte[0] : answer.body();
-        return response(HttpResponseStatus.valueOf(answer.status()), body, headers);
-    }
-
-    private static DefaultFullHttpResponse response(HttpResponseStatus status, byte[] body, HttpHeaders headers) {
-        return new DefaultFullHttpResponse(
-                HttpVersion.HTTP_1_1, status, Unpooled.wrappedBuffer(body), headers, EmptyHttpHeaders.INSTANCE);
-    }
-
-    /** Every name and value is ours, and needs no check. */
-    private static HttpHeaders headers() {
-        return DefaultHttpHeadersFactory.headersFactory().withValidation(false).newHeaders();
+        return context.write(AnswerBytes.of(context.alloc(), exchange, answer, date.now()))
+                .addListener(taken -> {
+                    untaken--;
+                    exchange.answerTaken();
+                });
     }
 }

@@ -21,7 +21,6 @@ import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
-import io.netty.handler.codec.http.HttpResponseEncoder;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -206,10 +205,7 @@ public final class HttpServer implements AutoCloseable {
                 return;
             }
             RequestDecoder decoder = new RequestDecoder(nanoTicker);
-            channel.pipeline()
-                    .addLast(decoder)
-                    .addLast(new HttpResponseEncoder())
-                    .addLast(new Connection(parts, loopOf(channel), decoder));
+            channel.pipeline().addLast(decoder).addLast(new Connection(parts, loopOf(channel), decoder));
         }
     }
 }
