@@ -47,6 +47,21 @@ final class JsonText extends JsonInput {
 
     /** Opens {@code body}; the first call of {@link #next} gives its first token. */
     static JsonText of(byte[] body) throws MalformedCertificate {
+        int all = 0;
+        for (byte b : body) {
+            all |= b;
+        }
+        if (all < 0) {
+            return ofUtf8(body);
+        }
+        char[] ascii = new char[body.length];
+        for (int i = 0; i < body.length; i++) {
+            ascii[i] = (char) body[i];
+        }
+        return of(ascii, 0, ascii.length);
+    }
+
+    private static JsonText ofUtf8(byte[] body) throws MalformedCertificate {
         CharBuffer text;
         try {
             // A new decoder reports what String's constructor would replace: overlong forms, encoded surrogates, cut
