@@ -11,6 +11,7 @@ import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.signing.SignatureCheck;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -98,6 +99,25 @@ class SenderTest {
                     .singleElement()
                     .asString()
                     .contains("\"outbox_seq\":1", id(1), "\"status\":" + status, error);
+        }
+    }
+
+    @Test
+    void deadLetter_cannotBeWritten_entryWaitsUntilItCan() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.backend.submit = c -> Said.error(400, "bad epoch");
+            Path letters = directory.resolve("dlq.jsonl");
+            Files.delete(letters);
+            Files.createDirectory(letters);
+            rig.add(certificate(1));
+
+            rig.until(() -> rig.backend.received.size() == 3);
+            assertThat(rig.outbox.pendingEntries()).isEqualTo(1);
+
+            Files.delete(letters);
+            rig.untilEmpty();
+
+            assertThat(rig.deadLetterLines()).singleElement().asString().contains("\"outbox_seq\":1", "bad epoch");
         }
     }
 
