@@ -19,9 +19,13 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import java.util.ArrayDeque;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -33,10 +37,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 
 /**
- * An HTTP proxy in front of one backend, which may be restarted on another port. What it does with the n-th request a seed decides. It
- * never answers 400 or 413 with a body like the backend's, since those are final. A thread a connection.
+ * An HTTP proxy in front of one backend, which may be restarted on another port. What it does with the n-th request a seed decides.
+ * Each misbehaviour has its turn early, at a request that carries certificates, so that a short ordeal has all of them. It never
+ * answers 400 or 413 with a body like the backend's, since those are final. A thread a connection.
  */
 final class MisbehavingProxy implements AutoCloseable {
+    private static final int POSTS_TO_NEXT = 5;
     private static final int SLOW_MILLIS = 150;
     private static final int LATE_MILLIS = 4000;
     private static final Duration TIMEOUT = Duration.ofSeconds(20);
@@ -51,7 +57,11 @@ final class MisbehavingProxy implements AutoCloseable {
     private final CountDownLatch closing = new CountDownLatch(1);
     private final Random random;
     private final Map<Misbehaviour, Integer> done = new EnumMap<>(Misbehaviour.class);
+    /** Those that had no turn yet. */
+    private final Queue<Misbehaviour> toDeal;
+
     private int requests;
+    private int posts;
     private volatile String backend;
 
     /** What it does with a request, and how long it waits where it is slow. */
@@ -83,6 +93,9 @@ final class MisbehavingProxy implements AutoCloseable {
     MisbehavingProxy(String backend, long seed) throws IOException {
         this.backend = backend;
         this.random = new Random(seed);
+        List<Misbehaviour> each = Arrays.asList(Misbehaviour.values());
+        Collections.shuffle(each, random);
+        this.toDeal = new ArrayDeque<>(each);
         Future<?> unused = threads.submit(this::accept);
     }
 
@@ -105,9 +118,12 @@ final class MisbehavingProxy implements AutoCloseable {
         return requests + " requests: " + done;
     }
 
-    private synchronized Turn nextTurn() {
+    private synchronized Turn nextTurn(Request request) {
         requests++;
         Misbehaviour what = Misbehaviour.next(random);
+        if (request.method().equals("POST") && ++posts % POSTS_TO_NEXT == 0 && !toDeal.isEmpty()) {
+            what = toDeal.remove();
+        }
         int slow = random.nextInt(SLOW_MILLIS);
         done.merge(what, 1, Integer::sum);
         return new Turn(what, what == Misbehaviour.LATE ? LATE_MILLIS : slow);
@@ -143,7 +159,7 @@ final class MisbehavingProxy implements AutoCloseable {
 
     /** False if the connection ends with it. */
     private boolean answer(Request request, Socket client) throws IOException, InterruptedException {
-        Turn turn = nextTurn();
+        Turn turn = nextTurn(request);
         switch (turn.what()) {
             case PASS_ON -> write(client, passOn(request));
             case SLOW_BEFORE -> {
