@@ -76,7 +76,8 @@ final class AgentInjectedFaultsIT {
                                             home.directory(),
                                             home.letters(),
                                             home.directory().resolve("dlq.jsonl.next"),
-                                            home.spool().resolve("some.ndjson")))
+                                            home.spool().resolve("some.ndjson"),
+                                            home.spool().resolve(".taken-some.ndjson")))
                             .flatMap(List::stream)
                             .toList();
             };

@@ -128,14 +128,28 @@ final class SpoolFile {
             giveBack(taken);
             return false;
         }
-        if (tooLong) {
-            // the text of what is too long is nowhere else
-            Files.move(
-                    taken, path.resolveSibling(path.getFileName() + ".rejected"), StandardCopyOption.REPLACE_EXISTING);
-        } else {
-            Files.delete(taken);
+        try {
+            if (tooLong) {
+                // the text of what is too long is nowhere else
+                Path rejected = path.resolveSibling(path.getFileName() + ".rejected");
+                Files.move(taken, rejected, StandardCopyOption.REPLACE_EXISTING);
+            } else {
+                Files.delete(taken);
+            }
+        } catch (IOException e) {
+            putBack(taken, e);
+            throw e;
         }
         return true;
+    }
+
+    /** Under its own name it is known, and not taken in again, but only removed later. */
+    private void putBack(Path taken, IOException why) {
+        try {
+            Files.move(taken, path);
+        } catch (IOException e) {
+            why.addSuppressed(e);
+        }
     }
 
     /** Whether a file was taken away and not yet removed, when its process ended, say. */
