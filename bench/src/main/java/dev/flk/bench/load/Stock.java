@@ -50,7 +50,7 @@ public final class Stock {
 
     private static byte[] request(String path, String type, byte[] body) {
         ByteArrayOutputStream request = new ByteArrayOutputStream(body.length + 128);
-        request.writeBytes(("POST " + path + " HTTP/1.1\r\nHost: bench\r\nContent-Type: " + type
+        request.writeBytes(("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: " + type
                         + "\r\nContent-Length: " + body.length + "\r\n\r\n")
                 .getBytes(StandardCharsets.US_ASCII));
         request.writeBytes(body);
