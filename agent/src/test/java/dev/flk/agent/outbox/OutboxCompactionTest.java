@@ -128,6 +128,33 @@ class OutboxCompactionTest {
     }
 
     @Test
+    void oneThatWaitsCantBeReadNow_itsSegmentStays() throws Exception {
+        add(1, 100);
+        List<Entry> done = new ArrayList<>(waiting());
+        done.remove(60);
+        outbox.settle(Fate.ACCEPTED, done);
+        outbox.close();
+        outbox = open();
+        String segment;
+        try (Stream<Path> all = Files.list(directory)) {
+            segment = all.map(file -> file.getFileName().toString())
+                    .filter(name -> name.endsWith("0000000001.wal"))
+                    .findFirst()
+                    .orElseThrow();
+        }
+        files.failReads(segment, 4096, Long.MAX_VALUE, Integer.MAX_VALUE);
+
+        assertThatExceptionOfType(IOException.class)
+                .isThrownBy(() -> outbox.compact(Duration.ZERO, Mode.RUN))
+                .withMessageContaining("can't be read now");
+
+        files.failReads("", 0, 0, 0);
+        assertThat(names()).containsExactly("certificate 61");
+        assertThat(outbox.compact(Duration.ZERO, Mode.RUN).removed()).isPositive();
+        assertThat(names()).containsExactly("certificate 61");
+    }
+
+    @Test
     void mostWait_nothingIsMovedForNothing() throws Exception {
         add(1, 100);
         outbox.settle(Fate.ACCEPTED, waiting().subList(0, 20));

@@ -297,6 +297,22 @@ class SpoolDirectoryTest {
     }
 
     @Test
+    void step_fileThatCannotGo_isPutBackAndNotTakenInAgain() throws Exception {
+        String tooLong = " ".repeat(Intake.MAX_CERTIFICATE_BYTES) + GOOD;
+        write("a.ndjson", GOOD + "\n" + tooLong + "\n");
+        Files.createDirectories(spool.resolve("a.ndjson.rejected/obstacle"));
+        SpoolDirectory directory =
+                new SpoolDirectory(spool, new Intake(outbox), InstantSource.system(), new LineLimit(() -> 0));
+
+        for (int i = 0; i < 20; i++) {
+            var unused = directory.step();
+        }
+
+        assertThat(files()).containsExactly("a.ndjson", "a.ndjson.error", "a.ndjson.rejected");
+        assertThat(outbox.pendingEntries()).isEqualTo(1);
+    }
+
+    @Test
     void step_manyBadFilesAndLines_floodNoLog() throws Exception {
         write("a.ndjson", "nonsense\n".repeat(5_000));
         for (int i = 0; i < 50; i++) {
