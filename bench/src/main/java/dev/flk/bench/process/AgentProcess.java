@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench.process;
 
+import java.io.Closeable;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -12,7 +13,7 @@ import java.util.List;
 import java.util.Map;
 
 /** An agent in 64 MiB of heap that takes certificates on a port and ships them. */
-public record AgentProcess(Program program, int intakePort, int metricsPort) implements AutoCloseable {
+public record AgentProcess(Program program, int intakePort, int metricsPort) implements Closeable {
     private static final String HEAP = "-Xmx64m";
     private static final HttpClient HTTP = HttpClient.newHttpClient();
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench.process;
 
+import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -10,7 +11,7 @@ import java.time.Duration;
 import org.HdrHistogram.Histogram;
 
 /** What a plain force of a small write costs on a disk: the write and {@code fdatasync} of a file that was filled with zeros before. */
-public final class DiskForce implements AutoCloseable {
+public final class DiskForce implements Closeable {
     private static final int FILE_BYTES = 64 << 20;
     private static final int CHUNK_BYTES = 1 << 20;
 

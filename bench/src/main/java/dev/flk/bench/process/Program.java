@@ -2,6 +2,7 @@
 package dev.flk.bench.process;
 
 import java.io.BufferedReader;
+import java.io.Closeable;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -19,7 +20,7 @@ import java.util.function.Predicate;
  * A program that is measured: its lines, which go to a file, and what it costs. It does not outlive this process. Linux only, for what it
  * costs is read from {@code /proc}.
  */
-public final class Program implements AutoCloseable {
+public final class Program implements Closeable {
     private static final Duration PATIENCE = Duration.ofMinutes(2);
     private static final long CLOCK_TICK_NANOS = 10_000_000;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench.process;
 
+import java.io.Closeable;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -10,7 +11,7 @@ import java.util.Map;
 import redis.embedded.core.ExecutableProvider;
 
 /** A redis-server beside the backend, which forces its file every second, as docs/redis.md has it. */
-public record Redis(Program program, int port) implements AutoCloseable {
+public record Redis(Program program, int port) implements Closeable {
 
     /** Starts one on a free port. */
     public static Redis start(Path directory) throws IOException, InterruptedException {

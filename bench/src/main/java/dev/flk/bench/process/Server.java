@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench.process;
 
+import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -9,7 +10,7 @@ import java.util.List;
 import java.util.Map;
 
 /** A server on a free port, ready when it is given out. */
-public record Server(Program program, int port) implements AutoCloseable {
+public record Server(Program program, int port) implements Closeable {
     private static final String LISTENING = "listening on ";
     private static final String READY = "ready: submissions are taken";
 

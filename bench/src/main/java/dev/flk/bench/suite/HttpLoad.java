@@ -18,7 +18,6 @@ final class HttpLoad implements Subject {
     private final Stock stock;
     private final String expected;
     private double requestsPerSecond;
-    private long cpuNanos;
 
     /**
      * @param firstGuess how many requests a second will be answered in the first round, so that the stock suffices
@@ -49,12 +48,11 @@ final class HttpLoad implements Subject {
                     plan.warmUp(),
                     plan.measured(),
                     () -> cpu[calls[0]++] = server.program().cpuNanos());
-            cpuNanos = cpu[1] - cpu[0];
             requestsPerSecond = load.itemsPerSecond() / stock.itemsPerRequest();
             return Sample.of(
                     load.itemsPerSecond(),
                     load.latencies(),
-                    cpuNanos / 1e3 / Math.max(1, load.items()),
+                    (cpu[1] - cpu[0]) / 1e3 / Math.max(1, load.items()),
                     server.program().residentBytes() / 1048576.0);
         }
     }

@@ -5,6 +5,7 @@ import dev.flk.bench.load.Certificates;
 import dev.flk.bench.process.Server;
 import dev.flk.signing.HmacSigner;
 import dev.flk.signing.Signer;
+import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,10 +17,10 @@ import java.util.List;
 import java.util.Map;
 
 /** The servers and directories of a suite; all of them end and go with it. */
-final class Workshop implements AutoCloseable {
+final class Workshop implements Closeable {
     private final Path root;
     private final List<String> backendJvm;
-    private final Deque<AutoCloseable> open = new ArrayDeque<>();
+    private final Deque<Closeable> open = new ArrayDeque<>();
     private final SecureRandom random = new SecureRandom();
 
     /** @param parent where the data goes; it decides on which disk is measured */
@@ -28,7 +29,7 @@ final class Workshop implements AutoCloseable {
         root = Files.createTempDirectory(parent, "flk-bench-");
     }
 
-    <T extends AutoCloseable> T keep(T part) {
+    <T extends Closeable> T keep(T part) {
         open.push(part);
         return part;
     }
@@ -63,12 +64,16 @@ final class Workshop implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
+        IOException failure = null;
         while (!open.isEmpty()) {
             try {
                 open.pop().close();
-            } catch (Exception e) {
-                throw new IOException(e);
+            } catch (IOException e) {
+                failure = e; // the others end all the same
             }
+        }
+        if (failure != null) {
+            throw failure;
         }
         Trees.delete(root);
     }
