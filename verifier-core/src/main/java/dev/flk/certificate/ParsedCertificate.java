@@ -25,7 +25,7 @@ public final class ParsedCertificate {
     private final String content;
     private final String aside;
     private final RecordedTokens unsigned;
-    private final byte[] canonicalForm;
+    private volatile byte @Nullable [] canonicalForm;
 
     /**
      * @param content the unsigned content but {@code v_star}, line 2 of {@link ContentDigest}
@@ -39,12 +39,16 @@ public final class ParsedCertificate {
         this.content = content;
         this.aside = aside;
         this.unsigned = unsigned;
-        this.canonicalForm = CanonicalForm.of(signed);
     }
 
-    /** The bytes that are signed, {@link CanonicalForm#of} the signed fields; not to be changed. */
+    /** The bytes that are signed, {@link CanonicalForm#of} the signed fields, made when they are asked for first; not to be changed. */
     public byte[] canonicalForm() {
-        return canonicalForm;
+        byte[] form = canonicalForm;
+        if (form == null) {
+            form = CanonicalForm.of(signed);
+            canonicalForm = form;
+        }
+        return form;
     }
 
     public SignedFields signed() {
@@ -98,9 +102,9 @@ public final class ParsedCertificate {
                 fields.vStar,
                 Objects.requireNonNull(fields.regime),
                 fields.faultTolerance,
-                HexFormat.of().formatHex(Sha256.of(canonicalForm)),
+                HexFormat.of().formatHex(Sha256.of(canonicalForm())),
                 ContentDigest.ofPreimage(
-                        canonicalForm,
+                        canonicalForm(),
                         content.getBytes(StandardCharsets.UTF_8),
                         bits(fields.vStar).getBytes(StandardCharsets.US_ASCII)));
     }

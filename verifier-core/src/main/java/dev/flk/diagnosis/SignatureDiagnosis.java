@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.diagnosis;
 
-import dev.flk.canonical.CanonicalForm;
 import dev.flk.certificate.JsonValue;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.ParsedCertificate;
@@ -38,7 +37,7 @@ public final class SignatureDiagnosis {
      * @param body what {@code certificate} was read from
      */
     public Diagnosis of(byte[] body, ParsedCertificate certificate) {
-        byte[] canonical = CanonicalForm.of(certificate.signed());
+        byte[] canonical = certificate.canonicalForm();
         String sig = certificate.sig();
         Optional<KeyId> key = check.verify(canonical, sig);
         if (key.isPresent()) {

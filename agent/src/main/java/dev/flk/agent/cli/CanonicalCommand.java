@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
-import dev.flk.canonical.CanonicalForm;
 import dev.flk.certificate.CertificateReader;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -26,8 +25,7 @@ final class CanonicalCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        byte[] canonical =
-                CanonicalForm.of(CertificateReader.parse(file.read(context)).signed());
+        byte[] canonical = CertificateReader.parse(file.read(context)).canonicalForm();
         context.out().write(canonical);
         context.out().flush();
         return 0;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
-import dev.flk.canonical.CanonicalForm;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
@@ -61,7 +60,7 @@ public record SendingForm(SignedFields signed, byte[] line) {
         ParsedCertificate parsed = CertificateReader.parse(certificate);
         Members members = Members.parse(certificate);
         change.apply(members);
-        signer.ifPresent(key -> members.set("sig", "\"" + key.sign(CanonicalForm.of(parsed.signed())) + "\""));
+        signer.ifPresent(key -> members.set("sig", "\"" + key.sign(parsed.canonicalForm()) + "\""));
         return new SendingForm(parsed.signed(), members.toLine());
     }
 
