@@ -38,15 +38,16 @@ final class Endings {
 
     /** The flight's own outcome is recorded. */
     void recorded(Flight flight) {
-        finished(flight);
         Decision decision = flight.decision();
         count(decision.verdict());
         log.decided(decision);
         List<Candidate> told = flights.end(flight);
         if (told.isEmpty()) {
             meters.decidedLate();
+            finished(flight);
             return;
         }
+        finished(flight);
         Recorded standing = decision.recorded();
         answer(told.get(0), new Decided(standing.status(), standing.body(), Relation.FIRST));
         told.subList(1, told.size()).forEach(candidate -> answerKnown(candidate, standing));
@@ -54,11 +55,12 @@ final class Endings {
 
     /** Another outcome was first, and that is in the log too. */
     void overruled(Flight flight, Recorded standing) {
-        finished(flight);
         meters.overruled();
         Recorded ours = flight.outcome();
         evidence.known(ours.id(), ours.digest(), ours.expiresAtMillis());
-        flights.end(flight).forEach(candidate -> answerKnown(candidate, standing));
+        List<Candidate> told = flights.end(flight);
+        finished(flight);
+        told.forEach(candidate -> answerKnown(candidate, standing));
     }
 
     /** The flight did not get into the log: its id is free. Does nothing if it has ended. */
@@ -121,6 +123,7 @@ final class Endings {
         }
     }
 
+    /** Once its id is free, so that who reads that nothing is pending finds nothing undecided; before the answers. */
     private void finished(Flight flight) {
         LowWater.Group group = flight.group();
         if (group != null) {
