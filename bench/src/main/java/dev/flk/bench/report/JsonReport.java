@@ -55,6 +55,7 @@ public final class JsonReport {
         put(round, "p999_ms", sample.p999Millis());
         put(round, "cpu_us", sample.cpuMicros());
         put(round, "resident_mib", sample.residentMebibytes());
+        put(round, "allocated_bytes", sample.allocatedBytes());
     }
 
     private static void put(ObjectNode round, String name, double value) {

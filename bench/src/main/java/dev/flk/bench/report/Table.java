@@ -11,7 +11,7 @@ import java.util.Locale;
 
 /** Results for people, at most 100 columns wide: medians of the rounds. */
 public final class Table {
-    private static final String ROW = "%-28s %11s %5s %6s %8s %8s %8s %8s %6s";
+    private static final String ROW = "%-28s %10s %4s %5s %8s %7s %8s %7s %6s %7s";
 
     private Table() {}
 
@@ -19,7 +19,17 @@ public final class Table {
     public static List<String> of(Results results) {
         List<String> lines = new ArrayList<>();
         lines.add(results.suite());
-        lines.add(row(results.unit(), "per second", "+-%", "ratio", "p50 ms", "p99 ms", "p99.9 ms", "CPU us", "MiB"));
+        lines.add(row(
+                results.unit(),
+                "per second",
+                "+-%",
+                "ratio",
+                "p50 ms",
+                "p99 ms",
+                "p99.9 ms",
+                "CPU us",
+                "MiB",
+                "heap B"));
         double base = results.base().isEmpty()
                 ? Double.NaN
                 : results.of(results.base()).median(Sample::perSecond);
@@ -33,7 +43,8 @@ public final class Table {
                     number("%.2f", one.median(Sample::p99Millis)),
                     number("%.2f", one.median(Sample::p999Millis)),
                     number("%.1f", one.median(Sample::cpuMicros)),
-                    number("%.0f", one.median(Sample::residentMebibytes))));
+                    number("%.0f", one.median(Sample::residentMebibytes)),
+                    number("%,.0f", one.median(Sample::allocatedBytes))));
         }
         for (Target target : results.targets()) {
             lines.add("  %s %s: %s"

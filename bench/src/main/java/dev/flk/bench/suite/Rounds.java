@@ -19,6 +19,10 @@ final class Rounds {
         this.progress = progress;
     }
 
+    Plan plan() {
+        return plan;
+    }
+
     Results run(String suite, String unit, String base, List<Subject> subjects)
             throws IOException, InterruptedException {
         Map<String, List<Sample>> samples = new LinkedHashMap<>();

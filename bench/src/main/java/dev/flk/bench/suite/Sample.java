@@ -12,6 +12,7 @@ import org.HdrHistogram.Histogram;
  * @param p999Millis 99.9 % took no longer
  * @param cpuMicros processor time of the server for each certificate
  * @param residentMebibytes memory that the server holds
+ * @param allocatedBytes of the heap, for each operation of a single step
  */
 public record Sample(
         double perSecond,
@@ -19,7 +20,8 @@ public record Sample(
         double p99Millis,
         double p999Millis,
         double cpuMicros,
-        double residentMebibytes) {
+        double residentMebibytes,
+        double allocatedBytes) {
 
     static Sample of(double perSecond, Histogram nanos, double cpuMicros, double residentMebibytes) {
         return new Sample(
@@ -28,11 +30,17 @@ public record Sample(
                 nanos.getValueAtPercentile(99) / 1e6,
                 nanos.getValueAtPercentile(99.9) / 1e6,
                 cpuMicros,
-                residentMebibytes);
+                residentMebibytes,
+                Double.NaN);
     }
 
     /** Of something without requests. */
     static Sample ofRate(double perSecond, double cpuMicros, double residentMebibytes) {
-        return new Sample(perSecond, Double.NaN, Double.NaN, Double.NaN, cpuMicros, residentMebibytes);
+        return new Sample(perSecond, Double.NaN, Double.NaN, Double.NaN, cpuMicros, residentMebibytes, Double.NaN);
+    }
+
+    /** Of a single step in one thread. */
+    static Sample ofStep(double micros, double allocatedBytes) {
+        return new Sample(1e6 / micros, Double.NaN, Double.NaN, Double.NaN, micros, Double.NaN, allocatedBytes);
     }
 }

@@ -15,7 +15,13 @@ public final class Suites {
     public static final String OVER_CONNECTIONS = "singles";
 
     private static final List<Suite> ALL = List.of(
-            new Singles(), new Batches(), new Signatures(), new Stores(), new AgentSuite(), new Restart(1_000_000));
+            new Singles(),
+            new Batches(),
+            new Signatures(),
+            new Stores(),
+            new AgentSuite(),
+            new Restart(1_000_000),
+            new Steps());
     /** Not part of everything: it takes a quarter of an hour and 10 GB. */
     private static final List<Suite> LARGE = List.of(new Restart(10_000_000));
 

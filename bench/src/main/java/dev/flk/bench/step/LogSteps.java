@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.bench.step;
+
+import dev.flk.wal.Append;
+import dev.flk.wal.DiskFiles;
+import dev.flk.wal.Entry;
+import dev.flk.wal.Log;
+import dev.flk.wal.LogListener;
+import dev.flk.wal.LogOptions;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.OperationsPerInvocation;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+
+/** Appends to a log on the disk, each until it is forced. */
+@State(Scope.Thread)
+public class LogSteps {
+    /** The system property that says where the log is made. */
+    public static final String DIRECTORY = "flk.bench.directory";
+
+    private static final int GROUP = 20;
+    private static final int BODY_BYTES = 600;
+
+    private final List<Entry> one = entries(1);
+    private final List<Entry> group = entries(GROUP);
+    private final Log log;
+
+    /** Opens the log. */
+    public LogSteps() {
+        Path directory = Path.of(System.getProperty(DIRECTORY, ""));
+        try {
+            log = Log.start(
+                    new DiskFiles(), LogOptions.of(directory.resolve("log-steps"), "inbox", "bench"), LogListener.NONE);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Closes it. */
+    @TearDown
+    public void close() throws IOException {
+        log.close();
+    }
+
+    private static List<Entry> entries(int count) {
+        List<Entry> entries = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            entries.add(new Entry('s', "bench", 1_763_632_800_000L, new byte[BODY_BYTES]));
+        }
+        return entries;
+    }
+
+    /** One record, forced. */
+    @Benchmark
+    public long appendOne() {
+        return append(one);
+    }
+
+    /** One of twenty records that share a force. */
+    @Benchmark
+    @OperationsPerInvocation(GROUP)
+    public long appendTwentyTogether() {
+        return append(group);
+    }
+
+    private long append(List<Entry> entries) {
+        CompletableFuture<Long> forced = new CompletableFuture<>();
+        boolean taken = log.append(new Append() {
+            @Override
+            public List<Entry> entries() {
+                return entries;
+            }
+
+            @Override
+            public void forced(long firstSequence) {
+                forced.complete(firstSequence);
+            }
+
+            @Override
+            public void failed(IOException cause) {
+                forced.completeExceptionally(cause);
+            }
+        });
+        if (!taken) {
+            throw new IllegalStateException("the log takes nothing");
+        }
+        return forced.join();
+    }
+}
