@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
-import java.util.regex.Pattern;
-
 /**
  * One record to be appended.
  *
@@ -12,14 +10,14 @@ import java.util.regex.Pattern;
  * @param body any bytes; not changed by anyone from now on
  */
 public record Entry(char kind, String keyId, long arrivalMillis, byte[] body) {
-    private static final Pattern KEY_ID = Pattern.compile("[A-Za-z0-9._:-]{1,64}");
+    private static final int MAX_KEY_ID_CHARS = 64;
 
     /** Checks the form. */
     public Entry {
         if (kind < 'a' || kind > 'z') {
             throw new IllegalArgumentException("kind must be a lower-case letter, not " + kind);
         }
-        if (!KEY_ID.matcher(keyId).matches()) {
+        if (!isKeyId(keyId)) {
             throw new IllegalArgumentException("not a key id: " + keyId);
         }
         if (arrivalMillis < 0) {
@@ -28,5 +26,16 @@ public record Entry(char kind, String keyId, long arrivalMillis, byte[] body) {
         if (body.length > RecordFormat.MAX_BODY_BYTES) {
             throw new IllegalArgumentException("body of " + body.length + " bytes is too long for a record");
         }
+    }
+
+    private static boolean isKeyId(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            boolean plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+            if (!plain && c != '.' && c != '_' && c != ':' && c != '-') {
+                return false;
+            }
+        }
+        return !text.isEmpty() && text.length() <= MAX_KEY_ID_CHARS;
     }
 }

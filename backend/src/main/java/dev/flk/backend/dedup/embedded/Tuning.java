@@ -15,6 +15,10 @@ import org.rocksdb.Options;
 final class Tuning implements AutoCloseable {
     private static final long MEMTABLE_BYTES = 32L << 20;
     private static final long CACHE_BYTES = 32L << 20;
+
+    /** Of the memtable's size; about 25 bits for an id. */
+    private static final double MEMTABLE_FILTER_PART = 0.005;
+
     private static final double FILTER_BITS_PER_ID = 10;
 
     private final LRUCache cache = new LRUCache(CACHE_BYTES);
@@ -23,6 +27,8 @@ final class Tuning implements AutoCloseable {
             .setCreateIfMissing(true)
             .setWriteBufferSize(MEMTABLE_BYTES)
             .setMaxWriteBufferNumber(3)
+            .setMemtableWholeKeyFiltering(true)
+            .setMemtablePrefixBloomSizeRatio(MEMTABLE_FILTER_PART)
             .setMaxBackgroundJobs(2)
             .setMaxOpenFiles(512)
             .setCompressionType(CompressionType.LZ4_COMPRESSION)
