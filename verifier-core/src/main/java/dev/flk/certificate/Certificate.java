@@ -45,11 +45,20 @@ public record Certificate(
         if (attempt < 1) {
             throw new IllegalArgumentException("attempts count from 1, this is " + attempt);
         }
-        if (scales.size() > UnsignedFields.MAX_SCALES || scales.stream().anyMatch(scale -> scale < 1)) {
+        if (scales.size() > UnsignedFields.MAX_SCALES || hasNonPositive(scales)) {
             throw new IllegalArgumentException("scales must be positive and at most " + UnsignedFields.MAX_SCALES);
         }
         scales = List.copyOf(scales);
         counts = Collections.unmodifiableMap(new LinkedHashMap<>(counts));
         vStar = vStar == null ? null : List.copyOf(vStar);
+    }
+
+    private static boolean hasNonPositive(List<Integer> scales) {
+        for (int scale : scales) {
+            if (scale < 1) {
+                return true;
+            }
+        }
+        return false;
     }
 }

@@ -113,8 +113,8 @@ public final class CertificateReader {
     }
 
     private SignedFields signedFields() throws MalformedCertificate {
-        for (Field field : Field.values()) {
-            if (field.part == Field.Part.SIGNED && !seen.contains(field)) {
+        for (Field field : Field.SIGNED) {
+            if (!seen.contains(field)) {
                 problems.add(field, "is missing");
             }
         }

@@ -3,6 +3,7 @@ package dev.flk.certificate;
 
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -41,6 +42,10 @@ enum Field {
         /** No content, or content in another spelling ({@code v_star}). */
         ASIDE
     }
+
+    /** Those that the signature covers. */
+    static final List<Field> SIGNED =
+            Arrays.stream(values()).filter(field -> field.part == Part.SIGNED).toList();
 
     private static final Map<String, Field> BY_NAME = new HashMap<>(
             Arrays.stream(values()).collect(Collectors.toMap(field -> field.wireName, Function.identity())));

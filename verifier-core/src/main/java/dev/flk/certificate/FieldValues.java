@@ -75,7 +75,7 @@ final class FieldValues {
             wrongType(field, rule);
             return OptionalDouble.empty();
         }
-        double value = Double.parseDouble(in.text());
+        double value = Reals.parse(in.text());
         if (Double.isInfinite(value)) {
             problems.add(field, rule);
             return OptionalDouble.empty();

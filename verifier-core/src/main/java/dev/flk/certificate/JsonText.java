@@ -39,10 +39,14 @@ final class JsonText extends JsonInput {
             .build();
 
     private final JsonParser parser;
+    /** Whether a string may hold a surrogate: in ASCII without an escape there is none. */
+    private final boolean maySurrogate;
+
     private @Nullable RecordedTokens recording;
 
-    private JsonText(JsonParser parser) {
+    private JsonText(JsonParser parser, boolean maySurrogate) {
         this.parser = parser;
+        this.maySurrogate = maySurrogate;
     }
 
     /** Opens {@code body}; the first call of {@link #next} gives its first token. */
@@ -55,10 +59,12 @@ final class JsonText extends JsonInput {
             return ofUtf8(body);
         }
         char[] ascii = new char[body.length];
+        boolean escaped = false;
         for (int i = 0; i < body.length; i++) {
             ascii[i] = (char) body[i];
+            escaped |= body[i] == '\\';
         }
-        return of(ascii, 0, ascii.length);
+        return of(ascii, 0, ascii.length, escaped);
     }
 
     private static JsonText ofUtf8(byte[] body) throws MalformedCertificate {
@@ -73,18 +79,18 @@ final class JsonText extends JsonInput {
         if (text.length() > 0 && text.charAt(0) == BYTE_ORDER_MARK) {
             throw new MalformedCertificate("malformed JSON: begins with a byte order mark");
         }
-        return of(text.array(), text.arrayOffset(), text.length());
+        return of(text.array(), text.arrayOffset(), text.length(), true);
     }
 
     /** Opens a text that was written by {@link NormalObject}. */
     static JsonText of(String text) {
-        return of(text.toCharArray(), 0, text.length());
+        return of(text.toCharArray(), 0, text.length(), true);
     }
 
-    private static JsonText of(char[] text, int from, int length) {
+    private static JsonText of(char[] text, int from, int length, boolean maySurrogate) {
         try {
             // From characters, since from bytes the library would guess at UTF-16 and UTF-32 and be lenient on UTF-8.
-            return new JsonText(FACTORY.createParser(text, from, length));
+            return new JsonText(FACTORY.createParser(text, from, length), maySurrogate);
         } catch (IOException e) {
             throw unreachable(e);
         }
@@ -96,7 +102,8 @@ final class JsonText extends JsonInput {
         if (token == null) {
             throw new MalformedCertificate("malformed JSON: ends too early");
         }
-        if ((token == JsonToken.FIELD_NAME || token == JsonToken.VALUE_STRING)
+        if (maySurrogate
+                && (token == JsonToken.FIELD_NAME || token == JsonToken.VALUE_STRING)
                 && !CanonicalString.isWellFormed(text())) {
             throw new MalformedCertificate("malformed JSON: a string has a surrogate without its partner");
         }

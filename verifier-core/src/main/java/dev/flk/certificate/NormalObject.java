@@ -16,6 +16,8 @@ final class NormalObject {
     private final StringBuilder out;
     private final int start;
     private final List<Member> members = new ArrayList<>();
+    /** Whether the keys ascend so far, none of them twice. */
+    private boolean inOrder = true;
 
     /** Begins an object at the end of {@code out}. */
     NormalObject(StringBuilder out) {
@@ -34,6 +36,8 @@ final class NormalObject {
         out.append(':');
         appendValue(out, in);
         out.append(',');
+        int last = members.size() - 1;
+        inOrder &= last < 0 || members.get(last).key().compareTo(key) < 0;
         members.add(new Member(key, memberStart, out.length()));
     }
 
@@ -43,7 +47,7 @@ final class NormalObject {
             out.append('}');
             return;
         }
-        if (isInOrder()) {
+        if (inOrder) {
             out.setCharAt(out.length() - 1, '}');
             return;
         }
@@ -54,23 +58,13 @@ final class NormalObject {
                 throw MalformedCertificate.repeatedKey(sorted.get(i).key());
             }
         }
-        StringBuilder inOrder = new StringBuilder(out.length() - start);
+        StringBuilder ordered = new StringBuilder(out.length() - start);
         for (Member member : sorted) {
-            inOrder.append(out, member.start(), member.end());
+            ordered.append(out, member.start(), member.end());
         }
         out.setLength(start + 1);
-        out.append(inOrder);
+        out.append(ordered);
         out.setCharAt(out.length() - 1, '}');
-    }
-
-    /** Whether the keys ascend, none of them twice. */
-    private boolean isInOrder() {
-        for (int i = 1; i < members.size(); i++) {
-            if (members.get(i - 1).key().compareTo(members.get(i).key()) >= 0) {
-                return false;
-            }
-        }
-        return true;
     }
 
     /** Goes past the value on whose first token {@code in} stands, checking it like any other. */
