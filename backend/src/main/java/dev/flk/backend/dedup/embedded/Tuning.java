@@ -15,6 +15,7 @@ import org.rocksdb.Options;
 final class Tuning implements AutoCloseable {
     private static final long MEMTABLE_BYTES = 32L << 20;
     private static final long CACHE_BYTES = 32L << 20;
+    private static final long ROWS_BYTES = 16L << 20;
 
     /** Of the memtable's size; about 25 bits for an id. */
     private static final double MEMTABLE_FILTER_PART = 0.005;
@@ -23,7 +24,9 @@ final class Tuning implements AutoCloseable {
 
     private final LRUCache cache = new LRUCache(CACHE_BYTES);
     private final BloomFilter filter = new BloomFilter(FILTER_BITS_PER_ID, false);
+    private final LRUCache rows = new LRUCache(ROWS_BYTES);
     private final Options options = new Options()
+            .setRowCache(rows)
             .setCreateIfMissing(true)
             .setWriteBufferSize(MEMTABLE_BYTES)
             .setMaxWriteBufferNumber(3)
@@ -48,6 +51,7 @@ final class Tuning implements AutoCloseable {
     public void close() {
         options.close();
         filter.close();
+        rows.close();
         cache.close();
     }
 }
