@@ -16,6 +16,7 @@ import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.ServerChannel;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.nio.NioIoHandler;
@@ -46,8 +47,16 @@ public final class HttpServer implements AutoCloseable {
     /** An answer goes over to the network when less than the first of these waits there; see {@link AnswerOrder}. */
     private static final WriteBufferWaterMark UNSENT_BYTES = new WriteBufferWaterMark(8 << 10, 32 << 10);
 
-    /** The kernel would otherwise take up to megabytes for a client that does not read, and doubles this for its own needs. */
-    private static final int SEND_BUFFER_BYTES = 32 << 10;
+    /**
+     * What the kernel takes of an answer beyond what is on its way, so that it does not keep megabytes for a client that does not read.
+     */
+    private static final int UNSENT_KERNEL_BYTES = 32 << 10;
+
+    /**
+     * The most that the kernel keeps, what is on its way included; it doubles this for its own needs. Less than some segments of the
+     * loopback interface (64 KiB each), and each of them would wait 40 ms for the acknowledgement of the one before.
+     */
+    private static final int SEND_BUFFER_BYTES = 256 << 10;
 
     private final ServerParts parts;
     private final Ingest ingest;
@@ -125,7 +134,7 @@ public final class HttpServer implements AutoCloseable {
                 new DefaultThreadFactory("flk-http"),
                 Epoll.isAvailable() ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
         group = started;
-        ChannelFuture bound = new ServerBootstrap()
+        ServerBootstrap bootstrap = new ServerBootstrap()
                 .group(started)
                 .channel(serverChannel())
                 .option(ChannelOption.SO_BACKLOG, BACKLOG)
@@ -134,7 +143,11 @@ public final class HttpServer implements AutoCloseable {
                 .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
                 .childOption(ChannelOption.SO_SNDBUF, SEND_BUFFER_BYTES)
                 .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, UNSENT_BYTES)
-                .childHandler(new Initializer())
+                .childHandler(new Initializer());
+        if (Epoll.isAvailable()) {
+            bootstrap.childOption(EpollChannelOption.TCP_NOTSENT_LOWAT, (long) UNSENT_KERNEL_BYTES);
+        }
+        ChannelFuture bound = bootstrap
                 .bind(new InetSocketAddress(config.bindAddress(), config.port()))
                 .awaitUninterruptibly();
         if (!bound.isSuccess()) {
