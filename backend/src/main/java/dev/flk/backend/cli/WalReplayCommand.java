@@ -87,13 +87,16 @@ final class WalReplayCommand implements Callable<Integer> {
         }
         DecisionRules current = policy == null ? null : currentRules();
         PrintWriter out = spec.commandLine().getOut();
-        try (LogWalk walk = inspector.walk(from)) {
+        try (LogWalk walk = inspector.walk(from);
+                ReplayWorkers workers = new ReplayWorkers(
+                        logged, current, (record, given, other) -> tell(record, given, other, count, out))) {
             for (LogRecord record = walk.next(); record != null && record.sequence() <= to; record = walk.next()) {
                 count.record(record);
                 if (LoggedOutcomes.isSubmission(record)) {
-                    decide(logged, current, record, count, out);
+                    workers.add(record);
                 }
             }
+            workers.finish();
             printSummary(count, current != null);
             return reportMissing(walk.damages());
         }
@@ -109,18 +112,10 @@ final class WalReplayCommand implements Callable<Integer> {
         target.flush();
     }
 
-    private void decide(
-            LoggedOutcomes logged,
-            @Nullable DecisionRules current,
-            LogRecord record,
-            ReplayCount count,
-            PrintWriter out)
-            throws IOException {
-        Given given = logged.given(record);
+    private void tell(LogRecord record, Given given, @Nullable Given other, ReplayCount count, PrintWriter out) {
         count.given(given);
         Given shown = given;
-        if (current != null) {
-            Given other = logged.under(current, record);
+        if (other != null) {
             // what stood for the id already stands under any policy
             shown = given.isOverruled() ? given : other;
             if (!given.isOverruled() && other.ending() != given.ending()) {

@@ -12,7 +12,8 @@ import java.util.Map;
 
 /**
  * What was answered to the submissions in the log, to the byte: each is decided again by the rules that it was logged with, unless
- * another outcome stood for its id. Those are told first. Memory: what overruled submissions, which is little. One thread.
+ * another outcome stood for its id. Those are told first, by one thread; then any thread may ask.
+ * Memory: what overruled submissions, which is little.
  */
 public final class LoggedOutcomes {
     private final ReplayedRules rules = new ReplayedRules();

@@ -6,13 +6,13 @@ import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
-import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
-/** Decides records of the log again, each by the rules that it was logged with. One thread. */
+/** Decides records of the log again, each by the rules that it was logged with. Safe for any thread. */
 final class ReplayedRules {
-    private final Map<String, DecisionRules> byContext = new HashMap<>();
+    private final Map<String, DecisionRules> byContext = new ConcurrentHashMap<>();
 
     /**
      * What was, or would have been, decided of a submission or of evidence; the same at any time.
