@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import org.HdrHistogram.Histogram;
 
 /**
@@ -22,6 +23,9 @@ import org.HdrHistogram.Histogram;
  */
 public final class LoadClient implements AutoCloseable {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
+    /** The shortest park takes about this long. */
+    private static final long SOON_NANOS = 60_000;
+
     private static final long LONGEST_NANOS = Duration.ofMinutes(1).toNanos();
 
     private final Selector selector = Selector.open();
@@ -140,6 +144,15 @@ public final class LoadClient implements AutoCloseable {
             }
             selector.selectedKeys().clear();
         } else if (spins) {
+            awaitDue();
+        }
+    }
+
+    /** Leaves the processor to the server while nothing is due soon. */
+    private void awaitDue() {
+        if (nextDueNanos - System.nanoTime() > SOON_NANOS) {
+            LockSupport.parkNanos(this, 1);
+        } else {
             Thread.onSpinWait();
         }
     }

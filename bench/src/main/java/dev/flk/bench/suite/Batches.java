@@ -10,7 +10,7 @@ import java.util.Map;
 
 /** Several certificates a request. */
 final class Batches implements Suite {
-    private static final String PATH = "/v1/pcs/batch";
+    static final String PATH = "/v1/pcs/batch";
     private static final String SINGLES = "singles, 64 connections";
     /** So many lines are under way, at the most, as an agent by default has. */
     private static final int CONNECTIONS = 16;

@@ -19,6 +19,7 @@ import org.HdrHistogram.Histogram;
 final class Restart implements Suite {
     private static final String READY = "start until ready";
     private static final String REPLAY = "wal replay";
+    private static final long LARGE = 10_000_000;
     private static final int LINES = 500;
     private static final int CONNECTIONS = 4;
 
@@ -31,7 +32,7 @@ final class Restart implements Suite {
 
     @Override
     public String name() {
-        return records >= 10_000_000 ? "restart-10m" : "restart";
+        return records >= LARGE ? "restart-10m" : "restart";
     }
 
     @Override
@@ -88,9 +89,14 @@ final class Restart implements Suite {
                                 1.2)));
     }
 
+    /** Ten million records are to be 10 GB. */
+    private int elements() {
+        return records >= LARGE ? 50 : 3;
+    }
+
     private void fill(Workshop workshop, Server backend) throws IOException {
         long requestsAtOnce = 100;
-        Stock stock = Stock.ofBatches("/v1/pcs/batch", workshop.certificates(), LINES);
+        Stock stock = Stock.ofBatches(Batches.PATH, workshop.certificates(elements()), LINES);
         for (long sent = 0; sent < records; sent += requestsAtOnce * LINES) {
             stock.fill(requestsAtOnce);
             try (LoadClient client = new LoadClient(backend.port(), CONNECTIONS, stock, "200")) {

@@ -19,6 +19,11 @@ final class Rounds {
         this.progress = progress;
     }
 
+    /** The same with another plan. */
+    Rounds with(Plan other) {
+        return new Rounds(other, progress);
+    }
+
     Plan plan() {
         return plan;
     }

@@ -15,7 +15,10 @@ final class Signatures implements Suite {
     private static final String ED25519 = "Ed25519";
     private static final String DUPLICATES = "duplicates";
     private static final String REFUSED = "wrong signatures";
+    private static final String ED25519_BATCHES = "Ed25519, batches of 100";
     private static final int CONNECTIONS = 64;
+    private static final int BATCH = 100;
+    private static final int BATCH_CONNECTIONS = 16;
     private static final int SEEN = 10_000;
 
     @Override
@@ -25,7 +28,7 @@ final class Signatures implements Suite {
 
     @Override
     public String description() {
-        return "Ed25519, duplicates and wrong signatures over 64 connections, beside HMAC";
+        return "Ed25519 (also in batches), duplicates and wrong signatures, beside HMAC";
     }
 
     @Override
@@ -65,14 +68,19 @@ final class Signatures implements Suite {
                                 CONNECTIONS,
                                 Stock.ofSingles(Singles.PATH, workshop.certificates(signer)),
                                 10_000,
+                                "200"),
+                        new HttpLoad(
+                                ED25519_BATCHES,
+                                ed25519,
+                                BATCH_CONNECTIONS,
+                                Stock.ofBatches(Batches.PATH, workshop.certificates(signer), BATCH),
+                                100,
                                 "200")));
+        double checks =
+                results.rate(SignatureChecks.NAME) * Runtime.getRuntime().availableProcessors();
         return results.with(List.of(
-                Target.atLeast(
-                        "Ed25519, of all cores checking signatures",
-                        results.rate(ED25519)
-                                / results.rate(SignatureChecks.NAME)
-                                / Runtime.getRuntime().availableProcessors(),
-                        0.75),
+                Target.atLeast("Ed25519, of all cores checking signatures", results.rate(ED25519) / checks, 0.75),
+                Target.atLeast("the same in batches of 100", results.rate(ED25519_BATCHES) / checks, 0.75),
                 Target.atLeast("duplicates, of singles", results.ratio(DUPLICATES, HMAC), 1.3),
                 Target.atLeast("wrong signatures, of singles", results.ratio(REFUSED, HMAC), 1.2)));
     }

@@ -16,14 +16,17 @@ public final class Suites {
 
     private static final List<Suite> ALL = List.of(
             new Singles(),
+            new Rates(),
+            new Sizes(),
             new Batches(),
             new Signatures(),
             new Stores(),
             new AgentSuite(),
             new Restart(1_000_000),
+            new SlowDisk(),
             new Steps());
-    /** Not part of everything: it takes a quarter of an hour and 10 GB. */
-    private static final List<Suite> LARGE = List.of(new Restart(10_000_000));
+    /** Not part of everything: they take ten minutes and more, or 10 GB of disk. */
+    private static final List<Suite> LARGE = List.of(new Sustained(), new Restart(10_000_000));
 
     private Suites() {}
 

@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HexFormat;
 import java.util.List;
@@ -46,6 +47,13 @@ final class Workshop implements Closeable {
         return keep(started(directory(name), more));
     }
 
+    /** A backend with further options for its JVM. */
+    Server backend(String name, List<String> jvmOptions) throws IOException, InterruptedException {
+        List<String> all = new ArrayList<>(backendJvm);
+        all.addAll(jvmOptions);
+        return keep(Server.backend(directory(name), all, Map.of()));
+    }
+
     /** One that is not kept, on data that may be there already. */
     Server started(Path directory, Map<String, String> more) throws IOException, InterruptedException {
         return Server.backend(directory, backendJvm, more);
@@ -53,9 +61,18 @@ final class Workshop implements Closeable {
 
     /** Certificates that nobody else has. */
     Certificates certificates(Signer signer) {
+        return new Certificates(signer, freshRoot());
+    }
+
+    private String freshRoot() {
         byte[] root = new byte[32];
         random.nextBytes(root);
-        return new Certificates(signer, HexFormat.of().formatHex(root));
+        return HexFormat.of().formatHex(root);
+    }
+
+    /** About 9 bytes more for each element of {@code v_star}. */
+    Certificates certificates(int elements) {
+        return new Certificates(new HmacSigner(Server.SECRET), freshRoot(), elements);
     }
 
     Certificates certificates() {
