@@ -23,9 +23,7 @@ import org.HdrHistogram.Histogram;
  */
 public final class LoadClient implements AutoCloseable {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
-    /** The shortest park takes about this long. */
-    private static final long SOON_NANOS = 60_000;
-
+    private static final long LONGEST_PARK_NANOS = 100_000;
     private static final long LONGEST_NANOS = Duration.ofMinutes(1).toNanos();
 
     private final Selector selector = Selector.open();
@@ -136,24 +134,16 @@ public final class LoadClient implements AutoCloseable {
     }
 
     private void turn() throws IOException {
-        boolean spins = sending && intervalNanos > 0;
-        int ready = spins ? selector.selectNow() : selector.select(50);
+        boolean waitsForATime = sending && intervalNanos > 0;
+        int ready = waitsForATime ? selector.selectNow() : selector.select(50);
         if (ready > 0) {
             for (SelectionKey key : selector.selectedKeys()) {
                 ((Peer) key.attachment()).serve();
             }
             selector.selectedKeys().clear();
-        } else if (spins) {
-            awaitDue();
-        }
-    }
-
-    /** Leaves the processor to the server while nothing is due soon. */
-    private void awaitDue() {
-        if (nextDueNanos - System.nanoTime() > SOON_NANOS) {
-            LockSupport.parkNanos(this, 1);
-        } else {
-            Thread.onSpinWait();
+        } else if (waitsForATime) {
+            // about 60 us at the least, which count as latency; to spin would take the processor from the server
+            LockSupport.parkNanos(this, Math.max(1, Math.min(LONGEST_PARK_NANOS, nextDueNanos - System.nanoTime())));
         }
     }
 

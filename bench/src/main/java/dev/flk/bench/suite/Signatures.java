@@ -35,6 +35,7 @@ final class Signatures implements Suite {
     public Results run(Workshop workshop, Rounds rounds) throws IOException, InterruptedException {
         Ed25519Signer signer = new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES]);
         Server hmac = workshop.backend("hmac", Map.of());
+        Server seen = workshop.backend("seen", Map.of()); // not the one whose store is still busy with what was new
         Server ed25519 = workshop.backend(
                 "ed25519", Map.of("PCS_SIGN_ALG", "ed25519", "PCS_ED25519_PUB_B64", signer.publicKeyBase64()));
         Stock duplicates =
@@ -52,10 +53,10 @@ final class Signatures implements Suite {
                                 Stock.ofSingles(Singles.PATH, workshop.certificates()),
                                 30_000,
                                 "200"),
-                        new HttpLoad(DUPLICATES, hmac, CONNECTIONS, duplicates, 1, "200"),
+                        new HttpLoad(DUPLICATES, seen, CONNECTIONS, duplicates, 1, "200"),
                         new HttpLoad(
                                 REFUSED,
-                                hmac,
+                                seen,
                                 CONNECTIONS,
                                 Stock.ofSingles(Singles.PATH, workshop.certificates(new HmacSigner("wrong")))
                                         .again(),
