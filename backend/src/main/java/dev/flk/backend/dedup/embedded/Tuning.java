@@ -4,6 +4,7 @@ package dev.flk.backend.dedup.embedded;
 import org.rocksdb.BlockBasedTableConfig;
 import org.rocksdb.BloomFilter;
 import org.rocksdb.CompressionType;
+import org.rocksdb.IndexType;
 import org.rocksdb.InfoLogLevel;
 import org.rocksdb.LRUCache;
 import org.rocksdb.Options;
@@ -14,7 +15,7 @@ import org.rocksdb.Options;
  */
 final class Tuning implements AutoCloseable {
     private static final long MEMTABLE_BYTES = 32L << 20;
-    private static final long CACHE_BYTES = 32L << 20;
+    private static final long CACHE_BYTES = 96L << 20;
     private static final long ROWS_BYTES = 16L << 20;
 
     /** Of the memtable's size; about 25 bits for an id. */
@@ -41,6 +42,13 @@ final class Tuning implements AutoCloseable {
             .setTableFormatConfig(new BlockBasedTableConfig()
                     .setBlockCache(cache)
                     .setFilterPolicy(filter)
+                    // filters and indices too, else they would take some bytes of memory for each id for ever
+                    .setCacheIndexAndFilterBlocks(true)
+                    .setCacheIndexAndFilterBlocksWithHighPriority(true)
+                    .setPinL0FilterAndIndexBlocksInCache(true)
+                    .setPinTopLevelIndexAndFilter(true)
+                    .setIndexType(IndexType.kTwoLevelIndexSearch)
+                    .setPartitionFilters(true)
                     .setFormatVersion(5));
 
     Options options() {
