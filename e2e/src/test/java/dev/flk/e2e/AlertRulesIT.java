@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import dev.flk.e2e.AlertRules.Alert;
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.regex.MatchResult;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code alerts/}: it asks for nothing that the jars don't expose, each alert has its runbook, promtool agrees. */
+final class AlertRulesIT {
+    private static final Path ALERTS = Built.root().resolve("alerts");
+    private static final Path RULES = ALERTS.resolve("flk.rules.yaml");
+    private static final Path RULE_TESTS = ALERTS.resolve("flk.rules.test.yaml");
+    private static final Path RUNBOOKS = Built.root().resolve("docs/runbooks.md");
+
+    private static final List<String> PARTS = List.of(
+            "**Meaning.**",
+            "**Impact.**",
+            "**First five minutes.**",
+            "**Causes.**",
+            "**Repair.**",
+            "**Prevention.**");
+
+    /** A name of ours, whatever stands before it; not that of a file or of a rule. */
+    private static final Pattern METRIC = Pattern.compile("(?<![a-z:/-])flk_[a-z_]*[a-z](?![a-z_:])");
+
+    private static final Pattern METRICS = Pattern.compile("flk_\\(([a-z_|]+)\\)");
+
+    /** Its program, the words of the command, and the rest up to where it is piped or ends. */
+    private static final Pattern COMMAND =
+            Pattern.compile("\\./flk (backend|agent)((?: [a-z]+(?![^\\s`]))*)([^\\n`|>]*)");
+
+    private static final Pattern OPTION = Pattern.compile("--[a-z-]+");
+    private static final Pattern METRICS_PORT = Pattern.compile("metrics on port ([0-9]+)");
+
+    @RegisterExtension
+    static final RunningBackend backend = RunningBackend.with(Map.of());
+
+    private static AlertRules rules;
+
+    @TempDir
+    private Path directory;
+
+    @BeforeAll
+    static void readRules() throws IOException {
+        rules = AlertRules.read(RULES);
+    }
+
+    @Test
+    void everyExpression_asksOnlyForMetricsAndLabelsThatTheJarsExpose() throws Exception {
+        ExposedMetrics exposed = exposed();
+        List<String> asked = new ArrayList<>();
+        for (String expression : rules.expressions()) {
+            for (Selector selector : Selector.of(expression)) {
+                asked.add(selector.metric());
+                assertThat(selector.metric().equals("up")
+                                || rules.recorded().contains(selector.metric())
+                                || exposed.has(selector))
+                        .as("%s is exposed, for %s", selector, expression)
+                        .isTrue();
+            }
+            assertThat(exposed.labels()).as(expression).containsAll(Selector.labels(expression));
+        }
+        assertThat(asked)
+                .contains("flk_unavailable_total", "flk_agent_breaker_open", "up")
+                .containsAll(rules.recorded());
+    }
+
+    @Test
+    void selectors_areFoundWhereverTheyStand() {
+        String expression = "sum by (job, le) (rate(a_total{b=\"c\", d=~\"e|f\"}[5m])) / on (g) (h > bool 1e3)"
+                + " and predict_linear(i:j[6h], 24 * 3600) < 0 or absent(k) unless l offset 1h";
+        assertThat(Selector.of(expression)).map(Selector::metric).containsExactly("a_total", "h", "i:j", "k", "l");
+        assertThat(Selector.of(expression).get(0).choices())
+                .containsExactly(new Selector.Choice("b", "=", "c"), new Selector.Choice("d", "=~", "e|f"));
+        assertThat(Selector.labels(expression)).containsExactly("job", "le", "g");
+    }
+
+    @Test
+    void knownAlerts_haveTheirNamesLimitsAndTimes() throws IOException {
+        Map<String, String> known = new TreeMap<>();
+        for (JsonNode group : new YAMLMapper().readTree(RULES.toFile()).path("groups")) {
+            for (JsonNode rule : group.path("rules")) {
+                String limit = rule.path("expr").asText().replaceAll("(?s).* > ", "> ");
+                known.put(rule.path("alert").asText(), limit + " for " + rule.path("for").asText());
+            }
+        }
+        assertThat(known)
+                .containsEntry("HighEscalationRate", "> 0.02 for 5m")
+                .containsEntry("SignatureFailures", "> 0.1 for 1m")
+                .containsEntry("WALErrors", "> 0 for 1m");
+    }
+
+    @Test
+    void everyAlert_saysHowBadWhatAndWithWhichValue() {
+        assertThat(rules.alerts()).hasSizeGreaterThan(20).allSatisfy(alert -> {
+            assertThat(alert.severity()).as(alert.name()).isIn("critical", "warning");
+            assertThat(alert.annotation("summary")).as(alert.name()).isNotBlank();
+            assertThat(alert.annotation("description")).as(alert.name()).contains("{{ $value");
+            assertThat(alert.annotation("runbook_url"))
+                    .endsWith("docs/runbooks.md#" + alert.name().toLowerCase(Locale.ROOT));
+        });
+    }
+
+    @Test
+    void runbooks_haveOneSectionForEachAlertAndNoOther() throws IOException {
+        Map<String, String> sections = sections();
+        assertThat(sections).containsOnlyKeys(rules.anchors());
+        assertThat(sections).allSatisfy((anchor, text) -> assertThat(text)
+                .as(anchor)
+                .containsSubsequence(PARTS));
+    }
+
+    @Test
+    void runbooks_nameOnlyMetricsThatTheJarsExpose() throws Exception {
+        ExposedMetrics exposed = exposed();
+        assertThat(metricsIn(Files.readString(RUNBOOKS)))
+                .contains("flk_dedup_up", "flk_wal_free_bytes")
+                .allSatisfy(name -> assertThat(exposed.hasFamily(name)).as(name).isTrue());
+    }
+
+    /** Also {@code flk_wal_bytes} of {@code flk_(wal_bytes|dedup_up)}, as grep has it. */
+    private static Set<String> metricsIn(String text) {
+        Set<String> names = new TreeSet<>();
+        METRIC.matcher(text).results().map(MatchResult::group).forEach(names::add);
+        METRICS.matcher(text)
+                .results()
+                .flatMap(choice -> Stream.of(choice.group(1).split("[|]")))
+                .forEach(name -> names.add("flk_" + name));
+        return names;
+    }
+
+    @Test
+    void runbooks_nameOnlyCommandsAndOptionsThatTheJarsHave() throws Exception {
+        Map<List<String>, Set<String>> options = new LinkedHashMap<>();
+        COMMAND.matcher(Files.readString(RUNBOOKS)).results().forEach(command -> {
+            List<String> words = new ArrayList<>(List.of(command.group(1)));
+            words.addAll(command.group(2).isBlank()
+                    ? List.of()
+                    : List.of(command.group(2).strip().split(" ")));
+            Set<String> named = options.computeIfAbsent(words, all -> new TreeSet<>());
+            OPTION.matcher(command.group(3)).results().map(MatchResult::group).forEach(named::add);
+        });
+        assertThat(options).hasSizeGreaterThan(12);
+        for (Map.Entry<List<String>, Set<String>> command : options.entrySet()) {
+            List<String> words = new ArrayList<>(command.getKey());
+            String jar = "flk-" + words.remove(0);
+            words.add("-h");
+            try (Program help = Program.java(
+                    jar, directory, Map.of(), Program.QUICK_START, words.toArray(String[]::new))) {
+                assertThat(help.awaitExit()).as("%s %s", jar, words).isZero();
+                assertThat(help.out()).contains("Usage: " + jar);
+                assertThat(command.getValue())
+                        .as("%s %s", jar, words)
+                        .allSatisfy(option -> assertThat(help.out()).contains(option));
+            }
+        }
+    }
+
+    /** By the anchor that its heading gets. */
+    private static Map<String, String> sections() throws IOException {
+        Map<String, String> sections = new LinkedHashMap<>();
+        for (String section : ("\n" + Files.readString(RUNBOOKS)).split("\n## ")) {
+            String heading = section.lines().findFirst().orElse("");
+            sections.put(heading.toLowerCase(Locale.ROOT), section);
+        }
+        sections.remove(""); // what stands before the first
+        return sections;
+    }
+
+    @Test
+    void ruleTests_letEachAlertFireAfterItDidNotAndEnd() throws IOException {
+        JsonNode tests = new YAMLMapper().readTree(RULE_TESTS.toFile()).path("tests");
+        for (Alert alert : rules.alerts()) {
+            assertThat(tests)
+                    .as("%s, %s: does not fire, fires, and does not in one test", alert.name(), alert.severity())
+                    .anyMatch(test -> firings(test, alert).matches("0+1+0+"));
+        }
+    }
+
+    /** A digit for each time at which a test looks at an alert: whether it is expected to fire. */
+    private static String firings(JsonNode test, Alert alert) {
+        StringBuilder firings = new StringBuilder();
+        for (JsonNode look : test.path("alert_rule_test")) {
+            if (look.path("alertname").asText().equals(alert.name())) {
+                firings.append(
+                        look.path("exp_alerts").findValues("severity").stream()
+                                        .anyMatch(severity -> severity.asText().equals(alert.severity()))
+                                ? '1'
+                                : '0');
+            }
+        }
+        return firings.toString();
+    }
+
+    @Test
+    void promtool_findsNoMistakeInTheRules() throws Exception {
+        assertThat(promtool("check", "rules", RULES.toString())).contains("SUCCESS: " + ruleCount() + " rules found");
+    }
+
+    @Test
+    void promtool_letsEachAlertFireAndEnd() throws Exception {
+        assertThat(promtool("test", "rules", RULE_TESTS.toString())).contains("SUCCESS");
+    }
+
+    private static int ruleCount() {
+        return rules.alerts().size() + rules.recordings().size();
+    }
+
+    /** What it printed; it must do what it is told. */
+    private static String promtool(String... arguments) throws Exception {
+        Optional<Path> promtool = Stream.of(System.getenv("PATH").split(File.pathSeparator))
+                .map(directory -> Path.of(directory, "promtool"))
+                .filter(Files::isExecutable)
+                .findFirst();
+        assumeTrue(
+                promtool.isPresent(),
+                "the alerts are not tried out: no promtool on the PATH; on Debian and Ubuntu the package prometheus has"
+                        + " it (apt-get install --no-install-recommends prometheus)");
+        List<String> command = new ArrayList<>(List.of(promtool.get().toString()));
+        command.addAll(List.of(arguments));
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(output).isZero();
+        return output;
+    }
+
+    /** Of both programs. */
+    private ExposedMetrics exposed() throws Exception {
+        ExposedMetrics exposed = new ExposedMetrics();
+        exposed.add(backend.client().get("/metrics").body());
+        exposed.add(agentMetrics());
+        return exposed;
+    }
+
+    private String agentMetrics() throws Exception {
+        AgentHome home = AgentHome.in(directory);
+        Map<String, String> environment = home.sendingTo(backend.process().url());
+        environment.put("METRICS_PORT", "0");
+        try (Program agent = home.start(environment, "run")) {
+            String line = agent.awaitLine(text -> METRICS_PORT.matcher(text).find());
+            Matcher port = METRICS_PORT.matcher(line);
+            assertThat(port.find()).isTrue();
+            String scraped =
+                    new Client("http://127.0.0.1:" + port.group(1)).get("/metrics").body();
+            assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
+            return scraped;
+        }
+    }
+}
