@@ -36,8 +36,7 @@ record AlertRules(List<Alert> alerts, List<Recording> recordings) {
                 String expression = rule.path("expr").asText();
                 if (rule.has("alert")) {
                     String severity = rule.path("labels").path("severity").asText();
-                    alerts.add(
-                            new Alert(rule.path("alert").asText(), severity, expression, rule.path("annotations")));
+                    alerts.add(new Alert(rule.path("alert").asText(), severity, expression, rule.path("annotations")));
                 } else {
                     recordings.add(new Recording(rule.path("record").asText(), expression));
                 }

@@ -38,12 +38,7 @@ final class AlertRulesIT {
     private static final Path RUNBOOKS = Built.root().resolve("docs/runbooks.md");
 
     private static final List<String> PARTS = List.of(
-            "**Meaning.**",
-            "**Impact.**",
-            "**First five minutes.**",
-            "**Causes.**",
-            "**Repair.**",
-            "**Prevention.**");
+            "**Meaning.**", "**Impact.**", "**First five minutes.**", "**Causes.**", "**Repair.**", "**Prevention.**");
 
     /** A name of ours, whatever stands before it; not that of a file or of a rule. */
     private static final Pattern METRIC = Pattern.compile("(?<![a-z:/-])flk_[a-z_]*[a-z](?![a-z_:])");
@@ -106,7 +101,9 @@ final class AlertRulesIT {
         for (JsonNode group : new YAMLMapper().readTree(RULES.toFile()).path("groups")) {
             for (JsonNode rule : group.path("rules")) {
                 String limit = rule.path("expr").asText().replaceAll("(?s).* > ", "> ");
-                known.put(rule.path("alert").asText(), limit + " for " + rule.path("for").asText());
+                known.put(
+                        rule.path("alert").asText(),
+                        limit + " for " + rule.path("for").asText());
             }
         }
         assertThat(known)
@@ -130,9 +127,8 @@ final class AlertRulesIT {
     void runbooks_haveOneSectionForEachAlertAndNoOther() throws IOException {
         Map<String, String> sections = sections();
         assertThat(sections).containsOnlyKeys(rules.anchors());
-        assertThat(sections).allSatisfy((anchor, text) -> assertThat(text)
-                .as(anchor)
-                .containsSubsequence(PARTS));
+        assertThat(sections)
+                .allSatisfy((anchor, text) -> assertThat(text).as(anchor).containsSubsequence(PARTS));
     }
 
     @Test
@@ -159,9 +155,10 @@ final class AlertRulesIT {
         Map<List<String>, Set<String>> options = new LinkedHashMap<>();
         COMMAND.matcher(Files.readString(RUNBOOKS)).results().forEach(command -> {
             List<String> words = new ArrayList<>(List.of(command.group(1)));
-            words.addAll(command.group(2).isBlank()
-                    ? List.of()
-                    : List.of(command.group(2).strip().split(" ")));
+            words.addAll(
+                    command.group(2).isBlank()
+                            ? List.of()
+                            : List.of(command.group(2).strip().split(" ")));
             Set<String> named = options.computeIfAbsent(words, all -> new TreeSet<>());
             OPTION.matcher(command.group(3)).results().map(MatchResult::group).forEach(named::add);
         });
@@ -170,8 +167,8 @@ final class AlertRulesIT {
             List<String> words = new ArrayList<>(command.getKey());
             String jar = "flk-" + words.remove(0);
             words.add("-h");
-            try (Program help = Program.java(
-                    jar, directory, Map.of(), Program.QUICK_START, words.toArray(String[]::new))) {
+            try (Program help =
+                    Program.java(jar, directory, Map.of(), Program.QUICK_START, words.toArray(String[]::new))) {
                 assertThat(help.awaitExit()).as("%s %s", jar, words).isZero();
                 assertThat(help.out()).contains("Usage: " + jar);
                 assertThat(command.getValue())
@@ -184,7 +181,7 @@ final class AlertRulesIT {
     /** By the anchor that its heading gets. */
     private static Map<String, String> sections() throws IOException {
         Map<String, String> sections = new LinkedHashMap<>();
-        for (String section : ("\n" + Files.readString(RUNBOOKS)).split("\n## ")) {
+        for (String section : ("\n" + Files.readString(RUNBOOKS)).split("\n## ", -1)) {
             String heading = section.lines().findFirst().orElse("");
             sections.put(heading.toLowerCase(Locale.ROOT), section);
         }
@@ -265,8 +262,9 @@ final class AlertRulesIT {
             String line = agent.awaitLine(text -> METRICS_PORT.matcher(text).find());
             Matcher port = METRICS_PORT.matcher(line);
             assertThat(port.find()).isTrue();
-            String scraped =
-                    new Client("http://127.0.0.1:" + port.group(1)).get("/metrics").body();
+            String scraped = new Client("http://127.0.0.1:" + port.group(1))
+                    .get("/metrics")
+                    .body();
             assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
             return scraped;
         }

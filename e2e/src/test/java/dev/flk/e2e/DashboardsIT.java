@@ -40,8 +40,7 @@ final class DashboardsIT {
     private static final Pattern OWN_NAME = Pattern.compile("\\bflk_[a-z0-9_]+");
 
     @RegisterExtension
-    static final RunningBackend backend =
-            RunningBackend.with(Map.of(), Program.QUICK_START.toArray(String[]::new));
+    static final RunningBackend backend = RunningBackend.with(Map.of(), Program.QUICK_START.toArray(String[]::new));
 
     @TempDir
     static Path directory;
@@ -84,8 +83,8 @@ final class DashboardsIT {
 
     @BeforeAll
     static void scrape() throws Exception {
-        Map<String, String> environment =
-                new HashMap<>(AgentHome.in(directory).sendingTo(backend.process().url()));
+        Map<String, String> environment = new HashMap<>(
+                AgentHome.in(directory).sendingTo(backend.process().url()));
         environment.put("METRICS_PORT", "0");
         agent = Program.java("flk-agent", directory, environment, Program.QUICK_START, "run");
         String line = agent.awaitLine(text -> text.contains("metrics on port "));
@@ -131,7 +130,9 @@ final class DashboardsIT {
         Matcher query = VARIABLE.matcher(text(instance.path("query"), "query"));
         assertThat(query.matches()).as(instance.toString()).isTrue();
         assertThat(text(instance, "definition")).isEqualTo(query.group());
-        assertThat(subject.exposed().hasSample(query.group(1))).as(query.group()).isTrue();
+        assertThat(subject.exposed().hasSample(query.group(1)))
+                .as(query.group())
+                .isTrue();
         assertThat(query.group(2)).isEqualTo("instance");
         assertThat(text(instance.path("datasource"), "uid")).isEqualTo("${datasource}");
     }
@@ -150,11 +151,14 @@ final class DashboardsIT {
                         missing.add(text(panel, "title") + ": does not ask for the chosen instances in " + use);
                     }
                 });
-                IN_LEGEND.matcher(target.path("legendFormat").asText()).results().forEach(label -> {
-                    if (!query.keeps(label.group(1), subject.exposed())) {
-                        missing.add(text(panel, "title") + ": " + label.group() + " is not in the result");
-                    }
-                });
+                IN_LEGEND
+                        .matcher(target.path("legendFormat").asText())
+                        .results()
+                        .forEach(label -> {
+                            if (!query.keeps(label.group(1), subject.exposed())) {
+                                missing.add(text(panel, "title") + ": " + label.group() + " is not in the result");
+                            }
+                        });
             });
         }
         assertThat(missing).isEmpty();
@@ -168,7 +172,10 @@ final class DashboardsIT {
             assertThat(title).isNotBlank();
             JsonNode defaults = panel.path("fieldConfig").path("defaults");
             assertThat(text(defaults, "unit")).as(title).isNotBlank();
-            assertThat(text(panel, "description")).as(title).hasSizeGreaterThan(40).endsWith(".");
+            assertThat(text(panel, "description"))
+                    .as(title)
+                    .hasSizeGreaterThan(40)
+                    .endsWith(".");
             assertThat(text(panel.path("datasource"), "type")).as(title).isEqualTo("prometheus");
             assertThat(text(panel.path("datasource"), "uid")).as(title).isEqualTo("${datasource}");
             for (MatchResult page :
@@ -180,7 +187,8 @@ final class DashboardsIT {
                         .as(title)
                         .hasSizeGreaterThan(1);
             }
-            assertAscending(title, children(defaults.path("thresholds"), "steps").toList());
+            assertAscending(
+                    title, children(defaults.path("thresholds"), "steps").toList());
         }
     }
 
@@ -192,7 +200,9 @@ final class DashboardsIT {
                 assertThat(value.isNull()).as(title).isTrue();
             } else {
                 assertThat(value.isNumber()).as(title).isTrue();
-                assertThat(i == 1 || value.asDouble() > steps.get(i - 1).path("value").asDouble())
+                assertThat(i == 1
+                                || value.asDouble()
+                                        > steps.get(i - 1).path("value").asDouble())
                         .as(title)
                         .isTrue();
             }
@@ -230,7 +240,9 @@ final class DashboardsIT {
                 .containsExactlyInAnyOrderElementsOf(subject.exposed().ownFamilies());
         for (Row row : rows) {
             Map<String, Set<String>> labels = subject.exposed().labelsOf(row.name());
-            assertThat(row.type()).as(row.name()).isEqualTo(subject.exposed().types().get(row.name()));
+            assertThat(row.type())
+                    .as(row.name())
+                    .isEqualTo(subject.exposed().types().get(row.name()));
             assertThat(row.labels())
                     .as(row.name())
                     .isEqualTo(labels.keySet().stream()

@@ -33,8 +33,7 @@ final class ExposedMetrics {
             while (label.find()) {
                 labels.put(label.group(1), label.group(2));
             }
-            samples.computeIfAbsent(sample.group(1), name -> new ArrayList<>())
-                    .add(labels);
+            samples.computeIfAbsent(sample.group(1), name -> new ArrayList<>()).add(labels);
         });
     }
 

@@ -17,9 +17,10 @@ import java.util.regex.Pattern;
  * refuses the rest, so that nothing in a query goes unread.
  */
 final class Promql {
-    private static final Pattern TOKEN = Pattern.compile("\\s*(?:\"(?:[^\"\\\\]|\\\\.)*\"|\\[[^\\[\\]]*]|[a-zA-Z_:][a-zA-Z0-9_:]*"
-            + "|[0-9]+(?:\\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?![a-zA-Z0-9_.])"
-            + "|=~|!~|!=|==|>=|<=|[-+*/=><(){},])\\s*");
+    private static final Pattern TOKEN =
+            Pattern.compile("\\s*(?:\"(?:[^\"\\\\]|\\\\.)*\"|\\[[^\\[\\]]*]|[a-zA-Z_:][a-zA-Z0-9_:]*"
+                    + "|[0-9]+(?:\\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?![a-zA-Z0-9_.])"
+                    + "|=~|!~|!=|==|>=|<=|[-+*/=><(){},])\\s*");
     private static final Pattern NAME = Pattern.compile("[a-zA-Z_:].*");
     private static final Pattern RANGE = Pattern.compile("\\[(?:\\$__rate_interval|[0-9]+[smhd](?::[0-9]+[smhd])?)]");
     private static final Set<String> FUNCTIONS = Set.of(
@@ -86,7 +87,8 @@ final class Promql {
                 }
             }
             use.selected().forEach((label, value) -> {
-                if (!ADDED.contains(label) && !exposed.values(use.metric(), label).containsAll(alternatives(value))) {
+                if (!ADDED.contains(label)
+                        && !exposed.values(use.metric(), label).containsAll(alternatives(value))) {
                     missing.add("no " + use.metric() + " with " + label + "=" + value);
                 }
             });
@@ -136,8 +138,6 @@ final class Promql {
                 require(RANGE.matcher(token).matches(), "the range " + token);
             } else if (token.equals("{") || token.equals("}") || token.startsWith("\"")) {
                 require(false, token + " without a metric");
-            } else if (!NAME.matcher(token).matches() || OPERATORS.contains(token)) {
-                continue;
             } else if (token.equals("on")) {
                 joinedOn.addAll(labels());
             } else if (AGGREGATIONS.contains(token)) {
@@ -148,15 +148,19 @@ final class Promql {
                     kept.addAll(announced);
                 }
                 require(peek().equals("("), token + " without its by (…) before what it is over");
-            } else if (peek().equals("(")) {
+            } else if (isWord(token) && peek().equals("(")) {
                 require(FUNCTIONS.contains(token), "the function " + token);
-            } else {
+            } else if (isWord(token)) {
                 Set<String> groupedBy = new TreeSet<>();
                 groups.forEach(groupedBy::addAll);
                 uses.add(new Use(token, selection(), groupedBy));
             }
         }
         require(groups.isEmpty(), "the end, a ) is missing,");
+    }
+
+    private static boolean isWord(String token) {
+        return NAME.matcher(token).matches() && !OPERATORS.contains(token);
     }
 
     private String peek() {
