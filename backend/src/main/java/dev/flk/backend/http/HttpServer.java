@@ -50,7 +50,7 @@ public final class HttpServer implements AutoCloseable {
     /**
      * What the kernel takes of an answer beyond what is on its way, so that it does not keep megabytes for a client that does not read.
      */
-    private static final int UNSENT_KERNEL_BYTES = 32 << 10;
+    private static final int UNSENT_KERNEL_BYTES = 64 << 10;
 
     /**
      * The most that the kernel keeps, what is on its way included; it doubles this for its own needs. Less than some segments of the
