@@ -53,8 +53,8 @@ public final class HttpServer implements AutoCloseable {
     private static final int UNSENT_KERNEL_BYTES = 64 << 10;
 
     /**
-     * The most that the kernel keeps, what is on its way included; it doubles this for its own needs. Less than some segments of the
-     * loopback interface (64 KiB each), and each of them would wait 40 ms for the acknowledgement of the one before.
+     * The most that the kernel keeps, what is on its way included; it doubles this for its own needs. Were it less than
+     * some segments of the loopback interface (64 KiB each), each of them would wait 40 ms for the acknowledgement of the one before.
      */
     private static final int SEND_BUFFER_BYTES = 256 << 10;
 
