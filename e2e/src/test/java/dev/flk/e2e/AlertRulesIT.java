@@ -67,7 +67,7 @@ final class AlertRulesIT {
 
     @Test
     void everyExpression_asksOnlyForMetricsAndLabelsThatTheJarsExpose() throws Exception {
-        ExposedMetrics exposed = exposed();
+        Exposed exposed = exposed();
         List<String> asked = new ArrayList<>();
         for (String expression : rules.expressions()) {
             for (Selector selector : Selector.of(expression)) {
@@ -133,7 +133,7 @@ final class AlertRulesIT {
 
     @Test
     void runbooks_nameOnlyMetricsThatTheJarsExpose() throws Exception {
-        ExposedMetrics exposed = exposed();
+        Exposed exposed = exposed();
         assertThat(metricsIn(Files.readString(RUNBOOKS)))
                 .contains("flk_dedup_up", "flk_wal_free_bytes")
                 .allSatisfy(name -> assertThat(exposed.hasFamily(name)).as(name).isTrue());
@@ -247,11 +247,8 @@ final class AlertRulesIT {
     }
 
     /** Of both programs. */
-    private ExposedMetrics exposed() throws Exception {
-        ExposedMetrics exposed = new ExposedMetrics();
-        exposed.add(backend.client().get("/metrics").body());
-        exposed.add(agentMetrics());
-        return exposed;
+    private Exposed exposed() throws Exception {
+        return Exposed.of(backend.client().get("/metrics").body()).and(Exposed.of(agentMetrics()));
     }
 
     private String agentMetrics() throws Exception {

@@ -3,6 +3,8 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -16,9 +18,12 @@ import java.util.stream.Stream;
  * What a program shows at {@code /metrics}, in the Prometheus text format.
  *
  * @param types the type of each family by its name
- * @param samples for each name of a sample the values of each of its labels
+ * @param samples for each name of a sample the labels of each
  */
-record Exposed(Map<String, String> types, Map<String, Map<String, Set<String>>> samples) {
+record Exposed(Map<String, String> types, Map<String, List<Map<String, String>>> samples) {
+    /** Prometheus itself gives these to whatever it scrapes. */
+    private static final Set<String> OF_TARGETS = Set.of("job", "instance");
+
     private static final Pattern SAMPLE = Pattern.compile("([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\\{(.*)})? \\S+");
     private static final Pattern LABEL = Pattern.compile("([a-zA-Z_]+)=\"((?:[^\"\\\\]|\\\\.)*)\",?");
 
@@ -38,21 +43,42 @@ record Exposed(Map<String, String> types, Map<String, Map<String, Set<String>>> 
     private void add(String line) {
         Matcher sample = SAMPLE.matcher(line);
         assertThat(sample.matches()).as("a sample: %s", line).isTrue();
-        Map<String, Set<String>> labels = samples.computeIfAbsent(sample.group(1), name -> new TreeMap<>());
+        Map<String, String> labels = new TreeMap<>();
         if (sample.group(2) != null) {
-            LABEL.matcher(sample.group(2))
-                    .results()
-                    .forEach(label -> labels.computeIfAbsent(label.group(1), name -> new TreeSet<>())
-                            .add(label.group(2)));
+            LABEL.matcher(sample.group(2)).results().forEach(label -> labels.put(label.group(1), label.group(2)));
         }
+        samples.computeIfAbsent(sample.group(1), name -> new ArrayList<>()).add(labels);
     }
 
     /** What both show together. */
     Exposed and(Exposed other) {
         Exposed both = new Exposed(new TreeMap<>(types), new TreeMap<>(samples));
         both.types.putAll(other.types);
-        both.samples.putAll(other.samples);
+        other.samples.forEach((name, all) -> both.samples.merge(name, all, Exposed::joined));
         return both;
+    }
+
+    private static <T> List<T> joined(List<T> one, List<T> other) {
+        return Stream.concat(one.stream(), other.stream()).toList();
+    }
+
+    /** Whether some sample would be selected, and has every label that is asked for. */
+    boolean has(Selector selector) {
+        return samples.getOrDefault(selector.metric(), List.of()).stream()
+                .anyMatch(labels -> selector.choices().stream()
+                        .allMatch(choice -> OF_TARGETS.contains(choice.label()) || choice.isMet(labels)));
+    }
+
+    /** Whether there are samples of that name, or of a histogram of that name. */
+    boolean hasFamily(String name) {
+        return hasSample(name) || hasSample(name + "_bucket");
+    }
+
+    /** Every label that some sample has, or that Prometheus gives. */
+    Set<String> labels() {
+        Set<String> labels = new TreeSet<>(OF_TARGETS);
+        samples.values().forEach(all -> all.forEach(each -> labels.addAll(each.keySet())));
+        return labels;
     }
 
     boolean hasSample(String name) {
@@ -61,7 +87,7 @@ record Exposed(Map<String, String> types, Map<String, Map<String, Set<String>>> 
 
     /** Every value that this label has at samples of this name; none if it has no such label. */
     Set<String> values(String sample, String label) {
-        return samples.getOrDefault(sample, Map.of()).getOrDefault(label, Set.of());
+        return labelsOfSamples(sample).getOrDefault(label, Set.of());
     }
 
     /** The families of our own; not those that the client library adds to say when each began to count. */
@@ -74,9 +100,15 @@ record Exposed(Map<String, String> types, Map<String, Map<String, Set<String>>> 
     /** The labels of a family with their values, but for the bounds of a histogram. */
     Map<String, Set<String>> labelsOf(String family) {
         Map<String, Set<String>> labels = new TreeMap<>();
-        Stream.of("", "_count")
-                .map(suffix -> samples.getOrDefault(family + suffix, Map.of()))
-                .forEach(labels::putAll);
+        Stream.of("", "_count").map(suffix -> labelsOfSamples(family + suffix)).forEach(labels::putAll);
+        return labels;
+    }
+
+    private Map<String, Set<String>> labelsOfSamples(String name) {
+        Map<String, Set<String>> labels = new TreeMap<>();
+        samples.getOrDefault(name, List.of())
+                .forEach(each -> each.forEach((label, value) ->
+                        labels.computeIfAbsent(label, any -> new TreeSet<>()).add(value)));
         return labels;
     }
 }

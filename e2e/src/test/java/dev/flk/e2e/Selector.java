@@ -3,6 +3,7 @@ package dev.flk.e2e;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -10,7 +11,20 @@ import java.util.regex.Pattern;
 /** A metric that a PromQL expression asks for, and the labels by which it chooses or sums. */
 record Selector(String metric, List<Choice> choices) {
     /** A label with the value that is asked for; {@code operator} is one of {@code = != =~ !~}. */
-    record Choice(String label, String operator, String value) {}
+    record Choice(String label, String operator, String value) {
+        boolean isMet(Map<String, String> labels) {
+            String present = labels.get(label);
+            if (present == null) {
+                return false;
+            }
+            return switch (operator) {
+                case "=" -> present.equals(value);
+                case "!=" -> !present.equals(value);
+                case "=~" -> present.matches(value);
+                default -> !present.matches(value);
+            };
+        }
+    }
 
     private static final Set<String> WORDS =
             Set.of("and or unless bool offset sum min max avg count group topk".split(" "));
