@@ -12,21 +12,27 @@ import java.util.Objects;
  * error of the disk is reported once to each descriptor, and the writer must not miss one because the filler saw it.
  */
 final class FillAhead {
+    /** A write holds the file against the writer's, and a force of it holds up the writer's force: so little at a time. */
+    private static final int STEP_BYTES = 256 * 1024;
+
     private final FileOps files;
+    private final int aheadBytes;
     private final int stepBytes;
     private final long keepFreeBytes;
     private final ByteBuffer zeros;
 
-    FillAhead(FileOps files, int stepBytes, long keepFreeBytes) {
+    /** Fills as far ahead as it is told, or not at all where that is 0. */
+    FillAhead(FileOps files, int aheadBytes, long keepFreeBytes) {
         this.files = files;
-        this.stepBytes = stepBytes;
+        this.aheadBytes = aheadBytes;
+        this.stepBytes = Math.min(aheadBytes, STEP_BYTES);
         this.keepFreeBytes = keepFreeBytes;
-        this.zeros = ByteBuffer.allocateDirect(Math.max(stepBytes, 0));
+        this.zeros = ByteBuffer.allocateDirect(stepBytes);
     }
 
     /** Fills one step of the segment if one is due; false if there was nothing to do. Never throws for the disk's errors. */
     boolean step(Segment segment) {
-        long from = stepBytes == 0 ? -1 : segment.claimFill(stepBytes);
+        long from = stepBytes == 0 ? -1 : segment.claimFill(aheadBytes);
         if (from < 0) {
             return false;
         }

@@ -132,10 +132,10 @@ final class Segment implements Closeable {
         }
     }
 
-    /** Where to fill the next step, or -1 if that much is filled already, or another step is under way. */
-    synchronized long claimFill(int stepBytes) {
+    /** Where to fill the next step, or -1 if as much is filled ahead already, or another step is under way. */
+    synchronized long claimFill(int aheadBytes) {
         long from = Math.max(filledTo, roundUp(reserved));
-        if (!fillable || filling || from - reserved >= stepBytes) {
+        if (!fillable || filling || from - reserved >= aheadBytes) {
             return -1;
         }
         filling = true;

@@ -230,6 +230,21 @@ final class LogTest {
     }
 
     @Test
+    void fillAhead_goesInSmallStepsUntilItIsFarEnough() throws IOException {
+        SimulatedLog log =
+                SimulatedLog.open(disk, SimulatedLog.options(SimulatedLog.SIZES.withFillAhead(1 << 20)), new Clock());
+        for (int step = 1; step <= 4; step++) {
+            assertThat(log.log.fillStep()).isTrue();
+            assertThat(disk.content("inbox-20261120-0000000000000001.wal")).hasSize(4096 + step * 256 * 1024);
+        }
+        assertThat(log.log.fillStep()).isFalse();
+        log.append(SimulatedLog.entry("a"));
+        assertThat(log.log.fillStep()).isTrue();
+        assertThat(log.log.fillStep()).isFalse();
+        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).containsExactly("a");
+    }
+
+    @Test
     void fillAhead_leavesFreeWhatMustStayFree() throws IOException {
         LogSizes sizes = SimulatedLog.SIZES.withFillAhead(8192).withKeepFree(100_000);
         SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options(sizes), new Clock());
