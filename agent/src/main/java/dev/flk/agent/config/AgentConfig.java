@@ -2,6 +2,7 @@
 package dev.flk.agent.config;
 
 import dev.flk.agent.outbox.OutboxOptions;
+import dev.flk.agent.send.ClientTls;
 import dev.flk.agent.send.SendOptions;
 import dev.flk.agent.send.SendingSetup;
 import java.net.URI;
@@ -17,7 +18,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
-import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.event.Level;
 
@@ -37,7 +37,7 @@ import org.slf4j.event.Level;
  */
 public record AgentConfig(
         List<URI> endpoints,
-        Optional<SSLContext> tls,
+        Optional<ClientTls> tls,
         Optional<Signing> signing,
         Optional<String> shardId,
         OutboxOptions outbox,

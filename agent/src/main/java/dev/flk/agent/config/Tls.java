@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.config;
 
+import dev.flk.agent.send.CertificateEnd;
+import dev.flk.agent.send.ClientTls;
 import io.netty.handler.ssl.JdkSslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslProvider;
 import java.io.ByteArrayInputStream;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
+import java.time.Instant;
 import java.util.Optional;
-import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
 
 /** Whom connections to the backend trust, and how the agent shows who it is; all of it PEM text. */
@@ -16,7 +20,7 @@ final class Tls {
     private Tls() {}
 
     /** Empty if nothing of it is set: then the JDK's authorities are trusted, and no client certificate is shown. */
-    static Optional<SSLContext> read(Settings settings) {
+    static Optional<ClientTls> read(Settings settings) {
         Optional<String> authorities = settings.text(Setting.TLS_CA);
         Optional<String> certificate = settings.text(Setting.TLS_CERT);
         Optional<String> key = settings.text(Setting.TLS_KEY);
@@ -33,7 +37,7 @@ final class Tls {
         SslContextBuilder builder = SslContextBuilder.forClient().sslProvider(SslProvider.JDK);
         boolean trusted = authorities.isEmpty() || trust(settings, builder, authorities.get());
         boolean shown = key.isEmpty() || show(settings, builder, certificate.orElseThrow(), key.get());
-        return trusted && shown ? build(settings, builder) : Optional.empty();
+        return trusted && shown ? build(settings, builder, certificate) : Optional.empty();
     }
 
     private static boolean trust(Settings settings, SslContextBuilder builder, String authorities) {
@@ -60,13 +64,21 @@ final class Tls {
         }
     }
 
-    private static Optional<SSLContext> build(Settings settings, SslContextBuilder builder) {
+    private static Optional<ClientTls> build(
+            Settings settings, SslContextBuilder builder, Optional<String> certificate) {
         try {
-            return Optional.of(((JdkSslContext) builder.build()).context());
-        } catch (SSLException | IllegalArgumentException e) {
+            return Optional.of(new ClientTls(
+                    ((JdkSslContext) builder.build()).context(),
+                    certificate.isEmpty() ? Optional.empty() : end(certificate.get())));
+        } catch (SSLException | CertificateException | IllegalArgumentException e) {
             settings.problem(Setting.TLS_CERT, "can't be used: " + why(e));
             return Optional.empty();
         }
+    }
+
+    private static Optional<Instant> end(String certificates) throws CertificateException {
+        return CertificateEnd.of(
+                CertificateFactory.getInstance("X.509").generateCertificates(pem(certificates)).stream());
     }
 
     private static InputStream pem(String text) {

@@ -2,6 +2,7 @@
 package dev.flk.agent.doctor;
 
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.send.ClientTls;
 import dev.flk.agent.send.SendingForm;
 import dev.flk.agent.send.SendingSetup;
 import dev.flk.certificate.MalformedCertificate;
@@ -55,7 +56,7 @@ final class BackendLook {
                 .version(HttpClient.Version.HTTP_1_1)
                 .followRedirects(HttpClient.Redirect.NEVER)
                 .connectTimeout(setup.requestTimeout());
-        setup.tls().ifPresent(builder::sslContext);
+        setup.tls().map(ClientTls::context).ifPresent(builder::sslContext);
         this.http = builder.build();
     }
 

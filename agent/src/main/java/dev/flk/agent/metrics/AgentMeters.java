@@ -7,6 +7,7 @@ import io.prometheus.client.Counter;
 import io.prometheus.client.GaugeMetricFamily;
 import io.prometheus.client.hotspot.DefaultExports;
 import java.util.List;
+import java.util.Map;
 import java.util.function.DoubleSupplier;
 
 /** The agent's metrics. Every family is there from the start, with a zero. Safe for several threads. */
@@ -38,6 +39,18 @@ public final class AgentMeters {
             @Override
             public List<MetricFamilySamples> collect() {
                 return List.of(new GaugeMetricFamily(name, help, value.getAsDouble()));
+            }
+        });
+    }
+
+    /** The same for several values that a label tells apart. */
+    public void gauge(String name, String help, String label, Map<String, DoubleSupplier> values) {
+        registry.register(new Collector() {
+            @Override
+            public List<MetricFamilySamples> collect() {
+                GaugeMetricFamily family = new GaugeMetricFamily(name, help, List.of(label));
+                values.forEach((of, value) -> family.addMetric(List.of(of), value.getAsDouble()));
+                return List.of(family);
             }
         });
     }

@@ -15,10 +15,12 @@ import dev.flk.agent.source.SpoolDirectory;
 import java.io.Closeable;
 import java.io.IOException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -105,10 +107,21 @@ public final class Agent implements Closeable {
                 "flk_agent_breaker_open",
                 "1 while sending waits for endpoints that do not answer.",
                 () -> sender.breakerOpen() ? 1 : 0);
+        meters.gauge(
+                "flk_agent_tls_not_after_seconds",
+                "Until when certificates of TLS are valid, in seconds since 1970; 0 while there is none.",
+                "certificate",
+                Map.of(
+                        "client", () -> seconds(sender.certificateEnds().client()),
+                        "endpoint", () -> seconds(sender.certificateEnds().endpoint())));
         meters.gauge("flk_agent_in_flight", "Certificates that wait for an answer.", sender::inFlight);
         meters.gauge("flk_agent_outbox_bytes", "What the files of the outbox take.", outbox::lastUsedBytes);
         meters.gauge("flk_agent_outbox_max_bytes", "What they may take.", outbox::maxBytes);
         meters.gauge("flk_agent_disk_free_bytes", "What is left of their file system.", outbox::lastFreeBytes);
+    }
+
+    private static double seconds(Optional<Instant> end) {
+        return end.map(Instant::getEpochSecond).orElse(0L);
     }
 
     /**

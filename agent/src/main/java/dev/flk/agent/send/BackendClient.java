@@ -17,7 +17,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,22 +37,28 @@ final class BackendClient {
     private final HttpClient http;
     private final String base;
     private final Duration requestTimeout;
+    private volatile Optional<Instant> certificateEnd = Optional.empty();
 
     /** For a base URL, with or without a path and a slash at its end; {@code tls} empty for what the JDK trusts. */
-    BackendClient(URI endpoint, Duration requestTimeout, Optional<SSLContext> tls) {
+    BackendClient(URI endpoint, Duration requestTimeout, Optional<ClientTls> tls) {
         this.base = endpoint.toString().replaceAll("/+$", "");
         this.requestTimeout = requestTimeout;
         HttpClient.Builder http = HttpClient.newBuilder()
                 .version(HttpClient.Version.HTTP_1_1)
                 .followRedirects(HttpClient.Redirect.NEVER)
                 .connectTimeout(requestTimeout);
-        tls.ifPresent(http::sslContext);
+        tls.map(ClientTls::context).ifPresent(http::sslContext);
         this.http = http.build();
     }
 
     /** The base URL, for people. */
     String base() {
         return base;
+    }
+
+    /** Until when the chain of certificates is valid that the backend showed last; empty without TLS, and before the first answer. */
+    Optional<Instant> certificateEnd() {
+        return certificateEnd;
     }
 
     /** Sends one certificate. */
@@ -94,7 +99,7 @@ final class BackendClient {
         CompletableFuture<HttpResponse<byte[]>> exchange =
                 http.sendAsync(request.build(), info -> new BoundedBody(maxBytes));
         // the client's own time-out ends with the headers; this one covers a body that never ends
-        var unused = exchange.thenApply(BackendClient::reply)
+        var unused = exchange.thenApply(this::reply)
                 .orTimeout(requestTimeout.toMillis(), TimeUnit.MILLISECONDS)
                 .whenComplete((reply, failure) -> {
                     exchange.cancel(true);
@@ -102,7 +107,8 @@ final class BackendClient {
                 });
     }
 
-    private static Reply reply(HttpResponse<byte[]> response) {
+    private Reply reply(HttpResponse<byte[]> response) {
+        response.sslSession().flatMap(CertificateEnd::ofPeer).ifPresent(end -> certificateEnd = Optional.of(end));
         HttpHeaders headers = response.headers();
         return new Reply(
                 response.statusCode(),

@@ -53,6 +53,7 @@ public final class Sender {
     private long inFlightBytes;
     private Means means;
     private volatile boolean breakerOpen;
+    private volatile CertificateEnds certificateEnds;
     private volatile boolean stopping;
 
     /** Sends nothing before {@link #step} is called. */
@@ -69,8 +70,17 @@ public final class Sender {
         this.hold = new SignatureHold(
                 lanes, new Backoff(setup.options().baseDelay(), setup.options().maxDelay(), surroundings.random()));
         this.means = new Means(setup);
+        this.certificateEnds = means.certificateEnds();
         outbox.onArrival(this::wake);
     }
+
+    /**
+     * Until when the certificates of TLS are valid.
+     *
+     * @param client the own one; empty if none is shown
+     * @param endpoint what the endpoints showed last, of which the first to end counts; empty if none has answered over TLS yet
+     */
+    public record CertificateEnds(Optional<Instant> client, Optional<Instant> endpoint) {}
 
     /** What follows from the configuration, and is replaced with it. */
     private final class Means {
@@ -79,8 +89,10 @@ public final class Sender {
         private final Settlement settlement;
         private final Packer packer;
         private final List<Endpoint> endpoints;
+        private final Optional<Instant> ownCertificateEnd;
 
         Means(SendingSetup setup) {
+            ownCertificateEnd = setup.tls().flatMap(ClientTls::ownEnd);
             options = setup.options();
             backoff = new Backoff(options.baseDelay(), options.maxDelay(), surroundings.random());
             settlement =
@@ -93,6 +105,14 @@ public final class Sender {
                             new ClockOffset(clock, nanoTicker),
                             new SlowStart(options.batchSize(), options.maxInFlight())))
                     .toList();
+        }
+
+        CertificateEnds certificateEnds() {
+            return new CertificateEnds(
+                    ownCertificateEnd,
+                    endpoints.stream()
+                            .flatMap(endpoint -> endpoint.client().certificateEnd().stream())
+                            .min(Instant::compareTo));
         }
     }
 
@@ -118,6 +138,7 @@ public final class Sender {
         }
         breakerOpen =
                 means.endpoints.stream().allMatch(endpoint -> endpoint.breaker().isOpen());
+        certificateEnds = means.certificateEnds();
         return untilNextNanos();
     }
 
@@ -151,6 +172,11 @@ public final class Sender {
     /** Whether sending is stopped because nobody answers. */
     public boolean breakerOpen() {
         return breakerOpen;
+    }
+
+    /** As of the last step. Any thread may call. */
+    public CertificateEnds certificateEnds() {
+        return certificateEnds;
     }
 
     /** How it is going; completes on the sender's thread, at its next step. Any thread may call. */

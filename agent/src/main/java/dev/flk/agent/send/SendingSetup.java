@@ -6,7 +6,6 @@ import java.net.URI;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import javax.net.ssl.SSLContext;
 
 /**
  * Where to and how certificates are sent: what a reload may change.
@@ -17,7 +16,7 @@ import javax.net.ssl.SSLContext;
  */
 public record SendingSetup(
         List<URI> endpoints,
-        Optional<SSLContext> tls,
+        Optional<ClientTls> tls,
         Duration requestTimeout,
         Optional<Signer> signer,
         SendOptions options) {

@@ -8,6 +8,7 @@ import com.sun.net.httpserver.HttpsConfigurator;
 import com.sun.net.httpserver.HttpsParameters;
 import com.sun.net.httpserver.HttpsServer;
 import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.send.ClientTls;
 import dev.flk.agent.testing.TestKeys;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -71,7 +72,7 @@ class TlsTest {
 
     private int ask(AgentConfig config) throws IOException, InterruptedException {
         HttpClient.Builder client = HttpClient.newBuilder();
-        config.tls().ifPresent(client::sslContext);
+        config.tls().map(ClientTls::context).ifPresent(client::sslContext);
         URI health = URI.create(config.endpoints().get(0) + "/health");
         return client.build()
                 .send(HttpRequest.newBuilder(health).build(), BodyHandlers.discarding())

@@ -8,6 +8,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
+import java.security.cert.X509Certificate;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
@@ -27,6 +29,10 @@ public final class TestKeys {
     }
 
     public static TestKeys make(Path directory, String name, String subjectAlternative) throws Exception {
+        return make(directory, name, subjectAlternative, 90);
+    }
+
+    public static TestKeys make(Path directory, String name, String subjectAlternative, int days) throws Exception {
         Path file = directory.resolve(name + ".p12");
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
@@ -39,6 +45,8 @@ public final class TestKeys {
                 "CN=" + name,
                 "-ext",
                 "SAN=" + subjectAlternative,
+                "-validity",
+                Integer.toString(days),
                 "-storetype",
                 "PKCS12",
                 "-storepass",
@@ -65,6 +73,10 @@ public final class TestKeys {
 
     public String certificatePem() throws GeneralSecurityException {
         return pem("CERTIFICATE", store.getCertificate(alias()).getEncoded());
+    }
+
+    public Instant notAfter() throws GeneralSecurityException {
+        return ((X509Certificate) store.getCertificate(alias())).getNotAfter().toInstant();
     }
 
     public String keyPem() throws GeneralSecurityException {

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.send;
+
+import java.security.cert.Certificate;
+import java.security.cert.X509Certificate;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.stream.Stream;
+import javax.net.ssl.SSLPeerUnverifiedException;
+import javax.net.ssl.SSLSession;
+
+/** Until when a chain of certificates can be valid: to the end of the one that ends first. */
+public final class CertificateEnd {
+    private CertificateEnd() {}
+
+    /** Of certificates; empty if there are none. */
+    public static Optional<Instant> of(Stream<? extends Certificate> chain) {
+        return chain.filter(X509Certificate.class::isInstance)
+                .map(certificate ->
+                        ((X509Certificate) certificate).getNotAfter().toInstant())
+                .min(Instant::compareTo);
+    }
+
+    /** Of what the other side showed. */
+    static Optional<Instant> ofPeer(SSLSession session) {
+        try {
+            return of(Arrays.stream(session.getPeerCertificates()));
+        } catch (SSLPeerUnverifiedException e) {
+            return Optional.empty();
+        }
+    }
+}
