@@ -67,32 +67,16 @@ final class AlertRulesIT {
 
     @Test
     void everyExpression_asksOnlyForMetricsAndLabelsThatTheJarsExpose() throws Exception {
-        Exposed exposed = exposed();
+        Exposed known = exposed().andRecorded(rules.recorded());
         List<String> asked = new ArrayList<>();
         for (String expression : rules.expressions()) {
-            for (Selector selector : Selector.of(expression)) {
-                asked.add(selector.metric());
-                assertThat(selector.metric().equals("up")
-                                || rules.recorded().contains(selector.metric())
-                                || exposed.has(selector))
-                        .as("%s is exposed, for %s", selector, expression)
-                        .isTrue();
-            }
-            assertThat(exposed.labels()).as(expression).containsAll(Selector.labels(expression));
+            Promql query = Promql.read(expression);
+            assertThat(query.missingFrom(known)).as(expression).isEmpty();
+            query.uses().forEach(use -> asked.add(use.metric()));
         }
         assertThat(asked)
                 .contains("flk_unavailable_total", "flk_agent_breaker_open", "up")
                 .containsAll(rules.recorded());
-    }
-
-    @Test
-    void selectors_areFoundWhereverTheyStand() {
-        String expression = "sum by (job, le) (rate(a_total{b=\"c\", d=~\"e|f\"}[5m])) / on (g) (h > bool 1e3)"
-                + " and predict_linear(i:j[6h], 24 * 3600) < 0 or absent(k) unless l offset 1h";
-        assertThat(Selector.of(expression)).map(Selector::metric).containsExactly("a_total", "h", "i:j", "k", "l");
-        assertThat(Selector.of(expression).get(0).choices())
-                .containsExactly(new Selector.Choice("b", "=", "c"), new Selector.Choice("d", "=~", "e|f"));
-        assertThat(Selector.labels(expression)).containsExactly("job", "le", "g");
     }
 
     @Test

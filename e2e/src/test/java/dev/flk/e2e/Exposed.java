@@ -21,9 +21,6 @@ import java.util.stream.Stream;
  * @param samples for each name of a sample the labels of each
  */
 record Exposed(Map<String, String> types, Map<String, List<Map<String, String>>> samples) {
-    /** Prometheus itself gives these to whatever it scrapes. */
-    private static final Set<String> OF_TARGETS = Set.of("job", "instance");
-
     private static final Pattern SAMPLE = Pattern.compile("([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\\{(.*)})? \\S+");
     private static final Pattern LABEL = Pattern.compile("([a-zA-Z_]+)=\"((?:[^\"\\\\]|\\\\.)*)\",?");
 
@@ -62,23 +59,17 @@ record Exposed(Map<String, String> types, Map<String, List<Map<String, String>>>
         return Stream.concat(one.stream(), other.stream()).toList();
     }
 
-    /** Whether some sample would be selected, and has every label that is asked for. */
-    boolean has(Selector selector) {
-        return samples.getOrDefault(selector.metric(), List.of()).stream()
-                .anyMatch(labels -> selector.choices().stream()
-                        .allMatch(choice -> OF_TARGETS.contains(choice.label()) || choice.isMet(labels)));
+    /** This, and what Prometheus itself knows: whether a target answers, and what its rules record. */
+    Exposed andRecorded(Set<String> names) {
+        Exposed both = new Exposed(new TreeMap<>(types), new TreeMap<>(samples));
+        both.samples.put("up", List.of(Map.of()));
+        names.forEach(name -> both.samples.put(name, List.of(Map.of())));
+        return both;
     }
 
     /** Whether there are samples of that name, or of a histogram of that name. */
     boolean hasFamily(String name) {
         return hasSample(name) || hasSample(name + "_bucket");
-    }
-
-    /** Every label that some sample has, or that Prometheus gives. */
-    Set<String> labels() {
-        Set<String> labels = new TreeSet<>(OF_TARGETS);
-        samples.values().forEach(all -> all.forEach(each -> labels.addAll(each.keySet())));
-        return labels;
     }
 
     boolean hasSample(String name) {

@@ -13,8 +13,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The metrics and labels that a PromQL query is about. It reads the part of the language that dashboards and docs of ours use, and
- * refuses the rest, so that nothing in a query goes unread.
+ * The metrics and labels that a PromQL query is about. It reads the part of the language that rules, dashboards and docs of ours use,
+ * and refuses the rest, so that nothing in a query goes unread.
  */
 final class Promql {
     private static final Pattern TOKEN =
@@ -24,14 +24,18 @@ final class Promql {
     private static final Pattern NAME = Pattern.compile("[a-zA-Z_:].*");
     private static final Pattern RANGE = Pattern.compile("\\[(?:\\$__rate_interval|[0-9]+[smhd](?::[0-9]+[smhd])?)]");
     private static final Set<String> FUNCTIONS = Set.of(
-            "rate",
-            "increase",
+            "absent",
+            "avg_over_time",
+            "changes",
             "clamp_min",
             "histogram_quantile",
-            "predict_linear",
-            "avg_over_time",
+            "increase",
+            "max_over_time",
             "min_over_time",
-            "max_over_time");
+            "predict_linear",
+            "present_over_time",
+            "rate",
+            "time");
     private static final Set<String> AGGREGATIONS = Set.of("sum", "min", "max", "avg", "count", "topk", "bottomk");
     private static final Set<String> REDUCING = Set.of("sum", "min", "max", "avg", "count");
     private static final Set<String> OPERATORS = Set.of("and", "or", "unless", "bool");

@@ -4,6 +4,8 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -72,6 +74,23 @@ final class PromqlTest {
             })
     void read_whatItDoesNotKnow_isRefused(String query) {
         assertThatThrownBy(() -> Promql.read(query)).isInstanceOf(AssertionError.class);
+    }
+
+    @Test
+    void uses_areFoundWhereverTheyStand() {
+        Promql query = Promql.read("sum by (job, le) (rate(a_total{b=\"c\", d=~\"e|f\"}[5m])) / on (g) (h > bool 1e3)"
+                + " and predict_linear(i:j[6h], 24 * 3600) < 0 or absent(k) unless l");
+        assertThat(query.uses()).map(Promql.Use::metric).containsExactly("a_total", "h", "i:j", "k", "l");
+        assertThat(query.uses().get(0).selected()).containsExactly(Map.entry("b", "c"), Map.entry("d", "e|f"));
+        assertThat(query.uses().get(0).groupedBy()).containsExactly("job", "le");
+    }
+
+    @Test
+    void missingFrom_whatRulesRecord_isNothing() {
+        Promql query = Promql.read("job:up_to:rate5m{job=\"a\"} > 2 and on (job) up == 1");
+        assertThat(query.missingFrom(EXPOSED)).contains("no metric job:up_to:rate5m", "no metric up");
+        assertThat(query.missingFrom(EXPOSED.andRecorded(Set.of("job:up_to:rate5m"))))
+                .isEmpty();
     }
 
     @Test
