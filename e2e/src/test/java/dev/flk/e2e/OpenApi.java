@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import com.networknt.schema.SchemaLocation;
+import com.networknt.schema.SchemaRegistry;
+import com.networknt.schema.SpecificationVersion;
+import dev.flk.e2e.Client.Answer;
+import io.apicurio.datamodels.Library;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+
+/** An OpenAPI document, and what in an answer it does not have. Places in it are JSON pointers. */
+final class OpenApi {
+    private static final String WHERE = "urn:flk:openapi";
+
+    /** What frames a message, which the standard lets nobody describe. */
+    private static final Set<String> FRAMING = Set.of("content-type", "content-length");
+
+    private static final String META = "https://json-schema.org/draft/2020-12/schema";
+    private static final Pattern SCHEMA_KEYWORD =
+            Pattern.compile("property \"(propertyNames|dependentRequired|if|then|else|contains)\" was found");
+
+    private final JsonNode document;
+    private final SchemaRegistry schemas;
+
+    private OpenApi(JsonNode document) {
+        this.document = document;
+        this.schemas = SchemaRegistry.withDefaultDialect(
+                SpecificationVersion.DRAFT_2020_12, builder -> builder.schemas(Map.of(WHERE, document.toString())));
+    }
+
+    static OpenApi read(Path file) throws IOException {
+        return new OpenApi(new YAMLMapper().readTree(file.toFile()));
+    }
+
+    /**
+     * What is wrong with it as an OpenAPI document, and with its schemas as such, in the words of two validators. The former knows neither
+     * the examples of 3.1 nor every keyword of its schemas.
+     */
+    List<String> mistakes() {
+        ObjectNode withoutExamples = document.deepCopy();
+        withoutExamples.findParents("examples").forEach(parent -> ((ObjectNode) parent).remove("examples"));
+        List<String> mistakes = new ArrayList<>();
+        Library.validate(Library.readDocument(withoutExamples), null).stream()
+                .filter(problem -> !SCHEMA_KEYWORD.matcher(problem.message).find())
+                .forEach(problem ->
+                        mistakes.add(problem.errorCode + " at " + problem.nodePath + ": " + problem.message));
+        document.at("/components/schemas")
+                .forEach(schema -> schemas.getSchema(SchemaLocation.of(META))
+                        .validate(schema)
+                        .forEach(error -> mistakes.add(error.toString())));
+        return mistakes;
+    }
+
+    JsonNode at(String pointer) {
+        return document.at(pointer);
+    }
+
+    /** {@code METHOD path status} of all that it describes. */
+    Set<String> described() {
+        Set<String> described = new TreeSet<>();
+        document.path("paths")
+                .properties()
+                .forEach(path -> path.getValue()
+                        .properties()
+                        .forEach(operation -> operation
+                                .getValue()
+                                .path("responses")
+                                .fieldNames()
+                                .forEachRemaining(status ->
+                                        described.add(operation.getKey().toUpperCase(Locale.ROOT) + " " + path.getKey()
+                                                + " " + status))));
+        return described;
+    }
+
+    /** Where the response to {@code METHOD path status} is described. */
+    String response(String methodPathStatus) {
+        String[] words = methodPathStatus.split(" ", 3);
+        return resolve("/paths/" + words[1].replace("/", "~1") + "/" + words[0].toLowerCase(Locale.ROOT) + "/responses/"
+                + words[2]);
+    }
+
+    /** Where that is what is described at {@code pointer}, which may only refer to it. */
+    private String resolve(String pointer) {
+        JsonNode reference = document.at(pointer).path("$ref");
+        return reference.isTextual() ? reference.textValue().substring(1) : pointer;
+    }
+
+    /** What the response that is described at {@code pointer} does not have of an answer, or the answer not of it. */
+    List<String> objections(String pointer, Answer answer) {
+        List<String> objections = new ArrayList<>();
+        JsonNode response = document.at(pointer);
+        if (response.isMissingNode()) {
+            return List.of("nothing is described at " + pointer);
+        }
+        answer.headers().map().keySet().stream()
+                .map(name -> name.toLowerCase(Locale.ROOT))
+                .filter(name ->
+                        !FRAMING.contains(name) && headerNamed(response, name).isEmpty())
+                .forEach(name -> objections.add("no header " + name + " at " + pointer));
+        response.path("headers").fieldNames().forEachRemaining(name -> {
+            String header = resolve(pointer + "/headers/" + name);
+            Optional<String> value = answer.headers().firstValue(name);
+            if (value.isPresent()) {
+                boolean isInteger =
+                        document.at(header + "/schema/type").asText().equals("integer");
+                objections.addAll(violations(
+                        header + "/schema",
+                        isInteger ? StrictJson.read(value.orElseThrow()) : TextNode.valueOf(value.orElseThrow())));
+            } else if (document.at(header + "/required").asBoolean()) {
+                objections.add("without " + name);
+            }
+        });
+        String type = answer.headers().firstValue("Content-Type").orElse("none");
+        if (!response.path("content").has(type)) {
+            objections.add("no content " + type + " at " + pointer);
+        } else {
+            objections.addAll(violations(
+                    pointer + "/content/" + type.replace("/", "~1") + "/schema", content(type, answer.body())));
+        }
+        return objections;
+    }
+
+    private static Optional<String> headerNamed(JsonNode response, String name) {
+        Iterator<String> names = response.path("headers").fieldNames();
+        while (names.hasNext()) {
+            String next = names.next();
+            if (next.equalsIgnoreCase(name)) {
+                return Optional.of(next);
+            }
+        }
+        return Optional.empty();
+    }
+
+    private static JsonNode content(String type, String body) {
+        return type.equals("application/json") ? StrictJson.read(body) : TextNode.valueOf(body);
+    }
+
+    /** What a value breaks of the schema at {@code pointer}. */
+    List<String> violations(String pointer, JsonNode value) {
+        return schemas.getSchema(SchemaLocation.of(WHERE + "#" + pointer)).validate(value).stream()
+                .map(error -> error + " in " + value)
+                .toList();
+    }
+}
