@@ -32,6 +32,12 @@ record SelfSigned(Certificate certificate, Path certificateFile, Path keyFile) {
      */
     static SelfSigned forNames(String names, Path directory)
             throws IOException, InterruptedException, GeneralSecurityException {
+        return forNames(names, directory, 1);
+    }
+
+    /** The same for some days. */
+    static SelfSigned forNames(String names, Path directory, int days)
+            throws IOException, InterruptedException, GeneralSecurityException {
         Path made = Files.createDirectories(directory).resolve("made.p12");
         Process keytool = new ProcessBuilder(List.of(
                         Path.of(System.getProperty("java.home"), "bin", "keytool")
@@ -48,7 +54,7 @@ record SelfSigned(Certificate certificate, Path certificateFile, Path keyFile) {
                         "-ext",
                         "san=" + names,
                         "-validity",
-                        "1",
+                        Integer.toString(days),
                         "-storetype",
                         "PKCS12",
                         "-keystore",

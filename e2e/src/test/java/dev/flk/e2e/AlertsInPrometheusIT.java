@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongFunction;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
+import org.awaitility.core.ConditionTimeoutException;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestMethodOrder;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Each alert, of real programs in a real Prometheus: a fault is caused, the alert fires; it is repaired as docs/runbooks.md says, the
+ * alert ends. Hours last seconds here ({@link HastenedRules}); promtool tries the same rules with their real lengths. All of it
+ * with {@code -Dflk.alerts=all}, two of them otherwise.
+ */
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
+final class AlertsInPrometheusIT {
+    private static final boolean ALL = "all".equals(System.getProperty("flk.alerts"));
+    private static final Path RULES = Built.root().resolve("alerts/flk.rules.yaml");
+
+    /** No outsider can make a program err so that it answers 500. */
+    private static final String NOT_TO_BE_CAUSED = "InternalErrors warning";
+
+    private static final Pattern METRICS_PORT = Pattern.compile("metrics on port ([0-9]+)");
+    private static final int MIB = 1 << 20;
+    private static final String LONG = "\"" + "x".repeat(200_000) + "\"";
+
+    @TempDir
+    private static Path shared;
+
+    private static PrometheusServer prometheus;
+    private static final Set<String> seen = new TreeSet<>();
+
+    @TempDir
+    private Path directory;
+
+    /** What a test has started, the last first. */
+    private final Deque<AutoCloseable> started = new ArrayDeque<>();
+
+    private interface Step {
+        void take() throws Exception;
+    }
+
+    @BeforeAll
+    static void startPrometheus() throws Exception {
+        prometheus = PrometheusServer.start(shared, HastenedRules.of(Files.readString(RULES)));
+    }
+
+    @AfterEach
+    void endAll() throws Exception {
+        while (!started.isEmpty()) {
+            started.pop().close();
+        }
+        prometheus.forgetAll();
+    }
+
+    @AfterAll
+    static void endPrometheus() throws IOException {
+        if (prometheus != null) {
+            prometheus.close();
+        }
+    }
+
+    @Test
+    @Order(1)
+    void noBackendIsScraped() throws Exception {
+        firesUntil("", () -> backend("absent", Map.of()), "BackendMetricsAbsent critical");
+    }
+
+    @Test
+    @Order(2)
+    void backendDoesNotKnowTheKey() throws Exception {
+        BackendProcess backend = backend("keys", Map.of());
+        AgentHome home = home("agent");
+        Map<String, String> environment = home.sendingTo(backend.url());
+        environment.put("PCS_HMAC_KEY", "the next key");
+        home.spool("ten", LongStream.range(0, 10).mapToObj(Pcs::number).toList());
+        agent("agent", home, environment);
+        firesUntil(
+                "keys",
+                () -> {
+                    assertThat(backend.program().terminate()).isEqualTo(143);
+                    BackendProcess again = again("keys", backend, Map.of("PCS_HMAC_KEYS", Pcs.KEY + ",the next key"));
+                    Client client = new Client(again.url());
+                    Client.awaitUntil(() -> client.metric("flk_accepted") == 10);
+                },
+                "SignatureFailures critical");
+    }
+
+    @Test
+    void producerWithAMistake_everythingIsEscalated() throws Exception {
+        assumeAll();
+        BackendProcess backend = backend("escalated", Map.of());
+        Traffic broken = load(backend, epoch -> Pcs.number(epoch).with("regime", "\"non_sticky\""));
+        firesUntil(
+                "escalated",
+                () -> {
+                    broken.close();
+                    load(backend, epoch -> Pcs.number(1_000_000 + epoch));
+                },
+                "HighEscalationRate warning",
+                "EscalationBudgetBurn critical",
+                "EscalationBudgetBurn warning");
+    }
+
+    @Test
+    void diskOfTheLog_fillsAndIsFull() throws Exception {
+        assumeAll();
+        Path data = Files.createDirectory(directory.resolve("small"));
+        SmallDisk disk = SmallDisk.of("1g", data);
+        Map<String, String> environment = BackendProcess.environment();
+        environment.put("WAL_DIR", data.resolve("wal").toString());
+        environment.put("DEDUP_DIR", data.resolve("dedup").toString());
+        environment.put("WAL_MIN_FREE_BYTES", "0");
+        Program program = Program.behind(disk.mounting(), "flk-backend", directory, environment);
+        started.push(program);
+        BackendProcess backend = BackendProcess.of(program);
+        prometheus.scrape("disk", backend.port());
+        load(backend, Pcs::number);
+        Path foreign = disk.seenFrom(program).resolve("foreign");
+        Repeated growing = growing(foreign);
+        firesUntil("disk", growing::close, "LogDiskFilling critical", "LogDiskFilling warning");
+        fillUp(foreign);
+        Traffic beyondTheZerosAhead =
+                load(backend, epoch -> Pcs.number(1_000_000 + epoch).with("not_named", LONG));
+        firesUntil(
+                "disk",
+                () -> {
+                    beyondTheZerosAhead.close();
+                    Files.delete(foreign);
+                },
+                "WALErrors critical",
+                "AvailabilityBudgetBurn critical",
+                "AvailabilityBudgetBurn warning");
+    }
+
+    @Test
+    void storeIsDown() throws Exception {
+        assumeAll();
+        RedisStoreServer redis = redis();
+        BackendProcess backend = backend("store", redis.configuration());
+        load(backend, Pcs::number);
+        redis.kill();
+        firesUntil(
+                "store",
+                redis::restart,
+                "DedupStoreDown critical",
+                "InboxOverdueBurn critical",
+                "InboxOverdueBurn warning");
+    }
+
+    @Test
+    void storeIsSlow() throws Exception {
+        assumeAll();
+        RedisStoreServer redis = redis();
+        BackendProcess backend = backend("slow", redis.configuration());
+        load(backend, Pcs::number);
+        AtomicLong quarters = new AtomicLong();
+        Repeated pauses = Repeated.everyMillis(200, () -> {
+            switch ((int) (quarters.getAndIncrement() % 4)) {
+                case 0 -> redis.pause();
+                case 3 -> redis.resume();
+                default -> {}
+            }
+        });
+        started.push(pauses);
+        firesUntil(
+                "slow",
+                () -> {
+                    pauses.close();
+                    redis.resume();
+                },
+                "SubmitLatencyBudgetBurn critical",
+                "SubmitLatencyBudgetBurn warning");
+    }
+
+    @Test
+    void storeComesBackEmptyWhileItsBackendIsDown_andAnotherAnswersOtherwise() throws Exception {
+        assumeAll();
+        RedisStoreServer redis = redis();
+        BackendProcess first = backend("first", redis.configuration());
+        new Client(first.url()).awaitReady();
+        assertThat(new Client(first.url()).submit(Pcs.number(1)).status()).isEqualTo(200);
+        assertThat(first.program().terminate()).isEqualTo(143); // by then it knows of its answer
+        redis.kill();
+        redis.restartEmpty();
+        Map<String, String> stricter = new LinkedHashMap<>(redis.configuration());
+        stricter.put("BUDGET_BASE", "0.5");
+        BackendProcess second = backend("second", stricter);
+        new Client(second.url()).awaitReady();
+        assertThat(new Client(second.url()).submit(Pcs.number(1)).status()).isEqualTo(202);
+        again("first", first, redis.configuration());
+        firesUntil("first", () -> {}, "LostOutcomes critical");
+    }
+
+    @Test
+    void backendEnds() throws Exception {
+        assumeAll();
+        BackendProcess backend = backend("down", Map.of());
+        prometheus.awaitUp("down");
+        backend.program().kill();
+        firesUntil("down", () -> again("down", backend, Map.of()), "BackendDown critical");
+    }
+
+    @Test
+    void agentReachesNoBackend() throws Exception {
+        assumeAll();
+        BackendProcess backend = BackendProcess.start(directory, Map.of(), Program.QUICK_START);
+        assertThat(backend.program().terminate()).isEqualTo(143);
+        AgentHome home = home("lonely");
+        home.spool("one", List.of(Pcs.number(1)));
+        agent("lonely", home, home.sendingTo(backend.url()));
+        firesUntil(
+                "lonely",
+                () -> again("reached", backend, Map.of()),
+                "AgentBreakerOpen warning",
+                "AgentOverdueBurn critical",
+                "AgentOverdueBurn warning");
+    }
+
+    @Test
+    void agentGivesUp() throws Exception {
+        assumeAll();
+        BackendProcess backend = backend("strict", Map.of());
+        AgentHome home = home("giving-up");
+        agent("giving-up", home, home.sendingTo(backend.url()));
+        prometheus.awaitUp("giving-up");
+        home.spool("hopeless", List.of(Pcs.number(1).with("version", "\"9\"")));
+        firesUntil("giving-up", () -> {}, "AgentDeadLettersGrowing warning");
+    }
+
+    @Test
+    void agentsOutboxFills() throws Exception {
+        assumeAll();
+        BackendProcess backend = BackendProcess.start(directory, Map.of(), Program.QUICK_START);
+        assertThat(backend.program().terminate()).isEqualTo(143);
+        AgentHome home = home("full");
+        Map<String, String> environment = home.sendingTo(backend.url());
+        environment.put("OUTBOX_MAX_BYTES", "1MiB");
+        home.spool("many", LongStream.range(0, 5_000).mapToObj(Pcs::number).toList());
+        agent("full", home, environment);
+        firesUntil("full", () -> again("emptied", backend, Map.of()), "AgentOutboxFilling warning");
+    }
+
+    @Test
+    void diskOfTheOutboxFills() throws Exception {
+        assumeAll();
+        AgentHome home = home("small-disk");
+        Path data = Files.createDirectory(home.directory().resolve("data"));
+        SmallDisk disk = SmallDisk.of("1g", data);
+        Map<String, String> environment = home.sendingNowhere();
+        environment.put("OUTBOX_PATH", data.resolve("outbox").toString());
+        environment.put("METRICS_PORT", "0");
+        Program agent = Program.behind(disk.mounting(), "flk-agent", home.directory(), environment, "run");
+        started.push(agent);
+        prometheus.scrape("small-disk", metricsPort(agent));
+        prometheus.awaitUp("small-disk");
+        Repeated growing = growing(disk.seenFrom(agent).resolve("foreign"));
+        firesUntil("small-disk", growing::close, "AgentDiskFilling warning");
+    }
+
+    @Test
+    void agentsDiskLosesRecords() throws Exception {
+        assumeAll();
+        AgentHome home = home("losing");
+        try (Program agent = home.start(home.sendingNowhere(), "run")) {
+            for (long epoch = 0; epoch < 3; epoch++) {
+                home.spool("number-" + epoch, List.of(Pcs.number(epoch)));
+                Client.awaitUntil(home::spoolIsEmpty);
+            }
+            agent.kill();
+        }
+        Path segment;
+        try (Stream<Path> files = Files.list(home.outbox())) {
+            segment = files.filter(file -> file.toString().endsWith(".wal"))
+                    .findFirst()
+                    .orElseThrow();
+        }
+        byte[] bytes = Files.readAllBytes(segment);
+        bytes[bytes.length / 2] ^= 1;
+        Files.write(segment, bytes);
+        agent("losing", home, home.sendingNowhere());
+        firesUntil("losing", () -> {}, "AgentOutboxLost critical");
+    }
+
+    @Test
+    void clientCertificateEnds() throws Exception {
+        assumeAll();
+        SelfSigned tomorrow = SelfSigned.forNames("dns:localhost", directory.resolve("tomorrow"));
+        SelfSigned nextYear = SelfSigned.forNames("dns:localhost", directory.resolve("next-year"), 365);
+        AgentHome home = home("ending");
+        Map<String, String> environment = home.sendingTo("https://127.0.0.1:9");
+        environment.put("TLS_CERT_FILE", tomorrow.certificateFile().toString());
+        environment.put("TLS_KEY_FILE", tomorrow.keyFile().toString());
+        Program agent = agent("ending", home, environment);
+        firesUntil(
+                "ending",
+                () -> {
+                    Files.copy(nextYear.keyFile(), tomorrow.keyFile(), StandardCopyOption.REPLACE_EXISTING);
+                    Files.copy(
+                            nextYear.certificateFile(),
+                            tomorrow.certificateFile(),
+                            StandardCopyOption.REPLACE_EXISTING);
+                    hangUp(agent);
+                },
+                "TlsCertificateEnding critical",
+                "TlsCertificateEnding warning");
+    }
+
+    @Test
+    void agentEnds() throws Exception {
+        assumeAll();
+        AgentHome home = home("ended");
+        Program agent = agent("ended", home, home.sendingNowhere());
+        prometheus.awaitUp("ended");
+        agent.kill();
+        firesUntil("ended", () -> agent("ended", home, home.sendingNowhere()), "AgentDown warning");
+    }
+
+    @Test
+    void noAgentIsScrapedAnyMore() throws Exception {
+        assumeAll();
+        AgentHome home = home("forgotten");
+        Program agent = agent("forgotten", home, home.sendingNowhere());
+        prometheus.awaitUp("forgotten");
+        agent.kill();
+        firesUntil("", () -> agent("forgotten", home, home.sendingNowhere()), "AgentMetricsAbsent warning");
+    }
+
+    @Test
+    @Order(Integer.MAX_VALUE)
+    void eachAlertWasSeen() throws Exception {
+        assumeAll();
+        Set<String> all = AlertRules.read(RULES).alerts().stream()
+                .map(alert -> alert.name() + " " + alert.severity())
+                .collect(Collectors.toCollection(TreeSet::new));
+        all.remove(NOT_TO_BE_CAUSED);
+        assertThat(seen).isEqualTo(all);
+    }
+
+    private static void assumeAll() {
+        assumeTrue(ALL, "only with -Dflk.alerts=all");
+    }
+
+    /** They fire; once it is repaired, they end. */
+    private static void firesUntil(String job, Step repair, String... alerts) throws Exception {
+        Set<String> awaited = new LinkedHashSet<>(List.of(alerts));
+        long caused = System.nanoTime();
+        await(job, "fire", awaited, firing -> firing.containsAll(awaited));
+        long fired = System.nanoTime();
+        repair.take();
+        long repaired = System.nanoTime();
+        await(job, "end", awaited, firing -> firing.stream().noneMatch(awaited::contains));
+        seen.addAll(awaited);
+        System.out.printf(
+                "AlertsInPrometheusIT: %s: fired within %.1f s, ended within %.1f s of the repair%n",
+                String.join(", ", awaited), (fired - caused) / 1e9, (System.nanoTime() - repaired) / 1e9);
+    }
+
+    private interface Wanted {
+        boolean isMetBy(Set<String> firing);
+    }
+
+    private static void await(String job, String what, Set<String> alerts, Wanted wanted) throws Exception {
+        try {
+            Client.awaitUntil(() -> wanted.isMetBy(prometheus.firing(job)));
+        } catch (ConditionTimeoutException e) {
+            throw new AssertionError(alerts + " do not " + what + "; firing: " + prometheus.firing(job), e);
+        }
+    }
+
+    private BackendProcess backend(String job, Map<String, String> more) throws IOException {
+        Path home = Files.createDirectories(directory.resolve(job));
+        BackendProcess backend = BackendProcess.start(home, more, Program.QUICK_START);
+        started.push(backend);
+        prometheus.scrape(job, backend.port());
+        return backend;
+    }
+
+    /** Where one was before. */
+    private BackendProcess again(String job, BackendProcess before, Map<String, String> more) throws IOException {
+        Map<String, String> environment = new LinkedHashMap<>(more);
+        environment.put("PORT", Integer.toString(before.port()));
+        return backend(job, environment);
+    }
+
+    private RedisStoreServer redis() throws IOException {
+        RedisStoreServer redis = new RedisStoreServer(Files.createDirectory(directory.resolve("redis")));
+        started.push(redis);
+        return redis;
+    }
+
+    private AgentHome home(String name) throws IOException {
+        return AgentHome.in(Files.createDirectory(directory.resolve(name)));
+    }
+
+    private Program agent(String job, AgentHome home, Map<String, String> environment) throws IOException {
+        environment.put("METRICS_PORT", "0");
+        Program agent = home.start(environment, "run");
+        started.push(agent);
+        prometheus.scrape(job, metricsPort(agent));
+        return agent;
+    }
+
+    private static int metricsPort(Program agent) {
+        Matcher line = METRICS_PORT.matcher(agent.awaitLine(text -> text.contains("metrics on port ")));
+        assertThat(line.find()).isTrue();
+        return Integer.parseInt(line.group(1));
+    }
+
+    /** Fresh certificates, fifty a second, whatever comes of them. */
+    private Traffic load(BackendProcess backend, LongFunction<Pcs> certificates) {
+        Traffic traffic = new Traffic(backend.url(), certificates, 0, 50);
+        started.push(traffic);
+        return traffic;
+    }
+
+    /** Somebody else's file, which takes ten MiB a second. */
+    private Repeated growing(Path file) {
+        Repeated growing = Repeated.everyMillis(
+                50, () -> Files.write(file, new byte[MIB / 2], StandardOpenOption.CREATE, StandardOpenOption.APPEND));
+        started.push(growing);
+        return growing;
+    }
+
+    private static void fillUp(Path file) {
+        assertThatThrownBy(() -> {
+                    while (true) {
+                        Files.write(file, new byte[MIB], StandardOpenOption.APPEND);
+                    }
+                })
+                .hasMessageContaining("No space left on device");
+    }
+
+    private static void hangUp(Program program) throws Exception {
+        Process kill = new ProcessBuilder("kill", "-HUP", Long.toString(program.pid())).start();
+        assertThat(kill.waitFor()).isZero();
+    }
+}

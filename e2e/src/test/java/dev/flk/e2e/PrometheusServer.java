@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.testing.RedisServer;
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+
+/** A real Prometheus with rules of alerts, which scrapes four times a second whom it is told to. It does not outlive its test. */
+final class PrometheusServer implements AutoCloseable {
+    private static final JsonMapper JSON = new JsonMapper();
+
+    private final Path targets;
+    private final Path log;
+    private final Process process;
+    private final Client client;
+    private final Map<String, String> scraped = new TreeMap<>();
+
+    private PrometheusServer(Path directory, Path program, String rules) throws IOException {
+        targets = directory.resolve("targets.json");
+        log = directory.resolve("prometheus.log");
+        Files.writeString(directory.resolve("rules.yaml"), rules);
+        Files.writeString(directory.resolve("prometheus.yaml"), """
+                global: {scrape_interval: 250ms, scrape_timeout: 250ms, evaluation_interval: 250ms}
+                rule_files: [rules.yaml]
+                scrape_configs:
+                  - job_name: all
+                    file_sd_configs: [{files: [targets.json], refresh_interval: 1s}]
+                """);
+        writeTargets();
+        int port = RedisServer.freePort();
+        process = new ProcessBuilder(List.of(
+                        program.toString(),
+                        "--config.file=" + directory.resolve("prometheus.yaml"),
+                        "--storage.tsdb.path=" + directory.resolve("series"),
+                        "--web.listen-address=127.0.0.1:" + port))
+                .redirectErrorStream(true)
+                .redirectOutput(log.toFile())
+                .start();
+        client = new Client("http://127.0.0.1:" + port);
+    }
+
+    /** Starts it, and returns once it evaluates; skips the test where there is none. */
+    static PrometheusServer start(Path directory, String rules) throws Exception {
+        Path program = Stream.of(System.getenv("PATH").split(File.pathSeparator))
+                .map(place -> Path.of(place, "prometheus"))
+                .filter(Files::isExecutable)
+                .findFirst()
+                .orElse(null);
+        assumeTrue(
+                program != null,
+                "no alert is seen to fire: no prometheus on the PATH; on Debian and Ubuntu the package prometheus has"
+                        + " it (apt-get install --no-install-recommends prometheus)");
+        PrometheusServer server = new PrometheusServer(directory, program, rules);
+        try {
+            Client.awaitUntil(server::isReady);
+        } catch (RuntimeException e) {
+            server.close();
+            throw new AssertionError(Files.readString(server.log), e);
+        }
+        return server;
+    }
+
+    private boolean isReady() throws Exception {
+        if (!process.isAlive()) {
+            throw new IllegalStateException("prometheus ended");
+        }
+        try {
+            return client.get("/-/ready").status() == 200;
+        } catch (IOException e) {
+            return false; // it does not listen yet
+        }
+    }
+
+    /** From now on scrapes this port as the only instance of that job. */
+    void scrape(String job, int port) throws IOException {
+        scraped.put(job, "127.0.0.1:" + port);
+        writeTargets();
+    }
+
+    /** From now on scrapes nobody. */
+    void forgetAll() throws IOException {
+        scraped.clear();
+        writeTargets();
+    }
+
+    /** Until it was scraped. */
+    void awaitUp(String job) {
+        Client.awaitUntil(() -> {
+            JsonNode up = JSON.readTree(client.get("/api/v1/query?query=up%7Bjob%3D%22" + job + "%22%7D")
+                            .body())
+                    .at("/data/result/0/value/1");
+            return up.asText().equals("1");
+        });
+    }
+
+    private void writeTargets() throws IOException {
+        List<Map<String, Object>> all = scraped.entrySet().stream()
+                .map(target -> Map.<String, Object>of(
+                        "targets", List.of(target.getValue()), "labels", Map.of("job", target.getKey())))
+                .toList();
+        Path fresh = targets.resolveSibling("targets.fresh");
+        Files.write(fresh, JSON.writeValueAsBytes(all));
+        Files.move(fresh, targets, StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    /** What fires for a job, as {@code name severity}; with the empty name what fires for no job in particular. */
+    Set<String> firing(String job) throws Exception {
+        Set<String> firing = new TreeSet<>();
+        JsonNode alerts = JSON.readTree(client.get("/api/v1/alerts").body()).at("/data/alerts");
+        for (JsonNode alert : alerts) {
+            JsonNode labels = alert.path("labels");
+            if (alert.path("state").asText().equals("firing")
+                    && labels.path("job").asText().equals(job)) {
+                firing.add(labels.path("alertname").asText() + " "
+                        + labels.path("severity").asText());
+            }
+        }
+        return firing;
+    }
+
+    @Override
+    public void close() {
+        process.destroy();
+        process.onExit().join();
+    }
+}
