@@ -27,6 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
  * Ten thousand connections on a heap of 256 MiB: idle ones, ones that sent half a body, ones that asked for much and read
  * nothing. Memory stays bounded, and who behaves is served.
  */
+@Alone
 final class ManyConnectionsIT {
     private static final int CONNECTIONS = 10_000;
     /** Beside the connections: jars, log, store. */

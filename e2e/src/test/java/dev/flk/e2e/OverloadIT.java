@@ -23,6 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
  * and proves no figure. {@code mvn verify -Dflk.load=full -Dit.test=OverloadIT} asks for four
  * fifths, which needs a machine with nothing else to do.
  */
+@Alone
 final class OverloadIT {
     private static final boolean FULL = "full".equals(System.getProperty("flk.load"));
     private static final double LEAST_RATIO = FULL ? 0.8 : 0.5;

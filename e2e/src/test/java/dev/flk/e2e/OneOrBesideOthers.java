@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.junit.jupiter.api.extension.BeforeAllCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
+
+/** Lets the classes of several JVMs run beside each other, but for those that are to be {@link Alone}, by a lock on a file. */
+public final class OneOrBesideOthers implements BeforeAllCallback {
+    private static final Path LOCK = Built.root().resolve("e2e/target/alone.lock");
+
+    @Override
+    public void beforeAll(ExtensionContext context) throws IOException {
+        Files.createDirectories(LOCK.getParent());
+        FileChannel channel = FileChannel.open(
+                LOCK, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        boolean alone = context.getRequiredTestClass().isAnnotationPresent(Alone.class);
+        var unused = channel.lock(0, Long.MAX_VALUE, !alone);
+        // closed, and with it unlocked, at the end of the class
+        context.getStore(Namespace.create(OneOrBesideOthers.class)).put(LOCK, channel);
+    }
+}
