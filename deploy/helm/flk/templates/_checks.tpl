@@ -1,0 +1,69 @@
+{{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
+{{- /* What the schema can't see, or says with fewer words. */ -}}
+{{- define "flk.checks" -}}
+{{- $store := .Values.backend.store -}}
+{{- $scales := .Values.backend.autoscaling.enabled -}}
+{{- if and (not (include "flk.hasRemoteStore" .)) (or $scales (gt (int .Values.backend.replicas) 1)) -}}
+{{- fail (printf "backend.store.kind is %s, which keeps outcomes within one replica: a second one would decide the same certificate once more. For several replicas, or backend.autoscaling, set backend.store.kind to redis or postgres" $store.kind) -}}
+{{- end -}}
+{{- if and (include "flk.hasRemoteStore" .) (not $store.uri) (not $store.existingSecret) -}}
+{{- fail (printf "backend.store.kind is %s: set backend.store.existingSecret to a Secret with the entry uri, or backend.store.uri" $store.kind) -}}
+{{- end -}}
+{{- if and $store.uri $store.existingSecret -}}
+{{- fail "backend.store.uri and backend.store.existingSecret are both set; keep one" -}}
+{{- end -}}
+{{- if and (not (include "flk.hasRemoteStore" .)) (or $store.uri $store.existingSecret) -}}
+{{- fail (printf "backend.store.kind is %s, which has no server: remove backend.store.uri and backend.store.existingSecret, or set backend.store.kind to redis or postgres" $store.kind) -}}
+{{- end -}}
+{{- include "flk.checks.keys" . -}}
+{{- include "flk.checks.metrics" . -}}
+{{- include "flk.checks.network" . -}}
+{{- if lt (int .Values.backend.terminationGracePeriodSeconds) (add (int .Values.backend.drainSeconds) 15) -}}
+{{- fail (printf "backend.terminationGracePeriodSeconds is %v: a backend that is stopped needs backend.drainSeconds and 10 s more; set at least %v" .Values.backend.terminationGracePeriodSeconds (add (int .Values.backend.drainSeconds) 15)) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "flk.checks.keys" -}}
+{{- $keys := .Values.keys -}}
+{{- $made := or $keys.hmacKey $keys.moreHmacKeys $keys.ed25519Public $keys.ed25519Private -}}
+{{- if and $keys.existingSecret $made -}}
+{{- fail "keys.existingSecret and a key among the values are both set; keep one" -}}
+{{- end -}}
+{{- if not $keys.existingSecret -}}
+{{- if and (eq $keys.algorithm "hmac") (not $keys.hmacKey) -}}
+{{- fail "no key to check signatures with: set keys.existingSecret to a Secret with the entry hmac-key, or keys.hmacKey; flk-agent keygen makes one" -}}
+{{- end -}}
+{{- if and (eq $keys.algorithm "ed25519") (not $keys.ed25519Public) -}}
+{{- fail "no key to check signatures with: set keys.existingSecret to a Secret with the entry ed25519-public, or keys.ed25519Public; flk-agent keygen --alg ed25519 makes a pair" -}}
+{{- end -}}
+{{- if and (eq $keys.algorithm "ed25519") .Values.agent.enabled (not $keys.ed25519Private) -}}
+{{- fail "the agent has no key to sign with: set keys.ed25519Private" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "flk.checks.metrics" -}}
+{{- $login := .Values.metrics.login -}}
+{{- if and $login.existingSecret (or $login.user $login.password) -}}
+{{- fail "metrics.login.existingSecret and metrics.login.user or password are both set; keep one" -}}
+{{- end -}}
+{{- if ne (empty $login.user) (empty $login.password) -}}
+{{- fail "metrics.login.user and metrics.login.password: only one of the two is set; set both, or none" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "flk.checks.network" -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
+{{- fail "ingress.enabled is true, and ingress.hosts names no host" -}}
+{{- end -}}
+{{- if and .Values.gateway.enabled (not .Values.gateway.parentRefs) -}}
+{{- fail "gateway.enabled is true, and gateway.parentRefs names no Gateway" -}}
+{{- end -}}
+{{- $policy := .Values.networkPolicy -}}
+{{- if and $policy.enabled (include "flk.hasRemoteStore" .) (not $policy.backend.egress) -}}
+{{- fail (printf "networkPolicy.enabled is true, and nothing lets the backends reach %s: set networkPolicy.backend.egress, or networkPolicy.enabled to false" .Values.backend.store.kind) -}}
+{{- end -}}
+{{- if and $policy.enabled .Values.agent.enabled .Values.agent.endpoint (not $policy.agent.egress) -}}
+{{- fail "networkPolicy.enabled is true, and nothing lets the agent reach agent.endpoint: set networkPolicy.agent.egress, or networkPolicy.enabled to false" -}}
+{{- end -}}
+{{- end -}}
