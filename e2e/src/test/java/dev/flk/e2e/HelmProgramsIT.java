@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Base64;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.MatchResult;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The jars take what the chart makes for them: they are started as its pods would start them, and do their work. */
+final class HelmProgramsIT {
+    private static final String VALUES = """
+            keys: {hmacKey: '%s', moreHmacKeys: "an older key,the oldest"}
+            backend: {config: {LOG_FORMAT: text, TOKEN_RATE: 500/s, MAX_CLOCK_SKEW: 10m}}
+            agent: {enabled: true, config: {BASE_DELAY: 20ms, OUTBOX_MIN_FREE_BYTES: 1MiB}}
+            metrics: {login: {user: scraper, password: 'a \\ and a #'}}
+            """.formatted(Pcs.KEY);
+
+    private static final Pattern METRICS_PORT = Pattern.compile("metrics on port ([0-9]+)");
+    private static final Pattern NAME = Pattern.compile("(?m)^([A-Z][A-Z0-9_]+) +");
+    private static final Pattern NAMES = Pattern.compile("\\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*\\b");
+
+    /** What the chart sets by itself, or by values of their own. */
+    private static final Set<String> BACKEND_OWN = Set.of(
+            "PORT",
+            "BIND_ADDR",
+            "PCS_SIGN_ALG",
+            "PCS_HMAC_KEY",
+            "PCS_HMAC_KEYS",
+            "PCS_ED25519_PUB_B64",
+            "WAL_DIR",
+            "DEDUP_BACKEND",
+            "DEDUP_DIR",
+            "REDIS_URI",
+            "REDIS_ADDR",
+            "POSTGRES_CONN",
+            "METRICS_USER",
+            "METRICS_PASS");
+
+    private static final Set<String> AGENT_OWN = Set.of(
+            "ENDPOINT",
+            "PCS_SIGN_ALG",
+            "PCS_HMAC_KEY",
+            "PCS_ED25519_PRIV_B64",
+            "OUTBOX_PATH",
+            "DLQ_PATH",
+            "CONTROL_SOCKET",
+            "METRICS_PORT");
+
+    private static final Set<String> AGENT_AS_FILES = Set.of("TLS_CA", "TLS_CERT", "TLS_KEY");
+
+    @TempDir
+    static Path directory;
+
+    private static Manifests manifests;
+    private static PodOnThisMachine backendPod;
+    private static BackendProcess backend;
+
+    @BeforeAll
+    static void start() throws IOException {
+        manifests = HelmChart.render(VALUES);
+        backendPod = PodOnThisMachine.of(manifests, "StatefulSet/flk-backend", volume("backend"));
+        backend = BackendProcess.of(backendPod.start("flk-backend", Map.of("PORT", "0", "BIND_ADDR", "127.0.0.1")));
+    }
+
+    @AfterAll
+    static void stop() throws IOException {
+        if (backend != null) {
+            backend.close();
+        }
+    }
+
+    private static Path volume(String name) throws IOException {
+        return Files.createDirectory(directory.resolve(name));
+    }
+
+    @Test
+    void backend_answersItsProbes_andItsMetricsToWhoHasTheLogin() throws Exception {
+        JsonNode container = manifests.pod("StatefulSet/flk-backend").container();
+        Client client = new Client(backend.url());
+        for (String probe : List.of("startupProbe", "livenessProbe", "readinessProbe")) {
+            String path = container.at("/" + probe + "/httpGet/path").asText();
+            assertThat(client.get(path).status()).as(path).isEqualTo(200);
+        }
+        assertThat(client.get("/metrics").status()).isEqualTo(401);
+        String login = Base64.getEncoder().encodeToString("scraper:a \\ and a #".getBytes(StandardCharsets.UTF_8));
+        assertThat(client.send(client.request("/metrics")
+                                .header("Authorization", "Basic " + login)
+                                .GET())
+                        .status())
+                .isEqualTo(200);
+    }
+
+    @Test
+    void backend_writesToItsVolumesAlone() throws IOException {
+        assertThat(directory.resolve("backend/wal")).isNotEmptyDirectory();
+        assertThat(directory.resolve("backend/dedup")).isNotEmptyDirectory();
+        assertThat(backendPod.workingDirectory()).isEmptyDirectory();
+    }
+
+    @Test
+    void agent_shipsToTheBackend_andIsCompactedBesideItsWork() throws Exception {
+        Path claim = volume("agent");
+        Map<String, String> here = Map.of("ENDPOINT", backend.url(), "METRICS_PORT", "0");
+        PodOnThisMachine pod = PodOnThisMachine.of(manifests, "Deployment/flk-agent", claim);
+        PodOnThisMachine job = PodOnThisMachine.of(manifests, "CronJob/flk-agent-compact", claim);
+        try (Program agent = pod.start("flk-agent", here)) {
+            Matcher port = METRICS_PORT.matcher(
+                    agent.awaitLine(line -> METRICS_PORT.matcher(line).find()));
+            assertThat(port.find()).isTrue();
+            String probe = manifests
+                    .pod("Deployment/flk-agent")
+                    .container()
+                    .at("/livenessProbe/httpGet/path")
+                    .asText();
+            assertThat(new Client("http://127.0.0.1:" + port.group(1))
+                            .get(probe)
+                            .status())
+                    .isEqualTo(200);
+
+            try (Program submit =
+                    pod.start("flk-agent", here, List.of("submit", "-", "--config", "/etc/flk/agent.properties"))) {
+                submit.input(Pcs.number(1).without("sig").json());
+                assertThat(submit.awaitExit()).as(submit.allLines()).isZero();
+            }
+            agent.awaitLine(line -> line.contains("submitted successfully (status=200)"));
+
+            try (Program compact = job.start("flk-agent", Map.of())) {
+                assertThat(compact.awaitExit()).as(compact.allLines()).isZero();
+                assertThat(compact.out()).contains("segments removed", "0 certificates wait");
+            }
+            assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
+        }
+        assertThat(pod.workingDirectory()).isEmptyDirectory();
+        assertThat(job.workingDirectory()).isEmptyDirectory();
+    }
+
+    @Test
+    void helmTest_isGreenWhereTheBackendIsReachedAndKnowsTheKey() throws Exception {
+        PodOnThisMachine pod = PodOnThisMachine.of(manifests, "Pod/flk-test", volume("none"));
+        try (Program doctor = pod.start("flk-agent", Map.of("ENDPOINT", backend.url()))) {
+            assertThat(doctor.awaitExit()).as(doctor.allLines()).isZero();
+            assertThat(doctor.out()).contains("is ready", "knows it", "nothing stands in the way");
+        }
+        assertThat(pod.workingDirectory()).isEmptyDirectory();
+    }
+
+    @Test
+    void sharedStores_areTakenByTheBackend() throws Exception {
+        for (String store : List.of("redis", "postgres")) {
+            String uri =
+                    store.equals("redis") ? "redis://flk:p%40ss@redis.example" : "postgresql://flk:x@db.example/flk";
+            Manifests several = HelmChart.render("""
+                    keys: {algorithm: none}
+                    backend: {replicas: 3, store: {kind: %s, uri: '%s'}}
+                    networkPolicy: {enabled: false}
+                    """.formatted(store, uri));
+            assertThat(configCheck(several, store)).containsPattern("DEDUP_BACKEND +" + store + " +file");
+        }
+    }
+
+    @Test
+    void settings_areThoseThatTheProgramsKnow() throws Exception {
+        JsonNode schema = HelmChart.yaml("values.schema.json").path("properties");
+        Set<String> ofBackend = NAME.matcher(configCheck(manifests, "known"))
+                .results()
+                .map(name -> name.group(1))
+                .collect(Collectors.toCollection(TreeSet::new));
+        assertThat(ofBackend).contains("TOL_D").containsAll(BACKEND_OWN);
+        ofBackend.removeAll(BACKEND_OWN);
+        assertThat(schema.at("/backend/properties/config/properties").fieldNames())
+                .toIterable()
+                .containsExactlyInAnyOrderElementsOf(ofBackend);
+
+        Set<String> ofAgent = agentNames();
+        assertThat(ofAgent).contains("MAX_AGE").containsAll(AGENT_OWN).containsAll(AGENT_AS_FILES);
+        ofAgent.removeAll(AGENT_OWN);
+        ofAgent.removeAll(AGENT_AS_FILES);
+        AGENT_AS_FILES.forEach(name -> ofAgent.add(name + "_FILE"));
+        assertThat(schema.at("/agent/properties/config/properties").fieldNames())
+                .toIterable()
+                .containsExactlyInAnyOrderElementsOf(ofAgent);
+    }
+
+    @Test
+    void appVersion_isThatOfTheJars() throws Exception {
+        try (Program version = Program.java("flk-backend", directory, Map.of(), Program.QUICK_START, "--version")) {
+            assertThat(version.awaitExit()).isZero();
+            assertThat(version.out().strip())
+                    .isEqualTo("flk-backend "
+                            + HelmChart.yaml("Chart.yaml").path("appVersion").asText());
+        }
+    }
+
+    private static String configCheck(Manifests some, String volume) throws IOException {
+        PodOnThisMachine pod = PodOnThisMachine.of(some, "StatefulSet/flk-backend", volume(volume));
+        try (Program check = pod.start(
+                "flk-backend", Map.of(), List.of("config", "check", "--config", "/etc/flk/backend.properties"))) {
+            assertThat(check.awaitExit()).as(check.allLines()).isZero();
+            return check.out();
+        }
+    }
+
+    /** From its help: the lines between the one that says where settings come from and the exit codes. */
+    private static Set<String> agentNames() throws IOException {
+        try (Program help = Program.java("flk-agent", directory, Map.of(), Program.QUICK_START, "-h")) {
+            assertThat(help.awaitExit()).isZero();
+            Stream<String> lines = help.out()
+                    .lines()
+                    .dropWhile(line -> !line.startsWith("Settings come from"))
+                    .skip(2)
+                    .takeWhile(line -> line.startsWith("  "));
+            return lines.flatMap(line -> NAMES.matcher(line).results().map(MatchResult::group))
+                    .collect(Collectors.toCollection(TreeSet::new));
+        }
+    }
+}
