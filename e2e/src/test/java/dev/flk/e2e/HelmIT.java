@@ -19,6 +19,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** What the chart makes of many values: objects that Kubernetes knows, that fit together, and that may do little. */
 final class HelmIT {
+    private static final Pattern PATH = Pattern.compile("(?<![^\\s=])/\\S+");
     private static final Pattern SETTINGS_FILE = Pattern.compile("/etc/flk/\\S+");
 
     private static final Map<HelmCase, Manifests> RENDERED = new EnumMap<>(HelmCase.class);
@@ -155,27 +156,52 @@ final class HelmIT {
                 continue; // it needs none of the keys, see HelmProgramsIT
             }
             TreeSet<String> there = new TreeSet<>();
-            StringBuilder told =
-                    new StringBuilder(pod.container().path("args").toString().replace('"', ' '));
-            pod.container()
-                    .path("env")
-                    .forEach(variable ->
-                            told.append(' ').append(variable.path("value").asText()));
             for (JsonNode source : projected(pod)) {
                 source.at("/secret/items")
                         .forEach(item ->
                                 there.add("/etc/flk/" + item.path("path").asText()));
                 manifests
                         .find("ConfigMap", source.at("/configMap/name").asText())
-                        .ifPresent(map -> map.path("data").properties().forEach(file -> {
-                            there.add("/etc/flk/" + file.getKey());
-                            told.append(' ').append(file.getValue().asText());
-                        }));
+                        .ifPresent(map ->
+                                map.path("data").fieldNames().forEachRemaining(file -> there.add("/etc/flk/" + file)));
             }
-            assertThat(SETTINGS_FILE.matcher(told).results().map(MatchResult::group))
+            assertThat(SETTINGS_FILE.matcher(told(manifests, pod)).results().map(MatchResult::group))
                     .as(pod.owner())
                     .containsExactlyInAnyOrderElementsOf(there);
         }
+    }
+
+    /** With a root file system that can't be written to, and nothing of the image that it must know. */
+    @ParameterizedTest
+    @EnumSource
+    void everyPathThatAProgramIsTold_isOfAVolume(HelmCase given) {
+        Manifests manifests = RENDERED.get(given);
+        for (Pod pod : manifests.pods()) {
+            List<String> mounts = pod.container().path("volumeMounts").findValuesAsText("mountPath");
+            assertThat(PATH.matcher(told(manifests, pod)).results().map(MatchResult::group))
+                    .as(pod.owner())
+                    .isNotEmpty()
+                    .allMatch(path -> mounts.stream().anyMatch(mount -> path.startsWith(mount + "/")));
+        }
+    }
+
+    /** Arguments, environment and files of settings. */
+    private static String told(Manifests manifests, Pod pod) {
+        StringBuilder told = new StringBuilder();
+        pod.container()
+                .path("args")
+                .forEach(argument -> told.append(argument.asText()).append(' '));
+        pod.container()
+                .path("env")
+                .forEach(
+                        variable -> told.append(variable.path("value").asText()).append(' '));
+        List<JsonNode> maps = new ArrayList<>(projected(pod));
+        maps.addAll(Manifests.list(pod.spec().path("volumes")));
+        maps.forEach(map -> manifests
+                .find("ConfigMap", map.at("/configMap/name").asText())
+                .ifPresent(found -> found.path("data")
+                        .forEach(file -> told.append(file.asText()).append(' '))));
+        return told.toString();
     }
 
     @ParameterizedTest

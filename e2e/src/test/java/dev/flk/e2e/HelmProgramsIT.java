@@ -29,7 +29,10 @@ final class HelmProgramsIT {
     private static final String VALUES = """
             keys: {hmacKey: '%s', moreHmacKeys: "an older key,the oldest"}
             backend: {config: {LOG_FORMAT: text, TOKEN_RATE: 500/s, MAX_CLOCK_SKEW: 10m}}
-            agent: {enabled: true, config: {BASE_DELAY: 20ms, OUTBOX_MIN_FREE_BYTES: 1MiB}}
+            agent:
+              enabled: true
+              config: {BASE_DELAY: 20ms, OUTBOX_MIN_FREE_BYTES: 1MiB}
+              deployment: {compact: {horizonDays: 0}}
             metrics: {login: {user: scraper, password: 'a \\ and a #'}}
             """.formatted(Pcs.KEY);
 
@@ -144,7 +147,7 @@ final class HelmProgramsIT {
 
             try (Program compact = job.start("flk-agent", Map.of())) {
                 assertThat(compact.awaitExit()).as(compact.allLines()).isZero();
-                assertThat(compact.out()).contains("segments removed", "0 certificates wait");
+                assertThat(compact.out()).contains("1 segment removed", "0 certificates wait");
             }
             assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
         }
