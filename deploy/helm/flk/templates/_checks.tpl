@@ -31,10 +31,10 @@
 {{- end -}}
 {{- if not $keys.existingSecret -}}
 {{- if and (eq $keys.algorithm "hmac") (not $keys.hmacKey) -}}
-{{- fail "no key to check signatures with: set keys.existingSecret to a Secret with the entry hmac-key, or keys.hmacKey; flk-agent keygen makes one" -}}
+{{- fail "no key to check signatures with: set keys.existingSecret to a Secret with the entry hmac-key, or keys.hmacKey; make one with flk-agent keygen" -}}
 {{- end -}}
 {{- if and (eq $keys.algorithm "ed25519") (not $keys.ed25519Public) -}}
-{{- fail "no key to check signatures with: set keys.existingSecret to a Secret with the entry ed25519-public, or keys.ed25519Public; flk-agent keygen --alg ed25519 makes a pair" -}}
+{{- fail "no key to check signatures with: set keys.existingSecret to a Secret with the entry ed25519-public, or keys.ed25519Public; make a pair with flk-agent keygen --alg ed25519" -}}
 {{- end -}}
 {{- if and (eq $keys.algorithm "ed25519") .Values.agent.enabled (not $keys.ed25519Private) -}}
 {{- fail "the agent has no key to sign with: set keys.ed25519Private" -}}

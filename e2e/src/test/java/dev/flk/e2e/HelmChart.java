@@ -34,7 +34,7 @@ final class HelmChart {
 
     /** What would be sent to a cluster for these values in YAML, and what {@code helm test} would send. */
     static Manifests render(String values) {
-        return withDirectory(directory -> Manifests.of(template(copyWithoutHooks(directory.resolve("flk")), values)));
+        return withCopy(copy -> Manifests.of(template(copy, values)));
     }
 
     /** The same of the package that helm makes of the chart, without what {@code helm test} would send. */
@@ -49,9 +49,9 @@ final class HelmChart {
 
     /** What the installer reads at the end. */
     static String notes(String values) {
-        String output = withValues(
+        String output = withCopy(copy -> withValues(
                 values,
-                file -> helm(DIRECTORY)
+                file -> helm(copy)
                         .install()
                         .withName(RELEASE)
                         .withNamespace(NAMESPACE)
@@ -60,19 +60,18 @@ final class HelmChart {
                         .dryRun()
                         .withValuesFile(file)
                         .call()
-                        .getOutput());
+                        .getOutput()));
         return output.substring(output.indexOf(NOTES));
     }
 
     /** What helm says to values that are refused. */
     static String refusal(String values) {
-        return refusalOf(DIRECTORY, values);
+        return withCopy(copy -> refusalOf(copy, values));
     }
 
     /** The same under {@code --skip-schema-validation}. */
     static String refusalWithoutSchema(String values) {
-        return withDirectory(directory -> {
-            Path copy = copyWithoutHooks(directory.resolve("flk"));
+        return withCopy(copy -> {
             Files.delete(copy.resolve("values.schema.json"));
             return refusalOf(copy, values);
         });
@@ -104,18 +103,22 @@ final class HelmChart {
         return new Helm(chart);
     }
 
-    private static Path copyWithoutHooks(Path copy) throws IOException {
-        try (Stream<Path> files = Files.walk(DIRECTORY, FileVisitOption.FOLLOW_LINKS)) {
-            for (Path file : files.toList()) {
-                Path to = copy.resolve(DIRECTORY.relativize(file));
-                if (Files.isDirectory(file)) {
-                    Files.createDirectories(to);
-                } else {
-                    Files.writeString(to, Files.readString(file).replace(HOOK, ""));
+    /** Of the chart, without hooks, and with files instead of links: helm tells of each link, each time. */
+    private static <T> T withCopy(UseOf<T> use) {
+        return withDirectory(directory -> {
+            Path copy = directory.resolve("flk");
+            try (Stream<Path> files = Files.walk(DIRECTORY, FileVisitOption.FOLLOW_LINKS)) {
+                for (Path file : files.toList()) {
+                    Path to = copy.resolve(DIRECTORY.relativize(file));
+                    if (Files.isDirectory(file)) {
+                        Files.createDirectories(to);
+                    } else {
+                        Files.writeString(to, Files.readString(file).replace(HOOK, ""));
+                    }
                 }
             }
-        }
-        return copy;
+            return use.of(copy);
+        });
     }
 
     private static String template(Path chart, String values) {

@@ -9,10 +9,12 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
@@ -37,6 +39,11 @@ final class HelmProgramsIT {
             """.formatted(Pcs.KEY);
 
     private static final Pattern METRICS_PORT = Pattern.compile("metrics on port ([0-9]+)");
+    /** A program, the words of a command, and what follows on the line; in {@code NOTES.txt} as well. */
+    private static final Pattern COMMAND = Pattern.compile(
+            "(?:\\./flk |/opt/flk/flk-|`flk-|with flk-)(backend|agent)(?:\\.jar)?((?: [a-z]+)+)([^\\n`|>]*)");
+
+    private static final Pattern OPTION = Pattern.compile("--[a-z-]+");
     private static final Pattern NAME = Pattern.compile("(?m)^([A-Z][A-Z0-9_]+) +");
     private static final Pattern NAMES = Pattern.compile("\\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*\\b");
 
@@ -200,6 +207,42 @@ final class HelmProgramsIT {
         assertThat(schema.at("/agent/properties/config/properties").fieldNames())
                 .toIterable()
                 .containsExactlyInAnyOrderElementsOf(ofAgent);
+    }
+
+    @Test
+    void commandsThatAreWrittenDown_areThoseOfTheJars() throws Exception {
+        Map<String, Set<String>> commands = new TreeMap<>();
+        for (String file : List.of("README.md", "templates/NOTES.txt", "templates/_checks.tpl")) {
+            COMMAND.matcher(Files.readString(HelmChart.DIRECTORY.resolve(file)))
+                    .results()
+                    .forEach(command -> OPTION.matcher(command.group(3))
+                            .results()
+                            .map(MatchResult::group)
+                            .forEach(commands.computeIfAbsent(
+                                    command.group(1) + command.group(2), any -> new TreeSet<>())::add));
+        }
+        assertThat(commands)
+                .containsOnlyKeys(
+                        "agent compact",
+                        "agent doctor",
+                        "agent keygen",
+                        "agent status",
+                        "agent submit",
+                        "backend config check");
+        for (var command : commands.entrySet()) {
+            String[] words = (command.getKey() + " -h").split(" ", -1);
+            try (Program help = Program.java(
+                    "flk-" + words[0],
+                    directory,
+                    Map.of(),
+                    Program.QUICK_START,
+                    Arrays.copyOfRange(words, 1, words.length))) {
+                assertThat(help.awaitExit()).as(command.getKey()).isZero();
+                assertThat(help.out()).contains("Usage: flk-" + command.getKey());
+                assertThat(command.getValue())
+                        .allSatisfy(option -> assertThat(help.out()).contains(option));
+            }
+        }
     }
 
     @Test

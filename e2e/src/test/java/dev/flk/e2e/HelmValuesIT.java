@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import com.marcnuri.helm.LintResult;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -31,9 +32,9 @@ final class HelmValuesIT {
 
     @Test
     void lint_findsNothing() {
-        assertThat(HelmChart.lint().getMessages())
-                .noneMatch(line -> line.contains("[ERROR]") || line.contains("[WARN"));
-        assertThat(HelmChart.lint().isFailed()).isFalse();
+        LintResult result = HelmChart.lint();
+        assertThat(result.getMessages()).noneMatch(line -> line.contains("[ERROR]") || line.contains("[WARN"));
+        assertThat(result.isFailed()).isFalse();
     }
 
     @Test
@@ -130,6 +131,20 @@ final class HelmValuesIT {
                 .contains(
                         "backend.store.kind is embedded, which keeps outcomes within one replica: a second one would decide"
                                 + " the same certificate once more");
+    }
+
+    /** 63 characters make a label, 52 the name of a CronJob, to which each of its jobs adds a number. */
+    @Test
+    void longNames_areCutSoThatKubernetesTakesThem() {
+        Manifests manifests = HelmChart.render("""
+                fullnameOverride: %s
+                keys: {hmacKey: key}
+                agent: {enabled: true}
+                metrics: {login: {user: a, password: b}, serviceMonitor: {enabled: true}}
+                """.formatted("n".repeat(100)));
+        assertThat(manifests.objects())
+                .allSatisfy(object -> assertThat(Manifests.name(object).length())
+                        .isLessThanOrEqualTo(object.path("kind").asText().equals("CronJob") ? 52 : 63));
     }
 
     @Test
