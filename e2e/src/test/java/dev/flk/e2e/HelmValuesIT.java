@@ -101,6 +101,7 @@ final class HelmValuesIT {
             backend: {store: {kind: redis}}                      | set backend.store.existingSecret to a Secret with the entry uri, or backend.store.uri
             backend: {store: {uri: 'redis://x'}}                 | backend.store.kind is embedded, which has no server
             backend: {store: {kind: redis, uri: 'redis://x'}}    | nothing lets the backends reach redis: set networkPolicy.backend.egress
+            backend: {autoscaling: {minReplicas: 9}}             | backend.autoscaling.minReplicas is above backend.autoscaling.maxReplicas
             backend: {drainSeconds: 40}                          | a backend that is stopped needs backend.drainSeconds and 10 s more; set at least 55
             keys: {existingSecret: ''}                           | no key to check signatures with: set keys.existingSecret to a Secret with the entry hmac-key
             keys: {hmacKey: both}                                | keys.existingSecret and a key among the values are both set; keep one
