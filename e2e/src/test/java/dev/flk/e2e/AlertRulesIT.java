@@ -2,14 +2,11 @@
 package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import dev.flk.e2e.AlertRules.Alert;
-import java.io.File;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,7 +14,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -212,22 +208,8 @@ final class AlertRulesIT {
         return rules.alerts().size() + rules.recordings().size();
     }
 
-    /** What it printed; it must do what it is told. */
     private static String promtool(String... arguments) throws Exception {
-        Optional<Path> promtool = Stream.of(System.getenv("PATH").split(File.pathSeparator))
-                .map(directory -> Path.of(directory, "promtool"))
-                .filter(Files::isExecutable)
-                .findFirst();
-        assumeTrue(
-                promtool.isPresent(),
-                "the alerts are not tried out: no promtool on the PATH; on Debian and Ubuntu the package prometheus has"
-                        + " it (apt-get install --no-install-recommends prometheus)");
-        List<String> command = new ArrayList<>(List.of(promtool.get().toString()));
-        command.addAll(List.of(arguments));
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor()).as(output).isZero();
-        return output;
+        return HostProgram.orSkip("promtool", "prometheus", ALERTS).succeed(arguments);
     }
 
     /** Of both programs. */
