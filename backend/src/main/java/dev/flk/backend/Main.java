@@ -3,6 +3,7 @@ package dev.flk.backend;
 
 import dev.flk.backend.cli.BuildVersion;
 import dev.flk.backend.cli.CommandLineProgram;
+import dev.flk.backend.cli.Terminal;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.dedup.StoreUnavailableException;
 import java.io.FileDescriptor;
@@ -24,6 +25,9 @@ public final class Main {
     public static void main(String[] args) {
         var program = new CommandLineProgram(
                 System.getenv(), Main::serve, utf8(FileDescriptor.out), utf8(FileDescriptor.err));
+        if (Terminal.isStandardError(System.getenv().getOrDefault("TERM", "dumb"))) {
+            program.watched();
+        }
         System.exit(program.run(args));
     }
 

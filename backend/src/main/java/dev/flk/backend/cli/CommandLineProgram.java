@@ -21,6 +21,7 @@ public final class CommandLineProgram {
     static final String NAME = "flk-backend";
 
     private final CommandLine commands;
+    private final Watched watched = new Watched();
 
     /** @param out for results, {@code err} for problems; both are flushed and stay open */
     public CommandLineProgram(Map<String, String> environment, Service service, PrintWriter out, PrintWriter err) {
@@ -32,10 +33,16 @@ public final class CommandLineProgram {
                 .addSubcommand(
                         new CommandLine(new ConfigCommand()).addSubcommand(new ConfigCheckCommand(environment, config)))
                 .addSubcommand(new ExplainCommand(environment, config, InstantSource.system()))
+                .addSubcommand(PolicyCommand.with(new WalSource(environment, config), watched, InstantSource.system()))
                 .addSubcommand(WalCommand.with(new WalSource(environment, config)))
                 .setOut(out)
                 .setErr(err)
                 .setExecutionExceptionHandler((failure, command, parsed) -> fail(failure, command.getErr()));
+    }
+
+    /** Somebody looks at standard error: long commands tell there how far they are. */
+    public void watched() {
+        watched.byPeople = true;
     }
 
     /** Runs a command line to its end; the exit code. */

@@ -2,8 +2,11 @@
 package dev.flk.backend.cli;
 
 import dev.flk.wal.Damage;
+import java.io.PrintWriter;
+import java.util.List;
+import picocli.CommandLine.ExitCode;
 
-/** Missing records in the columns of a table. */
+/** Missing records, for people. */
 final class MissingText {
     private MissingText() {}
 
@@ -12,6 +15,15 @@ final class MissingText {
         return damage.firstMissing() == damage.lastMissing()
                 ? String.valueOf(damage.firstMissing())
                 : damage.firstMissing() + " to " + damage.lastMissing();
+    }
+
+    /** Says what is missing up to the sequence {@code to}; returns the exit code. */
+    static int report(List<Damage> damages, long to, PrintWriter err) {
+        List<Damage> within =
+                damages.stream().filter(damage -> damage.firstMissing() <= to).toList();
+        within.forEach(damage -> err.println(CommandLineProgram.NAME + ": " + damage.describe()));
+        err.flush();
+        return within.isEmpty() ? ExitCode.OK : ExitCode.SOFTWARE;
     }
 
     /** Where in the file. */

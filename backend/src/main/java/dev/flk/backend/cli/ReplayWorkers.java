@@ -3,6 +3,7 @@ package dev.flk.backend.cli;
 
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
+import dev.flk.backend.ingest.LoggedOutcomes.Compared;
 import dev.flk.backend.ingest.LoggedOutcomes.Given;
 import dev.flk.wal.LogRecord;
 import java.io.Closeable;
@@ -49,8 +50,7 @@ final class ReplayWorkers implements Closeable {
 
     private record Decided(
             LogRecord record,
-            @Nullable Given given,
-            @Nullable Given underOther,
+            @Nullable Compared compared,
             @Nullable IOException failure) {}
 
     /**
@@ -99,9 +99,9 @@ final class ReplayWorkers implements Closeable {
 
     private Decided decide(LogRecord record) {
         try {
-            return new Decided(record, logged.given(record), other == null ? null : logged.under(other, record), null);
+            return new Decided(record, logged.compare(record, other), null);
         } catch (IOException e) {
-            return new Decided(record, null, null, e);
+            return new Decided(record, null, e);
         }
     }
 
@@ -111,7 +111,8 @@ final class ReplayWorkers implements Closeable {
             if (failure != null) {
                 throw failure;
             }
-            told.submission(one.record(), Objects.requireNonNull(one.given()), one.underOther());
+            Compared compared = Objects.requireNonNull(one.compared());
+            told.submission(one.record(), compared.given(), compared.underOther());
         }
     }
 

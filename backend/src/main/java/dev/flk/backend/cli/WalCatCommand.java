@@ -4,14 +4,12 @@ package dev.flk.backend.cli;
 import dev.flk.backend.ingest.LoggedId;
 import dev.flk.backend.ingest.RecordKind;
 import dev.flk.certificate.PcsId;
-import dev.flk.wal.Damage;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogRecord;
 import dev.flk.wal.LogWalk;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.Iterator;
-import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -97,7 +95,7 @@ final class WalCatCommand implements Callable<Integer> {
                 record = walk.next();
             }
             out.flush();
-            return reportMissing(walk.damages());
+            return MissingText.report(walk.damages(), to, spec.commandLine().getErr());
         }
     }
 
@@ -116,14 +114,5 @@ final class WalCatCommand implements Callable<Integer> {
 
     private ParameterException wrong(String what) {
         return new ParameterException(spec.commandLine(), what);
-    }
-
-    private int reportMissing(List<Damage> damages) {
-        List<Damage> within =
-                damages.stream().filter(damage -> damage.firstMissing() <= to).toList();
-        PrintWriter err = spec.commandLine().getErr();
-        within.forEach(damage -> err.println(CommandLineProgram.NAME + ": " + damage.describe()));
-        err.flush();
-        return within.isEmpty() ? ExitCode.OK : ExitCode.SOFTWARE;
     }
 }

@@ -6,9 +6,7 @@ import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
 import dev.flk.backend.ingest.LoggedOutcomes.Given;
 import dev.flk.wal.Damage;
-import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogRecord;
-import dev.flk.wal.LogWalk;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.List;
@@ -16,7 +14,6 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -75,31 +72,21 @@ final class WalReplayCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         checkUsage();
-        LogInspector inspector = source.inspector();
         source.requireLog();
         ReplayCount count = new ReplayCount();
-        LoggedOutcomes logged = new LoggedOutcomes();
-        try (LogWalk walk = inspector.walk(from)) {
-            // what overruled a submission stands somewhere behind it
-            for (LogRecord record = walk.next(); record != null; record = walk.next()) {
-                logged.note(record);
-            }
-        }
         DecisionRules current = policy == null ? null : currentRules();
         PrintWriter out = spec.commandLine().getOut();
-        try (LogWalk walk = inspector.walk(from);
-                ReplayWorkers workers = new ReplayWorkers(
-                        logged, current, (record, given, other) -> tell(record, given, other, count, out))) {
-            for (LogRecord record = walk.next(); record != null && record.sequence() <= to; record = walk.next()) {
-                count.record(record);
-                if (LoggedOutcomes.isSubmission(record)) {
-                    workers.add(record);
-                }
-            }
-            workers.finish();
-            printSummary(count, current != null);
-            return reportMissing(walk.damages());
-        }
+        List<Damage> damages = new LogReplay(source.inspector(), current, Progress.none())
+                .run(
+                        from,
+                        to,
+                        record -> {
+                            count.record(record);
+                            return LoggedOutcomes.isSubmission(record);
+                        },
+                        (record, given, other) -> tell(record, given, other, count, out));
+        printSummary(count, current != null);
+        return MissingText.report(damages, to, spec.commandLine().getErr());
     }
 
     /** Beside lines for programs, what people read goes elsewhere. */
@@ -168,14 +155,5 @@ final class WalReplayCommand implements Callable<Integer> {
 
     private ParameterException wrong(String what) {
         return new ParameterException(spec.commandLine(), what);
-    }
-
-    private int reportMissing(List<Damage> damages) {
-        List<Damage> within =
-                damages.stream().filter(damage -> damage.firstMissing() <= to).toList();
-        PrintWriter err = spec.commandLine().getErr();
-        within.forEach(damage -> err.println(CommandLineProgram.NAME + ": " + damage.describe()));
-        err.flush();
-        return within.isEmpty() ? ExitCode.OK : ExitCode.SOFTWARE;
     }
 }

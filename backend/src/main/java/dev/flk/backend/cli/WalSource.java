@@ -12,6 +12,7 @@ import dev.flk.wal.LogRepair;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -79,6 +80,11 @@ final class WalSource {
     /** What the configuration says of deciding, without the rest of it. */
     LogRules rules() {
         return BackendConfig.logRules(environment, config.file);
+    }
+
+    /** The same with other numbers in the policy, like {@code TOL_D=0.20}. */
+    LogRules rules(List<String> tried) {
+        return BackendConfig.logRules(environment, config.file, tried);
     }
 
     /** A directory without a log is most likely another one than was meant. */

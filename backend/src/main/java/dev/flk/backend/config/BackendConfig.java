@@ -78,8 +78,19 @@ public record BackendConfig(
      * @throws InvalidConfig with all that is wrong with it
      */
     public static LogRules logRules(Map<String, String> environment, @Nullable Path file) {
+        return logRules(environment, file, List.of());
+    }
+
+    /**
+     * The same with other numbers in the policy.
+     *
+     * @param tried like {@code TOL_D=0.20}, whatever else is set for it
+     */
+    public static LogRules logRules(Map<String, String> environment, @Nullable Path file, List<String> tried) {
         List<String> problems = new ArrayList<>();
-        Values values = new Values(settings(environment, file, LogRules.KEYS, problems), problems);
+        Settings settings = settings(environment, file, LogRules.KEYS, problems);
+        TriedNumbers.read(tried, problems).forEach(settings::override);
+        Values values = new Values(settings, problems);
         LogRules rules = new LogRules(
                 new ConfigReader(values).policy(),
                 values.of(Key.DEDUP_TTL, Notation::duration),

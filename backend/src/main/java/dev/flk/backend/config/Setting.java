@@ -14,7 +14,8 @@ record Setting(String text, Origin origin) {
         ENVIRONMENT("environment"),
         ENVIRONMENT_FILE("environment, _FILE"),
         FILE("file"),
-        FILE_FILE("file, _FILE");
+        FILE_FILE("file, _FILE"),
+        OPTION("--set");
 
         private final String label;
 

@@ -38,6 +38,11 @@ final class Settings {
         return Optional.ofNullable(set.get(key));
     }
 
+    /** {@code text} stands for a key, whatever else is set. */
+    void override(Key key, String text) {
+        set.put(key, new Setting(text, Origin.OPTION));
+    }
+
     private Optional<Setting> from(Map<String, String> values, Key key, Origin direct, Origin byFile) {
         String text = values.getOrDefault(key.name(), "");
         String path = values.getOrDefault(key.inFile(), "");

@@ -2,6 +2,7 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.certificate.Certificate;
 import dev.flk.certificate.PcsId;
 import dev.flk.verification.Verdict;
 import dev.flk.wal.LogRecord;
@@ -9,6 +10,9 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What was answered to the submissions in the log, to the byte: each is decided again by the rules that it was logged with, unless
@@ -16,6 +20,9 @@ import java.util.Map;
  * Memory: what overruled submissions, which is little.
  */
 public final class LoggedOutcomes {
+    /** Of a recorded body, as it is escaped there. */
+    private static final Pattern REASON = Pattern.compile(",\"reason\":\"((?:[^\"\\\\]|\\\\.)*)\"");
+
     private final ReplayedRules rules = new ReplayedRules();
     private final Map<Long, Recorded> standing = new HashMap<>();
 
@@ -31,9 +38,18 @@ public final class LoggedOutcomes {
      *
      * @param status of the answer, 200 or 202
      * @param body of the answer, one JSON object in ASCII
+     * @param reason as the body has it; empty if it has none
      * @param isOverruled whether it stood for the id already when the submission was decided
      */
-    public record Given(PcsId id, int status, String body, Ending ending, boolean isOverruled) {}
+    public record Given(
+            PcsId id, String shard, int status, String body, Ending ending, String reason, boolean isOverruled) {}
+
+    /**
+     * What was answered, and what it would have come to by itself under other rules.
+     *
+     * @param underOther null if no other rules were asked for
+     */
+    public record Compared(Given given, @Nullable Given underOther) {}
 
     /** Takes note of records that say which submissions another outcome stood for; all others are left alone. */
     public void note(LogRecord record) {
@@ -51,32 +67,45 @@ public final class LoggedOutcomes {
     /**
      * What was answered to a submission.
      *
+     * @param other to be decided by as well; null: by none
      * @throws IOException if the record can't be decided by this version
      */
-    public Given given(LogRecord submission) throws IOException {
+    public Compared compare(LogRecord submission, @Nullable DecisionRules other) throws IOException {
+        Certificate certificate = rules.certificateIn(submission);
         Recorded winner = standing.get(submission.sequence());
-        if (winner == null) {
-            return given(rules.decide(submission));
-        }
+        return new Compared(
+                winner == null
+                        ? given(certificate, rules.rulesOf(submission), submission.arrivalMillis())
+                        : overruled(certificate, winner),
+                other == null ? null : given(certificate, other, submission.arrivalMillis()));
+    }
+
+    private static Given overruled(Certificate certificate, Recorded winner) {
         String body = text(winner);
         Ending ending = winner.status() == 200
                 ? Ending.ACCEPTED
                 : body.contains("\"accepted\":true") ? Ending.ESCALATED : Ending.REJECTED;
-        return new Given(winner.id(), winner.status(), body, ending, true);
+        Matcher reason = REASON.matcher(body);
+        return new Given(
+                winner.id(),
+                certificate.signed().shardId(),
+                winner.status(),
+                body,
+                ending,
+                reason.find() ? reason.group(1) : "",
+                true);
     }
 
-    /** What a submission would have come to by itself, under other rules. */
-    public Given under(DecisionRules other, LogRecord submission) throws IOException {
-        return given(rules.decide(submission, other));
-    }
-
-    private static Given given(Decision decision) {
+    private static Given given(Certificate certificate, DecisionRules rules, long arrivalMillis) {
+        Decision decision = rules.decide(certificate, arrivalMillis);
         Recorded recorded = decision.recorded();
         return new Given(
                 recorded.id(),
+                certificate.signed().shardId(),
                 recorded.status(),
                 text(recorded),
                 decision.verdict().match(ENDINGS),
+                decision.verdict().match(REASONS),
                 false);
     }
 
@@ -98,6 +127,23 @@ public final class LoggedOutcomes {
         @Override
         public Ending rejected(Verdict.Rejected rejected) {
             return Ending.REJECTED;
+        }
+    };
+
+    private static final Verdict.Cases<String> REASONS = new Verdict.Cases<>() {
+        @Override
+        public String accepted(Verdict.Accepted accepted) {
+            return "";
+        }
+
+        @Override
+        public String escalated(Verdict.Escalated escalated) {
+            return escalated.reason().text();
+        }
+
+        @Override
+        public String rejected(Verdict.Rejected rejected) {
+            return rejected.reason().text();
         }
     };
 }

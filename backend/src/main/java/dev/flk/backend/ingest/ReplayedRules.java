@@ -8,7 +8,6 @@ import dev.flk.wal.LogRecord;
 import java.io.IOException;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import org.jspecify.annotations.Nullable;
 
 /** Decides records of the log again, each by the rules that it was logged with. Safe for any thread. */
 final class ReplayedRules {
@@ -20,25 +19,31 @@ final class ReplayedRules {
      * @throws IOException if the record holds no certificate or no rules that this version understands
      */
     Decision decide(LogRecord record) throws IOException {
-        return decide(record, null);
+        return rulesOf(record).decide(certificateIn(record), record.arrivalMillis());
     }
 
-    /**
-     * The same by other rules.
-     *
-     * @param instead null: those that it was logged with
-     */
-    Decision decide(LogRecord record, @Nullable DecisionRules instead) throws IOException {
+    /** What a submission or evidence holds. */
+    Certificate certificateIn(LogRecord record) throws IOException {
         try {
-            DecisionRules rules =
-                    instead == null ? byContext.computeIfAbsent(record.context(), DecisionRules::parse) : instead;
-            Certificate certificate = CertificateReader.parse(record.body()).checkIgnoringClock();
-            return rules.decide(certificate, record.arrivalMillis());
+            return CertificateReader.parse(record.body()).checkIgnoringClock();
         } catch (MalformedCertificate | IllegalArgumentException e) {
-            throw new IOException(
-                    "record " + record.sequence() + " of segment "
-                            + record.position().segment() + " can't be decided again: " + e.getMessage(),
-                    e);
+            throw undecidable(record, e);
         }
+    }
+
+    /** The rules that a record was logged with. */
+    DecisionRules rulesOf(LogRecord record) throws IOException {
+        try {
+            return byContext.computeIfAbsent(record.context(), DecisionRules::parse);
+        } catch (IllegalArgumentException e) {
+            throw undecidable(record, e);
+        }
+    }
+
+    private static IOException undecidable(LogRecord record, Exception cause) {
+        return new IOException(
+                "record " + record.sequence() + " of segment "
+                        + record.position().segment() + " can't be decided again: " + cause.getMessage(),
+                cause);
     }
 }

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import dev.flk.backend.ingest.DecisionRules;
+import dev.flk.backend.ingest.LoggedOutcomes;
+import dev.flk.wal.Damage;
+import dev.flk.wal.LogInspector;
+import dev.flk.wal.LogRecord;
+import dev.flk.wal.LogWalk;
+import java.io.IOException;
+import java.util.List;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Decides a stretch of the log again, and only reads it: twice, since what overruled a submission stands somewhere behind it. One thread,
+ * with {@link ReplayWorkers} behind it.
+ */
+final class LogReplay {
+    private final LogInspector inspector;
+    private final @Nullable DecisionRules other;
+    private final Progress progress;
+
+    /** @param other to be decided by as well; or null */
+    LogReplay(LogInspector inspector, @Nullable DecisionRules other, Progress progress) {
+        this.inspector = inspector;
+        this.other = other;
+        this.progress = progress;
+    }
+
+    /**
+     * Decides the records from {@code from} to {@code to}.
+     *
+     * @param wanted is shown each record, and says whether it is a submission to be decided
+     * @param told hears of those that were, in the order of the log
+     * @return what was met as missing
+     * @throws IOException if a record can't be decided; those before it were told
+     */
+    List<Damage> run(long from, long to, Predicate<LogRecord> wanted, ReplayWorkers.Told told) throws IOException {
+        LoggedOutcomes logged = new LoggedOutcomes();
+        try (LogWalk walk = inspector.walk(from)) {
+            for (LogRecord record = walk.next(); record != null; record = walk.next()) {
+                logged.note(record);
+                progress.step("reading");
+            }
+        }
+        try (LogWalk walk = inspector.walk(from);
+                ReplayWorkers workers = new ReplayWorkers(logged, other, told)) {
+            for (LogRecord record = walk.next(); record != null && record.sequence() <= to; record = walk.next()) {
+                if (wanted.test(record)) {
+                    workers.add(record);
+                }
+                progress.step("deciding");
+            }
+            workers.finish();
+            return walk.damages();
+        } finally {
+            progress.clear();
+        }
+    }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import dev.flk.backend.config.InvalidConfig;
+import dev.flk.backend.config.LogRules;
+import dev.flk.backend.ingest.DecisionRules;
+import dev.flk.backend.ingest.LoggedOutcomes;
+import dev.flk.wal.Damage;
+import dev.flk.wal.LogInspector;
+import dev.flk.wal.SegmentSummary;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.time.DateTimeException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code policy try}: what another policy would have made of the certificates in the log. */
+@Command(
+        name = "try",
+        description = {
+            "Decides the certificates in the log again under another policy, and says what",
+            "would have come out otherwise. It only reads, also beside a running backend.",
+            "",
+            "The policy is that of the configuration, with what --set changes. Each",
+            "certificate is compared with what was recorded for it; what another backend",
+            "had recorded first stands under any policy. Nothing recorded is changed.",
+            ""
+        },
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {
+            "0:done",
+            "1:records are missing in between, or can't be decided",
+            "2:wrong usage or configuration"
+        },
+        versionProvider = BuildVersion.class,
+        mixinStandardHelpOptions = true)
+final class PolicyTryCommand implements Callable<Integer> {
+    /** A segment counts as older than it is by this, should the clock have been set back meanwhile. */
+    private static final Duration CLOCK_SLACK = Duration.ofHours(1);
+
+    private static final int MOST_LISTED = 1_000;
+
+    @Mixin
+    private final WalSource source;
+
+    private final Watched watched;
+    private final InstantSource clock;
+
+    @Option(
+            names = "--since",
+            paramLabel = "DURATION",
+            description = "Only what arrived within it, like 12h or 7d; else all that is there.")
+    private @Nullable String since;
+
+    @Option(
+            names = "--set",
+            paramLabel = "NAME=VALUE",
+            description = "A tolerance or constant of the budget, like TOL_D=0.20; more than once for several.")
+    private List<String> tried = List.of();
+
+    @Option(
+            names = "--examples",
+            paramLabel = "N",
+            description = "How many to show of each kind of change (default: ${DEFAULT-VALUE}).")
+    private int examples = 3;
+
+    @Option(
+            names = "--shards",
+            paramLabel = "N",
+            description = "How many shards to show, the most changed first (default: ${DEFAULT-VALUE}).")
+    private int shards = 10;
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    PolicyTryCommand(WalSource source, Watched watched, InstantSource clock) {
+        this.source = source;
+        this.watched = watched;
+        this.clock = clock;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        checkUsage();
+        List<String> problems = new ArrayList<>();
+        Instant start = start(problems);
+        LogRules rules = rules(problems);
+        if (rules == null || !problems.isEmpty()) {
+            throw new InvalidConfig(problems);
+        }
+        source.requireLog();
+        LogInspector inspector = source.inspector();
+        List<SegmentSummary> segments = inspector.list().segments();
+        long from = firstToRead(segments, start);
+        PolicyTrial trial = new PolicyTrial(rules.policy(), start, examples, shards);
+        Progress progress = new Progress(
+                watched.byPeople ? spec.commandLine().getErr() : null,
+                2
+                        * segments.stream()
+                                .mapToLong(segment -> segment.end() - Math.max(from, segment.first()))
+                                .filter(records -> records > 0)
+                                .sum());
+        List<Damage> damages = new LogReplay(inspector, new DecisionRules(rules.policy(), rules.dedupTtl()), progress)
+                .run(
+                        from,
+                        Long.MAX_VALUE,
+                        record -> LoggedOutcomes.isSubmission(record) && record.arrivalMillis() >= start.toEpochMilli(),
+                        trial::submission);
+        PrintWriter out = spec.commandLine().getOut();
+        out.print(source.json ? PolicyTrialJson.of(trial) : PolicyTrialText.of(trial, source.directory()));
+        out.flush();
+        return MissingText.report(damages, Long.MAX_VALUE, spec.commandLine().getErr());
+    }
+
+    private void checkUsage() {
+        if (examples < 0 || examples > MOST_LISTED || shards < 0 || shards > MOST_LISTED) {
+            throw new ParameterException(
+                    spec.commandLine(), "--examples and --shards: a number from 0 to " + MOST_LISTED);
+        }
+    }
+
+    private Instant start(List<String> problems) {
+        if (since == null) {
+            return Instant.EPOCH;
+        }
+        try {
+            return clock.instant().minus(LogRules.duration(since));
+        } catch (IllegalArgumentException | DateTimeException | ArithmeticException e) {
+            problems.add("--since: '" + since + "' is " + e.getMessage());
+            return Instant.EPOCH;
+        }
+    }
+
+    private @Nullable LogRules rules(List<String> problems) {
+        try {
+            return source.rules(tried);
+        } catch (InvalidConfig e) {
+            problems.addAll(e.problems());
+            return null;
+        }
+    }
+
+    /** What stands in a segment arrived before the next one was opened. */
+    private static long firstToRead(List<SegmentSummary> segments, Instant start) {
+        long from = 1;
+        for (SegmentSummary segment : segments) {
+            if (Instant.ofEpochMilli(segment.openedMillis()).plus(CLOCK_SLACK).isAfter(start)) {
+                break;
+            }
+            from = segment.first();
+        }
+        return from;
+    }
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.ingest.DecisionRules;
+import dev.flk.backend.ingest.LoggedOutcomes.Ending;
+import dev.flk.backend.ingest.LoggedOutcomes.Given;
+import dev.flk.diagnosis.Paragraph;
+import dev.flk.sample.Pcs;
+import dev.flk.verification.Policy;
+import dev.flk.wal.Append;
+import dev.flk.wal.DiskFiles;
+import dev.flk.wal.Entry;
+import dev.flk.wal.Log;
+import dev.flk.wal.LogListener;
+import dev.flk.wal.LogOptions;
+import dev.flk.wal.LogRecord;
+import dev.flk.wal.LogSizes;
+import dev.flk.wal.Position;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code policy try} over a log of two runs: ten days ago under the default policy, and just now under a stricter one. */
+class PolicyTryCommandTest {
+    private final Instant now = Instant.now();
+    private static final Policy STRICT = new Policy(0.05, 0.05, 0.01, 0.10, 0.30, 0.50, 0.20, 2.2);
+    private static final Pcs OFF_BY_18 = Pcs.number(2).with("D_hat", "1.18");
+    private static final Pcs OFF_BY_10 = Pcs.number(3).with("D_hat", "1.1").ofShard("shard-2");
+
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+
+    @TempDir
+    private Path wal;
+
+    @BeforeEach
+    void writeLog() throws IOException {
+        Instant longAgo = now.minus(Duration.ofDays(10));
+        try (Log log = open(Policy.defaults(), longAgo)) {
+            append(log, 's', longAgo, Pcs.number(1).bytes());
+            append(log, 's', longAgo, OFF_BY_18.bytes());
+        }
+        try (Log log = open(STRICT, now)) {
+            append(log, 's', now, OFF_BY_10.bytes());
+            append(log, 'e', now, OFF_BY_10.with("r", "0.7").bytes());
+            append(log, 's', now, Pcs.number(4).bytes());
+            append(log, 's', now, Pcs.number(5).bytes());
+            append(log, 'o', now, overruled());
+        }
+    }
+
+    @Test
+    void widerTolerance_comparesWithWhatEachWasRecordedAs() {
+        assertThat(run("--set TOL_D=0.20")).isZero();
+
+        assertThat(out.toString()).isEqualTo("""
+                policy   tol_d=0.2 tol_coh=0.05 tol_budget=0.01 base=0.1 alpha=0.3 beta=0.5
+                         gamma=0.2 d0=2.2 (9a5cf15bae14)
+                %s
+                AS RECORDED            WOULD BE ACCEPTED           ESCALATED            REJECTED
+                accepted                               2                   0                   0
+                escalated                              0                   0                   0
+                rejected                               2                   0                   1
+
+                2 of 5 would come out otherwise (40.00 %%)
+
+                REASON                                             BEFORE      AFTER      CHANGE
+                accepted                                                2          4          +2
+                D_hat out of tolerance                                  2          0          -2
+                r out of bounds                                         1          1          +0
+
+                SHARD                          DECIDED OTHERWISE  ACCEPTED  ESCALATED   REJECTED
+                shard-1                              4         1        +1         +0         -1
+                shard-2                              1         1        +1         +0         -1
+
+                rejected, would be accepted: record 2
+                    %s
+                    shard   shard-1
+                    before  D_hat out of tolerance: claimed=1.1800, recomputed=1.0000,
+                            diff=0.1800 > tol=0.1500
+                    after   -
+
+                rejected, would be accepted: record 3
+                    %s
+                    shard   shard-2
+                    before  D_hat out of tolerance: claimed=1.1000, recomputed=1.0000,
+                            diff=0.1000 > tol=0.0500
+                    after   -
+                """.formatted(
+                // the path of a temporary directory is as long as it likes
+                Paragraph.wrapped(
+                        "decided  ",
+                        9,
+                        "5 certificates in " + wal + "; for 1 of them another outcome stood already, and stands"),
+                OFF_BY_18.id(),
+                OFF_BY_10.id()));
+    }
+
+    @Test
+    void json_isALineAFact() {
+        assertThat(run("--set TOL_D=0.20 --set TOL_COH=0.1 --json --examples 1 --shards 1"))
+                .isZero();
+
+        assertThat(out.toString().lines())
+                .hasSize(9 + 3 + 1 + 1 + 1 + 1)
+                .contains(
+                        "{\"type\":\"outcome\",\"before\":\"rejected\",\"after\":\"accepted\",\"certificates\":2}",
+                        "{\"type\":\"reason\",\"reason\":\"D_hat out of tolerance\",\"before\":2,\"after\":0}",
+                        "{\"type\":\"shard\",\"shard\":\"shard-1\",\"decided\":4,\"different\":1,"
+                                + "\"accepted_change\":1,\"escalated_change\":0,\"rejected_change\":-1}",
+                        "{\"type\":\"other_shards\",\"shards\":1,\"and_more\":false,\"decided\":1,\"different\":1,"
+                                + "\"accepted_change\":1,\"escalated_change\":0,\"rejected_change\":-1}");
+        assertThat(out.toString().lines().reduce((first, last) -> last).orElseThrow())
+                .contains("\"policy\":\"tol_d=0.2;tol_coh=0.1;", "\"decided\":5,\"answered_by_an_earlier_one\":1")
+                .endsWith("\"different\":2,\"different_reason\":0}");
+    }
+
+    @Test
+    void since_leavesOlderOnesOut_andDoesNotReadTheirSegments() throws IOException {
+        String oldest = new DiskFiles()
+                .list(wal).stream()
+                        .filter(name -> name.endsWith("0000000000000001.wal"))
+                        .findFirst()
+                        .orElseThrow();
+        byte[] content = Files.readAllBytes(wal.resolve(oldest));
+        content[4_096 + 20] ^= 1;
+        Files.write(wal.resolve(oldest), content);
+
+        assertThat(run("--since 7d --set TOL_D=0.20")).isZero();
+        assertThat(out.toString()).contains("decided  3 certificates since ", "\n1 of 3 would come out otherwise");
+        assertThat(err.toString()).isEmpty();
+
+        assertThat(run("--set TOL_D=0.20")).isEqualTo(1);
+        assertThat(out.toString()).contains("\n2 of 4 would come out otherwise");
+        assertThat(err.toString()).contains("segment " + oldest + " is damaged at byte 4096: record 1 missing");
+    }
+
+    @Test
+    void theConfiguredPolicy_isWhatSetChanges() {
+        assertThat(program(Map.of("TOL_D", "0.20", "PORT", "eighty"))
+                        .run("policy", "try", "--json", "--dir", wal.toString()))
+                .isZero();
+
+        assertThat(out.toString()).contains("\"policy\":\"tol_d=0.2;", "\"different\":2,");
+    }
+
+    @Test
+    void mistakes_areAllNamed() {
+        assertThat(run("--since soon --set TOL_DD=0.2 --set TOL_D --set TOL_COH=-1 --set DEDUP_TTL=3d --set BUDGET_D0=1"
+                        + " --set BUDGET_D0=2"))
+                .isEqualTo(2);
+
+        assertThat(out.toString()).isEmpty();
+        assertThat(err.toString().lines())
+                .hasSize(7)
+                .anyMatch(line -> line.startsWith("  --since: 'soon' is no duration"))
+                .anyMatch(line ->
+                        line.startsWith("  --set TOL_DD=0.2: the policy has no such number; did you mean TOL_D?"))
+                .anyMatch(line -> line.startsWith("  --set TOL_D: has no value; write it like TOL_D=0.15"))
+                .anyMatch(line -> line.startsWith("  --set DEDUP_TTL=3d: the policy has no such number"))
+                .anyMatch(line -> line.startsWith("  --set BUDGET_D0=2: BUDGET_D0 is given twice"))
+                .anyMatch(line -> line.startsWith("  TOL_COH: '-1' is below 0 (--set)"));
+    }
+
+    @Test
+    void logWithoutRecords_hasNothingToDecide(@TempDir Path empty) throws IOException {
+        LogOptions options = LogOptions.of(empty, "inbox", new DecisionRules(STRICT, Duration.ofDays(14)).context());
+        Log.open(new DiskFiles(), options, LogListener.NONE, () -> now, () -> 0, new Random(1))
+                .close();
+
+        assertThat(program(Map.of()).run("policy", "try", "--dir", empty.toString()))
+                .isZero();
+
+        assertThat(out.toString()).contains("decided  0 certificates in").doesNotContain("NaN");
+    }
+
+    @Test
+    void directoryWithoutALog_isNamed(@TempDir Path empty) {
+        assertThat(program(Map.of()).run("policy", "try", "--dir", empty.toString()))
+                .isEqualTo(1);
+
+        assertThat(err.toString()).contains("there are no segments in " + empty);
+    }
+
+    @Test
+    void somebodyLooks_showsHowFarItIs_andClearsIt() {
+        CommandLineProgram watched = program(Map.of());
+        watched.watched();
+
+        assertThat(watched.run("policy", "try", "--dir", wal.toString())).isZero();
+
+        assertThat(err.toString()).startsWith("\rreading   [").matches("(?s).*\\r +\\r");
+    }
+
+    @Test
+    void help_fits80Columns() {
+        assertThat(program(Map.of()).run("policy", "try", "-h")).isZero();
+
+        assertThat(out.toString().lines())
+                .allSatisfy(text -> assertThat(text.length()).isLessThanOrEqualTo(80));
+    }
+
+    @Test
+    void moreShardsThanAreToldApart_areCountedTogether() {
+        PolicyTrial trial = new PolicyTrial(STRICT, Instant.EPOCH, 0, 2);
+        for (int i = 0; i < PolicyTrial.MOST_SHARDS + 5; i++) {
+            Given accepted = new Given(Pcs.number(1).id(), "s\u202e" + i, 200, "", Ending.ACCEPTED, "", false);
+            trial.submission(
+                    new LogRecord(i, i, 0, 's', "k", "", new byte[0], new Position("inbox-1", 0)), accepted, accepted);
+        }
+
+        assertThat(PolicyTrialText.of(trial, wal))
+                .containsPattern("and at least 9999 more +10003 +0 +\\+0 ")
+                .doesNotContain("\u202e");
+    }
+
+    private int run(String line) {
+        List<String> arguments = new ArrayList<>(List.of("policy", "try"));
+        arguments.addAll(Arrays.asList(line.split(" ", -1)));
+        arguments.addAll(List.of("--dir", wal.toString()));
+        return program(Map.of()).run(arguments.toArray(String[]::new));
+    }
+
+    private CommandLineProgram program(Map<String, String> environment) {
+        out.getBuffer().setLength(0);
+        return new CommandLineProgram(environment, config -> {}, new PrintWriter(out), new PrintWriter(err));
+    }
+
+    private Log open(Policy policy, Instant at) throws IOException {
+        LogOptions options = LogOptions.of(wal, "inbox", new DecisionRules(policy, Duration.ofDays(14)).context())
+                .with(LogSizes.usual().withFillAhead(0));
+        return Log.open(new DiskFiles(), options, LogListener.NONE, () -> at, () -> 0, new Random(at.toEpochMilli()));
+    }
+
+    private static void append(Log log, char kind, Instant at, byte[] body) {
+        boolean taken = log.append(new Append() {
+            @Override
+            public List<Entry> entries() {
+                return List.of(new Entry(kind, "none", at.toEpochMilli(), body));
+            }
+
+            @Override
+            public void forced(long firstSequence) {}
+
+            @Override
+            public void failed(IOException cause) {
+                throw new AssertionError(cause);
+            }
+        });
+        assertThat(taken && log.step()).isTrue();
+    }
+
+    /** What overruled record 6, the submission of certificate 5. */
+    private static byte[] overruled() {
+        return ("overruled 6\n" + Pcs.number(5).id() + " 202 1 " + "0".repeat(64) + " " + "0".repeat(16) + "\n"
+                        + "{\"pcs_id\":\"" + Pcs.number(5).id()
+                        + "\",\"accepted\":false,\"escalated\":true,\"D_hat\":1.0,\"reason\":\"r out of bounds: 2\",\"policy\":\"0\"}")
+                .getBytes(StandardCharsets.UTF_8);
+    }
+}
