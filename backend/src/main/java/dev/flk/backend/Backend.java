@@ -21,6 +21,7 @@ import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.DiskSpace;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.diagnostics.debug.DebugServer;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogSizes;
@@ -78,6 +79,10 @@ public final class Backend implements AutoCloseable {
     private void startParts(BackendConfig config) throws IOException {
         DecisionRules rules =
                 new DecisionRules(config.policy(), config.storage().dedupTtl());
+        if (config.debugPort().isPresent()) {
+            DebugServer debug = opened(DebugServer.start(config.debugPort().getAsInt()));
+            LOG.info("debugging on 127.0.0.1 port {}", debug.port());
+        }
         HttpServer http = new HttpServer(
                 config.http(), gate, () -> readiness.components(), meters, clock, System::nanoTime, FINISH_WITHIN);
         port = http.start();

@@ -3,6 +3,7 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.config.ConfigForDiagnosis;
 import dev.flk.agent.config.InvalidConfig;
 import dev.flk.agent.config.LogFormat;
 import dev.flk.agent.logging.LogLines;
@@ -68,6 +69,20 @@ final class Context {
     void complain(String text) {
         String line = "flk-agent: " + Printable.of(text);
         err.println(terminal.isPresent() ? Wrapped.at80(line, 4) : line);
+    }
+
+    /** The configuration to be shown to others, whatever is wrong with it. */
+    ConfigForDiagnosis configForDiagnosis() {
+        return ConfigForDiagnosis.read(environment, configFile);
+    }
+
+    /** The program once more, with the same settings, and all that it prints in one place. */
+    FlkAgent again(InputStream otherIn, PrintStream otherOut) {
+        FlkAgent agent = new FlkAgent(environment, otherIn, otherOut, otherOut);
+        if (configFile != null) {
+            agent.config(configFile);
+        }
+        return agent;
     }
 
     /** Reads the configuration and sets logging up by it. */

@@ -12,6 +12,7 @@ import dev.flk.agent.send.Sender;
 import dev.flk.agent.send.Surroundings;
 import dev.flk.agent.source.Intake;
 import dev.flk.agent.source.SpoolDirectory;
+import dev.flk.diagnostics.debug.DebugServer;
 import java.io.Closeable;
 import java.io.IOException;
 import java.time.Duration;
@@ -64,6 +65,10 @@ public final class Agent implements Closeable {
         this.config = config;
         this.nanoTicker = surroundings.nanoTicker();
         try {
+            if (config.debugPort().isPresent()) {
+                DebugServer debug = opened(DebugServer.start(config.debugPort().getAsInt()));
+                LOG.info("debugging on 127.0.0.1 port {}", debug.port());
+            }
             outbox = opened(Outbox.open(config.outbox(), surroundings.clock()));
             deadLetters = opened(DeadLetters.open(config.deadLetters(), outbox));
             AgentMeters meters = new AgentMeters();

@@ -33,6 +33,7 @@ public final class CommandLineProgram {
                 .addSubcommand(
                         new CommandLine(new ConfigCommand()).addSubcommand(new ConfigCheckCommand(environment, config)))
                 .addSubcommand(new ExplainCommand(environment, config, InstantSource.system()))
+                .addSubcommand(new DiagnosticsCommand(environment, config, InstantSource.system()))
                 .addSubcommand(PolicyCommand.with(new WalSource(environment, config), watched, InstantSource.system()))
                 .addSubcommand(WalCommand.with(new WalSource(environment, config)))
                 .setOut(out)

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -15,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * Everything that can be set, valid as a whole. Printing it prints no secret.
  *
  * @param maxClockSkew how far {@code sent_at} may be ahead; 0 switches the check off
+ * @param debugPort where to look into the JVM, 0 for any free one; empty: nowhere
  */
 public record BackendConfig(
         HttpConfig http,
@@ -23,11 +25,15 @@ public record BackendConfig(
         SigningConfig signing,
         Policy policy,
         Duration maxClockSkew,
-        LogConfig log) {
+        LogConfig log,
+        OptionalInt debugPort) {
 
-    /** Throws {@link InvalidConfig} for a skew that is negative or beyond all sense. */
+    /** Throws {@link InvalidConfig} for a skew that is negative or beyond all sense, and for a port that is none. */
     public BackendConfig {
-        new Rules().notNegative(Key.MAX_CLOCK_SKEW, maxClockSkew).check();
+        new Rules()
+                .notNegative(Key.MAX_CLOCK_SKEW, maxClockSkew)
+                .range(Key.DEBUG_PORT, debugPort.orElse(0), 0, 65_535)
+                .check();
     }
 
     /**
@@ -116,7 +122,7 @@ public record BackendConfig(
         return rules;
     }
 
-    private static Settings settings(Map<String, String> environment, @Nullable Path file, List<String> problems) {
+    static Settings settings(Map<String, String> environment, @Nullable Path file, List<String> problems) {
         return settings(environment, file, EnumSet.allOf(Key.class), problems);
     }
 

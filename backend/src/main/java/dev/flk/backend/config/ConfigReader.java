@@ -9,6 +9,7 @@ import java.math.BigDecimal;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -32,10 +33,14 @@ final class ConfigReader {
                 values.of(Key.LOG_LEVEL, oneOf(LogConfig.Level.class)),
                 values.of(Key.LOG_FORMAT, oneOf(LogConfig.Format.class)));
         Duration maxClockSkew = values.of(Key.MAX_CLOCK_SKEW, Notation::duration);
+        OptionalInt debugPort = values.find(Key.DEBUG_PORT, Notation::smallNumber)
+                .map(OptionalInt::of)
+                .orElse(OptionalInt.empty());
         if (http == null || limit == null || signing == null || storage == null) {
             return null;
         }
-        return values.section(() -> new BackendConfig(http, limit, storage, signing, policy, maxClockSkew, log));
+        return values.section(
+                () -> new BackendConfig(http, limit, storage, signing, policy, maxClockSkew, log, debugPort));
     }
 
     private @Nullable HttpConfig http() {

@@ -8,6 +8,8 @@ import java.util.Optional;
 enum Key {
     PORT("8080"),
     BIND_ADDR("0.0.0.0"),
+    /** On 127.0.0.1, for threads, memory and flight recordings; not set: none. */
+    DEBUG_PORT,
     MAX_BODY_BYTES("1MiB"),
     MAX_BATCH("1000"),
     MAX_BATCH_BYTES("8MiB"),

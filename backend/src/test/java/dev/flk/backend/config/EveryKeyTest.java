@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -49,6 +50,15 @@ class EveryKeyTest {
         return Stream.of(
                 row(Key.PORT, c -> c.http().port(), 8080, "0", 0, "-1", "65536", "99999999999", "http", "80 80"),
                 row(Key.BIND_ADDR, c -> c.http().bindAddress(), "0.0.0.0", "::1", "::1", "not an address", "/x"),
+                row(
+                        Key.DEBUG_PORT,
+                        BackendConfig::debugPort,
+                        OptionalInt.empty(),
+                        "6060",
+                        OptionalInt.of(6060),
+                        "-1",
+                        "65536",
+                        "on"),
                 row(
                         Key.MAX_BODY_BYTES,
                         c -> c.http().maxBodyBytes(),

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.ConfigForDiagnosis;
+import dev.flk.agent.outbox.DeadLetterFile;
+import dev.flk.diagnostics.archive.Asked;
+import dev.flk.diagnostics.archive.DiagnosticsArchive;
+import dev.flk.diagnostics.archive.Scrubber;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "diagnostics",
+        header = "Make an archive for a report of a fault, without secrets.",
+        description = {
+            "Versions, disks, the configuration without secrets, metrics and status of the",
+            "running agent, counts of dead letters, threads and memory if DEBUG_PORT is set,",
+            "and the ends of log files. It changes nothing, and works without an agent.",
+            "Run it with that agent's configuration: the secrets that it knows from there",
+            "are taken out of everything, log files too."
+        })
+final class DiagnosticsCommand implements Callable<Integer> {
+    private static final int MOST_LOG_MIB = 64;
+    /** What the backends say may be of any kind. */
+    private static final int MOST_REASONS = 100;
+
+    private final Context context;
+    private final Asked asked = new Asked();
+
+    @Option(
+            names = "--output",
+            paramLabel = "FILE",
+            description = "The archive, a new file; without it one in this directory, named by the time.")
+    private @Nullable Path output;
+
+    @Option(names = "--log", paramLabel = "FILE", description = "A log file; repeatable.")
+    private List<Path> logs = List.of();
+
+    @Option(
+            names = "--log-mib",
+            paramLabel = "N",
+            defaultValue = "8",
+            description = "How much of the end of each log file; preset: ${DEFAULT-VALUE}.")
+    private int logMib = 8;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // picocli sets it
+    private CommandSpec spec;
+
+    DiagnosticsCommand(Context context) {
+        this.context = context;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        if (logMib < 1 || logMib > MOST_LOG_MIB) {
+            throw new ParameterException(spec.commandLine(), "--log-mib: write a number from 1 to " + MOST_LOG_MIB);
+        }
+        Instant now = Instant.now();
+        ConfigForDiagnosis known = context.configForDiagnosis();
+        context.out()
+                .print(DiagnosticsArchive.write(
+                        output == null ? DiagnosticsArchive.nameFor("flk-agent", now) : output,
+                        now,
+                        new Scrubber(known.secrets()),
+                        archive -> fill(archive, known)));
+        return 0;
+    }
+
+    private void fill(DiagnosticsArchive archive, ConfigForDiagnosis known) throws IOException {
+        archive.addMachine(
+                new FlkAgent.Version().getVersion()[0],
+                known.config().map(DiagnosticsCommand::directories).orElse(List.of()));
+        archive.add("config.txt", known::text);
+        if (known.config().isPresent()) {
+            AgentConfig valid = known.config().get();
+            addAnswer(archive, "metrics.txt", valid.metricsPort(), "/metrics");
+            addAnswer(archive, "threads.txt", valid.debugPort(), "/threads");
+            addAnswer(archive, "heap.txt", valid.debugPort(), "/heap");
+            archive.add("status.json", () -> printedBy("status", "--json"));
+            archive.add("dead-letters.txt", () -> deadLetters(valid.deadLetters()));
+        }
+        for (int i = 0; i < logs.size(); i++) {
+            archive.addLog(i + 1, logs.get(i), logMib << 20);
+        }
+    }
+
+    private static List<Path> directories(AgentConfig config) {
+        List<Path> directories = new ArrayList<>();
+        directories.add(config.outbox().directory());
+        directories.add(
+                Optional.ofNullable(config.deadLetters().toAbsolutePath().getParent())
+                        .orElse(config.deadLetters()));
+        config.spoolDirectory().ifPresent(directories::add);
+        directories.add(Path.of(System.getProperty("java.io.tmpdir")));
+        return directories;
+    }
+
+    private void addAnswer(DiagnosticsArchive archive, String name, OptionalInt port, String path) throws IOException {
+        if (port.isPresent()) {
+            archive.add(name, () -> asked.get("http://127.0.0.1:" + port.getAsInt() + path, Optional.empty()));
+        }
+    }
+
+    private String printedBy(String... command) {
+        ByteArrayOutputStream printed = new ByteArrayOutputStream();
+        try (PrintStream stream = new PrintStream(printed, true, StandardCharsets.UTF_8)) {
+            int exitCode = context.again(InputStream.nullInputStream(), stream).run(command);
+            if (exitCode != 0) {
+                stream.println("exit code " + exitCode);
+            }
+        }
+        return printed.toString(StandardCharsets.UTF_8);
+    }
+
+    /** How many for which reason; certificates are not shown. */
+    private static String deadLetters(Path file) throws IOException {
+        Map<String, Long> counts = new TreeMap<>();
+        DeadLetterFile.letters(file, letter -> {
+            String kind = letter.status() + " " + letter.reason().split("[:,]", 2)[0];
+            counts.merge(counts.containsKey(kind) || counts.size() < MOST_REASONS ? kind : "others", 1L, Long::sum);
+        });
+        return counts.values().stream().mapToLong(Long::longValue).sum() + " dead letters\n"
+                + counts.entrySet().stream()
+                        .map(entry -> "%12d  %s\n".formatted(entry.getValue(), entry.getKey()))
+                        .collect(Collectors.joining());
+    }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.config.ConfigForDiagnosis;
+import dev.flk.backend.config.HttpConfig;
+import dev.flk.backend.config.StorageConfig;
+import dev.flk.backend.ingest.Inbox;
+import dev.flk.diagnostics.archive.Asked;
+import dev.flk.diagnostics.archive.DiagnosticsArchive;
+import dev.flk.diagnostics.archive.Scrubber;
+import dev.flk.wal.DiskFiles;
+import dev.flk.wal.LogInspector;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code diagnostics}: one archive for a report of a fault. */
+@Command(
+        name = "diagnostics",
+        description = {
+            "Puts into one archive what is needed to report a fault: versions, disks, the",
+            "configuration without secrets, metrics and readiness of the running backend,",
+            "the state of the log, threads and memory if DEBUG_PORT is set, and the ends",
+            "of log files. It changes nothing, and works without a running backend.",
+            "",
+            "Run it with the configuration of that backend: the secrets that it knows from",
+            "there are taken out of everything, log files too.",
+            ""
+        },
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {"0:done", "1:the archive can't be written, or is there already", "2:wrong usage"},
+        versionProvider = BuildVersion.class,
+        mixinStandardHelpOptions = true)
+final class DiagnosticsCommand implements Callable<Integer> {
+    private static final int MOST_LOG_MIB = 64;
+    private static final long VERIFIED_BYTES = 256L << 20;
+
+    private final Map<String, String> environment;
+    private final ConfigOption config;
+    private final InstantSource clock;
+    private final Asked asked = new Asked();
+
+    @Option(
+            names = "--output",
+            paramLabel = "FILE",
+            description = "The archive, a new file; without it one in this directory, named by the time.")
+    private @Nullable Path output;
+
+    @Option(names = "--log", paramLabel = "FILE", description = "A log file; more than once for several.")
+    private List<Path> logs = List.of();
+
+    @Option(
+            names = "--log-mib",
+            paramLabel = "N",
+            description = "How much of the end of each log file (default: ${DEFAULT-VALUE}).")
+    private int logMib = 8;
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    DiagnosticsCommand(Map<String, String> environment, ConfigOption config, InstantSource clock) {
+        this.environment = environment;
+        this.config = config;
+        this.clock = clock;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        if (logMib < 1 || logMib > MOST_LOG_MIB) {
+            throw new ParameterException(spec.commandLine(), "--log-mib: a number from 1 to " + MOST_LOG_MIB);
+        }
+        Instant now = clock.instant();
+        ConfigForDiagnosis known = ConfigForDiagnosis.read(environment, config.file);
+        String summary = DiagnosticsArchive.write(
+                output == null ? DiagnosticsArchive.nameFor(CommandLineProgram.NAME, now) : output,
+                now,
+                new Scrubber(known.secrets()),
+                archive -> fill(archive, known));
+        PrintWriter out = spec.commandLine().getOut();
+        out.print(summary);
+        out.flush();
+        return ExitCode.OK;
+    }
+
+    private void fill(DiagnosticsArchive archive, ConfigForDiagnosis known) throws IOException {
+        archive.addMachine(
+                BuildVersion.text(),
+                known.config().map(DiagnosticsCommand::directories).orElse(List.of()));
+        archive.add("config.txt", known::text);
+        if (known.config().isPresent()) {
+            BackendConfig valid = known.config().get();
+            String backend = "http://" + host(valid.http().bindAddress()) + ":"
+                    + valid.http().port();
+            archive.add("health.txt", () -> asked.get(backend + "/health", Optional.empty()));
+            archive.add("readyz.txt", () -> asked.get(backend + "/readyz", Optional.empty()));
+            archive.add("metrics.txt", () -> asked.get(backend + "/metrics", login(valid.http())));
+            if (valid.debugPort().isPresent()) {
+                String debug = "http://127.0.0.1:" + valid.debugPort().getAsInt();
+                archive.add("threads.txt", () -> asked.get(debug + "/threads", Optional.empty()));
+                archive.add("heap.txt", () -> asked.get(debug + "/heap", Optional.empty()));
+            }
+            Path walDir = valid.storage().walDir();
+            archive.add("wal-ls.txt", () -> printedBy("wal", "ls", "--dir", walDir.toString()));
+            archive.add(
+                    "wal-verify.txt",
+                    () -> NewestRecords.look(
+                            new LogInspector(new DiskFiles(), walDir, Inbox.SEGMENT_PREFIX), VERIFIED_BYTES));
+        }
+        for (int i = 0; i < logs.size(); i++) {
+            archive.addLog(i + 1, logs.get(i), logMib << 20);
+        }
+    }
+
+    private static List<Path> directories(BackendConfig config) {
+        List<Path> directories = new ArrayList<>(List.of(config.storage().walDir()));
+        if (config.storage().store() instanceof StorageConfig.Embedded embedded) {
+            directories.add(embedded.dir());
+        }
+        directories.add(Path.of(System.getProperty("java.io.tmpdir")));
+        return directories;
+    }
+
+    /** Where it listens on all addresses, it listens on this one. */
+    private static String host(String bindAddress) {
+        if (bindAddress.equals("0.0.0.0") || bindAddress.equals("::")) {
+            return "127.0.0.1";
+        }
+        return bindAddress.contains(":") ? "[" + bindAddress + "]" : bindAddress;
+    }
+
+    private static Optional<String> login(HttpConfig http) {
+        return Optional.ofNullable(http.metricsLogin())
+                .map(login -> Scrubber.basicLogin(login.user(), login.password().text()));
+    }
+
+    private String printedBy(String... command) {
+        StringWriter printed = new StringWriter();
+        PrintWriter writer = new PrintWriter(printed);
+        int exitCode = new CommandLineProgram(environment, unused -> {}, writer, writer).run(command);
+        return printed + (exitCode == 0 ? "" : "exit code " + exitCode + "\n");
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.diagnostics.debug;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.text.ParseException;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import jdk.jfr.Configuration;
+import jdk.jfr.Recording;
+
+/** Records what this JVM does, one recording at a time. Safe for several threads. */
+final class FlightRecording implements Closeable {
+    static final int MOST_SECONDS = 300;
+    private static final long MOST_BYTES = 64 << 20;
+
+    private final ReentrantLock oneAtATime = new ReentrantLock();
+    private final CountDownLatch closed = new CountDownLatch(1);
+
+    /** How it ended. */
+    sealed interface Result permits Recorded, Failed {}
+
+    /**
+     * It worked.
+     *
+     * @param content to be closed; nothing of it is left on disk then
+     */
+    record Recorded(InputStream content, long bytes) implements Result {}
+
+    /**
+     * It did not.
+     *
+     * @param isBusy whether another recording is under way
+     */
+    record Failed(boolean isBusy, String why) implements Result {}
+
+    /** Records for so long, or until it is closed. */
+    Result record(int seconds) {
+        if (!oneAtATime.tryLock()) {
+            return new Failed(true, "a recording is under way; only one is made at a time");
+        }
+        try (Recording recording = new Recording(Configuration.getConfiguration("profile"))) {
+            recording.setName("flk");
+            recording.setMaxSize(MOST_BYTES);
+            recording.start();
+            if (closed.await(seconds, TimeUnit.SECONDS)) {
+                return new Failed(false, "the program ends");
+            }
+            recording.stop();
+            return dumped(recording);
+        } catch (IOException | ParseException | IllegalStateException | LinkageError e) {
+            return new Failed(
+                    false,
+                    "no recording could be made in " + System.getProperty("java.io.tmpdir") + ": " + e
+                            + "; -Djava.io.tmpdir names another directory");
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return new Failed(false, "interrupted");
+        } finally {
+            oneAtATime.unlock();
+        }
+    }
+
+    private static Recorded dumped(Recording recording) throws IOException {
+        Path file = Files.createTempFile("flk-", ".jfr");
+        try {
+            recording.dump(file);
+            // what is open can be read to its end after the name is gone
+            return new Recorded(Files.newInputStream(file), Files.size(file));
+        } finally {
+            Files.delete(file);
+        }
+    }
+
+    @Override
+    public void close() {
+        closed.countDown();
+    }
+}
