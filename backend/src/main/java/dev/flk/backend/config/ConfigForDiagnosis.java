@@ -40,11 +40,11 @@ public record ConfigForDiagnosis(String text, List<String> secrets, Optional<Bac
         for (Key key : Key.values()) {
             Optional<Setting> setting = settings.get(key);
             setting.ifPresent(set -> secrets.addAll(secretsIn(key, set.text())));
-            text.append("%-20s %s (%s)\n"
+            text.append("%-20s %s\n"
                     .formatted(
                             key,
-                            setting.map(set -> shown(key, set.text())).orElse("not set"),
-                            setting.map(set -> set.origin().toString()).orElse("not set")));
+                            setting.map(set -> shown(key, set.text()) + " (" + set.origin() + ")")
+                                    .orElse("not set")));
         }
         settings.get(Key.METRICS_USER)
                 .ifPresent(user -> settings.get(Key.METRICS_PASS)

@@ -7,16 +7,29 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.text.ParseException;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import jdk.jfr.Configuration;
+import jdk.jfr.FlightRecorder;
 import jdk.jfr.Recording;
+import jdk.jfr.RecordingState;
 
 /** Records what this JVM does, one recording at a time. Safe for several threads. */
 final class FlightRecording implements Closeable {
     static final int MOST_SECONDS = 300;
     private static final long MOST_BYTES = 64 << 20;
+
+    /** Keys may stand in the environment, passwords in arguments, of this process and of others. */
+    static final Set<String> TELLING_SECRETS = Set.of(
+            "jdk.InitialEnvironmentVariable",
+            "jdk.InitialSystemProperty",
+            "jdk.InitialSecurityProperty",
+            "jdk.JVMInformation",
+            "jdk.SystemProcess",
+            "jdk.ProcessStart",
+            "jdk.StringFlag");
 
     private final ReentrantLock oneAtATime = new ReentrantLock();
     private final CountDownLatch closed = new CountDownLatch(1);
@@ -43,26 +56,47 @@ final class FlightRecording implements Closeable {
         if (!oneAtATime.tryLock()) {
             return new Failed(true, "a recording is under way; only one is made at a time");
         }
+        try {
+            return isAnotherRunning()
+                    ? new Failed(true, "this JVM records already, by its own options or jcmd; use that recording")
+                    : made(seconds);
+        } catch (IllegalStateException | LinkageError e) {
+            return failed(e);
+        } finally {
+            oneAtATime.unlock();
+        }
+    }
+
+    private Result made(int seconds) {
         try (Recording recording = new Recording(Configuration.getConfiguration("profile"))) {
             recording.setName("flk");
             recording.setMaxSize(MOST_BYTES);
+            TELLING_SECRETS.forEach(recording::disable);
             recording.start();
             if (closed.await(seconds, TimeUnit.SECONDS)) {
                 return new Failed(false, "the program ends");
             }
             recording.stop();
             return dumped(recording);
-        } catch (IOException | ParseException | IllegalStateException | LinkageError e) {
-            return new Failed(
-                    false,
-                    "no recording could be made in " + System.getProperty("java.io.tmpdir") + ": " + e
-                            + "; -Djava.io.tmpdir names another directory");
+        } catch (IOException | ParseException e) {
+            return failed(e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             return new Failed(false, "interrupted");
-        } finally {
-            oneAtATime.unlock();
         }
+    }
+
+    private static Failed failed(Throwable e) {
+        return new Failed(
+                false,
+                "no recording could be made in " + System.getProperty("java.io.tmpdir") + ": " + e
+                        + "; -Djava.io.tmpdir names another directory");
+    }
+
+    /** What another recording asks for would be in this one, too. */
+    private static boolean isAnotherRunning() {
+        return FlightRecorder.getFlightRecorder().getRecordings().stream()
+                .anyMatch(other -> other.getState() == RecordingState.RUNNING);
     }
 
     private static Recorded dumped(Recording recording) throws IOException {

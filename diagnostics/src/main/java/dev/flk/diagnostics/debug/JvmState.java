@@ -18,7 +18,7 @@ final class JvmState {
     /** A line of titles, one of dashes. */
     private static final int HEADING = 2;
 
-    private static final String MEMORY = "%-32s %12s %12s %12s\n";
+    private static final String MEMORY = "%-40s %12s %12s %12s\n";
 
     private JvmState() {}
 
@@ -43,11 +43,11 @@ final class JvmState {
                     kib(buffers.getTotalCapacity()),
                     "-"));
         }
-        text.append("\n%-32s %12s %12s\n".formatted("COLLECTOR", "COLLECTIONS", "SECONDS"));
+        text.append("\n%-40s %12s %12s\n".formatted("COLLECTOR", "COLLECTIONS", "SECONDS"));
         for (GarbageCollectorMXBean collector : ManagementFactory.getGarbageCollectorMXBeans()) {
             text.append(String.format(
                     Locale.ROOT,
-                    "%-32s %12d %12.3f%n",
+                    "%-40s %12d %12.3f%n",
                     collector.getName(),
                     collector.getCollectionCount(),
                     collector.getCollectionTime() / 1000.0));

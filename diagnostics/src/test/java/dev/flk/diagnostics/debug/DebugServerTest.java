@@ -113,8 +113,22 @@ class DebugServerTest {
         int body = text(answer).indexOf("\r\n\r\n") + 4;
         Path file = directory.resolve("flk.jfr");
         Files.write(file, java.util.Arrays.copyOfRange(answer, body, answer.length));
-        assertThat(RecordingFile.readAllEvents(file)).isNotEmpty();
+        assertThat(RecordingFile.readAllEvents(file))
+                .isNotEmpty()
+                .noneMatch(event -> FlightRecording.TELLING_SECRETS.contains(
+                        event.getEventType().getName()));
         assertThat(temporaryFiles()).isEqualTo(before);
+    }
+
+    @Test
+    void jfr_besideAnotherRecording_isRefused() throws IOException {
+        try (jdk.jfr.Recording other = new jdk.jfr.Recording()) {
+            other.start();
+
+            assertThat(post("/jfr?seconds=1"))
+                    .startsWith("HTTP/1.1 409 Conflict\r\n")
+                    .contains("records already");
+        }
     }
 
     @Test
