@@ -119,7 +119,7 @@ final class CommandLineIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--frobnicate", "frobnicate"})
+    @ValueSource(strings = {"--frobnicate", "xyzzy"}) // one that is like a command gets that suggested
     void unknownOptionOrCommand_exits2AndShowsTheUsage(String argument) throws IOException {
         Ended run = run(BackendProcess.environment(), argument);
         assertThat(run.exitCode()).isEqualTo(2);

@@ -34,10 +34,12 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "diagnostics",
         description = {
-            "Puts into one archive what is needed to report a fault: versions, disks, the",
-            "configuration without secrets, metrics and readiness of the running backend,",
-            "the state of the log, threads and memory if DEBUG_PORT is set, and the ends",
-            "of log files. It changes nothing, and works without a running backend.",
+            "Makes one archive of what is needed to report a fault.",
+            "",
+            "It has versions, disks, the configuration without secrets, metrics and readiness",
+            "of the running backend, the state of the log, threads and memory if DEBUG_PORT",
+            "is set, and the ends of log files. It changes nothing, and works without a",
+            "running backend.",
             "",
             "Run it with the configuration of that backend: the secrets that it knows from",
             "there are taken out of everything, log files too.",

@@ -29,8 +29,10 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "try",
         description = {
-            "Decides the certificates in the log again under another policy, and says what",
-            "would have come out otherwise. It only reads, also beside a running backend.",
+            "Says what another policy would have made of the log.",
+            "",
+            "It decides the certificates in the log again, and only reads, also beside a",
+            "running backend.",
             "",
             "The policy is that of the configuration, with what --set changes. Each",
             "certificate is compared with what was recorded for it; what another backend",
