@@ -17,8 +17,8 @@ public final class OneOrBesideOthers implements BeforeAllCallback {
     @Override
     public void beforeAll(ExtensionContext context) throws IOException {
         Files.createDirectories(LOCK.getParent());
-        FileChannel channel = FileChannel.open(
-                LOCK, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        FileChannel channel =
+                FileChannel.open(LOCK, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
         boolean alone = context.getRequiredTestClass().isAnnotationPresent(Alone.class);
         var unused = channel.lock(0, Long.MAX_VALUE, !alone);
         // closed, and with it unlocked, at the end of the class

@@ -17,8 +17,8 @@ import java.util.regex.Pattern;
  * and refuses the rest, so that nothing in a query goes unread.
  */
 final class Promql {
-    private static final Pattern TOKEN =
-            Pattern.compile("\\s*(?:\"(?:[^\"\\\\]|\\\\.)*\"|\\[[^\\[\\]]*]|[a-zA-Z_:][a-zA-Z0-9_:]*"
+    private static final Pattern TOKEN = Pattern.compile(
+            "\\s*(?:offset [0-9]+[smhd]\\b|\"(?:[^\"\\\\]|\\\\.)*\"|\\[[^\\[\\]]*]|[a-zA-Z_:][a-zA-Z0-9_:]*"
                     + "|[0-9]+(?:\\.[0-9]+)?(?:[eE][-+]?[0-9]+)?(?![a-zA-Z0-9_.])"
                     + "|=~|!~|!=|==|>=|<=|[-+*/=><(){},])\\s*");
     private static final Pattern NAME = Pattern.compile("[a-zA-Z_:].*");
@@ -142,6 +142,8 @@ final class Promql {
                 require(RANGE.matcher(token).matches(), "the range " + token);
             } else if (token.equals("{") || token.equals("}") || token.startsWith("\"")) {
                 require(false, token + " without a metric");
+            } else if (token.startsWith("offset ")) {
+                require(next > 1 && !isOperator(tokens.get(next - 2)), token + " of nothing");
             } else if (token.equals("on")) {
                 joinedOn.addAll(labels());
             } else if (AGGREGATIONS.contains(token)) {
@@ -161,6 +163,10 @@ final class Promql {
             }
         }
         require(groups.isEmpty(), "the end, a ) is missing,");
+    }
+
+    private static boolean isOperator(String token) {
+        return OPERATORS.contains(token) || token.matches("[-+*/=><!(,]=?");
     }
 
     private static boolean isWord(String token) {

@@ -29,6 +29,7 @@ final class PromqlTest {
     @ValueSource(
             strings = {
                 "level",
+                "level > 0 unless level offset 1h",
                 "level{instance=~\"$instance\"} > bool 60",
                 "sum by (reason) (rate(up_to{reason!~\"slow|quick\", job=\"a\"}[$__rate_interval])) / 1e-9",
                 "histogram_quantile(0.99, sum by (op, le) (rate(took_bucket{le=\"0.25\"}[5m])))",
@@ -61,6 +62,8 @@ final class PromqlTest {
     @ValueSource(
             strings = {
                 "rate(level[$interval])",
+                "level offset soon",
+                "level unless offset 1h",
                 "$level",
                 "sum(level) by (job)",
                 "sum without (job) (level)",
