@@ -157,6 +157,7 @@ final class Promql {
             } else if (isWord(token) && peek().equals("(")) {
                 require(FUNCTIONS.contains(token), "the function " + token);
             } else if (isWord(token)) {
+                require(!token.equals("offset"), "offset without a time");
                 Set<String> groupedBy = new TreeSet<>();
                 groups.forEach(groupedBy::addAll);
                 uses.add(new Use(token, selection(), groupedBy));

@@ -73,7 +73,7 @@ final class PromqlTest {
                 "level{job=\"a\", job=\"b\"}",
                 "sum(level",
                 "level)",
-                "level offset 5m"
+                "level @ 5"
             })
     void read_whatItDoesNotKnow_isRefused(String query) {
         assertThatThrownBy(() -> Promql.read(query)).isInstanceOf(AssertionError.class);
