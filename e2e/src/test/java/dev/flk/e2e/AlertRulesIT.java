@@ -14,13 +14,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
-import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -36,16 +32,6 @@ final class AlertRulesIT {
     private static final List<String> PARTS = List.of(
             "**Meaning.**", "**Impact.**", "**First five minutes.**", "**Causes.**", "**Repair.**", "**Prevention.**");
 
-    /** A name of ours, whatever stands before it; not that of a file or of a rule. */
-    private static final Pattern METRIC = Pattern.compile("(?<![a-z:/-])flk_[a-z_]*[a-z](?![a-z_:])");
-
-    private static final Pattern METRICS = Pattern.compile("flk_\\(([a-z_|]+)\\)");
-
-    /** Its program, the words of the command, and the rest up to where it is piped or ends. */
-    private static final Pattern COMMAND =
-            Pattern.compile("\\./flk (backend|agent)((?: [a-z]+(?![^\\s`]))*)([^\\n`|>]*)");
-
-    private static final Pattern OPTION = Pattern.compile("--[a-z-]+");
     private static final Pattern METRICS_PORT = Pattern.compile("metrics on port ([0-9]+)");
 
     @RegisterExtension
@@ -109,53 +95,6 @@ final class AlertRulesIT {
         assertThat(sections).containsOnlyKeys(rules.anchors());
         assertThat(sections)
                 .allSatisfy((anchor, text) -> assertThat(text).as(anchor).containsSubsequence(PARTS));
-    }
-
-    @Test
-    void runbooks_nameOnlyMetricsThatTheJarsExpose() throws Exception {
-        Exposed exposed = exposed();
-        assertThat(metricsIn(Files.readString(RUNBOOKS)))
-                .contains("flk_dedup_up", "flk_wal_free_bytes")
-                .allSatisfy(name -> assertThat(exposed.hasFamily(name)).as(name).isTrue());
-    }
-
-    /** Also {@code flk_wal_bytes} of {@code flk_(wal_bytes|dedup_up)}, as grep has it. */
-    private static Set<String> metricsIn(String text) {
-        Set<String> names = new TreeSet<>();
-        METRIC.matcher(text).results().map(MatchResult::group).forEach(names::add);
-        METRICS.matcher(text)
-                .results()
-                .flatMap(choice -> Stream.of(choice.group(1).split("[|]")))
-                .forEach(name -> names.add("flk_" + name));
-        return names;
-    }
-
-    @Test
-    void runbooks_nameOnlyCommandsAndOptionsThatTheJarsHave() throws Exception {
-        Map<List<String>, Set<String>> options = new LinkedHashMap<>();
-        COMMAND.matcher(Files.readString(RUNBOOKS)).results().forEach(command -> {
-            List<String> words = new ArrayList<>(List.of(command.group(1)));
-            words.addAll(
-                    command.group(2).isBlank()
-                            ? List.of()
-                            : List.of(command.group(2).strip().split(" ")));
-            Set<String> named = options.computeIfAbsent(words, all -> new TreeSet<>());
-            OPTION.matcher(command.group(3)).results().map(MatchResult::group).forEach(named::add);
-        });
-        assertThat(options).hasSizeGreaterThan(12);
-        for (Map.Entry<List<String>, Set<String>> command : options.entrySet()) {
-            List<String> words = new ArrayList<>(command.getKey());
-            String jar = "flk-" + words.remove(0);
-            words.add("-h");
-            try (Program help =
-                    Program.java(jar, directory, Map.of(), Program.QUICK_START, words.toArray(String[]::new))) {
-                assertThat(help.awaitExit()).as("%s %s", jar, words).isZero();
-                assertThat(help.out()).contains("Usage: " + jar);
-                assertThat(command.getValue())
-                        .as("%s %s", jar, words)
-                        .allSatisfy(option -> assertThat(help.out()).contains(option));
-            }
-        }
     }
 
     /** By the anchor that its heading gets. */
