@@ -167,6 +167,8 @@ final class DocsIT {
             Map.entry("docs/redis.md redis://host:6379", "forms of a URI"),
             Map.entry("docs/redis.md port 7399", "configuration of Redis"),
             Map.entry("docs/refused.md import base64", "sign.py, which DocsCommandsIT runs"),
+            Map.entry("docs/operations-guide.md BACKEND=", "what the commands of that page expect"),
+            Map.entry("docs/troubleshooting.md BACKEND=", "what the commands of that page expect"),
             Map.entry("docs/runbooks.md BACKEND=", "what the commands of that page expect"),
             Map.entry("docs/wire-format.md ", "formats, which golden files and tests of wal pin"));
 

@@ -36,6 +36,14 @@ final class MessageTemplates {
     private record Template(String level, List<String> parts) {
         /** How many letters of a text are its own, if it may have been part of what this became; else 0. */
         int ownLettersOf(String text) {
+            int most = 0;
+            for (int first = 0; first < parts.size(); first++) {
+                most = Math.max(most, ownLettersOf(text, parts.subList(first, parts.size())));
+            }
+            return most;
+        }
+
+        private static int ownLettersOf(String text, List<String> parts) {
             int own = 0;
             int at = 0;
             for (String part : parts) {
