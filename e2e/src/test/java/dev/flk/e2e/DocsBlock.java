@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
+import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -25,6 +26,7 @@ final class DocsBlock {
             "./flk",
             "apt-get",
             "cat",
+            "cd",
             "chmod",
             "cp",
             "curl",
@@ -41,7 +43,10 @@ final class DocsBlock {
             "helm",
             "install",
             "java",
+            "jfr",
             "jq",
+            "openssl",
+            "rm",
             "jstack",
             "journalctl",
             "kubectl",
@@ -79,6 +84,7 @@ final class DocsBlock {
             "logrotate");
 
     private static final Pattern SETTING = Pattern.compile("(?:[A-Z][A-Z0-9_]+=\\S.*)?");
+    private static final Pattern YAML_KEY = Pattern.compile("[a-z][a-zA-Z]*:");
     private static final Pattern VARIABLES = Pattern.compile("(?:[A-Z][A-Z0-9_]+=\"?[^\\s]+\\s+)+\\S.*");
 
     private DocsBlock() {}
@@ -112,6 +118,9 @@ final class DocsBlock {
         if (first.startsWith("{") && first.endsWith("}")) {
             return Kind.JSON;
         }
+        if (YAML_KEY.matcher(first).matches() && block.lines().size() > 1) {
+            return Kind.YAML;
+        }
         if (block.lines().stream().allMatch(line -> SETTING.matcher(line).matches())) {
             return Kind.SETTINGS;
         }
@@ -126,9 +135,16 @@ final class DocsBlock {
             first++;
         }
         return first < words.length
-                && words.length > 1
-                && BEGIN_COMMANDS.contains(words[first])
+                && (words.length > 1 || isOfTheProject(words[0]))
+                && (BEGIN_COMMANDS.contains(words[first]) || isOfTheProject(words[first]))
                 && (first == 0 || VARIABLES.matcher(line).matches());
+    }
+
+    /** Whether a word is a program of the project beside {@code ./flk}. */
+    static boolean isOfTheProject(String word) {
+        return word.matches("(?:e2e|deploy)/.*")
+                && Files.isExecutable(Built.root().resolve(word))
+                && Files.isRegularFile(Built.root().resolve(word));
     }
 
     /** The commands in a block; none if it has none. */

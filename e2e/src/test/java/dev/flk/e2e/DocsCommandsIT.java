@@ -66,11 +66,17 @@ final class DocsCommandsIT {
                     "it runs already, and does not end"),
             Map.entry("JAVA_TOOL_OPTIONS=.*", "RedisTlsIT"),
             Map.entry("java .*(?:run|flk-backend\\.jar) --config .*", "it runs already, and does not end"),
+            Map.entry("openssl s_client .*", "needs a server with TLS"),
+            Map.entry("deploy/.*|cd .*", "needs docker"),
+            Map.entry(".*127\\.0\\.0\\.1:6060.*", "the debug port is off by default"),
             Map.entry(".*[ \"]/(?:etc|opt|var|srv|mnt)/.*", "places of an installation"));
 
     /** Pages whose commands are run in a way of their own, or by others. */
     private static final Map<String, String> OTHER_PAGES = Map.of(
             "docs/refused.md", "a transcript, see below",
+            "deploy/compose/README.md", "of containers",
+            "deploy/docker/README.md", "of containers",
+            "deploy/helm/flk/README.md", "of Kubernetes",
             "docs/log-care.md", "of a log that is damaged and repaired: LogCareIT, LogRepairIT");
 
     /** How commands end that do not end with 0. */
@@ -93,7 +99,7 @@ final class DocsCommandsIT {
 
     /** Nothing printed is no mistake of these. */
     private static final Pattern SILENT = Pattern.compile(
-            ".*(?: > .*|grep .*BACKEND_LOG.*|grep .*AGENT_LOG.*|agent outbox cat .*--waiting.*|^cp .*|^mkdir .*|^mv .*|^chmod .*|^umask .*)");
+            ".*(?: > .*|grep .*BACKEND_LOG.*|grep .*AGENT_LOG.*|agent outbox cat .*--waiting.*|^cp .*|^mkdir .*|^mv .*|^rm .*|^chmod .*|^umask .*)");
 
     private static final Pattern GREP_AT_THE_END = Pattern.compile(".*grep [^|]*");
 

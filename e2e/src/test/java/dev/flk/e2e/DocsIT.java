@@ -56,6 +56,7 @@ final class DocsIT {
             "awk",
             "base64",
             "cat",
+            "cd",
             "chmod",
             "chown",
             "cp",
@@ -76,6 +77,7 @@ final class DocsIT {
             "jcmd",
             "journalctl",
             "jps",
+            "jfr",
             "jq",
             "jstack",
             "kill",
@@ -160,6 +162,7 @@ final class DocsIT {
             Map.entry("README.md A backend with a fresh key", "printed by ./flk demo: DemoIT"),
             Map.entry("README.md measurements", "a drawing"),
             Map.entry("docs/ARCHITECTURE.md", "maps"),
+            Map.entry("deploy/README.md [", "parts of a unit of systemd"),
             Map.entry("docs/agent.md AgentBacklogIT, -Xmx64m", "printed by that test"),
             Map.entry("docs/durability.md 68.3 s", "printed by redis-stop.sh: RedisStopScriptIT"),
             Map.entry("docs/overload.md overload, MAX_REQUESTS", "printed by OverloadIT"),
@@ -264,6 +267,7 @@ final class DocsIT {
                     .map(MatchResult::group)
                     .filter(name -> !name.contains("*")
                             && !name.startsWith("e2e/target")
+                            && !name.startsWith("deploy/compose/secrets/")
                             && !Files.exists(Built.root().resolve(name)))
                     .forEach(name -> missing.add(page.name() + ": " + name));
             page.quotes().stream()
@@ -405,7 +409,7 @@ final class DocsIT {
         ShellCommand command = ShellCommand.of(line);
         for (ShellCommand.Call call : command.calls()) {
             String program = call.program();
-            boolean ofTheProject = program.startsWith("./") || program.startsWith("e2e/");
+            boolean ofTheProject = program.startsWith("./") || DocsBlock.isOfTheProject(program);
             if (ofTheProject
                     && !Files.isExecutable(Built.root().resolve(program).normalize())) {
                 wrong.add(where + ": no " + program);

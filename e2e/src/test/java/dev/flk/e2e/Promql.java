@@ -35,6 +35,8 @@ final class Promql {
             "predict_linear",
             "present_over_time",
             "rate",
+            "sort",
+            "sort_desc",
             "time");
     private static final Set<String> AGGREGATIONS = Set.of("sum", "min", "max", "avg", "count", "topk", "bottomk");
     private static final Set<String> REDUCING = Set.of("sum", "min", "max", "avg", "count");
