@@ -102,19 +102,12 @@ final class MessageTemplates {
 
     /** Whether some program can say this, or a line that has it in it. */
     boolean has(String phrase) {
-        return levels(phrase, false) > 0;
+        return templates.stream().anyMatch(template -> matches(template, phrase));
     }
 
     /** Whether some program logs this at that level. */
     boolean logs(String phrase, String level) {
         return templates.stream().anyMatch(template -> template.level.equals(level) && matches(template, phrase));
-    }
-
-    private long levels(String phrase, boolean loggedOnly) {
-        return templates.stream()
-                .filter(template -> !(loggedOnly && template.level.isEmpty()))
-                .filter(template -> matches(template, phrase))
-                .count();
     }
 
     /** Everything between the places that a reader sees must be the template's for the greater part. */
