@@ -39,13 +39,16 @@ public final class Main {
         } catch (StoreUnavailableException e) {
             throw new IOException(e.getMessage(), e);
         }
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(backend), "stop"));
+        StopWatchdog watchdog = new StopWatchdog();
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(backend, watchdog), "stop"));
         new CountDownLatch(1).await();
     }
 
-    private static void stop(Backend backend) {
+    private static void stop(Backend backend, StopWatchdog watchdog) {
+        watchdog.start();
         LOG.info("stopping: taking nothing more, finishing what is under way");
         backend.close();
+        watchdog.stopped();
         LOG.info("stopped");
     }
 

@@ -5,11 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.backend.testing.FreePort;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -46,9 +46,9 @@ final class AnswersIT {
 
     @BeforeAll
     static void start() throws Exception {
-        port = freePort();
-        backendDebugPort = freePort();
-        agentDebugPort = freePort();
+        port = FreePort.choose();
+        backendDebugPort = FreePort.choose();
+        agentDebugPort = FreePort.choose();
         Files.writeString(directory.resolve("backend.properties"), """
                 PORT=%d
                 BIND_ADDR=127.0.0.1
@@ -62,8 +62,7 @@ final class AnswersIT {
                 DEDUP_DIR=dedup
                 """.formatted(
                         port, backendDebugPort, Pcs.KEY, METRICS_PASSWORD, REDIS_PASSWORD));
-        Files.writeString(
-                directory.resolve("agent.properties"), """
+        Files.writeString(directory.resolve("agent.properties"), """
                 ENDPOINT=http://127.0.0.1:%d
                 DEBUG_PORT=%d
                 METRICS_PORT=%d
@@ -72,7 +71,8 @@ final class AnswersIT {
                 PCS_ED25519_PRIV_B64=%s
                 OUTBOX_PATH=outbox
                 DLQ_PATH=dlq.jsonl
-                """.formatted(port, agentDebugPort, freePort(), Pcs.KEY, SEED));
+                """.formatted(
+                        port, agentDebugPort, FreePort.choose(), Pcs.KEY, SEED));
         backend = BackendProcess.of(program("flk-backend", "--config", "backend.properties"));
         agent = program("flk-agent", "run", "--config", "agent.properties");
         agent.awaitLine(line -> line.contains("metrics on port "));
@@ -208,7 +208,7 @@ final class AnswersIT {
         Path archive = directory.resolve("alone.tar.gz");
         Map<String, String> environment = Map.of(
                 "PORT",
-                Integer.toString(freePort()),
+                Integer.toString(FreePort.choose()),
                 "PCS_SIGN_ALG",
                 "none",
                 "WAL_DIR",
@@ -272,11 +272,5 @@ final class AnswersIT {
 
     private static URI debugUri(int debugPort, String path) {
         return URI.create("http://127.0.0.1:" + debugPort + path);
-    }
-
-    private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
-        }
     }
 }

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.flk.backend.testing.RedisServer;
+import dev.flk.backend.testing.FreePort;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetAddress;
@@ -55,7 +55,7 @@ final class ComposeStackIT {
     static void start() throws Exception {
         compose = ComposeFile.read();
         images = Dockerfile.read();
-        redisPort = RedisServer.freePort();
+        redisPort = FreePort.choose();
         makeSecrets();
         PLACES.put("/data", Files.createDirectory(directory.resolve("redis")).toString());
         PLACES.put("/demo", Built.root().resolve("demo").toString());
@@ -171,7 +171,7 @@ final class ComposeStackIT {
         HostProgram.Ended notFound = healthcheck("PORT", backendPort, "/no-such-path");
         assertThat(notFound.exitCode()).isEqualTo(1);
         assertThat(notFound.output()).contains("404", "{\"error\":");
-        HostProgram.Ended nobody = healthcheck("PORT", RedisServer.freePort(), "/health");
+        HostProgram.Ended nobody = healthcheck("PORT", FreePort.choose(), "/health");
         assertThat(nobody.exitCode()).isEqualTo(1);
         assertThat(nobody.output()).contains("refused");
     }
@@ -238,7 +238,7 @@ final class ComposeStackIT {
     @Test
     void prometheus_seesAllOfThem_andLoadsTheAlerts() throws Exception {
         HostProgram prometheus = HostProgram.orSkip("prometheus", "prometheus", directory);
-        int port = RedisServer.freePort();
+        int port = FreePort.choose();
         Path etc = Files.createDirectory(directory.resolve("etc"));
         for (ComposeFile.Mount mount : compose.mounts("prometheus")) {
             if (mount.isOfTheTree()) {

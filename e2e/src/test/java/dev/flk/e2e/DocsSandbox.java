@@ -3,6 +3,7 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.testing.FreePort;
 import dev.flk.backend.testing.RedisServer;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
@@ -50,7 +51,7 @@ final class DocsSandbox implements AutoCloseable {
                 Program.QUICK_START,
                 "--config",
                 "flk.properties"));
-        int intake = RedisServer.freePort();
+        int intake = FreePort.choose();
         write("agent.properties", """
                 ENDPOINT=%s
                 PCS_SIGN_ALG=hmac

@@ -42,6 +42,12 @@ final class Program implements AutoCloseable {
         return new Program(jar, start(directory, environment, command));
     }
 
+    /** The same of a copy of a jar. */
+    static Program java(Path copy, Path directory, Map<String, String> environment) throws IOException {
+        List<String> command = javaCommand(copy, QUICK_START);
+        return new Program(copy.getFileName().toString(), start(directory, environment, command));
+    }
+
     /** The same under a limit that the shell sets, like {@code ulimit -f 1024}. */
     static Program limited(String limit, String jar, Path directory, Map<String, String> environment)
             throws IOException {
@@ -61,11 +67,15 @@ final class Program implements AutoCloseable {
     }
 
     private static List<String> javaCommand(String jar, List<String> jvm) {
+        return javaCommand(Built.jar(jar), jvm);
+    }
+
+    private static List<String> javaCommand(Path jar, List<String> jvm) {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(jvm);
         command.add("-jar");
-        command.add(Built.jar(jar).toString());
+        command.add(jar.toString());
         return command;
     }
 

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.flk.backend.testing.RedisServer;
+import dev.flk.backend.testing.FreePort;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -40,7 +40,7 @@ final class PrometheusServer implements AutoCloseable {
                     file_sd_configs: [{files: [targets.json], refresh_interval: 1s}]
                 """);
         writeTargets();
-        int port = RedisServer.freePort();
+        int port = FreePort.choose();
         process = new ProcessBuilder(List.of(
                         program.toString(),
                         "--config.file=" + directory.resolve("prometheus.yaml"),

@@ -3,6 +3,7 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.testing.FreePort;
 import dev.flk.backend.testing.RedisServer;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
@@ -66,7 +67,7 @@ final class RedisSentinelIT {
     /** Of two Sentinels that it is told of, the first is down. */
     private BackendProcess backend() throws Exception {
         String uri = "redis-sentinel://flk:secret@127.0.0.1:%d,127.0.0.1:%d/0#flk"
-                .formatted(RedisServer.freePort(), sentinel.port());
+                .formatted(FreePort.choose(), sentinel.port());
         return BackendProcess.start(
                 Files.createDirectories(directory.resolve("backend")),
                 Map.of("DEDUP_BACKEND", "redis", "REDIS_URI", uri, "WAL_MIN_FREE_BYTES", "1MiB"),

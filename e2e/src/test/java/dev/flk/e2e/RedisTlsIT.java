@@ -3,6 +3,7 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.testing.FreePort;
 import dev.flk.backend.testing.RedisServer;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
@@ -29,7 +30,7 @@ final class RedisTlsIT {
     @TempDir
     private Path directory;
 
-    private final int tlsPort = RedisServer.freePort();
+    private final int tlsPort = FreePort.choose();
     private final List<RedisServer> opened = new ArrayList<>();
 
     @BeforeAll
@@ -149,7 +150,7 @@ final class RedisTlsIT {
     @Test
     void sentinelOverTls_primaryIsSpokenToOverTlsAsWell() throws Exception {
         start(showing(right));
-        int sentinelPort = RedisServer.freePort();
+        int sentinelPort = FreePort.choose();
         opened.add(RedisServer.startSentinel(
                 directory.resolve("sentinel"),
                 "tls-port " + sentinelPort,

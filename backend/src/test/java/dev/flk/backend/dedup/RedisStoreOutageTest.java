@@ -12,6 +12,7 @@ import ch.qos.logback.core.read.ListAppender;
 import dev.flk.backend.config.Secret;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.redis.RedisStore;
+import dev.flk.backend.testing.FreePort;
 import dev.flk.backend.testing.RedisServer;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
@@ -175,14 +176,14 @@ final class RedisStoreOutageTest {
     @Test
     void connect_oneOfTheSentinelsAnswers_works() {
         RedisServer sentinel = sentinelOf(server());
-        assertThat(now(storeOf("127.0.0.1:" + RedisServer.freePort() + ",127.0.0.1:" + sentinel.port() + "/0#flk")
+        assertThat(now(storeOf("127.0.0.1:" + FreePort.choose() + ",127.0.0.1:" + sentinel.port() + "/0#flk")
                         .connect()))
                 .isEmpty();
     }
 
     @Test
     void connect_noSentinelAnswers_saysThatItIsTheSentinels() {
-        String sentinel = "127.0.0.1:" + RedisServer.freePort();
+        String sentinel = "127.0.0.1:" + FreePort.choose();
         assertThat(failureOf(storeOf(sentinel + "#flk").connect()))
                 .isEqualTo("the primary flk of the Sentinels " + sentinel + " can't be found out: the last Sentinel"
                         + " refused the connection at " + sentinel

@@ -5,8 +5,6 @@ import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -41,9 +39,7 @@ public final class PostgresServer implements AutoCloseable {
     private PostgresServer(Path directory, List<String> settings) throws IOException {
         this.directory = directory;
         this.settings = settings;
-        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            this.port = free.getLocalPort();
-        }
+        this.port = FreePort.choose();
     }
 
     /** Starts one; a setting is written like {@code max_connections=10}. */

@@ -5,8 +5,6 @@ import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -42,7 +40,7 @@ public final class RedisServer implements AutoCloseable {
         this.program = ExecutableProvider.newJarResourceProvider(directory.toFile())
                 .get()
                 .toPath();
-        this.port = freePort();
+        this.port = FreePort.choose();
         this.mode = List.copyOf(mode);
         this.arguments = List.copyOf(arguments);
         Runtime.getRuntime().addShutdownHook(lastResort);
@@ -81,15 +79,6 @@ public final class RedisServer implements AutoCloseable {
     private static RedisServer started(RedisServer server) {
         server.restart();
         return server;
-    }
-
-    /** One on the loopback interface that nobody listens on. */
-    public static int freePort() {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 
     /** The port that it listens on, the same after every restart. */

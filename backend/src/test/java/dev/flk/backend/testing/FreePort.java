@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.testing;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.util.concurrent.ThreadLocalRandom;
+
+/** A port for a server that has to know its number beforehand. */
+public final class FreePort {
+    /** Below those that the kernel gives to clients, which would take it before the server does. */
+    private static final int FIRST = 20_000;
+
+    private static final int BEHIND = 32_000;
+    private static final int TRIES = 100;
+
+    private FreePort() {}
+
+    /** One on the loopback interface that nobody listens on. */
+    public static int choose() {
+        for (int i = 0; i < TRIES; i++) {
+            int port = ThreadLocalRandom.current().nextInt(FIRST, BEHIND);
+            try (ServerSocket free = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
+                return free.getLocalPort();
+            } catch (IOException e) {
+                // taken: the next one
+            }
+        }
+        throw new IllegalStateException("no free port in " + TRIES + " tries");
+    }
+}
