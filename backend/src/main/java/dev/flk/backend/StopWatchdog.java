@@ -11,7 +11,7 @@ import java.util.concurrent.TimeUnit;
  */
 final class StopWatchdog extends Thread {
     /** What is under way has 10 s; the store and the log have the rest to be closed. */
-    private static final long LONGEST_STOP_SECONDS = 20;
+    private static final long LONGEST_STOP_SECONDS = 15;
 
     private static final int ENDED_BY_SIGTERM = 143;
 

@@ -41,6 +41,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class HttpServer implements AutoCloseable {
     private static final int BACKLOG = 1024;
+    private static final long LONGEST_END_SECONDS = 3;
     private static final Duration LONGEST_TICK = Duration.ofMillis(500);
     /** Time-outs are late by up to a part of this size. */
     private static final int TICKS_PER_TIMEOUT = 4;
@@ -172,7 +173,7 @@ public final class HttpServer implements AutoCloseable {
         if (listener == null || group == null) {
             return;
         }
-        listener.close().awaitUninterruptibly();
+        listener.close().awaitUninterruptibly(stopWithin.toMillis());
         var all = CompletableFuture.allOf(
                 loops.values().stream().map(Loop::finish).toArray(CompletableFuture[]::new));
         all.completeOnTimeout(null, stopWithin.toNanos(), TimeUnit.NANOSECONDS).join();
@@ -182,8 +183,9 @@ public final class HttpServer implements AutoCloseable {
         listener = null;
     }
 
+    /** Never waits for a loop whose thread has died: it would be for ever. */
     private static void endLoops(EventLoopGroup group) {
-        group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly();
+        group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(LONGEST_END_SECONDS, TimeUnit.SECONDS);
     }
 
     private static Class<? extends ServerChannel> serverChannel() {
