@@ -5,9 +5,9 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Ends the process if stopping takes for ever, whatever stands in the way: a disk that does not answer, or classes that can't be
- * loaded any more since somebody has replaced the jar. What was answered is on disk by then. All that it needs is loaded when it is
- * made.
+ * Ends the process if stopping takes for ever, whatever stands in the way: a thread that does not come back, or classes that can't be
+ * loaded any more since somebody has overwritten the jar. What was answered is on disk by then. All that it needs is loaded when it is
+ * made. A process that waits for a disk in the kernel nobody can end.
  */
 final class StopWatchdog extends Thread {
     /** What is under way has 10 s; the store and the log have the rest to be closed. */

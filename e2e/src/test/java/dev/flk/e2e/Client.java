@@ -18,7 +18,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CompletableFuture;
 import java.util.stream.Collectors;
 
 /** Speaks HTTP with a backend, as anybody's client would. */
@@ -92,11 +91,6 @@ final class Client {
     Answer send(HttpRequest.Builder request) throws IOException, InterruptedException {
         HttpResponse<String> response = http.send(request.build(), BodyHandlers.ofString(StandardCharsets.UTF_8));
         return new Answer(response.statusCode(), response.body(), response.headers());
-    }
-
-    /** The same without waiting for the answer. */
-    CompletableFuture<HttpResponse<String>> sendAsync(HttpRequest.Builder request) {
-        return http.sendAsync(request.build(), BodyHandlers.ofString(StandardCharsets.UTF_8));
     }
 
     /** The value of one sample of the metrics. */

@@ -3,15 +3,10 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.e2e.InjectedFault.Target;
 import dev.flk.sample.Pcs;
-import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -32,30 +27,6 @@ final class StoppingIT {
             assertThat(backend.program().terminate())
                     .as(backend.program().allLines())
                     .isEqualTo(143);
-        }
-        assertIsThere(Pcs.number(1));
-    }
-
-    @Test
-    void diskDoesNotAnswer() throws Exception {
-        InjectedFault.assumePossible();
-        // the writer's third force: the segment's beginning and the first certificate come before it
-        InjectedFault hangs = new InjectedFault("fdatasync", "delay_enter=120000000", "3+");
-        Path inbox = Files.createDirectories(directory.resolve("data/wal"));
-        List<Path> files = new ArrayList<>(Target.SEGMENTS.in(inbox));
-        files.addAll(new LogPaths(inbox, "inbox").openings(1));
-        List<String> strace = InjectedFault.before(List.of(hangs), files, directory.resolve("traces"));
-        Program program = Program.behind(strace, "flk-backend", directory, BackendProcess.environment());
-        try (BackendProcess backend = BackendProcess.of(program)) {
-            Client client = new Client(backend.url());
-            assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
-            CompletableFuture<?> unanswered = client.sendAsync(client.request("/v1/pcs/submit")
-                    .POST(BodyPublishers.ofByteArray(Pcs.number(2).bytes())));
-            Client.awaitUntil(
-                    () -> client.metric("flk_wal_queue_appends") > 0 || client.metric("flk_ids_in_flight") > 0);
-
-            assertThat(program.terminate()).as(program.allLines()).isEqualTo(143);
-            assertThat(unanswered).isCompletedExceptionally();
         }
         assertIsThere(Pcs.number(1));
     }

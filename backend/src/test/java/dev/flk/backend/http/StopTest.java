@@ -8,6 +8,7 @@ import dev.flk.backend.ingest.Submission;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -67,6 +68,37 @@ class StopTest {
 
         assertThat(client.isAtEnd()).isTrue();
         submission.answer().accept(ScriptedIngest.echo("too late, and harmless"));
+    }
+
+    @Test
+    void close_threadOfConnectionsNeverComesBack_ends() throws Exception {
+        server.stopWithin(Duration.ofMillis(100));
+        CountDownLatch lost = new CountDownLatch(1);
+        CountDownLatch released = new CountDownLatch(1);
+        server.ingest.answer(body -> {
+            lost.countDown();
+            awaitUninterruptibly(released);
+            return ScriptedIngest.echo(body);
+        });
+        server.connect().post("/v1/pcs/submit", "x");
+        lost.await();
+
+        Thread closing = closeInBackground();
+        closing.join(Duration.ofSeconds(20).toMillis());
+
+        assertThat(closing.isAlive()).isFalse();
+        released.countDown();
+    }
+
+    private static void awaitUninterruptibly(CountDownLatch latch) {
+        while (true) {
+            try {
+                latch.await();
+                return;
+            } catch (InterruptedException e) {
+                // not before it is released
+            }
+        }
     }
 
     @Test
