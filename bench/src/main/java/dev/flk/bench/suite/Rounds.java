@@ -37,13 +37,12 @@ final class Rounds {
                 Sample sample = subject.round(plan);
                 progress.printf(
                         Locale.ROOT,
-                        "%s, round %d of %d: %-28s %,12.0f %s/s%s%n",
+                        "%s, round %d of %d: %-28s %s%s%n",
                         suite,
                         round,
                         plan.rounds(),
                         subject.name(),
-                        sample.perSecond(),
-                        unit,
+                        sample.inShort(unit),
                         round == 0 ? " (not counted)" : "");
                 if (round > 0) {
                     samples.computeIfAbsent(subject.name(), name -> new ArrayList<>())

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench.suite;
 
+import java.util.Locale;
 import org.HdrHistogram.Histogram;
 
 /**
@@ -22,6 +23,13 @@ public record Sample(
         double cpuMicros,
         double residentMebibytes,
         double allocatedBytes) {
+
+    /** Its rate, or how long it took where it has none. */
+    String inShort(String unit) {
+        return Double.isNaN(perSecond)
+                ? String.format(Locale.ROOT, "%,12.0f ms", p50Millis)
+                : String.format(Locale.ROOT, "%,12.0f %s/s", perSecond, unit);
+    }
 
     static Sample of(double perSecond, Histogram nanos, double cpuMicros, double residentMebibytes) {
         return new Sample(
