@@ -68,7 +68,7 @@ final class ComposeFileIT {
         List<String> config = List.of("-f", ComposeFile.FILE.toString(), "config", "--quiet");
         HostProgram.Ended ended;
         if (hasComposePlugin()) {
-            ended = HostProgram.orSkip("docker", "docker.io", directory)
+            ended = HostProgram.orSkip("docker", "docker-compose", directory)
                     .run(
                             Map.of(),
                             Stream.concat(Stream.of("compose"), config.stream()).toList());
