@@ -2,6 +2,7 @@
 package dev.flk.backend;
 
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.config.SigningConfig;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.ExpiryClock;
@@ -18,6 +19,9 @@ import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.Inbox;
 import dev.flk.backend.ingest.IngestService;
 import dev.flk.backend.ingest.IngestService.Ready;
+import dev.flk.backend.keys.InvalidKeysException;
+import dev.flk.backend.keys.ReloadedKeys;
+import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.DiskSpace;
 import dev.flk.backend.metrics.Meters;
@@ -105,7 +109,7 @@ public final class Backend implements AutoCloseable {
                 new IngestService.Parts(
                         new RateLimit(
                                 config.limit().tokensPerSecond(), config.limit().burstTokens(), System::nanoTime),
-                        config.signing().check(),
+                        signatures(config.signing(), expiry),
                         rules,
                         config.maxClockSkew(),
                         clock,
@@ -128,6 +132,23 @@ public final class Backend implements AutoCloseable {
         parts.remove(http);
         parts.push(http);
         LOG.info("ready: submissions are taken");
+    }
+
+    private Signatures signatures(SigningConfig signing, ExpiryClock expiry) throws IOException {
+        if (signing instanceof SigningConfig.Simple simple) {
+            return Signatures.anyOf(simple.check());
+        }
+        if (signing instanceof SigningConfig.Registered registered) {
+            try {
+                ReloadedKeys keys = opened(new ReloadedKeys(
+                        registered.file(), registered.only(), expiry, expiry::isHalted, System::nanoTime, meters));
+                HangUp.run(keys::hangUp);
+                return keys.start();
+            } catch (InvalidKeysException e) {
+                throw new IOException("can't use " + registered.file() + ": " + e.getMessage(), e);
+            }
+        }
+        throw new IllegalStateException("no such way to check signatures: " + signing);
     }
 
     private static boolean isRemote(StorageConfig.Store store) {

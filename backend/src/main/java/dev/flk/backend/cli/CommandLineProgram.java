@@ -35,6 +35,10 @@ public final class CommandLineProgram {
                 .addSubcommand(new ExplainCommand(environment, config, InstantSource.system()))
                 .addSubcommand(new DiagnosticsCommand(environment, config, InstantSource.system()))
                 .addSubcommand(PolicyCommand.with(new WalSource(environment, config), watched, InstantSource.system()))
+                .addSubcommand(KeysCommand.with(
+                        new KeysSource(environment, config),
+                        new WalSource(environment, config),
+                        InstantSource.system()))
                 .addSubcommand(WalCommand.with(new WalSource(environment, config)))
                 .setOut(out)
                 .setErr(err)

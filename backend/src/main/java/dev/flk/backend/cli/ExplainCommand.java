@@ -107,7 +107,7 @@ final class ExplainCommand implements Callable<Integer> {
                 rings.add(KeyFile.read(keyFile));
             }
             SignatureCheck check = rules.signing()
-                    .map(SigningConfig::check)
+                    .map(SigningConfig.Simple::check)
                     .orElseGet(() -> rings.isEmpty()
                             ? SignatureCheck.none()
                             : rings.get(0).check());

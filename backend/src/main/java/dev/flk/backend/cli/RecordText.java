@@ -29,6 +29,8 @@ interface RecordText {
     record Columns(boolean withBody) implements RecordText {
         private static final String ROW = "%11s  %-24s  %-10s  %-8s  %9s\n";
 
+        private static final int KEY_COLUMNS = 18;
+
         @Override
         public String heading() {
             return ROW.formatted("SEQUENCE", "ARRIVED", "KIND", "KEY", "BODY") + "             PCS_ID\n";
@@ -40,10 +42,15 @@ interface RecordText {
                     record.sequence(),
                     Quantity.time(record.arrivalMillis()),
                     RecordKind.nameOf(record.kind()),
-                    record.keyId(),
+                    shortened(record.keyId()),
                     Quantity.bytes(record.body().length));
             String id = "             " + about.map(PcsId::toString).orElse("-") + "\n";
             return withBody ? head + id + forTerminal(bodyOf(record)) + "\n" : head + id;
+        }
+
+        /** As much of it as 80 columns have room for. */
+        private static String shortened(String keyId) {
+            return keyId.length() > KEY_COLUMNS ? keyId.substring(0, KEY_COLUMNS - 1) + "…" : keyId;
         }
 
         /** Nothing in a body speaks to a terminal. JSON has such characters in strings only, where an escape says the same. */

@@ -11,7 +11,7 @@ import java.util.Set;
 /**
  * What the answer to a certificate depends on, for those who only want to know it.
  *
- * @param signing empty if nothing about signatures is configured
+ * @param signing empty if nothing about signatures is configured, or a keys file, which is not read here
  * @param secrets all that are configured, in force or not
  * @param publicKeys likewise
  */
@@ -19,7 +19,7 @@ public record AnswerRules(
         Policy policy,
         Duration maxClockSkew,
         int maxBodyBytes,
-        Optional<SigningConfig> signing,
+        Optional<SigningConfig.Simple> signing,
         List<Secret> secrets,
         List<String> publicKeys) {
     static final Set<Key> KEYS = EnumSet.of(
@@ -36,7 +36,8 @@ public record AnswerRules(
             Key.PCS_SIGN_ALG,
             Key.PCS_HMAC_KEY,
             Key.PCS_HMAC_KEYS,
-            Key.PCS_ED25519_PUB_B64);
+            Key.PCS_ED25519_PUB_B64,
+            Key.KEYS_FILE);
 
     public AnswerRules {
         secrets = List.copyOf(secrets);

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -75,6 +76,24 @@ public record BackendConfig(
             throw new InvalidConfig(problems);
         }
         return directory;
+    }
+
+    /**
+     * The keys file, for those who only look after it: whatever else is set, or missing, does not matter to them.
+     *
+     * @throws InvalidConfig if none is set, or the configuration file has names that are none
+     */
+    public static Path keysFile(Map<String, String> environment, @Nullable Path file) {
+        List<String> problems = new ArrayList<>();
+        Settings settings = settings(environment, file, EnumSet.of(Key.KEYS_FILE), problems);
+        Optional<Path> keys = new Values(settings, problems).find(Key.KEYS_FILE, Notation::path);
+        if (keys.isEmpty() && problems.isEmpty()) {
+            problems.add("KEYS_FILE: not set; set it, or name the file with --file");
+        }
+        if (!problems.isEmpty()) {
+            throw new InvalidConfig(problems);
+        }
+        return keys.orElseThrow();
     }
 
     /**

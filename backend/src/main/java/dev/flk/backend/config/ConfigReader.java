@@ -4,6 +4,7 @@ package dev.flk.backend.config;
 import static dev.flk.backend.config.Notation.oneOf;
 
 import dev.flk.backend.config.HttpConfig.Login;
+import dev.flk.signing.SigningAlgorithm;
 import dev.flk.verification.Policy;
 import java.math.BigDecimal;
 import java.time.Duration;
@@ -89,6 +90,9 @@ final class ConfigReader {
     private @Nullable SigningConfig signing() {
         List<Secret> secrets = secrets();
         List<String> publicKeys = publicKeys();
+        if (values.isSet(Key.KEYS_FILE)) {
+            return registered();
+        }
         if (!values.isSet(Key.PCS_SIGN_ALG)) {
             values.problem(
                     "PCS_SIGN_ALG: not set; set it to hmac or ed25519, or to none to take unsigned certificates");
@@ -99,6 +103,27 @@ final class ConfigReader {
                     case ED25519 -> new SigningConfig.Ed25519(publicKeys);
                     case NONE -> new SigningConfig.Off();
                 }))
+                .orElse(null);
+    }
+
+    private @Nullable SigningConfig registered() {
+        boolean areOthersSet = Stream.of(Key.PCS_HMAC_KEY, Key.PCS_HMAC_KEYS, Key.PCS_ED25519_PUB_B64)
+                .anyMatch(values::isSet);
+        if (areOthersSet) {
+            values.problem("KEYS_FILE: PCS_HMAC_KEY, PCS_HMAC_KEYS or PCS_ED25519_PUB_B64 is set too, whose keys would"
+                    + " sign for every shard; put them into the keys file, or leave that out");
+        }
+        Optional<Algorithm> algorithm = values.find(Key.PCS_SIGN_ALG, oneOf(Algorithm.class));
+        if (algorithm.filter(Algorithm.NONE::equals).isPresent()) {
+            values.problem(
+                    "PCS_SIGN_ALG: none takes unsigned certificates, so KEYS_FILE has no use; remove one of the two");
+            return null;
+        }
+        SigningAlgorithm only = algorithm
+                .map(each -> each == Algorithm.HMAC ? SigningAlgorithm.HMAC : SigningAlgorithm.ED25519)
+                .orElse(null);
+        return values.find(Key.KEYS_FILE, Notation::path)
+                .map(file -> values.<SigningConfig>section(() -> new SigningConfig.Registered(file, only)))
                 .orElse(null);
     }
 
@@ -117,15 +142,16 @@ final class ConfigReader {
                 .toList();
     }
 
-    /** Without keys and algorithm, signatures are nobody's business here. */
+    /** Without keys and algorithm, signatures are nobody's business here; nor with a keys file, which is not read. */
     AnswerRules answerRules() {
         boolean signs = Stream.of(Key.PCS_SIGN_ALG, Key.PCS_HMAC_KEY, Key.PCS_HMAC_KEYS, Key.PCS_ED25519_PUB_B64)
-                .anyMatch(values::isSet);
+                        .anyMatch(values::isSet)
+                && !values.isSet(Key.KEYS_FILE);
         return new AnswerRules(
                 policy(),
                 values.of(Key.MAX_CLOCK_SKEW, Notation::duration),
                 values.of(Key.MAX_BODY_BYTES, Notation::smallSize),
-                signs ? Optional.ofNullable(signing()) : Optional.empty(),
+                signs && signing() instanceof SigningConfig.Simple simple ? Optional.of(simple) : Optional.empty(),
                 secrets(),
                 publicKeys());
     }

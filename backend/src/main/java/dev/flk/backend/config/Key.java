@@ -31,6 +31,8 @@ enum Key {
     PCS_HMAC_KEY(Shown.MASKED),
     PCS_HMAC_KEYS(Shown.MASKED),
     PCS_ED25519_PUB_B64,
+    /** Instead of the three before: keys with the shards that they may sign for. */
+    KEYS_FILE,
     TOL_D("0.15"),
     TOL_COH("0.05"),
     TOL_BUDGET("0.01"),

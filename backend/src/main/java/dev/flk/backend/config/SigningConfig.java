@@ -1,21 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.config;
 
+import dev.flk.backend.keys.InvalidKeysException;
+import dev.flk.backend.keys.KeysFile;
 import dev.flk.signing.SignatureCheck;
+import dev.flk.signing.SigningAlgorithm;
+import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
-/** How signatures are checked; chosen by {@code PCS_SIGN_ALG}, which has no default. */
+/** How signatures are checked; chosen by {@code PCS_SIGN_ALG} or {@code KEYS_FILE}; there is no default. */
 public sealed interface SigningConfig {
 
-    /** The check that this describes. */
-    SignatureCheck check();
+    /** One that stands in the configuration itself: any of its keys may sign for every shard, at any time. */
+    sealed interface Simple extends SigningConfig {
+        /** The check that this describes. */
+        SignatureCheck check();
+    }
 
     /**
      * HMAC-SHA256.
      *
      * @param secrets any of them verifies
      */
-    record Hmac(List<Secret> secrets) implements SigningConfig {
+    record Hmac(List<Secret> secrets) implements Simple {
         /** Throws {@link InvalidConfig} if there is no secret, or an empty one. */
         public Hmac {
             new Rules()
@@ -40,7 +48,7 @@ public sealed interface SigningConfig {
      *
      * @param publicKeys in base64, 32 bytes each; any of them verifies
      */
-    record Ed25519(List<String> publicKeys) implements SigningConfig {
+    record Ed25519(List<String> publicKeys) implements Simple {
         /** Throws {@link InvalidConfig} if there is no key, or one that is none. */
         public Ed25519 {
             Rules rules = new Rules().require(!publicKeys.isEmpty(), "PCS_SIGN_ALG: ed25519 needs PCS_ED25519_PUB_B64");
@@ -69,10 +77,28 @@ public sealed interface SigningConfig {
     }
 
     /** No check at all. */
-    record Off() implements SigningConfig {
+    record Off() implements Simple {
         @Override
         public SignatureCheck check() {
             return SignatureCheck.none();
+        }
+    }
+
+    /**
+     * The keys of a file, each for its own shards.
+     *
+     * @param only the algorithm that all of them have; null: each its own
+     */
+    record Registered(Path file, @Nullable SigningAlgorithm only) implements SigningConfig {
+        /** Throws {@link InvalidConfig} with all that is wrong with the file. */
+        public Registered {
+            try {
+                KeysFile unused = KeysFile.read(file, only);
+            } catch (InvalidKeysException e) {
+                throw new InvalidConfig(e.problems().stream()
+                        .map(problem -> "KEYS_FILE: %s: %s".formatted(file, problem))
+                        .toList());
+            }
         }
     }
 }

@@ -10,7 +10,6 @@ import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.certificate.PcsId;
-import dev.flk.signing.KeyId;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -101,13 +100,10 @@ final class IngestPipeline implements Ingest {
     private Candidate checked(Submission submission) throws Refused {
         try {
             ParsedCertificate parsed = CertificateReader.parse(submission.body());
-            KeyId key = parts.signatures()
-                    .verify(parsed.canonicalForm(), parsed.sig())
-                    .orElseThrow(() -> badSignature(parsed));
+            String keyId = parts.signatures().verify(parsed).orElseThrow(() -> badSignature(parsed));
             Certificate certificate = parsed.check(parts.clock().instant(), parts.maxClockSkew());
             long arrivalMillis = parts.clock().millis();
-            return new Candidate(
-                    submission, key.text(), arrivalMillis, parts.rules().decide(certificate, arrivalMillis));
+            return new Candidate(submission, keyId, arrivalMillis, parts.rules().decide(certificate, arrivalMillis));
         } catch (MalformedCertificate e) {
             throw malformed(String.valueOf(e.getMessage()));
         }
@@ -116,7 +112,10 @@ final class IngestPipeline implements Ingest {
     private Refused badSignature(ParsedCertificate parsed) {
         meters.signatureErrors.increment();
         meters.rejected(RejectReason.SIGNATURE);
-        log.badSignature(parsed.signed().pcsId());
+        parts.signatures().examine(parsed, (reason, keyId) -> {
+            meters.signatureRefused(reason);
+            log.badSignature(parsed.signed().pcsId(), reason, keyId);
+        });
         return new Refused(new Outcome.BadSignature());
     }
 

@@ -4,10 +4,10 @@ package dev.flk.backend.ingest;
 import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
-import dev.flk.signing.SignatureCheck;
 import dev.flk.wal.FileOps;
 import java.io.IOException;
 import java.time.Duration;
@@ -51,7 +51,7 @@ public final class IngestService implements Ingest, AutoCloseable {
      */
     public record Parts(
             RateLimit limit,
-            SignatureCheck signatures,
+            Signatures signatures,
             DecisionRules rules,
             Duration maxClockSkew,
             InstantSource clock,

@@ -2,10 +2,15 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.certificate.PcsId;
 import dev.flk.verification.Reason;
 import dev.flk.verification.Verdict;
+import java.util.Arrays;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,7 +27,10 @@ final class OutcomeLog {
 
     private static final int MAX_REASON_CHARS = 1000;
 
-    private final LimitedLines badSignatures = new LimitedLines();
+    /** One for each reason, so that a flood of one hides no other. */
+    private final Map<SignatureRefusal, LimitedLines> badSignatures = Arrays.stream(SignatureRefusal.values())
+            .collect(Collectors.toUnmodifiableMap(reason -> reason, reason -> new LimitedLines()));
+
     private final LimitedLines noMemory = new LimitedLines();
     private final LimitedLines ownFaults = new LimitedLines();
 
@@ -89,12 +97,14 @@ final class OutcomeLog {
                         : "signed fields differ");
     }
 
-    void badSignature(String claimedId) {
-        badSignatures
+    void badSignature(String claimedId, SignatureRefusal reason, @Nullable String keyId) {
+        Objects.requireNonNull(badSignatures.get(reason))
                 .next()
                 .ifPresent(leftOut -> LOG.error(
-                        "Signature verification failed for {}{}",
+                        "Signature verification failed for {}: {}{}{}",
                         PcsId.isHex64(claimedId) ? claimedId : "a certificate whose pcs_id is no id",
+                        reason.label(),
+                        keyId == null ? "" : ", key " + keyId,
                         LimitedLines.suffix(leftOut)));
     }
 

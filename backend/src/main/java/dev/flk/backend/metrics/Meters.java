@@ -155,6 +155,30 @@ public final class Meters {
     /** Entries of the index of evidence. */
     public final WatchedGauge evidenceEntries = gauge("flk_evidence_entries", "Contents in the index of evidence.");
 
+    /** 1 while the keys file has a mistake. */
+    public final WatchedGauge keysFileBad = gauge(
+            "flk_keys_file_bad", "1 while the keys file can't be used and keys read before are in force, else 0.");
+
+    /** When the keys in force were read. */
+    public final WatchedGauge keysLoadedSeconds =
+            gauge("flk_keys_loaded_seconds", "When the keys in force were read, Unix time; 0 without a keys file.");
+
+    /** When the first of the keys ends. */
+    public final WatchedGauge keysFirstEndSeconds = gauge(
+            "flk_keys_first_end_seconds",
+            "When the first of the keys that may sign ends, Unix time; 0 if none of them ends.");
+
+    private final Counter keysFileErrors = Counter.build(
+                    "flk_keys_file_errors_total", "Readings of the keys file that found a mistake.")
+            .register(registry);
+    private final Counter retiringKeys = Counter.build(
+                    "flk_retiring_key_submissions_total", "Submissions signed with a key that is retiring.")
+            .register(registry);
+    private final Counter signatureRefused = Counter.build(
+                    "flk_signature_refused_total",
+                    "Submissions with a bad or missing signature, by what was found out.")
+            .labelNames("reason")
+            .register(registry);
     private final Counter rejected = Counter.build(
                     "flk_rejected_total", "Submissions that were not accepted, by reason.")
             .labelNames("reason")
@@ -206,6 +230,9 @@ public final class Meters {
         for (RejectReason reason : RejectReason.values()) {
             rejected.labels(reason.label());
         }
+        for (SignatureRefusal reason : SignatureRefusal.values()) {
+            signatureRefused.labels(reason.label());
+        }
         for (String cause : UNAVAILABLE_CAUSES) {
             unavailable.labels(cause);
         }
@@ -223,6 +250,21 @@ public final class Meters {
     /** Counts a submission that was not accepted. */
     public void rejected(RejectReason reason) {
         rejected.labels(reason.label()).inc();
+    }
+
+    /** Counts a submission whose signature was refused, once it is known why. */
+    public void signatureRefused(SignatureRefusal reason) {
+        signatureRefused.labels(reason.label()).inc();
+    }
+
+    /** Counts a submission signed with a key that is retiring. */
+    public void retiringKeyUsed() {
+        retiringKeys.inc();
+    }
+
+    /** Counts a reading of the keys file that found a mistake. */
+    public void keysFileError() {
+        keysFileErrors.inc();
     }
 
     /** Counts {@code n} submissions answered 429. */

@@ -4,6 +4,7 @@ package dev.flk.backend.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.flk.backend.keys.KeysFixture;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -295,5 +296,25 @@ class BackendConfigTest {
 
     private Path write(String name, String text) throws IOException {
         return Files.writeString(dir.resolve(name), text, StandardCharsets.UTF_8);
+    }
+
+    @Test
+    void keysFile_besideOtherKeysOrNone_isAProblem(@TempDir Path keysDirectory) throws Exception {
+        Path keys = new KeysFixture(keysDirectory)
+                .write(KeysFixture.KeyText.ed25519("a", 1))
+                .file();
+        assertThat(BackendConfig.load(Map.of("KEYS_FILE", keys.toString()), null)
+                        .signing())
+                .isEqualTo(new SigningConfig.Registered(keys, null));
+        assertThat(problems(Map.of("KEYS_FILE", keys.toString(), "PCS_HMAC_KEY", SECRET), null))
+                .singleElement()
+                .asString()
+                .startsWith("KEYS_FILE: PCS_HMAC_KEY, PCS_HMAC_KEYS or PCS_ED25519_PUB_B64 is set too")
+                .doesNotContain(SECRET);
+        assertThat(problems(Map.of("KEYS_FILE", keys.toString(), "PCS_SIGN_ALG", "none"), null))
+                .containsExactly(
+                        "PCS_SIGN_ALG: none takes unsigned certificates, so KEYS_FILE has no use; remove one of the two");
+        assertThat(problems(Map.of("KEYS_FILE", keys.toString(), "PCS_SIGN_ALG", "hmac"), null))
+                .containsExactly("KEYS_FILE: " + keys + ": key a: its algorithm is not that of PCS_SIGN_ALG, hmac");
     }
 }

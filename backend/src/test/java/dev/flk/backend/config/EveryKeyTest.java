@@ -9,7 +9,12 @@ import dev.flk.backend.config.StorageConfig.Embedded;
 import dev.flk.backend.config.StorageConfig.Memory;
 import dev.flk.backend.config.StorageConfig.Postgres;
 import dev.flk.backend.config.StorageConfig.Redis;
+import dev.flk.backend.keys.KeysFixture;
+import dev.flk.signing.SigningAlgorithm;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.math.BigDecimal;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -25,7 +30,22 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Every configuration key: what stands without it, what a value does, which values are refused. */
 class EveryKeyTest {
     private static final String PUBLIC_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    private static final Path KEYS = keysFile();
     private static final Map<String, String> LEAST = Map.of("PCS_SIGN_ALG", "none");
+
+    private static Path keysFile() {
+        try {
+            Path directory = Files.createTempDirectory("every-key");
+            directory.toFile().deleteOnExit();
+            Path file = new KeysFixture(directory)
+                    .write(KeysFixture.KeyText.ed25519("a", 1))
+                    .file();
+            file.toFile().deleteOnExit();
+            return file;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
 
     /**
      * @param read the part of the configuration that the key decides
@@ -119,6 +139,14 @@ class EveryKeyTest {
                         "AAAA",
                         PUBLIC_KEY + ",",
                         PUBLIC_KEY.replace("=", "")),
+                row(
+                        Key.KEYS_FILE,
+                        c -> c.signing(),
+                        new SigningConfig.Off(),
+                        Map.of("PCS_SIGN_ALG", "ed25519", "KEYS_FILE", KEYS.toString()),
+                        new SigningConfig.Registered(KEYS, SigningAlgorithm.ED25519),
+                        "/no/such/file",
+                        "a\0b"),
                 tolerance(Key.TOL_D, c -> c.policy().tolD(), 0.15),
                 tolerance(Key.TOL_COH, c -> c.policy().tolCoh(), 0.05),
                 tolerance(Key.TOL_BUDGET, c -> c.policy().tolBudget(), 0.01),

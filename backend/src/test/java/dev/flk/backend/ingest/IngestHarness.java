@@ -8,6 +8,7 @@ import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.memory.MemoryStore;
+import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.sample.Pcs;
@@ -30,6 +31,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
 import java.util.stream.Stream;
 
 /** A whole ingest on a directory: real log, real store, a clock given in. */
@@ -66,7 +68,23 @@ final class IngestHarness implements AutoCloseable {
         this(directory, clock, Policy.defaults(), new MemoryStore(1_000, clock.expiry()), 1_000);
     }
 
+    /** With other signatures than those of the sample key. */
+    IngestHarness(Path directory, Clock clock, Function<Meters, Signatures> signatures) throws IOException {
+        this(directory, clock, Policy.defaults(), new MemoryStore(1_000, clock.expiry()), 1_000, signatures);
+    }
+
     IngestHarness(Path directory, Clock clock, Policy policy, DedupStore dedup, int burst) throws IOException {
+        this(directory, clock, policy, dedup, burst, meters -> Signatures.anyOf(SignatureCheck.hmac(List.of(Pcs.KEY))));
+    }
+
+    private IngestHarness(
+            Path directory,
+            Clock clock,
+            Policy policy,
+            DedupStore dedup,
+            int burst,
+            Function<Meters, Signatures> signatures)
+            throws IOException {
         store = new FaultyStore(dedup);
         guarded = new GuardedStore("the store", store, System::nanoTime, new Random(), meters);
         DecisionRules rules = new DecisionRules(policy, TTL);
@@ -84,7 +102,7 @@ final class IngestHarness implements AutoCloseable {
                     inbox,
                     new IngestService.Parts(
                             new RateLimit(BigDecimal.ONE, burst, () -> 0),
-                            SignatureCheck.hmac(List.of(Pcs.KEY)),
+                            signatures.apply(meters),
                             rules,
                             MAX_CLOCK_SKEW,
                             clock::wall,

@@ -8,6 +8,7 @@ import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
@@ -89,7 +90,7 @@ final class Simulation {
                 inbox,
                 new IngestService.Parts(
                         new RateLimit(BigDecimal.valueOf(1_000_000), 1_000_000, world::nanos),
-                        SignatureCheck.hmac(List.of(Pcs.KEY)),
+                        Signatures.anyOf(SignatureCheck.hmac(List.of(Pcs.KEY))),
                         rules,
                         Duration.ZERO,
                         clock::now,

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.keys;
+
+import dev.flk.backend.keys.Signatures.Told;
+import dev.flk.backend.metrics.SignatureRefusal;
+import java.util.Optional;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Finds out who has made a signature that was refused, on a thread of its own: it tries all keys, which may be thousands. It works at most a
+ * twentieth of the time; what comes meanwhile waits, up to {@value #MAX_WAITING} of {@value #MAX_BYTES} bytes, and what is beyond is
+ * {@link SignatureRefusal#NOT_EXAMINED}. So a stranger can't keep a core busy.
+ */
+final class Examiner implements AutoCloseable {
+    /** Longer than any that keeps the rules of the format. */
+    static final int MAX_BYTES = 4096;
+
+    static final int MAX_WAITING = 256;
+    private static final int REST_FOR_WORK = 19;
+    private static final long LONGEST_REST_NANOS = TimeUnit.SECONDS.toNanos(1);
+    private static final Logger LOG = LoggerFactory.getLogger(Examiner.class);
+
+    private final LongSupplier nanoTicker;
+    private final ThreadPoolExecutor thread =
+            new ThreadPoolExecutor(1, 1, 0, TimeUnit.SECONDS, new ArrayBlockingQueue<>(MAX_WAITING), task -> {
+                Thread examiner = new Thread(task, "keys-examiner");
+                examiner.setDaemon(true);
+                return examiner;
+            });
+
+    Examiner(LongSupplier nanoTicker) {
+        this.nanoTicker = nanoTicker;
+    }
+
+    /** A certificate without a good signature, with the keys and the time that it was refused by. */
+    record Refused(KeyRegistry registry, byte[] canonical, String shard, String sig, long nowMillis) {}
+
+    void examine(Refused refused, Told told) {
+        if (refused.canonical().length > MAX_BYTES) {
+            told.because(SignatureRefusal.NOT_EXAMINED, null);
+            return;
+        }
+        try {
+            thread.execute(() -> look(refused, told));
+        } catch (RejectedExecutionException e) {
+            told.because(SignatureRefusal.NOT_EXAMINED, null);
+        }
+    }
+
+    private void look(Refused refused, Told told) {
+        long began = nanoTicker.getAsLong();
+        try {
+            Optional<KeyEntry> signer = refused.registry().signer(refused.canonical(), refused.sig());
+            if (signer.isPresent()) {
+                KeyEntry key = signer.get();
+                told.because(KeyRegistry.why(key, refused.shard(), refused.nowMillis()), key.id());
+            } else {
+                told.because(SignatureRefusal.UNKNOWN_KEY, null);
+            }
+        } catch (RuntimeException e) {
+            LOG.error("a refused signature could not be examined", e);
+        }
+        rest(nanoTicker.getAsLong() - began);
+    }
+
+    private static void rest(long workNanos) {
+        try {
+            TimeUnit.NANOSECONDS.sleep(Math.min(LONGEST_REST_NANOS, REST_FOR_WORK * workNanos));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt(); // it is being closed
+        }
+    }
+
+    @Override
+    public void close() {
+        thread.shutdownNow(); // it touches no file
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.keys;
+
+import dev.flk.signing.SigningAlgorithm;
+import java.math.BigDecimal;
+import java.time.Instant;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A key as it stands in the keys file; it holds no secret, so it may be printed.
+ *
+ * @param publicKey 32 raw bytes in base64; null for HMAC
+ * @param secretFile name of the file with the secret, relative to the directory of the keys file; null for Ed25519
+ * @param shards that it may sign for, by their whole names
+ * @param shardPrefixes what the names of further such shards begin with; an empty one is every shard
+ * @param validFrom the first instant at which it may sign; null: ever since
+ * @param validUntil the first instant at which it may not any more; null: for ever
+ * @param rate certificates a second that it is meant for; null: not said
+ */
+public record KeyEntry(
+        String id,
+        SigningAlgorithm algorithm,
+        @Nullable String publicKey,
+        @Nullable String secretFile,
+        List<String> shards,
+        List<String> shardPrefixes,
+        @Nullable Instant validFrom,
+        @Nullable Instant validUntil,
+        KeyState state,
+        @Nullable BigDecimal rate) {
+
+    /** Copies the lists. */
+    public KeyEntry {
+        shards = List.copyOf(shards);
+        shardPrefixes = List.copyOf(shardPrefixes);
+    }
+
+    /** The same in another state. */
+    public KeyEntry in(KeyState other) {
+        return new KeyEntry(
+                id, algorithm, publicKey, secretFile, shards, shardPrefixes, validFrom, validUntil, other, rate);
+    }
+
+    /** Whether its time has not come. */
+    public boolean isEarly(long nowMillis) {
+        return validFrom != null && nowMillis < validFrom.toEpochMilli();
+    }
+
+    /** Whether its time is over. */
+    public boolean isLate(long nowMillis) {
+        return validUntil != null && nowMillis >= validUntil.toEpochMilli();
+    }
+
+    boolean maySignFor(String shard) {
+        return shards.contains(shard) || shardPrefixes.stream().anyMatch(shard::startsWith);
+    }
+}

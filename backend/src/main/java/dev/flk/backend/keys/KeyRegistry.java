@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.keys;
+
+import dev.flk.backend.keys.KeysFile.Usable;
+import dev.flk.backend.metrics.SignatureRefusal;
+import dev.flk.signing.Ed25519Signer;
+import dev.flk.signing.SignatureCheck;
+import dev.flk.signing.SigningAlgorithm;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The keys of one reading of the file, by the shards that they may sign for. A certificate does not say which key has signed it: those of
+ * its signature's algorithm (its length tells) that may sign for its shard are tried, at most {@link #MAX_KEYS_OF_A_SHARD}. Immutable.
+ */
+final class KeyRegistry {
+    /** What a stranger can make the event loop try for one certificate. */
+    static final int MAX_KEYS_OF_A_SHARD = 16;
+
+    private static final int HMAC_CHARS = 44;
+    private static final int ED25519_CHARS = 88;
+
+    /** Tried where no key is, so that a shard without keys takes as long as one with a key. */
+    private static final Map<SigningAlgorithm, SignatureCheck> DECOYS = decoys();
+
+    private final List<Usable> keys;
+    private final Map<SigningAlgorithm, Index> indices = new EnumMap<>(SigningAlgorithm.class);
+
+    KeyRegistry(List<Usable> keys) {
+        this.keys = List.copyOf(keys);
+        for (SigningAlgorithm algorithm : SigningAlgorithm.values()) {
+            indices.put(
+                    algorithm,
+                    new Index(keys.stream()
+                            .filter(key -> key.entry().algorithm() == algorithm)
+                            .filter(key -> key.entry().state() != KeyState.REVOKED)
+                            .toList()));
+        }
+    }
+
+    private static Map<SigningAlgorithm, SignatureCheck> decoys() {
+        byte[] seed = new byte[Ed25519Signer.SEED_BYTES];
+        new SecureRandom().nextBytes(seed);
+        return Map.of(
+                SigningAlgorithm.HMAC,
+                SignatureCheck.hmac(List.of(Base64.getEncoder().encodeToString(seed))),
+                SigningAlgorithm.ED25519,
+                SignatureCheck.ed25519(List.of(new Ed25519Signer(seed).publicKeyBase64())));
+    }
+
+    List<Usable> keys() {
+        return keys;
+    }
+
+    /** The key that has signed and may sign for the shard now. */
+    Optional<KeyEntry> verify(byte[] canonical, String shard, @Nullable String sig, long nowMillis) {
+        Optional<SigningAlgorithm> algorithm = algorithm(sig);
+        if (algorithm.isEmpty()) {
+            return Optional.empty();
+        }
+        List<Usable> candidates = index(algorithm.get()).of(shard);
+        for (Usable key : candidates) {
+            if (hasMade(key, canonical, sig)
+                    && !key.entry().isEarly(nowMillis)
+                    && !key.entry().isLate(nowMillis)) {
+                return Optional.of(key.entry());
+            }
+        }
+        if (candidates.isEmpty()) {
+            Optional<?> unused = decoy(algorithm.get()).verify(canonical, sig);
+        }
+        return Optional.empty();
+    }
+
+    private Index index(SigningAlgorithm algorithm) {
+        return Objects.requireNonNull(indices.get(algorithm));
+    }
+
+    private static SignatureCheck decoy(SigningAlgorithm algorithm) {
+        return Objects.requireNonNull(DECOYS.get(algorithm));
+    }
+
+    /** Whose signature it is, whatever for and whenever; tries every key. */
+    Optional<KeyEntry> signer(byte[] canonical, @Nullable String sig) {
+        Optional<SigningAlgorithm> algorithm = algorithm(sig);
+        return keys.stream()
+                .filter(key -> algorithm.isPresent() && key.entry().algorithm() == algorithm.get())
+                .filter(key -> hasMade(key, canonical, sig))
+                .map(Usable::entry)
+                .findFirst();
+    }
+
+    /** Why this signer is refused. */
+    static SignatureRefusal why(KeyEntry signer, String shard, long nowMillis) {
+        if (signer.state() == KeyState.REVOKED) {
+            return SignatureRefusal.REVOKED;
+        }
+        if (!signer.maySignFor(shard)) {
+            return SignatureRefusal.FOREIGN_SHARD;
+        }
+        return signer.isEarly(nowMillis) ? SignatureRefusal.NOT_YET_VALID : SignatureRefusal.EXPIRED;
+    }
+
+    private static boolean hasMade(Usable key, byte[] canonical, @Nullable String sig) {
+        SignatureCheck check = key.check();
+        return check != null && check.verify(canonical, sig).isPresent();
+    }
+
+    private static Optional<SigningAlgorithm> algorithm(@Nullable String sig) {
+        int chars = sig == null ? 0 : sig.length();
+        return switch (chars) {
+            case HMAC_CHARS -> Optional.of(SigningAlgorithm.HMAC);
+            case ED25519_CHARS -> Optional.of(SigningAlgorithm.ED25519);
+            default -> Optional.empty();
+        };
+    }
+
+    /** What is wrong with shards that too many keys may sign for. */
+    List<String> crowded() {
+        List<String> problems = new ArrayList<>();
+        indices.forEach((algorithm, index) -> index.mostKeys()
+                .filter(most -> most > MAX_KEYS_OF_A_SHARD)
+                .ifPresent(most -> problems.add(
+                        "%d %s keys that are not revoked may sign for the same shard; at most %d can be tried"
+                                .formatted(most, algorithm.configName(), MAX_KEYS_OF_A_SHARD))));
+        return problems;
+    }
+
+    /** Keys by the names of shards and by what they begin with. */
+    private static final class Index {
+        private final Map<String, List<Usable>> exact = new HashMap<>();
+        private final Map<String, List<Usable>> byPrefix = new HashMap<>();
+        private final int[] prefixLengths;
+
+        Index(List<Usable> keys) {
+            TreeSet<Integer> lengths = new TreeSet<>();
+            for (Usable key : keys) {
+                key.entry().shards().forEach(name -> add(exact, name, key));
+                for (String prefix : key.entry().shardPrefixes()) {
+                    add(byPrefix, prefix, key);
+                    lengths.add(prefix.length());
+                }
+            }
+            prefixLengths = lengths.stream().mapToInt(Integer::intValue).toArray();
+        }
+
+        private static void add(Map<String, List<Usable>> keys, String name, Usable key) {
+            keys.computeIfAbsent(name, unused -> new ArrayList<>()).add(key);
+        }
+
+        /** Each key once. */
+        List<Usable> of(String shard) {
+            List<Usable> named = exact.getOrDefault(shard, List.of());
+            if (prefixLengths.length == 0) {
+                return named;
+            }
+            List<Usable> all = new ArrayList<>(named);
+            for (int length : prefixLengths) {
+                if (length > shard.length()) {
+                    break;
+                }
+                for (Usable key : byPrefix.getOrDefault(shard.substring(0, length), List.of())) {
+                    if (all.stream().noneMatch(known -> known.isSameAs(key))) {
+                        all.add(key);
+                    }
+                }
+            }
+            return all;
+        }
+
+        /** No shard has more keys than the fullest of the names and beginnings that are in the file. */
+        Optional<Integer> mostKeys() {
+            TreeSet<String> names = new TreeSet<>(exact.keySet());
+            names.addAll(byPrefix.keySet());
+            return names.stream().map(name -> of(name).size()).max(Integer::compare);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.keys;
+
+import dev.flk.canonical.Sha256;
+import dev.flk.signing.SignatureCheck;
+import dev.flk.signing.SigningAlgorithm;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** A keys file ({@link KeysJson}) with the secrets that it names, read and found good as a whole. Immutable. */
+public final class KeysFile {
+    private static final int MAX_BYTES = 8 << 20;
+
+    private final List<Usable> keys;
+    private final KeyRegistry registry;
+
+    /**
+     * A key that can be checked with.
+     *
+     * @param check of this key alone; null if it was revoked and its secret is gone
+     * @param fingerprint that no other key has
+     */
+    record Usable(KeyEntry entry, @Nullable SignatureCheck check, String fingerprint) {
+        static Usable ofPublic(KeyEntry entry, String publicKey) {
+            return new Usable(entry, SignatureCheck.ed25519(List.of(publicKey)), publicKey);
+        }
+
+        static Usable ofSecret(KeyEntry entry, String secret) {
+            byte[] digest = Sha256.of(secret.getBytes(StandardCharsets.UTF_8));
+            return new Usable(
+                    entry, SignatureCheck.hmac(List.of(secret)), HexFormat.of().formatHex(digest));
+        }
+
+        /** Ids are unique. */
+        boolean isSameAs(Usable other) {
+            return entry.id().equals(other.entry.id());
+        }
+    }
+
+    private KeysFile(List<Usable> keys) {
+        this.keys = List.copyOf(keys);
+        this.registry = new KeyRegistry(keys);
+    }
+
+    /**
+     * Reads a file and the secrets beside it.
+     *
+     * @param only the one algorithm that its keys may have; null: any
+     * @throws InvalidKeysException with all that is wrong
+     */
+    public static KeysFile read(Path file, @Nullable SigningAlgorithm only) throws InvalidKeysException {
+        return read(file, only, new Stamps());
+    }
+
+    /** The same; {@code stamps} gets each file before it is read, also if it can't be. */
+    static KeysFile read(Path file, @Nullable SigningAlgorithm only, Stamps stamps) throws InvalidKeysException {
+        List<String> problems = new ArrayList<>();
+        List<Usable> keys = new ArrayList<>();
+        stamps.add(file);
+        for (KeyEntry entry : entries(file, problems)) {
+            if (only != null && entry.algorithm() != only) {
+                problems.add("key " + entry.id() + ": its algorithm is not that of PCS_SIGN_ALG, " + only.configName());
+            }
+            usable(directory(file), entry, stamps, problems).ifPresent(keys::add);
+        }
+        refuseTwins(keys, problems);
+        if (problems.isEmpty()) {
+            KeysFile read = new KeysFile(keys);
+            problems.addAll(read.registry.crowded());
+            if (problems.isEmpty()) {
+                return read;
+            }
+        }
+        throw new InvalidKeysException(problems);
+    }
+
+    /** In which the names of secrets are looked up. */
+    static Path directory(Path file) {
+        Path parent = file.toAbsolutePath().getParent();
+        return parent == null ? file.toAbsolutePath() : parent;
+    }
+
+    private static List<KeyEntry> entries(Path file, List<String> problems) {
+        try {
+            byte[] text = SecretFile.bytes(file, MAX_BYTES);
+            SecretFile.forbid(file, PosixFilePermission.OTHERS_WRITE, "can be written by everybody; chmod o-w it");
+            return KeysJson.read(text, problems);
+        } catch (SecretFile.Unusable e) {
+            problems.add("it " + e.getMessage());
+            return List.of();
+        }
+    }
+
+    private static Optional<Usable> usable(Path directory, KeyEntry entry, Stamps stamps, List<String> problems) {
+        String publicKey = entry.publicKey();
+        if (publicKey != null) {
+            return Optional.of(Usable.ofPublic(entry, publicKey));
+        }
+        String secretFile = String.valueOf(entry.secretFile());
+        Optional<Path> path = SecretFile.resolve(directory, secretFile);
+        if (path.isEmpty()) {
+            problems.add("key " + entry.id()
+                    + ": secret_file is no plain name relative to the directory of the keys file, like keys/a.secret");
+            return Optional.empty();
+        }
+        stamps.add(path.get());
+        try {
+            return Optional.of(Usable.ofSecret(entry, SecretFile.read(path.get())));
+        } catch (SecretFile.Unusable e) {
+            if (entry.state() == KeyState.REVOKED) {
+                return Optional.of(new Usable(entry, null, ""));
+            }
+            problems.add("key " + entry.id() + ": its secret_file " + e.getMessage());
+            return Optional.empty();
+        }
+    }
+
+    /** Whoever is told the one would have meant the other. */
+    private static void refuseTwins(List<Usable> keys, List<String> problems) {
+        Map<String, String> idsByKey = new HashMap<>();
+        for (Usable key : keys) {
+            if (key.check() != null) {
+                String earlier =
+                        idsByKey.putIfAbsent(key.fingerprint(), key.entry().id());
+                if (earlier != null) {
+                    problems.add("key " + key.entry().id() + ": it is the same key as " + earlier);
+                }
+            }
+        }
+    }
+
+    /** The keys as they stand in the file. */
+    public List<KeyEntry> entries() {
+        return keys.stream().map(Usable::entry).toList();
+    }
+
+    KeyRegistry registry() {
+        return registry;
+    }
+}

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.keys;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.flk.signing.SignatureCheck;
+import dev.flk.signing.SigningAlgorithm;
+import java.io.IOException;
+import java.math.BigDecimal;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The text of a keys file. One object:
+ *
+ * <pre>
+ * member   kind              content
+ * version  number            1
+ * keys     array of objects  one at least
+ *
+ * of a key:
+ * id              string             1 to 32 of A-Z a-z 0-9 . _ : -, beginning with a letter or digit, not "none"
+ * algorithm       string             "hmac" or "ed25519"
+ * public_key      string             ed25519: 32 raw bytes in padded base64
+ * secret_file     string             hmac: a file with the secret, relative to the directory of the keys file
+ * shards          array of strings   shards that it may sign for, by their whole names
+ * shard_prefixes  array of strings   what the names of further such shards begin with
+ * valid_from      string             optional instant, RFC 3339
+ * valid_until     string             optional instant, after valid_from
+ * state           string             "active", "retiring" or "revoked"
+ * rate            number             optional, above 0, certificates a second
+ * </pre>
+ *
+ * <p>Nothing else is taken. No message repeats a value, since it may be a secret in the wrong place.
+ */
+final class KeysJson {
+    static final int VERSION = 1;
+    static final int MAX_KEYS = 10_000;
+    private static final int MAX_SHARD_CODE_POINTS = 256;
+    static final Pattern ID = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._:-]{0,31}");
+    static final Set<String> MEMBERS = Set.of(
+            "id",
+            "algorithm",
+            "public_key",
+            "secret_file",
+            "shards",
+            "shard_prefixes",
+            "valid_from",
+            "valid_until",
+            "state",
+            "rate");
+    private static final Instant EARLIEST = Instant.EPOCH;
+    private static final Instant LATEST = Instant.parse("9999-12-31T23:59:59Z");
+    private static final BigDecimal HIGHEST_RATE = BigDecimal.valueOf(10_000_000);
+
+    private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
+                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                    .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
+                    .build())
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
+            .build();
+
+    private final List<String> problems;
+
+    private KeysJson(List<String> problems) {
+        this.problems = problems;
+    }
+
+    /** Reads all keys that can be read; what is wrong goes to {@code problems}. */
+    static List<KeyEntry> read(byte[] text, List<String> problems) {
+        try {
+            return new KeysJson(problems).readAll(MAPPER.readTree(text));
+        } catch (JsonProcessingException e) {
+            problems.add("it is no JSON, or has a member twice, at line %d, column %d"
+                    .formatted(e.getLocation().getLineNr(), e.getLocation().getColumnNr()));
+        } catch (IOException e) {
+            problems.add("it is not UTF-8 text");
+        }
+        return List.of();
+    }
+
+    private List<KeyEntry> readAll(@Nullable JsonNode root) {
+        if (!(root instanceof ObjectNode object)) {
+            problems.add("it is no JSON object");
+            return List.of();
+        }
+        object.fieldNames().forEachRemaining(name -> {
+            if (!name.equals("version") && !name.equals("keys")) {
+                problems.add("it has an unknown member " + shown(name) + "; there are version and keys");
+            }
+        });
+        JsonNode version = object.path("version");
+        if (!version.isIntegralNumber() || !version.canConvertToInt() || version.intValue() != VERSION) {
+            problems.add("version is missing or not " + VERSION);
+        }
+        if (!(object.get("keys") instanceof ArrayNode array) || array.isEmpty()) {
+            problems.add("keys is missing, no array, or empty; 'flk-backend keys add' makes the first one");
+            return List.of();
+        }
+        if (array.size() > MAX_KEYS) {
+            problems.add("it has " + array.size() + " keys; at most " + MAX_KEYS + " can be used");
+            return List.of();
+        }
+        List<KeyEntry> keys = new ArrayList<>();
+        Set<String> ids = new HashSet<>();
+        for (int i = 0; i < array.size(); i++) {
+            Optional<KeyEntry> key = readKey(array.get(i), "key number " + (i + 1));
+            key.filter(read -> !ids.add(read.id()))
+                    .ifPresent(twice -> problems.add("key " + twice.id() + ": the id stands twice"));
+            key.ifPresent(keys::add);
+        }
+        return keys;
+    }
+
+    private Optional<KeyEntry> readKey(JsonNode node, String place) {
+        if (!(node instanceof ObjectNode object)) {
+            problems.add(place + " is no object");
+            return Optional.empty();
+        }
+        String id = text(object, "id", place).orElse("");
+        if (!isId(id)) {
+            problems.add(place + ": id is missing or is not 1 to 32 of A-Z a-z 0-9 . _ : - beginning with a letter or"
+                    + " digit, other than none");
+            return Optional.empty();
+        }
+        int before = problems.size();
+        String key = "key " + id;
+        object.fieldNames().forEachRemaining(name -> unknown(key, name));
+        Optional<SigningAlgorithm> algorithm = algorithm(object, key);
+        Optional<String> publicKey = text(object, "public_key", key);
+        Optional<String> secretFile = text(object, "secret_file", key);
+        if (algorithm.isPresent()) {
+            checkMaterial(algorithm.get(), publicKey, secretFile, key);
+        }
+        List<String> shards = names(object, "shards", key, 1);
+        List<String> prefixes = names(object, "shard_prefixes", key, 0);
+        if (shards.isEmpty() && prefixes.isEmpty()) {
+            problems.add(key + ": it may sign for no shard; name some in shards or shard_prefixes");
+        }
+        Instant from = instant(object, "valid_from", key);
+        Instant until = instant(object, "valid_until", key);
+        if (from != null && until != null && !until.isAfter(from)) {
+            problems.add(key + ": valid_until is not after valid_from");
+        }
+        Optional<KeyState> state = text(object, "state", key).flatMap(KeyState::of);
+        if (state.isEmpty()) {
+            problems.add(key + ": state is missing or none of active, retiring, revoked");
+        }
+        BigDecimal rate = rate(object, key);
+        return problems.size() > before
+                ? Optional.empty()
+                : Optional.of(new KeyEntry(
+                        id,
+                        algorithm.orElseThrow(),
+                        publicKey.orElse(null),
+                        secretFile.orElse(null),
+                        shards,
+                        prefixes,
+                        from,
+                        until,
+                        state.orElseThrow(),
+                        rate));
+    }
+
+    /** Whether {@code text} may name a key. */
+    static boolean isId(String text) {
+        return ID.matcher(text).matches() && !text.equals("none");
+    }
+
+    private void unknown(String key, String name) {
+        if (MEMBERS.contains(name)) {
+            return;
+        }
+        boolean mayBeSecret = name.contains("secret") || name.contains("priv") || name.contains("hmac");
+        problems.add("%s: unknown member %s%s"
+                .formatted(
+                        key,
+                        shown(name),
+                        mayBeSecret
+                                ? "; a secret never stands in this file: put it into a file of its own and name that"
+                                        + " in secret_file"
+                                : ""));
+    }
+
+    private Optional<SigningAlgorithm> algorithm(ObjectNode object, String key) {
+        Optional<SigningAlgorithm> algorithm = text(object, "algorithm", key)
+                .flatMap(name -> Arrays.stream(SigningAlgorithm.values())
+                        .filter(each -> each.configName().equals(name))
+                        .findFirst());
+        if (algorithm.isEmpty()) {
+            problems.add(key + ": algorithm is missing or none of hmac, ed25519");
+        }
+        return algorithm;
+    }
+
+    private void checkMaterial(
+            SigningAlgorithm algorithm, Optional<String> publicKey, Optional<String> secretFile, String key) {
+        boolean hmac = algorithm == SigningAlgorithm.HMAC;
+        if (hmac && (secretFile.isEmpty() || publicKey.isPresent())) {
+            problems.add(key + ": an hmac key has secret_file, and no public_key");
+        } else if (!hmac && (publicKey.isEmpty() || secretFile.isPresent())) {
+            problems.add(key + ": an ed25519 key has public_key, and no secret_file");
+        } else if (!hmac && publicKey.filter(KeysJson::isPublicKey).isEmpty()) {
+            problems.add(key + ": public_key is no Ed25519 public key, 32 bytes in padded base64");
+        }
+    }
+
+    private static boolean isPublicKey(String base64) {
+        try {
+            return !SignatureCheck.ed25519(List.of(base64)).keyIds().isEmpty();
+        } catch (IllegalArgumentException e) {
+            return false;
+        }
+    }
+
+    /** Empty if it is not there, or no string, which is then a problem. */
+    private Optional<String> text(ObjectNode object, String name, String key) {
+        JsonNode node = object.get(name);
+        if (node == null) {
+            return Optional.empty();
+        }
+        if (!node.isTextual()) {
+            problems.add(key + ": " + name + " is no string");
+            return Optional.empty();
+        }
+        return Optional.of(node.textValue());
+    }
+
+    private List<String> names(ObjectNode object, String member, String key, int leastCodePoints) {
+        JsonNode node = object.get(member);
+        if (node == null) {
+            return List.of();
+        }
+        Set<String> names = new HashSet<>();
+        List<String> inOrder = new ArrayList<>();
+        boolean good = node.isArray();
+        for (JsonNode each : node) {
+            String name = each.isTextual() ? each.textValue() : "";
+            int codePoints = name.codePointCount(0, name.length());
+            good &= each.isTextual()
+                    && codePoints >= leastCodePoints
+                    && codePoints <= MAX_SHARD_CODE_POINTS
+                    && name.codePoints().noneMatch(point -> point >= 0xD800 && point <= 0xDFFF)
+                    && names.add(name);
+            inOrder.add(name);
+        }
+        if (!good) {
+            problems.add("%s: %s is no array of different strings of %d to %d characters"
+                    .formatted(key, member, leastCodePoints, MAX_SHARD_CODE_POINTS));
+        }
+        return inOrder;
+    }
+
+    private @Nullable Instant instant(ObjectNode object, String member, String key) {
+        Optional<String> text = text(object, member, key);
+        if (text.isEmpty()) {
+            return null;
+        }
+        Optional<Instant> instant = instant(text.get());
+        if (instant.isEmpty()) {
+            problems.add(key + ": " + member + " is no instant; write it like 2026-11-20T10:00:00Z");
+        }
+        return instant.orElse(null);
+    }
+
+    /** Empty unless it is an instant of the years 1970 to 9999. */
+    static Optional<Instant> instant(String text) {
+        try {
+            return Optional.of(Instant.parse(text)).filter(read -> !read.isBefore(EARLIEST) && !read.isAfter(LATEST));
+        } catch (DateTimeException e) {
+            return Optional.empty();
+        }
+    }
+
+    private @Nullable BigDecimal rate(ObjectNode object, String key) {
+        JsonNode node = object.get("rate");
+        if (node == null) {
+            return null;
+        }
+        if (!node.isNumber() || !isRate(node.decimalValue())) {
+            problems.add(key + ": rate is no number above 0 and up to " + HIGHEST_RATE);
+            return null;
+        }
+        return node.decimalValue();
+    }
+
+    static boolean isRate(BigDecimal rate) {
+        return rate.signum() > 0 && rate.compareTo(HIGHEST_RATE) <= 0;
+    }
+
+    /** A name from the file, fit for a line of the log. */
+    private static String shown(String name) {
+        String plain = name.replaceAll("[^A-Za-z0-9._:-]", "?");
+        return plain.length() > 32 ? plain.substring(0, 32) + "…" : plain;
+    }
+
+    /** The whole text of a file with these keys. */
+    static byte[] write(List<KeyEntry> keys) {
+        ObjectNode root = MAPPER.createObjectNode();
+        root.put("version", VERSION);
+        ArrayNode array = root.putArray("keys");
+        for (KeyEntry key : keys) {
+            ObjectNode object = array.addObject();
+            object.put("id", key.id());
+            object.put("algorithm", key.algorithm().configName());
+            put(object, "public_key", key.publicKey());
+            put(object, "secret_file", key.secretFile());
+            putNames(object, "shards", key.shards());
+            putNames(object, "shard_prefixes", key.shardPrefixes());
+            put(object, "valid_from", key.validFrom());
+            put(object, "valid_until", key.validUntil());
+            object.put("state", key.state().label());
+            if (key.rate() != null) {
+                object.put("rate", key.rate());
+            }
+        }
+        try {
+            byte[] text = MAPPER.writerWithDefaultPrettyPrinter().writeValueAsBytes(root);
+            byte[] line = Arrays.copyOf(text, text.length + 1);
+            line[text.length] = '\n';
+            return line;
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("a tree of texts and numbers can be written", e);
+        }
+    }
+
+    private static void put(ObjectNode object, String name, @Nullable Object value) {
+        if (value != null) {
+            object.put(name, value.toString());
+        }
+    }
+
+    private static void putNames(ObjectNode object, String name, List<String> values) {
+        if (!values.isEmpty()) {
+            values.forEach(object.withArray(name)::add);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.keys;
+
+import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.SignatureRefusal;
+import dev.flk.certificate.ParsedCertificate;
+import dev.flk.signing.SigningAlgorithm;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import java.util.function.LongSupplier;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The keys of a file that is read again when it, or a secret beside it, has changed. A file with a mistake changes nothing: the keys that were
+ * read last stay in force, which a line of the log and metrics say. One thread calls {@link #step}; the rest is for any thread.
+ */
+public final class ReloadedKeys implements Signatures, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.keys");
+    private static final long LOOK_EVERY_MILLIS = 1_000;
+    private static final int MAX_NAMED = 20;
+
+    private final Path file;
+    private final @Nullable SigningAlgorithm only;
+    private final InstantSource wall;
+    private final KeyClock clock;
+    private final Meters meters;
+    private final Examiner examiner;
+    private final ScheduledExecutorService ticks = Executors.newSingleThreadScheduledExecutor(task -> {
+        Thread thread = new Thread(task, "keys-watch");
+        thread.setDaemon(true);
+        return thread;
+    });
+    private volatile KeysFile inForce;
+    private volatile boolean isBad;
+    private Stamps stamps = new Stamps();
+
+    /**
+     * Reads the file; nothing runs yet.
+     *
+     * @param only the one algorithm that its keys may have; null: any
+     * @param clock wall time that stands still, or nearly, while it is in doubt
+     * @param isInDoubt whether it is
+     * @throws InvalidKeysException with all that is wrong with the file
+     */
+    public ReloadedKeys(
+            Path file,
+            @Nullable SigningAlgorithm only,
+            InstantSource clock,
+            BooleanSupplier isInDoubt,
+            LongSupplier nanoTicker,
+            Meters meters)
+            throws InvalidKeysException {
+        this.file = file;
+        this.only = only;
+        this.wall = clock;
+        this.clock = new KeyClock(clock, isInDoubt);
+        this.meters = meters;
+        this.examiner = new Examiner(nanoTicker);
+        this.inForce = KeysFile.read(file, only, stamps);
+        loaded();
+        meters.keysFileBad.watch(() -> isBad ? 1 : 0);
+        meters.keysFirstEndSeconds.watch(this::firstEndSeconds);
+    }
+
+    /** Starts to look at the files once a second. */
+    public ReloadedKeys start() {
+        Future<?> unused =
+                ticks.scheduleWithFixedDelay(this::step, LOOK_EVERY_MILLIS, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
+        return this;
+    }
+
+    /** Reads the files again, even if they look the same. */
+    public void hangUp() {
+        try {
+            ticks.execute(() -> lookAgain(true));
+        } catch (RejectedExecutionException e) {
+            LOG.info("the keys file is not read again: the backend stops");
+        }
+    }
+
+    /** Looks at the files, and reads them again if they look otherwise than before. */
+    void step() {
+        lookAgain(false);
+    }
+
+    private void lookAgain(boolean readAnyway) {
+        try {
+            long unused = clock.millis(); // what it stands at when it is put in doubt
+            if (readAnyway || stamps.haveChanged()) {
+                readAgain();
+            }
+        } catch (RuntimeException e) {
+            LOG.error("the keys file could not be looked at", e);
+        }
+    }
+
+    private void readAgain() {
+        stamps = new Stamps();
+        try {
+            KeysFile read = KeysFile.read(file, only, stamps);
+            List<KeyEntry> before = inForce.entries();
+            inForce = read;
+            loaded();
+            LOG.info("{} was read again: {}; {}", file, counts(read.entries()), changes(before, read.entries()));
+        } catch (InvalidKeysException e) {
+            isBad = true;
+            meters.keysFileError();
+            LOG.error(
+                    "{} can't be used, the keys that were read before stay in force: {}",
+                    file,
+                    String.join("; ", named(e.problems())));
+        }
+    }
+
+    private void loaded() {
+        isBad = false;
+        double seconds = wall.millis() / 1000.0;
+        meters.keysLoadedSeconds.watch(() -> seconds);
+    }
+
+    private static String counts(List<KeyEntry> entries) {
+        Map<KeyState, Long> counts =
+                entries.stream().collect(Collectors.groupingBy(KeyEntry::state, Collectors.counting()));
+        List<String> parts = new ArrayList<>();
+        for (KeyState state : KeyState.values()) {
+            parts.add(counts.getOrDefault(state, 0L) + " " + state.label());
+        }
+        return "keys " + String.join(", ", parts);
+    }
+
+    private static String changes(List<KeyEntry> before, List<KeyEntry> after) {
+        Map<String, KeyEntry> known = new HashMap<>();
+        before.forEach(key -> known.put(key.id(), key));
+        List<String> changes = new ArrayList<>();
+        for (KeyEntry key : after) {
+            KeyEntry old = known.remove(key.id());
+            if (old == null) {
+                changes.add("added " + key.id());
+            } else if (old.state() != key.state()) {
+                changes.add(key.id() + " is " + key.state().label());
+            } else if (!old.equals(key)) {
+                changes.add("changed " + key.id());
+            }
+        }
+        known.keySet().forEach(id -> changes.add("removed " + id));
+        return changes.isEmpty() ? "no entry changed" : String.join(", ", named(changes));
+    }
+
+    /** A file of thousands of keys makes no line of thousands. */
+    private static List<String> named(List<String> all) {
+        if (all.size() <= MAX_NAMED) {
+            return all;
+        }
+        List<String> some = new ArrayList<>(all.subList(0, MAX_NAMED));
+        some.add((all.size() - MAX_NAMED) + " more");
+        return some;
+    }
+
+    private double firstEndSeconds() {
+        long now = clock.millis();
+        return inForce.entries().stream()
+                .filter(key -> key.state() != KeyState.REVOKED && !key.isLate(now))
+                .map(KeyEntry::validUntil)
+                .filter(until -> until != null)
+                .mapToDouble(until -> until.toEpochMilli() / 1000.0)
+                .min()
+                .orElse(0);
+    }
+
+    @Override
+    public Optional<String> verify(ParsedCertificate certificate) {
+        Optional<KeyEntry> key = inForce.registry()
+                .verify(certificate.canonicalForm(), certificate.signed().shardId(), certificate.sig(), clock.millis());
+        if (key.isEmpty()) {
+            return Optional.empty();
+        }
+        if (key.get().state() == KeyState.RETIRING) {
+            meters.retiringKeyUsed();
+        }
+        return Optional.of(key.get().id());
+    }
+
+    @Override
+    public void examine(ParsedCertificate refused, Told told) {
+        String sig = refused.sig();
+        if (sig == null || sig.isEmpty()) {
+            told.because(SignatureRefusal.MISSING, null);
+            return;
+        }
+        examiner.examine(
+                new Examiner.Refused(
+                        inForce.registry(),
+                        refused.canonicalForm(),
+                        refused.signed().shardId(),
+                        sig,
+                        clock.millis()),
+                told);
+    }
+
+    @Override
+    public void close() {
+        ticks.shutdown();
+        examiner.close();
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.keys;
+
+import dev.flk.backend.metrics.SignatureRefusal;
+import dev.flk.certificate.ParsedCertificate;
+import dev.flk.signing.KeyId;
+import dev.flk.signing.SignatureCheck;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** Tells who has signed a certificate. Safe for any thread, and quick enough for an event loop. */
+public interface Signatures {
+    /** The id of the key that has signed it and may do so for its shard, now; empty if there is none, and it is to be refused. */
+    Optional<String> verify(ParsedCertificate certificate);
+
+    /**
+     * Finds out why {@link #verify} was empty. What takes work is done later and by another thread, so that whoever sent the
+     * certificate learns nothing from the time of the answer; {@code told} is called once.
+     */
+    void examine(ParsedCertificate refused, Told told);
+
+    /** Who wants to know. */
+    @FunctionalInterface
+    interface Told {
+        /**
+         * Says why, once.
+         *
+         * @param keyId of the key that has signed it, if it is a known one
+         */
+        void because(SignatureRefusal reason, @Nullable String keyId);
+    }
+
+    /** Any of the keys of {@code check}, for every shard and at any time. */
+    static Signatures anyOf(SignatureCheck check) {
+        return new Signatures() {
+            @Override
+            public Optional<String> verify(ParsedCertificate certificate) {
+                return check.verify(certificate.canonicalForm(), certificate.sig())
+                        .map(KeyId::text);
+            }
+
+            @Override
+            public void examine(ParsedCertificate refused, Told told) {
+                told.because(isMissing(refused) ? SignatureRefusal.MISSING : SignatureRefusal.UNKNOWN_KEY, null);
+            }
+        };
+    }
+
+    /** Whether there is no signature at all. */
+    static boolean isMissing(ParsedCertificate certificate) {
+        String sig = certificate.sig();
+        return sig == null || sig.isEmpty();
+    }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.keys;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** How files looked before they were read: the time of their last change, size and inode. One thread's own. */
+final class Stamps {
+    private final Map<Path, String> looks = new LinkedHashMap<>();
+
+    void add(Path file) {
+        looks.put(file, look(file));
+    }
+
+    /** Whether one of them looks otherwise now. */
+    boolean haveChanged() {
+        return looks.entrySet().stream().anyMatch(each -> !each.getValue().equals(look(each.getKey())));
+    }
+
+    private static String look(Path file) {
+        try {
+            BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
+            return attributes.lastModifiedTime() + " " + attributes.size() + " " + attributes.fileKey();
+        } catch (IOException e) {
+            return "not there";
+        }
+    }
+}

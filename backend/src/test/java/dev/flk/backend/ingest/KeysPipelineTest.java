@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import static dev.flk.backend.ingest.Outcomes.assertDecided;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.backend.ingest.IngestHarness.Clock;
+import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.keys.KeysFixture;
+import dev.flk.backend.keys.KeysFixture.KeyText;
+import dev.flk.backend.keys.ReloadedKeys;
+import dev.flk.sample.Pcs;
+import dev.flk.wal.LogRecord;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Submissions under a keys file: what is refused looks alike, is told apart inside, and leaves nothing on disk. */
+final class KeysPipelineTest {
+    @TempDir
+    private Path directory;
+
+    private final Clock clock = new Clock();
+
+    private IngestHarness open() throws Exception {
+        Path keysDirectory = Files.createDirectory(directory.resolve("keys"));
+        KeysFixture keys = new KeysFixture(keysDirectory)
+                .write(
+                        KeyText.ed25519("good", 1),
+                        KeyText.ed25519("retiring", 2).state("retiring"),
+                        KeyText.ed25519("revoked", 3).state("revoked"),
+                        KeyText.ed25519("early", 4).with("valid_from", "\"2027-01-01T00:00:00Z\""),
+                        KeyText.ed25519("late", 5).with("valid_until", "\"2026-01-01T00:00:00Z\""),
+                        KeyText.ed25519("other", 6).shards("shard-2"));
+        return new IngestHarness(directory.resolve("log"), clock, meters -> opened(keys, meters));
+    }
+
+    private ReloadedKeys opened(KeysFixture keys, dev.flk.backend.metrics.Meters meters) {
+        try {
+            return new ReloadedKeys(keys.file(), null, clock.expiry(), () -> false, System::nanoTime, meters);
+        } catch (Exception e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static Pcs signed(int signer) {
+        return Pcs.number(1).signedBy(KeysFixture.signer(signer));
+    }
+
+    @Test
+    void refused_looksAlikeOutside_andIsToldApartInside() throws Exception {
+        try (IngestHarness harness = open()) {
+            Map<String, Pcs> refused = new LinkedHashMap<>();
+            refused.put("revoked", signed(3));
+            refused.put("not yet valid", signed(4));
+            refused.put("expired", signed(5));
+            refused.put("foreign shard", signed(6));
+            refused.put("unknown key", signed(9));
+            refused.put("missing", signed(1).without("sig"));
+            for (Map.Entry<String, Pcs> each : refused.entrySet()) {
+                assertThat(harness.submit(each.getValue())).as(each.getKey()).isEqualTo(new Outcome.BadSignature());
+            }
+            for (String reason : refused.keySet()) {
+                String sample = "flk_signature_refused_total{reason=\"" + reason + "\",}";
+                await(reason).until(() -> harness.metric(sample) == 1);
+            }
+            assertThat(harness.metric("flk_signature_refused_total{reason=\"not examined\",}"))
+                    .isZero();
+            assertThat(harness.metric("flk_signature_errors")).isEqualTo(refused.size());
+            // the id is free
+            assertDecided(harness.submit(signed(1)), 200, Relation.FIRST);
+        }
+        assertThat(IngestHarness.logged(directory.resolve("log"))).hasSize(1);
+    }
+
+    @Test
+    void taken_standsInTheLogUnderItsKey() throws Exception {
+        try (IngestHarness harness = open()) {
+            assertDecided(harness.submit(signed(1)), 200, Relation.FIRST);
+            assertDecided(harness.submit(signed(2).with("seed", "4")), 200, Relation.CONFLICT);
+            assertDecided(
+                    harness.submit(Pcs.number(2).ofShard("shard-2").signedBy(KeysFixture.signer(6))),
+                    200,
+                    Relation.FIRST);
+            assertThat(harness.metric("flk_retiring_key_submissions_total")).isEqualTo(1);
+        }
+        assertThat(IngestHarness.logged(directory.resolve("log")))
+                .extracting(LogRecord::kind, LogRecord::keyId)
+                .containsExactly(tuple('s', "good"), tuple('e', "retiring"), tuple('s', "other"));
+    }
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.keys;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.keys.KeysFixture.KeyText;
+import dev.flk.signing.SigningAlgorithm;
+import java.io.IOException;
+import java.math.BigDecimal;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Reading the keys file: what is taken, and that each mistake is named. */
+final class KeysFileTest {
+    private static final String SECRET = "a secret of the test, long enough";
+
+    @TempDir
+    private Path directory;
+
+    private KeysFixture keys;
+
+    @BeforeEach
+    void secrets() throws IOException {
+        keys = new KeysFixture(directory).secret("a.secret", SECRET);
+    }
+
+    private List<String> problems() {
+        var thrown = catchThrowableOfType(InvalidKeysException.class, () -> KeysFile.read(keys.file(), null));
+        assertThat(thrown).isNotNull();
+        assertThat(thrown.problems()).allSatisfy(problem -> assertThat(problem).doesNotContain(SECRET));
+        return thrown.problems();
+    }
+
+    @Test
+    void read_everyMember_isThere() throws Exception {
+        keys.write(
+                KeyText.ed25519("edge-7.2026:a_b", 1)
+                        .shards("plant-7", "plant-8")
+                        .with("shard_prefixes", "[\"line/\",\"\"]")
+                        .with("valid_from", "\"2026-11-20T10:00:00+01:00\"")
+                        .with("valid_until", "\"2027-11-20T10:00:00.5Z\"")
+                        .state("retiring")
+                        .with("rate", "2.5"),
+                KeyText.hmac("h", "a.secret"));
+
+        assertThat(KeysFile.read(keys.file(), null).entries())
+                .containsExactly(
+                        new KeyEntry(
+                                "edge-7.2026:a_b",
+                                SigningAlgorithm.ED25519,
+                                KeysFixture.signer(1).publicKeyBase64(),
+                                null,
+                                List.of("plant-7", "plant-8"),
+                                List.of("line/", ""),
+                                Instant.parse("2026-11-20T09:00:00Z"),
+                                Instant.parse("2027-11-20T10:00:00.5Z"),
+                                KeyState.RETIRING,
+                                new BigDecimal("2.5")),
+                        new KeyEntry(
+                                "h",
+                                SigningAlgorithm.HMAC,
+                                null,
+                                "a.secret",
+                                List.of("shard-1"),
+                                List.of(),
+                                null,
+                                null,
+                                KeyState.ACTIVE,
+                                null));
+    }
+
+    static Stream<Arguments> mistakesOfAKey() {
+        String noId = "key number 1: id is missing or is not 1 to 32 of A-Z a-z 0-9 . _ : - beginning with a letter or"
+                + " digit, other than none";
+        String noPublicKey = "key k: public_key is no Ed25519 public key, 32 bytes in padded base64";
+        return Stream.of(
+                Arguments.of(edKey().without("id"), noId),
+                Arguments.of(edKey().with("id", "\"none\""), noId),
+                Arguments.of(edKey().with("id", "\"a b\""), noId),
+                Arguments.of(edKey().with("id", "\"" + "a".repeat(33) + "\""), noId),
+                Arguments.of(
+                        edKey().with("algorithm", "\"rsa\""), "key k: algorithm is missing or none of hmac, ed25519"),
+                Arguments.of(edKey().with("public_key", "\"AAAA\""), noPublicKey),
+                Arguments.of(edKey().with("public_key", "\"" + "A".repeat(43) + "=\""), noPublicKey),
+                Arguments.of(edKey().without("public_key"), "key k: an ed25519 key has public_key, and no secret_file"),
+                Arguments.of(
+                        edKey().with("secret_file", "\"a.secret\""),
+                        "key k: an ed25519 key has public_key, and no secret_file"),
+                Arguments.of(hmacKey().without("secret_file"), "key k: an hmac key has secret_file, and no public_key"),
+                Arguments.of(
+                        hmacKey().with("secret", "\"" + SECRET + "\""),
+                        "key k: unknown member secret; a secret never stands in this file: put it into a file of its own"
+                                + " and name that in secret_file"),
+                Arguments.of(edKey().with("colour", "1"), "key k: unknown member colour"),
+                Arguments.of(
+                        edKey().without("shards"),
+                        "key k: it may sign for no shard; name some in shards or shard_prefixes"),
+                Arguments.of(
+                        edKey().with("shards", "[\"a\",\"\"]"),
+                        "key k: shards is no array of different strings of 1 to 256 characters"),
+                Arguments.of(
+                        edKey().with("shards", "[\"a\",\"a\"]"),
+                        "key k: shards is no array of different strings of 1 to 256 characters"),
+                Arguments.of(
+                        edKey().with("shards", "[\"\\ud83d\"]"),
+                        "key k: shards is no array of different strings of 1 to 256 characters"),
+                Arguments.of(
+                        edKey().with("shard_prefixes", "\"a\""),
+                        "key k: shard_prefixes is no array of different strings of 0 to 256 characters"),
+                Arguments.of(
+                        edKey().with("valid_from", "\"tomorrow\""),
+                        "key k: valid_from is no instant; write it like 2026-11-20T10:00:00Z"),
+                Arguments.of(edKey().with("valid_until", "5"), "key k: valid_until is no string"),
+                Arguments.of(
+                        edKey().with("valid_from", "\"2026-11-20T10:00:00Z\"")
+                                .with("valid_until", "\"2026-11-20T10:00:00Z\""),
+                        "key k: valid_until is not after valid_from"),
+                Arguments.of(edKey().state("stolen"), "key k: state is missing or none of active, retiring, revoked"),
+                Arguments.of(edKey().with("rate", "0"), "key k: rate is no number above 0 and up to 10000000"),
+                Arguments.of(edKey().with("rate", "1e400000"), "key k: rate is no number above 0 and up to 10000000"),
+                Arguments.of(
+                        hmacKey().with("secret_file", "\"../a.secret\""),
+                        "key k: secret_file is no plain name relative to the directory of the keys file, like"
+                                + " keys/a.secret"),
+                Arguments.of(
+                        hmacKey().with("secret_file", "\"/a.secret\""),
+                        "key k: secret_file is no plain name relative to the directory of the keys file, like"
+                                + " keys/a.secret"),
+                Arguments.of(hmacKey().with("secret_file", "\"b\""), "key k: its secret_file is not there"));
+    }
+
+    private static KeyText edKey() {
+        return KeyText.ed25519("k", 1);
+    }
+
+    private static KeyText hmacKey() {
+        return KeyText.hmac("k", "a.secret");
+    }
+
+    @ParameterizedTest
+    @MethodSource("mistakesOfAKey")
+    void read_aMistakeInAKey_isNamedAndNoOther(KeyText key, String problem) throws IOException {
+        keys.write(key);
+        assertThat(problems()).containsExactly(problem);
+    }
+
+    static Stream<Arguments> mistakesOfAFile() {
+        return Stream.of(
+                Arguments.of("", "it is no JSON object"),
+                Arguments.of("[]", "it is no JSON object"),
+                Arguments.of(
+                        "{\"version\":1,\n \"version\":1}",
+                        "it is no JSON, or has a member twice, at line 2, column 11"),
+                Arguments.of("{\"version\":1} x", "it is no JSON, or has a member twice, at line 1, column 15"),
+                Arguments.of(
+                        "{\"version\":1,\"keys\":[]}",
+                        "keys is missing, no array, or empty; 'flk-backend keys add' makes the first one"),
+                Arguments.of("{\"version\":1,\"keys\":[3]}", "key number 1 is no object"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("mistakesOfAFile")
+    void read_aMistakeInTheFile_isNamed(String text, String problem) throws IOException {
+        keys.writeText(text);
+        assertThat(problems()).containsExactly(problem);
+    }
+
+    @Test
+    void read_manyMistakes_areAllNamed() throws IOException {
+        keys.writeText("{\"version\":2,\"kees\":1,\"keys\":[{\"id\":\"a\",\"state\":\"x\"},7]}");
+        assertThat(problems())
+                .contains("version is missing or not 1", "key number 2 is no object")
+                .anyMatch(problem -> problem.contains("unknown member kees"))
+                .anyMatch(problem -> problem.startsWith("key a: state"))
+                .anyMatch(problem -> problem.startsWith("key a: algorithm"));
+    }
+
+    @Test
+    void read_idOrKeyTwice_isAProblem() throws IOException {
+        keys.write(KeyText.ed25519("a", 1), KeyText.ed25519("a", 2), KeyText.ed25519("b", 1));
+        assertThat(problems()).containsExactly("key a: the id stands twice", "key b: it is the same key as a");
+        keys.secret("b.secret", SECRET).write(KeyText.hmac("a", "a.secret"), KeyText.hmac("b", "b.secret"));
+        assertThat(problems()).containsExactly("key b: it is the same key as a");
+    }
+
+    @Test
+    void read_filesThatOthersCanReadOrWrite_areProblems() throws IOException {
+        keys.secret("open", SECRET, "rw-r--r--")
+                .secret("group", SECRET, "r--r-----")
+                .write(KeyText.hmac("a", "open"));
+        assertThat(problems()).containsExactly("key a: its secret_file can be read by everybody; chmod o-rwx it");
+        keys.write(KeyText.hmac("a", "group"));
+        Files.setPosixFilePermissions(keys.file(), PosixFilePermissions.fromString("rw-r--rw-"));
+        assertThat(problems()).containsExactly("it can be written by everybody; chmod o-w it");
+        Files.setPosixFilePermissions(keys.file(), PosixFilePermissions.fromString("rw-r--r--"));
+        assertThat(catchThrowableOfType(Exception.class, () -> KeysFile.read(keys.file(), null)))
+                .isNull();
+    }
+
+    @Test
+    void read_aShortSecret_isAProblem() throws IOException {
+        keys.secret("short", "fifteen bytes..").write(KeyText.hmac("a", "short"));
+        assertThat(problems()).containsExactly("key a: its secret_file has a secret of less than 16 bytes");
+    }
+
+    @Test
+    void read_aRevokedKeyWhoseSecretIsGone_isTaken() throws Exception {
+        keys.write(KeyText.hmac("a", "gone").state("revoked"));
+        assertThat(KeysFile.read(keys.file(), null).entries()).hasSize(1);
+    }
+
+    @Test
+    void read_anotherAlgorithmThanTheOnlyOne_isAProblem() throws IOException {
+        keys.write(KeyText.ed25519("a", 1), KeyText.hmac("b", "a.secret"));
+        var thrown = catchThrowableOfType(
+                InvalidKeysException.class, () -> KeysFile.read(keys.file(), SigningAlgorithm.ED25519));
+        assertThat(thrown.problems()).containsExactly("key b: its algorithm is not that of PCS_SIGN_ALG, ed25519");
+    }
+
+    @Test
+    void read_moreKeysForAShardThanAreTried_isAProblem() throws Exception {
+        List<KeyText> many = new ArrayList<>();
+        for (int i = 0; i < KeyRegistry.MAX_KEYS_OF_A_SHARD; i++) {
+            many.add(
+                    i % 2 == 0
+                            ? KeyText.ed25519("k" + i, i)
+                            : KeyText.ed25519("k" + i, i).prefixes("shard-"));
+        }
+        keys.write(many.toArray(KeyText[]::new));
+        assertThat(KeysFile.read(keys.file(), null).entries()).hasSize(KeyRegistry.MAX_KEYS_OF_A_SHARD);
+        many.add(KeyText.ed25519("one-more", 100).prefixes("sh"));
+        keys.write(many.toArray(KeyText[]::new));
+        assertThat(problems())
+                .containsExactly("17 ed25519 keys that are not revoked may sign for the same shard; at most 16 can be"
+                        + " tried");
+        many.set(0, KeyText.ed25519("k0", 0).state("revoked"));
+        keys.write(many.toArray(KeyText[]::new));
+        assertThat(KeysFile.read(keys.file(), null).entries()).hasSize(17);
+    }
+
+    @Test
+    void read_noFile_isAProblem() {
+        assertThat(problems()).containsExactly("it is not there");
+    }
+
+    @Test
+    void schema_hasTheMembersThatAreRead() throws IOException {
+        JsonNode schema = JsonMapper.builder()
+                .build()
+                .readTree(Path.of("..", "docs", "keys.schema.json").toFile());
+        JsonNode key = schema.at("/properties/keys/items");
+        TreeSet<String> members = new TreeSet<>();
+        key.path("properties").fieldNames().forEachRemaining(members::add);
+        assertThat(members).isEqualTo(new TreeSet<>(KeysJson.MEMBERS));
+        assertThat(key.path("additionalProperties").isBoolean()).isTrue();
+        assertThat(key.path("additionalProperties").booleanValue()).isFalse();
+        List<String> states = new ArrayList<>();
+        key.at("/properties/state/enum").forEach(state -> states.add(state.textValue()));
+        assertThat(states)
+                .isEqualTo(Stream.of(KeyState.values()).map(KeyState::label).toList());
+        assertThat(key.at("/properties/id/pattern").textValue()).isEqualTo("^(?!none$)" + KeysJson.ID + "$");
+    }
+}

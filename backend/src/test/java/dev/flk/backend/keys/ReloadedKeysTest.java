@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.keys;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.backend.dedup.ExpiryClock;
+import dev.flk.backend.keys.KeysFixture.KeyText;
+import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.SignatureRefusal;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.MalformedCertificate;
+import dev.flk.certificate.ParsedCertificate;
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Which key may sign for what and when, and that a changed file comes into force while a bad one does not. */
+final class ReloadedKeysTest {
+    private static final String SECRET = "a secret of the test, long enough";
+    private static final Instant START = Instant.parse("2026-11-20T10:00:00Z");
+
+    @TempDir
+    private Path directory;
+
+    private final Meters meters = new Meters("test");
+    private long millis = START.toEpochMilli();
+    private long setByMillis;
+    private KeysFixture keys;
+    private ReloadedKeys inForce;
+
+    @BeforeEach
+    void fixture() throws IOException {
+        keys = new KeysFixture(directory).secret("a.secret", SECRET);
+    }
+
+    @AfterEach
+    void close() {
+        if (inForce != null) {
+            inForce.close();
+        }
+    }
+
+    private void open(KeyText... entries) throws Exception {
+        keys.write(entries);
+        ExpiryClock clock = new ExpiryClock(
+                () -> Instant.ofEpochMilli(millis + setByMillis), () -> millis * 1_000_000, Duration.ofMinutes(5));
+        inForce = new ReloadedKeys(keys.file(), null, clock, clock::isHalted, System::nanoTime, meters);
+    }
+
+    private static ParsedCertificate parsed(Pcs pcs) throws MalformedCertificate {
+        return CertificateReader.parse(pcs.bytes());
+    }
+
+    private static Pcs signed(int signer) {
+        return Pcs.number(1).signedBy(KeysFixture.signer(signer));
+    }
+
+    private Optional<String> verify(Pcs pcs) throws MalformedCertificate {
+        return inForce.verify(parsed(pcs));
+    }
+
+    /** Why it is refused, with the key that has signed it. */
+    private Map.Entry<SignatureRefusal, String> why(Pcs pcs) throws MalformedCertificate {
+        assertThat(verify(pcs)).isEmpty();
+        List<Map.Entry<SignatureRefusal, String>> told = Collections.synchronizedList(new ArrayList<>());
+        inForce.examine(parsed(pcs), (reason, key) -> told.add(Map.entry(reason, String.valueOf(key))));
+        await().until(() -> !told.isEmpty());
+        assertThat(told).hasSize(1);
+        return told.get(0);
+    }
+
+    private double metric(String sample) {
+        return new String(meters.expose(null).text(), StandardCharsets.UTF_8)
+                .lines()
+                .filter(line -> line.startsWith(sample + " "))
+                .mapToDouble(line -> Double.parseDouble(line.substring(sample.length() + 1)))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    @Test
+    void verify_exactNameOrPrefix_isTaken_andNoOtherShard() throws Exception {
+        open(
+                KeyText.ed25519("named", 1),
+                KeyText.ed25519("begins", 2).prefixes("shard-", "line/"),
+                KeyText.ed25519("all", 3).prefixes(""),
+                KeyText.hmac("shared", "a.secret"));
+
+        assertThat(verify(signed(1))).hasValue("named");
+        assertThat(verify(signed(2))).hasValue("begins");
+        assertThat(verify(signed(3))).hasValue("all");
+        assertThat(verify(Pcs.number(1).signedBy(SECRET))).hasValue("shared");
+        for (String foreign : List.of("shard-10", "shard-", "Shard-1", "shard-1 ")) {
+            assertThat(why(signed(1).ofShard(foreign))).isEqualTo(Map.entry(SignatureRefusal.FOREIGN_SHARD, "named"));
+        }
+        assertThat(verify(signed(2).ofShard("shard-10"))).hasValue("begins");
+        assertThat(verify(signed(2).ofShard("line/"))).hasValue("begins");
+        assertThat(why(signed(2).ofShard("line"))).isEqualTo(Map.entry(SignatureRefusal.FOREIGN_SHARD, "begins"));
+        assertThat(verify(signed(3).ofShard("anything"))).hasValue("all");
+    }
+
+    @Test
+    void verify_unknownOrMissingOrTampered_isRefused() throws Exception {
+        open(KeyText.ed25519("a", 1));
+        assertThat(why(signed(9))).isEqualTo(Map.entry(SignatureRefusal.UNKNOWN_KEY, "null"));
+        assertThat(why(signed(1).tampered("epoch", "2"))).isEqualTo(Map.entry(SignatureRefusal.UNKNOWN_KEY, "null"));
+        assertThat(why(signed(1).without("sig"))).isEqualTo(Map.entry(SignatureRefusal.MISSING, "null"));
+        assertThat(why(signed(1).tampered("sig", "\"\""))).isEqualTo(Map.entry(SignatureRefusal.MISSING, "null"));
+        assertThat(why(signed(1).tampered("sig", "\"x\""))).isEqualTo(Map.entry(SignatureRefusal.UNKNOWN_KEY, "null"));
+        assertThat(why(Pcs.number(1))).isEqualTo(Map.entry(SignatureRefusal.UNKNOWN_KEY, "null"));
+    }
+
+    @Test
+    void verify_aShardThatIsFarTooLong_isRefusedAndNotKept() throws Exception {
+        open(KeyText.ed25519("a", 1).prefixes("s"));
+        assertThat(why(signed(9).ofShard("s".repeat(Examiner.MAX_BYTES))))
+                .isEqualTo(Map.entry(SignatureRefusal.NOT_EXAMINED, "null"));
+    }
+
+    @Test
+    void verify_states() throws Exception {
+        open(KeyText.ed25519("a", 1).state("retiring"), KeyText.ed25519("b", 2).state("revoked"));
+        assertThat(verify(signed(1))).hasValue("a");
+        assertThat(metric("flk_retiring_key_submissions_total")).isEqualTo(1);
+        assertThat(why(signed(2))).isEqualTo(Map.entry(SignatureRefusal.REVOKED, "b"));
+    }
+
+    @Test
+    void verify_validity_hasItsFirstInstantAndNotItsLast() throws Exception {
+        open(KeyText.ed25519("a", 1)
+                .with("valid_from", "\"2026-11-20T10:00:10Z\"")
+                .with("valid_until", "\"2026-11-20T10:00:20Z\""));
+        assertThat(metric("flk_keys_first_end_seconds"))
+                .isEqualTo(START.plusSeconds(20).toEpochMilli() / 1000.0);
+        millis += 9_999;
+        assertThat(why(signed(1))).isEqualTo(Map.entry(SignatureRefusal.NOT_YET_VALID, "a"));
+        millis += 1;
+        assertThat(verify(signed(1))).hasValue("a");
+        millis += 9_999;
+        assertThat(verify(signed(1))).hasValue("a");
+        millis += 1;
+        assertThat(why(signed(1))).isEqualTo(Map.entry(SignatureRefusal.EXPIRED, "a"));
+        assertThat(metric("flk_keys_first_end_seconds")).isZero();
+    }
+
+    @Test
+    void verify_clockSetForward_endsNoKeyForAnHour() throws Exception {
+        open(KeyText.ed25519("a", 1).with("valid_until", "\"2026-11-21T00:00:00Z\""));
+        setByMillis = Duration.ofDays(400).toMillis();
+        assertThat(verify(signed(1))).hasValue("a");
+        millis += Duration.ofMinutes(61).toMillis();
+        assertThat(why(signed(1))).isEqualTo(Map.entry(SignatureRefusal.EXPIRED, "a"));
+    }
+
+    @Test
+    void verify_clockSetBack_bringsNoKeyBackAndEndsNone() throws Exception {
+        open(
+                KeyText.ed25519("old", 1).with("valid_until", "\"2026-11-20T00:00:00Z\""),
+                KeyText.ed25519("new", 2).with("valid_from", "\"2026-11-20T00:00:00Z\""));
+        setByMillis = -Duration.ofDays(2).toMillis();
+        assertThat(why(signed(1))).isEqualTo(Map.entry(SignatureRefusal.EXPIRED, "old"));
+        assertThat(verify(signed(2))).hasValue("new");
+        setByMillis = 0;
+        assertThat(verify(signed(2))).hasValue("new");
+    }
+
+    @Test
+    void step_aChangedFile_isInForce() throws Exception {
+        open(KeyText.ed25519("a", 1));
+        keys.write(KeyText.ed25519("a", 1).state("revoked"), KeyText.ed25519("b", 2));
+        assertThat(verify(signed(1))).hasValue("a");
+        millis += 7_000;
+        inForce.step();
+        assertThat(why(signed(1))).isEqualTo(Map.entry(SignatureRefusal.REVOKED, "a"));
+        assertThat(verify(signed(2))).hasValue("b");
+        assertThat(metric("flk_keys_loaded_seconds"))
+                .isEqualTo(START.plusSeconds(7).toEpochMilli() / 1000.0);
+    }
+
+    @Test
+    void step_aChangedSecret_isInForce() throws Exception {
+        open(KeyText.hmac("h", "a.secret"));
+        String other = "another secret, of the same kind";
+        keys.secret("a.secret", other);
+        inForce.step();
+        assertThat(verify(Pcs.number(1).signedBy(SECRET))).isEmpty();
+        assertThat(verify(Pcs.number(1).signedBy(other))).hasValue("h");
+    }
+
+    @Test
+    void step_aBadFile_keepsTheOldKeysAndCountsOnce_untilItIsMended() throws Exception {
+        open(KeyText.ed25519("a", 1));
+        keys.write(KeyText.ed25519("a", 1).state("gone"), KeyText.hmac("h", "missing.secret"));
+        inForce.step();
+        inForce.step();
+        assertThat(verify(signed(1))).hasValue("a");
+        assertThat(metric("flk_keys_file_errors_total")).isEqualTo(1);
+        assertThat(metric("flk_keys_file_bad")).isEqualTo(1);
+
+        keys.write(KeyText.ed25519("a", 1), KeyText.hmac("h", "missing.secret"));
+        inForce.step();
+        assertThat(metric("flk_keys_file_errors_total")).isEqualTo(2);
+        keys.secret("missing.secret", "a secret that was late");
+        inForce.step();
+        assertThat(verify(Pcs.number(1).signedBy("a secret that was late"))).hasValue("h");
+        assertThat(metric("flk_keys_file_bad")).isZero();
+
+        Files.delete(keys.file());
+        inForce.step();
+        assertThat(verify(signed(1))).hasValue("a");
+        assertThat(metric("flk_keys_file_bad")).isEqualTo(1);
+    }
+
+    @Test
+    void open_aBadFile_isRefused() {
+        assertThatExceptionOfType(InvalidKeysException.class)
+                .isThrownBy(() -> open(KeyText.ed25519("a", 1).state("x")))
+                .satisfies(e -> assertThat(e.problems()).hasSize(1));
+    }
+
+    @Test
+    void examine_aFlood_isNotKept() throws Exception {
+        open(KeyText.ed25519("a", 1));
+        ParsedCertificate refused = parsed(signed(9));
+        List<SignatureRefusal> told = Collections.synchronizedList(new ArrayList<>());
+        int flood = 4 * Examiner.MAX_WAITING;
+        for (int i = 0; i < flood; i++) {
+            inForce.examine(refused, (reason, key) -> told.add(reason));
+        }
+        assertThat(told).contains(SignatureRefusal.NOT_EXAMINED);
+        assertThat(told.stream().filter(SignatureRefusal.NOT_EXAMINED::equals).count())
+                .isGreaterThan(flood - 2L * Examiner.MAX_WAITING);
+    }
+}
