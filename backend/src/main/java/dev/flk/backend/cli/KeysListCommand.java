@@ -87,7 +87,7 @@ final class KeysListCommand implements Runnable {
         }
         List<String> names = new ArrayList<>(
                 key.shards().stream().map(KeysListCommand::quoted).toList());
-        key.shardPrefixes().forEach(prefix -> names.add(quoted(prefix) + "*"));
+        key.shardPrefixes().forEach(prefix -> names.add(prefix.isEmpty() ? "every shard" : quoted(prefix) + "*"));
         appendWrapped(text, names);
         return text.toString();
     }

@@ -30,10 +30,15 @@ public record KeyEntry(
         KeyState state,
         @Nullable BigDecimal rate) {
 
-    /** Copies the lists. */
+    /** Copies the lists; equal rates are equal, however they are written. */
     public KeyEntry {
+        rate = rate == null ? null : plain(rate.stripTrailingZeros());
         shards = List.copyOf(shards);
         shardPrefixes = List.copyOf(shardPrefixes);
+    }
+
+    private static BigDecimal plain(BigDecimal number) {
+        return number.scale() < 0 && number.precision() < 20 ? number.setScale(0) : number;
     }
 
     /** The same in another state. */

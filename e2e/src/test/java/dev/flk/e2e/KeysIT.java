@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
+import dev.flk.signing.Ed25519Signer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code KEYS_FILE} with both jars: a rotation under traffic, a revocation, a file with a mistake, a stolen key. */
+final class KeysIT {
+    private static final int BATCH = 5;
+
+    @TempDir
+    private Path directory;
+
+    private Path keysFile;
+
+    @BeforeEach
+    void keysDirectory() throws IOException {
+        keysFile = Files.createDirectory(directory.resolve("etc")).resolve("keys.json");
+    }
+
+    private Map<String, String> environment() {
+        return Map.of("KEYS_FILE", keysFile.toString(), "PCS_SIGN_ALG", "ed25519", "PCS_HMAC_KEY", "");
+    }
+
+    private BackendProcess start() throws IOException {
+        return BackendProcess.start(directory, environment(), Program.QUICK_START);
+    }
+
+    /** A command that must do what it is told; what it printed. */
+    private String keys(String... args) throws IOException {
+        List<String> all = new ArrayList<>(List.of("keys"));
+        all.addAll(List.of(args));
+        try (Program program = Program.java(
+                "flk-backend", directory, environment(), Program.QUICK_START, all.toArray(String[]::new))) {
+            assertThat(program.awaitExit()).as(program.allLines()).isZero();
+            return program.allLines();
+        }
+    }
+
+    /** The private half that {@code keys add --generate} has made. */
+    private Ed25519Signer signer(String id) throws IOException {
+        return Files.readAllLines(privateHalf(id)).stream()
+                .filter(line -> line.startsWith("PCS_ED25519_PRIV_B64="))
+                .map(line -> Ed25519Signer.ofBase64(line.substring(line.indexOf('=') + 1)))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private Path privateHalf(String id) {
+        return keysFile.resolveSibling(id + ".agent.properties");
+    }
+
+    private static void hangUp(Program program) throws Exception {
+        assertThat(new ProcessBuilder("kill", "-HUP", Long.toString(program.pid()))
+                        .start()
+                        .waitFor())
+                .isZero();
+    }
+
+    /** Certificates of {@code shard-1} that go into a spool for as long as it is open. */
+    private static final class SpooledTraffic {
+        private final AgentHome home;
+        private final Thread thread = new Thread(this::run, "spooled-traffic");
+        private volatile boolean stopped;
+        private volatile long spooled;
+
+        SpooledTraffic(AgentHome home) {
+            this.home = home;
+            thread.start();
+        }
+
+        private void run() {
+            try {
+                while (!stopped) {
+                    long first = spooled;
+                    home.spool(
+                            "batch-" + first,
+                            LongStream.rangeClosed(first + 1, first + BATCH)
+                                    .mapToObj(Pcs::number)
+                                    .toList());
+                    spooled = first + BATCH;
+                    Client.awaitUntil(home::spoolIsEmpty);
+                }
+            } catch (IOException e) {
+                throw new AssertionError(e);
+            }
+        }
+
+        /** Until so many more went in than there were. */
+        void awaitMore(Client backend) throws Exception {
+            double before = backend.metric("flk_accepted");
+            Client.awaitUntil(() -> backend.metric("flk_accepted") >= before + 3 * BATCH);
+        }
+
+        long stop() throws InterruptedException {
+            stopped = true;
+            thread.join();
+            return spooled;
+        }
+    }
+
+    @Test
+    void rotationUnderTraffic_losesNothing_andTheOldKeyEnds() throws Exception {
+        keys("add", "first", "--generate", "--shard", "shard-1");
+        AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
+        Path settings = home.directory().resolve("agent.properties");
+        Files.copy(privateHalf("first"), settings);
+        try (BackendProcess backend = start()) {
+            Client client = new Client(backend.url());
+            Map<String, String> environment = home.sendingTo(backend.url());
+            environment.remove("PCS_SIGN_ALG");
+            environment.remove("PCS_HMAC_KEY");
+            try (Program agent = home.start(environment, "run", "--config", settings.toString())) {
+                SpooledTraffic traffic = new SpooledTraffic(home);
+                traffic.awaitMore(client);
+
+                String added = keys("add", "second", "--generate", "--shard", "shard-1");
+                assertThat(added)
+                        .contains("key second is active", privateHalf("second").toString())
+                        .doesNotContain(secretOf("second"));
+                backend.program()
+                        .awaitLine(line -> line.endsWith("keys 2 active, 0 retiring, 0 revoked; added second"));
+                traffic.awaitMore(client);
+
+                Files.copy(privateHalf("second"), settings, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+                hangUp(agent);
+                agent.awaitLine(line -> line.contains("configuration was read again"));
+
+                keys("retire", "first");
+                backend.program().awaitLine(line -> line.endsWith("; first is retiring"));
+                traffic.awaitMore(client);
+                assertThat(keys("revoke", "first", "--dry-run")).contains("it has signed ");
+                // what was signed with the first key before the change is answered by now
+                traffic.awaitMore(client);
+
+                String revoked = keys("revoke", "first");
+                backend.program().awaitLine(line -> line.endsWith("; first is revoked"));
+                traffic.awaitMore(client);
+
+                long all = traffic.stop();
+                Client.awaitUntil(() -> client.metric("flk_accepted") == all);
+                assertThat(home.deadLetters()).isEmpty();
+                assertThat(client.metric("flk_signature_errors")).isZero();
+                InboxLog log = new InboxLog(directory.resolve("data/wal"));
+                Map<String, Long> byKey = log.entries().stream()
+                        .collect(Collectors.groupingBy(InboxLog.Entry::keyId, Collectors.counting()));
+                assertThat(byKey.keySet()).isEqualTo(Set.of("first", "second"));
+                assertThat(byKey.get("first") + byKey.get("second")).isEqualTo(all);
+                assertThat(revoked)
+                        .contains("key first is revoked")
+                        .containsPattern("it has signed +" + byKey.get("first") + " records that the log still has")
+                        .containsPattern("shards +shard-1: " + byKey.get("first"))
+                        .containsPattern("first arrival +20[0-9-]+T[0-9:.]+Z");
+                assertThat(keys("revoke", "first", "--list").lines().filter(line -> line.matches("[0-9a-f]{64}")))
+                        .hasSize(byKey.get("first").intValue())
+                        .contains(Pcs.number(1).id().toString());
+
+                Pcs late = Pcs.number(all + 1).signedBy(signer("first"));
+                assertThat(client.submit(late).status()).isEqualTo(401);
+                Client.awaitUntil(() -> client.metric("flk_signature_refused_total{reason=\"revoked\",}") == 1);
+                assertThat(backend.program().allLines())
+                        .contains("Signature verification failed for " + late.id() + ": revoked, key first")
+                        .doesNotContain(secretOf("first"), secretOf("second"));
+            }
+        }
+    }
+
+    private String secretOf(String id) throws IOException {
+        String line = Files.readAllLines(privateHalf(id)).get(1);
+        return line.substring(line.indexOf('=') + 1);
+    }
+
+    @Test
+    void stolenKeyOnAForeignShard_isRefusedLikeAStranger() throws Exception {
+        keys("add", "mine", "--generate", "--shard", "shard-1");
+        keys("add", "theirs", "--generate", "--shard-prefix", "other-");
+        keys("add", "over", "--generate", "--shard", "shard-1", "--valid-until", "2026-01-01T00:00:00Z");
+        keys("add", "later", "--generate", "--shard", "shard-1", "--valid-from", "2999-01-01T00:00:00Z");
+        try (BackendProcess backend = start()) {
+            Client client = new Client(backend.url());
+            Map<String, Pcs> refused = Map.of(
+                    "foreign shard", Pcs.number(1).signedBy(signer("theirs")),
+                    "expired", Pcs.number(1).signedBy(signer("over")),
+                    "not yet valid", Pcs.number(1).signedBy(signer("later")),
+                    "unknown key", Pcs.number(1).signedBy(new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES])),
+                    "missing", Pcs.number(1).without("sig"));
+            for (Map.Entry<String, Pcs> each : refused.entrySet()) {
+                Answer answer = client.submit(each.getValue());
+                assertThat(answer.status()).isEqualTo(401);
+                assertThat(answer.body()).isEqualTo("{\"error\":\"Signature verification failed\"}");
+                assertThat(answer.marks()).isEmpty();
+                assertThat(answer.headers().map().keySet())
+                        .containsExactlyInAnyOrder("content-type", "content-length", "date");
+                Client.awaitUntil(
+                        () -> client.metric("flk_signature_refused_total{reason=\"" + each.getKey() + "\",}") == 1);
+            }
+            backend.program()
+                    .awaitLine(line -> line.endsWith(
+                            "Signature verification failed for " + Pcs.number(1).id() + ": foreign shard, key theirs"));
+            assertThat(client.submit(Pcs.number(1).signedBy(signer("mine"))).status())
+                    .isEqualTo(200);
+            assertThat(client.submit(Pcs.number(1).ofShard("other-7").signedBy(signer("theirs")))
+                            .status())
+                    .isEqualTo(200);
+        }
+    }
+
+    @Test
+    void badFile_keepsTheOldKeys_andIsToldInOneLine() throws Exception {
+        keys("add", "a", "--generate", "--shard", "shard-1");
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(keysFile)))
+                .isEqualTo("rw-------");
+        String good = Files.readString(keysFile);
+        try (BackendProcess backend = start()) {
+            Client client = new Client(backend.url());
+            double loaded = client.metric("flk_keys_loaded_seconds");
+            Files.writeString(keysFile, good.replace("\"state\" : \"active\"", "\"state\" : \"x\", \"rate\" : -1"));
+            hangUp(backend.program());
+            backend.program()
+                    .awaitLine(line -> line.contains("ERROR")
+                            && line.endsWith(
+                                    "can't be used, the keys that were read before stay in force: key a: state is"
+                                            + " missing or none of active, retiring, revoked; key a: rate is no number above 0 and"
+                                            + " up to 10000000"));
+            assertThat(client.metric("flk_keys_file_bad")).isEqualTo(1);
+            assertThat(client.metric("flk_keys_file_errors_total")).isPositive();
+            assertThat(client.metric("flk_keys_loaded_seconds")).isEqualTo(loaded);
+            assertThat(client.submit(Pcs.number(1).signedBy(signer("a"))).status())
+                    .isEqualTo(200);
+
+            Files.writeString(keysFile, good);
+            Client.awaitUntil(() -> client.metric("flk_keys_file_bad") == 0);
+            assertThat(client.submit(Pcs.number(2).signedBy(signer("a"))).status())
+                    .isEqualTo(200);
+
+            Files.writeString(keysFile, "{}");
+            Program again = Program.java("flk-backend", directory, environment(), Program.QUICK_START, "keys", "check");
+            assertThat(again.awaitExit()).isEqualTo(2);
+            assertThat(again.allLines()).contains("the configuration has 2 problems:", "version is missing or not 1");
+        }
+    }
+}
