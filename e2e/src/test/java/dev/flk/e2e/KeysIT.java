@@ -7,10 +7,14 @@ import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
 import dev.flk.signing.Ed25519Signer;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -138,7 +142,7 @@ final class KeysIT {
                         .awaitLine(line -> line.endsWith("keys 2 active, 0 retiring, 0 revoked; added second"));
                 traffic.awaitMore(client);
 
-                Files.copy(privateHalf("second"), settings, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+                Files.copy(privateHalf("second"), settings, StandardCopyOption.REPLACE_EXISTING);
                 hangUp(agent);
                 agent.awaitLine(line -> line.contains("configuration was read again"));
 
@@ -188,16 +192,26 @@ final class KeysIT {
 
     @Test
     void stolenKeyOnAForeignShard_isRefusedLikeAStranger() throws Exception {
-        keys("add", "mine", "--generate", "--shard", "shard-1");
-        keys("add", "theirs", "--generate", "--shard-prefix", "other-");
-        keys("add", "over", "--generate", "--shard", "shard-1", "--valid-until", "2026-01-01T00:00:00Z");
-        keys("add", "later", "--generate", "--shard", "shard-1", "--valid-from", "2999-01-01T00:00:00Z");
+        Map<String, Ed25519Signer> signers = new HashMap<>();
+        List<String> entries = new ArrayList<>();
+        Map<String, String> rights = Map.of(
+                "mine", "\"shards\":[\"shard-1\"]",
+                "theirs", "\"shard_prefixes\":[\"other-\"]",
+                "over", "\"shards\":[\"shard-1\"],\"valid_until\":\"2026-01-01T00:00:00Z\"",
+                "later", "\"shards\":[\"shard-1\"],\"valid_from\":\"2999-01-01T00:00:00Z\"");
+        rights.forEach((id, members) -> {
+            Ed25519Signer signer = new Ed25519Signer(Arrays.copyOf(id.getBytes(StandardCharsets.US_ASCII), 32));
+            signers.put(id, signer);
+            entries.add("{\"id\":\"%s\",\"algorithm\":\"ed25519\",\"state\":\"active\",\"public_key\":\"%s\",%s}"
+                    .formatted(id, signer.publicKeyBase64(), members));
+        });
+        Files.writeString(keysFile, "{\"version\":1,\"keys\":" + entries + "}");
         try (BackendProcess backend = start()) {
             Client client = new Client(backend.url());
             Map<String, Pcs> refused = Map.of(
-                    "foreign shard", Pcs.number(1).signedBy(signer("theirs")),
-                    "expired", Pcs.number(1).signedBy(signer("over")),
-                    "not yet valid", Pcs.number(1).signedBy(signer("later")),
+                    "foreign shard", Pcs.number(1).signedBy(signers.get("theirs")),
+                    "expired", Pcs.number(1).signedBy(signers.get("over")),
+                    "not yet valid", Pcs.number(1).signedBy(signers.get("later")),
                     "unknown key", Pcs.number(1).signedBy(new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES])),
                     "missing", Pcs.number(1).without("sig"));
             for (Map.Entry<String, Pcs> each : refused.entrySet()) {
@@ -213,9 +227,10 @@ final class KeysIT {
             backend.program()
                     .awaitLine(line -> line.endsWith(
                             "Signature verification failed for " + Pcs.number(1).id() + ": foreign shard, key theirs"));
-            assertThat(client.submit(Pcs.number(1).signedBy(signer("mine"))).status())
+            assertThat(client.submit(Pcs.number(1).signedBy(signers.get("mine")))
+                            .status())
                     .isEqualTo(200);
-            assertThat(client.submit(Pcs.number(1).ofShard("other-7").signedBy(signer("theirs")))
+            assertThat(client.submit(Pcs.number(1).ofShard("other-7").signedBy(signers.get("theirs")))
                             .status())
                     .isEqualTo(200);
         }
