@@ -11,7 +11,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -149,11 +148,10 @@ final class KeysIT {
                 keys("retire", "first");
                 backend.program().awaitLine(line -> line.endsWith("; first is retiring"));
                 traffic.awaitMore(client);
-                assertThat(keys("revoke", "first", "--dry-run")).contains("it has signed ");
                 // what was signed with the first key before the change is answered by now
                 traffic.awaitMore(client);
 
-                String revoked = keys("revoke", "first");
+                String revoked = keys("revoke", "first", "--list");
                 backend.program().awaitLine(line -> line.endsWith("; first is revoked"));
                 traffic.awaitMore(client);
 
@@ -171,7 +169,7 @@ final class KeysIT {
                         .containsPattern("it has signed +" + byKey.get("first") + " records that the log still has")
                         .containsPattern("shards +shard-1: " + byKey.get("first"))
                         .containsPattern("first arrival +20[0-9-]+T[0-9:.]+Z");
-                assertThat(keys("revoke", "first", "--list").lines().filter(line -> line.matches("[0-9a-f]{64}")))
+                assertThat(revoked.lines().filter(line -> line.matches("[0-9a-f]{64}")))
                         .hasSize(byKey.get("first").intValue())
                         .contains(Pcs.number(1).id().toString());
 
@@ -238,14 +236,16 @@ final class KeysIT {
 
     @Test
     void badFile_keepsTheOldKeys_andIsToldInOneLine() throws Exception {
-        keys("add", "a", "--generate", "--shard", "shard-1");
-        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(keysFile)))
-                .isEqualTo("rw-------");
+        Ed25519Signer signer = new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES]);
+        Files.writeString(
+                keysFile,
+                "{\"version\":1,\"keys\":[{\"id\":\"a\",\"algorithm\":\"ed25519\",\"state\":\"active\",\"shards\":[\"shard-1\"],\"public_key\":\"%s\"}]}"
+                        .formatted(signer.publicKeyBase64()));
         String good = Files.readString(keysFile);
         try (BackendProcess backend = start()) {
             Client client = new Client(backend.url());
             double loaded = client.metric("flk_keys_loaded_seconds");
-            Files.writeString(keysFile, good.replace("\"state\" : \"active\"", "\"state\" : \"x\", \"rate\" : -1"));
+            Files.writeString(keysFile, good.replace("\"active\"", "\"x\",\"rate\":-1"));
             hangUp(backend.program());
             backend.program()
                     .awaitLine(line -> line.contains("ERROR")
@@ -256,18 +256,11 @@ final class KeysIT {
             assertThat(client.metric("flk_keys_file_bad")).isEqualTo(1);
             assertThat(client.metric("flk_keys_file_errors_total")).isPositive();
             assertThat(client.metric("flk_keys_loaded_seconds")).isEqualTo(loaded);
-            assertThat(client.submit(Pcs.number(1).signedBy(signer("a"))).status())
-                    .isEqualTo(200);
+            assertThat(client.submit(Pcs.number(1).signedBy(signer)).status()).isEqualTo(200);
 
             Files.writeString(keysFile, good);
             Client.awaitUntil(() -> client.metric("flk_keys_file_bad") == 0);
-            assertThat(client.submit(Pcs.number(2).signedBy(signer("a"))).status())
-                    .isEqualTo(200);
-
-            Files.writeString(keysFile, "{}");
-            Program again = Program.java("flk-backend", directory, environment(), Program.QUICK_START, "keys", "check");
-            assertThat(again.awaitExit()).isEqualTo(2);
-            assertThat(again.allLines()).contains("the configuration has 2 problems:", "version is missing or not 1");
+            assertThat(client.submit(Pcs.number(2).signedBy(signer)).status()).isEqualTo(200);
         }
     }
 }

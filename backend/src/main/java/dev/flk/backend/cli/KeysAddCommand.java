@@ -161,15 +161,14 @@ final class KeysAddCommand implements Callable<Integer> {
         String secret = secretFile;
         if (generate && chosen == SigningAlgorithm.HMAC) {
             secret = id + ".secret";
-            writeNew(editor, editor.besideKeys(secret), random() + "\n", written);
+            Path file = editor.besideKeys(secret);
+            writeNew(file, () -> editor.writeSecret(file, random() + "\n"), written);
         } else if (generate) {
             String seed = random();
             pub = Ed25519Signer.ofBase64(seed).publicKeyBase64();
-            writeNew(
-                    editor,
-                    privateKeyTo == null ? editor.besideKeys(id + ".agent.properties") : privateKeyTo,
-                    "PCS_SIGN_ALG=ed25519\nPCS_ED25519_PRIV_B64=" + seed + "\n",
-                    written);
+            Path file = privateKeyTo == null ? editor.besideKeys(id + ".agent.properties") : privateKeyTo;
+            String text = "PCS_SIGN_ALG=ed25519\nPCS_ED25519_PRIV_B64=" + seed + "\n";
+            writeNew(file, () -> editor.writePrivate(file, text), written);
         }
         List<KeyEntry> more = new ArrayList<>(keys);
         more.add(new KeyEntry(
@@ -186,9 +185,15 @@ final class KeysAddCommand implements Callable<Integer> {
         return more;
     }
 
-    private static void writeNew(KeysEditor editor, Path file, String text, List<Path> written) throws IOException {
+    /** Something that writes a file. */
+    @FunctionalInterface
+    private interface Writing {
+        void run() throws IOException;
+    }
+
+    private static void writeNew(Path file, Writing writing, List<Path> written) throws IOException {
         try {
-            editor.writeSecret(file, text);
+            writing.run();
         } catch (FileAlreadyExistsException e) {
             throw new IOException(file + " is there already; move it away, or choose another id", e);
         }

@@ -112,9 +112,10 @@ final class IngestPipeline implements Ingest {
     private Refused badSignature(ParsedCertificate parsed) {
         meters.signatureErrors.increment();
         meters.rejected(RejectReason.SIGNATURE);
+        String claimedId = parsed.signed().pcsId(); // of the rest nothing is kept
         parts.signatures().examine(parsed, (reason, keyId) -> {
             meters.signatureRefused(reason);
-            log.badSignature(parsed.signed().pcsId(), reason, keyId);
+            log.badSignature(claimedId, reason, keyId);
         });
         return new Refused(new Outcome.BadSignature());
     }

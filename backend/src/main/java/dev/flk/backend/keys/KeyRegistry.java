@@ -115,6 +115,11 @@ final class KeyRegistry {
         return check != null && check.verify(canonical, sig).isPresent();
     }
 
+    /** Whether some key may have made it, by its length. */
+    static boolean mayBeSignature(String sig) {
+        return algorithm(sig).isPresent();
+    }
+
     private static Optional<SigningAlgorithm> algorithm(@Nullable String sig) {
         int chars = sig == null ? 0 : sig.length();
         return switch (chars) {

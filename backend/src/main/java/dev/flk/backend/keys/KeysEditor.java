@@ -22,7 +22,7 @@ import java.util.Set;
 
 /**
  * Changes a keys file: one command at a time, under a lock beside the file, and with one rename, so that whoever reads meets the old text or the
- * new one. What it writes can be read by the owner alone, who stays the same.
+ * new one. A new file can be read by its owner alone; one that was there keeps its owner and group, who may still read it.
  */
 public final class KeysEditor {
     private static final FileAttribute<Set<PosixFilePermission>> OWNER_ONLY =
@@ -32,7 +32,10 @@ public final class KeysEditor {
 
     /** @param file that need not be there yet; its directory is */
     public KeysEditor(Path file) throws IOException {
-        this.file = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
+        if (Files.isSymbolicLink(file)) {
+            throw new IOException(file + " is a link, which a change would replace; name the file itself");
+        }
+        this.file = file.toAbsolutePath();
     }
 
     /** What becomes of the keys. */
@@ -59,6 +62,7 @@ public final class KeysEditor {
             Files.deleteIfExists(written);
             try {
                 write(written, KeysJson.write(after));
+                keepReaders(written);
                 KeysFile checked = KeysFile.read(written, null);
                 if (!checked.entries().equals(after)) {
                     throw new IllegalStateException("what was written reads otherwise");
@@ -72,12 +76,22 @@ public final class KeysEditor {
     }
 
     /**
-     * Writes a new file that its owner alone can read, on disk when it returns.
+     * Writes the secret of a key beside the keys file, for those who may read that; on disk when it returns.
      *
      * @throws FileAlreadyExistsException if it is there
      */
     public void writeSecret(Path secret, String text) throws IOException {
-        write(secret, text.getBytes(StandardCharsets.UTF_8));
+        writePrivate(secret, text);
+        keepReaders(secret);
+    }
+
+    /**
+     * Writes a new file that its owner alone can read; on disk when it returns.
+     *
+     * @throws FileAlreadyExistsException if it is there
+     */
+    public void writePrivate(Path target, String text) throws IOException {
+        write(target, text.getBytes(StandardCharsets.UTF_8));
     }
 
     /** Where the secret of a key stands whose file has this name. */
@@ -94,18 +108,23 @@ public final class KeysEditor {
             }
             channel.force(true);
         }
-        giveToOwner(target);
     }
 
-    /** Root may look after the file of an account that the backend runs under. */
-    private void giveToOwner(Path target) throws IOException {
-        Path model = Files.exists(file) ? file : KeysFile.directory(file);
-        PosixFileAttributes wanted = Files.readAttributes(model, PosixFileAttributes.class);
+    /** Whoever could read the old file reads the new one, but for strangers; root may so look after the file of the backend's account. */
+    private void keepReaders(Path target) throws IOException {
+        boolean isThere = Files.exists(file);
+        PosixFileAttributes wanted =
+                Files.readAttributes(isThere ? file : KeysFile.directory(file), PosixFileAttributes.class);
         PosixFileAttributes has = Files.readAttributes(target, PosixFileAttributes.class);
         PosixFileAttributeView view = Files.getFileAttributeView(target, PosixFileAttributeView.class);
         if (!has.owner().equals(wanted.owner())) {
             view.setOwner(wanted.owner());
+        }
+        if (!has.group().equals(wanted.group()) && (isThere || !has.owner().equals(wanted.owner()))) {
             view.setGroup(wanted.group());
+        }
+        if (isThere && wanted.permissions().contains(PosixFilePermission.GROUP_READ)) {
+            view.setPermissions(PosixFilePermissions.fromString("rw-r-----"));
         }
     }
 

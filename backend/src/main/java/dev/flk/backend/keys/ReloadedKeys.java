@@ -201,6 +201,10 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             told.because(SignatureRefusal.MISSING, null);
             return;
         }
+        if (!KeyRegistry.mayBeSignature(sig)) {
+            told.because(SignatureRefusal.UNKNOWN_KEY, null);
+            return;
+        }
         examiner.examine(
                 new Examiner.Refused(
                         inForce.registry(),

@@ -155,6 +155,30 @@ final class KeysCommandsTest {
     }
 
     @Test
+    void change_keepsTheGroupThatMayRead_butNoStranger() throws IOException {
+        keys.write(KeyText.ed25519("a", 1));
+        Files.setPosixFilePermissions(keys.file(), PosixFilePermissions.fromString("rw-r--r--"));
+        assertThat(run("retire", "a").exitCode()).isZero();
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(keys.file())))
+                .isEqualTo("rw-r-----");
+        run("add", "shared", "--alg", "hmac", "--generate", "--shard", "x");
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(directory.resolve("shared.secret"))))
+                .isEqualTo("rw-r-----");
+        run("add", "edge", "--generate", "--shard", "x");
+        assertOwnerOnly(directory.resolve("edge.agent.properties"));
+    }
+
+    @Test
+    void change_ofALink_isRefused() throws IOException {
+        Path real = Files.createDirectory(directory.resolve("real"));
+        Files.createSymbolicLink(
+                keys.file(),
+                new KeysFixture(real).write(KeyText.ed25519("a", 1)).file());
+        assertThat(run("retire", "a").err()).contains("is a link, which a change would replace");
+        assertThat(run("list").exitCode()).isZero();
+    }
+
+    @Test
     void aFileWithAMistake_isLeftAlone() throws IOException {
         keys.write(KeyText.ed25519("a", 1), KeyText.ed25519("b", 2).with("colour", "1"));
         String before = Files.readString(keys.file());
