@@ -55,6 +55,7 @@ final class HelmProgramsIT {
             "PCS_HMAC_KEY",
             "PCS_HMAC_KEYS",
             "PCS_ED25519_PUB_B64",
+            "KEYS_FILE", // the chart knows simple keys only
             "WAL_DIR",
             "DEDUP_BACKEND",
             "DEDUP_DIR",
