@@ -19,6 +19,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 
@@ -37,7 +38,7 @@ public final class DiskFiles implements FileOps {
 
     @Override
     public void createDirectories(Path directory) throws IOException {
-        Files.createDirectories(directory);
+        OwnerOnly.createDirectories(directory);
     }
 
     @Override
@@ -57,7 +58,9 @@ public final class DiskFiles implements FileOps {
             return new Channel(
                     file,
                     FileChannel.open(
-                            file, StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE));
+                            file,
+                            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE),
+                            OwnerOnly.file(file)));
         } catch (IOException e) {
             throw diskFullOr(file, e);
         }
@@ -128,8 +131,10 @@ public final class DiskFiles implements FileOps {
     }
 
     private static FileChannel lockedChannel(Path file, String holder) throws IOException {
-        FileChannel channel =
-                FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        FileChannel channel = FileChannel.open(
+                file,
+                Set.of(StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE),
+                OwnerOnly.file(file));
         try {
             if (channel.tryLock() == null) {
                 throw new LogLockedException(file, readHolder(channel));

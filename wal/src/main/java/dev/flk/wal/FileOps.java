@@ -14,13 +14,13 @@ import java.util.Optional;
  */
 public interface FileOps {
 
-    /** Creates the directory and its parents where missing. */
+    /** Creates the directory and its parents where missing, for the owner only. */
     void createDirectories(Path directory) throws IOException;
 
     /** The names of the files in a directory, sorted. */
     List<String> list(Path directory) throws IOException;
 
-    /** Creates a file that must not exist, for reading and writing. */
+    /** Creates a file that must not exist, for reading and writing, and for the owner only. */
     OpenFile create(Path file) throws IOException;
 
     /** Opens an existing file for reading and writing, with a file descriptor of its own. */

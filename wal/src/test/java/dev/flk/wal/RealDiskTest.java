@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -16,6 +17,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -25,6 +27,24 @@ final class RealDiskTest {
 
     @TempDir
     private Path directory;
+
+    @Test
+    void filesAndDirectories_areForTheirOwnerOnly() throws Exception {
+        Path made = directory.resolve("made/log");
+        try (Log log = Log.start(
+                new DiskFiles(), LogOptions.of(made, "inbox", "policy").with(SIZES), LogListener.NONE)) {
+            Waiting append = Waiting.of("a record");
+            assertThat(log.append(append)).isTrue();
+            append.end().get();
+        }
+        try (Stream<Path> paths = Files.walk(directory.resolve("made"))) {
+            for (Path path : paths.toList()) {
+                assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(path)))
+                        .as(path.toString())
+                        .isEqualTo(Files.isDirectory(path) ? "rwx------" : "rw-------");
+            }
+        }
+    }
 
     @Test
     void append_fromSeveralThreads_acrossRotations_allReadBackInOrder() throws Exception {

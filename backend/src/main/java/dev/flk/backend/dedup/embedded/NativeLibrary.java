@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup.embedded;
 
+import dev.flk.wal.OwnerOnly;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,7 +18,7 @@ final class NativeLibrary {
     /** Unpacks into {@code directory}, loads, and removes it. What a killed process left there is removed too. */
     static void load(Path directory) throws IOException {
         remove(directory);
-        Files.createDirectories(directory);
+        OwnerOnly.createDirectories(directory);
         try {
             NativeLibraryLoader.getInstance().loadLibrary(directory.toString());
         } finally {

@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpRequest;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFileAttributes;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Backend and agent with secrets that can be told from everything else, through starts, mistakes, refusals and outages, under a umask that
+ * hides nothing. Then whatever they left is looked through, and looked at.
+ */
+final class SecretsIT {
+    private static final String HMAC_KEY = "marked-hmac-key-Zq7vN2xW";
+    private static final String OTHER_HMAC_KEY = "marked-older-key-Hh3kT9pL";
+    private static final String METRICS_PASSWORD = "marked-metrics-password-Yt5cR1";
+    private static final String REDIS_PASSWORD = "marked-redis-password-Uw8mB4";
+    private static final String POSTGRES_PASSWORD = "marked-postgres-password-Ke6dJ0";
+    private static final byte[] SEED = "marked-seed-of-thirty-two-bytes!".getBytes(StandardCharsets.UTF_8);
+    private static final String SEED_BASE64 = Base64.getEncoder().encodeToString(SEED);
+    private static final List<String> HIDE_NOTHING = List.of("sh", "-c", "umask 0; exec \"$@\"", "sh");
+
+    /** A port on which nobody listens. */
+    private static final String NOWHERE = "127.0.0.1:9";
+
+    /** Where the programs work; what is given to them, secrets among it, is elsewhere. */
+    @TempDir
+    private static Path left;
+
+    @TempDir
+    private static Path given;
+
+    private static final Map<String, String> SAID = new LinkedHashMap<>();
+    private static final Map<Path, String> PERMISSIONS = new TreeMap<>();
+    private static final List<Program> RUNNING = new ArrayList<>();
+
+    @BeforeAll
+    static void live() throws Exception {
+        Files.createDirectory(left.resolve("tmp"));
+        Files.createDirectory(left.resolve("spool"));
+        liveTogether();
+        mistakes();
+        outages();
+        offline();
+        look();
+    }
+
+    @AfterAll
+    static void end() {
+        RUNNING.forEach(Program::close);
+    }
+
+    private static Program start(String name, String jar, Map<String, String> environment, String... args)
+            throws IOException {
+        Map<String, String> all = new LinkedHashMap<>(environment);
+        all.put("JAVA_TOOL_OPTIONS", "-Djava.io.tmpdir=" + left.resolve("tmp"));
+        all.putIfAbsent("LOG_LEVEL", "DEBUG");
+        Program program = Program.behind(HIDE_NOTHING, jar, left, all, args);
+        RUNNING.add(program);
+        SAID.put(name + " command line", Files.readString(Path.of("/proc/" + program.pid() + "/cmdline")));
+        return program;
+    }
+
+    /** Runs a command to its end, whatever that is. */
+    private static int run(String name, String jar, Map<String, String> environment, String... args)
+            throws IOException {
+        Program program = start(name, jar, environment, args);
+        int code = program.awaitExit();
+        SAID.put(name, program.allLines());
+        return code;
+    }
+
+    private static Map<String, String> backend() {
+        Map<String, String> environment = new LinkedHashMap<>();
+        environment.put("PORT", "0");
+        environment.put("BIND_ADDR", "127.0.0.1");
+        environment.put("PCS_SIGN_ALG", "hmac");
+        environment.put("PCS_HMAC_KEYS", HMAC_KEY + "," + OTHER_HMAC_KEY);
+        environment.put("METRICS_USER", "scraper");
+        environment.put("METRICS_PASS", METRICS_PASSWORD);
+        return environment;
+    }
+
+    private static Map<String, String> agent(String endpoint) {
+        Map<String, String> environment = new LinkedHashMap<>();
+        environment.put("ENDPOINT", endpoint);
+        environment.put("PCS_SIGN_ALG", "hmac");
+        environment.put("PCS_HMAC_KEY", HMAC_KEY);
+        environment.put("OUTBOX_PATH", "state/outbox");
+        environment.put("DLQ_PATH", "state/letters/dlq.jsonl");
+        environment.put("SPOOL_DIR", "spool");
+        environment.put("BASE_DELAY", "20ms");
+        environment.put("MAX_DELAY", "200ms");
+        environment.put("OUTBOX_MIN_FREE_BYTES", "1MiB");
+        return environment;
+    }
+
+    private static Map<String, String> and(Map<String, String> environment, String... more) {
+        Map<String, String> all = new LinkedHashMap<>(environment);
+        for (int i = 0; i < more.length; i += 2) {
+            all.put(more[i], more[i + 1]);
+        }
+        return all;
+    }
+
+    private static Map<String, String> without(Map<String, String> environment, String name) {
+        Map<String, String> all = new LinkedHashMap<>(environment);
+        all.remove(name);
+        return all;
+    }
+
+    private static Path file(String name, String text) throws IOException {
+        return Files.writeString(given.resolve(name), text);
+    }
+
+    /** Both at once: what is accepted, what is refused, what is given up, and the operators' commands beside them. */
+    private static void liveTogether() throws Exception {
+        Program program = start("backend", "flk-backend", backend());
+        String line = program.awaitLine(text -> text.contains("listening on "));
+        program.awaitLine(text -> text.contains("ready: submissions are taken"));
+        String url = "http://127.0.0.1:" + line.substring(line.lastIndexOf(' ') + 1);
+        Client client = new Client(url);
+        assertThat(client.submit(Pcs.number(1).signedBy(HMAC_KEY)).status()).isEqualTo(200);
+        assertThat(client.submit(Pcs.number(2).signedBy("somebody else's")).status())
+                .isEqualTo(401);
+        assertThat(client.get("/metrics").status()).isEqualTo(401);
+        String login =
+                Base64.getEncoder().encodeToString(("scraper:" + METRICS_PASSWORD).getBytes(StandardCharsets.UTF_8));
+        SAID.put(
+                "backend metrics",
+                client.send(HttpRequest.newBuilder()
+                                .uri(URI.create(url + "/metrics"))
+                                .header("Authorization", "Basic " + login))
+                        .body());
+        SAID.put("backend readiness", client.get("/readyz").body());
+
+        Map<String, String> agent = agent(url);
+        Program running = start("agent", "flk-agent", and(agent, "METRICS_PORT", "0"), "run");
+        running.awaitLine(text -> text.contains("metrics on port"));
+        Files.writeString(left.resolve("three.part"), lines(3, 5) + "no certificate\n" + hopeless());
+        Files.move(left.resolve("three.part"), left.resolve("spool/three.ndjson"));
+        Client.awaitUntil(() -> running.allLines().contains("to DLQ"));
+        run("status", "flk-agent", agent, "status");
+        run("doctor", "flk-agent", agent, "doctor");
+        run("dlq", "flk-agent", agent, "dlq", "list", "--json");
+        assertThat(running.terminate()).isEqualTo(143);
+        SAID.put("agent", running.allLines());
+
+        // another key than the backend's, and another algorithm
+        Program refused = start(
+                "refused agent",
+                "flk-agent",
+                and(
+                        agent,
+                        "PCS_SIGN_ALG",
+                        "ed25519",
+                        "PCS_ED25519_PRIV_B64",
+                        SEED_BASE64,
+                        "OUTBOX_PATH",
+                        "refused/outbox",
+                        "DLQ_PATH",
+                        "refused/dlq.jsonl"),
+                "run");
+        Files.writeString(left.resolve("one.part"), lines(6, 6));
+        Files.move(left.resolve("one.part"), left.resolve("spool/one.ndjson"));
+        refused.awaitLine(text -> text.contains("Signature verification failed"));
+        refused.terminate();
+        SAID.put("refused agent", refused.allLines());
+
+        assertThat(program.terminate()).isEqualTo(143);
+        SAID.put("backend", program.allLines());
+    }
+
+    private static String lines(long from, long to) {
+        StringBuilder lines = new StringBuilder();
+        for (long number = from; number <= to; number++) {
+            lines.append(Pcs.number(number).without("sig").json()).append('\n');
+        }
+        return lines.toString();
+    }
+
+    /** Taken in by the agent, refused by the backend. */
+    private static String hopeless() {
+        return Pcs.number(9).with("seed", "1.5").without("sig").json() + "\n";
+    }
+
+    /** Each secret where it is wrong, cut, or under a name that does not exist. */
+    private static void mistakes() throws IOException {
+        Map<String, Map<String, String>> wrong = new LinkedHashMap<>();
+        wrong.put("empty key in a list", and(backend(), "PCS_HMAC_KEYS", HMAC_KEY + ",," + OTHER_HMAC_KEY));
+        wrong.put(
+                "the private key as the public one",
+                and(backend(), "PCS_SIGN_ALG", "ed25519", "PCS_ED25519_PUB_B64", SEED_BASE64 + "!"));
+        wrong.put("a key, and no algorithm", without(backend(), "PCS_SIGN_ALG"));
+        wrong.put("a key as the algorithm", and(backend(), "PCS_HMAC_KEY", HMAC_KEY, "PORT", "none"));
+        wrong.put("a password without a user", without(backend(), "METRICS_USER"));
+        wrong.put(
+                "no port of Redis",
+                and(
+                        backend(),
+                        "DEDUP_BACKEND",
+                        "redis",
+                        "REDIS_URI",
+                        "redis://:" + REDIS_PASSWORD + "@127.0.0.1:port"));
+        wrong.put(
+                "no scheme of Redis",
+                and(backend(), "DEDUP_BACKEND", "redis", "REDIS_URI", "flk:" + REDIS_PASSWORD + "@127.0.0.1"));
+        wrong.put(
+                "no port of Postgres",
+                and(
+                        backend(),
+                        "DEDUP_BACKEND",
+                        "postgres",
+                        "POSTGRES_CONN",
+                        "postgresql://flk:" + POSTGRES_PASSWORD + "@127.0.0.1:port/flk"));
+        wrong.put(
+                "an unknown parameter of Postgres",
+                and(
+                        backend(),
+                        "DEDUP_BACKEND",
+                        "postgres",
+                        "POSTGRES_CONN",
+                        "jdbc:postgresql://127.0.0.1:9/flk?user=flk&password=" + POSTGRES_PASSWORD
+                                + "&sslmode=surely"));
+        for (Map.Entry<String, Map<String, String>> one : wrong.entrySet()) {
+            assertThat(run("config check: " + one.getKey(), "flk-backend", one.getValue(), "config", "check"))
+                    .as(one.getKey())
+                    .isIn(0, 2);
+        }
+        Path unknown = file("unknown.properties", "PCS_HMAC_KEYY=" + HMAC_KEY + "\nPORT\n");
+        assertThat(run("unknown name", "flk-backend", backend(), "--config", unknown.toString()))
+                .isEqualTo(2);
+        assertThat(run("no command", "flk-backend", backend(), HMAC_KEY.substring(0, 6)))
+                .isEqualTo(2);
+
+        Map<String, String> agent = agent("http://" + NOWHERE);
+        assertThat(run("agent's unknown name", "flk-agent", agent, "doctor", "--config", unknown.toString()))
+                .isEqualTo(2);
+        assertThat(run(
+                        "seed cut",
+                        "flk-agent",
+                        and(
+                                agent,
+                                "PCS_SIGN_ALG",
+                                "ed25519",
+                                "PCS_ED25519_PRIV_B64",
+                                SEED_BASE64.substring(0, SEED_BASE64.length() - 4)),
+                        "run"))
+                .isEqualTo(2);
+        assertThat(run("no algorithm", "flk-agent", without(agent, "PCS_SIGN_ALG"), "run"))
+                .isEqualTo(2);
+    }
+
+    /** Stores with a password that are not there. */
+    private static void outages() throws Exception {
+        Map<String, Map<String, String>> down = new LinkedHashMap<>();
+        down.put(
+                "redis",
+                and(
+                        backend(),
+                        "DEDUP_BACKEND",
+                        "redis",
+                        "REDIS_URI",
+                        "redis://flk:" + REDIS_PASSWORD + "@" + NOWHERE,
+                        "WAL_DIR",
+                        "redis-wal"));
+        Path connection = file("postgres", "postgresql://flk:" + POSTGRES_PASSWORD + "@" + NOWHERE + "/flk\n");
+        down.put(
+                "postgres",
+                and(
+                        backend(),
+                        "DEDUP_BACKEND",
+                        "postgres",
+                        "POSTGRES_CONN_FILE",
+                        connection.toString(),
+                        "WAL_DIR",
+                        "postgres-wal"));
+        for (Map.Entry<String, Map<String, String>> one : down.entrySet()) {
+            Program program = start(one.getKey(), "flk-backend", one.getValue());
+            String line = program.awaitLine(text -> text.contains("listening on "));
+            Client client = new Client("http://127.0.0.1:" + line.substring(line.lastIndexOf(' ') + 1));
+            Client.awaitUntil(
+                    () -> client.submit(Pcs.number(1).signedBy(HMAC_KEY)).body().contains("dedup store unavailable"));
+            SAID.put(one.getKey() + " readiness", client.get("/readyz").body());
+            assertThat(program.terminate()).isEqualTo(143);
+            SAID.put(one.getKey(), program.allLines());
+            run(one.getKey() + " config check", "flk-backend", one.getValue(), "config", "check");
+        }
+    }
+
+    /** What is asked while nothing runs. */
+    private static void offline() throws IOException {
+        Path certificate =
+                file("pcs.json", Pcs.number(1).signedBy("somebody else's").json());
+        Path key = file("key", HMAC_KEY + "\n");
+        Map<String, String> agent = agent("http://" + NOWHERE);
+        run("explain", "flk-backend", backend(), "explain", certificate.toString());
+        run("wal cat", "flk-backend", backend(), "wal", "cat");
+        run("verify", "flk-agent", agent, "verify", "--key", key.toString(), certificate.toString());
+        run("sign", "flk-agent", agent, "sign", certificate.toString());
+        run(
+                "sign with the seed",
+                "flk-agent",
+                and(agent, "PCS_SIGN_ALG", "ed25519", "PCS_ED25519_PRIV_B64", SEED_BASE64),
+                "sign",
+                certificate.toString());
+        run("doctor offline", "flk-agent", agent, "doctor");
+        run("compact", "flk-agent", agent, "compact", "--horizon-days", "0");
+        run("fsck", "flk-agent", agent, "fsck");
+        run("outbox cat", "flk-agent", agent, "outbox", "cat", "--json");
+    }
+
+    private static void look() throws IOException {
+        try (Stream<Path> paths = Files.walk(left)) {
+            for (Path path : paths.toList()) {
+                PosixFileAttributes attributes =
+                        Files.readAttributes(path, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+                PERMISSIONS.put(left.relativize(path), PosixFilePermissions.toString(attributes.permissions()));
+            }
+        }
+    }
+
+    /** A secret in the clothes in which it might be written. */
+    private static Set<String> shapes(byte[] secret) {
+        String hex = HexFormat.of().formatHex(secret);
+        String base64 = Base64.getEncoder().withoutPadding().encodeToString(secret);
+        return new TreeSet<>(List.of(
+                new String(secret, StandardCharsets.ISO_8859_1),
+                hex,
+                hex.toUpperCase(Locale.ROOT),
+                base64,
+                Base64.getUrlEncoder().withoutPadding().encodeToString(secret)));
+    }
+
+    @Test
+    void noSecret_isInAnythingThatWasSaidOrLeft() throws Exception {
+        Map<String, String> everything = new LinkedHashMap<>(SAID);
+        for (Path path : PERMISSIONS.keySet()) {
+            if (Files.isRegularFile(left.resolve(path))) {
+                everything.put(
+                        path.toString(),
+                        new String(Files.readAllBytes(left.resolve(path)), StandardCharsets.ISO_8859_1));
+            }
+        }
+        assertThat(everything).hasSizeGreaterThan(60);
+
+        Set<String> found = new TreeSet<>();
+        for (String secret : List.of(
+                HMAC_KEY,
+                OTHER_HMAC_KEY,
+                METRICS_PASSWORD,
+                REDIS_PASSWORD,
+                POSTGRES_PASSWORD,
+                new String(SEED, StandardCharsets.UTF_8))) {
+            for (String shape : shapes(secret.getBytes(StandardCharsets.UTF_8))) {
+                everything.forEach((where, text) -> {
+                    if (text.contains(shape)) {
+                        found.add(where + ": " + shape);
+                    }
+                });
+            }
+        }
+        assertThat(found).isEmpty();
+        assertThat(SAID.get("sign with the seed")).as("the seed was used").contains("\"sig\"");
+    }
+
+    @Test
+    void whatIsCreated_isForItsOwnerOnly_whateverTheUmask() {
+        Set<String> wrong = new TreeSet<>();
+        PERMISSIONS.forEach((path, permissions) -> {
+            boolean ours = path.startsWith("data")
+                    || path.startsWith("state")
+                    || path.startsWith("refused")
+                    || path.startsWith("redis-wal")
+                    || path.startsWith("postgres-wal");
+            boolean ofRocksDb = path.startsWith("data/dedup") && !path.endsWith("dedup");
+            String wanted = Files.isDirectory(left.resolve(path)) ? "rwx------" : "rw-------";
+            if (ours && !ofRocksDb && !permissions.equals(wanted)) {
+                wrong.add(path + " " + permissions);
+            }
+        });
+        assertThat(wrong).isEmpty();
+        assertThat(PERMISSIONS.keySet().stream().map(Path::toString))
+                .contains("data/wal", "data/dedup", "state/outbox", "state/letters/dlq.jsonl");
+    }
+
+    @Test
+    void nothingIsLeft_whereOthersLook() {
+        assertThat(PERMISSIONS.keySet().stream()
+                        .map(Path::toString)
+                        .filter(path -> path.startsWith("tmp/") || path.endsWith(".hprof") || path.contains("hs_err")))
+                .isEmpty();
+    }
+
+    @Test
+    void nothingThatIsDeployed_dumpsTheHeap() throws IOException {
+        List<Path> deployed;
+        try (Stream<Path> deploy = Files.walk(Built.root().resolve("deploy"));
+                Stream<Path> demo = Files.walk(Built.root().resolve("demo"))) {
+            deployed = Stream.concat(
+                            Stream.concat(deploy, demo).filter(Files::isRegularFile),
+                            Stream.of(Built.root().resolve("flk")))
+                    .toList();
+        }
+        for (Path file : deployed) {
+            assertThat(Files.readString(file, StandardCharsets.UTF_8))
+                    .as(file.toString())
+                    .doesNotContain("HeapDump");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
+
+/**
+ * What is created is for the account that runs the program and for nobody else, whatever the umask. What is there already
+ * keeps its permissions: somebody may have chosen them.
+ */
+public final class OwnerOnly {
+    private OwnerOnly() {}
+
+    /** For a new file: 0600; nothing where the file system has no such permissions. */
+    public static FileAttribute<?>[] file(Path path) {
+        return attributes(path, "rw-------");
+    }
+
+    /** Creates a directory and its parents where missing, each with 0700. */
+    public static void createDirectories(Path path) throws IOException {
+        Files.createDirectories(path, attributes(path, "rwx------"));
+    }
+
+    private static FileAttribute<?>[] attributes(Path path, String permissions) {
+        return path.getFileSystem().supportedFileAttributeViews().contains("posix")
+                ? new FileAttribute<?>[] {
+                    PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(permissions))
+                }
+                : new FileAttribute<?>[0];
+    }
+}
