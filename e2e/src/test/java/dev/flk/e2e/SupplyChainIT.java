@@ -130,11 +130,12 @@ final class SupplyChainIT {
     void everyService_isOfAComponent(String program) throws Exception {
         Set<String> offered = new HashSet<>();
         for (ShippedJar one : jars(BillOfMaterials.of(program)).values()) {
-            one.texts("META-INF/services/.*").forEach((name, text) -> text.lines()
-                    .forEach(line -> offered.add(name + " " + line.strip())));
+            one.texts("META-INF/services/.*")
+                    .forEach((name, text) -> text.lines().forEach(line -> offered.add(name + " " + line.strip())));
         }
-        own(program).texts("META-INF/services/.*").forEach((name, text) -> text.lines()
-                .forEach(line -> offered.add(name + " " + line.strip())));
+        own(program)
+                .texts("META-INF/services/.*")
+                .forEach((name, text) -> text.lines().forEach(line -> offered.add(name + " " + line.strip())));
 
         shipped(program)
                 .texts("META-INF/services/.*")
@@ -172,7 +173,9 @@ final class SupplyChainIT {
         Set<String> purls = bill.jars().stream().map(Component::purl).collect(Collectors.toSet());
 
         for (Component component : bill.inside()) {
-            assertThat(purls).as(component.purl() + " is inside").contains(component.inside().orElseThrow());
+            assertThat(purls)
+                    .as(component.purl() + " is inside")
+                    .contains(component.inside().orElseThrow());
             assertThat(jar.entries().keySet().stream().map(ShippedJar::unversioned))
                     .as(component.purl())
                     .anyMatch(name -> name.startsWith(component.prefix()));
@@ -255,7 +258,8 @@ final class SupplyChainIT {
                 + " "
                 + String.join(" ", jar.texts("META-INF/licenses/.*").values()));
 
-        for (Map.Entry<Component, ShippedJar> one : jars(BillOfMaterials.of(program)).entrySet()) {
+        for (Map.Entry<Component, ShippedJar> one :
+                jars(BillOfMaterials.of(program)).entrySet()) {
             one.getValue()
                     .texts("(META-INF/)?[^/]*(LICEN[CS]E|NOTICE|COPYRIGHT)[^/]*")
                     .forEach((name, text) -> assertThat(all.contains(words(text)))
@@ -285,9 +289,10 @@ final class SupplyChainIT {
         assertThat(wrong).isEmpty();
 
         String here = Built.root().toString();
-        own.texts(".*").forEach((name, text) -> assertThat(text.contains(here))
-                .as(name + " names " + here)
-                .isFalse());
+        own.texts(".*")
+                .forEach((name, text) -> assertThat(text.contains(here))
+                        .as(name + " names " + here)
+                        .isFalse());
         assertThat(Files.readString(BillOfMaterials.besideJar(program))).doesNotContain(here);
     }
 }
