@@ -38,7 +38,7 @@ public final class DiskFiles implements FileOps {
 
     @Override
     public void createDirectories(Path directory) throws IOException {
-        OwnerOnly.createDirectories(directory);
+        Files.createDirectories(directory, OwnerOnly.directory(directory));
     }
 
     @Override

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -19,9 +17,9 @@ public final class OwnerOnly {
         return attributes(path, "rw-------");
     }
 
-    /** Creates a directory and its parents where missing, each with 0700. */
-    public static void createDirectories(Path path) throws IOException {
-        Files.createDirectories(path, attributes(path, "rwx------"));
+    /** For a new directory: 0700. */
+    public static FileAttribute<?>[] directory(Path path) {
+        return attributes(path, "rwx------");
     }
 
     private static FileAttribute<?>[] attributes(Path path, String permissions) {

@@ -8,6 +8,7 @@ import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.OwnerOnly;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -67,7 +68,7 @@ public final class EmbeddedStore implements DedupStore {
     public static EmbeddedStore open(Path directory, InstantSource clock) {
         Tuning tuning = null;
         try {
-            OwnerOnly.createDirectories(directory);
+            Files.createDirectories(directory, OwnerOnly.directory(directory));
             NativeLibrary.load(directory.resolve(NATIVE));
             tuning = new Tuning();
             return new EmbeddedStore(tuning, RocksDB.open(tuning.options(), directory.toString()), clock);

@@ -18,7 +18,7 @@ final class NativeLibrary {
     /** Unpacks into {@code directory}, loads, and removes it. What a killed process left there is removed too. */
     static void load(Path directory) throws IOException {
         remove(directory);
-        OwnerOnly.createDirectories(directory);
+        Files.createDirectories(directory, OwnerOnly.directory(directory));
         try {
             NativeLibraryLoader.getInstance().loadLibrary(directory.toString());
         } finally {
