@@ -55,6 +55,16 @@ class OutcomeLogTest {
                 .hasSizeLessThan(1_200);
     }
 
+    @Test
+    void badSignature_ofWhomeverTriesOften_isLoggedNowAndThen() {
+        OutcomeLog log = new OutcomeLog();
+        for (int i = 0; i < 10_000; i++) {
+            log.badSignature(ID.toString());
+        }
+
+        assertThat(lines.list).hasSizeBetween(20, 200);
+    }
+
     @ParameterizedTest
     @ValueSource(
             doubles = {
