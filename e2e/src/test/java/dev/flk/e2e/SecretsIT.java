@@ -191,7 +191,6 @@ final class SecretsIT {
         Client.awaitUntil(() -> running.allLines().contains("to DLQ"));
         run("status", "flk-agent", agent, "status");
         run("doctor", "flk-agent", agent, "doctor");
-        run("dlq", "flk-agent", agent, "dlq", "list", "--json");
         assertThat(running.terminate()).isEqualTo(143);
         SAID.put("agent", running.allLines());
 
@@ -348,14 +347,12 @@ final class SecretsIT {
         run("explain", "flk-backend", backend(), "explain", certificate.toString());
         run("wal cat", "flk-backend", backend(), "wal", "cat");
         run("verify", "flk-agent", agent, "verify", "--key", key.toString(), certificate.toString());
-        run("sign", "flk-agent", agent, "sign", certificate.toString());
         run(
                 "sign with the seed",
                 "flk-agent",
                 and(agent, "PCS_SIGN_ALG", "ed25519", "PCS_ED25519_PRIV_B64", SEED_BASE64),
                 "sign",
                 certificate.toString());
-        run("compact", "flk-agent", agent, "compact", "--horizon-days", "0");
         run("outbox cat", "flk-agent", agent, "outbox", "cat", "--json");
     }
 
@@ -392,6 +389,12 @@ final class SecretsIT {
         return new String(bytes, StandardCharsets.ISO_8859_1);
     }
 
+    private static Set<String> places(Map<String, String> everything, String text) {
+        Set<String> places = new TreeSet<>(everything.keySet());
+        places.removeIf(where -> !everything.get(where).contains(text));
+        return places;
+    }
+
     @Test
     void noSecret_isInAnythingThatWasSaidOrLeft() throws Exception {
         Map<String, String> everything = new LinkedHashMap<>(SAID);
@@ -400,7 +403,7 @@ final class SecretsIT {
                 everything.put(path.toString(), contents(left.resolve(path)));
             }
         }
-        assertThat(everything).hasSizeGreaterThan(50).containsKeys("backend.tar.gz", "agent.tar.gz");
+        assertThat(everything).hasSizeGreaterThan(40).containsKeys("backend.tar.gz", "agent.tar.gz");
 
         Set<String> found = new TreeSet<>();
         for (String secret : List.of(
@@ -411,14 +414,14 @@ final class SecretsIT {
                 POSTGRES_PASSWORD,
                 new String(SEED, StandardCharsets.UTF_8))) {
             for (String shape : shapes(secret.getBytes(StandardCharsets.UTF_8))) {
-                everything.forEach((where, text) -> {
-                    if (text.contains(shape)) {
-                        found.add(where + ": " + shape);
-                    }
-                });
+                places(everything, shape).forEach(where -> found.add(where + ": " + shape));
             }
         }
         assertThat(found).isEmpty();
+        assertThat(places(everything, Pcs.number(1).id().toString()))
+                .as("what is no secret is found")
+                .contains("backend", "wal cat", "agent.tar.gz")
+                .anyMatch(where -> where.startsWith("data/wal/"));
         assertThat(SAID.get("sign with the seed")).as("the seed was used").contains("\"sig\"");
     }
 
