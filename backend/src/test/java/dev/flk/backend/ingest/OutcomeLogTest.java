@@ -8,6 +8,7 @@ import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import dev.flk.certificate.Regime;
@@ -59,7 +60,7 @@ class OutcomeLogTest {
     void badSignature_ofWhomeverTriesOften_isLoggedNowAndThen() {
         OutcomeLog log = new OutcomeLog();
         for (int i = 0; i < 10_000; i++) {
-            log.badSignature(ID.toString());
+            log.badSignature(ID.toString(), SignatureRefusal.UNKNOWN_KEY, null);
         }
 
         assertThat(lines.list).hasSizeBetween(20, 200);
