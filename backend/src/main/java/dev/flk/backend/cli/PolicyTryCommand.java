@@ -68,7 +68,7 @@ final class PolicyTryCommand implements Callable<Integer> {
     @Option(
             names = "--set",
             paramLabel = "NAME=VALUE",
-            description = "A tolerance or constant of the budget, like TOL_D=0.20; more than once for several.")
+            description = "A number of the policy, such as TOL_D=0.20; repeat it for several.")
     private List<String> tried = List.of();
 
     @Option(
