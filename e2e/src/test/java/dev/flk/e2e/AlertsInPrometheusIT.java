@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.LinkedHashMap;
@@ -50,6 +51,7 @@ final class AlertsInPrometheusIT {
     private static final String NOT_TO_BE_CAUSED = "InternalErrors warning";
 
     private static final Pattern METRICS_PORT = Pattern.compile("metrics on port ([0-9]+)");
+    private static final String SECRET = "a secret of a plant";
     private static final int MIB = 1 << 20;
     private static final String LONG = "\"" + "x".repeat(200_000) + "\"";
 
@@ -219,6 +221,48 @@ final class AlertsInPrometheusIT {
         assertThat(new Client(second.url()).submit(Pcs.number(1)).status()).isEqualTo(202);
         again("first", first, redis.configuration());
         firesUntil("first", () -> {}, "LostOutcomes critical");
+    }
+
+    @Test
+    void keysFileHasAMistake() throws Exception {
+        assumeAll();
+        Path keys = keysFile();
+        String good = Files.readString(keys);
+        backendWithKeys("keys-file", keys);
+        prometheus.awaitUp("keys-file");
+        Files.writeString(keys, good.replace("active", "activ"));
+        firesUntil("keys-file", () -> Files.writeString(keys, good), "KeysFileBad critical");
+    }
+
+    @Test
+    void keyOfAnotherShardSigns() throws Exception {
+        assumeAll();
+        BackendProcess backend = backendWithKeys("stolen", keysFile());
+        prometheus.awaitUp("stolen");
+        Pcs foreign = Pcs.number(1).ofShard("shard-2").signedBy(SECRET);
+        assertThat(new Client(backend.url()).submit(foreign).status()).isEqualTo(401);
+        firesUntil("stolen", () -> {}, "KeyMisused warning");
+    }
+
+    private Path keysFile() throws IOException {
+        Path home = Files.createDirectory(directory.resolve("keys"));
+        Path secret = Files.writeString(home.resolve("plant.secret"), SECRET);
+        Files.setPosixFilePermissions(secret, PosixFilePermissions.fromString("rw-------"));
+        return Files.writeString(home.resolve("keys.json"), """
+                {"version": 1, "keys": [{"id": "plant", "algorithm": "hmac", "secret_file": "plant.secret",
+                  "shards": ["shard-1"], "state": "active"}]}
+                """);
+    }
+
+    private BackendProcess backendWithKeys(String job, Path keys) throws IOException {
+        Map<String, String> environment = BackendProcess.environment();
+        environment.remove("PCS_HMAC_KEY");
+        environment.put("KEYS_FILE", keys.toString());
+        Path home = Files.createDirectory(directory.resolve(job));
+        BackendProcess backend = BackendProcess.of(Program.java("flk-backend", home, environment, Program.QUICK_START));
+        started.push(backend);
+        prometheus.scrape(job, backend.port());
+        return backend;
     }
 
     @Test

@@ -64,6 +64,8 @@ final class DocsCommandsIT {
             Map.entry(
                     "(?:[A-Z_]+=\\S+ )*\\./flk backend(?: --config \\S+)?(?: [>&2].*)?",
                     "it runs already, and does not end"),
+            Map.entry("\\./flk backend keys .*", "the sandbox has simple keys: KeysCommandsTest, KeysIT"),
+            Map.entry("flk-backend .*", "as ./flk backend, which is run elsewhere"),
             Map.entry("JAVA_TOOL_OPTIONS=.*", "RedisTlsIT"),
             Map.entry("java .*(?:run|flk-backend\\.jar) --config .*", "it runs already, and does not end"),
             Map.entry("openssl s_client .*", "needs a server with TLS"),
@@ -78,6 +80,7 @@ final class DocsCommandsIT {
             "deploy/compose/README.md", "of containers",
             "deploy/docker/README.md", "of containers",
             "deploy/helm/flk/README.md", "of Kubernetes",
+            "docs/keys.md", "of a keys file: KeysCommandsTest, KeysIT",
             "docs/log-care.md", "of a log that is damaged and repaired: LogCareIT, LogRepairIT");
 
     /** How commands end that do not end with 0. */
