@@ -52,6 +52,7 @@ final class DocsIT {
 
     /** Programs that are no part of this; what the docs say of them is theirs. */
     private static final Set<String> OTHER_PROGRAMS = Set.of(
+            "umask",
             "apt-get",
             "awk",
             "base64",
@@ -165,6 +166,10 @@ final class DocsIT {
             Map.entry("deploy/README.md [", "parts of a unit of systemd"),
             Map.entry("docs/agent.md AgentBacklogIT, -Xmx64m", "printed by that test"),
             Map.entry("docs/durability.md 68.3 s", "printed by redis-stop.sh: RedisStopScriptIT"),
+            Map.entry(
+                    "docs/keys.md … INFO  /etc/flk-backend/keys.json was read again",
+                    "lines of the log: ReloadedKeysTest"),
+            Map.entry("docs/keys.md … ERROR Signature verification failed for", "a line of the log: KeysPipelineTest"),
             Map.entry("docs/overload.md overload, MAX_REQUESTS", "printed by OverloadIT"),
             Map.entry("docs/postgres.md SELECT ", "SQL"),
             Map.entry("docs/redis.md redis://host:6379", "forms of a URI"),
@@ -303,10 +308,7 @@ final class DocsIT {
         for (Markdown page : pages) {
             for (Markdown.Block block : page.blocks()) {
                 switch (DocsBlock.kind(block)) {
-                    case JSON ->
-                        block.lines().stream()
-                                .filter(line -> !line.isBlank() && !line.contains("…"))
-                                .forEach(StrictJson::read);
+                    case JSON -> readJson(block);
                     case YAML ->
                         assertThat(new YAMLMapper().readTree(block.text()))
                                 .as(block.toString())
@@ -314,6 +316,17 @@ final class DocsIT {
                     default -> {}
                 }
             }
+        }
+    }
+
+    /** One value over several lines, or one a line. */
+    private static void readJson(Markdown.Block block) {
+        if (block.lines().get(0).endsWith("}")) {
+            block.lines().stream()
+                    .filter(line -> !line.isBlank() && !line.contains("…"))
+                    .forEach(StrictJson::read);
+        } else {
+            StrictJson.read(block.text());
         }
     }
 
