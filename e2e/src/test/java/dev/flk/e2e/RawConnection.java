@@ -71,6 +71,11 @@ final class RawConnection implements AutoCloseable {
         return new Answer(Integer.parseInt(statusLine.substring(9, 12)), body, headers);
     }
 
+    /** All that comes until the backend ends its side, each byte as a character. */
+    String readToEnd() throws IOException {
+        return new String(in.readAllBytes(), StandardCharsets.ISO_8859_1);
+    }
+
     /** Whether the backend ended the connection and sent nothing before. */
     boolean isEnded() throws IOException {
         return in.read() < 0;

@@ -3,6 +3,7 @@ package dev.flk.backend.http;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.codec.DecoderResult;
 import io.netty.handler.codec.http.HttpDecoderConfig;
 import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpRequestDecoder;
@@ -11,12 +12,18 @@ import java.util.List;
 import java.util.OptionalLong;
 import java.util.function.LongSupplier;
 
-/** Netty's decoder, which also tells since when a header has been coming in, so that a slow one can be refused. */
+/**
+ * Netty's decoder, which also tells since when a header has been coming in, so that a slow one can be refused, and takes no
+ * head that can be read in two ways.
+ */
 final class RequestDecoder extends HttpRequestDecoder {
     private static final int MAX_REQUEST_LINE_BYTES = 8 << 10;
     private static final int MAX_HEADER_BYTES = 16 << 10;
+    private static final DecoderResult AMBIGUOUS =
+            DecoderResult.failure(new IllegalArgumentException("a head that can be read in two ways"));
 
     private final LongSupplier nanoTicker;
+    private final HeadLines head = new HeadLines();
     private boolean insideRequest;
     private OptionalLong headerSinceNanos = OptionalLong.empty();
 
@@ -37,10 +44,16 @@ final class RequestDecoder extends HttpRequestDecoder {
         if (!insideRequest && headerSinceNanos.isEmpty() && hasMoreThanSpace(in)) {
             headerSinceNanos = OptionalLong.of(nanoTicker.getAsLong());
         }
+        if (!insideRequest) {
+            head.look(in);
+        }
         int before = out.size();
         super.decode(context, in, out);
         for (Object decoded : out.subList(before, out.size())) {
-            if (decoded instanceof HttpRequest) {
+            if (decoded instanceof HttpRequest request) {
+                if (head.isAmbiguous() && request.decoderResult().isSuccess()) {
+                    request.setDecoderResult(AMBIGUOUS);
+                }
                 insideRequest = true;
                 headerSinceNanos = OptionalLong.empty();
             }
