@@ -3,10 +3,11 @@ package dev.flk.agent.outbox;
 
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Entries that came one after the other, 12 bytes each: sequence and time as differences from the first, and the length. One that is
- * done leaves a hole; when there are more holes than a few, they are closed up. Not for several threads.
+ * Entries that came one after the other, 14 bytes each: sequence and time as differences from the first, the length, and the number of
+ * the shard. One that is done leaves a hole; when there are more holes than a few, they are closed up. Not for several threads.
  */
 final class Chunk {
     private static final int CAPACITY = 512;
@@ -17,13 +18,19 @@ final class Chunk {
     private int[] sequences = new int[8];
     private int[] millis = new int[8];
     private int[] bytes = new int[8];
+    private short[] shards = new short[8];
     private int used;
     private int live;
 
-    Chunk(Entry first) {
+    Chunk(Entry first, short shard) {
         firstSequence = first.sequence();
         firstMillis = first.addedMillis();
-        add(first);
+        add(first, shard);
+    }
+
+    /** Takes an entry with the number of its shard. */
+    interface Taker {
+        void take(Entry entry, short shard);
     }
 
     /** Whether this entry, of a higher sequence than all of them, can be added. */
@@ -33,13 +40,14 @@ final class Chunk {
                 && Math.abs(entry.addedMillis() - firstMillis) <= Integer.MAX_VALUE;
     }
 
-    void add(Entry entry) {
+    void add(Entry entry, short shard) {
         if (used == sequences.length) {
             resize(2 * used);
         }
         sequences[used] = (int) (entry.sequence() - firstSequence);
         millis[used] = (int) (entry.addedMillis() - firstMillis);
         bytes[used] = entry.bodyBytes();
+        shards[used] = shard;
         used++;
         live++;
     }
@@ -48,8 +56,10 @@ final class Chunk {
         return live;
     }
 
-    boolean contains(long sequence) {
-        return find(sequence) >= 0;
+    /** The number of an entry's shard; -1 if the entry is not there. */
+    short shard(long sequence) {
+        int index = find(sequence);
+        return index < 0 ? -1 : shards[index];
     }
 
     /** Takes an entry out; its length in bytes, or -1 if it is not there. */
@@ -71,9 +81,34 @@ final class Chunk {
     void collect(long sequence, int most, List<Entry> into) {
         for (int i = 0; i < used && into.size() < most; i++) {
             if (bytes[i] != HOLE && firstSequence + sequences[i] > sequence) {
-                into.add(new Entry(firstSequence + sequences[i], firstMillis + millis[i], bytes[i], -1));
+                into.add(entry(i));
             }
         }
+    }
+
+    /** All entries in order, each with the number of its shard; none of them as unanswered. */
+    void forEach(Taker taker) {
+        for (int i = 0; i < used; i++) {
+            if (bytes[i] != HOLE) {
+                taker.take(entry(i), shards[i]);
+            }
+        }
+    }
+
+    /** Writes down the first entry of each shard that has none yet, by the number of the shard; how many were written down. */
+    int noteFirst(@Nullable Entry[] first) {
+        int noted = 0;
+        for (int i = 0; i < used; i++) {
+            if (bytes[i] != HOLE && first[shards[i]] == null) {
+                first[shards[i]] = entry(i);
+                noted++;
+            }
+        }
+        return noted;
+    }
+
+    private Entry entry(int index) {
+        return new Entry(firstSequence + sequences[index], firstMillis + millis[index], bytes[index], -1);
     }
 
     private int find(long sequence) {
@@ -92,6 +127,7 @@ final class Chunk {
                 sequences[kept] = sequences[i];
                 millis[kept] = millis[i];
                 bytes[kept] = bytes[i];
+                shards[kept] = shards[i];
                 kept++;
             }
         }
@@ -103,5 +139,6 @@ final class Chunk {
         sequences = Arrays.copyOf(sequences, length);
         millis = Arrays.copyOf(millis, length);
         bytes = Arrays.copyOf(bytes, length);
+        shards = Arrays.copyOf(shards, length);
     }
 }

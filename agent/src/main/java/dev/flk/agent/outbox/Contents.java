@@ -18,17 +18,19 @@ final class Contents {
         for (LogRecord record = log.next(); record != null; record = log.next()) {
             contents.apply(record);
         }
+        contents.pending.keepShardNames();
         return contents;
     }
 
     void apply(LogRecord record) throws IOException {
         switch (record.kind()) {
-            case OutboxRecords.CERTIFICATE -> pending.add(OutboxRecords.entry(record));
+            case OutboxRecords.CERTIFICATE -> pending.add(OutboxRecords.entry(record), OutboxRecords.shard(record));
             case OutboxRecords.REQUEUED -> {
-                pending.add(OutboxRecords.entry(record));
+                pending.add(OutboxRecords.entry(record), OutboxRecords.shard(record));
                 requeued.add(OutboxRecords.was(record.body()));
             }
-            case OutboxRecords.MOVED -> pending.relocate(OutboxRecords.entry(record), record.sequence());
+            case OutboxRecords.MOVED ->
+                pending.relocate(OutboxRecords.entry(record), OutboxRecords.shard(record), record.sequence());
             case OutboxRecords.SETTLED -> {
                 for (long sequence : OutboxRecords.settledSequences(record.body())) {
                     pending.remove(sequence);

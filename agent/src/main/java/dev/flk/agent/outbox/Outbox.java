@@ -215,11 +215,13 @@ public final class Outbox implements CertificateSink, Closeable {
                 records.stream().mapToLong(body -> body.length).sum(),
                 contents.pending().bytes());
         long now = Math.max(0, clock.millis());
+        // here, and not on the log's thread
+        List<String> shards = added.stream().map(body -> ShardField.of(body, 0)).toList();
         ForcedAppend append = new ForcedAppend(
                 records.stream()
                         .map(body -> OutboxRecords.record(kind, now, body))
                         .toList(),
-                first -> arrived(first, now, added));
+                first -> arrived(first, now, added, shards));
         var unused = append.ended().whenComplete((nothing, failure) -> room.arrived(taken));
         if (!log.append(append)) {
             room.arrived(taken);
@@ -240,11 +242,12 @@ public final class Outbox implements CertificateSink, Closeable {
         }
     }
 
-    private void arrived(long firstSequence, long now, List<byte[]> added) {
-        long sequence = firstSequence;
-        for (byte[] body : added) {
+    private void arrived(long firstSequence, long now, List<byte[]> added, List<String> shards) {
+        for (int i = 0; i < added.size(); i++) {
+            long sequence = firstSequence + i;
+            byte[] body = added.get(i);
             bodies.offer(sequence, body);
-            contents.pending().add(new Entry(sequence++, now, body.length, -1));
+            contents.pending().add(new Entry(sequence, now, body.length, -1), shards.get(i));
         }
         arrival.run();
     }
@@ -475,6 +478,19 @@ public final class Outbox implements CertificateSink, Closeable {
     /** The entry that has waited longest. */
     public Optional<Entry> oldest() {
         return contents.pending().oldest();
+    }
+
+    /**
+     * What waits, by the names of shards: the first 64 that came since the start, those first that waited then, and {@code (others)} for
+     * the rest, which is always there.
+     */
+    public Map<String, ShardBacklog> byShard() {
+        return contents.pending().byShard();
+    }
+
+    /** The name that the shard of a waiting entry counts under. */
+    public String shardName(Entry entry) {
+        return contents.pending().shardName(entry.sequence());
     }
 
     /** What the disk has lost, a sentence for each stretch of records and each file with blocks that can't be read. */

@@ -119,6 +119,11 @@ final class OutboxRecords {
         return from == 0 ? body : Arrays.copyOfRange(body, from, body.length);
     }
 
+    /** The name that the shard of such a record's certificate counts under. */
+    static String shard(LogRecord record) {
+        return ShardField.of(record.body(), headBytes(record));
+    }
+
     /** Of a kind that this version does not know. */
     static IOException unknown(LogRecord record) {
         return new IOException("the outbox has a record of the unknown kind " + record.kind() + " at sequence "

@@ -4,13 +4,15 @@ package dev.flk.agent.outbox;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The entries that are not settled, in the order of their sequences, without their certificates: 12 to 16 bytes each while they came
+ * The entries that are not settled, in the order of their sequences, without their certificates: 14 to 18 bytes each while they came
  * one after the other, some 130 bytes for one that stands alone or was moved, and some 80 bytes more while nobody knows whether it
  * arrived. Safe for several threads.
  */
@@ -25,36 +27,52 @@ final class Pending {
     /** When they were first sent without an answer, by sequence. */
     private final Map<Long, Long> unanswered = new HashMap<>();
 
+    private final Shards shards = new Shards();
     private int size;
     private long bytes;
 
     /** An entry on its own; {@code location} is the sequence of the record that holds its certificate. */
-    private record Lone(Entry entry, long location) {}
+    private record Lone(Entry entry, long location, short shard) {}
 
     /** An entry, and the sequence of the record that holds its certificate. */
     record Located(Entry entry, long location) {}
 
-    /** Adds an entry whose certificate stands in the record of its sequence, which is higher than all before it. */
-    synchronized void add(Entry entry) {
+    /** Adds an entry of a shard whose certificate stands in the record of its sequence, which is higher than all before it. */
+    synchronized void add(Entry entry, String shard) {
+        short number = shards.number(shard);
         Chunk last = chunks.isEmpty() ? null : chunks.lastEntry().getValue();
         if (last != null && last.takes(entry)) {
-            last.add(entry);
+            last.add(entry, number);
         } else {
-            chunks.put(entry.sequence(), new Chunk(entry));
+            chunks.put(entry.sequence(), new Chunk(entry, number));
             if (last != null) {
                 dissolveIfFew(entry.sequence() - 1);
             }
         }
+        came(entry, number);
+    }
+
+    private void came(Entry entry, short shard) {
         size++;
         bytes += entry.bodyBytes();
+        shards.came(shard);
+    }
+
+    private void went(int bodyBytes, short shard) {
+        size--;
+        bytes -= bodyBytes;
+        shards.went(shard);
     }
 
     /** The certificate of an entry stands in another record from now on; the entry is added if it is not there. */
-    synchronized void relocate(Entry entry, long location) {
+    synchronized void relocate(Entry entry, String shard, long location) {
+        relocate(entry, shards.number(shard), location);
+    }
+
+    private void relocate(Entry entry, short shard, long location) {
         takeOut(entry.sequence());
-        lone.put(entry.sequence(), new Lone(entry, location));
-        size++;
-        bytes += entry.bodyBytes();
+        lone.put(entry.sequence(), new Lone(entry, location, shard));
+        came(entry, shard);
         if (entry.unansweredSinceMillis() >= 0) {
             unanswered.put(entry.sequence(), entry.unansweredSinceMillis());
         }
@@ -62,8 +80,9 @@ final class Pending {
 
     /** The certificate of an entry stands in another record from now on; nothing happens if it does not wait any more. */
     synchronized void relocateIfThere(long sequence, long location) {
-        if (contains(sequence)) {
-            relocate(after(sequence - 1, 1).get(0), location);
+        short shard = shard(sequence);
+        if (shard >= 0) {
+            relocate(after(sequence - 1, 1).get(0), shard, location);
         }
     }
 
@@ -76,17 +95,18 @@ final class Pending {
     private boolean takeOut(long sequence) {
         Lone alone = lone.remove(sequence);
         if (alone != null) {
-            size--;
-            bytes -= alone.entry().bodyBytes();
+            went(alone.entry().bodyBytes(), alone.shard());
             return true;
         }
         Map.Entry<Long, Chunk> chunk = chunks.floorEntry(sequence);
-        int length = chunk == null ? -1 : chunk.getValue().remove(sequence);
-        if (length < 0) {
+        if (chunk == null) {
             return false;
         }
-        size--;
-        bytes -= length;
+        short shard = chunk.getValue().shard(sequence);
+        if (shard < 0) {
+            return false;
+        }
+        went(chunk.getValue().remove(sequence), shard);
         dissolveIfFew(sequence);
         return true;
     }
@@ -98,9 +118,7 @@ final class Pending {
             return;
         }
         chunks.remove(of.getKey());
-        List<Entry> left = new ArrayList<>();
-        of.getValue().collect(-1, FEW, left);
-        left.forEach(entry -> lone.put(entry.sequence(), new Lone(entry, entry.sequence())));
+        of.getValue().forEach((entry, shard) -> lone.put(entry.sequence(), new Lone(entry, entry.sequence(), shard)));
     }
 
     /** It is being sent, and nobody knows whether it arrives; the first such time counts. */
@@ -121,8 +139,68 @@ final class Pending {
     }
 
     synchronized boolean contains(long sequence) {
+        return shard(sequence) >= 0;
+    }
+
+    /** The number of an entry's shard; -1 if it does not wait. */
+    private short shard(long sequence) {
+        Lone alone = lone.get(sequence);
+        if (alone != null) {
+            return alone.shard();
+        }
         Map.Entry<Long, Chunk> chunk = chunks.floorEntry(sequence);
-        return lone.containsKey(sequence) || (chunk != null && chunk.getValue().contains(sequence));
+        return chunk == null ? -1 : chunk.getValue().shard(sequence);
+    }
+
+    /** The name that an entry's shard counts under; that of the others if it does not wait. */
+    synchronized String shardName(long sequence) {
+        short shard = shard(sequence);
+        return shard < 0 ? Shards.OTHERS : shards.name(shard);
+    }
+
+    /** The outbox is read: from now on a shard that has a name of its own keeps it. */
+    synchronized void keepShardNames() {
+        shards.keepNames();
+    }
+
+    /** What waits of each shard that has a name, and of all others together. Looks at every entry at the worst. */
+    synchronized Map<String, ShardBacklog> byShard() {
+        @Nullable Entry[] first = new @Nullable Entry[Shards.MOST_NAMED + 1];
+        int[] alone = new int[Shards.MOST_NAMED + 1];
+        for (Lone one : lone.values()) {
+            if (alone[one.shard()]++ == 0) {
+                first[one.shard()] = one.entry();
+            }
+        }
+        noteFirstInChunks(first, alone);
+        Map<String, ShardBacklog> backlogs = new LinkedHashMap<>();
+        shards.all().forEach((number, name) -> {
+            Entry oldest = first[number];
+            backlogs.put(name, new ShardBacklog(shards.waiting(number), oldest == null ? -1 : oldest.addedMillis()));
+        });
+        return backlogs;
+    }
+
+    /** Takes the first in chunks instead of those that are there, where it is older; {@code alone} is how many are in none. */
+    private void noteFirstInChunks(@Nullable Entry[] first, int[] alone) {
+        int sought = 0;
+        for (short number : shards.all().keySet()) {
+            sought += shards.waiting(number) > alone[number] ? 1 : 0;
+        }
+        @Nullable Entry[] found = new @Nullable Entry[first.length];
+        for (Chunk chunk : chunks.values()) {
+            if (sought == 0) {
+                break;
+            }
+            sought -= chunk.noteFirst(found);
+        }
+        for (int number = 0; number < first.length; number++) {
+            Entry inChunk = found[number];
+            Entry standingAlone = first[number];
+            if (inChunk != null && (standingAlone == null || inChunk.sequence() < standingAlone.sequence())) {
+                first[number] = inChunk;
+            }
+        }
     }
 
     /** The sequence of the record that holds the certificate. */

@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.agent.outbox.Pending.Located;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import org.junit.jupiter.api.RepeatedTest;
@@ -20,6 +22,29 @@ class PendingTest {
     private static final class Model {
         private final TreeMap<Long, Entry> entries = new TreeMap<>();
         private final TreeMap<Long, Long> locations = new TreeMap<>();
+        private final TreeMap<Long, String> shards = new TreeMap<>();
+        private final Map<String, ShardBacklog> none = new LinkedHashMap<>(Map.of("(others)", new ShardBacklog(0, -1)));
+
+        /** The first 64 names stay. */
+        void add(Entry entry, String shard) {
+            entries.put(entry.sequence(), entry);
+            locations.put(entry.sequence(), entry.sequence());
+            if (none.size() <= 64) {
+                none.putIfAbsent(shard, new ShardBacklog(0, -1));
+            }
+            shards.put(entry.sequence(), none.containsKey(shard) ? shard : "(others)");
+        }
+
+        Map<String, ShardBacklog> byShard() {
+            Map<String, ShardBacklog> backlogs = new LinkedHashMap<>(none);
+            entries.values()
+                    .forEach(entry -> backlogs.computeIfPresent(
+                            shards.get(entry.sequence()),
+                            (shard, before) -> new ShardBacklog(
+                                    before.entries() + 1,
+                                    before.entries() == 0 ? entry.addedMillis() : before.oldestAddedMillis())));
+            return backlogs;
+        }
 
         List<Entry> after(long sequence, int most) {
             return entries.tailMap(sequence, false).values().stream()
@@ -41,7 +66,9 @@ class PendingTest {
     void anyOrderOfSteps_isAsTheModelHasIt(RepetitionInfo repetition) {
         Random random = new Random(repetition.getCurrentRepetition());
         Pending pending = new Pending();
+        pending.keepShardNames();
         Model model = new Model();
+        int shards = 1 + random.nextInt(100);
         long next = 1;
         int addedInTen = random.nextInt(10);
         for (int step = 0; step < STEPS; step++) {
@@ -49,9 +76,9 @@ class PendingTest {
             int what = random.nextInt(14);
             if (what <= addedInTen) {
                 Entry entry = new Entry(next, random.nextLong(1L << 33), random.nextInt(1000), -1);
-                pending.add(entry);
-                model.entries.put(next, entry);
-                model.locations.put(next, next);
+                String shard = "shard-" + random.nextInt(shards);
+                pending.add(entry, shard);
+                model.add(entry, shard);
                 next += 1 + random.nextInt(3);
             } else if (what <= 10) {
                 assertThat(pending.remove(some)).isEqualTo(model.entries.remove(some) != null);
@@ -88,6 +115,10 @@ class PendingTest {
         assertThat(pending.size()).isEqualTo(model.entries.size());
         assertThat(pending.bytes()).isEqualTo(model.bytes());
         assertThat(pending.after(0, Integer.MAX_VALUE)).isEqualTo(model.after(0, Integer.MAX_VALUE));
+        assertThat(pending.byShard()).isEqualTo(model.byShard());
+        long some = model.anyOf(random);
+        assertThat(pending.shardName(some))
+                .isEqualTo(model.entries.containsKey(some) ? model.shards.get(some) : "(others)");
         long from = random.nextLong(next);
         assertThat(pending.after(from, 7)).isEqualTo(model.after(from, 7));
         assertThat(pending.firstLocation())
@@ -109,7 +140,7 @@ class PendingTest {
         Pending pending = new Pending();
         long before = usedBytes();
         for (int i = 1; i <= 1_000_000; i++) {
-            pending.add(new Entry(i, 1_795_161_600_000L + i, 700, -1));
+            pending.add(new Entry(i, 1_795_161_600_000L + i, 700, -1), "shard-" + i % 7);
         }
         assertThat(usedBytes() - before).isLessThan(24L << 20);
         assertThat(pending.size()).isEqualTo(1_000_000);

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.agent.outbox.OutboxCompaction.Mode;
+import dev.flk.agent.send.Certificates;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What the outbox says of each shard, whatever happens to its entries. */
+class OutboxShardsTest {
+    private static final Instant START = Instant.parse("2026-11-20T08:00:00Z");
+
+    @TempDir
+    Path directory;
+
+    private Instant now = START;
+    private Outbox outbox;
+
+    @BeforeEach
+    void open() throws IOException {
+        outbox = Outbox.open(new OutboxOptions(directory.resolve("outbox"), 64 << 20, 0), () -> now);
+    }
+
+    @AfterEach
+    void close() throws IOException {
+        outbox.close();
+    }
+
+    private void restart() throws IOException {
+        close();
+        open();
+    }
+
+    /** Adds one of a shard, and lets a second pass. */
+    private Entry add(long epoch, String shard) throws IOException {
+        outbox.append(List.of(Certificates.certificate(epoch, shard)));
+        now = now.plusSeconds(1);
+        List<Entry> waiting = waiting();
+        return waiting.get(waiting.size() - 1);
+    }
+
+    private List<Entry> waiting() {
+        return outbox.pendingAfter(0, Integer.MAX_VALUE);
+    }
+
+    private static ShardBacklog backlog(int entries, int oldestAfterSeconds) {
+        return new ShardBacklog(entries, START.plusSeconds(oldestAfterSeconds).toEpochMilli());
+    }
+
+    private static ShardBacklog none() {
+        return new ShardBacklog(0, -1);
+    }
+
+    @Test
+    void emptyOutbox_knowsTheOthersOnly() {
+        assertThat(outbox.byShard()).hasSize(1).containsEntry("(others)", none());
+    }
+
+    @Test
+    void entriesOfShards_areCountedWithTheirOldest_andAShardThatIsDoneStaysWith0() throws Exception {
+        Entry first = add(1, "a");
+        Entry second = add(2, "b");
+        add(3, "a");
+        outbox.append(List.of("no certificate".getBytes(StandardCharsets.UTF_8)));
+
+        assertThat(outbox.byShard())
+                .hasSize(3)
+                .containsEntry("a", backlog(2, 0))
+                .containsEntry("b", backlog(1, 1))
+                .containsEntry("(others)", backlog(1, 3));
+        assertThat(outbox.shardName(second)).isEqualTo("b");
+
+        outbox.settle(Fate.ACCEPTED, List.of(first, second));
+
+        assertThat(outbox.byShard())
+                .containsEntry("a", backlog(1, 2))
+                .containsEntry("b", none())
+                .containsEntry("(others)", backlog(1, 3));
+    }
+
+    @Test
+    void restart_keepsWhatWaits_andForgetsShardsOfWhichNothingDoes() throws Exception {
+        Entry first = add(1, "a");
+        add(2, "b");
+        add(3, "a");
+        Entry last = add(4, "c");
+        outbox.settle(Fate.ACCEPTED, List.of(first, last));
+
+        restart();
+
+        assertThat(outbox.byShard())
+                .hasSize(3)
+                .containsEntry("(others)", none())
+                .containsEntry("a", backlog(1, 2))
+                .containsEntry("b", backlog(1, 1));
+    }
+
+    @Test
+    void moreShardsThanTheTableHolds_countAsOthers_andARestartHasRoomForNewOnes() throws Exception {
+        outbox.append(IntStream.rangeClosed(1, 70)
+                .mapToObj(i -> Certificates.certificate(i, "shard-" + i))
+                .toList());
+        assertThat(outbox.byShard())
+                .hasSize(65)
+                .containsEntry("shard-64", backlog(1, 0))
+                .containsEntry("(others)", backlog(6, 0))
+                .doesNotContainKey("shard-65");
+
+        outbox.settle(Fate.ACCEPTED, waiting().subList(0, 10));
+        assertThat(outbox.byShard()).hasSize(65).containsEntry("(others)", backlog(6, 0));
+        restart();
+        add(71, "shard-71");
+        add(72, "shard-70");
+
+        assertThat(outbox.byShard())
+                .containsEntry("shard-11", backlog(1, 0))
+                .containsEntry("shard-71", backlog(1, 0))
+                .doesNotContainKey("shard-1");
+        assertThat(outbox.byShard().values().stream()
+                        .mapToInt(ShardBacklog::entries)
+                        .sum())
+                .isEqualTo(outbox.pendingEntries());
+    }
+
+    @Test
+    void compaction_movedEntries_keepShardAndAge_alsoAfterARestart() throws Exception {
+        outbox.append(IntStream.rangeClosed(1, 100)
+                .mapToObj(i -> Certificates.certificate(i, "done"))
+                .toList());
+        List<Entry> done = waiting();
+        now = now.plusSeconds(5);
+        add(101, "a");
+        add(102, "b");
+        outbox.settle(Fate.ACCEPTED, done);
+        now = now.plusSeconds(90);
+
+        assertThat(outbox.compact(Duration.ZERO, Mode.RUN).moved()).isEqualTo(2);
+
+        assertThat(outbox.byShard())
+                .containsEntry("a", backlog(1, 5))
+                .containsEntry("b", backlog(1, 6))
+                .containsEntry("done", none());
+        restart();
+        assertThat(outbox.byShard())
+                .hasSize(3)
+                .containsEntry("a", backlog(1, 5))
+                .containsEntry("b", backlog(1, 6));
+    }
+
+    @Test
+    void deadLetter_isCountedNoMore_andRequeuedItIs_alsoAfterARestart() throws Exception {
+        Path file = directory.resolve("dlq.jsonl");
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            Entry entry = add(1, "a");
+            letters.add(new DeadLetter(
+                    now,
+                    entry,
+                    Certificates.id(1, "a"),
+                    400,
+                    "no",
+                    1,
+                    outbox.bodies(List.of(entry)).get(entry.sequence())));
+            outbox.settle(Fate.DEAD, List.of(entry));
+            assertThat(outbox.byShard()).containsEntry("a", none());
+
+            assertThat(letters.requeue(letter -> true)).isEqualTo(1);
+        }
+
+        assertThat(outbox.byShard()).hasSize(2).containsEntry("a", backlog(1, 1));
+        restart();
+        assertThat(outbox.byShard()).hasSize(2).containsEntry("a", backlog(1, 1));
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.outbox;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.agent.send.Certificates;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ShardFieldTest {
+    private static final byte[] CERTIFICATE = Certificates.certificate(1, "rack 7 \u00fc");
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "{\"shard_id\":\"a\"} | a",
+                " { \"x\" : {\"shard_id\":\"inner\"}, \"v\":[1,{\"shard_id\":\"b\"}], \"shard_id\" : \"a\\u0041\\n\\\"\" } | `aA\n\"`",
+                "{\"shard\\u005fid\":\"a\"} | a",
+                "{\"shard_id\":\"a\"} and what stands behind it | a",
+                "{\"n\":NUMBER,\"shard_id\":\"a\"} | a",
+            })
+    void of_certificate_isItsShard(String json, String shard) {
+        assertThat(of(json.replace("NUMBER", "1".repeat(2_000)))).isEqualTo(shard);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "certificate 1",
+                "{",
+                "{}",
+                "[\"shard_id\",\"a\"]",
+                "\"shard_id\"",
+                "{\"shard_id\"}",
+                "{\"shard_id\":}",
+                "{\"shard_id\":7}",
+                "{\"shard_id\":null}",
+                "{\"shard_id\":{\"shard_id\":\"a\"}}",
+                "{\"shard_id\":\"\"}",
+                "{\"shard_id\":\"a",
+                "{\"x\":{\"shard_id\":\"a\"}}",
+                "{\"x\":NaN,\"shard_id\":\"a\"}",
+            })
+    void of_nothingThatABackendTakes_isTheOthers(String text) {
+        assertThat(of(text)).isEqualTo("(others)");
+    }
+
+    @Test
+    void of_name_thatIsTooLong_isTheOthers() {
+        String longest = "\ud83e\udd80".repeat(256);
+
+        assertThat(of("{\"shard_id\":\"" + longest + "\"}")).isEqualTo(longest);
+        assertThat(of("{\"shard_id\":\"" + longest + "a\"}")).isEqualTo("(others)");
+        assertThat(of("{\"shard_id\":\"" + "a".repeat(1 << 20) + "\"}")).isEqualTo("(others)");
+    }
+
+    @Test
+    void of_behindAHead_readsFromThere() {
+        byte[] bytes = "7 1795161600000\n{\"shard_id\":\"a\"}".getBytes(StandardCharsets.UTF_8);
+
+        assertThat(ShardField.of(bytes, 16)).isEqualTo("a");
+        assertThat(ShardField.of(bytes, bytes.length)).isEqualTo("(others)");
+    }
+
+    @Test
+    void of_certificateCutAnywhere_isItsShardOrTheOthers() {
+        int lengthOfName = "rack 7 \u00fc\"".getBytes(StandardCharsets.UTF_8).length;
+        int end = new String(CERTIFICATE, StandardCharsets.ISO_8859_1).indexOf("rack 7") + lengthOfName;
+        for (int length = 0; length <= CERTIFICATE.length; length++) {
+            assertThat(ShardField.of(Arrays.copyOf(CERTIFICATE, length), 0))
+                    .as("%s bytes", length)
+                    .isEqualTo(length < end ? "(others)" : "rack 7 \u00fc");
+        }
+    }
+
+    @Test
+    void of_anyBytes_endsWithSomeName() {
+        Random random = new Random(1);
+        for (int trial = 0; trial < 20_000; trial++) {
+            byte[] bytes = CERTIFICATE.clone();
+            for (int i = random.nextInt(6); i >= 0; i--) {
+                bytes[random.nextInt(300)] = (byte) random.nextInt(256);
+            }
+            assertThat(ShardField.of(bytes, random.nextInt(4))).isNotEmpty();
+        }
+    }
+
+    private static String of(String text) {
+        return ShardField.of(text.getBytes(StandardCharsets.UTF_8), 0);
+    }
+}
