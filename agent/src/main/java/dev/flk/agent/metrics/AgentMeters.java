@@ -9,6 +9,7 @@ import io.prometheus.client.hotspot.DefaultExports;
 import java.util.List;
 import java.util.Map;
 import java.util.function.DoubleSupplier;
+import java.util.function.Supplier;
 
 /** The agent's metrics. Every family is there from the start, with a zero. Safe for several threads. */
 public final class AgentMeters {
@@ -19,6 +20,7 @@ public final class AgentMeters {
     private final Counter submitted;
     private final Counter retries;
     private final Counter damaged;
+    private final ShardMeters shards = new ShardMeters().register(registry);
 
     /** Registers what is counted here, and the JVM's metrics. */
     public AgentMeters() {
@@ -60,9 +62,20 @@ public final class AgentMeters {
         submitted.labels(status).inc();
     }
 
-    /** Counts a certificate that will be sent again. */
-    public void retried() {
+    /** What waits of each shard; asked whenever someone looks. Each name in it has a sample of every family from then on. */
+    public void shards(Supplier<Map<String, ShardWaiting>> waiting) {
+        shards.show(waiting);
+    }
+
+    /** Counts a certificate of a shard that will be sent again; {@code shard} is one of the names that are shown, so that they are few. */
+    public void retried(String shard) {
         retries.inc();
+        shards.retried(shard);
+    }
+
+    /** Counts a certificate of a shard that was given up, likewise. */
+    public void givenUp(String shard) {
+        shards.givenUp(shard);
     }
 
     /** Counts records that are gone. */

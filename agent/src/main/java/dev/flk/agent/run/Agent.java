@@ -6,6 +6,7 @@ import dev.flk.agent.control.LocalServer;
 import dev.flk.agent.logging.LineLimit;
 import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.metrics.MetricsServer;
+import dev.flk.agent.metrics.ShardWaiting;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.send.Sender;
@@ -17,9 +18,11 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -105,8 +108,9 @@ public final class Agent implements Closeable {
                 "flk_agent_oldest_pending_seconds",
                 "How long the oldest of them has waited.",
                 () -> outbox.oldest()
-                        .map(entry -> Math.max(0, surroundings.clock().millis() - entry.addedMillis()) / 1000.0)
+                        .map(entry -> secondsSince(entry.addedMillis(), surroundings.clock()))
                         .orElse(0.0));
+        meters.shards(() -> waitingByShard(surroundings.clock()));
         meters.gauge("flk_agent_dlq_entries", "Dead letters in the file.", deadLetters::count);
         meters.gauge(
                 "flk_agent_breaker_open",
@@ -123,6 +127,19 @@ public final class Agent implements Closeable {
         meters.gauge("flk_agent_outbox_bytes", "What the files of the outbox take.", outbox::lastUsedBytes);
         meters.gauge("flk_agent_outbox_max_bytes", "What they may take.", outbox::maxBytes);
         meters.gauge("flk_agent_disk_free_bytes", "What is left of their file system.", outbox::lastFreeBytes);
+    }
+
+    private Map<String, ShardWaiting> waitingByShard(InstantSource clock) {
+        Map<String, ShardWaiting> waiting = new LinkedHashMap<>();
+        outbox.byShard().forEach((shard, backlog) -> {
+            double seconds = backlog.entries() == 0 ? 0 : secondsSince(backlog.oldestAddedMillis(), clock);
+            waiting.put(shard, new ShardWaiting(backlog.entries(), seconds));
+        });
+        return waiting;
+    }
+
+    private static double secondsSince(long millis, InstantSource clock) {
+        return Math.max(0, clock.millis() - millis) / 1000.0;
     }
 
     private static double seconds(Optional<Instant> end) {

@@ -129,6 +129,7 @@ final class Settlement {
             return putOff(delivery, "dead letter", 0, "no dead letter can be written");
         }
         LOG.warn("Added {} to DLQ: {}", idForLog(pcsId), shown);
+        meters.givenUp(outbox.shardName(delivery.entry));
         hold.gone(delivery);
         done(Fate.DEAD, delivery.entry);
         return Ending.DEAD_LETTERED;
@@ -164,7 +165,7 @@ final class Settlement {
         }
         delivery.dueNanos = nanoTicker.getAsLong() + wait;
         lanes.putOff(delivery);
-        meters.retried();
+        meters.retried(outbox.shardName(delivery.entry));
         return Ending.PUT_OFF;
     }
 
@@ -247,7 +248,7 @@ final class Settlement {
                                     + " shard; it is held, check PCS_SIGN_ALG and the key{}",
                             idForLog(parcel.signed().pcsId()),
                             leftOut));
-            meters.retried();
+            meters.retried(outbox.shardName(delivery.entry));
             return Ending.PUT_OFF;
         }
 

@@ -11,6 +11,7 @@ import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.outbox.OutboxView;
 import dev.flk.agent.send.Certificates;
 import dev.flk.agent.send.ScriptedBackend;
+import dev.flk.agent.send.ScriptedBackend.Said;
 import dev.flk.agent.send.Surroundings;
 import dev.flk.agent.testing.LogCapture;
 import java.net.InetAddress;
@@ -28,6 +29,7 @@ import java.time.InstantSource;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
@@ -151,7 +153,11 @@ class AgentTest {
                             "flk_agent_retries_total 0.0",
                             "flk_agent_dlq_entries 0.0",
                             "flk_agent_breaker_open 0.0",
-                            "flk_agent_outbox_lost_total 0.0")
+                            "flk_agent_outbox_lost_total 0.0",
+                            "flk_agent_shard_pending{shard=\"(others)\",} 0.0",
+                            "flk_agent_shard_oldest_pending_seconds{shard=\"(others)\",} 0.0",
+                            "flk_agent_shard_retries_total{shard=\"(others)\",} 0.0",
+                            "flk_agent_shard_dead_letters_total{shard=\"(others)\",} 0.0")
                     .anyMatch(line -> line.startsWith("jvm_"));
         }
     }
@@ -169,6 +175,57 @@ class AgentTest {
             now.set(start.minus(Duration.ofHours(1)));
 
             assertThat(metrics(agent).lines()).contains("flk_agent_oldest_pending_seconds 0.0");
+        }
+    }
+
+    @Test
+    void metrics_shardWhoseNameNeedsEscapes_isOneSampleOfEachFamily() throws Exception {
+        Instant start = Instant.parse("2026-11-20T08:00:00Z");
+        AtomicReference<Instant> now = new AtomicReference<>(start);
+        Surroundings real = Surroundings.real();
+        try (Agent agent = open(new Surroundings(now::get, real.nanoTicker(), real.random()))) {
+            String json = "a\\\"} 7\\nflk_agent_shard_pending{shard=\\\"b\\\\";
+            agent.submit(Certificates.certificate(1, json));
+            now.set(start.plusSeconds(90));
+
+            // of the three that have a meaning in the format, each comes with a backslash before it
+            String label = "{shard=\"a\\\"} 7\\nflk_agent_shard_pending{shard=\\\"b\\\\\",} ";
+            assertThat(metrics(agent)
+                            .lines()
+                            .filter(line -> line.startsWith("flk_agent_shard_") && !line.contains("_created{")))
+                    .hasSize(8)
+                    .contains(
+                            "flk_agent_shard_pending" + label + "1.0",
+                            "flk_agent_shard_oldest_pending_seconds" + label + "90.0",
+                            "flk_agent_shard_retries_total" + label + "0.0",
+                            "flk_agent_shard_dead_letters_total" + label + "0.0");
+        }
+    }
+
+    @Test
+    void metrics_afterRetriesAndDeadLetters_countThemByShard() throws Exception {
+        AtomicInteger asked = new AtomicInteger();
+        try (ScriptedBackend backend = new ScriptedBackend();
+                Agent agent = open(backend.endpoint())) {
+            backend.submit = certificate -> certificate.contains("\"hopeless\"")
+                    ? Said.error(400, "bad epoch")
+                    : asked.getAndIncrement() == 0 ? Said.error(500, "log append failed") : Said.recorded(certificate);
+            agent.submit(Certificates.certificate(1, "hopeless"), Certificates.certificate(2, "hopeless"));
+            agent.submit(Certificates.certificate(3, "slow"));
+
+            agent.runUntilEmpty();
+
+            assertThat(metrics(agent).lines())
+                    .contains(
+                            "flk_agent_shard_retries_total{shard=\"slow\",} 1.0",
+                            "flk_agent_shard_retries_total{shard=\"hopeless\",} 0.0",
+                            "flk_agent_shard_retries_total{shard=\"(others)\",} 0.0",
+                            "flk_agent_retries_total 1.0",
+                            "flk_agent_shard_dead_letters_total{shard=\"slow\",} 0.0",
+                            "flk_agent_shard_dead_letters_total{shard=\"hopeless\",} 2.0",
+                            "flk_agent_shard_dead_letters_total{shard=\"(others)\",} 0.0",
+                            "flk_agent_shard_pending{shard=\"slow\",} 0.0",
+                            "flk_agent_shard_pending{shard=\"hopeless\",} 0.0");
         }
     }
 
