@@ -66,7 +66,7 @@ final class DlqCommand implements Runnable {
         @Option(
                 names = "--id",
                 paramLabel = "ID",
-                description = "That with this pcs_id or outbox sequence; repeatable.")
+                description = "That with this pcs_id, or beginning of one, or outbox sequence; repeatable.")
         private List<String> ids = List.of();
 
         DeadLetterFilter filter() {
@@ -91,7 +91,7 @@ final class DlqCommand implements Runnable {
     @Command(name = "list", header = "List dead letters, a line each.")
     int list(@Mixin Which which, @Option(names = "--json", description = "The lines of the file.") boolean json)
             throws Exception {
-        DeadLetterFilter filter = which.filter();
+        DeadLetterFilter filter = withWholeIds(which.filter());
         int[] count = new int[1];
         read(letter -> {
             if (filter.test(letter)) {
@@ -107,10 +107,14 @@ final class DlqCommand implements Runnable {
 
     @Command(name = "show", header = "Show one dead letter, its certificate too.")
     int show(
-            @Parameters(paramLabel = "ID", description = "Its pcs_id or outbox sequence.") String id,
+            @Parameters(
+                            paramLabel = "ID",
+                            description =
+                                    "Its pcs_id, or at least 8 characters of the beginning, or its outbox sequence.")
+                    String id,
             @Option(names = "--json", description = "The line of the file.") boolean json)
             throws Exception {
-        DeadLetterFilter filter = new DeadLetterFilter(Optional.empty(), Optional.empty(), List.of(id));
+        DeadLetterFilter filter = withWholeIds(new DeadLetterFilter(Optional.empty(), Optional.empty(), List.of(id)));
         int[] count = new int[1];
         read(letter -> {
             if (filter.test(letter)) {
@@ -119,7 +123,11 @@ final class DlqCommand implements Runnable {
             }
         });
         if (count[0] == 0) {
-            throw new IOException("there is no dead letter " + id + "; flk-agent dlq list shows those that there are");
+            String howLong = id.matches("[0-9]+") || id.length() >= LetterIds.SHORTEST_BEGINNING
+                    ? ""
+                    : "give at least " + LetterIds.SHORTEST_BEGINNING + " characters of its id. ";
+            throw new IOException(
+                    "there is no dead letter " + id + "; " + howLong + "flk-agent dlq list shows those that there are");
         }
         return 0;
     }
@@ -173,7 +181,8 @@ final class DlqCommand implements Runnable {
                             : "say which: --reason, --since, --id or --all");
         }
         AgentConfig config = context.config();
-        int count = how.dryRun ? matching(filter) : apply(config, filter, alone, beside);
+        DeadLetterFilter whole = withWholeIds(filter);
+        int count = how.dryRun ? matching(whole) : apply(config, whole, alone, beside);
         if (how.json) {
             context.out().println("{\"" + (how.dryRun ? "matching" : done) + "\":" + count + "}");
         } else {
@@ -192,6 +201,13 @@ final class DlqCommand implements Runnable {
                     }
                 },
                 agent -> beside.apply(agent, filter));
+    }
+
+    private DeadLetterFilter withWholeIds(DeadLetterFilter filter) throws Exception {
+        return new DeadLetterFilter(
+                filter.reason(),
+                filter.since(),
+                LetterIds.whole(context.config().deadLetters(), filter.ids()));
     }
 
     private int matching(DeadLetterFilter filter) throws Exception {

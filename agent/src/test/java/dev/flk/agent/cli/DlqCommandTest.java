@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -150,6 +151,80 @@ class DlqCommandTest {
         assertThat(ended.err())
                 .isEqualTo(
                         "flk-agent: there is no dead letter 99; flk-agent dlq list shows those that there\n    are\n");
+    }
+
+    @Test
+    void show_beginningOfAnId_asListShowsIt_isThatLetter() {
+        String shown = done("dlq", "show", id(2));
+
+        assertThat(done("dlq", "show", id(2).substring(0, 8))).isEqualTo(shown);
+        assertThat(done("dlq", "show", id(2).substring(0, 63))).isEqualTo(shown);
+        assertThat(done("dlq", "show", id(2).substring(0, 15) + "…")).isEqualTo(shown);
+    }
+
+    @Test
+    void show_beginningThatIsTooShort_is1AndSaysHowLong() {
+        Ended ended = cli.run("dlq", "show", "abcdef0");
+
+        assertThat(ended.exitCode()).isEqualTo(1);
+        assertThat(ended.out()).isEmpty();
+        assertThat(ended.err().replace("\n    ", " "))
+                .isEqualTo("flk-agent: there is no dead letter abcdef0; give at least 8 characters of its id."
+                        + " flk-agent dlq list shows those that there are\n");
+    }
+
+    @Test
+    void beginningOfSeveralIds_is1AndNamesFive_andNothingIsChanged() throws Exception {
+        String letter = letters().get(0);
+        List<String> alike = IntStream.rangeClosed(1, 7)
+                .mapToObj(i -> "abcdef01" + Integer.toString(i).repeat(56))
+                .toList();
+        Files.write(
+                cli.deadLetters(),
+                IntStream.range(0, 7)
+                        .mapToObj(i -> letter.replace(id(1), alike.get(i))
+                                .replace("\"outbox_seq\":1,", "\"outbox_seq\":" + (101 + i) + ","))
+                        .toList(),
+                StandardOpenOption.APPEND);
+
+        for (String command : List.of("show", "requeue --id", "requeue --dry-run --id", "purge --id", "list --id")) {
+            Ended ended = cli.run(("dlq " + command + " abcdef01").split(" "));
+
+            assertThat(ended.exitCode()).as(command).isEqualTo(1);
+            assertThat(ended.out()).as(command).isEmpty();
+            assertThat(ended.err().replace("\n    ", " "))
+                    .as(command)
+                    .isEqualTo("flk-agent: abcdef01 is the beginning of several ids: "
+                            + String.join(", ", alike.subList(0, 5)) + " and more; give more of it\n");
+        }
+        assertThat(letters()).hasSize(10);
+        assertThat(done("dlq", "requeue", "--id", "abcdef013", "--dry-run"))
+                .isEqualTo("1 dead letter would be requeued\n");
+    }
+
+    @Test
+    void requeue_beginningOfAnId_aloneAndBeside_takesThatOneBack() throws Exception {
+        assertThat(done("dlq", "requeue", "--id", id(1).substring(0, 8))).isEqualTo("1 dead letter requeued\n");
+        cli.runUntilEmpty();
+        assertThat(backend.received).singleElement().asString().contains(id(1));
+
+        cli.startAgent();
+        assertThat(done("dlq", "requeue", "--id", id(3).substring(0, 10))).isEqualTo("1 dead letter requeued\n");
+        Awaitility.await().until(() -> backend.received.size() == 2);
+        assertThat(epochs()).containsExactly(2);
+    }
+
+    @Test
+    void outboxSequence_thatIsAlsoTheBeginningOfAnId_isTheSequence() throws Exception {
+        String letter = letters().get(0);
+        Files.write(
+                cli.deadLetters(),
+                List.of(
+                        letter.replace(id(1), "12345678".repeat(8)).replace("\"outbox_seq\":1,", "\"outbox_seq\":101,"),
+                        letter.replace(id(1), "a".repeat(64)).replace("\"outbox_seq\":1,", "\"outbox_seq\":12345678,")),
+                StandardOpenOption.APPEND);
+
+        assertThat(done("dlq", "show", "12345678")).contains("outbox       #12345678,");
     }
 
     @Test
