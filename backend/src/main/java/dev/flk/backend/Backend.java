@@ -22,7 +22,7 @@ import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.keys.InvalidKeysException;
 import dev.flk.backend.keys.ReloadedKeys;
 import dev.flk.backend.keys.Signatures;
-import dev.flk.backend.limit.RateLimit;
+import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.DiskSpace;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.diagnostics.debug.DebugServer;
@@ -87,8 +87,16 @@ public final class Backend implements AutoCloseable {
             DebugServer debug = opened(DebugServer.start(config.debugPort().getAsInt()));
             LOG.info("debugging on 127.0.0.1 port {}", debug.port());
         }
+        Limits limits = new Limits(config.limit().sizes(), System::nanoTime, meters);
         HttpServer http = new HttpServer(
-                config.http(), gate, () -> readiness.components(), meters, clock, System::nanoTime, FINISH_WITHIN);
+                config.http(),
+                gate,
+                limits,
+                () -> readiness.components(),
+                meters,
+                clock,
+                System::nanoTime,
+                FINISH_WITHIN);
         port = http.start();
         LOG.info("listening on {} port {}", config.http().bindAddress(), port);
         parts.push(http);
@@ -107,8 +115,7 @@ public final class Backend implements AutoCloseable {
         IngestService ingest = opened(IngestService.open(
                 inbox,
                 new IngestService.Parts(
-                        new RateLimit(
-                                config.limit().tokensPerSecond(), config.limit().burstTokens(), System::nanoTime),
+                        limits,
                         signatures(config.signing(), expiry),
                         rules,
                         config.maxClockSkew(),

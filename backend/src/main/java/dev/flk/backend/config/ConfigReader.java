@@ -4,6 +4,7 @@ package dev.flk.backend.config;
 import static dev.flk.backend.config.Notation.oneOf;
 
 import dev.flk.backend.config.HttpConfig.Login;
+import dev.flk.backend.limit.Limits.Sharing;
 import dev.flk.signing.SigningAlgorithm;
 import dev.flk.verification.Policy;
 import java.math.BigDecimal;
@@ -26,7 +27,7 @@ final class ConfigReader {
     @Nullable
     BackendConfig read() {
         HttpConfig http = http();
-        LimitConfig limit = limit();
+        LimitConfig limit = limit(http == null ? 1 : http.maxConnections());
         SigningConfig signing = signing();
         StorageConfig storage = storage();
         Policy policy = policy();
@@ -81,10 +82,17 @@ final class ConfigReader {
                 : null;
     }
 
-    private @Nullable LimitConfig limit() {
+    private @Nullable LimitConfig limit(int maxConnections) {
         BigDecimal rate = values.of(Key.TOKEN_RATE, Notation::perSecond);
         long burst = values.find(Key.TOKEN_BURST, Notation::wholeNumber).orElseGet(() -> LimitConfig.usualBurst(rate));
-        return values.section(() -> new LimitConfig(rate, burst));
+        Sharing sharing = values.of(Key.FAIR_SHARES, oneOf(Switch.class)) == Switch.ON ? Sharing.FAIR : Sharing.NONE;
+        BigDecimal failures = values.find(Key.ADDRESS_FAILURE_RATE, Notation::perSecond)
+                .orElseGet(() -> LimitConfig.usualFailures(rate));
+        long failureBurst = values.find(Key.ADDRESS_FAILURE_BURST, Notation::wholeNumber)
+                .orElseGet(() -> LimitConfig.usualFailureBurst(failures));
+        int connections = values.find(Key.MAX_CONNECTIONS_PER_ADDRESS, Notation::smallNumber)
+                .orElseGet(() -> LimitConfig.usualConnections(maxConnections));
+        return values.section(() -> new LimitConfig(rate, burst, sharing, failures, failureBurst, connections));
     }
 
     private @Nullable SigningConfig signing() {
@@ -227,6 +235,11 @@ final class ConfigReader {
         HMAC,
         ED25519,
         NONE
+    }
+
+    private enum Switch {
+        ON,
+        OFF
     }
 
     private enum StoreKind {

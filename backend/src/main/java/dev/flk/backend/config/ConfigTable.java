@@ -6,7 +6,7 @@ import java.util.Optional;
 /** The configuration for people: key, value, who set it; {@value #COLUMNS} columns, long values on lines of their own. */
 final class ConfigTable {
     static final int COLUMNS = 80;
-    private static final int KEY_COLUMNS = 20;
+    private static final int KEY_COLUMNS = 27;
     private static final int ORIGIN_COLUMNS = 18;
     private static final int VALUE_COLUMNS = COLUMNS - KEY_COLUMNS - ORIGIN_COLUMNS - 2;
 
@@ -22,14 +22,35 @@ final class ConfigTable {
 
     private static String value(Key key, Optional<Setting> setting, BackendConfig config) {
         if (setting.isEmpty()) {
-            return key == Key.TOKEN_BURST ? Long.toString(config.limit().burstTokens()) : "-";
+            return derived(key, config.limit());
         }
         return key.isSecret() ? "(set, not shown)" : setting.get().text();
     }
 
     private static String origin(Key key, Optional<Setting> setting) {
-        String unset = key == Key.TOKEN_BURST ? "2 x TOKEN_RATE" : "not set";
-        return setting.map(known -> known.origin().toString()).orElse(unset);
+        return setting.map(known -> known.origin().toString()).orElse(derivation(key));
+    }
+
+    /** What follows from others where it is not set. */
+    private static String derived(Key key, LimitConfig limit) {
+        return switch (key) {
+            case TOKEN_BURST -> Long.toString(limit.burstTokens());
+            case ADDRESS_FAILURE_RATE ->
+                limit.failuresPerSecond().stripTrailingZeros().toPlainString() + "/s";
+            case ADDRESS_FAILURE_BURST -> Long.toString(limit.failureBurst());
+            case MAX_CONNECTIONS_PER_ADDRESS -> Integer.toString(limit.connectionsPerAddress());
+            default -> "-";
+        };
+    }
+
+    private static String derivation(Key key) {
+        return switch (key) {
+            case TOKEN_BURST -> "2 x TOKEN_RATE";
+            case ADDRESS_FAILURE_RATE -> "TOKEN_RATE / 10";
+            case ADDRESS_FAILURE_BURST -> "10 x its rate";
+            case MAX_CONNECTIONS_PER_ADDRESS -> "half of all";
+            default -> "not set";
+        };
     }
 
     private static void append(StringBuilder table, Key key, String value, String origin) {
@@ -37,7 +58,7 @@ final class ConfigTable {
         String rest = value;
         String name = key.name();
         while (rest.length() > VALUE_COLUMNS) {
-            table.append("%-20s %s%n".formatted(name, rest.substring(0, VALUE_COLUMNS)));
+            table.append(("%-" + KEY_COLUMNS + "s %s%n").formatted(name, rest.substring(0, VALUE_COLUMNS)));
             rest = rest.substring(VALUE_COLUMNS);
             name = "";
         }

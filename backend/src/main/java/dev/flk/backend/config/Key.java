@@ -26,6 +26,14 @@ enum Key {
     TOKEN_RATE("100/s"),
     /** Default: twice the rate. */
     TOKEN_BURST,
+    /** Whether each shard has its share of the bucket when there is less than all want. */
+    FAIR_SHARES("on"),
+    /** What an address may have refused for which no key is needed; 0 switches that off. Default: a tenth of the rate of all, at least 10/s. */
+    ADDRESS_FAILURE_RATE,
+    /** Default: 10 times that rate. */
+    ADDRESS_FAILURE_BURST,
+    /** Open at once from one address. Default: half of MAX_CONNECTIONS. */
+    MAX_CONNECTIONS_PER_ADDRESS,
     MAX_CLOCK_SKEW("5m"),
     PCS_SIGN_ALG,
     PCS_HMAC_KEY(Shown.MASKED),

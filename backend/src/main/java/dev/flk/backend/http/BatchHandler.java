@@ -70,7 +70,7 @@ final class BatchHandler implements Endpoint {
                 meters.rejected(RejectReason.TOO_LARGE);
             } else {
                 int place = line;
-                submissions.add(new Submission(Arrays.copyOfRange(body, start, end), outcome -> {
+                submissions.add(new Submission(Arrays.copyOfRange(body, start, end), exchange.sender(), outcome -> {
                     if (answer.take(place, outcome)) {
                         finish(answer, arrivedNanos, exchange);
                     }

@@ -2,6 +2,7 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.config.HttpConfig;
+import dev.flk.backend.limit.Sender;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -40,6 +41,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private final ServerParts server;
     private final HttpConfig config;
     private final ServerLoad load;
+    private final Sender sender;
     private final Loop loop;
     private final RequestDecoder decoder;
     private final AnswerOrder order;
@@ -55,8 +57,9 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private boolean resting;
     private long quietSinceNanos;
 
-    Connection(ServerParts server, Loop loop, RequestDecoder decoder) {
+    Connection(ServerParts server, Sender sender, Loop loop, RequestDecoder decoder) {
         this.server = server;
+        this.sender = sender;
         this.config = server.config();
         this.load = server.load();
         this.loop = loop;
@@ -77,6 +80,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         abortIncoming();
         order.release();
         load.connections().giveBack(1);
+        server.limits().disconnect(sender);
         loop.remove(this);
     }
 
@@ -193,6 +197,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
             order.last().ifPresentOrElse(Exchange::makeLast, this::close);
             pauseOrResume();
         }
+    }
+
+    /** Who is at its other end. */
+    Sender sender() {
+        return sender;
     }
 
     /** Ends at once. */

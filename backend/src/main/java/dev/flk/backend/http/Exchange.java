@@ -2,6 +2,7 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.ingest.Submission;
+import dev.flk.backend.limit.Sender;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
@@ -42,6 +43,11 @@ final class Exchange {
         this.load = load;
         this.isHead = false;
         this.isHttp10 = false;
+    }
+
+    /** Who sent it. */
+    Sender sender() {
+        return connection.sender();
     }
 
     /** Takes a place among the requests under way, until the answer is there; false if there is none. */

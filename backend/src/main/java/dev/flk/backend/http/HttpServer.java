@@ -4,6 +4,8 @@ package dev.flk.backend.http;
 import dev.flk.backend.config.HttpConfig;
 import dev.flk.backend.http.Endpoint.Kind;
 import dev.flk.backend.ingest.Ingest;
+import dev.flk.backend.limit.Limits;
+import dev.flk.backend.limit.Sender;
 import dev.flk.backend.metrics.Meters;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -67,6 +69,9 @@ public final class HttpServer implements AutoCloseable {
     private final Scrapes scrapes;
     private final RareLine refusals =
             new RareLine("too many connections: closed one at once, MAX_CONNECTIONS is {}{}", Duration.ofSeconds(10));
+    private final RareLine addressRefusals = new RareLine(
+            "too many connections from {}: closed one at once, see MAX_CONNECTIONS_PER_ADDRESS{}",
+            Duration.ofSeconds(10));
     private final Map<EventLoop, Loop> loops = new ConcurrentHashMap<>();
     private @Nullable EventLoopGroup group;
     private @Nullable Channel listener;
@@ -74,6 +79,7 @@ public final class HttpServer implements AutoCloseable {
     /**
      * Takes no resources yet.
      *
+     * @param limits who may connect, and who may not be read
      * @param readiness what {@code /readyz} tells; asked on an event loop
      * @param clock for the {@code Date} of answers
      * @param nanoTicker monotonic time, for time-outs and timings
@@ -82,6 +88,7 @@ public final class HttpServer implements AutoCloseable {
     public HttpServer(
             HttpConfig config,
             Ingest ingest,
+            Limits limits,
             Readiness readiness,
             Meters meters,
             InstantSource clock,
@@ -91,6 +98,7 @@ public final class HttpServer implements AutoCloseable {
                 config,
                 ServerLoad.of(config, Runtime.getRuntime().maxMemory()),
                 ingest,
+                limits,
                 readiness,
                 meters,
                 clock,
@@ -102,6 +110,7 @@ public final class HttpServer implements AutoCloseable {
             HttpConfig config,
             ServerLoad load,
             Ingest ingest,
+            Limits limits,
             Readiness readiness,
             Meters meters,
             InstantSource clock,
@@ -114,7 +123,7 @@ public final class HttpServer implements AutoCloseable {
                 new BatchHandler(config, meters, nanoTicker),
                 Endpoint.bodyless(Kind.LOOK_UP, new LookUpHandler(ingest)::serve),
                 ops);
-        this.parts = new ServerParts(config, routes, load, meters, nanoTicker);
+        this.parts = new ServerParts(config, routes, load, limits, meters, nanoTicker);
         this.ingest = ingest;
         this.clock = clock;
         this.nanoTicker = nanoTicker;
@@ -219,8 +228,18 @@ public final class HttpServer implements AutoCloseable {
                 var unused = channel.close();
                 return;
             }
+            InetSocketAddress remote = channel.remoteAddress();
+            // a client that is gone already has none
+            Sender sender = Sender.from(remote == null ? new InetSocketAddress(0).getAddress() : remote.getAddress());
+            if (!parts.limits().connect(sender)) {
+                parts.load().connections().giveBack(1);
+                parts.meters().addressConnectionRefused();
+                addressRefusals.warn(nanoTicker.getAsLong(), sender.address());
+                var unused = channel.close();
+                return;
+            }
             RequestDecoder decoder = new RequestDecoder(nanoTicker);
-            channel.pipeline().addLast(decoder).addLast(new Connection(parts, loopOf(channel), decoder));
+            channel.pipeline().addLast(decoder).addLast(new Connection(parts, sender, loopOf(channel), decoder));
         }
     }
 }

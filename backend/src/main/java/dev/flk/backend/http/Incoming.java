@@ -3,12 +3,14 @@ package dev.flk.backend.http;
 
 import dev.flk.backend.http.BodyBuffer.Taken;
 import dev.flk.backend.http.Endpoint.Kind;
+import dev.flk.backend.limit.HeldBack;
 import dev.flk.backend.metrics.RejectReason;
 import io.netty.buffer.ByteBuf;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import java.io.IOException;
 import java.util.Locale;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,7 +35,8 @@ final class Incoming {
     private final int maxReadBytes;
     private final long sinceNanos;
     private long skippedBytes;
-    private boolean refusedEarly;
+    /** What is answered without having looked at the body; null: it is read. */
+    private @Nullable Answer early;
 
     private Incoming(RequestHead head, ContentCoding coding, Endpoint endpoint, Exchange exchange, ServerParts server) {
         this.head = head;
@@ -60,12 +63,15 @@ final class Incoming {
                 && server.load().isFullFor(head.declaredBytes())) {
             incoming.refuseEarly();
         }
+        if (incoming.takesBody() && endpoint.kind() == Kind.SUBMISSION) {
+            server.limits().beforeReading(exchange.sender()).ifPresent(incoming::holdBack);
+        }
         return incoming;
     }
 
-    /** Whether it will be answered that there is no room for it; its body is thrown away. */
+    /** Whether it will be answered without having looked at the body, which is thrown away. */
     boolean isRefusedEarly() {
-        return refusedEarly;
+        return early != null;
     }
 
     Exchange exchange() {
@@ -127,11 +133,11 @@ final class Incoming {
     /** Serves the request, its body being complete, or answers why not. */
     void serve(long arrivedNanos) {
         exchange.hold(body);
-        if (!refusedEarly && endpoint.kind() != Kind.OTHER && !hasPlace()) {
+        if (early == null && endpoint.kind() != Kind.OTHER && !hasPlace()) {
             refuseEarly();
         }
-        if (refusedEarly) {
-            exchange.answer(Refusal.overloaded());
+        if (early != null) {
+            exchange.answer(early);
             return;
         }
         // without an answer the client would wait, and its bytes stay counted
@@ -174,9 +180,15 @@ final class Incoming {
         return exchange.takePlace() && exchange.reserveAnswer(USUAL_ANSWER_BYTES);
     }
 
-    /** From now on nothing is kept of it. */
+    /** From now on nothing is kept of it: who sends it may not send more. */
+    private void holdBack(HeldBack heldBack) {
+        early = Refusal.tooManyRequests(heldBack);
+        body.release();
+    }
+
+    /** From now on nothing is kept of it: there is no room. */
     private void refuseEarly() {
-        refusedEarly = true;
+        early = Refusal.overloaded();
         body.release();
         if (endpoint.kind() == Kind.SUBMISSION) {
             server.meters().refusedEarly();
@@ -199,7 +211,7 @@ final class Incoming {
     }
 
     private boolean takesBody() {
-        return !refusedEarly && endpoint.maxBodyBytes() > 0;
+        return early == null && endpoint.maxBodyBytes() > 0;
     }
 
     private boolean announcesTooMuch() {

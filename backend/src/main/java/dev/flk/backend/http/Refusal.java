@@ -3,6 +3,7 @@ package dev.flk.backend.http;
 
 import dev.flk.backend.http.Answer.Header;
 import dev.flk.backend.ingest.Outcome;
+import dev.flk.backend.limit.HeldBack;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
 
@@ -65,6 +66,11 @@ final class Refusal {
             return Answer.error(431, "header too large");
         }
         return badRequest("malformed HTTP request");
+    }
+
+    /** For who may not send more just now. */
+    static Answer tooManyRequests(HeldBack heldBack) {
+        return OutcomeRenderer.answer(new Outcome.RateLimited(heldBack.waitSeconds()));
     }
 
     /** For what there is no room for just now. */

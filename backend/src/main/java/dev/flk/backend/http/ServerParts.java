@@ -2,6 +2,7 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.config.HttpConfig;
+import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Meters;
 import java.util.function.LongSupplier;
 
@@ -10,4 +11,5 @@ import java.util.function.LongSupplier;
  *
  * @param nanoTicker monotonic time
  */
-record ServerParts(HttpConfig config, Routes routes, ServerLoad load, Meters meters, LongSupplier nanoTicker) {}
+record ServerParts(
+        HttpConfig config, Routes routes, ServerLoad load, Limits limits, Meters meters, LongSupplier nanoTicker) {}

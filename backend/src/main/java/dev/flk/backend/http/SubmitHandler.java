@@ -32,6 +32,7 @@ final class SubmitHandler implements Endpoint {
     public void serve(Request request, Exchange exchange) {
         exchange.submit(List.of(new Submission(
                 request.body(),
+                exchange.sender(),
                 outcome -> exchange.answerLater(() -> {
                     meters.submit.observeNanos(nanoTicker.getAsLong() - request.arrivedNanos());
                     return OutcomeRenderer.answer(outcome);

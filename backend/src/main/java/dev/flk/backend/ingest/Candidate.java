@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.limit.Admission;
+import dev.flk.backend.limit.Sender;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.Entry;
@@ -9,9 +11,17 @@ import java.util.function.Consumer;
 /**
  * A submission that parsed, is validly signed and keeps every rule, with what would be decided of it.
  *
+ * @param admission by which it has a token
+ * @param shardId that it is signed for
  * @param keyId of the key that signed it, as it goes into the log
  */
-record Candidate(Submission submission, String keyId, long arrivalMillis, Decision decision) {
+record Candidate(
+        Submission submission,
+        Admission admission,
+        String shardId,
+        String keyId,
+        long arrivalMillis,
+        Decision decision) {
 
     PcsId id() {
         return decision.recorded().id();
@@ -19,6 +29,10 @@ record Candidate(Submission submission, String keyId, long arrivalMillis, Decisi
 
     ContentDigest digest() {
         return decision.recorded().digest();
+    }
+
+    Sender sender() {
+        return submission.sender();
     }
 
     Consumer<Outcome> answer() {

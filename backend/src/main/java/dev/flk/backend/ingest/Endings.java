@@ -4,6 +4,8 @@ package dev.flk.backend.ingest;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.limit.HeldBack;
+import dev.flk.backend.metrics.LimitedBy;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.RejectReason;
 import dev.flk.verification.Verdict;
@@ -68,6 +70,18 @@ final class Endings {
         flights.end(flight).forEach(candidate -> answerError(candidate, error));
     }
 
+    /** The flight is held back, which whoever did so has counted for the one that opened it: nothing was logged, and its id is free. */
+    void limited(Flight flight, HeldBack heldBack) {
+        List<Candidate> told = flights.end(flight);
+        told.stream().skip(1).forEach(shared -> meters.rateLimitedLate(LimitedBy.KNOWN));
+        told.forEach(candidate -> answerLimited(candidate, heldBack));
+    }
+
+    /** Whoever held it back has counted it. */
+    void answerLimited(Candidate candidate, HeldBack heldBack) {
+        answer(candidate, new Outcome.RateLimited(heldBack.waitSeconds()));
+    }
+
     /** The flight is in the log and waits to be recorded; who waits for it is told {@code error}. */
     void leftWaiting(Flight flight, Outcome error) {
         flights.leaveWaiting(flight).forEach(candidate -> answerWaiting(candidate, flight, error));
@@ -99,13 +113,15 @@ final class Endings {
         }
         meters.dedupHits.increment();
         meters.conflict();
-        log.conflict(candidate.decision().recorded(), standing, candidate.keyId());
+        log.conflict(candidate.decision().recorded(), standing, candidate.keyId(), candidate.sender());
         answer(candidate, new Decided(standing.status(), standing.body(), Relation.CONFLICT));
     }
 
     /** Answers one submission with an error, and counts that. */
     void answerError(Candidate candidate, Outcome error) {
-        if (error instanceof Outcome.Broken) {
+        if (error instanceof Outcome.RateLimited) {
+            meters.rateLimitedLate(LimitedBy.EVIDENCE);
+        } else if (error instanceof Outcome.Broken) {
             meters.internalError();
         } else if (error instanceof Outcome.Unavailable unavailable && unavailable.cause() != Outcome.Cause.DISK_FULL) {
             meters.unavailable(unavailable.cause().error());

@@ -2,6 +2,7 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.limit.HeldBack;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.time.InstantSource;
@@ -9,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +24,7 @@ final class Evidence {
     private final GuardedStore store;
     private final Failures failures;
     private final InstantSource expiry;
+    private final EvidenceBudget budget;
     private final int maxEntries;
 
     // guarded by this
@@ -47,11 +50,18 @@ final class Evidence {
         }
     }
 
-    Evidence(Inbox inbox, GuardedStore store, Failures failures, InstantSource expiry, int maxEntries) {
+    Evidence(
+            Inbox inbox,
+            GuardedStore store,
+            Failures failures,
+            InstantSource expiry,
+            EvidenceBudget budget,
+            int maxEntries) {
         this.inbox = inbox;
         this.store = store;
         this.failures = failures;
         this.expiry = expiry;
+        this.budget = budget;
         this.maxEntries = maxEntries;
     }
 
@@ -88,6 +98,11 @@ final class Evidence {
     private void append(Content content, Candidate candidate, long expiresAtMillis) {
         if (inbox.isDiskLow(candidate.submission().body().length)) {
             tell(content, failures.diskFloor());
+            return;
+        }
+        Optional<HeldBack> heldBack = budget.take(candidate.submission().body().length);
+        if (heldBack.isPresent()) {
+            tell(content, new Outcome.RateLimited(heldBack.get().waitSeconds()));
             return;
         }
         boolean taken = inbox.append(

@@ -3,6 +3,10 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.limit.Admission;
+import dev.flk.backend.limit.HeldBack;
+import dev.flk.backend.limit.Limits;
+import dev.flk.backend.limit.Sender;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.RejectReason;
 import dev.flk.certificate.Certificate;
@@ -14,21 +18,22 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The whole way of a submission, top to bottom: rate limit, parse, signature, the other rules of the format, decided before?,
- * append to the inbox log and wait for the disk, decide, put-if-absent, answer. What is pure runs before the disk is asked, on
+ * The whole way of a submission, top to bottom: rate limit, parse, signature, the other rules of the format, decided before?, the limits of
+ * who signed what is new, append to the inbox log and wait for the disk, decide, put-if-absent, answer. What is pure runs before the disk is asked, on
  * the caller's thread; from the force on, the {@link Recorder} has it.
  */
 final class IngestPipeline implements Ingest {
     /** What is handed to the log in one go, at the most, unless a single body is longer. */
     private static final long MAX_APPEND_BYTES = 8L << 20;
 
+    private static final int SMALL_PART = 32;
+
     private final IngestService.Parts parts;
+    private final Limits limits;
     private final GuardedStore store;
     private final Meters meters;
     private final Flights flights;
@@ -45,6 +50,7 @@ final class IngestPipeline implements Ingest {
             Failures failures,
             OutcomeLog log) {
         this.parts = parts;
+        this.limits = parts.limits();
         this.store = parts.store();
         this.meters = parts.meters();
         this.flights = flights;
@@ -54,11 +60,22 @@ final class IngestPipeline implements Ingest {
         this.log = log;
     }
 
+    /** While little is left, in parts, so that what is held back holds few tokens until that is found out. */
     @Override
     public void submit(List<Submission> turn) {
-        List<Flight> opened = new ArrayList<>(turn.size());
+        int partSize = turn.size() > SMALL_PART && limits.isShortOf(turn.size()) ? SMALL_PART : turn.size();
+        for (int start = 0; start < turn.size(); start += partSize) {
+            submitPart(turn.subList(start, Math.min(turn.size(), start + partSize)));
+        }
+    }
+
+    private void submitPart(List<Submission> turn) {
+        List<Opened> opened = new ArrayList<>(turn.size());
         for (Submission submission : turn) {
-            admit(submission).flatMap(this::check).flatMap(this::join).ifPresent(opened::add);
+            admit(submission)
+                    .flatMap(admission -> check(submission, admission))
+                    .flatMap(this::join)
+                    .ifPresent(opened::add);
         }
         if (!opened.isEmpty()) {
             lookUpThenLog(opened);
@@ -66,22 +83,23 @@ final class IngestPipeline implements Ingest {
     }
 
     /** The rate limit; empty if it was refused. */
-    private Optional<Submission> admit(Submission submission) {
-        OptionalLong waitNanos = parts.limit().tryTake();
-        if (waitNanos.isPresent()) {
-            meters.rateLimited(1);
-            submission.answer().accept(new Outcome.RateLimited(wholeSeconds(waitNanos.getAsLong())));
+    private Optional<Admission> admit(Submission submission) {
+        Admission admission = limits.admit(submission.sender());
+        HeldBack heldBack = admission.heldBack();
+        if (heldBack != null) {
+            submission.answer().accept(new Outcome.RateLimited(heldBack.waitSeconds()));
             return Optional.empty();
         }
         meters.ingest.increment();
-        return Optional.of(submission);
+        return Optional.of(admission);
     }
 
     /** All that is pure; empty if it was refused, and answered. */
-    private Optional<Candidate> check(Submission submission) {
+    private Optional<Candidate> check(Submission submission, Admission admission) {
         try {
-            return Optional.of(checked(submission));
+            return Optional.of(checked(submission, admission));
         } catch (Refused refused) {
+            limits.failed(submission.sender());
             submission.answer().accept(refused.outcome);
         } catch (RuntimeException e) {
             log.broken(e);
@@ -97,25 +115,32 @@ final class IngestPipeline implements Ingest {
     }
 
     /** Parse, signature, the other rules, and what would be decided. */
-    private Candidate checked(Submission submission) throws Refused {
+    private Candidate checked(Submission submission, Admission admission) throws Refused {
         try {
             ParsedCertificate parsed = CertificateReader.parse(submission.body());
-            String keyId = parts.signatures().verify(parsed).orElseThrow(() -> badSignature(parsed));
+            String keyId =
+                    parts.signatures().verify(parsed).orElseThrow(() -> badSignature(parsed, submission.sender()));
             Certificate certificate = parsed.check(parts.clock().instant(), parts.maxClockSkew());
             long arrivalMillis = parts.clock().millis();
-            return new Candidate(submission, keyId, arrivalMillis, parts.rules().decide(certificate, arrivalMillis));
+            return new Candidate(
+                    submission,
+                    admission,
+                    parsed.signed().shardId(),
+                    keyId,
+                    arrivalMillis,
+                    parts.rules().decide(certificate, arrivalMillis));
         } catch (MalformedCertificate e) {
             throw malformed(String.valueOf(e.getMessage()));
         }
     }
 
-    private Refused badSignature(ParsedCertificate parsed) {
+    private Refused badSignature(ParsedCertificate parsed, Sender sender) {
         meters.signatureErrors.increment();
         meters.rejected(RejectReason.SIGNATURE);
         String claimedId = parsed.signed().pcsId(); // of the rest nothing is kept
         parts.signatures().examine(parsed, (reason, keyId) -> {
             meters.signatureRefused(reason);
-            log.badSignature(claimedId, reason, keyId);
+            log.badSignature(claimedId, reason, keyId, sender);
         });
         return new Refused(new Outcome.BadSignature());
     }
@@ -126,43 +151,67 @@ final class IngestPipeline implements Ingest {
     }
 
     /** Registers the id; empty if it is in flight already, or there is no room for it. */
-    private Optional<Flight> join(Candidate candidate) {
+    private Optional<Opened> join(Candidate candidate) {
         Flights.Join join = flights.join(candidate);
         switch (join.joined()) {
             case OPENED -> {
-                return join.flight();
+                return join.flight().map(flight -> new Opened(candidate, flight));
             }
-            case SHARES -> {}
+            case SHARES -> limits.shares(candidate.sender());
             case LEFT_WAITING ->
-                join.flight().ifPresent(flight -> endings.answerWaiting(candidate, flight, failures.storeDown()));
+                join.flight().ifPresent(flight -> {
+                    Optional<HeldBack> heldBack = limits.takeKnown(candidate.sender(), candidate.admission());
+                    if (heldBack.isPresent()) {
+                        endings.answerLimited(candidate, heldBack.get());
+                    } else {
+                        endings.answerWaiting(candidate, flight, failures.storeDown());
+                    }
+                });
             case FULL -> endings.answerError(candidate, failures.overloaded());
         }
         return Optional.empty();
     }
 
     /** Decided before? */
-    private void lookUpThenLog(List<Flight> opened) {
-        store.get(opened.stream().map(Flight::id).toList())
+    private void lookUpThenLog(List<Opened> opened) {
+        store.get(opened.stream().map(each -> each.flight().id()).toList())
                 .whenComplete((standing, failure) -> logUnknown(opened, standing));
     }
 
     /** If the store can't say, the submissions are logged all the same: a failed read is never a miss, nor a hit. */
-    private void logUnknown(List<Flight> opened, @Nullable List<Optional<Recorded>> standing) {
+    private void logUnknown(List<Opened> opened, @Nullable List<Optional<Recorded>> standing) {
         try {
-            if (standing == null) {
-                append(opened);
-                return;
-            }
             List<Flight> unknown = new ArrayList<>(opened.size());
             for (int i = 0; i < opened.size(); i++) {
-                Flight flight = opened.get(i);
-                standing.get(i).ifPresentOrElse(recorded -> endings.known(flight, recorded), () -> unknown.add(flight));
+                Candidate candidate = opened.get(i).candidate();
+                Flight flight = opened.get(i).flight();
+                Optional<Recorded> recorded = standing == null ? Optional.empty() : standing.get(i);
+                Optional<HeldBack> heldBack = share(candidate, recorded.isPresent());
+                if (heldBack.isPresent()) {
+                    endings.limited(flight, heldBack.get());
+                } else {
+                    recorded.ifPresentOrElse(known -> endings.known(flight, known), () -> unknown.add(flight));
+                }
             }
             append(unknown);
         } catch (RuntimeException | VirtualMachineError e) { // a stage would swallow it
             log.broken(e);
-            opened.forEach(flight -> endings.failed(flight, new Outcome.Broken()));
+            opened.forEach(each -> endings.failed(each.flight(), new Outcome.Broken()));
         }
+    }
+
+    /** The limits of its key and its shard, or of what was sent before. */
+    private Optional<HeldBack> share(Candidate candidate, boolean isKnown) {
+        if (isKnown) {
+            return limits.takeKnown(candidate.sender(), candidate.admission());
+        }
+        String keyId = candidate.keyId();
+        return limits.takeNew(
+                candidate.sender(),
+                candidate.admission(),
+                candidate.shardId(),
+                keyId,
+                parts.signatures().rateOf(keyId));
     }
 
     /** Into the log, in parts that can share a force; once on disk, the flights are with the recorder. */
@@ -214,11 +263,8 @@ final class IngestPipeline implements Ingest {
                 .orElseGet(() -> inFlight ? failures.undecided() : new LookUp.Unknown());
     }
 
-    /** Rounded up, but for less than a millisecond, which no client's clock tells apart. */
-    private static long wholeSeconds(long nanos) {
-        long millis = TimeUnit.NANOSECONDS.toMillis(nanos);
-        return Math.max(1, (millis + 999) / 1000);
-    }
+    /** A candidate with the flight that it has opened. */
+    private record Opened(Candidate candidate, Flight flight) {}
 
     /** Ends the checks of a submission; a stranger can cause it at will, so it has no stack trace. */
     private static final class Refused extends Exception {

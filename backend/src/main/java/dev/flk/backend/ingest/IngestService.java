@@ -5,7 +5,7 @@ import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.backend.keys.Signatures;
-import dev.flk.backend.limit.RateLimit;
+import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.FileOps;
@@ -50,7 +50,7 @@ public final class IngestService implements Ingest, AutoCloseable {
      * @param maxClockSkew how far {@code sent_at} may be ahead; zero switches the check off
      */
     public record Parts(
-            RateLimit limit,
+            Limits limits,
             Signatures signatures,
             DecisionRules rules,
             Duration maxClockSkew,
@@ -76,7 +76,8 @@ public final class IngestService implements Ingest, AutoCloseable {
                 inbox.lowWater().pending()));
         OutcomeLog lines = new OutcomeLog();
         Flights flights = new Flights(MAX_FLIGHTS, parts.expiry());
-        Evidence evidence = new Evidence(inbox, parts.store(), failures, parts.expiry(), MAX_EVIDENCE);
+        Evidence evidence = new Evidence(
+                inbox, parts.store(), failures, parts.expiry(), new EvidenceBudget(parts.nanoTicker()), MAX_EVIDENCE);
         Endings endings = new Endings(flights, inbox.lowWater(), evidence, parts.meters(), lines);
         AssertionContext context = new AssertionContext(
                 parts.clock(),

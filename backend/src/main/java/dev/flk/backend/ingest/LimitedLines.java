@@ -6,14 +6,23 @@ import java.time.Duration;
 import java.util.OptionalLong;
 import java.util.concurrent.atomic.AtomicLong;
 
-/** Keeps lines that could flood the log to about one a second; says how many were left out. Safe for any thread. */
+/** Keeps lines that could flood the log to a few a second; says how many were left out. Safe for any thread. */
 final class LimitedLines {
     private static final int BURST = 20;
 
-    private final Bucket bucket = Bucket.builder()
-            .addLimit(limit -> limit.capacity(BURST).refillGreedy(1, Duration.ofSeconds(1)))
-            .build();
+    private final Bucket bucket;
     private final AtomicLong leftOut = new AtomicLong();
+
+    /** About one a second. */
+    LimitedLines() {
+        this(BURST, 1);
+    }
+
+    LimitedLines(int burst, int perSecond) {
+        bucket = Bucket.builder()
+                .addLimit(limit -> limit.capacity(burst).refillGreedy(perSecond, Duration.ofSeconds(1)))
+                .build();
+    }
 
     /** Empty if the line is to be left out; else how many were since the last one that was not. */
     OptionalLong next() {

@@ -2,6 +2,7 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.limit.Sender;
 import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.certificate.PcsId;
 import dev.flk.verification.Reason;
@@ -27,10 +28,17 @@ final class OutcomeLog {
 
     private static final int MAX_REASON_CHARS = 1000;
 
+    /** Of lines that are of use one by one, and that whoever has seen a certificate can cause. */
+    private static final int MANY = 200;
+
+    private static final int MANY_PER_SECOND = 10;
+
     /** One for each reason, so that a flood of one hides no other. */
     private final Map<SignatureRefusal, LimitedLines> badSignatures = Arrays.stream(SignatureRefusal.values())
             .collect(Collectors.toUnmodifiableMap(reason -> reason, reason -> new LimitedLines()));
 
+    private final LimitedLines duplicates = new LimitedLines(MANY, MANY_PER_SECOND);
+    private final LimitedLines conflicts = new LimitedLines(MANY, MANY_PER_SECOND);
     private final LimitedLines noMemory = new LimitedLines();
     private final LimitedLines ownFaults = new LimitedLines();
 
@@ -84,27 +92,35 @@ final class OutcomeLog {
     }
 
     void duplicate(PcsId id) {
-        LOG.info("PCS {} duplicate: answered with the recorded outcome", id);
+        duplicates
+                .next()
+                .ifPresent(leftOut -> LOG.info(
+                        "PCS {} duplicate: answered with the recorded outcome{}", id, LimitedLines.suffix(leftOut)));
     }
 
-    void conflict(Recorded refused, Recorded standing, String keyId) {
-        LOG.warn(
-                "PCS {} conflict: other content under this id, signed by key {}; {}; the first outcome stands",
-                standing.id(),
-                keyId,
-                refused.signedDigest().equals(standing.signedDigest())
-                        ? "the signed fields are the same, others differ"
-                        : "signed fields differ");
+    void conflict(Recorded refused, Recorded standing, String keyId, Sender sender) {
+        conflicts
+                .next()
+                .ifPresent(leftOut -> LOG.warn(
+                        "PCS {} conflict: other content under this id, signed by key {}, from {}; {}; the first outcome stands{}",
+                        standing.id(),
+                        keyId,
+                        sender.address(),
+                        refused.signedDigest().equals(standing.signedDigest())
+                                ? "the signed fields are the same, others differ"
+                                : "signed fields differ",
+                        LimitedLines.suffix(leftOut)));
     }
 
-    void badSignature(String claimedId, SignatureRefusal reason, @Nullable String keyId) {
+    void badSignature(String claimedId, SignatureRefusal reason, @Nullable String keyId, Sender sender) {
         Objects.requireNonNull(badSignatures.get(reason))
                 .next()
                 .ifPresent(leftOut -> LOG.error(
-                        "Signature verification failed for {}: {}{}{}",
+                        "Signature verification failed for {}: {}{}, from {}{}",
                         PcsId.isHex64(claimedId) ? claimedId : "a certificate whose pcs_id is no id",
                         reason.label(),
                         keyId == null ? "" : ", key " + keyId,
+                        sender.address(),
                         LimitedLines.suffix(leftOut)));
     }
 

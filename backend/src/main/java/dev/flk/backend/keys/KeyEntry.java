@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param shardPrefixes what the names of further such shards begin with; an empty one is every shard
  * @param validFrom the first instant at which it may sign; null: ever since
  * @param validUntil the first instant at which it may not any more; null: for ever
- * @param rate certificates a second that it is meant for; null: not said
+ * @param rate new certificates a second that it may sign; null: any number
  */
 public record KeyEntry(
         String id,

@@ -42,7 +42,7 @@ import org.jspecify.annotations.Nullable;
  * valid_from      string             optional instant, RFC 3339
  * valid_until     string             optional instant, after valid_from
  * state           string             "active", "retiring" or "revoked"
- * rate            number             optional, above 0, certificates a second
+ * rate            number             optional, above 0, new certificates a second
  * </pre>
  *
  * <p>Nothing else is taken. No message repeats a value, since it may be a secret in the wrong place.

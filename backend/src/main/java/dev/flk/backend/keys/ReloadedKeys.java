@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.keys;
 
+import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.certificate.ParsedCertificate;
@@ -44,7 +45,9 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         thread.setDaemon(true);
         return thread;
     });
+    private final LongSupplier nanoTicker;
     private volatile KeysFile inForce;
+    private volatile KeyRates rates;
     private volatile boolean isBad;
     private Stamps stamps = new Stamps();
 
@@ -69,8 +72,10 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         this.wall = clock;
         this.clock = new KeyClock(clock, isInDoubt);
         this.meters = meters;
+        this.nanoTicker = nanoTicker;
         this.examiner = new Examiner(nanoTicker);
         this.inForce = KeysFile.read(file, only, stamps);
+        this.rates = KeyRates.none().of(inForce.entries(), nanoTicker);
         loaded();
         meters.keysFileBad.watch(() -> isBad ? 1 : 0);
         meters.keysFirstEndSeconds.watch(this::firstEndSeconds);
@@ -114,6 +119,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             KeysFile read = KeysFile.read(file, only, stamps);
             List<KeyEntry> before = inForce.entries();
             inForce = read;
+            rates = rates.of(read.entries(), nanoTicker);
             loaded();
             LOG.info("{} was read again: {}; {}", file, counts(read.entries()), changes(before, read.entries()));
         } catch (InvalidKeysException e) {
@@ -192,6 +198,11 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             meters.retiringKeyUsed();
         }
         return Optional.of(key.get().id());
+    }
+
+    @Override
+    public @Nullable RateLimit rateOf(String keyId) {
+        return rates.of(keyId);
     }
 
     @Override

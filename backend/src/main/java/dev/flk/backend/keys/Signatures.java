@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.keys;
 
+import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.signing.KeyId;
@@ -12,6 +13,11 @@ import org.jspecify.annotations.Nullable;
 public interface Signatures {
     /** The id of the key that has signed it and may do so for its shard, now; empty if there is none, and it is to be refused. */
     Optional<String> verify(ParsedCertificate certificate);
+
+    /** The bucket of a key that {@link #verify} gave; null: its rate is not bounded. Its owner takes from it. */
+    default @Nullable RateLimit rateOf(String keyId) {
+        return null;
+    }
 
     /**
      * Finds out why {@link #verify} was empty. What takes work is done later and by another thread, so that whoever sent the

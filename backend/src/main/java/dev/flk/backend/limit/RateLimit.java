@@ -2,6 +2,7 @@
 package dev.flk.backend.limit;
 
 import io.github.bucket4j.Bucket;
+import io.github.bucket4j.ConsumptionProbe;
 import io.github.bucket4j.TimeMeter;
 import io.github.bucket4j.local.LocalBucket;
 import java.math.BigDecimal;
@@ -38,11 +39,31 @@ public final class RateLimit {
 
     /** Takes a token; empty if there was one, else the nanoseconds until the next. */
     public OptionalLong tryTake() {
-        if (bucket.tryConsume(1)) {
+        return tryTake(1);
+    }
+
+    /** Takes so many tokens, not more than the bucket can hold, or none; empty if they were there, else the nanoseconds until they are. */
+    public OptionalLong tryTake(long tokens) {
+        if (bucket.tryConsume(tokens)) {
             return ADMITTED;
         }
         // the bucket rounds down, and a wait that is a nanosecond short would be refused once more
-        return OptionalLong.of(bucket.estimateAbilityToConsume(1).getNanosToWaitForRefill() + 1);
+        return OptionalLong.of(bucket.estimateAbilityToConsume(tokens).getNanosToWaitForRefill() + 1);
+    }
+
+    /** Takes a token if there is one, and tells what is left then. */
+    ConsumptionProbe take() {
+        return bucket.tryConsumeAndReturnRemaining(1);
+    }
+
+    /** Puts a token back that was taken; never more than the bucket can hold. */
+    void giveBack() {
+        bucket.addTokens(1);
+    }
+
+    /** Whole tokens that are there just now. */
+    long availableTokens() {
+        return bucket.getAvailableTokens();
     }
 
     private record Monotonic(LongSupplier nanoTicker) implements TimeMeter {

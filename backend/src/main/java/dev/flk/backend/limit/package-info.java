@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The rate limit in front of ingest. {@code ingest} takes one token per certificate; only the bootstrap constructs the
- * bucket. Nothing here knows of HTTP.
+ * Who may send how much. {@code http} asks {@link dev.flk.backend.limit.Limits} before it reads, {@code ingest} for each certificate; only the
+ * bootstrap constructs it. Nothing here knows of HTTP.
  */
 @NullMarked
 package dev.flk.backend.limit;

@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>What was admitted is accounted for: once nothing is under way, {@code flk_ingest_total} is the sum of {@code flk_accepted},
  * {@code flk_escalated}, {@code flk_dedup_hits}, {@code flk_wal_errors}, {@code flk_internal_errors_total},
- * {@code flk_rejected_total} of the reasons malformed, clock and signature, and {@code flk_unavailable_total} of all causes but
- * starting, less {@code flk_decided_late_total} and {@code flk_refused_early_total}.
+ * {@code flk_rejected_total} of the reasons malformed, clock and signature, {@code flk_rate_limited_late_total}, and
+ * {@code flk_unavailable_total} of all causes but starting, less {@code flk_decided_late_total} and {@code flk_refused_early_total}.
  */
 public final class Meters {
     /** From a fast local disk to one that is failing. */
@@ -155,6 +155,18 @@ public final class Meters {
     /** Entries of the index of evidence. */
     public final WatchedGauge evidenceEntries = gauge("flk_evidence_entries", "Contents in the index of evidence.");
 
+    /** Shards that took a share lately. */
+    public final WatchedGauge activeShards =
+            gauge("flk_active_shards", "Shards that took tokens lately; what was sent before counts as one of them.");
+
+    /** Addresses that are refused before anything is read. */
+    public final WatchedGauge heldAddresses =
+            gauge("flk_held_addresses", "Addresses whose failures are refused before anything is read, just now.");
+
+    /** Addresses with connections. */
+    public final WatchedGauge connectedAddresses =
+            gauge("flk_connected_addresses", "Addresses that have open connections.");
+
     /** 1 while the keys file has a mistake. */
     public final WatchedGauge keysFileBad = gauge(
             "flk_keys_file_bad", "1 while the keys file can't be used and keys read before are in force, else 0.");
@@ -185,6 +197,19 @@ public final class Meters {
             .register(registry);
     private final Counter rateLimited =
             Counter.build("flk_rate_limited_total", "Submissions answered 429.").register(registry);
+    private final Counter rateLimitedBy = Counter.build(
+                    "flk_rate_limited_by_total",
+                    "Submissions answered 429, by what held them back; a batch refused whole is one.")
+            .labelNames("limit")
+            .register(registry);
+    private final Counter rateLimitedLate = Counter.build(
+                    "flk_rate_limited_late_total",
+                    "Submissions answered 429 that the bucket of all had admitted; they are in flk_ingest_total.")
+            .register(registry);
+    private final Counter addressConnectionsRefused = Counter.build(
+                    "flk_address_connections_refused_total",
+                    "Connections closed at once, their address having too many.")
+            .register(registry);
     private final Counter conflicts = Counter.build(
                     "flk_conflicts_total", "Submissions with other content than the one decided under their id.")
             .register(registry);
@@ -233,6 +258,9 @@ public final class Meters {
         for (SignatureRefusal reason : SignatureRefusal.values()) {
             signatureRefused.labels(reason.label());
         }
+        for (LimitedBy limit : LimitedBy.values()) {
+            rateLimitedBy.labels(limit.label());
+        }
         for (String cause : UNAVAILABLE_CAUSES) {
             unavailable.labels(cause);
         }
@@ -267,9 +295,21 @@ public final class Meters {
         keysFileErrors.inc();
     }
 
-    /** Counts {@code n} submissions answered 429. */
-    public void rateLimited(long n) {
-        rateLimited.inc((double) n);
+    /** Counts a submission answered 429. */
+    public void rateLimited(LimitedBy limit) {
+        rateLimited.inc();
+        rateLimitedBy.labels(limit.label()).inc();
+    }
+
+    /** Counts a submission answered 429 after it had been admitted. */
+    public void rateLimitedLate(LimitedBy limit) {
+        rateLimited(limit);
+        rateLimitedLate.inc();
+    }
+
+    /** Counts a connection that was closed since its address had too many. */
+    public void addressConnectionRefused() {
+        addressConnectionsRefused.inc();
     }
 
     /** Counts a submission answered 503, but for a full disk that the log met, by its error text. */

@@ -10,6 +10,7 @@ import dev.flk.backend.config.StorageConfig.Memory;
 import dev.flk.backend.config.StorageConfig.Postgres;
 import dev.flk.backend.config.StorageConfig.Redis;
 import dev.flk.backend.keys.KeysFixture;
+import dev.flk.backend.limit.Limits;
 import dev.flk.signing.SigningAlgorithm;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -109,6 +110,35 @@ class EveryKeyTest {
                         "100/m",
                         "10000001"),
                 row(Key.TOKEN_BURST, c -> c.limit().burstTokens(), 200L, "5", 5L, "0", "-1", "1.5", "x"),
+                row(
+                        Key.FAIR_SHARES,
+                        c -> c.limit().sharing(),
+                        Limits.Sharing.FAIR,
+                        "off",
+                        Limits.Sharing.NONE,
+                        "maybe",
+                        "0"),
+                row(
+                        Key.ADDRESS_FAILURE_RATE,
+                        c -> c.limit().failuresPerSecond(),
+                        new BigDecimal("10.000"),
+                        "0",
+                        BigDecimal.ZERO,
+                        "-1",
+                        "0.0001",
+                        "10000001",
+                        "some"),
+                row(Key.ADDRESS_FAILURE_BURST, c -> c.limit().failureBurst(), 100L, "5", 5L, "0", "-1", "1.5", "x"),
+                row(
+                        Key.MAX_CONNECTIONS_PER_ADDRESS,
+                        c -> c.limit().connectionsPerAddress(),
+                        10_000,
+                        "7",
+                        7,
+                        "0",
+                        "-1",
+                        "1000001",
+                        "many"),
                 duration(Key.MAX_CLOCK_SKEW, c -> c.maxClockSkew(), Duration.ofMinutes(5)),
                 row(
                         Key.PCS_SIGN_ALG,

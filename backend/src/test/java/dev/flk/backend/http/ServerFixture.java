@@ -6,8 +6,10 @@ import static org.awaitility.Awaitility.await;
 import dev.flk.backend.config.HttpConfig;
 import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.http.Readiness.Component;
+import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Meters;
 import java.io.IOException;
+import java.math.BigDecimal;
 import java.net.ConnectException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -40,6 +42,9 @@ final class ServerFixture implements AfterEachCallback {
     private int maxConnections = 1000;
     private int maxRequests = 1000;
     private long heapBytes = Runtime.getRuntime().maxMemory();
+    private Limits limits;
+    private Limits.Sizes limitSizes =
+            new Limits.Sizes(BigDecimal.TEN, 10, Limits.Sharing.FAIR, BigDecimal.ZERO, 1, Integer.MAX_VALUE);
     private Login login;
     private final List<RawClient> clients = new ArrayList<>();
     private HttpServer server;
@@ -73,6 +78,11 @@ final class ServerFixture implements AfterEachCallback {
 
     ServerFixture maxConnections(int connections) {
         maxConnections = connections;
+        return this;
+    }
+
+    ServerFixture limits(Limits.Sizes sizes) {
+        limitSizes = sizes;
         return this;
     }
 
@@ -123,11 +133,20 @@ final class ServerFixture implements AfterEachCallback {
                 config,
                 ServerLoad.of(config, heapBytes),
                 ingest,
+                limits(),
                 () -> components,
                 meters,
                 () -> clock.instant(),
                 System::nanoTime,
                 stopWithin);
+    }
+
+    /** Those of the server. */
+    Limits limits() {
+        if (limits == null) {
+            limits = new Limits(limitSizes, System::nanoTime, meters);
+        }
+        return limits;
     }
 
     HttpServer server() throws IOException {

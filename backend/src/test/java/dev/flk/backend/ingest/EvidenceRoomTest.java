@@ -4,6 +4,7 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.limit.Admission;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
@@ -26,7 +27,9 @@ final class EvidenceRoomTest {
         byte[] body = Pcs.number(number).bytes();
         Certificate certificate = CertificateReader.parse(body).checkIgnoringClock();
         return new Candidate(
-                new Submission(body, answer -> {}),
+                new Submission(body, IngestHarness.sender(), answer -> {}),
+                new Admission(null, 1, false),
+                "shard-1",
                 "-",
                 world.nowMillis(),
                 rules.decide(certificate, world.nowMillis()));
@@ -42,7 +45,8 @@ final class EvidenceRoomTest {
         Inbox inbox = Inbox.open(options, 0, disk, world::now, world::nanos, new Random(1), meters);
         GuardedStore store =
                 new GuardedStore("the store", new SimulatedStore(world), world::nanos, new Random(1), meters);
-        Evidence evidence = new Evidence(inbox, store, new Failures(() -> 1), world::now, 10);
+        Evidence evidence =
+                new Evidence(inbox, store, new Failures(() -> 1), world::now, new EvidenceBudget(world::nanos), 10);
         evidence.known(
                 candidate(0).id(),
                 candidate(0).digest(),

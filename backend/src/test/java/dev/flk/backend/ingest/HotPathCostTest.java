@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.sun.management.ThreadMXBean;
 import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.ingest.IngestHarness.Clock;
+import dev.flk.backend.limit.Sender;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import java.lang.management.ManagementFactory;
@@ -22,6 +23,7 @@ final class HotPathCostTest {
     /** Parse, signature, digest, decision, flight and hand-over; measured 18,000, and 21,000 where the JVM compiles but little. */
     private static final long MOST_BYTES_PER_SUBMISSION = 23_000;
 
+    private static final Sender SENDER = IngestHarness.sender();
     private static final int TURN = 50;
     private static final int TURNS = 200;
 
@@ -103,7 +105,7 @@ final class HotPathCostTest {
     private static List<Submission> submissions(List<byte[]> bodies, CountDownLatch answered) {
         List<Submission> submissions = new ArrayList<>();
         for (byte[] body : bodies) {
-            submissions.add(new Submission(body, outcome -> answered.countDown()));
+            submissions.add(new Submission(body, SENDER, outcome -> answered.countDown()));
         }
         return submissions;
     }

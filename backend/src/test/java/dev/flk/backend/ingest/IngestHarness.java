@@ -9,7 +9,8 @@ import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.keys.Signatures;
-import dev.flk.backend.limit.RateLimit;
+import dev.flk.backend.limit.Limits;
+import dev.flk.backend.limit.Sender;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.sample.Pcs;
 import dev.flk.signing.SignatureCheck;
@@ -23,6 +24,7 @@ import dev.flk.wal.OnDamage;
 import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.math.BigDecimal;
+import java.net.InetAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -45,6 +47,19 @@ final class IngestHarness implements AutoCloseable {
     final FaultyStore store;
     private final GuardedStore guarded;
     final IngestService ingest;
+
+    final Sender sender = sender();
+
+    /** A connection from this machine. */
+    static Sender sender() {
+        return Sender.from(InetAddress.getLoopbackAddress());
+    }
+
+    /** A bucket that is never filled again, and no limit for failures. */
+    static Limits limits(int burst, Meters meters) {
+        return new Limits(
+                new Limits.Sizes(BigDecimal.ONE, burst, Limits.Sharing.FAIR, BigDecimal.ZERO, 1, 1), () -> 0, meters);
+    }
 
     static final class Clock {
         long millis = Instant.parse("2026-11-20T10:00:00Z").toEpochMilli();
@@ -101,7 +116,7 @@ final class IngestHarness implements AutoCloseable {
             ingest = IngestService.open(
                     inbox,
                     new IngestService.Parts(
-                            new RateLimit(BigDecimal.ONE, burst, () -> 0),
+                            limits(burst, meters),
                             signatures.apply(meters),
                             rules,
                             MAX_CLOCK_SKEW,
@@ -133,7 +148,7 @@ final class IngestHarness implements AutoCloseable {
 
     CompletableFuture<Outcome> send(byte[] body) {
         CompletableFuture<Outcome> outcome = new CompletableFuture<>();
-        ingest.submit(List.of(new Submission(body, outcome::complete)));
+        ingest.submit(List.of(new Submission(body, sender, outcome::complete)));
         return outcome;
     }
 
@@ -143,7 +158,7 @@ final class IngestHarness implements AutoCloseable {
         for (Pcs pcs : all) {
             CompletableFuture<Outcome> outcome = new CompletableFuture<>();
             outcomes.add(outcome);
-            turn.add(new Submission(pcs.bytes(), outcome::complete));
+            turn.add(new Submission(pcs.bytes(), sender, outcome::complete));
         }
         ingest.submit(turn);
         return outcomes;
@@ -192,6 +207,7 @@ final class IngestHarness implements AutoCloseable {
                         "flk_dedup_hits",
                         "flk_wal_errors",
                         "flk_internal_errors_total",
+                        "flk_rate_limited_late_total",
                         "flk_rejected_total{reason=\"malformed\",}",
                         "flk_rejected_total{reason=\"clock\",}",
                         "flk_rejected_total{reason=\"signature\",}",

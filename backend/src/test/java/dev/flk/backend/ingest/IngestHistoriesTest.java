@@ -191,10 +191,10 @@ final class IngestHistoriesTest {
             harness.submit(Pcs.number(1));
             CompletableFuture<Outcome> second = new CompletableFuture<>();
             harness.ingest.submit(List.of(
-                    new Submission(Pcs.number(1).bytes(), outcome -> {
+                    new Submission(Pcs.number(1).bytes(), harness.sender, outcome -> {
                         throw new IllegalStateException("an answer that throws");
                     }),
-                    new Submission(Pcs.number(2).bytes(), second::complete)));
+                    new Submission(Pcs.number(2).bytes(), harness.sender, second::complete)));
             await().atMost(Duration.ofSeconds(3)).until(second::isDone);
         } catch (IOException e) {
             throw new AssertionError(e);

@@ -36,7 +36,8 @@ final class KeysPipelineTest {
                         KeyText.ed25519("revoked", 3).state("revoked"),
                         KeyText.ed25519("early", 4).with("valid_from", "\"2027-01-01T00:00:00Z\""),
                         KeyText.ed25519("late", 5).with("valid_until", "\"2026-01-01T00:00:00Z\""),
-                        KeyText.ed25519("other", 6).shards("shard-2"));
+                        KeyText.ed25519("other", 6).shards("shard-2"),
+                        KeyText.ed25519("slow", 7).shards("shard-3").with("rate", "0.9"));
         return new IngestHarness(directory.resolve("log"), clock, meters -> opened(keys, meters));
     }
 
@@ -76,6 +77,29 @@ final class KeysPipelineTest {
             assertDecided(harness.submit(signed(1)), 200, Relation.FIRST);
         }
         assertThat(IngestHarness.logged(directory.resolve("log"))).hasSize(1);
+    }
+
+    /** Anybody may send again what he has seen: that must not use up the rate of the key that signed it. */
+    @Test
+    void keyWithARate_isHeldToIt_andOnlyByWhatIsNew() throws Exception {
+        try (IngestHarness harness = open()) {
+            Pcs first = Pcs.number(1).ofShard("shard-3").signedBy(KeysFixture.signer(7));
+            assertDecided(harness.submit(first), 200, Relation.FIRST);
+            for (int i = 0; i < 10; i++) {
+                assertDecided(harness.submit(first), 200, Relation.DUPLICATE);
+            }
+            Pcs second = Pcs.number(2).ofShard("shard-3").signedBy(KeysFixture.signer(7));
+            assertDecided(harness.submit(second), 200, Relation.FIRST);
+
+            Pcs third = Pcs.number(3).ofShard("shard-3").signedBy(KeysFixture.signer(7));
+            assertThat(harness.submit(third)).isInstanceOf(Outcome.RateLimited.class);
+
+            assertThat(harness.metric("flk_rate_limited_by_total{limit=\"key\",}"))
+                    .isEqualTo(1);
+            assertThat(harness.lookUp(third)).isEqualTo(new Ingest.LookUp.Unknown());
+            assertDecided(harness.submit(signed(1)), 200, Relation.FIRST);
+        }
+        assertThat(IngestHarness.logged(directory.resolve("log"))).hasSize(3);
     }
 
     @Test

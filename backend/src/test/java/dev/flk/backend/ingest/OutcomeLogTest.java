@@ -60,7 +60,7 @@ class OutcomeLogTest {
     void badSignature_ofWhomeverTriesOften_isLoggedNowAndThen() {
         OutcomeLog log = new OutcomeLog();
         for (int i = 0; i < 10_000; i++) {
-            log.badSignature(ID.toString(), SignatureRefusal.UNKNOWN_KEY, null);
+            log.badSignature(ID.toString(), SignatureRefusal.UNKNOWN_KEY, null, IngestHarness.sender());
         }
 
         assertThat(lines.list).hasSizeBetween(20, 200);

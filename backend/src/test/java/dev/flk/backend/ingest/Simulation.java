@@ -9,7 +9,7 @@ import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.keys.Signatures;
-import dev.flk.backend.limit.RateLimit;
+import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
 import dev.flk.sample.Pcs;
@@ -89,7 +89,16 @@ final class Simulation {
         ingest = IngestService.open(
                 inbox,
                 new IngestService.Parts(
-                        new RateLimit(BigDecimal.valueOf(1_000_000), 1_000_000, world::nanos),
+                        new Limits(
+                                new Limits.Sizes(
+                                        BigDecimal.valueOf(1_000_000),
+                                        1_000_000,
+                                        Limits.Sharing.NONE,
+                                        BigDecimal.ZERO,
+                                        1,
+                                        1),
+                                world::nanos,
+                                meters),
                         Signatures.anyOf(SignatureCheck.hmac(List.of(Pcs.KEY))),
                         rules,
                         Duration.ZERO,
@@ -149,7 +158,7 @@ final class Simulation {
             outcomes.add(outcome);
             world.trace(() -> "submit " + shortName(pcs));
             world.answers.submitted(pcs.id(), clock.now().toEpochMilli());
-            submissions.add(new Submission(pcs.bytes(), answer -> {
+            submissions.add(new Submission(pcs.bytes(), IngestHarness.sender(), answer -> {
                 world.check(() -> assertThat(outcome.getAndSet(answer))
                         .as("answered once")
                         .isNull());

@@ -36,6 +36,12 @@ class MetersTest {
                 "flk_rejected_total{reason=\"malformed\",}",
                 "flk_rejected_total{reason=\"verification\",}",
                 "flk_rate_limited_total",
+                "flk_rate_limited_by_total{limit=\"key\",}",
+                "flk_rate_limited_late_total",
+                "flk_address_connections_refused_total",
+                "flk_active_shards",
+                "flk_held_addresses",
+                "flk_connected_addresses",
                 "flk_conflicts_total",
                 "flk_inbox_pending",
                 "flk_inbox_oldest_pending_seconds",
@@ -72,7 +78,9 @@ class MetersTest {
         meters.ingest.add(7);
         meters.accepted.increment();
         meters.rejected(RejectReason.TOO_LARGE);
-        meters.rateLimited(3);
+        meters.rateLimited(LimitedBy.GLOBAL);
+        meters.rateLimited(LimitedBy.ADDRESS);
+        meters.rateLimitedLate(LimitedBy.SHARD);
         meters.conflict();
         meters.answered(202);
         meters.dedupUp.watch(() -> 1);
@@ -83,6 +91,9 @@ class MetersTest {
                 .containsEntry("flk_accepted", "1.0")
                 .containsEntry("flk_rejected_total{reason=\"too_large\",}", "1.0")
                 .containsEntry("flk_rate_limited_total", "3.0")
+                .containsEntry("flk_rate_limited_by_total{limit=\"global\",}", "1.0")
+                .containsEntry("flk_rate_limited_by_total{limit=\"shard\",}", "1.0")
+                .containsEntry("flk_rate_limited_late_total", "1.0")
                 .containsEntry("flk_conflicts_total", "1.0")
                 .containsEntry("flk_http_answers_total{status=\"202\",}", "1.0")
                 .containsEntry("flk_dedup_up", "1.0")

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.keys;
+
+import dev.flk.backend.limit.RateLimit;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The buckets of the keys that have a rate; each holds what comes in two seconds, at least one. A key whose rate is as it was keeps its
+ * bucket when the file is read again, so that reading fills none. Immutable but for the buckets.
+ */
+final class KeyRates {
+    private static final BigDecimal LEAST = BigDecimal.ONE.movePointLeft(RateLimit.RATE_DECIMALS);
+
+    private final Map<String, Rate> rates;
+
+    private record Rate(BigDecimal perSecond, RateLimit bucket) {}
+
+    private KeyRates(Map<String, Rate> rates) {
+        this.rates = rates;
+    }
+
+    static KeyRates none() {
+        return new KeyRates(Map.of());
+    }
+
+    /** Those of another reading of the file. */
+    KeyRates of(List<KeyEntry> keys, LongSupplier nanoTicker) {
+        Map<String, Rate> next = new HashMap<>();
+        for (KeyEntry key : keys) {
+            BigDecimal perSecond = key.rate();
+            if (perSecond == null) {
+                continue;
+            }
+            Rate known = rates.get(key.id());
+            next.put(
+                    key.id(),
+                    known != null && known.perSecond().compareTo(perSecond) == 0
+                            ? known
+                            : new Rate(perSecond, bucket(perSecond, nanoTicker)));
+        }
+        return new KeyRates(next);
+    }
+
+    private static RateLimit bucket(BigDecimal perSecond, LongSupplier nanoTicker) {
+        BigDecimal exact = perSecond.max(LEAST).setScale(RateLimit.RATE_DECIMALS, RoundingMode.HALF_UP);
+        long burst = exact.multiply(BigDecimal.valueOf(2))
+                .setScale(0, RoundingMode.CEILING)
+                .longValueExact();
+        return new RateLimit(exact, burst, nanoTicker);
+    }
+
+    @Nullable
+    RateLimit of(String keyId) {
+        Rate rate = rates.get(keyId);
+        return rate == null ? null : rate.bucket();
+    }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.limit;
+
+import java.net.Inet4Address;
+import java.net.InetAddress;
+import java.nio.ByteBuffer;
+
+/**
+ * Who sends: a connection, with the address it comes from and what is remembered of it. Made once a connection. What is remembered
+ * only helps to refuse cheaply; where two threads write at once, one may be forgotten.
+ */
+public final class Sender {
+    /** No IPv6 address that sends begins like this, so that no IPv4 address is taken for a network of IPv6. */
+    private static final long IPV4 = 0xFFFF_FFFF_0000_0000L;
+
+    private static final int MAPPED_BYTES = 12;
+
+    private final InetAddress address;
+    private final long network;
+
+    /** Whether the last that came was new and signed by a known key. */
+    private volatile boolean showedKey;
+
+    private volatile int account = FairShares.NOBODY;
+    private volatile int inARow;
+    private volatile int unexamined;
+    private volatile boolean wasToldToWait;
+    private volatile long waitsUntilNanos;
+
+    private Sender(InetAddress address) {
+        this.address = address;
+        this.network = network(address);
+    }
+
+    /** Whoever sends from this address. */
+    public static Sender from(InetAddress address) {
+        return new Sender(address);
+    }
+
+    /** What counts as one address: of IPv4 the whole of it, of IPv6 the first 64 bits, since who has one has all of those. */
+    private static long network(InetAddress address) {
+        ByteBuffer bytes = ByteBuffer.wrap(address.getAddress());
+        if (address instanceof Inet4Address) {
+            return IPV4 | Integer.toUnsignedLong(bytes.getInt());
+        }
+        if (bytes.getLong(0) == 0 && bytes.getInt(Long.BYTES) == 0x0000_FFFF) {
+            return IPV4 | Integer.toUnsignedLong(bytes.getInt(MAPPED_BYTES));
+        }
+        return bytes.getLong();
+    }
+
+    /** The address as it is written. */
+    public String address() {
+        return address.getHostAddress();
+    }
+
+    long network() {
+        return network;
+    }
+
+    boolean showedKey() {
+        return showedKey;
+    }
+
+    void failed() {
+        showedKey = false;
+    }
+
+    /** Something of this account came. */
+    void sent(int ofAccount) {
+        showedKey = ofAccount != FairShares.KNOWN;
+        if (ofAccount == account) {
+            inARow = Math.min(inARow, Integer.MAX_VALUE - 1) + 1;
+        } else {
+            account = ofAccount;
+            inARow = 1;
+        }
+    }
+
+    /** Of whom the last was, if it was one of at least {@code least} in a row; else {@link FairShares#NOBODY}. */
+    int accountOfLast(int least) {
+        return inARow >= least ? account : FairShares.NOBODY;
+    }
+
+    /** Whether this one, of {@code every}, is to be looked at all the same. */
+    boolean isDue(int every) {
+        unexamined = (unexamined + 1) % every;
+        return unexamined == 0;
+    }
+
+    void toldToWait(long untilNanos) {
+        waitsUntilNanos = untilNanos;
+        wasToldToWait = true;
+    }
+
+    /** Whether what comes now comes sooner than it was asked to. */
+    boolean isImpatient(long nowNanos) {
+        return wasToldToWait && nowNanos - waitsUntilNanos < 0;
+    }
+}

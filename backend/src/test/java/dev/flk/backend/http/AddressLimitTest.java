@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.limit.Limits;
+import dev.flk.backend.limit.Sender;
+import java.io.IOException;
+import java.math.BigDecimal;
+import java.net.InetAddress;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** What an address meets of which too much was refused, or which has too many connections. */
+final class AddressLimitTest {
+    private static final String TOO_MANY = "{\"error\":\"Too many requests\"}";
+
+    @RegisterExtension
+    final ServerFixture server = new ServerFixture();
+
+    private void allow(String failuresPerSecond, int failures, int connections) throws IOException {
+        server.limits(new Limits.Sizes(
+                BigDecimal.TEN, 10, Limits.Sharing.FAIR, new BigDecimal(failuresPerSecond), failures, connections));
+    }
+
+    private void failOnce() throws IOException {
+        server.port();
+        server.limits().failed(Sender.from(InetAddress.getLoopbackAddress()));
+    }
+
+    @Test
+    void submissionOfAHeldAddress_is429AndNeverReachesIngest_andTheConnectionStays() throws IOException {
+        allow("0.001", 1, 10);
+        RawClient client = server.connect();
+        assertThat(client.post("/v1/pcs/submit", "x").read().status()).isEqualTo(200);
+        server.ingest.turns.clear();
+        failOnce();
+
+        RawAnswer answer = client.post("/v1/pcs/submit", "y").read();
+
+        assertThat(answer.status()).isEqualTo(429);
+        assertThat(answer.body()).isEqualTo(TOO_MANY);
+        assertThat(Long.parseLong(answer.header("Retry-After").orElseThrow())).isBetween(900L, 1000L);
+        assertThat(client.post("/v1/pcs/batch", "x\ny").read().body()).isEqualTo(TOO_MANY);
+        assertThat(server.ingest.turns).isEmpty();
+        assertThat(server.sample("flk_rate_limited_by_total{limit=\"address\",}"))
+                .isEqualTo("2.0");
+        assertThat(server.sample("flk_http_body_bytes")).isEqualTo("0.0");
+        assertThat(server.sample("flk_held_addresses")).isEqualTo("1.0");
+    }
+
+    @Test
+    void othersThanSubmissions_ofAHeldAddress_areServed() throws IOException {
+        allow("0.001", 1, 10);
+        failOnce();
+        assertThat(server.get("/health").status()).isEqualTo(200);
+        assertThat(server.get("/v1/pcs/" + "0".repeat(64)).status()).isEqualTo(404);
+    }
+
+    @Test
+    void bodyHeldBack_ofAHeldAddress_isNotAskedFor() throws IOException {
+        allow("0.001", 1, 10);
+        failOnce();
+        RawClient client = server.connect()
+                .send("POST /v1/pcs/submit HTTP/1.1\nHost: h\nExpect: 100-continue\nContent-Length: 3\n\n");
+        assertThat(client.read().status()).isEqualTo(429);
+        assertThat(client.isAtEnd()).isTrue();
+    }
+
+    @Test
+    void connectionBeyondThoseOfAnAddress_isClosedAndCounted_untilOneEnds() throws IOException {
+        allow("0", 1, 1);
+        RawClient first = server.connect();
+        assertThat(first.post("/v1/pcs/submit", "x").read().status()).isEqualTo(200);
+
+        assertThat(server.connect().isAtEnd()).isTrue();
+
+        assertThat(server.sample("flk_address_connections_refused_total")).isEqualTo("1.0");
+        assertThat(server.sample("flk_http_connections")).isEqualTo("1.0");
+        server.closeClients();
+        server.awaitNoConnections();
+        assertThat(server.submit("y").status()).isEqualTo(200);
+        assertThat(server.sample("flk_connected_addresses")).isEqualTo("1.0");
+    }
+}
