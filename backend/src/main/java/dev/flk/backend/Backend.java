@@ -2,6 +2,7 @@
 package dev.flk.backend;
 
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.config.OpsConfig;
 import dev.flk.backend.config.SigningConfig;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.DedupStore;
@@ -15,6 +16,7 @@ import dev.flk.backend.dedup.redis.RedisStore;
 import dev.flk.backend.http.HttpServer;
 import dev.flk.backend.http.Readiness;
 import dev.flk.backend.http.Readiness.Component;
+import dev.flk.backend.http.Served;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.Inbox;
 import dev.flk.backend.ingest.IngestService;
@@ -25,6 +27,9 @@ import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.DiskSpace;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.tls.InvalidTlsException;
+import dev.flk.backend.tls.ReloadedTls;
+import dev.flk.backend.tls.TlsFiles;
 import dev.flk.diagnostics.debug.DebugServer;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.LogOptions;
@@ -54,6 +59,7 @@ public final class Backend implements AutoCloseable {
     private final Meters meters;
     private final Gate gate;
     private int port;
+    private int opsPort;
     private volatile Readiness readiness =
             () -> List.of(new Component("log", false, "starting"), new Component("dedup", false, "starting"));
 
@@ -88,18 +94,11 @@ public final class Backend implements AutoCloseable {
             LOG.info("debugging on 127.0.0.1 port {}", debug.port());
         }
         Limits limits = new Limits(config.limit().sizes(), System::nanoTime, meters);
-        HttpServer http = new HttpServer(
-                config.http(),
-                gate,
-                limits,
-                () -> readiness.components(),
-                meters,
-                clock,
-                System::nanoTime,
-                FINISH_WITHIN);
-        port = http.start();
-        LOG.info("listening on {} port {}", config.http().bindAddress(), port);
-        parts.push(http);
+        HangUp hangUp = HangUp.listen();
+        Optional<HttpServer> ops = config.ops().isEmpty()
+                ? Optional.empty()
+                : Optional.of(startOps(config, config.ops().get()));
+        HttpServer http = startHttp(config, limits, hangUp);
         Path walDir = config.storage().walDir();
         Inbox inbox = opened(Inbox.open(
                 LogOptions.of(walDir, Inbox.SEGMENT_PREFIX, rules.context())
@@ -116,7 +115,7 @@ public final class Backend implements AutoCloseable {
                 inbox,
                 new IngestService.Parts(
                         limits,
-                        signatures(config.signing(), expiry),
+                        signatures(config.signing(), expiry, hangUp),
                         rules,
                         config.maxClockSkew(),
                         clock,
@@ -136,12 +135,55 @@ public final class Backend implements AutoCloseable {
         readiness = () -> List.of(component("log", ingest.trouble()), component("dedup", ingest.storeTrouble()));
         gate.open(ingest);
         // from here on requests need what was made after the server, so that it is closed before them
-        parts.remove(http);
-        parts.push(http);
+        ops.ifPresent(this::closeBeforeOthers);
+        closeBeforeOthers(http);
         LOG.info("ready: submissions are taken");
     }
 
-    private Signatures signatures(SigningConfig signing, ExpiryClock expiry) throws IOException {
+    /** First of all, and closed last of the servers: it answers while others start, or are flooded. */
+    private HttpServer startOps(BackendConfig config, OpsConfig ops) throws IOException {
+        HttpServer server = HttpServer.forOperations(
+                ops, config.http(), gate, () -> readiness.components(), meters, clock, System::nanoTime, FINISH_WITHIN);
+        opsPort = server.start();
+        LOG.info("metrics and probes on {} port {}", ops.bindAddress(), opsPort);
+        return opened(server);
+    }
+
+    private HttpServer startHttp(BackendConfig config, Limits limits, HangUp hangUp) throws IOException {
+        ReloadedTls tls = config.tls().isEmpty() ? null : startTls(config.tls().get(), hangUp);
+        HttpServer server = new HttpServer(
+                config.http(),
+                config.ops().isEmpty() ? Served.EVERYTHING : Served.CERTIFICATES,
+                tls,
+                gate,
+                limits,
+                () -> readiness.components(),
+                meters,
+                clock,
+                System::nanoTime,
+                FINISH_WITHIN);
+        port = server.start();
+        LOG.info("listening on {} port {}", config.http().bindAddress(), port);
+        return opened(server);
+    }
+
+    private ReloadedTls startTls(TlsFiles files, HangUp hangUp) throws IOException {
+        try {
+            ReloadedTls tls = opened(new ReloadedTls(files, clock, meters));
+            hangUp.add(tls::hangUp);
+            LOG.info("TLS: {}", tls);
+            return tls.start();
+        } catch (InvalidTlsException e) {
+            throw new IOException("can't use TLS: " + e.getMessage(), e);
+        }
+    }
+
+    private void closeBeforeOthers(HttpServer server) {
+        parts.remove(server);
+        parts.push(server);
+    }
+
+    private Signatures signatures(SigningConfig signing, ExpiryClock expiry, HangUp hangUp) throws IOException {
         if (signing instanceof SigningConfig.Simple simple) {
             return Signatures.anyOf(simple.check());
         }
@@ -149,7 +191,7 @@ public final class Backend implements AutoCloseable {
             try {
                 ReloadedKeys keys = opened(new ReloadedKeys(
                         registered.file(), registered.only(), expiry, expiry::isHalted, System::nanoTime, meters));
-                HangUp.run(keys::hangUp);
+                hangUp.add(keys::hangUp);
                 return keys.start();
             } catch (InvalidKeysException e) {
                 throw new IOException("can't use " + registered.file() + ": " + e.getMessage(), e);
@@ -203,6 +245,11 @@ public final class Backend implements AutoCloseable {
         return port;
     }
 
+    /** The port for metrics and probes; 0 if there is no other than {@link #port}. */
+    public int opsPort() {
+        return opsPort;
+    }
+
     private static Component component(String name, Optional<String> trouble) {
         return new Component(name, trouble.isEmpty(), trouble.orElse("up"));
     }
@@ -210,6 +257,7 @@ public final class Backend implements AutoCloseable {
     /** Stops to take, finishes what is under way, and closes everything in reverse order; goes on where something fails. */
     @Override
     public void close() {
+        readiness = () -> List.of(new Component("log", false, "stopping"), new Component("dedup", false, "stopping"));
         while (!parts.isEmpty()) {
             AutoCloseable part = parts.pop();
             try {

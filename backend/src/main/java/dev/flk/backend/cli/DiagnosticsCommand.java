@@ -4,6 +4,7 @@ package dev.flk.backend.cli;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.ConfigForDiagnosis;
 import dev.flk.backend.config.HttpConfig;
+import dev.flk.backend.config.OpsConfig;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.ingest.Inbox;
 import dev.flk.diagnostics.archive.Asked;
@@ -107,11 +108,9 @@ final class DiagnosticsCommand implements Callable<Integer> {
         archive.add("config.txt", known::text);
         if (known.config().isPresent()) {
             BackendConfig valid = known.config().get();
-            String backend = "http://" + host(valid.http().bindAddress()) + ":"
-                    + valid.http().port();
-            archive.add("health.txt", () -> asked.get(backend + "/health", Optional.empty()));
-            archive.add("readyz.txt", () -> asked.get(backend + "/readyz", Optional.empty()));
-            archive.add("metrics.txt", () -> asked.get(backend + "/metrics", login(valid.http())));
+            for (String page : List.of("health", "readyz", "metrics")) {
+                archive.add(page + ".txt", () -> page(valid, page));
+            }
             if (valid.debugPort().isPresent()) {
                 String debug = "http://127.0.0.1:" + valid.debugPort().getAsInt();
                 archive.add("threads.txt", () -> asked.get(debug + "/threads", Optional.empty()));
@@ -127,6 +126,21 @@ final class DiagnosticsCommand implements Callable<Integer> {
         for (int i = 0; i < logs.size(); i++) {
             archive.addLog(i + 1, logs.get(i), logMib << 20);
         }
+    }
+
+    /** From the port for operations, if there is one. */
+    private String page(BackendConfig config, String page) throws IOException {
+        if (config.ops().isEmpty() && config.tls().isPresent()) {
+            return "not asked: the backend speaks TLS, and OPS_PORT is not set; ask by hand:\n"
+                    + "curl --cacert AUTHORITY https://HOST:%d/%s\n"
+                            .formatted(config.http().port(), page);
+        }
+        String address =
+                config.ops().map(OpsConfig::bindAddress).orElse(config.http().bindAddress());
+        int port = config.ops().map(OpsConfig::port).orElse(config.http().port());
+        return asked.get(
+                "http://" + host(address) + ":" + port + "/" + page,
+                page.equals("metrics") ? login(config.http()) : Optional.empty());
     }
 
     private static List<Path> directories(BackendConfig config) {

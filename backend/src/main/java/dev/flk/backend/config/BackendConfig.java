@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.config;
 
+import dev.flk.backend.tls.TlsFiles;
 import dev.flk.verification.Policy;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -16,11 +17,15 @@ import org.jspecify.annotations.Nullable;
 /**
  * Everything that can be set, valid as a whole. Printing it prints no secret.
  *
+ * @param ops where metrics and probes are served; empty: on the port of {@code http}
+ * @param tls of the port of {@code http}; empty: it speaks plain HTTP
  * @param maxClockSkew how far {@code sent_at} may be ahead; 0 switches the check off
  * @param debugPort where to look into the JVM, 0 for any free one; empty: nowhere
  */
 public record BackendConfig(
         HttpConfig http,
+        Optional<OpsConfig> ops,
+        Optional<TlsFiles> tls,
         LimitConfig limit,
         StorageConfig storage,
         SigningConfig signing,

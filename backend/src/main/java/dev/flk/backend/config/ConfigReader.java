@@ -5,9 +5,12 @@ import static dev.flk.backend.config.Notation.oneOf;
 
 import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.limit.Limits.Sharing;
+import dev.flk.backend.tls.InvalidTlsException;
+import dev.flk.backend.tls.TlsFiles;
 import dev.flk.signing.SigningAlgorithm;
 import dev.flk.verification.Policy;
 import java.math.BigDecimal;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -38,11 +41,13 @@ final class ConfigReader {
         OptionalInt debugPort = values.find(Key.DEBUG_PORT, Notation::smallNumber)
                 .map(OptionalInt::of)
                 .orElse(OptionalInt.empty());
+        Optional<OpsConfig> ops = ops();
+        Optional<TlsFiles> tls = tls();
         if (http == null || limit == null || signing == null || storage == null) {
             return null;
         }
         return values.section(
-                () -> new BackendConfig(http, limit, storage, signing, policy, maxClockSkew, log, debugPort));
+                () -> new BackendConfig(http, ops, tls, limit, storage, signing, policy, maxClockSkew, log, debugPort));
     }
 
     private @Nullable HttpConfig http() {
@@ -69,6 +74,38 @@ final class ConfigReader {
                 bodyTimeout,
                 idleTimeout,
                 login));
+    }
+
+    private Optional<OpsConfig> ops() {
+        Optional<Integer> port = values.find(Key.OPS_PORT, Notation::smallNumber);
+        Optional<String> address = values.find(Key.OPS_BIND_ADDR, text -> text);
+        if (address.isPresent() && !values.isSet(Key.OPS_PORT)) {
+            values.problem("OPS_BIND_ADDR: is set without OPS_PORT; set both, or none");
+        }
+        return port.map(
+                each -> values.section(() -> new OpsConfig(each, address.orElse(OpsConfig.USUAL_BIND_ADDRESS))));
+    }
+
+    private Optional<TlsFiles> tls() {
+        Optional<Path> certificate = values.find(Key.TLS_CERT, Notation::path);
+        Optional<Path> key = values.find(Key.TLS_KEY, Notation::path);
+        Optional<Path> authorities = values.find(Key.TLS_CLIENT_CA, Notation::path);
+        if (values.isSet(Key.TLS_CERT) != values.isSet(Key.TLS_KEY)) {
+            values.problem("TLS_CERT, TLS_KEY: only one of the two is set; set both, or none");
+        } else if (values.isSet(Key.TLS_CLIENT_CA) && !values.isSet(Key.TLS_CERT)) {
+            values.problem("TLS_CLIENT_CA: is set without TLS_CERT and TLS_KEY, so that nobody would be asked for a"
+                    + " certificate; set all three, or none");
+        }
+        if (certificate.isEmpty() || key.isEmpty()) {
+            return Optional.empty();
+        }
+        TlsFiles files = new TlsFiles(certificate.get(), key.get(), authorities);
+        try {
+            files.check();
+        } catch (InvalidTlsException e) {
+            e.problems().forEach(values::problem);
+        }
+        return Optional.of(files);
     }
 
     private @Nullable Login login() {

@@ -22,7 +22,7 @@ final class ConfigTable {
 
     private static String value(Key key, Optional<Setting> setting, BackendConfig config) {
         if (setting.isEmpty()) {
-            return derived(key, config.limit());
+            return derived(key, config);
         }
         return key.isSecret() ? "(set, not shown)" : setting.get().text();
     }
@@ -32,13 +32,16 @@ final class ConfigTable {
     }
 
     /** What follows from others where it is not set. */
-    private static String derived(Key key, LimitConfig limit) {
+    private static String derived(Key key, BackendConfig config) {
+        LimitConfig limit = config.limit();
         return switch (key) {
             case TOKEN_BURST -> Long.toString(limit.burstTokens());
             case ADDRESS_FAILURE_RATE ->
                 limit.failuresPerSecond().stripTrailingZeros().toPlainString() + "/s";
             case ADDRESS_FAILURE_BURST -> Long.toString(limit.failureBurst());
             case MAX_CONNECTIONS_PER_ADDRESS -> Integer.toString(limit.connectionsPerAddress());
+            case OPS_BIND_ADDR ->
+                config.ops().map(OpsConfig::bindAddress).orElse("-");
             default -> "-";
         };
     }

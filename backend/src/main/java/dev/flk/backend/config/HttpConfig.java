@@ -31,6 +31,7 @@ public record HttpConfig(
         Duration bodyTimeout,
         Duration idleTimeout,
         @Nullable Login metricsLogin) {
+    static final String ADDRESS = "[0-9A-Za-z.:%_-]+";
     private static final int MOST_BODY_BYTES = 64 << 20;
     private static final int MOST_BATCH_LINES = 100_000;
     private static final int MOST_BATCH_BYTES = 256 << 20;
@@ -42,7 +43,7 @@ public record HttpConfig(
         new Rules()
                 .range(Key.PORT, port, 0, 65_535)
                 .require(
-                        bindAddress.matches("[0-9A-Za-z.:%_-]+"),
+                        bindAddress.matches(ADDRESS),
                         "BIND_ADDR: '%s' is no address or host name".formatted(bindAddress))
                 .range(Key.MAX_BODY_BYTES, maxBodyBytes, 1, MOST_BODY_BYTES)
                 .range(Key.MAX_BATCH, maxBatchLines, 1, MOST_BATCH_LINES)
@@ -53,6 +54,22 @@ public record HttpConfig(
                 .positive(Key.BODY_TIMEOUT, bodyTimeout)
                 .positive(Key.IDLE_TIMEOUT, idleTimeout)
                 .check();
+    }
+
+    /** The same on another port, with another bound of connections. */
+    public HttpConfig at(int otherPort, String otherAddress, int otherMaxConnections) {
+        return new HttpConfig(
+                otherPort,
+                otherAddress,
+                maxBodyBytes,
+                maxBatchLines,
+                maxBatchBytes,
+                otherMaxConnections,
+                maxRequests,
+                headerTimeout,
+                bodyTimeout,
+                idleTimeout,
+                metricsLogin);
     }
 
     /** A user with a password. */

@@ -8,6 +8,16 @@ import java.util.Optional;
 enum Key {
     PORT("8080"),
     BIND_ADDR("0.0.0.0"),
+    /** PEM: the backend's certificate and those that lead to an authority; not set: plain HTTP. */
+    TLS_CERT(Shown.AS_FILE),
+    /** PEM: the key of that certificate. */
+    TLS_KEY(Shown.AS_FILE),
+    /** PEM: authorities; set: clients must show a certificate of one of them. */
+    TLS_CLIENT_CA(Shown.AS_FILE),
+    /** For metrics and probes, which then are no longer on {@link #PORT}. */
+    OPS_PORT,
+    /** Default: 127.0.0.1. */
+    OPS_BIND_ADDR,
     /** On 127.0.0.1, for threads, memory and flight recordings; not set: none. */
     DEBUG_PORT,
     MAX_BODY_BYTES("1MiB"),
@@ -70,7 +80,9 @@ enum Key {
 
     private enum Shown {
         PLAIN,
-        MASKED
+        MASKED,
+        /** The name of a file, which may also be given by the name with {@code _FILE}, as in the agent's settings. */
+        AS_FILE
     }
 
     private final String defaultText;
@@ -101,6 +113,11 @@ enum Key {
     /** Whether the value is never to be printed. */
     boolean isSecret() {
         return shown == Shown.MASKED;
+    }
+
+    /** Whether the value is the name of a file that is looked at again and again, and is not read as configuration. */
+    boolean namesFile() {
+        return shown == Shown.AS_FILE;
     }
 
     /** The name of the key that says in which file the value stands. */

@@ -54,10 +54,22 @@ final class Settings {
                             + "LC_ALL=C.UTF-8, or write the value into a file and set %s")
                     .formatted(key, key.inFile()));
         }
+        if (key.namesFile()) {
+            return nameOfFile(key, text.isEmpty() ? path : text, text.isEmpty() ? byFile : direct);
+        }
         if (!text.isEmpty()) {
             return Optional.of(new Setting(text, direct));
         }
         return path.isEmpty() ? Optional.empty() : contentOf(key, path).map(content -> new Setting(content, byFile));
+    }
+
+    private Optional<Setting> nameOfFile(Key key, String name, Origin origin) {
+        if (name.contains("-----BEGIN")) {
+            // without the value: it may be a key
+            problems.add("%s: is the text itself; write it to a file, and set %s to its name".formatted(key, key));
+            return Optional.empty();
+        }
+        return name.isEmpty() ? Optional.empty() : Optional.of(new Setting(name, origin));
     }
 
     private Optional<String> contentOf(Key key, String path) {

@@ -295,7 +295,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         if (inflow.hasReadEnough() || !last.isSuccess()) {
             close();
         } else {
-            channel().shutdownOutput().addListener(ChannelFutureListener.CLOSE_ON_FAILURE);
+            TlsFront.endOutput(channel());
         }
     }
 

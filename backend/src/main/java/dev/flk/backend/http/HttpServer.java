@@ -2,6 +2,7 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.config.HttpConfig;
+import dev.flk.backend.config.OpsConfig;
 import dev.flk.backend.http.Endpoint.Kind;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.limit.Limits;
@@ -35,6 +36,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -61,24 +64,51 @@ public final class HttpServer implements AutoCloseable {
      */
     private static final int SEND_BUFFER_BYTES = 256 << 10;
 
+    /** A few scrapers and probes, and a few that hang. */
+    private static final int MAX_OPS_CONNECTIONS = 64;
+    /** For its bodies and answers, a part of which is theirs. */
+    private static final int OPS_OF_HEAP = 8;
+
     private final ServerParts parts;
     private final Ingest ingest;
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final Duration stopWithin;
     private final Scrapes scrapes;
-    private final RareLine refusals =
-            new RareLine("too many connections: closed one at once, MAX_CONNECTIONS is {}{}", Duration.ofSeconds(10));
+    private final RareLine refusals;
     private final RareLine addressRefusals = new RareLine(
             "too many connections from {}: closed one at once, see MAX_CONNECTIONS_PER_ADDRESS{}",
             Duration.ofSeconds(10));
+    private final Site site;
+    private final @Nullable TlsFront tls;
     private final Map<EventLoop, Loop> loops = new ConcurrentHashMap<>();
     private @Nullable EventLoopGroup group;
     private @Nullable Channel listener;
 
+    /** What is said of a port, and how many loops it has. */
+    private record Site(String portSetting, String addressSetting, String threads, int loops, String tooMany) {
+        static Site of(Served served) {
+            return served == Served.OPERATIONS
+                    ? new Site(
+                            "OPS_PORT",
+                            "OPS_BIND_ADDR",
+                            "flk-ops",
+                            1,
+                            "too many connections to OPS_PORT: closed one at once, it takes {}{}")
+                    : new Site(
+                            "PORT",
+                            "BIND_ADDR",
+                            "flk-http",
+                            Runtime.getRuntime().availableProcessors(),
+                            "too many connections: closed one at once, MAX_CONNECTIONS is {}{}");
+        }
+    }
+
     /**
-     * Takes no resources yet.
+     * A server for the port of {@code config}; takes no resources yet.
      *
+     * @param served all, or all but what {@link #forOperations another} serves
+     * @param tls gives an engine for each connection; null: plain HTTP
      * @param limits who may connect, and who may not be read
      * @param readiness what {@code /readyz} tells; asked on an event loop
      * @param clock for the {@code Date} of answers
@@ -87,6 +117,8 @@ public final class HttpServer implements AutoCloseable {
      */
     public HttpServer(
             HttpConfig config,
+            Served served,
+            @Nullable Supplier<SSLEngine> tls,
             Ingest ingest,
             Limits limits,
             Readiness readiness,
@@ -96,6 +128,8 @@ public final class HttpServer implements AutoCloseable {
             Duration stopWithin) {
         this(
                 config,
+                served,
+                tls,
                 ServerLoad.of(config, Runtime.getRuntime().maxMemory()),
                 ingest,
                 limits,
@@ -104,10 +138,13 @@ public final class HttpServer implements AutoCloseable {
                 clock,
                 nanoTicker,
                 stopWithin);
+        parts.load().watch(meters);
     }
 
     HttpServer(
             HttpConfig config,
+            Served served,
+            @Nullable Supplier<SSLEngine> tls,
             ServerLoad load,
             Ingest ingest,
             Limits limits,
@@ -117,18 +154,49 @@ public final class HttpServer implements AutoCloseable {
             LongSupplier nanoTicker,
             Duration stopWithin) {
         this.scrapes = new Scrapes(meters);
+        this.site = Site.of(served);
+        this.refusals = new RareLine(site.tooMany(), Duration.ofSeconds(10));
         OpsHandler ops = new OpsHandler(readiness, scrapes, new MetricsGuard(config.metricsLogin()));
-        Routes routes = new Routes(
+        Routes routes = Routes.of(
+                served,
                 new SubmitHandler(config.maxBodyBytes(), meters, nanoTicker),
                 new BatchHandler(config, meters, nanoTicker),
                 Endpoint.bodyless(Kind.LOOK_UP, new LookUpHandler(ingest)::serve),
                 ops);
         this.parts = new ServerParts(config, routes, load, limits, meters, nanoTicker);
+        this.tls = tls == null ? null : new TlsFront(tls, parts);
         this.ingest = ingest;
         this.clock = clock;
         this.nanoTicker = nanoTicker;
         this.stopWithin = stopWithin;
-        load.watch(meters);
+    }
+
+    /**
+     * A server for what operators and their machines ask, on a port, a thread and with bounds of its own: it answers whatever goes on at the
+     * other. Plain HTTP; takes no resources yet.
+     */
+    public static HttpServer forOperations(
+            OpsConfig ops,
+            HttpConfig config,
+            Ingest ingest,
+            Readiness readiness,
+            Meters meters,
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            Duration stopWithin) {
+        HttpConfig own = config.at(ops.port(), ops.bindAddress(), MAX_OPS_CONNECTIONS);
+        return new HttpServer(
+                own,
+                Served.OPERATIONS,
+                null,
+                ServerLoad.of(own, Runtime.getRuntime().maxMemory() / OPS_OF_HEAP),
+                ingest,
+                Limits.none(nanoTicker, meters),
+                readiness,
+                meters,
+                clock,
+                nanoTicker,
+                stopWithin);
     }
 
     /**
@@ -140,8 +208,8 @@ public final class HttpServer implements AutoCloseable {
     public int start() throws IOException {
         HttpConfig config = parts.config();
         EventLoopGroup started = new MultiThreadIoEventLoopGroup(
-                Runtime.getRuntime().availableProcessors(),
-                new DefaultThreadFactory("flk-http"),
+                site.loops(),
+                new DefaultThreadFactory(site.threads()),
                 Epoll.isAvailable() ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
         group = started;
         ServerBootstrap bootstrap = new ServerBootstrap()
@@ -163,13 +231,15 @@ public final class HttpServer implements AutoCloseable {
         if (!bound.isSuccess()) {
             endLoops(started);
             throw new IOException(
-                    "can't listen on %s port %d: %s; choose another BIND_ADDR or PORT"
+                    "can't listen on %s port %d: %s; choose another %s or %s"
                             .formatted(
                                     config.bindAddress(),
                                     config.port(),
                                     bound.cause() instanceof UnresolvedAddressException
                                             ? "there is no such host"
-                                            : bound.cause().getMessage()),
+                                            : bound.cause().getMessage(),
+                                    site.addressSetting(),
+                                    site.portSetting()),
                     bound.cause());
         }
         listener = bound.channel();
@@ -239,7 +309,12 @@ public final class HttpServer implements AutoCloseable {
                 return;
             }
             RequestDecoder decoder = new RequestDecoder(nanoTicker);
-            channel.pipeline().addLast(decoder).addLast(new Connection(parts, sender, loopOf(channel), decoder));
+            Loop loop = loopOf(channel);
+            Connection connection = new Connection(parts, sender, loop, decoder);
+            channel.pipeline().addLast(decoder).addLast(connection);
+            if (tls != null) {
+                tls.addTo(channel, sender, loop, decoder, connection);
+            }
         }
     }
 }

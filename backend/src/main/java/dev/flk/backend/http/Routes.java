@@ -15,14 +15,33 @@ final class Routes {
     private final Map<String, Endpoint> posts;
     private final Map<String, Endpoint> gets;
     private final Endpoint lookUp;
+    private final Endpoint otherwise;
 
-    Routes(Endpoint submit, Endpoint batch, Endpoint lookUp, OpsHandler ops) {
-        this.posts = Map.of(PCS + "submit", submit, PCS + "batch", batch);
-        this.gets = Map.of(
-                "/health", Endpoint.bodyless(Kind.OTHER, ops::health),
+    private Routes(Map<String, Endpoint> posts, Map<String, Endpoint> gets, Endpoint lookUp, Endpoint otherwise) {
+        this.posts = posts;
+        this.gets = gets;
+        this.lookUp = lookUp;
+        this.otherwise = otherwise;
+    }
+
+    /** What a port serves: all, or a part of it. {@code /health} is for everybody, agents among them. */
+    static Routes of(Served served, Endpoint submit, Endpoint batch, Endpoint lookUp, OpsHandler ops) {
+        Map<String, Endpoint> posts = Map.of(PCS + "submit", submit, PCS + "batch", batch);
+        Endpoint health = Endpoint.bodyless(Kind.OTHER, ops::health);
+        Map<String, Endpoint> operations = Map.of(
+                "/health", health,
                 "/readyz", Endpoint.bodyless(Kind.OTHER, ops::readyz),
                 "/metrics", Endpoint.bodyless(Kind.OTHER, ops::metrics));
-        this.lookUp = lookUp;
+        return switch (served) {
+            case EVERYTHING -> new Routes(posts, operations, lookUp, NOT_FOUND);
+            case CERTIFICATES -> new Routes(posts, Map.of("/health", health), lookUp, NOT_FOUND);
+            case OPERATIONS -> new Routes(Map.of(), operations, NOT_FOUND, NOT_FOUND);
+        };
+    }
+
+    /** Everything leads to {@code endpoint}. */
+    static Routes toOne(Endpoint endpoint) {
+        return new Routes(Map.of(), Map.of(), endpoint, endpoint);
     }
 
     Endpoint find(HttpMethod method, String path) {
@@ -31,8 +50,8 @@ final class Routes {
             return method.equals(HttpMethod.POST) ? post : POST_ONLY;
         }
         Endpoint get = isLookUp(path) ? lookUp : gets.get(path);
-        if (get == null) {
-            return NOT_FOUND;
+        if (get == null || get == otherwise) {
+            return otherwise;
         }
         return method.equals(HttpMethod.GET) || method.equals(HttpMethod.HEAD) ? get : GET_ONLY;
     }

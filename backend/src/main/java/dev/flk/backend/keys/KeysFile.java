@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.keys;
 
+import dev.flk.backend.files.ConfiguredFile;
+import dev.flk.backend.files.ConfiguredFile.Unusable;
+import dev.flk.backend.files.Stamps;
 import dev.flk.canonical.Sha256;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SigningAlgorithm;
@@ -90,10 +93,10 @@ public final class KeysFile {
 
     private static List<KeyEntry> entries(Path file, List<String> problems) {
         try {
-            byte[] text = SecretFile.bytes(file, MAX_BYTES);
-            SecretFile.forbid(file, PosixFilePermission.OTHERS_WRITE, "can be written by everybody; chmod o-w it");
+            byte[] text = ConfiguredFile.bytes(file, MAX_BYTES);
+            ConfiguredFile.forbid(file, PosixFilePermission.OTHERS_WRITE, "can be written by everybody; chmod o-w it");
             return KeysJson.read(text, problems);
-        } catch (SecretFile.Unusable e) {
+        } catch (Unusable e) {
             problems.add("it " + e.getMessage());
             return List.of();
         }
@@ -114,7 +117,7 @@ public final class KeysFile {
         stamps.add(path.get());
         try {
             return Optional.of(Usable.ofSecret(entry, SecretFile.read(path.get())));
-        } catch (SecretFile.Unusable e) {
+        } catch (Unusable e) {
             if (entry.state() == KeyState.REVOKED) {
                 return Optional.of(new Usable(entry, null, ""));
             }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.keys;
 
+import dev.flk.backend.files.FileWatch;
+import dev.flk.backend.files.Stamps;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.SignatureRefusal;
@@ -13,11 +15,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
@@ -31,7 +28,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class ReloadedKeys implements Signatures, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.keys");
-    private static final long LOOK_EVERY_MILLIS = 1_000;
     private static final int MAX_NAMED = 20;
 
     private final Path file;
@@ -40,12 +36,8 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     private final KeyClock clock;
     private final Meters meters;
     private final Examiner examiner;
-    private final ScheduledExecutorService ticks = Executors.newSingleThreadScheduledExecutor(task -> {
-        Thread thread = new Thread(task, "keys-watch");
-        thread.setDaemon(true);
-        return thread;
-    });
     private final LongSupplier nanoTicker;
+    private final FileWatch watch = new FileWatch("keys-watch");
     private volatile KeysFile inForce;
     private volatile KeyRates rates;
     private volatile boolean isBad;
@@ -83,18 +75,13 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
 
     /** Starts to look at the files once a second. */
     public ReloadedKeys start() {
-        Future<?> unused =
-                ticks.scheduleWithFixedDelay(this::step, LOOK_EVERY_MILLIS, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
+        watch.every(this::step);
         return this;
     }
 
     /** Reads the files again, even if they look the same. */
     public void hangUp() {
-        try {
-            ticks.execute(() -> lookAgain(true));
-        } catch (RejectedExecutionException e) {
-            LOG.info("the keys file is not read again: the backend stops");
-        }
+        watch.now(() -> lookAgain(true));
     }
 
     /** Looks at the files, and reads them again if they look otherwise than before. */
@@ -228,7 +215,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
 
     @Override
     public void close() {
-        ticks.shutdown();
+        watch.close();
         examiner.close();
     }
 }

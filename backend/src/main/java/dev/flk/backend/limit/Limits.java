@@ -58,6 +58,16 @@ public final class Limits {
 
     /** @param nanoTicker monotonic time */
     public Limits(Sizes sizes, LongSupplier nanoTicker, Meters meters) {
+        this(sizes, nanoTicker, meters, true);
+    }
+
+    /** For a port that only operators reach: as many connections as there may be at all. Nothing of it is watched. */
+    public static Limits none(LongSupplier nanoTicker, Meters meters) {
+        Sizes sizes = new Sizes(BigDecimal.ONE, 1, Sharing.NONE, BigDecimal.ZERO, 1, Integer.MAX_VALUE);
+        return new Limits(sizes, nanoTicker, meters, false);
+    }
+
+    private Limits(Sizes sizes, LongSupplier nanoTicker, Meters meters, boolean isWatched) {
         SecureRandom secrets = new SecureRandom();
         long now = nanoTicker.getAsLong();
         this.all = new RateLimit(sizes.tokensPerSecond(), sizes.burstTokens(), nanoTicker);
@@ -71,6 +81,12 @@ public final class Limits {
         this.connections = new Connections(sizes.connectionsPerAddress());
         this.nanoTicker = nanoTicker;
         this.meters = meters;
+        if (isWatched) {
+            watch();
+        }
+    }
+
+    private void watch() {
         FairShares watched = shares;
         AddressFailures watchedFailures = failures;
         meters.activeShards.watch(() -> watched == null ? 0 : watched.active(nanoTicker.getAsLong()));

@@ -180,6 +180,20 @@ public final class Meters {
             "flk_keys_first_end_seconds",
             "When the first of the keys that may sign ends, Unix time; 0 if none of them ends.");
 
+    /** Until when the certificate of TLS is valid. */
+    public final WatchedGauge tlsNotAfterSeconds = gauge(
+            "flk_tls_not_after_seconds",
+            "Until when the backend's certificate of TLS, and what it is shown with, is valid, Unix time; 0 without TLS.");
+
+    /** 1 while the files of TLS have a mistake. */
+    public final WatchedGauge tlsFilesBad = gauge(
+            "flk_tls_files_bad",
+            "1 while the files of TLS can't be used and a certificate read before is in force, else 0.");
+
+    private final Counter tlsFailures = Counter.build(
+                    "flk_tls_handshake_failures_total", "TLS handshakes with clients that failed, by reason.")
+            .labelNames("reason")
+            .register(registry);
     private final Counter keysFileErrors = Counter.build(
                     "flk_keys_file_errors_total", "Readings of the keys file that found a mistake.")
             .register(registry);
@@ -261,6 +275,9 @@ public final class Meters {
         for (LimitedBy limit : LimitedBy.values()) {
             rateLimitedBy.labels(limit.label());
         }
+        for (TlsFailure reason : TlsFailure.values()) {
+            tlsFailures.labels(reason.label());
+        }
         for (String cause : UNAVAILABLE_CAUSES) {
             unavailable.labels(cause);
         }
@@ -283,6 +300,11 @@ public final class Meters {
     /** Counts a submission whose signature was refused, once it is known why. */
     public void signatureRefused(SignatureRefusal reason) {
         signatureRefused.labels(reason.label()).inc();
+    }
+
+    /** Counts a TLS handshake that failed. */
+    public void tlsFailed(TlsFailure reason) {
+        tlsFailures.labels(reason.label()).inc();
     }
 
     /** Counts a submission signed with a key that is retiring. */

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.flk.backend.keys.KeysFixture;
+import dev.flk.backend.testing.TestAuthority;
+import dev.flk.backend.tls.TlsFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -13,6 +15,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -64,6 +67,45 @@ class BackendConfigTest {
                 .startsWith("PCS_HMAC_KEY: has characters that got lost")
                 .contains("LC_ALL=C.UTF-8", "PCS_HMAC_KEY_FILE")
                 .doesNotContain("schl");
+    }
+
+    @Test
+    void load_halfOfTls_isAProblem() throws IOException {
+        TestAuthority.named("a").issue("own", "localhost").writeTo(dir, "own");
+        String certificate = dir.resolve("own.crt").toString();
+
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "none", "TLS_CERT", certificate), null))
+                .containsExactly("TLS_CERT, TLS_KEY: only one of the two is set; set both, or none");
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "none", "TLS_CLIENT_CA", certificate), null))
+                .singleElement()
+                .asString()
+                .startsWith("TLS_CLIENT_CA: is set without TLS_CERT and TLS_KEY");
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "none", "OPS_BIND_ADDR", "::1"), null))
+                .containsExactly("OPS_BIND_ADDR: is set without OPS_PORT; set both, or none");
+    }
+
+    @Test
+    void load_filesOfTls_byTheNamesThatTheAgentHas() throws IOException {
+        TestAuthority.named("a").issue("own", "localhost").writeTo(dir, "own");
+        Path file = write(
+                "flk.properties",
+                "PCS_SIGN_ALG=none\nTLS_CERT_FILE=%1$s/own.crt\nTLS_KEY_FILE=%1$s/own.key\n".formatted(dir));
+
+        assertThat(BackendConfig.load(Map.of(), file).tls())
+                .contains(new TlsFiles(dir.resolve("own.crt"), dir.resolve("own.key"), Optional.empty()));
+    }
+
+    @Test
+    void load_keyItselfInsteadOfItsFile_isAProblemThatDoesNotShowIt() {
+        String key = TestAuthority.named("a").issue("own", "localhost").keyPem();
+        var environment = Map.of("PCS_SIGN_ALG", "none", "TLS_CERT", "/x.crt", "TLS_KEY", key);
+
+        assertThat(problems(environment, null))
+                .contains("TLS_KEY: is the text itself; write it to a file, and set TLS_KEY to its name")
+                .noneMatch(problem ->
+                        problem.contains(key.lines().skip(1).findFirst().orElseThrow()));
+        assertThat(ConfigForDiagnosis.read(environment, null).text())
+                .doesNotContain(key.lines().skip(1).findFirst().orElseThrow());
     }
 
     @Test

@@ -11,6 +11,8 @@ import dev.flk.backend.config.StorageConfig.Postgres;
 import dev.flk.backend.config.StorageConfig.Redis;
 import dev.flk.backend.keys.KeysFixture;
 import dev.flk.backend.limit.Limits;
+import dev.flk.backend.testing.TestAuthority;
+import dev.flk.backend.tls.TlsFiles;
 import dev.flk.signing.SigningAlgorithm;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -21,6 +23,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -32,7 +35,28 @@ import org.junit.jupiter.params.provider.MethodSource;
 class EveryKeyTest {
     private static final String PUBLIC_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
     private static final Path KEYS = keysFile();
+    private static final Path TLS = tlsDirectory();
     private static final Map<String, String> LEAST = Map.of("PCS_SIGN_ALG", "none");
+
+    private static Path tlsDirectory() {
+        try {
+            Path directory = Files.createTempDirectory("every-key-tls");
+            directory.toFile().deleteOnExit();
+            TestAuthority.named("a").issue("own", "localhost").writeTo(directory, "own");
+            directory.resolve("own.crt").toFile().deleteOnExit();
+            directory.resolve("own.key").toFile().deleteOnExit();
+            return directory;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Map<String, String> tls(Map<String, String> more) {
+        Map<String, String> environment = new HashMap<>(more);
+        environment.put("TLS_CERT", TLS.resolve("own.crt").toString());
+        environment.put("TLS_KEY", TLS.resolve("own.key").toString());
+        return environment;
+    }
 
     private static Path keysFile() {
         try {
@@ -71,6 +95,47 @@ class EveryKeyTest {
         return Stream.of(
                 row(Key.PORT, c -> c.http().port(), 8080, "0", 0, "-1", "65536", "99999999999", "http", "80 80"),
                 row(Key.BIND_ADDR, c -> c.http().bindAddress(), "0.0.0.0", "::1", "::1", "not an address", "/x"),
+                row(
+                        Key.TLS_CERT,
+                        BackendConfig::tls,
+                        Optional.empty(),
+                        tls(Map.of()),
+                        Optional.of(new TlsFiles(TLS.resolve("own.crt"), TLS.resolve("own.key"), Optional.empty())),
+                        "/no/such/file",
+                        "a\0b"),
+                row(
+                        Key.TLS_KEY,
+                        BackendConfig::tls,
+                        Optional.empty(),
+                        tls(Map.of()),
+                        Optional.of(new TlsFiles(TLS.resolve("own.crt"), TLS.resolve("own.key"), Optional.empty())),
+                        "/no/such/file",
+                        "a\0b"),
+                row(
+                        Key.TLS_CLIENT_CA,
+                        BackendConfig::tls,
+                        Optional.empty(),
+                        tls(Map.of("TLS_CLIENT_CA", TLS.resolve("own.crt").toString())),
+                        Optional.of(new TlsFiles(
+                                TLS.resolve("own.crt"), TLS.resolve("own.key"), Optional.of(TLS.resolve("own.crt")))),
+                        "/no/such/file",
+                        "a\0b"),
+                row(
+                        Key.OPS_PORT,
+                        BackendConfig::ops,
+                        Optional.empty(),
+                        "9090",
+                        Optional.of(new OpsConfig(9090, "127.0.0.1")),
+                        "-1",
+                        "65536",
+                        "on"),
+                row(
+                        Key.OPS_BIND_ADDR,
+                        BackendConfig::ops,
+                        Optional.empty(),
+                        Map.of("OPS_PORT", "9090", "OPS_BIND_ADDR", "0.0.0.0"),
+                        Optional.of(new OpsConfig(9090, "0.0.0.0")),
+                        "not an address"),
                 row(
                         Key.DEBUG_PORT,
                         BackendConfig::debugPort,

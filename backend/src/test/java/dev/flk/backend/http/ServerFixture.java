@@ -17,6 +17,8 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
+import javax.net.ssl.SSLEngine;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
@@ -46,6 +48,8 @@ final class ServerFixture implements AfterEachCallback {
     private Limits.Sizes limitSizes =
             new Limits.Sizes(BigDecimal.TEN, 10, Limits.Sharing.FAIR, BigDecimal.ZERO, 1, Integer.MAX_VALUE);
     private Login login;
+    private Served served = Served.EVERYTHING;
+    private Supplier<SSLEngine> tls;
     private final List<RawClient> clients = new ArrayList<>();
     private HttpServer server;
     private int port;
@@ -102,6 +106,16 @@ final class ServerFixture implements AfterEachCallback {
         return this;
     }
 
+    ServerFixture served(Served part) {
+        served = part;
+        return this;
+    }
+
+    ServerFixture tls(Supplier<SSLEngine> engines) {
+        tls = engines;
+        return this;
+    }
+
     /** Starts the server, unless it runs. */
     int port() throws IOException {
         if (server == null) {
@@ -129,9 +143,13 @@ final class ServerFixture implements AfterEachCallback {
                 bodyTimeout,
                 idleTimeout,
                 login);
+        ServerLoad load = ServerLoad.of(config, heapBytes);
+        load.watch(meters);
         return new HttpServer(
                 config,
-                ServerLoad.of(config, heapBytes),
+                served,
+                tls,
+                load,
                 ingest,
                 limits(),
                 () -> components,

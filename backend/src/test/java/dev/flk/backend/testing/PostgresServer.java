@@ -44,9 +44,26 @@ public final class PostgresServer implements AutoCloseable {
 
     /** Starts one; a setting is written like {@code max_connections=10}. */
     public static PostgresServer start(String... settings) {
+        return start(null, List.of(settings));
+    }
+
+    /** Starts one that shows this certificate to who asks for TLS. */
+    public static PostgresServer startWithTls(TestAuthority.Issued shown) {
+        return start(shown, List.of());
+    }
+
+    private static PostgresServer start(TestAuthority.Issued shown, List<String> more) {
         try {
             Path directory = Files.createTempDirectory("flk-postgres");
-            PostgresServer server = new PostgresServer(directory, List.of(settings));
+            List<String> settings = new ArrayList<>(more);
+            if (shown != null) {
+                shown.writeTo(directory, "server");
+                settings.addAll(List.of(
+                        "ssl=on",
+                        "ssl_cert_file=" + directory.resolve("server.crt"),
+                        "ssl_key_file=" + directory.resolve("server.key")));
+            }
+            PostgresServer server = new PostgresServer(directory, List.copyOf(settings));
             Path password = Files.writeString(directory.resolve("password"), PASSWORD);
             server.own(directory);
             List<String> initialize = List.of(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.keys;
+package dev.flk.backend.files;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -8,16 +8,20 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** How files looked before they were read: the time of their last change, size and inode. One thread's own. */
-final class Stamps {
+/**
+ * How files looked before they were read: the time of their last change, size and inode, of what a link leads to. So a volume of
+ * Kubernetes, which changes a link on the way, is seen to have changed. One thread's own.
+ */
+public final class Stamps {
     private final Map<Path, String> looks = new LinkedHashMap<>();
 
-    void add(Path file) {
+    /** Notes how a file looks, or that it is not there. */
+    public void add(Path file) {
         looks.put(file, look(file));
     }
 
     /** Whether one of them looks otherwise now. */
-    boolean haveChanged() {
+    public boolean haveChanged() {
         return looks.entrySet().stream().anyMatch(each -> !each.getValue().equals(look(each.getKey())));
     }
 

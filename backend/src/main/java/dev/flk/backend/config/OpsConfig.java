@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.config;
+
+/**
+ * A port for metrics and probes, apart from the one for certificates.
+ *
+ * @param port to listen on; 0 takes any free one
+ * @param bindAddress address or name of the interface to listen on
+ */
+public record OpsConfig(int port, String bindAddress) {
+    /** What METRICS_PASS does not guard by itself is for this machine, unless somebody says otherwise. */
+    static final String USUAL_BIND_ADDRESS = "127.0.0.1";
+
+    /** Throws {@link InvalidConfig} for what is no port or address. */
+    public OpsConfig {
+        new Rules()
+                .range(Key.OPS_PORT, port, 0, 65_535)
+                .require(
+                        bindAddress.matches(HttpConfig.ADDRESS),
+                        "OPS_BIND_ADDR: '%s' is no address or host name".formatted(bindAddress))
+                .check();
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.files;
+
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The thread that looks at files, once a second, and when somebody asks. What it runs must not throw. Safe for any thread. */
+public final class FileWatch implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.files");
+    private static final long LOOK_EVERY_MILLIS = 1_000;
+
+    private final String name;
+    private final ScheduledExecutorService thread;
+
+    /** Nothing runs yet; {@code name} is that of the thread. */
+    public FileWatch(String name) {
+        this.name = name;
+        this.thread = Executors.newSingleThreadScheduledExecutor(task -> {
+            Thread made = new Thread(task, name);
+            made.setDaemon(true);
+            return made;
+        });
+    }
+
+    /** From now on looks once a second. */
+    public void every(Runnable look) {
+        Future<?> unused =
+                thread.scheduleWithFixedDelay(look, LOOK_EVERY_MILLIS, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    /** Looks soon, besides. */
+    public void now(Runnable look) {
+        try {
+            thread.execute(look);
+        } catch (RejectedExecutionException e) {
+            LOG.info("{}: files are not read again, the backend stops", name);
+        }
+    }
+
+    @Override
+    public void close() {
+        thread.shutdown();
+    }
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+/** Which part of the interface a port serves. */
+public enum Served {
+    /** All of it. */
+    EVERYTHING,
+    /** Submissions, outcomes, and whether the process serves. */
+    CERTIFICATES,
+    /** Metrics, readiness, and whether the process serves. */
+    OPERATIONS
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.limit.Sender;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelPipeline;
+import io.netty.channel.socket.DuplexChannel;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.handler.ssl.SslHandler;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.function.Supplier;
+import javax.net.ssl.SSLEngine;
+
+/**
+ * Puts TLS in front of connections. Who speaks plain HTTP instead is told so, in plain HTTP, and not in the form in which a backend
+ * refuses a certificate: an agent would give up what it sends for good. Safe for any thread.
+ */
+final class TlsFront {
+    private static final Answer SPEAK_TLS = new Answer(
+            400,
+            "text/plain; charset=utf-8",
+            "This port speaks TLS: use https\n".getBytes(StandardCharsets.US_ASCII),
+            List.of());
+    /** The types of TLS records. */
+    private static final int LEAST_TYPE = 20;
+
+    private static final int MOST_TYPE = 24;
+
+    private final Supplier<SSLEngine> engines;
+    private final ServerParts parts;
+    private final ServerParts plain;
+    private final TlsFailures failures;
+
+    /** For connections with these {@code parts}; each gets an engine of its own. */
+    TlsFront(Supplier<SSLEngine> engines, ServerParts parts) {
+        this.engines = engines;
+        this.parts = parts;
+        this.plain = new ServerParts(
+                parts.config(),
+                Routes.toOne(Endpoint.always(SPEAK_TLS)),
+                parts.load(),
+                parts.limits(),
+                parts.meters(),
+                parts.nanoTicker());
+        this.failures = new TlsFailures(parts.meters(), parts.nanoTicker());
+    }
+
+    /** Puts it before what the pipeline has: {@code decoder}, then {@code connection}. On the loop of the channel. */
+    void addTo(SocketChannel channel, Sender sender, Loop loop, RequestDecoder decoder, Connection connection) {
+        SslHandler tls = new SslHandler(engines.get());
+        tls.setHandshakeTimeoutMillis(parts.config().headerTimeout().toMillis());
+        HandshakeWatch watch = new HandshakeWatch(failures, channel.remoteAddress());
+        channel.pipeline()
+                .addFirst(
+                        new FirstByte(tls, watch, () -> answerPlainly(channel, sender, loop, decoder, connection)), tls, watch);
+    }
+
+    /** On the loop of the channel. */
+    private void answerPlainly(SocketChannel channel, Sender sender, Loop loop, RequestDecoder decoder, Connection connection) {
+        ChannelPipeline pipeline = channel.pipeline();
+        // what leaves the pipeline gives its own back
+        if (!parts.load().connections().take(1)) {
+            var unused = channel.close();
+        } else if (!parts.limits().connect(sender)) {
+            parts.load().connections().giveBack(1);
+            var unused = channel.close();
+        } else {
+            pipeline.replace(connection, null, new Connection(plain, sender, loop, decoder));
+        }
+    }
+
+    /** Ends the own side of a connection, after what was written; TLS has a word for it. */
+    static void endOutput(DuplexChannel channel) {
+        SslHandler tls = channel.pipeline().get(SslHandler.class);
+        if (tls == null) {
+            channel.shutdownOutput().addListener(ChannelFutureListener.CLOSE_ON_FAILURE);
+        } else {
+            tls.closeOutbound()
+                    .addListener(said -> channel.shutdownOutput().addListener(ChannelFutureListener.CLOSE_ON_FAILURE));
+        }
+    }
+
+    /** Tells TLS from all else by the first byte, then is gone. */
+    private static final class FirstByte extends ChannelInboundHandlerAdapter {
+        private final SslHandler tls;
+        private final HandshakeWatch watch;
+        private final Runnable answerPlainly;
+
+        FirstByte(SslHandler tls, HandshakeWatch watch, Runnable answerPlainly) {
+            this.tls = tls;
+            this.watch = watch;
+            this.answerPlainly = answerPlainly;
+        }
+
+        @Override
+        public void channelRead(ChannelHandlerContext read, Object message) {
+            if (message instanceof ByteBuf bytes && bytes.isReadable()) {
+                int type = bytes.getUnsignedByte(bytes.readerIndex());
+                if (type >= LEAST_TYPE && type <= MOST_TYPE) {
+                    watch.begins();
+                } else {
+                    watch.isNoTls();
+                    read.pipeline().remove(watch);
+                    read.pipeline().remove(tls);
+                    answerPlainly.run();
+                }
+                read.pipeline().remove(this);
+            }
+            read.fireChannelRead(message);
+        }
+    }
+}

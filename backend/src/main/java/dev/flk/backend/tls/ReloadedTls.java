@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.tls;
+
+import dev.flk.backend.files.FileWatch;
+import dev.flk.backend.files.Stamps;
+import dev.flk.backend.metrics.Meters;
+import java.time.InstantSource;
+import java.util.function.Supplier;
+import javax.net.ssl.SSLEngine;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * TLS from files that are read again when they have changed: new connections get what was read last, those that are open go on. Files with
+ * a mistake change nothing, which a line of the log and a metric say; since certificate and key seldom change at one moment, only
+ * if they still have it a look later. One thread calls {@link #step}; the rest is for any thread.
+ */
+public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.tls");
+
+    private final TlsFiles files;
+    private final InstantSource clock;
+    private final FileWatch watch = new FileWatch("tls-watch");
+    private volatile TlsIdentity inForce;
+    private volatile boolean isBad;
+    // of the watching thread
+    private Stamps stamps = new Stamps();
+    private boolean isDoubtful;
+    /** What the files have, if it only waits for its time, or has had it. */
+    private @Nullable TlsIdentity notNowValid;
+
+    /** When a mistake is told. */
+    private enum Mistake {
+        AT_ONCE,
+        IF_IT_STAYS
+    }
+
+    /**
+     * Reads the files; nothing runs yet. A certificate that is not valid now is taken, with a warning: a start must not depend on a date.
+     *
+     * @param clock wall time
+     * @throws InvalidTlsException with all that is wrong with the files
+     */
+    public ReloadedTls(TlsFiles files, InstantSource clock, Meters meters) throws InvalidTlsException {
+        this.files = files;
+        this.clock = clock;
+        this.inForce = TlsIdentity.read(files, stamps);
+        meters.tlsNotAfterSeconds.watch(() -> inForce.notAfter().getEpochSecond());
+        meters.tlsFilesBad.watch(() -> isBad ? 1 : 0);
+        if (!inForce.isValidAt(clock.instant())) {
+            LOG.warn(
+                    "TLS_CERT: {}: is not valid now, clients will refuse it; renew it: {}",
+                    files.certificate(),
+                    inForce);
+        }
+    }
+
+    /** Starts to look at the files once a second. */
+    public ReloadedTls start() {
+        watch.every(this::step);
+        return this;
+    }
+
+    /** Reads the files again, even if they look the same. */
+    public void hangUp() {
+        watch.now(() -> lookAgain(true, Mistake.AT_ONCE));
+    }
+
+    /** Looks at the files, and reads them again if they look otherwise than before. */
+    void step() {
+        lookAgain(isDoubtful || stamps.haveChanged(), isDoubtful ? Mistake.AT_ONCE : Mistake.IF_IT_STAYS);
+    }
+
+    private void lookAgain(boolean mayHaveChanged, Mistake mistake) {
+        try {
+            if (mayHaveChanged) {
+                readAgain(mistake);
+            } else if (notNowValid != null && notNowValid.isValidAt(clock.instant())) {
+                take(notNowValid);
+            }
+        } catch (RuntimeException e) {
+            LOG.error("the files of TLS could not be looked at", e);
+        }
+    }
+
+    private void readAgain(Mistake mistake) {
+        stamps = new Stamps();
+        notNowValid = null;
+        try {
+            TlsIdentity read = TlsIdentity.read(files, stamps);
+            if (read.isValidAt(clock.instant()) || !inForce.isValidAt(clock.instant())) {
+                take(read);
+            } else {
+                notNowValid = read;
+                mistake(mistake, "TLS_CERT: %s: it is not valid now: %s".formatted(files.certificate(), read));
+            }
+        } catch (InvalidTlsException e) {
+            mistake(mistake, e.getMessage());
+        }
+    }
+
+    private void take(TlsIdentity read) {
+        inForce = read;
+        notNowValid = null;
+        isBad = false;
+        isDoubtful = false;
+        LOG.info("TLS_CERT, {}, was read again: {}", files.certificate(), read);
+    }
+
+    private void mistake(Mistake mistake, @Nullable String problem) {
+        isDoubtful = mistake == Mistake.IF_IT_STAYS;
+        if (!isDoubtful) {
+            isBad = true;
+            LOG.error(
+                    "TLS can't be renewed, the certificate that was read before stays in force until {}; mend the files,"
+                            + " they are looked at every second: {}",
+                    inForce.notAfter(),
+                    problem);
+        }
+    }
+
+    /** An engine for one connection. */
+    @Override
+    public SSLEngine get() {
+        return inForce.newEngine();
+    }
+
+    /** What is in force, for a line of the log. */
+    @Override
+    public String toString() {
+        return inForce.toString();
+    }
+
+    @Override
+    public void close() {
+        watch.close();
+    }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.tls;
+
+import dev.flk.backend.files.Stamps;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/**
+ * Where the parts of TLS are, each in PEM.
+ *
+ * @param certificate of the backend, followed by those that lead to an authority ({@code TLS_CERT})
+ * @param key of that certificate, without a password ({@code TLS_KEY})
+ * @param clientAuthorities whose certificates clients must show ({@code TLS_CLIENT_CA}); empty: clients show none
+ */
+public record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorities) {
+    /**
+     * Reads them for nothing but what is wrong.
+     *
+     * @throws InvalidTlsException with all of it
+     */
+    public void check() throws InvalidTlsException {
+        TlsIdentity unused = TlsIdentity.read(this, new Stamps());
+    }
+}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.backend.metrics.TlsFailure;
+import dev.flk.backend.testing.TestAuthority;
+import dev.flk.backend.testing.TestAuthority.Issued;
+import dev.flk.backend.tls.ReloadedTls;
+import dev.flk.backend.tls.TlsFiles;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLSocket;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+
+/** TLS on the port: which handshakes succeed, what is counted of the others, and that all else is as without it. */
+class TlsTest {
+    private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
+    private static final TestAuthority STRANGE = TestAuthority.named("strange");
+    private static final Issued OWN = AUTHORITY.issue("backend", "localhost", "127.0.0.1");
+    private static final Duration SOON = Duration.ofMillis(300);
+    private static final int PATIENCE_MILLIS = 20_000;
+    private static final String HEALTH = "GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
+
+    @RegisterExtension
+    private final ServerFixture server = new ServerFixture();
+
+    @TempDir
+    private Path directory;
+
+    private ReloadedTls tls;
+    private final List<Socket> sockets = new ArrayList<>();
+
+    @AfterEach
+    void closeSockets() throws IOException {
+        for (Socket socket : sockets) {
+            socket.close();
+        }
+        if (tls != null) {
+            tls.close();
+        }
+    }
+
+    private void start(Optional<TestAuthority> ofClients) throws Exception {
+        OWN.writeTo(directory, "own");
+        Optional<Path> clients = ofClients.isEmpty()
+                ? Optional.empty()
+                : Optional.of(ofClients.get().writeTo(directory.resolve("clients.crt")));
+        tls = new ReloadedTls(
+                new TlsFiles(directory.resolve("own.crt"), directory.resolve("own.key"), clients),
+                InstantSource.system(),
+                server.meters);
+        server.tls(tls).port();
+    }
+
+    private Socket plain() throws IOException {
+        Socket socket = new Socket(InetAddress.getLoopbackAddress(), server.port());
+        sockets.add(socket);
+        socket.setSoTimeout(PATIENCE_MILLIS);
+        return socket;
+    }
+
+    private SSLSocket connect(SSLContext context, String... protocols) throws IOException {
+        SSLSocket socket =
+                (SSLSocket) context.getSocketFactory().createSocket(InetAddress.getLoopbackAddress(), server.port());
+        sockets.add(socket);
+        socket.setSoTimeout(PATIENCE_MILLIS);
+        if (protocols.length > 0) {
+            socket.setEnabledProtocols(protocols);
+        }
+        return socket;
+    }
+
+    private static void send(Socket socket, String text) throws IOException {
+        socket.getOutputStream().write(text.getBytes(StandardCharsets.ISO_8859_1));
+        socket.getOutputStream().flush();
+    }
+
+    /** All until the server ends. */
+    private static String rest(Socket socket) throws IOException {
+        return new String(socket.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
+    }
+
+    private static String statusOf(SSLSocket socket) throws IOException {
+        send(socket, HEALTH);
+        return line(socket.getInputStream());
+    }
+
+    private static String line(InputStream in) throws IOException {
+        StringBuilder line = new StringBuilder();
+        for (int c = in.read(); c != '\r' && c >= 0; c = in.read()) {
+            line.append((char) c);
+        }
+        return line.toString();
+    }
+
+    private double failures(TlsFailure reason) {
+        return Double.parseDouble(
+                server.sample("flk_tls_handshake_failures_total{reason=\"" + reason.label() + "\",}"));
+    }
+
+    private void awaitFailure(TlsFailure reason) {
+        await().until(() -> failures(reason) == 1);
+        for (TlsFailure other : TlsFailure.values()) {
+            assertThat(failures(other)).as(other.label()).isEqualTo(other == reason ? 1 : 0);
+        }
+    }
+
+    @Test
+    void version13_and12_areServed() throws Exception {
+        start(Optional.empty());
+        for (String version : List.of("TLSv1.3", "TLSv1.2")) {
+            SSLSocket socket = connect(AUTHORITY.context(), version);
+
+            assertThat(statusOf(socket)).isEqualTo("HTTP/1.1 200 OK");
+            assertThat(socket.getSession().getProtocol()).isEqualTo(version);
+            assertThat(socket.getSession().getCipherSuite()).containsPattern("^TLS_(ECDHE_ECDSA_WITH_)?AES_256_GCM");
+        }
+    }
+
+    @Test
+    void onlySuitesWithoutForwardSecrecy_isRefused() throws Exception {
+        start(Optional.empty());
+        SSLSocket socket = connect(AUTHORITY.context(), "TLSv1.2");
+        socket.setEnabledCipherSuites(
+                new String[] {"TLS_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"});
+
+        assertThatExceptionOfType(SSLException.class).isThrownBy(socket::startHandshake);
+        awaitFailure(TlsFailure.CIPHER);
+    }
+
+    @Test
+    void clientCertificate_ofTheAuthority_isServed() throws Exception {
+        start(Optional.of(AUTHORITY));
+        for (String version : List.of("TLSv1.3", "TLSv1.2")) {
+            assertThat(statusOf(connect(AUTHORITY.context(AUTHORITY.issue("agent")), version)))
+                    .isEqualTo("HTTP/1.1 200 OK");
+        }
+    }
+
+    @Test
+    void clientCertificate_missing_isRefused() throws Exception {
+        start(Optional.of(AUTHORITY));
+        for (String version : List.of("TLSv1.3", "TLSv1.2")) {
+            SSLSocket socket = connect(AUTHORITY.context(), version);
+            assertThatExceptionOfType(IOException.class).isThrownBy(() -> statusOf(socket));
+        }
+        await().until(() -> failures(TlsFailure.CLIENT_CERTIFICATE_MISSING) == 2);
+    }
+
+    @Test
+    void clientCertificate_ofAnotherAuthority_orEnded_isRefused() throws Exception {
+        start(Optional.of(STRANGE));
+        List<Issued> wrong = List.of(AUTHORITY.issue("agent"), STRANGE.issueEnded("agent"));
+        for (Issued shown : wrong) {
+            SSLSocket socket = connect(AUTHORITY.context(shown));
+            assertThatExceptionOfType(IOException.class).isThrownBy(() -> statusOf(socket));
+        }
+        await().until(() ->
+                failures(TlsFailure.CLIENT_CERTIFICATE_MISSING) + failures(TlsFailure.CLIENT_CERTIFICATE_REFUSED) == 2);
+        assertThat(failures(TlsFailure.CLIENT_CERTIFICATE_REFUSED)).isPositive();
+    }
+
+    @Test
+    void clientThatDoesNotTrust_isCountedAsThat() throws Exception {
+        start(Optional.empty());
+        SSLSocket socket = connect(STRANGE.context());
+
+        assertThatExceptionOfType(SSLException.class).isThrownBy(socket::startHandshake);
+        awaitFailure(TlsFailure.REFUSED_BY_CLIENT);
+    }
+
+    @Test
+    void renegotiation_isRefused() throws Exception {
+        start(Optional.empty());
+        SSLSocket socket = connect(AUTHORITY.context(), "TLSv1.2");
+        assertThat(statusOf(socket)).isEqualTo("HTTP/1.1 200 OK");
+
+        assertThatExceptionOfType(IOException.class).isThrownBy(() -> {
+            socket.startHandshake();
+            rest(socket);
+        });
+        server.awaitNoConnections();
+    }
+
+    @Test
+    void plainHttp_isTold400_inAFormThatNoAgentTakesForARefusal() throws Exception {
+        start(Optional.empty());
+        Socket socket = plain();
+        send(socket, "POST /v1/pcs/submit HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 3\r\n\r\n{}\n");
+
+        assertThat(rest(socket))
+                .startsWith("HTTP/1.1 400 Bad Request\r\n")
+                .contains("\r\nContent-Type: text/plain")
+                .endsWith("\r\n\r\nThis port speaks TLS: use https\n");
+        awaitFailure(TlsFailure.NO_TLS);
+        assertThat(server.ingest.turns).isEmpty();
+        socket.close();
+        server.awaitNoConnections();
+    }
+
+    @Test
+    void silence_endsWithTheTimeOut() throws Exception {
+        server.headerTimeout(SOON);
+        start(Optional.empty());
+
+        assertThat(rest(plain())).isEmpty();
+        awaitFailure(TlsFailure.TIMEOUT);
+        server.awaitNoConnections();
+    }
+
+    @Test
+    void halfAHandshake_endsWithTheTimeOut() throws Exception {
+        server.headerTimeout(SOON);
+        start(Optional.empty());
+        Socket socket = plain();
+        send(socket, "\u0016\u0003\u0001\u0001\u0000\u0001");
+
+        rest(socket);
+        awaitFailure(TlsFailure.TIMEOUT);
+        server.awaitNoConnections();
+    }
+
+    @Test
+    void halfAHandshake_thenClosed_isCounted_andALookAtThePortIsNot() throws Exception {
+        start(Optional.empty());
+        plain().close();
+        Socket socket = plain();
+        send(socket, "\u0016\u0003\u0001\u0001\u0000\u0001");
+        socket.close();
+
+        awaitFailure(TlsFailure.CLOSED);
+        server.awaitNoConnections();
+    }
+
+    @Test
+    void garbageAsARecord_isCounted() throws Exception {
+        start(Optional.empty());
+        Socket socket = plain();
+        send(socket, "\u0016\u0003\u0003\u0000\u0004\u0009\u0009\u0009\u0009");
+
+        rest(socket);
+        awaitFailure(TlsFailure.OTHER);
+        server.awaitNoConnections();
+    }
+
+    @Test
+    void connectionBound_countsBeforeTheHandshake() throws Exception {
+        server.maxConnections(1);
+        start(Optional.empty());
+        plain();
+        server.awaitConnections(1);
+
+        assertThat(plain().getInputStream().read()).isNegative();
+        assertThat(server.sample("flk_http_connections_refused_total")).isEqualTo("1.0");
+    }
+
+    @Test
+    void lastAnswer_isFollowedByTheWordOfTls() throws Exception {
+        start(Optional.empty());
+        for (String version : List.of("TLSv1.3", "TLSv1.2")) {
+            SSLSocket socket = connect(AUTHORITY.context(), version);
+            send(socket, "GET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+
+            // an end without that word would be an exception
+            assertThat(rest(socket)).endsWith("\r\n\r\nOK");
+            socket.close();
+        }
+        server.awaitNoConnections();
+    }
+
+    @Test
+    void refusalWhileABodyComes_isRead() throws Exception {
+        start(Optional.empty());
+        SSLSocket socket = connect(AUTHORITY.context());
+        send(socket, "POST /v1/pcs/submit HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\n" + "x".repeat(200_000));
+
+        assertThat(line(socket.getInputStream())).startsWith("HTTP/1.1 413 ");
+    }
+
+    @Test
+    void manyAnswers_longOnesAmongThem_comeInOrder() throws Exception {
+        start(Optional.empty());
+        server.ingest.answer(body -> ScriptedIngest.echo(body + "y".repeat(50_000)));
+        SSLSocket socket = connect(AUTHORITY.context());
+        int all = 40;
+        for (int i = 0; i < all; i++) {
+            String body = "%03d".formatted(i);
+            send(
+                    socket,
+                    "POST /v1/pcs/submit HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n"
+                            + (i == all - 1 ? "Connection: close\r\n" : "") + "\r\n" + body);
+        }
+        String answers = rest(socket);
+
+        int at = 0;
+        for (int i = 0; i < all; i++) {
+            at = answers.indexOf("\r\n\r\n\"%03dy".formatted(i), at);
+            assertThat(at).isPositive();
+        }
+    }
+
+    @Test
+    void tlsOnAPlainPort_isRefusedAsBadHttp() throws Exception {
+        SSLSocket socket = connect(AUTHORITY.context());
+
+        assertThatExceptionOfType(SSLException.class).isThrownBy(socket::startHandshake);
+        await().until(() ->
+                server.sample("flk_http_answers_total{status=\"400\",}").equals("1.0"));
+    }
+}

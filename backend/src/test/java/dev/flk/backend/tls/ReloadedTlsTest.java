@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.tls;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.testing.TestAuthority;
+import dev.flk.backend.testing.TestAuthority.Issued;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Files of TLS that change come into force; those with a mistake do not, and are told if the mistake stays. */
+final class ReloadedTlsTest {
+    private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
+    private static final Issued FIRST = AUTHORITY.issue("first", "localhost");
+    private static final Issued SECOND = AUTHORITY.issue("second", "localhost");
+
+    @TempDir
+    private Path directory;
+
+    private final Meters meters = new Meters("test");
+    private Path live;
+    private Instant now = Instant.now();
+    private ReloadedTls tls;
+
+    /** As Kubernetes has it: names that lead through a link to a directory, which is changed as a whole. */
+    @BeforeEach
+    void start() throws Exception {
+        live = directory.resolve("..data");
+        publish(FIRST);
+        Files.createSymbolicLink(directory.resolve("tls.crt"), Path.of("..data/own.crt"));
+        Files.createSymbolicLink(directory.resolve("tls.key"), Path.of("..data/own.key"));
+        open();
+    }
+
+    private void open() throws InvalidTlsException {
+        tls = new ReloadedTls(
+                new TlsFiles(directory.resolve("tls.crt"), directory.resolve("tls.key"), Optional.empty()),
+                () -> now,
+                meters);
+    }
+
+    @AfterEach
+    void close() {
+        tls.close();
+    }
+
+    private Path write(Issued issued) throws IOException {
+        Path version = Files.createTempDirectory(directory, "..version");
+        issued.writeTo(version, "own");
+        return version;
+    }
+
+    private void publish(Issued issued) throws IOException {
+        Path link = Files.createSymbolicLink(
+                directory.resolve("..data-new"), write(issued).getFileName());
+        Files.move(link, live, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    private String inForce() {
+        return tls.toString().replaceAll(",.*", "");
+    }
+
+    private double metric(String name) {
+        return new String(meters.expose(null).text(), StandardCharsets.UTF_8)
+                .lines()
+                .filter(line -> line.startsWith(name + " "))
+                .mapToDouble(line -> Double.parseDouble(line.substring(name.length() + 1)))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    @Test
+    void unchanged_isNotReadAgain() throws IOException {
+        tls.step();
+
+        assertThat(inForce()).isEqualTo("CN=first");
+        assertThat(metric("flk_tls_files_bad")).isZero();
+        assertThat(metric("flk_tls_not_after_seconds")).isEqualTo((double)
+                FIRST.certificate().getNotAfter().toInstant().getEpochSecond());
+    }
+
+    @Test
+    void linkOfAVolumeIsChanged_isInForceAtTheNextLook() throws IOException {
+        publish(SECOND);
+        tls.step();
+
+        assertThat(inForce()).isEqualTo("CN=second");
+    }
+
+    @Test
+    void keyChangesLaterThanTheCertificate_isNoMistake() throws IOException {
+        Files.writeString(live.resolve("own.crt"), SECOND.certificatePem());
+        tls.step();
+        assertThat(inForce()).isEqualTo("CN=first");
+        assertThat(metric("flk_tls_files_bad")).isZero();
+
+        Files.writeString(live.resolve("own.key"), SECOND.keyPem());
+        tls.step();
+        assertThat(inForce()).isEqualTo("CN=second");
+        assertThat(metric("flk_tls_files_bad")).isZero();
+    }
+
+    @Test
+    void mistakeThatStays_isToldAtTheSecondLook_untilItIsMended() throws IOException {
+        Files.writeString(live.resolve("own.crt"), SECOND.certificatePem());
+        tls.step();
+        tls.step();
+        assertThat(inForce()).isEqualTo("CN=first");
+        assertThat(metric("flk_tls_files_bad")).isEqualTo(1);
+
+        tls.step();
+        assertThat(metric("flk_tls_files_bad")).isEqualTo(1);
+
+        publish(SECOND);
+        tls.step();
+        assertThat(inForce()).isEqualTo("CN=second");
+        assertThat(metric("flk_tls_files_bad")).isZero();
+    }
+
+    @Test
+    void filesThatAreGone_areAMistake() throws IOException {
+        Files.delete(live);
+        tls.step();
+        tls.step();
+
+        assertThat(inForce()).isEqualTo("CN=first");
+        assertThat(metric("flk_tls_files_bad")).isEqualTo(1);
+    }
+
+    @Test
+    void hangUp_readsAtOnce_andTellsAMistakeAtOnce() throws IOException {
+        Files.writeString(live.resolve("own.key"), "x");
+        tls.hangUp();
+        await().until(() -> metric("flk_tls_files_bad") == 1);
+
+        publish(SECOND);
+        tls.hangUp();
+        await().until(() -> inForce().equals("CN=second") && metric("flk_tls_files_bad") == 0);
+    }
+
+    @Test
+    void endedCertificate_doesNotReplaceAGoodOne() throws IOException {
+        publish(AUTHORITY.issueEnded("ended", "localhost"));
+        tls.step();
+        tls.step();
+
+        assertThat(inForce()).isEqualTo("CN=first");
+        assertThat(metric("flk_tls_files_bad")).isEqualTo(1);
+    }
+
+    @Test
+    void endedCertificate_isTakenAtAStart_andInPlaceOfAnother() throws Exception {
+        publish(AUTHORITY.issueEnded("ended", "localhost"));
+        tls.close();
+        open();
+        assertThat(inForce()).isEqualTo("CN=ended");
+        assertThat(metric("flk_tls_not_after_seconds")).isLessThan((double) now.getEpochSecond());
+
+        publish(AUTHORITY.issueEnded("ended too", "localhost"));
+        tls.step();
+        assertThat(inForce()).isEqualTo("CN=ended too");
+    }
+
+    @Test
+    void certificateOfTomorrow_waitsForNothing_isAMistakeUntilThen() throws IOException {
+        publish(AUTHORITY.issue("tomorrow", now.plus(Duration.ofDays(1)), now.plus(Duration.ofDays(9)), "localhost"));
+        tls.step();
+        tls.step();
+        assertThat(metric("flk_tls_files_bad")).isEqualTo(1);
+        assertThat(inForce()).isEqualTo("CN=first");
+
+        now = now.plus(Duration.ofDays(2));
+        tls.step();
+        assertThat(inForce()).isEqualTo("CN=tomorrow");
+        assertThat(metric("flk_tls_files_bad")).isZero();
+    }
+}
