@@ -5,6 +5,7 @@ import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.send.ClientTls;
 import dev.flk.agent.send.SendingForm;
 import dev.flk.agent.send.SendingSetup;
+import dev.flk.agent.send.TlsTrouble;
 import dev.flk.certificate.MalformedCertificate;
 import java.io.IOException;
 import java.net.ConnectException;
@@ -27,7 +28,6 @@ import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /** Looks at one backend: is it reached, trusted, ready, what is its time, and does it know the key. */
@@ -95,12 +95,15 @@ final class BackendLook {
     }
 
     private void ready() throws InterruptedException {
-        ask("/readyz", null)
-                .ifPresent(answer -> found.add(
-                        answer.statusCode() == 200
-                                ? Finding.good(base, "is ready")
-                                : Finding.doubtful(
-                                        base, "is not ready: " + firstLine(answer.body()) + "; what is sent waits")));
+        ask("/readyz", null).ifPresent(answer -> found.add(readyFinding(answer)));
+    }
+
+    private Finding readyFinding(HttpResponse<String> answer) {
+        return switch (answer.statusCode()) {
+            case 200 -> Finding.good(base, "is ready");
+            case 404 -> Finding.good(base, "tells elsewhere whether it is ready (its OPS_PORT)");
+            default -> Finding.doubtful(base, "is not ready: " + firstLine(answer.body()) + "; what is sent waits");
+        };
     }
 
     private void key() throws InterruptedException {
@@ -153,8 +156,9 @@ final class BackendLook {
     }
 
     private String why(IOException e) {
-        if (e instanceof SSLException) {
-            return "TLS fails: " + e.getMessage() + "; check TLS_CA, TLS_CERT and TLS_KEY, and the host's name";
+        Optional<String> tls = TlsTrouble.what(e);
+        if (tls.isPresent()) {
+            return tls.get();
         }
         if (e instanceof HttpTimeoutException) {
             return "does not answer within " + setup.requestTimeout().toSeconds() + " s; a firewall, or a hung backend";

@@ -72,6 +72,10 @@ final class AnswerReader {
         if (failure instanceof CompletionException && failure.getCause() != null) {
             return describe(failure.getCause());
         }
+        Optional<String> tls = TlsTrouble.what(failure);
+        if (tls.isPresent()) {
+            return tls.get();
+        }
         if (failure instanceof HttpConnectTimeoutException) {
             return "no connection within the time-out";
         }

@@ -50,7 +50,9 @@ class AnswerReaderTest {
     @Test
     void read_tlsHandshakeFailed_wasNotSent() {
         assertThat(AnswerReader.read(shipment(), null, new SSLHandshakeException("expired")))
-                .containsOnly(new Answer.Outage("no answer: expired", Answer.Reach.NOT_SENT));
+                .containsOnly(new Answer.Outage(
+                        "TLS fails: check TLS_CA, TLS_CERT and TLS_KEY, and the host's name (expired)",
+                        Answer.Reach.NOT_SENT));
     }
 
     @ParameterizedTest

@@ -40,8 +40,7 @@ final class ConfigTable {
                 limit.failuresPerSecond().stripTrailingZeros().toPlainString() + "/s";
             case ADDRESS_FAILURE_BURST -> Long.toString(limit.failureBurst());
             case MAX_CONNECTIONS_PER_ADDRESS -> Integer.toString(limit.connectionsPerAddress());
-            case OPS_BIND_ADDR ->
-                config.ops().map(OpsConfig::bindAddress).orElse("-");
+            case OPS_BIND_ADDR -> config.ops().map(OpsConfig::bindAddress).orElse("-");
             default -> "-";
         };
     }

@@ -56,11 +56,14 @@ final class TlsFront {
         HandshakeWatch watch = new HandshakeWatch(failures, channel.remoteAddress());
         channel.pipeline()
                 .addFirst(
-                        new FirstByte(tls, watch, () -> answerPlainly(channel, sender, loop, decoder, connection)), tls, watch);
+                        new FirstByte(tls, watch, () -> answerPlainly(channel, sender, loop, decoder, connection)),
+                        tls,
+                        watch);
     }
 
     /** On the loop of the channel. */
-    private void answerPlainly(SocketChannel channel, Sender sender, Loop loop, RequestDecoder decoder, Connection connection) {
+    private void answerPlainly(
+            SocketChannel channel, Sender sender, Loop loop, RequestDecoder decoder, Connection connection) {
         ChannelPipeline pipeline = channel.pipeline();
         // what leaves the pipeline gives its own back
         if (!parts.load().connections().take(1)) {

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.send;
+
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import javax.net.ssl.SSLException;
+import org.jspecify.annotations.Nullable;
+
+/** Why TLS with a backend fails, and what to do: the JDK says it in words of its own. */
+public final class TlsTrouble {
+    private static final int LONGEST_QUOTE = 160;
+
+    /** What the JDK, or the other side by an alert, says; and what that means here. The first that fits. */
+    private enum Sign {
+        UNTRUSTED(
+                "its certificate is of an authority that is not trusted here; set TLS_CA_FILE to the certificate of that authority",
+                "unable to find valid certification path",
+                "path building failed",
+                "trustanchors"),
+        OTHER_NAME(
+                "its certificate is not for the host of ENDPOINT; write ENDPOINT with a name that it is for, or have it issued for this one",
+                "no subject alternative",
+                "no name matching"),
+        NOT_VALID_NOW(
+                "its certificate has ended, or is not valid yet; renew it at the backend (TLS_CERT there), or set the clock here",
+                "validity check failed",
+                "notafter:",
+                "notbefore:"),
+        OWN_REFUSED(
+                "it does not take the certificate of this agent, or misses one; set TLS_CERT_FILE and TLS_KEY_FILE to one of the"
+                        + " authority that the backend trusts (TLS_CLIENT_CA there), and renew it if it has ended",
+                "certificate_required",
+                "bad_certificate",
+                "certificate_unknown",
+                "certificate_expired",
+                "unknown_ca"),
+        NO_COMMON_VERSION(
+                "it has no version of TLS, or cipher suite, that the agent has, TLS 1.2 and 1.3",
+                "protocol_version",
+                "handshake_failure"),
+        NO_TLS("what listens there speaks no TLS; is it http?", "unsupported or unrecognized ssl message"),
+        ANY("check TLS_CA, TLS_CERT and TLS_KEY, and the host's name");
+
+        private final String meaning;
+        private final Pattern said;
+
+        Sign(String meaning, String... said) {
+            this.meaning = meaning;
+            this.said = Pattern.compile(
+                    said.length == 0
+                            ? "(?!)"
+                            : Arrays.stream(said).map(Pattern::quote).collect(Collectors.joining("|")));
+        }
+
+        private boolean fits(String message) {
+            return said.matcher(message).find();
+        }
+    }
+
+    private TlsTrouble() {}
+
+    /** In words, for people; empty if it is not TLS that failed. */
+    public static Optional<String> what(@Nullable Throwable failure) {
+        Sign sign = null;
+        String quote = "";
+        boolean isTls = false;
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            String message = String.valueOf(cause.getMessage()).toLowerCase(Locale.ROOT);
+            isTls |= cause instanceof SSLException;
+            if (cause instanceof SSLException && quote.isEmpty()) {
+                quote = String.valueOf(cause.getMessage());
+            }
+            sign = sign == null ? of(message) : sign;
+        }
+        if (!isTls) {
+            return Optional.empty();
+        }
+        String shown = quote.length() <= LONGEST_QUOTE ? quote : quote.substring(0, LONGEST_QUOTE) + "…";
+        return Optional.of("TLS fails: " + (sign == null ? Sign.ANY : sign).meaning + " (" + shown + ")");
+    }
+
+    private static @Nullable Sign of(String message) {
+        return Arrays.stream(Sign.values())
+                .filter(sign -> sign.fits(message))
+                .findFirst()
+                .orElse(null);
+    }
+}
