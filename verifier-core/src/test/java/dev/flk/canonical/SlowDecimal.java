@@ -4,13 +4,58 @@ package dev.flk.canonical;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.math.RoundingMode;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * The slow, obvious reference: what a double's text is by definition, in exact arithmetic, without asking the platform to
  * read or print a double.
  */
 final class SlowDecimal {
+    private static final Pattern NUMBER = Pattern.compile("(-?)([0-9]+)(?:\\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?");
+
     private SlowDecimal() {}
+
+    /** The double nearest to a JSON number, ties to even; infinite if there is none. */
+    static double nearest(String literal) {
+        Matcher parts = NUMBER.matcher(literal);
+        if (!parts.matches()) {
+            throw new IllegalArgumentException("no JSON number: " + literal);
+        }
+        String fraction = parts.group(3) == null ? "" : parts.group(3);
+        BigInteger digits = new BigInteger(parts.group(2) + fraction);
+        BigInteger exponent = new BigInteger(parts.group(4) == null ? "0" : parts.group(4))
+                .subtract(BigInteger.valueOf(fraction.length()));
+        double sign = literal.startsWith("-") ? -1 : 1;
+        int length = digits.toString().length();
+        BigInteger leading = exponent.add(BigInteger.valueOf(length));
+        if (digits.signum() == 0 || leading.compareTo(BigInteger.valueOf(-400)) < 0) {
+            return sign * 0.0;
+        }
+        if (leading.compareTo(BigInteger.valueOf(400)) > 0) {
+            return sign * Double.POSITIVE_INFINITY;
+        }
+        BigDecimal target = new BigDecimal(digits, exponent.negate().intValueExact());
+        if (!Interval.of(Double.MAX_VALUE).contains(target) && target.compareTo(new BigDecimal(Double.MAX_VALUE)) > 0) {
+            return sign * Double.POSITIVE_INFINITY;
+        }
+        // halved until one is left; doubles above 0 are in the order of their bits
+        long low = 0;
+        long high = Double.doubleToRawLongBits(Double.MAX_VALUE);
+        while (low < high) {
+            long middle = (low + high) >>> 1;
+            Interval interval = Interval.of(Double.longBitsToDouble(middle));
+            if (interval.contains(target)) {
+                return sign * Double.longBitsToDouble(middle);
+            }
+            if (target.compareTo(interval.high()) < 0) {
+                high = middle - 1;
+            } else {
+                low = middle + 1;
+            }
+        }
+        return sign * Double.longBitsToDouble(low);
+    }
 
     /** The double nearest to the multiple of 1e-9 nearest to x. */
     static double round9(double x) {

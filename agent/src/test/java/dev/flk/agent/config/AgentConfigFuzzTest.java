@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.code_intelligence.jazzer.junit.FuzzTest;
+import dev.flk.agent.config.AgentConfig.Need;
+import java.io.IOException;
+import java.io.StringReader;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.Set;
+
+/** Any properties file: a configuration, or what is wrong with it, all of it in words and without a secret. */
+class AgentConfigFuzzTest {
+    /** Stands in secrets; where it stands in anything else that may be told, nothing is said about it. */
+    private static final String SECRET = "hunter2-hunter2";
+
+    private static final Set<String> SECRETS =
+            Set.of(Setting.PCS_HMAC_KEY.name(), Setting.PCS_ED25519_PRIV_B64.name(), Setting.TLS_KEY.name());
+
+    private final Path file = temporaryFile();
+
+    private static Path temporaryFile() {
+        try {
+            Path file = Files.createTempFile("fuzz", ".properties");
+            file.toFile().deleteOnExit();
+            return file;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @FuzzTest
+    void anyFile_isAConfigurationOrNamedProblems(byte[] text) throws IOException {
+        Map<String, String> entries = entries(text);
+        if (entries.entrySet().stream().anyMatch(AgentConfigFuzzTest::leadsElsewhere)) {
+            return;
+        }
+        Files.write(file, text);
+
+        List<String> problems = load(Map.of(), file);
+        assertThat(load(Map.of(), file)).isEqualTo(problems);
+        problems.forEach(problem -> assertThat(problem).isNotBlank().doesNotContain("null"));
+        if (mayNotBeTold(entries)) {
+            problems.forEach(problem -> assertThat(problem).doesNotContain(SECRET));
+        }
+        boolean known = Setting.names().containsAll(entries.keySet());
+        boolean unread = problems.stream().anyMatch(problem -> problem.startsWith("--config"));
+        if (known && !unread && entries.values().stream().noneMatch(value -> value.indexOf('\uFFFD') >= 0)) {
+            assertThat(load(entries, null)).isEqualTo(problems);
+        }
+    }
+
+    private static List<String> load(Map<String, String> environment, Path file) {
+        try {
+            AgentConfig config = AgentConfig.load(environment, file, EnumSet.allOf(Need.class));
+            assertThat(config.toString()).doesNotContain(SECRET + "-key");
+            assertThat(config.neededRestart(config)).isEmpty();
+            return List.of();
+        } catch (InvalidConfig e) {
+            assertThat(e.problems()).isNotEmpty();
+            return e.problems();
+        }
+    }
+
+    /** As the JDK reads it. */
+    private static Map<String, String> entries(byte[] text) {
+        Properties properties = new Properties();
+        try {
+            properties.load(new StringReader(new String(text, StandardCharsets.UTF_8)));
+        } catch (IOException | IllegalArgumentException e) {
+            return Map.of();
+        }
+        Map<String, String> entries = new HashMap<>();
+        properties.stringPropertyNames().forEach(name -> entries.put(name, properties.getProperty(name)));
+        return entries;
+    }
+
+    /** The files of the machine that tests run on, some of them without an end, are no part of a configuration. */
+    private static boolean leadsElsewhere(Map.Entry<String, String> entry) {
+        try {
+            Path path = Path.of(entry.getValue());
+            return entry.getKey().endsWith(Setting.FILE_SUFFIX)
+                    && (path.isAbsolute() || path.normalize().startsWith("..") || Files.exists(path));
+        } catch (InvalidPathException e) {
+            return false;
+        }
+    }
+
+    /** Whether the secret stands in values of secrets only, if at all. */
+    private static boolean mayNotBeTold(Map<String, String> entries) {
+        return entries.entrySet().stream()
+                .noneMatch(entry -> entry.getKey().contains(SECRET)
+                        || (!SECRETS.contains(entry.getKey())
+                                && entry.getValue().contains(SECRET)));
+    }
+}

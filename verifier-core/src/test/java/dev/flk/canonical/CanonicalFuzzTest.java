@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.canonical;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.code_intelligence.jazzer.junit.FuzzTest;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.MalformedCertificate;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+
+/** What is signed, byte for byte, against {@link SlowCanonicalForm}; also what is no certificate is none for both. */
+class CanonicalFuzzTest {
+    @FuzzTest
+    void anyBody_hasTheSameFormAsByTheSlowReference(byte[] body) {
+        assertThat(canonicalForm(body)).isEqualTo(SlowCanonicalForm.of(body));
+    }
+
+    private static Optional<String> canonicalForm(byte[] body) {
+        try {
+            return Optional.of(new String(CertificateReader.parse(body).canonicalForm(), StandardCharsets.ISO_8859_1));
+        } catch (MalformedCertificate e) {
+            return Optional.empty();
+        }
+    }
+
+    /** The same for one number, so that no more than its text need be found. */
+    @FuzzTest
+    void anyDouble_isRoundedAndPrintedAsByTheSlowReference(long bits) {
+        double x = Double.longBitsToDouble(bits);
+        if (Double.isFinite(x)) {
+            double rounded = CanonicalDouble.round9(x);
+            assertThat(Double.doubleToRawLongBits(rounded))
+                    .isEqualTo(Double.doubleToRawLongBits(SlowDecimal.round9(x)));
+            assertThat(CanonicalDouble.print(x)).isEqualTo(SlowDecimal.print(x));
+            assertThat(CanonicalDouble.print(rounded)).isEqualTo(SlowDecimal.print(rounded));
+            assertThat(SlowDecimal.nearest(CanonicalDouble.print(x))).isEqualTo(x);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.certificate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.code_intelligence.jazzer.junit.FuzzTest;
+import com.sun.management.ThreadMXBean;
+import dev.flk.signing.Ed25519Signer;
+import dev.flk.signing.SignatureCheck;
+import dev.flk.verification.OutcomeBody;
+import dev.flk.verification.Policy;
+import dev.flk.verification.Verifier;
+import java.lang.management.ManagementFactory;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+
+/** Any bytes, on the way that a stranger's body goes: refused in words, or read the same whoever reads it, and decided. */
+class CertificateFuzzTest {
+    private static final SignatureCheck HMAC = SignatureCheck.hmac(List.of("golden-outcomes-key"));
+    private static final SignatureCheck ED25519 =
+            SignatureCheck.ed25519(List.of(new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES]).publicKeyBase64()));
+    private static final Verifier VERIFIER = new Verifier(Policy.defaults());
+
+    private static final int MAX_ALLOCATED_BYTES_PER_BODY_BYTE = 200;
+    private static final int MAX_ALLOCATED_BYTES_OF_ANY_BODY = 256 << 10;
+
+    @FuzzTest
+    void anyBytes_areRefusedOrReadTheSameTwice(byte[] body) {
+        byte[] given = body.clone();
+
+        Read first = read(body);
+        long before = allocatedBytes();
+        Read second = read(body);
+        long allocated = allocatedBytes() - before;
+
+        assertThat(body).isEqualTo(given);
+        assertThat(second).isEqualTo(first);
+        assertThat(allocated)
+                .as("bytes allocated for a body of %d", body.length)
+                .isLessThan(MAX_ALLOCATED_BYTES_OF_ANY_BODY + (long) MAX_ALLOCATED_BYTES_PER_BODY_BYTE * body.length);
+    }
+
+    /**
+     * All that the two phases say of a body.
+     *
+     * @param refusal of the phase that refused it; empty for none
+     * @param canonicalForm empty if the first phase refused it
+     * @param digest and outcome, empty if the second phase refused it
+     */
+    private record Read(String refusal, String canonicalForm, String digest, String outcome) {}
+
+    private static Read read(byte[] body) {
+        ParsedCertificate parsed;
+        try {
+            parsed = CertificateReader.parse(body);
+        } catch (MalformedCertificate e) {
+            return new Read(message(e), "", "", "");
+        }
+        String canonical = ascii(parsed.canonicalForm());
+        checkSignature(parsed);
+        checkCanonicalFormSaysTheSame(parsed);
+        try {
+            return decided(canonical, parsed.checkIgnoringClock());
+        } catch (MalformedCertificate e) {
+            assertAlsoRefusedByTheClock(parsed);
+            return new Read(message(e), canonical, "", "");
+        }
+    }
+
+    private static Read decided(String canonical, Certificate certificate) {
+        byte[] outcome = OutcomeBody.render(VERIFIER.verify(certificate));
+        assertThat(certificate.contentDigest().toBytes()).hasSize(ContentDigest.LENGTH_BYTES);
+        assertThat(ascii(outcome))
+                .startsWith("{\"pcs_id\":\"" + certificate.id() + "\",")
+                .endsWith("}");
+        assertThat(VERIFIER.explain(certificate).verdict()).isEqualTo(VERIFIER.verify(certificate));
+        return new Read("", canonical, certificate.contentDigest().hex(), ascii(outcome));
+    }
+
+    /** Neither check throws, nor takes a signature for one of a text that it does not belong to. */
+    private static void checkSignature(ParsedCertificate parsed) {
+        byte[] canonical = parsed.canonicalForm();
+        byte[] other = Arrays.copyOf(canonical, canonical.length + 1);
+        for (SignatureCheck check : List.of(HMAC, ED25519)) {
+            Optional<?> key = check.verify(canonical, parsed.sig());
+            assertThat(key.isPresent() && check.verify(other, parsed.sig()).isPresent())
+                    .isFalse();
+        }
+    }
+
+    /** The canonical form is itself a body with the signed fields, and its own canonical form. */
+    private static void checkCanonicalFormSaysTheSame(ParsedCertificate parsed) {
+        try {
+            ParsedCertificate again = CertificateReader.parse(parsed.canonicalForm());
+            assertThat(again.signed()).isEqualTo(parsed.signed());
+            assertThat(again.canonicalForm()).isEqualTo(parsed.canonicalForm());
+        } catch (MalformedCertificate e) {
+            throw new AssertionError("the canonical form " + ascii(parsed.canonicalForm()), e);
+        }
+    }
+
+    /** What breaks a rule does so whatever the time. */
+    private static void assertAlsoRefusedByTheClock(ParsedCertificate parsed) {
+        try {
+            Certificate taken = parsed.check(CertificateText.NOW, Duration.ofMinutes(5));
+            throw new AssertionError("was taken with a clock, and without one not: " + taken);
+        } catch (MalformedCertificate e) {
+            message(e);
+        }
+    }
+
+    /** A message goes into an answer and the log: one line, and not a stranger's text at length. */
+    private static String message(MalformedCertificate e) {
+        assertThat(e.getMessage()).isNotBlank().hasSizeLessThan(400);
+        assertThat(e.getMessage().chars()).allMatch(c -> (c >= ' ' && c <= '~') || c == '…');
+        return e.getMessage();
+    }
+
+    private static String ascii(byte[] bytes) {
+        StringBuilder text = new StringBuilder(bytes.length);
+        for (byte b : bytes) {
+            if (b < ' ' || b > '~') {
+                throw new AssertionError("a byte that is no printable ASCII: " + b);
+            }
+            text.append((char) b);
+        }
+        return text.toString();
+    }
+
+    private static long allocatedBytes() {
+        return ((ThreadMXBean) ManagementFactory.getThreadMXBean()).getCurrentThreadAllocatedBytes();
+    }
+}

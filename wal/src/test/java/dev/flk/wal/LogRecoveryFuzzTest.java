@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.code_intelligence.jazzer.api.FuzzedDataProvider;
+import com.code_intelligence.jazzer.junit.FuzzTest;
+import dev.flk.wal.testing.FuzzedDamage;
+import dev.flk.wal.testing.SimulatedDisk;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.stream.LongStream;
+
+/**
+ * A log as its writer left it, with damage to its files, is opened: it gives what was written and nothing else, all that stands in
+ * front of the damage, says what is missing, and says the same the next time; or it refuses with the exception for that.
+ */
+class LogRecoveryFuzzTest {
+    private static final int MOST_DAMAGES = 4;
+
+    private final VariedLog varied;
+    private final Map<Long, Place> places = new HashMap<>();
+
+    /** Where a record ends that counts, in bytes of its file. */
+    private record Place(String segment, long end) {}
+
+    /** What a reading that goes on behind damage tells, by sequence. */
+    private record Told(NavigableMap<Long, LogRecord> records, List<Damage> damages) {
+        List<Long> sequences() {
+            return List.copyOf(records.keySet());
+        }
+
+        boolean tellsOf(long sequence) {
+            return records.containsKey(sequence)
+                    || damages.stream()
+                            .anyMatch(damage -> damage.firstMissing() <= sequence && sequence <= damage.lastMissing());
+        }
+    }
+
+    LogRecoveryFuzzTest() throws IOException {
+        varied = new VariedLog();
+        for (LogRecord record : SimulatedLog.readAll(varied.disk)) {
+            String segment = record.position().segment();
+            // one that its segment's header repeats stands somewhere in that
+            long end = record.position().offset() + RecordFormat.lengthOf(record);
+            places.put(record.sequence(), new Place(segment, Math.max(headerBytes(segment), end)));
+        }
+    }
+
+    private long headerBytes(String segment) throws IOException {
+        try (SegmentScan scan = SegmentScan.open(varied.disk, SimulatedLog.DIRECTORY.resolve(segment))) {
+            return scan.firstOffset();
+        }
+    }
+
+    @FuzzTest
+    void damagedLog_givesWhatWasWritten_orSaysWhatIsMissing(FuzzedDataProvider data) throws IOException {
+        SimulatedDisk disk = varied.disk.copy();
+        List<String> segments = List.of(varied.oldest, varied.failed, varied.newest);
+        for (int damages = data.consumeInt(1, MOST_DAMAGES); damages > 0; damages--) {
+            FuzzedDamage.damageOne(data, disk, segments);
+        }
+        if (isErased(disk, segments)) {
+            return;
+        }
+
+        Told told = read(disk);
+        assertWasWritten(told);
+        assertNothingInFrontOfTheDamageIsLost(told, disk);
+        assertThat(stopsWith(disk, told)).isEqualTo(!told.damages().isEmpty());
+        assertOpens(disk.copy(), told);
+        assertIsRepaired(disk.copy(), told);
+    }
+
+    /** A file in which neither header nor any record can be told is as good as removed: nobody knows what stood in it. */
+    private static boolean isErased(SimulatedDisk disk, List<String> segments) throws IOException {
+        for (String segment : segments) {
+            try (SegmentScan scan = SegmentScan.open(disk, SimulatedLog.DIRECTORY.resolve(segment))) {
+                if (scan == null && SegmentScan.lostWithHeader(disk, SimulatedLog.DIRECTORY.resolve(segment)) == null) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    private static Told read(SimulatedDisk disk) throws IOException {
+        NavigableMap<Long, LogRecord> records = new TreeMap<>();
+        try (LogReader reader = LogReader.open(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX, 1, OnDamage.SKIP)) {
+            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
+                assertThat(records.isEmpty() || records.lastKey() < record.sequence())
+                        .as("sequences rise")
+                        .isTrue();
+                records.put(record.sequence(), record);
+            }
+            return new Told(records, reader.damages());
+        }
+    }
+
+    private void assertWasWritten(Told told) {
+        told.records().forEach((sequence, record) -> {
+            assertThat(sequence).isBetween(1L, (long) varied.entries.size());
+            int index = (int) (sequence - 1);
+            assertThat(SimulatedLog.same(record, varied.entries.get(index))).isTrue();
+            assertThat(record.group()).isEqualTo(varied.groups.get(index));
+        });
+        long last = told.records().isEmpty() ? 0 : told.records().lastKey();
+        assertThat(LongStream.rangeClosed(1, last).filter(sequence -> !told.tellsOf(sequence)))
+                .as("neither read nor said to be missing, and others behind them were read")
+                .isEmpty();
+    }
+
+    private void assertNothingInFrontOfTheDamageIsLost(Told told, SimulatedDisk disk) {
+        places.forEach((sequence, place) -> {
+            if (firstDamaged(disk, place.segment()) >= place.end()) {
+                assertThat(told.records()).containsKey(sequence);
+            }
+        });
+    }
+
+    private int firstDamaged(SimulatedDisk disk, String segment) {
+        int first = Arrays.mismatch(varied.disk.content(segment), disk.content(segment));
+        return first < 0 ? Integer.MAX_VALUE : first;
+    }
+
+    /** Whether a reading that stops at damage does; before that it gives the same. */
+    private static boolean stopsWith(SimulatedDisk disk, Told told) throws IOException {
+        List<Long> expected = told.sequences();
+        int count = 0;
+        try (LogReader reader = LogReader.open(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX, 1, OnDamage.STOP)) {
+            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
+                assertThat(record.sequence()).isEqualTo(expected.get(count));
+                count++;
+            }
+            assertThat(count).isEqualTo(expected.size());
+            return false;
+        } catch (DamagedLogException e) {
+            assertThat(e.damage()).isEqualTo(told.damages().get(0));
+            return true;
+        }
+    }
+
+    /** Twice, with something appended in between; the first time perhaps refusing what the second may skip. */
+    private void assertOpens(SimulatedDisk disk, Told told) throws IOException {
+        SimulatedDisk before = disk.copy();
+        try {
+            SimulatedLog.open(disk);
+        } catch (DamagedLogException e) {
+            assertThat(told.damages()).isNotEmpty();
+        }
+        disk.kill();
+        SimulatedLog log =
+                SimulatedLog.open(disk, SimulatedLog.options().with(OnDamage.SKIP), new SimulatedLog.Clock());
+        assertNothingIsCutButIsSetAside(before, disk);
+        assertThat(read(disk).sequences()).isEqualTo(told.sequences());
+        long appended = log.append(SimulatedLog.entry("next")).firstSequence;
+        assertThat(appended)
+                .isGreaterThan(told.records().isEmpty() ? 0 : told.records().lastKey());
+        disk.kill();
+
+        SimulatedLog.open(disk, SimulatedLog.options().with(OnDamage.SKIP), new SimulatedLog.Clock());
+        Told again = read(disk);
+        assertThat(again.records()).containsKey(appended);
+        again.records().remove(appended);
+        assertThat(again.sequences()).isEqualTo(told.sequences());
+        assertWasWritten(again);
+    }
+
+    /** But for what the failed segment holds behind the records that count, which nobody was told is there. */
+    private void assertNothingIsCutButIsSetAside(SimulatedDisk before, SimulatedDisk after) {
+        for (String name : before.names()) {
+            byte[] was = withoutZeros(before.content(name));
+            byte[] is = after.content(name);
+            if (is.length < was.length
+                    && (!name.equals(varied.failed) || after.names().contains(name + ".broken"))) {
+                byte[] aside = after.content(name + ".broken");
+                byte[] both = Arrays.copyOf(is, is.length + aside.length);
+                System.arraycopy(aside, 0, both, is.length, aside.length);
+                assertThat(both).isEqualTo(was);
+            } else if (is.length >= was.length) {
+                assertThat(withoutZeros(is)).isEqualTo(was);
+            }
+        }
+    }
+
+    private static byte[] withoutZeros(byte[] bytes) {
+        int length = bytes.length;
+        while (length > 0 && bytes[length - 1] == 0) {
+            length--;
+        }
+        return Arrays.copyOf(bytes, length);
+    }
+
+    /** Every whole record stays, the others are given up, and from then on nothing is damaged. */
+    private void assertIsRepaired(SimulatedDisk disk, Told told) throws IOException {
+        Verification seen = new LogInspector(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX).verify();
+        assertThat(seen.records()).isEqualTo(told.records().size());
+        assertThat(seen.isWhole()).isEqualTo(told.damages().isEmpty());
+
+        new LogRepair(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX, "test").run();
+
+        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options(), new SimulatedLog.Clock());
+        assertThat(SimulatedLog.readAll(disk)).extracting(LogRecord::sequence).isEqualTo(told.sequences());
+        long appended = log.append(SimulatedLog.entry("next")).firstSequence;
+        assertThat(SimulatedLog.readAll(disk)).extracting(LogRecord::sequence).contains(appended);
+    }
+
+    /** Of the damage that a plain reading of the log finds, what a writer that dies can leave is never some. */
+    @FuzzTest
+    void cutAndZeroedEnd_isNoDamage(FuzzedDataProvider data) throws IOException {
+        SimulatedDisk disk = varied.disk.copy();
+        byte[] whole = disk.content(varied.newest);
+        int lastGroup = (int) places.get(varied.lastGroup() - 1).end();
+        int from = data.consumeInt(lastGroup, whole.length);
+        byte[] torn = Arrays.copyOf(whole, data.consumeInt(from, whole.length));
+        Random random = new Random(data.consumeLong());
+        for (int at = from; at < torn.length; at++) {
+            torn[at] = (byte) (random.nextBoolean() ? 0 : random.nextInt());
+        }
+        disk.put(varied.newest, torn);
+
+        Told told = read(disk);
+
+        assertThat(told.damages()).isEmpty();
+        assertWasWritten(told);
+        assertThat(told.records().size()).isGreaterThanOrEqualTo((int) varied.lastGroup() - 1);
+        assertOpens(disk, told);
+    }
+}
