@@ -80,13 +80,13 @@ class BackendConfigFuzzTest {
         }
     }
 
-    /** As the JDK reads it, the last of those that stand twice. */
+    /** As the JDK reads it, as far as it can; the last of those that stand twice. */
     private static Map<String, String> entries(byte[] text) {
         Properties properties = new Properties();
         try {
             properties.load(new StringReader(new String(text, StandardCharsets.UTF_8)));
         } catch (IOException | IllegalArgumentException e) {
-            return Map.of();
+            // what stood before the mistake was read
         }
         Map<String, String> entries = new HashMap<>();
         properties.stringPropertyNames().forEach(name -> entries.put(name, properties.getProperty(name)));
