@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend;
 
+import dev.flk.backend.audit.Audit;
+import dev.flk.backend.audit.AuditLog;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.OpsConfig;
 import dev.flk.backend.config.SigningConfig;
@@ -58,12 +60,14 @@ public final class Backend implements AutoCloseable {
     private final InstantSource clock = InstantSource.system();
     private final Meters meters;
     private final Gate gate;
+    private final String version;
     private int port;
     private int opsPort;
     private volatile Readiness readiness =
             () -> List.of(new Component("log", false, "starting"), new Component("dedup", false, "starting"));
 
     private Backend(String version) {
+        this.version = version;
         this.meters = new Meters(version);
         meters.watchJvm();
         this.gate = new Gate(meters);
@@ -93,12 +97,14 @@ public final class Backend implements AutoCloseable {
             DebugServer debug = opened(DebugServer.start(config.debugPort().getAsInt()));
             LOG.info("debugging on 127.0.0.1 port {}", debug.port());
         }
+        // made before what writes to it, and so closed after that; a backend that does not get the log writes nothing
+        AuditLog audit = opened(new AuditLog(config.audit().directory(), System.getenv(), clock, meters));
         Limits limits = new Limits(config.limit().sizes(), System::nanoTime, meters);
         HangUp hangUp = HangUp.listen();
         Optional<HttpServer> ops = config.ops().isEmpty()
                 ? Optional.empty()
                 : Optional.of(startOps(config, config.ops().get()));
-        HttpServer http = startHttp(config, limits, hangUp);
+        HttpServer http = startHttp(config, limits, audit, hangUp);
         Path walDir = config.storage().walDir();
         Inbox inbox = opened(Inbox.open(
                 LogOptions.of(walDir, Inbox.SEGMENT_PREFIX, rules.context())
@@ -109,20 +115,22 @@ public final class Backend implements AutoCloseable {
                 System::nanoTime,
                 new SecureRandom(),
                 meters));
+        audit.start(version, config.audit().settings());
         ExpiryClock expiry = new ExpiryClock(clock, System::nanoTime, config.maxClockSkew());
         GuardedStore store = openStore(config.storage(), inbox.logId(), expiry);
         IngestService ingest = opened(IngestService.open(
                 inbox,
                 new IngestService.Parts(
                         limits,
-                        signatures(config.signing(), expiry, hangUp),
+                        signatures(config.signing(), expiry, audit, hangUp),
                         rules,
                         config.maxClockSkew(),
                         clock,
                         expiry,
                         System::nanoTime,
                         store,
-                        meters),
+                        meters,
+                        audit),
                 isRemote(config.storage().store()) ? Ready.WHEN_LOG_WAS_READ : Ready.WHEN_STORE_IS_COMPLETE));
         meters.dedupUp.watch(() -> ingest.storeTrouble().isEmpty() ? 1 : 0);
         ingest.start();
@@ -149,8 +157,8 @@ public final class Backend implements AutoCloseable {
         return opened(server);
     }
 
-    private HttpServer startHttp(BackendConfig config, Limits limits, HangUp hangUp) throws IOException {
-        ReloadedTls tls = config.tls().isEmpty() ? null : startTls(config.tls().get(), hangUp);
+    private HttpServer startHttp(BackendConfig config, Limits limits, Audit audit, HangUp hangUp) throws IOException {
+        ReloadedTls tls = config.tls().isEmpty() ? null : startTls(config.tls().get(), audit, hangUp);
         HttpServer server = new HttpServer(
                 config.http(),
                 config.ops().isEmpty() ? Served.EVERYTHING : Served.CERTIFICATES,
@@ -167,12 +175,12 @@ public final class Backend implements AutoCloseable {
         return opened(server);
     }
 
-    private ReloadedTls startTls(TlsFiles files, HangUp hangUp) throws IOException {
+    private ReloadedTls startTls(TlsFiles files, Audit audit, HangUp hangUp) throws IOException {
         try {
             ReloadedTls tls = opened(new ReloadedTls(files, clock, meters));
             hangUp.add(tls::hangUp);
             LOG.info("TLS: {}", tls);
-            return tls.start();
+            return tls.start(audit);
         } catch (InvalidTlsException e) {
             throw new IOException("can't use TLS: " + e.getMessage(), e);
         }
@@ -183,7 +191,8 @@ public final class Backend implements AutoCloseable {
         parts.push(server);
     }
 
-    private Signatures signatures(SigningConfig signing, ExpiryClock expiry, HangUp hangUp) throws IOException {
+    private Signatures signatures(SigningConfig signing, ExpiryClock expiry, Audit audit, HangUp hangUp)
+            throws IOException {
         if (signing instanceof SigningConfig.Simple simple) {
             return Signatures.anyOf(simple.check());
         }
@@ -192,7 +201,7 @@ public final class Backend implements AutoCloseable {
                 ReloadedKeys keys = opened(new ReloadedKeys(
                         registered.file(), registered.only(), expiry, expiry::isHalted, System::nanoTime, meters));
                 hangUp.add(keys::hangUp);
-                return keys.start();
+                return keys.start(audit);
             } catch (InvalidKeysException e) {
                 throw new IOException("can't use " + registered.file() + ": " + e.getMessage(), e);
             }

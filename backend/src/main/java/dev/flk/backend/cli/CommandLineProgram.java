@@ -26,6 +26,7 @@ public final class CommandLineProgram {
     /** @param out for results, {@code err} for problems; both are flushed and stay open */
     public CommandLineProgram(Map<String, String> environment, Service service, PrintWriter out, PrintWriter err) {
         ConfigOption config = new ConfigOption();
+        AuditedCommands audit = new AuditedCommands(environment, config);
         ServeCommand serve = new ServeCommand(environment, service, config);
         this.commands = new CommandLine(new BackendCommand(serve))
                 .addMixin("config", config)
@@ -38,8 +39,10 @@ public final class CommandLineProgram {
                 .addSubcommand(KeysCommand.with(
                         new KeysSource(environment, config),
                         new WalSource(environment, config),
+                        audit,
                         InstantSource.system()))
-                .addSubcommand(WalCommand.with(new WalSource(environment, config)))
+                .addSubcommand(new AuditCommand(audit, InstantSource.system()))
+                .addSubcommand(WalCommand.with(new WalSource(environment, config), audit))
                 .setOut(out)
                 .setErr(err)
                 .setExecutionExceptionHandler((failure, command, parsed) -> fail(failure, command.getErr()));

@@ -2,6 +2,7 @@
 package dev.flk.backend.cli;
 
 import dev.flk.canonical.CanonicalString;
+import dev.flk.canonical.JsonLine;
 import dev.flk.diagnosis.DiagnosisJson;
 import dev.flk.verification.Explanation;
 import dev.flk.verification.Step;

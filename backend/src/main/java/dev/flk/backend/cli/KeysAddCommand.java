@@ -97,8 +97,11 @@ final class KeysAddCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    KeysAddCommand(KeysSource source) {
+    private final AuditedCommands audit;
+
+    KeysAddCommand(KeysSource source, AuditedCommands audit) {
         this.source = source;
+        this.audit = audit;
     }
 
     @Override
@@ -114,6 +117,20 @@ final class KeysAddCommand implements Callable<Integer> {
             }
             throw e;
         }
+        audit.done(
+                "key_added",
+                null,
+                spec.commandLine().getErr(),
+                "key",
+                id,
+                "algorithm",
+                chosen.configName(),
+                "shards",
+                String.join(", ", shards),
+                "shard_prefixes",
+                String.join(", ", prefixes),
+                "file",
+                source.path().toString());
         PrintWriter out = spec.commandLine().getOut();
         out.println("key " + id + " is active");
         for (Path file : written) {

@@ -27,13 +27,13 @@ final class KeysCommand implements Runnable {
     private KeysCommand() {}
 
     /** With the commands below it, which share their options. */
-    static CommandLine with(KeysSource source, WalSource log, InstantSource clock) {
+    static CommandLine with(KeysSource source, WalSource log, AuditedCommands audit, InstantSource clock) {
         return new CommandLine(new KeysCommand())
                 .addSubcommand(new KeysListCommand(source, clock))
                 .addSubcommand(new KeysCheckCommand(source))
-                .addSubcommand(new KeysAddCommand(source))
-                .addSubcommand(new KeysRetireCommand(source))
-                .addSubcommand(new KeysRevokeCommand(source, log));
+                .addSubcommand(new KeysAddCommand(source, audit))
+                .addSubcommand(new KeysRetireCommand(source, audit))
+                .addSubcommand(new KeysRevokeCommand(source, log, audit));
     }
 
     @Override

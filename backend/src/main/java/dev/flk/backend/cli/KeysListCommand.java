@@ -4,6 +4,7 @@ package dev.flk.backend.cli;
 import dev.flk.backend.keys.KeyEntry;
 import dev.flk.backend.keys.KeyState;
 import dev.flk.canonical.CanonicalString;
+import dev.flk.canonical.JsonLine;
 import java.io.PrintWriter;
 import java.time.Instant;
 import java.time.InstantSource;

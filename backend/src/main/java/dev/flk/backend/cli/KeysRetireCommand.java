@@ -34,13 +34,24 @@ final class KeysRetireCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    KeysRetireCommand(KeysSource source) {
+    private final AuditedCommands audit;
+
+    KeysRetireCommand(KeysSource source, AuditedCommands audit) {
         this.source = source;
+        this.audit = audit;
     }
 
     @Override
     public Integer call() throws IOException {
         source.edit(new KeysEditor(source.path()), keys -> in(KeyState.RETIRING, id, keys));
+        audit.done(
+                "key_retired",
+                null,
+                spec.commandLine().getErr(),
+                "key",
+                id,
+                "file",
+                source.path().toString());
         spec.commandLine().getOut().println("key " + id + " is retiring");
         spec.commandLine().getOut().flush();
         return ExitCode.OK;

@@ -59,8 +59,11 @@ final class KeysRevokeCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    KeysRevokeCommand(KeysSource source, WalSource log) {
+    private final AuditedCommands audit;
+
+    KeysRevokeCommand(KeysSource source, WalSource log, AuditedCommands audit) {
         this.source = source;
+        this.audit = audit;
         this.log = log;
     }
 
@@ -71,6 +74,7 @@ final class KeysRevokeCommand implements Callable<Integer> {
         KeysRetireCommand.in(KeyState.REVOKED, id, source.entries());
         if (!dryRun) {
             source.edit(new KeysEditor(source.path()), keys -> KeysRetireCommand.in(KeyState.REVOKED, id, keys));
+            audit.done("key_revoked", dir, err, "key", id, "file", source.path().toString());
             // beside the ids, which are for programs
             (list ? err : out).println("key " + id + " is revoked");
             (list ? err : out).flush();

@@ -5,6 +5,7 @@ import dev.flk.backend.cli.PolicyTrial.Example;
 import dev.flk.backend.cli.PolicyTrial.Line;
 import dev.flk.backend.cli.PolicyTrial.Tally;
 import dev.flk.backend.ingest.LoggedOutcomes.Ending;
+import dev.flk.canonical.JsonLine;
 import java.util.Locale;
 
 /** What another policy would have made of the log, for programs: one JSON object a line. */

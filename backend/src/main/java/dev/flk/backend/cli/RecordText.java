@@ -2,6 +2,7 @@
 package dev.flk.backend.cli;
 
 import dev.flk.backend.ingest.RecordKind;
+import dev.flk.canonical.JsonLine;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.LogRecord;
 import java.nio.charset.StandardCharsets;

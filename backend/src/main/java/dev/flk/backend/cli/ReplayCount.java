@@ -4,6 +4,7 @@ package dev.flk.backend.cli;
 import dev.flk.backend.ingest.LoggedOutcomes.Ending;
 import dev.flk.backend.ingest.LoggedOutcomes.Given;
 import dev.flk.backend.ingest.RecordKind;
+import dev.flk.canonical.JsonLine;
 import dev.flk.wal.LogRecord;
 import java.nio.file.Path;
 import java.util.EnumMap;

@@ -3,6 +3,7 @@ package dev.flk.backend.cli;
 
 import dev.flk.backend.config.LogRules;
 import dev.flk.backend.ingest.LogCompaction;
+import dev.flk.canonical.JsonLine;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps.Standing;
 import dev.flk.wal.Retention.Done;
@@ -68,8 +69,11 @@ final class WalCompactCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    WalCompactCommand(WalSource source) {
+    private final AuditedCommands audit;
+
+    WalCompactCommand(WalSource source, AuditedCommands audit) {
         this.source = source;
+        this.audit = audit;
     }
 
     @Override
@@ -108,6 +112,20 @@ final class WalCompactCommand implements Callable<Integer> {
             freed += before - left;
             out.print(source.json ? asJson(due, before, left) : asRow(due, before, left));
             out.flush();
+        }
+        if (!dryRun && !plan.isEmpty()) {
+            audit.done(
+                    "log_compacted",
+                    source.dir,
+                    spec.commandLine().getErr(),
+                    "directory",
+                    source.directory().toString(),
+                    "segments",
+                    Integer.toString(plan.size()),
+                    "removed",
+                    Long.toString(plan.stream()
+                            .filter(due -> due.what() == Done.REMOVED)
+                            .count()));
         }
         out.print(source.json ? summaryAsJson(compaction, plan, undecided, freed) : summary(plan, freed));
         out.flush();

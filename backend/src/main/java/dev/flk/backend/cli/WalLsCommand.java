@@ -2,6 +2,7 @@
 package dev.flk.backend.cli;
 
 import dev.flk.backend.ingest.Inbox;
+import dev.flk.canonical.JsonLine;
 import dev.flk.wal.LogListing;
 import dev.flk.wal.LogListing.OtherFile;
 import dev.flk.wal.SegmentSummary;

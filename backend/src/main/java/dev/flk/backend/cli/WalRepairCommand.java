@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import dev.flk.canonical.JsonLine;
 import dev.flk.wal.Damage;
 import dev.flk.wal.LogLockedException;
 import dev.flk.wal.LogRepair;
@@ -47,8 +48,11 @@ final class WalRepairCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    WalRepairCommand(WalSource source) {
+    private final AuditedCommands audit;
+
+    WalRepairCommand(WalSource source, AuditedCommands audit) {
         this.source = source;
+        this.audit = audit;
     }
 
     @Override
@@ -56,6 +60,16 @@ final class WalRepairCommand implements Callable<Integer> {
         source.requireLog();
         LogRepair repair = source.repair();
         Repair done = dryRun ? repair.plan() : run(repair);
+        if (!dryRun && done.isNeeded()) {
+            audit.done(
+                    "log_repaired",
+                    source.dir,
+                    spec.commandLine().getErr(),
+                    "directory",
+                    source.directory().toString(),
+                    "lost_records",
+                    Long.toString(done.missing()));
+        }
         PrintWriter out = spec.commandLine().getOut();
         out.print(source.json ? asJson(done) : asText(done));
         out.flush();

@@ -5,6 +5,7 @@ import dev.flk.backend.config.LogRules;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
 import dev.flk.backend.ingest.LoggedOutcomes.Given;
+import dev.flk.canonical.JsonLine;
 import dev.flk.wal.Damage;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;

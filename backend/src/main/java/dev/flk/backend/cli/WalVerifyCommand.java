@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import dev.flk.canonical.JsonLine;
 import dev.flk.wal.Damage;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.TornTail;

@@ -32,7 +32,8 @@ public record BackendConfig(
         Policy policy,
         Duration maxClockSkew,
         LogConfig log,
-        OptionalInt debugPort) {
+        OptionalInt debugPort,
+        AuditConfig audit) {
 
     /** Throws {@link InvalidConfig} for a skew that is negative or beyond all sense, and for a port that is none. */
     public BackendConfig {
@@ -77,6 +78,25 @@ public record BackendConfig(
         List<String> problems = new ArrayList<>();
         Settings settings = settings(environment, file, EnumSet.of(Key.WAL_DIR), problems);
         Path directory = new Values(settings, problems).of(Key.WAL_DIR, Notation::path);
+        if (!problems.isEmpty()) {
+            throw new InvalidConfig(problems);
+        }
+        return directory;
+    }
+
+    /**
+     * The directory of the audit log, for commands that write or read it: whatever else is set, or missing, does not matter to them.
+     *
+     * @param walDir of the log, if another than that of the configuration is meant; null: that one
+     * @throws InvalidConfig if it can't be told, or the file has names that are none
+     */
+    public static Path auditDirectory(Map<String, String> environment, @Nullable Path file, @Nullable Path walDir) {
+        List<String> problems = new ArrayList<>();
+        Values values =
+                new Values(settings(environment, file, EnumSet.of(Key.WAL_DIR, Key.AUDIT_DIR), problems), problems);
+        Path directory = walDir != null && !values.isSet(Key.AUDIT_DIR)
+                ? walDir.resolve(AuditConfig.USUAL_DIRECTORY)
+                : new ConfigReader(values).auditDirectory();
         if (!problems.isEmpty()) {
             throw new InvalidConfig(problems);
         }

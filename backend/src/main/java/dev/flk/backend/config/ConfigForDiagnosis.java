@@ -57,7 +57,7 @@ public record ConfigForDiagnosis(String text, List<String> secrets, Optional<Bac
         return key == Key.REDIS_URI || key == Key.POSTGRES_CONN;
     }
 
-    private static String shown(Key key, String text) {
+    static String shown(Key key, String text) {
         if (isAddress(key)) {
             return UriSecrets.redacted(text);
         }

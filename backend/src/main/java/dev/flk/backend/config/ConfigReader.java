@@ -7,14 +7,17 @@ import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.limit.Limits.Sharing;
 import dev.flk.backend.tls.InvalidTlsException;
 import dev.flk.backend.tls.TlsFiles;
+import dev.flk.signing.KeyId;
 import dev.flk.signing.SigningAlgorithm;
 import dev.flk.verification.Policy;
 import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -46,8 +49,23 @@ final class ConfigReader {
         if (http == null || limit == null || signing == null || storage == null) {
             return null;
         }
-        return values.section(
-                () -> new BackendConfig(http, ops, tls, limit, storage, signing, policy, maxClockSkew, log, debugPort));
+        return values.section(() -> new BackendConfig(
+                http, ops, tls, limit, storage, signing, policy, maxClockSkew, log, debugPort, audit(signing)));
+    }
+
+    private AuditConfig audit(SigningConfig signing) {
+        Map<String, String> settings = values.shown();
+        if (signing instanceof SigningConfig.Simple simple) {
+            settings.put(
+                    "keys", simple.check().keyIds().stream().map(KeyId::text).collect(Collectors.joining(", ")));
+        }
+        return new AuditConfig(auditDirectory(), settings);
+    }
+
+    /** Where the audit log is. */
+    Path auditDirectory() {
+        return values.find(Key.AUDIT_DIR, Notation::path)
+                .orElseGet(() -> values.of(Key.WAL_DIR, Notation::path).resolve(AuditConfig.USUAL_DIRECTORY));
     }
 
     private @Nullable HttpConfig http() {

@@ -41,6 +41,7 @@ final class ConfigTable {
             case ADDRESS_FAILURE_BURST -> Long.toString(limit.failureBurst());
             case MAX_CONNECTIONS_PER_ADDRESS -> Integer.toString(limit.connectionsPerAddress());
             case OPS_BIND_ADDR -> config.ops().map(OpsConfig::bindAddress).orElse("-");
+            case AUDIT_DIR -> config.audit().directory().toString();
             default -> "-";
         };
     }
@@ -51,6 +52,7 @@ final class ConfigTable {
             case ADDRESS_FAILURE_RATE -> "TOKEN_RATE / 10";
             case ADDRESS_FAILURE_BURST -> "10 x its rate";
             case MAX_CONNECTIONS_PER_ADDRESS -> "half of all";
+            case AUDIT_DIR -> "in WAL_DIR";
             default -> "not set";
         };
     }

@@ -62,6 +62,8 @@ enum Key {
     WAL_DIR("data/wal"),
     WAL_RETENTION("14d"),
     WAL_MIN_FREE_BYTES("256MiB"),
+    /** Default: {@code audit} in WAL_DIR. */
+    AUDIT_DIR,
     DEDUP_BACKEND("embedded"),
     DEDUP_DIR("data/dedup"),
     DEDUP_TTL("14d"),

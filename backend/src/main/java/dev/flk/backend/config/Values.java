@@ -3,7 +3,9 @@ package dev.flk.backend.config;
 
 import dev.flk.backend.config.Setting.Origin;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -29,6 +31,16 @@ final class Values {
     /** The value of a key that has none; empty if it is not set or malformed. */
     <T> Optional<T> find(Key key, Function<String, T> parse) {
         return settings.get(key).flatMap(setting -> parsed(key, setting, parse));
+    }
+
+    /** What is set, by name, defaults included; a secret is only said to be set. */
+    Map<String, String> shown() {
+        Map<String, String> shown = new TreeMap<>();
+        for (Key key : Key.values()) {
+            settings.get(key)
+                    .ifPresent(setting -> shown.put(key.name(), ConfigForDiagnosis.shown(key, setting.text())));
+        }
+        return shown;
     }
 
     boolean isSet(Key key) {

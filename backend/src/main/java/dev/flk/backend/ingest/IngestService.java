@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.StoreUnavailableException;
@@ -58,7 +59,8 @@ public final class IngestService implements Ingest, AutoCloseable {
             ExpiryClock expiry,
             LongSupplier nanoTicker,
             GuardedStore store,
-            Meters meters) {}
+            Meters meters,
+            Audit audit) {}
 
     /** When submissions are taken. */
     public enum Ready {
@@ -74,7 +76,7 @@ public final class IngestService implements Ingest, AutoCloseable {
                 parts.store().untilNextTryNanos(),
                 parts.store().lostForNanos(),
                 inbox.lowWater().pending()));
-        OutcomeLog lines = new OutcomeLog();
+        OutcomeLog lines = new OutcomeLog(parts.audit());
         Flights flights = new Flights(MAX_FLIGHTS, parts.expiry());
         Evidence evidence = new Evidence(
                 inbox, parts.store(), failures, parts.expiry(), new EvidenceBudget(parts.nanoTicker()), MAX_EVIDENCE);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.limit.Sender;
 import dev.flk.backend.metrics.SignatureRefusal;
@@ -41,6 +42,12 @@ final class OutcomeLog {
     private final LimitedLines conflicts = new LimitedLines(MANY, MANY_PER_SECOND);
     private final LimitedLines noMemory = new LimitedLines();
     private final LimitedLines ownFaults = new LimitedLines();
+
+    private final Audit audit;
+
+    OutcomeLog(Audit audit) {
+        this.audit = audit;
+    }
 
     void decided(Decision decision) {
         decision.verdict().match(new Verdict.Cases<Void>() {
@@ -99,6 +106,10 @@ final class OutcomeLog {
     }
 
     void conflict(Recorded refused, Recorded standing, String keyId, Sender sender) {
+        String what = refused.signedDigest().equals(standing.signedDigest())
+                ? "the signed fields are the same, others differ"
+                : "signed fields differ";
+        audit.conflict(sender.address(), what, keyId, standing.id().toString());
         conflicts
                 .next()
                 .ifPresent(leftOut -> LOG.warn(
@@ -106,13 +117,12 @@ final class OutcomeLog {
                         standing.id(),
                         keyId,
                         sender.address(),
-                        refused.signedDigest().equals(standing.signedDigest())
-                                ? "the signed fields are the same, others differ"
-                                : "signed fields differ",
+                        what,
                         LimitedLines.suffix(leftOut)));
     }
 
     void badSignature(String claimedId, SignatureRefusal reason, @Nullable String keyId, Sender sender) {
+        audit.signatureRefused(sender.address(), reason.label(), keyId, PcsId.isHex64(claimedId) ? claimedId : null);
         Objects.requireNonNull(badSignatures.get(reason))
                 .next()
                 .ifPresent(leftOut -> LOG.error(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.keys;
 
+import dev.flk.backend.audit.Audit;
 import dev.flk.backend.files.FileWatch;
 import dev.flk.backend.files.Stamps;
 import dev.flk.backend.limit.RateLimit;
@@ -41,6 +42,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     private volatile KeysFile inForce;
     private volatile KeyRates rates;
     private volatile boolean isBad;
+    private volatile Audit audit = Audit.none();
     private Stamps stamps = new Stamps();
 
     /**
@@ -73,8 +75,10 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         meters.keysFirstEndSeconds.watch(this::firstEndSeconds);
     }
 
-    /** Starts to look at the files once a second. */
-    public ReloadedKeys start() {
+    /** Starts to look at the files once a second; what is read, and what is wrong, is written down from now on. */
+    public ReloadedKeys start(Audit writtenTo) {
+        audit = writtenTo;
+        audit.operation("keys_read", Map.of("file", file.toString(), "keys", counts(inForce.entries())));
         watch.every(this::step);
         return this;
     }
@@ -108,10 +112,15 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             inForce = read;
             rates = rates.of(read.entries(), nanoTicker);
             loaded();
-            LOG.info("{} was read again: {}; {}", file, counts(read.entries()), changes(before, read.entries()));
+            String changes = changes(before, read.entries());
+            LOG.info("{} was read again: {}; {}", file, counts(read.entries()), changes);
+            audit.operation("keys_changed", Map.of("file", file.toString(), "changes", changes));
         } catch (InvalidKeysException e) {
             isBad = true;
             meters.keysFileError();
+            audit.operation(
+                    "keys_refused",
+                    Map.of("file", file.toString(), "problems", String.join("; ", named(e.problems()))));
             LOG.error(
                     "{} can't be used, the keys that were read before stay in force: {}",
                     file,

@@ -62,6 +62,10 @@ public final class Meters {
     public final BareCounter dedupHits =
             bare("flk_dedup_hits", "Submissions answered with an outcome recorded before.");
 
+    /** Lines of the audit log that could not be written. */
+    public final BareCounter auditErrors =
+            bare("flk_audit_errors_total", "Times that lines of the audit log could not be written.");
+
     /** Submissions answered 401. */
     public final BareCounter signatureErrors =
             bare("flk_signature_errors", "Submissions with a bad or missing signature.");

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.tls;
 
+import dev.flk.backend.audit.Audit;
 import dev.flk.backend.files.FileWatch;
 import dev.flk.backend.files.Stamps;
 import dev.flk.backend.metrics.Meters;
 import java.time.InstantSource;
+import java.util.Map;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
@@ -24,6 +26,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     private final FileWatch watch = new FileWatch("tls-watch");
     private volatile TlsIdentity inForce;
     private volatile boolean isBad;
+    private volatile Audit audit = Audit.none();
     // of the watching thread
     private Stamps stamps = new Stamps();
     private boolean isDoubtful;
@@ -56,8 +59,9 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         }
     }
 
-    /** Starts to look at the files once a second. */
-    public ReloadedTls start() {
+    /** Starts to look at the files once a second; what is read, and what is wrong, is written down from now on. */
+    public ReloadedTls start(Audit writtenTo) {
+        audit = writtenTo;
         watch.every(this::step);
         return this;
     }
@@ -106,12 +110,15 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         isBad = false;
         isDoubtful = false;
         LOG.info("TLS_CERT, {}, was read again: {}", files.certificate(), read);
+        audit.operation("tls_changed", Map.of("file", files.certificate().toString(), "certificate", read.toString()));
     }
 
     private void mistake(Mistake mistake, @Nullable String problem) {
         isDoubtful = mistake == Mistake.IF_IT_STAYS;
         if (!isDoubtful) {
             isBad = true;
+            audit.operation(
+                    "tls_refused", Map.of("file", files.certificate().toString(), "problem", String.valueOf(problem)));
             LOG.error(
                     "TLS can't be renewed, the certificate that was read before stays in force until {}; mend the files,"
                             + " they are looked at every second: {}",

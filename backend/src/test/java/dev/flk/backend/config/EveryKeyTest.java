@@ -262,6 +262,13 @@ class EveryKeyTest {
                         "-1",
                         "9999999999TiB"),
                 row(
+                        Key.AUDIT_DIR,
+                        c -> c.audit().directory(),
+                        Path.of("data/wal/audit"),
+                        "/var/log/flk",
+                        Path.of("/var/log/flk"),
+                        "a\0b"),
+                row(
                         Key.DEDUP_BACKEND,
                         c -> c.storage().store(),
                         new Embedded(Path.of("data/dedup")),

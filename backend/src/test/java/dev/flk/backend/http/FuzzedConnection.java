@@ -10,6 +10,8 @@ import dev.flk.backend.http.Endpoint.Kind;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Submission;
+import dev.flk.backend.limit.Limits;
+import dev.flk.backend.limit.Sender;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
 import io.netty.buffer.ByteBuf;
@@ -18,6 +20,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.handler.codec.http.HttpRequest;
+import java.net.InetAddress;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -84,15 +87,19 @@ final class FuzzedConnection {
         return new FuzzedConnection(answering).run(pieces);
     }
 
+    private final Limits limits = Limits.none(() -> 0, METERS);
+
     private Seen run(List<byte[]> pieces) {
         assertThat(load.connections().take(1)).isTrue();
         RequestDecoder decoder = new RequestDecoder(() -> 0);
-        ServerParts parts = new ServerParts(CONFIG, routes(), load, METERS, () -> 0);
+        ServerParts parts = new ServerParts(CONFIG, routes(), load, limits, METERS, () -> 0);
+        Sender sender = Sender.from(InetAddress.getLoopbackAddress());
+        assertThat(limits.connect(sender)).isTrue();
         Loop loop = new Loop(channel.eventLoop(), ingest, METERS, () -> Instant.EPOCH, () -> 0);
         channel.pipeline()
                 .addLast(decoder)
                 .addLast(new Counting())
-                .addLast(new Connection(parts, loop, decoder))
+                .addLast(new Connection(parts, sender, loop, decoder))
                 .addLast(new Last());
         for (byte[] piece : pieces) {
             if (channel.isActive()) {
@@ -133,7 +140,8 @@ final class FuzzedConnection {
     }
 
     private Routes routes() {
-        return new Routes(
+        return Routes.of(
+                Served.EVERYTHING,
                 new SubmitHandler(MAX_BODY_BYTES, METERS, () -> 0),
                 new BatchHandler(CONFIG, METERS, () -> 0),
                 Endpoint.bodyless(Kind.LOOK_UP, new LookUpHandler(ingest)::serve),

@@ -4,6 +4,7 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.GuardedStore;
@@ -124,7 +125,8 @@ final class IngestHarness implements AutoCloseable {
                             clock.expiry(),
                             System::nanoTime,
                             guarded,
-                            meters),
+                            meters,
+                            Audit.none()),
                     IngestService.Ready.WHEN_STORE_IS_COMPLETE);
         } catch (IOException | RuntimeException e) {
             inbox.close();

@@ -7,6 +7,7 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
+import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.certificate.ContentDigest;
@@ -58,7 +59,7 @@ class OutcomeLogTest {
 
     @Test
     void badSignature_ofWhomeverTriesOften_isLoggedNowAndThen() {
-        OutcomeLog log = new OutcomeLog();
+        OutcomeLog log = new OutcomeLog(Audit.none());
         for (int i = 0; i < 10_000; i++) {
             log.badSignature(ID.toString(), SignatureRefusal.UNKNOWN_KEY, null, IngestHarness.sender());
         }
@@ -113,7 +114,7 @@ class OutcomeLogTest {
                 new Reason(Reason.Rule.DEGRADED, reason),
                 "0".repeat(12));
 
-        new OutcomeLog().decided(new Decision(verdict, 0.5, recorded));
+        new OutcomeLog(Audit.none()).decided(new Decision(verdict, 0.5, recorded));
 
         return lines.list.get(0).getFormattedMessage();
     }

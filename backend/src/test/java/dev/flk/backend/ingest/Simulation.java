@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.ingest.IngestService.Ready;
@@ -106,7 +107,8 @@ final class Simulation {
                         clock.expiry(),
                         world::nanos,
                         new GuardedStore("the store", store, world::nanos, random, meters),
-                        meters),
+                        meters,
+                        Audit.none()),
                 ready);
         care = ingest.logCare(disk, TTL);
     }

@@ -1,39 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.cli;
+package dev.flk.canonical;
 
-import dev.flk.canonical.CanonicalString;
-
-/** One JSON object on one line, in ASCII; members in the order of the calls. */
-final class JsonLine {
+/** One JSON object on one line, in ASCII; members in the order of the calls. For one thread. */
+public final class JsonLine {
     private final StringBuilder out = new StringBuilder(256);
 
-    JsonLine text(String name, String value) {
+    /** A string. */
+    public JsonLine text(String name, String value) {
         member(name);
         CanonicalString.appendQuoted(out, value);
         return this;
     }
 
-    JsonLine integer(String name, long value) {
+    /** A whole number. */
+    public JsonLine integer(String name, long value) {
         member(name);
         out.append(value);
         return this;
     }
 
     /** A value that is JSON already. */
-    JsonLine json(String name, String value) {
+    public JsonLine json(String name, String value) {
         member(name);
         out.append(value);
         return this;
     }
 
-    JsonLine truth(String name, boolean value) {
+    /** {@code true} or {@code false}. */
+    public JsonLine truth(String name, boolean value) {
         member(name);
         out.append(value);
         return this;
     }
 
     /** The whole object and a line end; nothing can be added after it. */
-    String end() {
+    public String end() {
         return out.append("}\n").toString();
     }
 
