@@ -52,12 +52,11 @@ final class CommandLineIT {
         assertThat(run.exitCode()).isEqualTo(2);
         assertThat(run.all().lines().toList())
                 .containsExactlyInAnyOrder(
-                        "flk-backend: the configuration has 6 problems:",
+                        "flk-backend: the configuration has 5 problems:",
                         "  TOKEN_RAT: no such key in flk.properties; did you mean TOKEN_RATE?",
                         "  PCS_HMAC_KEY_FILE: /no/key can't be read: there is no such file",
                         "  PORT: 'eighty' is no whole number (environment)",
                         "  MAX_BODY_BYTES: '1MB' is no size; write it like 4096, 64KiB, 256MiB or 1GiB (file)",
-                        "  PCS_SIGN_ALG: hmac needs PCS_HMAC_KEY or PCS_HMAC_KEYS (or PCS_HMAC_KEY_FILE)",
                         "  WAL_RETENTION: shorter than DEDUP_TTL; the log could not rebuild the store, set it to at least"
                                 + " that");
     }

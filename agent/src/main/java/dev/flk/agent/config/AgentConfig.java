@@ -108,7 +108,8 @@ public record AgentConfig(
     private static SendOptions send(Settings settings) {
         Duration baseDelay = settings.value(Setting.BASE_DELAY, "1s", AgentConfig::positive);
         Duration maxDelay = settings.value(Setting.MAX_DELAY, "60s", AgentConfig::positive);
-        if (maxDelay.compareTo(baseDelay) < 0) {
+        boolean sound = settings.isSound(Setting.BASE_DELAY) && settings.isSound(Setting.MAX_DELAY);
+        if (sound && maxDelay.compareTo(baseDelay) < 0) {
             settings.problem(Setting.MAX_DELAY, "is shorter than BASE_DELAY; make it at least as long");
         }
         return new SendOptions(

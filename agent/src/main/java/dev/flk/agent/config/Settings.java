@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -28,6 +29,7 @@ final class Settings {
     private final Map<String, String> environment;
     private final Properties file = new Properties();
     private final List<String> problems = new ArrayList<>();
+    private final Set<Setting> unsound = EnumSet.noneOf(Setting.class);
 
     Settings(Map<String, String> environment, @Nullable Path file) {
         this.environment = environment;
@@ -72,7 +74,13 @@ final class Settings {
                 .anyMatch(value -> !value.isEmpty());
     }
 
+    /** Whether no problem was found with it so far; what stands in for one that has some must not be held against another. */
+    boolean isSound(Setting setting) {
+        return !unsound.contains(setting);
+    }
+
     void problem(Setting setting, @Nullable String what) {
+        unsound.add(setting);
         problems.add(setting + " " + what);
     }
 
@@ -91,10 +99,11 @@ final class Settings {
         if (direct.filter(value -> value.indexOf(UNREADABLE) >= 0).isPresent()) {
             addOnce(setting + " holds characters that this locale can't read; set LC_ALL=C.UTF-8, or use " + fileName);
         }
-        return direct.isPresent() ? direct : pointer.flatMap(path -> content(fileName, Path.of(path)));
+        return direct.isPresent() ? direct : pointer.flatMap(path -> content(setting, Path.of(path)));
     }
 
-    private Optional<String> content(String name, Path path) {
+    private Optional<String> content(Setting setting, Path path) {
+        String name = setting + Setting.FILE_SUFFIX;
         try {
             String text = Files.readString(path);
             return Optional.of(text.endsWith("\n") ? text.substring(0, text.length() - 1) : text);
@@ -103,6 +112,7 @@ final class Settings {
         } catch (IOException e) {
             addOnce(name + ": cannot read " + path + reason(e));
         }
+        unsound.add(setting);
         return Optional.empty();
     }
 

@@ -17,7 +17,11 @@ import java.util.Optional;
 public record Signing(Optional<Signer> signer, SignatureCheck check) {
 
     static Signing read(Settings settings) {
-        String algorithm = settings.text(Setting.PCS_SIGN_ALG).orElse("");
+        Optional<String> given = settings.text(Setting.PCS_SIGN_ALG);
+        if (given.isEmpty() && settings.isGiven(Setting.PCS_SIGN_ALG)) {
+            return unsigned(); // that its file can't be read is told
+        }
+        String algorithm = given.orElse("");
         try {
             return switch (algorithm) {
                 case "hmac" -> hmac(settings);

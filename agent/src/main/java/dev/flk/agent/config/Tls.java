@@ -24,12 +24,16 @@ final class Tls {
         Optional<String> authorities = settings.text(Setting.TLS_CA);
         Optional<String> certificate = settings.text(Setting.TLS_CERT);
         Optional<String> key = settings.text(Setting.TLS_KEY);
-        if (certificate.isPresent() != key.isPresent()) {
+        boolean certificateGiven = settings.isGiven(Setting.TLS_CERT);
+        if (certificateGiven != settings.isGiven(Setting.TLS_KEY)) {
             settings.problem(
-                    certificate.isPresent() ? Setting.TLS_CERT : Setting.TLS_KEY,
-                    "is set without " + (certificate.isPresent() ? Setting.TLS_KEY : Setting.TLS_CERT)
+                    certificateGiven ? Setting.TLS_CERT : Setting.TLS_KEY,
+                    "is set without " + (certificateGiven ? Setting.TLS_KEY : Setting.TLS_CERT)
                             + "; a client certificate needs both");
             return Optional.empty();
+        }
+        if (certificate.isPresent() != key.isPresent()) {
+            return Optional.empty(); // that the file of the other can't be read is told
         }
         if (authorities.isEmpty() && certificate.isEmpty()) {
             return Optional.empty();

@@ -94,9 +94,8 @@ public record BackendConfig(
         List<String> problems = new ArrayList<>();
         Values values =
                 new Values(settings(environment, file, EnumSet.of(Key.WAL_DIR, Key.AUDIT_DIR), problems), problems);
-        Path directory = walDir != null && !values.isSet(Key.AUDIT_DIR)
-                ? walDir.resolve(AuditConfig.USUAL_DIRECTORY)
-                : new ConfigReader(values).auditDirectory();
+        Path log = walDir == null ? values.of(Key.WAL_DIR, Notation::path) : walDir;
+        Path directory = new ConfigReader(values).auditDirectory(log);
         if (!problems.isEmpty()) {
             throw new InvalidConfig(problems);
         }

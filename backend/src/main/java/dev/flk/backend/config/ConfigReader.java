@@ -50,22 +50,21 @@ final class ConfigReader {
             return null;
         }
         return values.section(() -> new BackendConfig(
-                http, ops, tls, limit, storage, signing, policy, maxClockSkew, log, debugPort, audit(signing)));
+                http, ops, tls, limit, storage, signing, policy, maxClockSkew, log, debugPort, audit(signing, storage.walDir())));
     }
 
-    private AuditConfig audit(SigningConfig signing) {
+    private AuditConfig audit(SigningConfig signing, Path walDir) {
         Map<String, String> settings = values.shown();
         if (signing instanceof SigningConfig.Simple simple) {
             settings.put(
                     "keys", simple.check().keyIds().stream().map(KeyId::text).collect(Collectors.joining(", ")));
         }
-        return new AuditConfig(auditDirectory(), settings);
+        return new AuditConfig(auditDirectory(walDir), settings);
     }
 
-    /** Where the audit log is. */
-    Path auditDirectory() {
-        return values.find(Key.AUDIT_DIR, Notation::path)
-                .orElseGet(() -> values.of(Key.WAL_DIR, Notation::path).resolve(AuditConfig.USUAL_DIRECTORY));
+    /** Where the audit log is, for a log in {@code walDir}. */
+    Path auditDirectory(Path walDir) {
+        return values.find(Key.AUDIT_DIR, Notation::path).orElseGet(() -> walDir.resolve(AuditConfig.USUAL_DIRECTORY));
     }
 
     private @Nullable HttpConfig http() {
@@ -129,7 +128,7 @@ final class ConfigReader {
     private @Nullable Login login() {
         Optional<String> user = values.find(Key.METRICS_USER, text -> text);
         Optional<String> password = values.find(Key.METRICS_PASS, text -> text);
-        if (user.isPresent() != password.isPresent()) {
+        if (values.isGiven(Key.METRICS_USER) != values.isGiven(Key.METRICS_PASS)) {
             values.problem("METRICS_USER, METRICS_PASS: only one of the two is set; set both, or none");
         }
         return user.isPresent() && password.isPresent()
@@ -153,20 +152,30 @@ final class ConfigReader {
     private @Nullable SigningConfig signing() {
         List<Secret> secrets = secrets();
         List<String> publicKeys = publicKeys();
-        if (values.isSet(Key.KEYS_FILE)) {
+        if (values.isGiven(Key.KEYS_FILE)) {
             return registered();
         }
-        if (!values.isSet(Key.PCS_SIGN_ALG)) {
+        if (!values.isGiven(Key.PCS_SIGN_ALG)) {
             values.problem(
                     "PCS_SIGN_ALG: not set; set it to hmac or ed25519, or to none to take unsigned certificates");
         }
         return values.find(Key.PCS_SIGN_ALG, oneOf(Algorithm.class))
+                .filter(algorithm -> !isKeyBroken(algorithm))
                 .map(algorithm -> values.<SigningConfig>section(() -> switch (algorithm) {
                     case HMAC -> new SigningConfig.Hmac(secrets);
                     case ED25519 -> new SigningConfig.Ed25519(publicKeys);
                     case NONE -> new SigningConfig.Off();
                 }))
                 .orElse(null);
+    }
+
+    /** Whether a key of this algorithm is given and can't be had: then it does not lack one. */
+    private boolean isKeyBroken(Algorithm algorithm) {
+        return switch (algorithm) {
+            case HMAC -> values.isBroken(Key.PCS_HMAC_KEY) || values.isBroken(Key.PCS_HMAC_KEYS);
+            case ED25519 -> values.isBroken(Key.PCS_ED25519_PUB_B64);
+            case NONE -> false;
+        };
     }
 
     private @Nullable SigningConfig registered() {
@@ -246,9 +255,25 @@ final class ConfigReader {
             case REDIS -> redis(redisUri, redisAddress, timeout);
             case POSTGRES -> postgres;
         };
-        var walDir = values.of(Key.WAL_DIR, Notation::path);
         var walRetention = values.of(Key.WAL_RETENTION, Notation::duration);
         var dedupTtl = values.of(Key.DEDUP_TTL, Notation::duration);
+        // where one of the two is broken, what stands in for it must fit the other
+        boolean fits = walRetention.isZero() || walRetention.compareTo(dedupTtl) >= 0;
+        if (!fits && values.isBroken(Key.WAL_RETENTION)) {
+            walRetention = dedupTtl;
+        }
+        if (!fits && values.isBroken(Key.DEDUP_TTL)) {
+            dedupTtl = walRetention;
+        }
+        return storage(walRetention, dedupTtl, store, embedded);
+    }
+
+    private @Nullable StorageConfig storage(
+            Duration walRetention,
+            Duration dedupTtl,
+            StorageConfig.@Nullable Store store,
+            StorageConfig.Embedded embedded) {
+        var walDir = values.of(Key.WAL_DIR, Notation::path);
         long walMinFreeBytes = values.of(Key.WAL_MIN_FREE_BYTES, Notation::bytes);
         // a store that can't be had must not hide what else is wrong here
         var checked = values.section(() ->
@@ -257,7 +282,7 @@ final class ConfigReader {
     }
 
     private StorageConfig.@Nullable Redis redis(Optional<String> uri, Optional<String> address, Duration timeout) {
-        boolean isOneSet = values.isSet(Key.REDIS_URI) || values.isSet(Key.REDIS_ADDR);
+        boolean isOneSet = values.isGiven(Key.REDIS_URI) || values.isGiven(Key.REDIS_ADDR);
         boolean areBothSet = values.isSet(Key.REDIS_URI) && values.isSet(Key.REDIS_ADDR);
         if (!isOneSet || areBothSet) {
             values.problem(
@@ -277,7 +302,7 @@ final class ConfigReader {
         if (kind != StoreKind.POSTGRES) {
             return null;
         }
-        if (!values.isSet(Key.POSTGRES_CONN)) {
+        if (!values.isGiven(Key.POSTGRES_CONN)) {
             values.problem("POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it, "
                     + "like postgresql://user:password@host:5432/database");
         }

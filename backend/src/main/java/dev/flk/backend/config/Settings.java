@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -21,6 +22,7 @@ final class Settings {
     private static final char LOST = '\uFFFD';
 
     private final Map<Key, Setting> set = new EnumMap<>(Key.class);
+    private final Set<Key> unreadable = EnumSet.noneOf(Key.class);
     private final List<String> problems;
 
     /** Only {@code keys} are looked at. What is wrong goes to {@code problems}; the key then counts as not set. */
@@ -36,6 +38,11 @@ final class Settings {
 
     Optional<Setting> get(Key key) {
         return Optional.ofNullable(set.get(key));
+    }
+
+    /** Whether somebody has named a file for it that can't be read, or is empty, which is among the problems. */
+    boolean isUnreadable(Key key) {
+        return unreadable.contains(key);
     }
 
     /** {@code text} stands for a key, whatever else is set. */
@@ -76,10 +83,12 @@ final class Settings {
         try {
             String content = withoutFinalNewline(Files.readString(Path.of(path)));
             if (content.isEmpty()) {
+                unreadable.add(key);
                 problems.add("%s: %s is empty".formatted(key.inFile(), path));
             }
             return content.isEmpty() ? Optional.empty() : Optional.of(content);
         } catch (IOException | InvalidPathException e) {
+            unreadable.add(key);
             problems.add("%s: %s can't be read: %s".formatted(key.inFile(), path, ReadFailure.why(e)));
             return Optional.empty();
         }

@@ -2,9 +2,11 @@
 package dev.flk.backend.config;
 
 import dev.flk.backend.config.Setting.Origin;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -17,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 final class Values {
     private final Settings settings;
     private final List<String> problems;
+    private final Set<Key> malformed = EnumSet.noneOf(Key.class);
 
     Values(Settings settings, List<String> problems) {
         this.settings = settings;
@@ -47,6 +50,16 @@ final class Values {
         return settings.get(key).isPresent();
     }
 
+    /** Whether there is a value, or one that can't be read: then that is the problem to tell, and none that follows from it. */
+    boolean isGiven(Key key) {
+        return isSet(key) || settings.isUnreadable(key);
+    }
+
+    /** Whether a value was given that can't be had; what stands in for it must not be held against others. */
+    boolean isBroken(Key key) {
+        return malformed.contains(key) || settings.isUnreadable(key);
+    }
+
     /** Remembers what is wrong with how keys go together. */
     void problem(String problem) {
         problems.add(problem);
@@ -67,6 +80,7 @@ final class Values {
             return Optional.of(
                     parse.apply(key.isSecret() ? setting.text() : setting.text().strip()));
         } catch (IllegalArgumentException e) {
+            malformed.add(key);
             String shown =
                     key.isSecret() || setting.origin() == Origin.DEFAULT ? "the value" : "'" + setting.text() + "'";
             problems.add("%s: %s is %s (%s)".formatted(key, shown, e.getMessage(), setting.origin()));
