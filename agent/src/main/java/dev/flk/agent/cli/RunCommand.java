@@ -27,7 +27,12 @@ final class RunCommand implements Callable<Integer> {
 
     private final Context context;
 
-    @Option(names = "--until-empty", description = "End as soon as nothing waits any more; for cron, and for trials.")
+    @Option(
+            names = "--until-empty",
+            description = {
+                "End as soon as nothing waits any more; for cron, and for trials.",
+                "Exit code 1 if files of SPOOL_DIR could not be taken in."
+            })
     private boolean untilEmpty;
 
     RunCommand(Context context) {
@@ -44,6 +49,8 @@ final class RunCommand implements Callable<Integer> {
             Reload.onHangUp(context, agent);
             if (untilEmpty) {
                 agent.runUntilEmpty();
+                agent.leftBehind().forEach(context::complain);
+                return agent.leftBehind().isEmpty() ? 0 : 1;
             } else {
                 agent.run();
             }

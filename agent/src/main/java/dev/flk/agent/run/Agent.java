@@ -180,6 +180,11 @@ public final class Agent implements Closeable {
         loop(true);
     }
 
+    /** Why files were left in the spool directory that should have been taken in; for whoever has called {@link #runUntilEmpty}. */
+    public List<String> leftBehind() {
+        return spool.map(SpoolDirectory::leftBehind).orElse(List.of());
+    }
+
     private void loop(boolean untilEmpty) throws InterruptedException {
         LOG.info(
                 "{} certificates wait in the outbox, {} dead letters{}{}",

@@ -15,9 +15,12 @@ import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -43,8 +46,9 @@ public final class SpoolDirectory {
     private final Map<Path, SpoolFile> begun = new HashMap<>();
 
     private final Set<String> told = new HashSet<>();
-    private final Set<String> troubles = new HashSet<>();
-    private boolean full;
+    private final Set<String> troubles = new TreeSet<>();
+    /** Why nothing more is taken in now; empty while there is room. */
+    private Optional<String> full = Optional.empty();
 
     /** The directory must exist; the clock is compared with the times of its files. */
     public SpoolDirectory(Path directory, Intake intake, InstantSource clock, LineLimit limit) {
@@ -68,17 +72,24 @@ public final class SpoolDirectory {
             for (int i = 0; i < PORTIONS && !round.isEmpty(); i++) {
                 takeIn(round.element());
             }
-            full = false;
+            full = Optional.empty();
             return !round.isEmpty();
         } catch (OutboxFull e) {
-            if (!full) {
+            if (full.isEmpty()) {
                 LOG.warn("spool: {}; {} waits", e.getMessage(), directory);
             }
-            full = true;
+            full = Optional.of("spool: " + e.getMessage() + "; " + directory + " waits");
         } catch (IOException e) {
-            tell("spool: cannot read " + directory + ": " + reason(e));
+            tell("spool: cannot read " + directory + ": " + reason(e), "");
         }
         return false;
+    }
+
+    /** Why the last round has left something there that it found, a sentence for each file; empty if there was no reason. */
+    public List<String> leftBehind() {
+        return Stream.concat(troubles.stream(), full.stream())
+                .map(Printable::of)
+                .toList();
     }
 
     private void beginRound() throws IOException {
@@ -123,16 +134,16 @@ public final class SpoolDirectory {
         } catch (NoSuchFileException e) {
             begun.remove(file);
         } catch (IOException e) {
-            tell("spool: cannot take in or remove " + file + ": " + reason(e) + "; it is left there and tried again");
+            tell("spool: cannot take in or remove " + file + ": " + reason(e), "; it is left there and tried again");
         }
         round.remove();
     }
 
     /** The same trouble comes back every second until someone helps: told once. */
-    private void tell(String trouble) {
+    private void tell(String trouble, String outlook) {
         troubles.add(trouble);
         if (told.add(trouble)) {
-            limit.say("trouble", leftOut -> LOG.error("{}{}", Printable.of(trouble), leftOut));
+            limit.say("trouble", leftOut -> LOG.error("{}{}{}", Printable.of(trouble), outlook, leftOut));
         }
     }
 

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import static dev.flk.agent.send.Certificates.certificate;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.agent.cli.Cli.Ended;
+import dev.flk.agent.send.ScriptedBackend;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class RunCommandTest {
+    @TempDir
+    Path directory;
+
+    private Path spool;
+    private ScriptedBackend backend;
+    private Cli cli;
+
+    @BeforeEach
+    void start() throws Exception {
+        spool = Files.createDirectory(directory.resolve("spool"));
+        backend = new ScriptedBackend();
+        cli = new Cli(directory).sendingTo(backend).with("SPOOL_DIR", spool.toString());
+    }
+
+    @AfterEach
+    void stop() {
+        backend.close();
+    }
+
+    private Ended runUntilEmpty() {
+        return cli.unwatched().run("run", "--until-empty");
+    }
+
+    @Test
+    void untilEmpty_allIsShipped_is0() throws Exception {
+        Files.write(spool.resolve("a.json"), certificate(1));
+
+        Ended ended = runUntilEmpty();
+
+        assertThat(ended.exitCode()).as(ended.err()).isZero();
+        assertThat(ended.err()).isEmpty();
+        assertThat(backend.received).hasSize(1);
+    }
+
+    @Test
+    void untilEmpty_spoolFileThatCannotBeRead_is1AndNamesIt_theOthersAreShipped() throws Exception {
+        Path loop = Files.createSymbolicLink(spool.resolve("a.json"), spool.resolve("a.json"));
+        Files.write(spool.resolve("b.json"), certificate(1));
+
+        Ended ended = runUntilEmpty();
+
+        assertThat(ended.exitCode()).as(ended.err()).isEqualTo(1);
+        assertThat(ended.err().lines())
+                .anyMatch(line -> line.startsWith("flk-agent: spool: cannot take in or remove " + loop + ": "));
+        assertThat(backend.received).hasSize(1);
+    }
+
+    @Test
+    void untilEmpty_outboxHasNoRoomForAFile_is1AndNamesTheDirectory() throws Exception {
+        Files.write(spool.resolve("a.json"), certificate(1));
+
+        Ended ended =
+                cli.with("OUTBOX_MIN_FREE_BYTES", "1000000TiB").unwatched().run("run", "--until-empty");
+
+        assertThat(ended.exitCode()).as(ended.err()).isEqualTo(1);
+        assertThat(ended.err().lines())
+                .anyMatch(line -> line.startsWith("flk-agent: spool: ") && line.endsWith("; " + spool + " waits"));
+        assertThat(spool.resolve("a.json")).exists();
+    }
+}
