@@ -5,9 +5,6 @@ import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.run.Agent;
 import dev.flk.agent.send.Surroundings;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -42,7 +39,7 @@ final class RunCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         AgentConfig config = context.config(Need.ENDPOINT, Need.SIGNING);
-        requireDirectory(config.spoolDirectory());
+        config.requireSpoolDirectory();
         CountDownLatch ended = new CountDownLatch(1);
         try (Agent agent = Agent.open(config, Surroundings.real())) {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> end(agent, ended), "shutdown"));
@@ -58,12 +55,6 @@ final class RunCommand implements Callable<Integer> {
             ended.countDown();
         }
         return 0;
-    }
-
-    private static void requireDirectory(Optional<Path> spool) throws java.io.IOException {
-        if (spool.isPresent() && !Files.isDirectory(spool.get())) {
-            throw new java.io.IOException("SPOOL_DIR " + spool.get() + " is no directory; create it");
-        }
     }
 
     private static void end(Agent agent, CountDownLatch ended) {

@@ -7,6 +7,7 @@ import dev.flk.agent.send.SendOptions;
 import dev.flk.agent.send.SendingSetup;
 import java.net.URI;
 import java.net.URISyntaxException;
+import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -119,6 +120,28 @@ public record AgentConfig(
                 settings.value(Setting.MAX_AGE, "13d", AgentConfig::positive),
                 settings.value(Setting.MAX_IN_FLIGHT, "256", text -> Quantities.count(text, 1, 100_000)),
                 settings.value(Setting.BATCH_SIZE, "100", text -> Quantities.count(text, 1, 1_000)));
+    }
+
+    /**
+     * What is wrong with the spool directory, if one is set. It is not made by the agent: those who leave files there must be able to
+     * write to it, and a mistyped name would go unseen.
+     */
+    public Optional<String> spoolObjection() {
+        return spoolDirectory
+                .filter(directory -> !Files.isDirectory(directory))
+                .map(directory -> Setting.SPOOL_DIR
+                        + " " + directory
+                        + (Files.exists(directory)
+                                ? " is a file; name a directory"
+                                : " does not exist; create it, for those who leave files there to write to"));
+    }
+
+    /** Throws unless the spool directory is there, where one is set. */
+    public void requireSpoolDirectory() throws InvalidConfig {
+        Optional<String> objection = spoolObjection();
+        if (objection.isPresent()) {
+            throw new InvalidConfig(List.of(objection.get()));
+        }
     }
 
     /** The settings in which another configuration differs that only a restart can change. */

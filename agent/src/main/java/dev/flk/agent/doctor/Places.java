@@ -52,9 +52,10 @@ final class Places {
                 : directory("dead letters", parent(file));
     }
 
-    private static Finding spool(Path spool) {
-        if (!Files.isDirectory(spool)) {
-            return Finding.bad("spool", "SPOOL_DIR " + spool + " is no directory; create it");
+    private Finding spool(Path spool) {
+        Optional<String> objection = config.spoolObjection();
+        if (objection.isPresent()) {
+            return Finding.bad("spool", objection.get());
         }
         return Files.isWritable(spool)
                 ? Finding.good("spool", spool.toString())

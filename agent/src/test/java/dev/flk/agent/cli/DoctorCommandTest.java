@@ -198,7 +198,7 @@ class DoctorCommandTest {
 
         assertThat(findings(1))
                 .contains("BAD dead letters: " + file + " is a file, a directory is needed")
-                .contains("BAD spool: SPOOL_DIR ", "is no directory; create it");
+                .contains("BAD spool: SPOOL_DIR ", "does not exist; create it");
     }
 
     @Test

@@ -75,4 +75,27 @@ class RunCommandTest {
                 .anyMatch(line -> line.startsWith("flk-agent: spool: ") && line.endsWith("; " + spool + " waits"));
         assertThat(spool.resolve("a.json")).exists();
     }
+
+    @Test
+    void spoolDirectoryThatIsNotThere_is2AndSaysWhatToDo() {
+        Path missing = directory.resolve("missing");
+
+        Ended ended = cli.with("SPOOL_DIR", missing.toString()).unwatched().run("run", "--until-empty");
+
+        assertThat(ended.exitCode()).isEqualTo(2);
+        assertThat(ended.err())
+                .isEqualTo("flk-agent: SPOOL_DIR " + missing
+                        + " does not exist; create it, for those who leave files there to write to\n");
+        assertThat(missing).doesNotExist();
+    }
+
+    @Test
+    void spoolDirectoryThatIsAFile_is2() throws Exception {
+        Path file = Files.createFile(directory.resolve("file"));
+
+        Ended ended = cli.with("SPOOL_DIR", file.toString()).unwatched().run("run", "--until-empty");
+
+        assertThat(ended.exitCode()).isEqualTo(2);
+        assertThat(ended.err()).isEqualTo("flk-agent: SPOOL_DIR " + file + " is a file; name a directory\n");
+    }
 }
