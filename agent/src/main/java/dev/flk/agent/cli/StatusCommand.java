@@ -58,7 +58,11 @@ final class StatusCommand implements Callable<Integer> {
         Duration longest = longest();
         AgentConfig config = context.config();
         StatusReport report = report(config);
-        context.out().println(json ? new String(report.encode(), StandardCharsets.UTF_8) : StatusText.of(report));
+        context.out()
+                .println(
+                        json
+                                ? new String(report.encode(), StandardCharsets.UTF_8)
+                                : StatusText.of(report, Instant.now()));
         List<String> troubles = troubles(report, longest);
         troubles.forEach(trouble -> context.complain("not healthy: " + trouble));
         return troubles.isEmpty() ? 0 : 1;

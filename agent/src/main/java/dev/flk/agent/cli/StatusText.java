@@ -5,6 +5,7 @@ import dev.flk.agent.config.Sizes;
 import dev.flk.agent.control.StatusReport;
 import dev.flk.agent.logging.Printable;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -13,10 +14,14 @@ import java.util.Locale;
 final class StatusText {
     private final List<String> lines = new ArrayList<>();
 
-    private StatusText() {}
+    private final Instant now;
 
-    static String of(StatusReport report) {
-        StatusText text = new StatusText();
+    private StatusText(Instant now) {
+        this.now = now;
+    }
+
+    static String of(StatusReport report, Instant now) {
+        StatusText text = new StatusText(now);
         text.add("agent", report.pid() == null ? "none runs" : "runs as process " + report.pid());
         text.add("outbox", report.outbox());
         text.add("waiting", waiting(report));
@@ -54,7 +59,7 @@ final class StatusText {
     }
 
     private void addBackend(StatusReport.Backend backend) {
-        String state = backend.answering() ? "answers" : "does not answer";
+        String state = (backend.answering() ? "" : "does not answer, ") + lastAnswer(backend);
         if (backend.pausedSeconds() > 0) {
             state += ", paused for " + backend.pausedSeconds() + " s";
         }
@@ -68,6 +73,15 @@ final class StatusText {
             add("", "last error " + backend.lastErrorAt() + ":");
             add("", backend.lastError().replaceAll("(\\S{60})\\S{10,}", "$1…"));
         }
+    }
+
+    /** What is known: nobody asks a backend while nothing waits. */
+    private String lastAnswer(StatusReport.Backend backend) {
+        if (backend.lastAnsweredAt() == null) {
+            return backend.answering() && backend.lastError() == null ? "not asked yet" : "no answer yet";
+        }
+        Duration ago = Duration.between(Instant.parse(backend.lastAnsweredAt()), now);
+        return "last answered " + Sizes.inWords(ago.isNegative() ? Duration.ZERO : ago) + " ago";
     }
 
     private void add(String name, String what) {

@@ -53,7 +53,8 @@ public record StatusReport(
     /**
      * A backend as the agent sees it.
      *
-     * @param answering false while nothing but a look now and then is sent to it
+     * @param answering false while nothing but a look now and then is sent to it; while nothing waits nobody looks
+     * @param lastAnsweredAt null if it has not answered this agent yet
      * @param pausedSeconds how long it asked to be left alone
      * @param window certificates that it may be sent at once
      * @param clockAheadMs how far its clock is ahead of ours
@@ -62,6 +63,7 @@ public record StatusReport(
     public record Backend(
             String url,
             boolean answering,
+            @Nullable String lastAnsweredAt,
             long pausedSeconds,
             int window,
             long clockAheadMs,

@@ -62,6 +62,7 @@ final class AgentOperations implements Operations {
                         .map(backend -> new StatusReport.Backend(
                                 backend.url(),
                                 backend.answering(),
+                                backend.lastAnswerAt().map(Instant::toString).orElse(null),
                                 backend.pausedSeconds(),
                                 backend.window(),
                                 backend.clockAheadMillis(),

@@ -22,6 +22,7 @@ final class Endpoint {
     private boolean permitted;
 
     private Optional<Trouble> lastTrouble = Optional.empty();
+    private Optional<Instant> lastAnswer = Optional.empty();
 
     /** What went wrong last, and when. */
     record Trouble(Instant when, String what) {}
@@ -136,6 +137,15 @@ final class Endpoint {
 
     void pauseUntil(long nanos) {
         pausedUntilNanos = Math.max(pausedUntilNanos, nanos);
+    }
+
+    /** It answered, as a backend does, whatever it said. */
+    void answered(Instant when) {
+        lastAnswer = Optional.of(when);
+    }
+
+    Optional<Instant> lastAnswer() {
+        return lastAnswer;
     }
 
     void trouble(Instant when, String what) {

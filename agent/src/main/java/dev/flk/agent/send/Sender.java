@@ -193,6 +193,7 @@ public final class Sender {
                         .map(endpoint -> new SendingState.Backend(
                                 endpoint.client().base(),
                                 !endpoint.breaker().isOpen(),
+                                endpoint.lastAnswer(),
                                 endpoint.pausedSeconds(now),
                                 endpoint.window().window(),
                                 endpoint.offset().get().toMillis(),
@@ -302,6 +303,7 @@ public final class Sender {
                 .health((reply, failure) -> mailbox.post(() -> {
                     if (reply != null && serves(reply)) {
                         endpoint.serves();
+                        endpoint.answered(clock.instant());
                         endpoint.offset().assumeNone();
                         learn(endpoint, reply, sentNanos);
                     } else {
@@ -414,6 +416,7 @@ public final class Sender {
 
     private void answered(Endpoint endpoint) {
         boolean open = endpoint.breaker().isOpen();
+        endpoint.answered(clock.instant());
         endpoint.breaker().answered();
         if (open && !endpoint.breaker().isOpen()) {
             limit.say(

@@ -18,7 +18,8 @@ public record SendingState(List<Backend> backends, int inFlight, double settledA
      * One backend.
      *
      * @param url its base URL
-     * @param answering whether it is asked; false while its breaker is open
+     * @param answering false while its breaker is open; true says no more than that nothing tells otherwise
+     * @param lastAnswerAt empty until it has answered this agent, as it is configured now
      * @param pausedSeconds how long it asked not to be sent anything
      * @param window how many certificates it may be sent at once
      * @param clockAheadMillis how far its clock is ahead of ours, as far as it is known
@@ -26,6 +27,7 @@ public record SendingState(List<Backend> backends, int inFlight, double settledA
     public record Backend(
             String url,
             boolean answering,
+            Optional<Instant> lastAnswerAt,
             long pausedSeconds,
             int window,
             long clockAheadMillis,

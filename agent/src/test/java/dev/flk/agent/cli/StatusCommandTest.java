@@ -12,6 +12,7 @@ import dev.flk.agent.send.ScriptedBackend;
 import dev.flk.agent.send.ScriptedBackend.Said;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import org.awaitility.Awaitility;
@@ -60,13 +61,38 @@ class StatusCommandTest {
         assertThat(text.err()).isEmpty();
         assertThat(text.out().lines().map(line -> line.split(" ", 2)[0]))
                 .containsExactly("agent", "outbox", "waiting", "sending", "backend", "", "given", "disk");
-        assertThat(text.out()).contains("runs as process " + PID, backend.endpoint() + "\n          answers\n");
+        assertThat(text.out())
+                .contains("runs as process " + PID)
+                .containsPattern(backend.endpoint() + "\n          last answered \\d+ s ago\n");
         JsonNode report = new JsonMapper().readTree(json.out());
         assertThat(report.path("pid").asText()).isEqualTo(PID);
         assertThat(report.path("pending").asInt()).isZero();
         assertThat(report.path("backends").path(0).path("answering").asBoolean())
                 .isTrue();
         assertThat(json.exitCode()).isZero();
+    }
+
+    @Test
+    void backendThatHasStopped_whileNothingWaits_isNotSaidToAnswer() throws Exception {
+        cli.startAgent();
+        assertThat(cli.run("status").out()).contains(backend.endpoint() + "\n          not asked yet\n");
+        cli.submit(certificate(1));
+        Awaitility.await().until(() -> cli.run("status").out().contains("waiting   0 certificates"));
+        backend.close();
+
+        Ended text = cli.run("status");
+
+        assertThat(text.exitCode()).isZero();
+        assertThat(text.out())
+                .containsPattern("          last answered \\d+ s ago\n")
+                .doesNotContainPattern(" answers\n");
+        String answered = new JsonMapper()
+                .readTree(cli.run("status", "--json").out())
+                .path("backends")
+                .path(0)
+                .path("last_answered_at")
+                .asText();
+        assertThat(Duration.between(Instant.parse(answered), Instant.now())).isLessThan(Duration.ofMinutes(1));
     }
 
     @Test
@@ -123,7 +149,7 @@ class StatusCommandTest {
 
         assertThat(text.exitCode()).isEqualTo(1);
         assertThat(text.err()).contains("no backend answers; flk-agent doctor looks for the cause");
-        assertThat(text.out()).contains("          does not answer", "          last error 20");
+        assertThat(text.out()).contains("          does not answer, no answer yet", "          last error 20");
     }
 
     @Test
