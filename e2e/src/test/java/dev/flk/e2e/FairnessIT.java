@@ -80,7 +80,7 @@ final class FairnessIT {
 
     @Test
     void runaway_isHeldToWhatTheOthersLeave() throws Exception {
-        run("a runaway agent", environment(), "127.0.0.1", FairnessIT::runaway, (client, told, backend) -> {
+        run("a runaway agent", environment(), "127.0.0.2", FairnessIT::runaway, (client, told, backend) -> {
             assertThat(told.inTheEnd()).isEqualTo(told.honest());
             assertThat(told.atOnce()).isGreaterThanOrEqualTo(told.honest() * 95 / 100);
             assertThat(told.jain()).isGreaterThan(0.99);
@@ -95,7 +95,7 @@ final class FairnessIT {
         run(
                 "a runaway agent, FAIR_SHARES=off",
                 environment("FAIR_SHARES", "off"),
-                "127.0.0.1",
+                "127.0.0.2",
                 FairnessIT::runaway,
                 (client, told, backend) -> {
                     assertThat(told.atOnce())

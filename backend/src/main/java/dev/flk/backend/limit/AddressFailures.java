@@ -13,12 +13,11 @@ import java.util.concurrent.atomic.AtomicLongArray;
  * these) buckets can be kept empty, by however many addresses: ten of 65,536 by default. Lock-free, safe for any thread.
  */
 final class AddressFailures {
-    private static final int BUCKETS = 1 << 16;
+    private static final int BUCKETS = NetworkHash.PLACES;
     private static final double LONGEST_NANOS = 1e17;
-    private static final long STEP = 0x9E37_79B9_7F4A_7C15L;
 
     private final long startNanos;
-    private final long secret;
+    private final NetworkHash hash;
     private final long nanosPerToken;
     /** Of a bucket without a token, until it is full. */
     private final long fillNanos;
@@ -27,7 +26,7 @@ final class AddressFailures {
 
     AddressFailures(BigDecimal failuresPerSecond, long burst, long nowNanos, long secret) {
         this.startNanos = nowNanos;
-        this.secret = secret;
+        this.hash = new NetworkHash(secret);
         this.nanosPerToken = Math.max(1, (long) (1e9 / failuresPerSecond.doubleValue()));
         this.fillNanos = (long) Math.min(LONGEST_NANOS, (double) nanosPerToken * burst);
     }
@@ -52,9 +51,7 @@ final class AddressFailures {
     }
 
     private int bucket(long network) {
-        long hash = (network ^ secret) * STEP;
-        hash = (hash ^ (hash >>> 32)) * STEP;
-        return (int) (hash >>> 48);
+        return hash.place(network);
     }
 
     /** How many buckets are without a token. */

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param heldBack null: it was admitted, and has a token of all
  * @param leftTokens in the bucket of all, after that
- * @param isImpatient whether its sender was told to wait, and did not
+ * @param isImpatient whether its address was told to wait, and did not
  */
 public record Admission(@Nullable HeldBack heldBack, long leftTokens, boolean isImpatient) {
     static Admission held(HeldBack heldBack) {

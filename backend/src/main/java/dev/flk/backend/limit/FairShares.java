@@ -39,8 +39,10 @@ final class FairShares {
     /** By account: the time, since the start, at which what it took lately has faded to one token. */
     private final AtomicLongArray fadedToOne = new AtomicLongArray(PLACES);
 
-    private volatile int last = NOBODY;
-    /** When, since the start, two shards that are not quiet took turns last. */
+    /** The address that took the last token, about when, and when two of them took turns last; since the start. */
+    private volatile long lastNetwork;
+
+    private volatile long lastNanos = NEVER;
     private volatile long severalNanos = NEVER;
 
     FairShares(double tokensPerSecond, long burstTokens, long nowNanos, long secret) {
@@ -78,17 +80,18 @@ final class FairShares {
     /**
      * Whether the account has had its share.
      *
+     * @param network from which it comes; while no other takes anything there is nothing to share
      * @param leftTokens in the bucket of all, with the one that it wants
-     * @param impatient whether it was told to wait, and does not: then it leaves something also if it is alone
+     * @param isImpatient whether it was told to wait, and does not: then it leaves something also if it is alone
      */
-    boolean isOver(int account, long leftTokens, long nowNanos, boolean impatient) {
+    boolean isOver(int account, long network, long leftTokens, long nowNanos, boolean isImpatient) {
         if (2.0 * leftTokens >= burstTokens) {
             return false;
         }
         double lately = lately(account, nowNanos);
         return lately >= 1
                 && lately * burstTokens > 2.0 * leftTokens * windowTokens
-                && (impatient || hasOthers(account, nowNanos));
+                && (isImpatient || hasOthers(network, nowNanos));
     }
 
     /** When it will not be over any more, if nobody takes anything meanwhile; in nanoseconds. */
@@ -100,7 +103,7 @@ final class FairShares {
     }
 
     /** It takes a token. */
-    void charge(int account, long nowNanos) {
+    void charge(int account, long network, long nowNanos) {
         long now = nowNanos - startNanos;
         long before;
         long after;
@@ -108,29 +111,28 @@ final class FairShares {
             before = fadedToOne.get(account);
             after = now + (long) (windowNanos * Math.log1p(Math.exp((before - now) / windowNanos)));
         } while (!fadedToOne.compareAndSet(account, before, after));
-        if (account != KNOWN && account != last) {
-            if (isActive(last, nowNanos)) {
+        boolean isRecent = now - lastNanos < windowNanos;
+        if (network != lastNetwork) {
+            if (isRecent) {
                 severalNanos = now;
             }
-            last = account;
+            lastNetwork = network;
+            lastNanos = now;
+        } else if (now - lastNanos > windowNanos / 16) { // as exact as need be, and seldom written
+            lastNanos = now;
         }
     }
 
-    private boolean hasOthers(int account, long nowNanos) {
-        int lastShard = last;
-        return nowNanos - startNanos - severalNanos < windowNanos
-                || (lastShard != account && isActive(lastShard, nowNanos));
-    }
-
-    private boolean isActive(int account, long nowNanos) {
-        return account != NOBODY && lately(account, nowNanos) >= QUIET_TOKENS;
+    private boolean hasOthers(long network, long nowNanos) {
+        long now = nowNanos - startNanos;
+        return now - severalNanos < windowNanos || (network != lastNetwork && now - lastNanos < windowNanos);
     }
 
     /** How many accounts took something lately. */
     int active(long nowNanos) {
         int active = 0;
         for (int place = 0; place < PLACES; place++) {
-            active += isActive(place, nowNanos) ? 1 : 0;
+            active += lately(place, nowNanos) >= QUIET_TOKENS ? 1 : 0;
         }
         return active;
     }

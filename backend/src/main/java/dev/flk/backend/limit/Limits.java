@@ -8,6 +8,7 @@ import java.math.BigDecimal;
 import java.security.SecureRandom;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -26,6 +27,7 @@ public final class Limits {
     private final @Nullable FairShares shares;
     private final @Nullable AddressFailures failures;
     private final Connections connections;
+    private final ToldToWait impatience;
     private final long burstTokens;
     private final LongSupplier nanoTicker;
     private final Meters meters;
@@ -78,6 +80,7 @@ public final class Limits {
         this.failures = sizes.failuresPerSecond().signum() == 0
                 ? null
                 : new AddressFailures(sizes.failuresPerSecond(), sizes.failureBurst(), now, secrets.nextLong());
+        this.impatience = new ToldToWait(now, secrets.nextLong());
         this.connections = new Connections(sizes.connectionsPerAddress());
         this.nanoTicker = nanoTicker;
         this.meters = meters;
@@ -126,12 +129,12 @@ public final class Limits {
             return Admission.held(held.get());
         }
         long now = nanoTicker.getAsLong();
-        boolean isImpatient = sender.isImpatient(now);
+        boolean isImpatient = impatience.isTold(sender.network(), now);
         FairShares asked = shares;
         int account = sender.accountOfLast(SURE_AFTER);
         if (asked != null && account != FairShares.NOBODY) {
             long left = all.availableTokens();
-            if (asked.isOver(account, left, now, isImpatient) && !sender.isDue(LOOK_EVERY)) {
+            if (asked.isOver(account, sender.network(), left, now, isImpatient) && !sender.isDue(LOOK_EVERY)) {
                 LimitedBy limit = account == FairShares.KNOWN ? LimitedBy.KNOWN : LimitedBy.SHARD;
                 return Admission.held(held(limit, sender, now, asked.waitNanos(account, left, now)));
             }
@@ -167,7 +170,7 @@ public final class Limits {
         sender.sent(account);
         if (asked != null) {
             long left = leftTokens(admission);
-            if (asked.isOver(account, left, now, admission.isImpatient())) {
+            if (asked.isOver(account, sender.network(), left, now, admission.isImpatient())) {
                 lines.shard(now, sender, shardId, asked.perSecond(account, now));
                 return givenBack(LimitedBy.SHARD, sender, now, asked.waitNanos(account, left, now));
             }
@@ -178,7 +181,7 @@ public final class Limits {
             return givenBack(LimitedBy.KEY, sender, now, waitNanos.getAsLong());
         }
         if (asked != null) {
-            asked.charge(account, now);
+            asked.charge(account, sender.network(), now);
         }
         return Optional.empty();
     }
@@ -192,11 +195,11 @@ public final class Limits {
         }
         long now = nanoTicker.getAsLong();
         long left = leftTokens(admission);
-        if (asked.isOver(FairShares.KNOWN, left, now, admission.isImpatient())) {
+        if (asked.isOver(FairShares.KNOWN, sender.network(), left, now, admission.isImpatient())) {
             lines.known(now, sender, asked.perSecond(FairShares.KNOWN, now));
             return givenBack(LimitedBy.KNOWN, sender, now, asked.waitNanos(FairShares.KNOWN, left, now));
         }
-        asked.charge(FairShares.KNOWN, now);
+        asked.charge(FairShares.KNOWN, sender.network(), now);
         return Optional.empty();
     }
 
@@ -204,7 +207,7 @@ public final class Limits {
     public void shares(Sender sender) {
         sender.sent(FairShares.KNOWN);
         if (shares != null) {
-            shares.charge(FairShares.KNOWN, nanoTicker.getAsLong());
+            shares.charge(FairShares.KNOWN, sender.network(), nanoTicker.getAsLong());
         }
     }
 
@@ -229,8 +232,10 @@ public final class Limits {
         return toldToWait(sender, nowNanos, waitNanos);
     }
 
-    private static HeldBack toldToWait(Sender sender, long nowNanos, long waitNanos) {
-        sender.toldToWait(nowNanos + waitNanos);
-        return new HeldBack(waitNanos);
+    /** What it is told is whole seconds. */
+    private HeldBack toldToWait(Sender sender, long nowNanos, long waitNanos) {
+        HeldBack held = new HeldBack(waitNanos);
+        impatience.tell(sender.network(), nowNanos + TimeUnit.SECONDS.toNanos(held.waitSeconds()));
+        return held;
     }
 }

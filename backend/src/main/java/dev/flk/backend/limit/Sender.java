@@ -24,8 +24,6 @@ public final class Sender {
     private volatile int account = FairShares.NOBODY;
     private volatile int inARow;
     private volatile int unexamined;
-    private volatile boolean wasToldToWait;
-    private volatile long waitsUntilNanos;
 
     private Sender(InetAddress address) {
         this.address = address;
@@ -86,15 +84,5 @@ public final class Sender {
     boolean isDue(int every) {
         unexamined = (unexamined + 1) % every;
         return unexamined == 0;
-    }
-
-    void toldToWait(long untilNanos) {
-        waitsUntilNanos = untilNanos;
-        wasToldToWait = true;
-    }
-
-    /** Whether what comes now comes sooner than it was asked to. */
-    boolean isImpatient(long nowNanos) {
-        return wasToldToWait && nowNanos - waitsUntilNanos < 0;
     }
 }

@@ -69,9 +69,9 @@ final class FairSharesTest {
                 asked[shard]++;
                 if (tokens < 1) {
                     refusedForWantOfTokens++;
-                } else if (!shares.isOver(account, (long) tokens, now, false)) {
+                } else if (!shares.isOver(account, shard, (long) tokens, now, false)) {
                     tokens--;
-                    shares.charge(account, now);
+                    shares.charge(account, shard, now);
                     got[shard]++;
                 }
             }
@@ -130,13 +130,13 @@ final class FairSharesTest {
         FairShares shares = new FairShares(RATE, BURST, 0, 1);
         int account = shares.account("only");
         for (long left = BURST; left > 0; left--) {
-            assertThat(shares.isOver(account, left, 0, false)).isFalse();
-            shares.charge(account, 0);
+            assertThat(shares.isOver(account, 1, left, 0, false)).isFalse();
+            shares.charge(account, 1, 0);
         }
-        assertThat(shares.isOver(account, 1, 0, true))
+        assertThat(shares.isOver(account, 1, 1, 0, true))
                 .as("told to wait, and does not")
                 .isTrue();
-        assertThat(shares.isOver(account, BURST / 2, 0, true))
+        assertThat(shares.isOver(account, 1, BURST / 2, 0, true))
                 .as("half of it is there")
                 .isFalse();
     }
@@ -145,7 +145,7 @@ final class FairSharesTest {
     void whatWasTaken_fadesWithTheTimeOfTheBucket() {
         FairShares shares = new FairShares(RATE, BURST, 5, 1);
         int account = shares.account("a");
-        IntStream.range(0, 100).forEach(i -> shares.charge(account, 5));
+        IntStream.range(0, 100).forEach(i -> shares.charge(account, 1, 5));
         assertThat(shares.lately(account, 5)).isCloseTo(100, within(0.01));
         assertThat(shares.lately(account, 5 + 2_000_000_000L)).isCloseTo(100 / Math.E, within(0.01));
         assertThat(shares.active(5)).isEqualTo(1);
@@ -156,10 +156,10 @@ final class FairSharesTest {
     void wait_isWhenItsShareIsThere() {
         FairShares shares = new FairShares(RATE, BURST, 0, 1);
         int account = shares.account("a");
-        IntStream.range(0, 300).forEach(i -> shares.charge(account, 0));
-        shares.charge(shares.account("b"), 0);
-        shares.charge(account, 0);
-        assertThat(shares.isOver(account, 100, 0, true)).isTrue();
+        IntStream.range(0, 300).forEach(i -> shares.charge(account, 1, 0));
+        shares.charge(shares.account("b"), 2, 0);
+        shares.charge(account, 1, 0);
+        assertThat(shares.isOver(account, 1, 100, 0, true)).isTrue();
         long wait = shares.waitNanos(account, 100, 0);
         assertThat(wait).isBetween(100_000_000L, 500_000_000L);
     }
@@ -170,7 +170,7 @@ final class FairSharesTest {
         int account = shares.account("a");
         IntStream.range(0, 4).parallel().forEach(thread -> {
             for (int i = 0; i < 50_000; i++) {
-                shares.charge(account, 0);
+                shares.charge(account, 1, 0);
             }
         });
         assertThat(shares.lately(account, 0)).isCloseTo(200_000, within(20.0));

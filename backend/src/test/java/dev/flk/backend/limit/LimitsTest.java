@@ -96,6 +96,37 @@ final class LimitsTest {
         assertThat(counted("shard")).isGreaterThan(10_000);
     }
 
+    /** As an agent of several shards has it, or a proxy: once it was told to wait, each of them has its share. */
+    @Test
+    void shardThatTakesAll_behindTheSameAddress_leavesTheOthersTheirs() throws Exception {
+        int quietRefused = 0;
+        for (int milli = 0; milli < 20_000; milli++) {
+            now.addAndGet(SECOND / 1_000);
+            for (int i = 0; i < 5; i++) {
+                boolean unused = sendsNew(from("10.0.0.1"), "mad");
+            }
+            quietRefused += milli % 50 == 0 && !sendsNew(from("10.0.0.1"), "quiet") ? 1 : 0;
+        }
+        assertThat(quietRefused).as("of 400").isLessThanOrEqualTo(8);
+    }
+
+    /** The bucket is all that counts for who is alone, and waits when he is told to. */
+    @Test
+    void oneAddressThatWaits_hasTheWholeBucket_whateverItSends() throws Exception {
+        Sender sender = from("10.0.0.1");
+        for (int round = 0; round < 5; round++) {
+            int taken = 0;
+            boolean isOver = false;
+            while (!isOver) {
+                isOver = !(taken % 2 == 0 ? sendsNew(sender, "shard-" + taken % 3) : sendsAgain(sender));
+                taken += isOver ? 0 : 1;
+            }
+            assertThat(taken).isEqualTo(round == 0 ? 200 : 100);
+            now.addAndGet(SECOND);
+        }
+        assertThat(counted("shard") + counted("known")).isZero();
+    }
+
     /** Somebody without a key sends again what he has seen of a shard: that must not be the shard's. */
     @Test
     void replays_takeNothingOfTheShardThatSigned() throws Exception {
@@ -154,6 +185,7 @@ final class LimitsTest {
 
     @Test
     void keyWithARate_isHeldToIt_andGivesItsTokensBack() throws Exception {
+        limits = limits(Sharing.NONE);
         RateLimit three = new RateLimit(new BigDecimal(3), 6, now::get);
         Sender sender = from("10.0.0.1");
         assertThat(IntStream.range(0, 100)
