@@ -203,6 +203,11 @@ final class OpenApiIT {
     }
 
     private static void addRefusals() {
+        cases.put(BATCH + " 429: address", () -> {
+            Client held = new Client(held().url());
+            held.submit(bytes("{"));
+            return held.batch("{\n{\n");
+        });
         cases.put(SUBMIT + " 429: limited", () -> {
             Client limited = new Client(limited().url());
             limited.submit(Pcs.number(1));
@@ -445,6 +450,11 @@ final class OpenApiIT {
 
     private static BackendProcess limited() throws IOException {
         return other("limited", Map.of("TOKEN_RATE", "0.001", "TOKEN_BURST", "1"));
+    }
+
+    /** An address may have one refused. */
+    private static BackendProcess held() throws IOException {
+        return other("held", Map.of("ADDRESS_FAILURE_RATE", "0.001", "ADDRESS_FAILURE_BURST", "1"));
     }
 
     private static BackendProcess withoutRoom() throws IOException {

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Who may send how much: one bucket for all, a share of it for each shard, a rate for a key that has one, and for each address how much
  * of it may be refused. A submission meets them in the order of the methods; each that holds it back counts it, and says so now and then.
- * Lock-free but for those lines; safe for any thread.
+ * Lock-free but for those lines and for connections; safe for any thread.
  */
 public final class Limits {
     /** A connection that sent so many of one account in a row is believed to go on with it. */
