@@ -84,9 +84,20 @@ record Trouble(String server, Duration timeout) {
                 if (e instanceof SQLTransientConnectionException) {
                     yield "no connection comes up within DEDUP_TIMEOUT (%d ms)".formatted(timeout.toMillis());
                 }
-                yield e.getCause() == null ? said(e) : broken(e, e.getCause());
+                yield e.getCause() == null ? said(e) + withoutTls(e) : broken(e, e.getCause());
             }
         };
+    }
+
+    /** What to do where the driver itself found TLS wanting; it has no code for that. */
+    private static String withoutTls(SQLException e) {
+        String message = withoutNull(e.getMessage());
+        if (message.contains("could not be verified by hostnameverifier")) {
+            return "; TLS failed: name the host in POSTGRES_CONN as its certificate does";
+        }
+        return message.contains("does not support SSL")
+                ? "; sslmode in POSTGRES_CONN asks for TLS, so the server must have ssl=on"
+                : "";
     }
 
     /** What became of a connection. */
