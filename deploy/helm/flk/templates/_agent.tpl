@@ -84,6 +84,9 @@ spec:
           - configMap:
               name: {{ include "flk.fullname" . }}-agent
           {{- include "flk.signingKey" . | nindent 10 }}
+          {{- if not $agent.endpoint }}
+          {{- include "flk.clientTls" . | nindent 10 }}
+          {{- end }}
     {{- include "flk.tmp" . | nindent 4 }}
     {{- with $agent.extraVolumes }}
     {{- toYaml . | nindent 4 }}

@@ -20,6 +20,7 @@
 {{- end -}}
 {{- include "flk.checks.keys" . -}}
 {{- include "flk.checks.metrics" . -}}
+{{- include "flk.checks.tls" . -}}
 {{- include "flk.checks.network" . -}}
 {{- if lt (int .Values.backend.terminationGracePeriodSeconds) (add (int .Values.backend.drainSeconds) 15) -}}
 {{- fail (printf "backend.terminationGracePeriodSeconds is %v: a backend that is stopped needs backend.drainSeconds and 10 s more; set at least %v" .Values.backend.terminationGracePeriodSeconds (add (int .Values.backend.drainSeconds) 15)) -}}
@@ -42,6 +43,22 @@
 {{- if and (eq $keys.algorithm "ed25519") .Values.agent.enabled (not $keys.ed25519Private) -}}
 {{- fail "the agent has no key to sign with: set keys.ed25519Private" -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "flk.checks.tls" -}}
+{{- $tls := .Values.backend.tls -}}
+{{- if and (not $tls.existingSecret) (or $tls.clientAuthoritySecret $tls.authoritySecret $tls.clientSecret) -}}
+{{- fail "backend.tls.existingSecret is not set, so the backends speak plain HTTP: set it to a Secret with the entries tls.crt and tls.key, or remove the others of backend.tls" -}}
+{{- end -}}
+{{- if and $tls.existingSecret (not .Values.backend.opsPort) -}}
+{{- fail "backend.tls.existingSecret is set, and backend.opsPort is not: probes and Prometheus need a port that speaks plain HTTP; set backend.opsPort, for instance to 9090" -}}
+{{- end -}}
+{{- if and $tls.existingSecret (not $tls.authoritySecret) -}}
+{{- fail "backend.tls.existingSecret is set, and backend.tls.authoritySecret is not: nothing in this release would trust its certificate; set it to a Secret with the entry ca.crt, which may be the same" -}}
+{{- end -}}
+{{- if and $tls.clientAuthoritySecret (not $tls.clientSecret) -}}
+{{- fail "backend.tls.clientAuthoritySecret asks clients for a certificate, and this release has none to show: set backend.tls.clientSecret to a Secret with the entries tls.crt and tls.key" -}}
 {{- end -}}
 {{- end -}}
 

@@ -67,6 +67,15 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- if has .Values.backend.store.kind (list "redis" "postgres") -}}yes{{- end -}}
 {{- end -}}
 
+{{- /* where metrics and probes are */ -}}
+{{- define "flk.opsPortName" -}}
+{{- if .Values.backend.opsPort -}}ops{{- else -}}http{{- end -}}
+{{- end -}}
+
+{{- define "flk.appProtocol" -}}
+{{- if .Values.backend.tls.existingSecret -}}https{{- else -}}http{{- end -}}
+{{- end -}}
+
 {{- define "flk.backendUrl" -}}
-{{- printf "http://%s-backend:%v" (include "flk.fullname" .) .Values.backend.service.port -}}
+{{- printf "%s://%s-backend:%v" (ternary "https" "http" (not (empty .Values.backend.tls.existingSecret))) (include "flk.fullname" .) .Values.backend.service.port -}}
 {{- end -}}

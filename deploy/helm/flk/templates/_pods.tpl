@@ -55,6 +55,26 @@ tolerations:
 {{ end -}}
 {{- end -}}
 
+{{- /* What a client of the backends trusts and shows, as sources of a projected volume. */ -}}
+{{- define "flk.clientTls" -}}
+{{- with .Values.backend.tls.authoritySecret }}
+- secret:
+    name: {{ . }}
+    items:
+      - key: ca.crt
+        path: authority/ca.crt
+{{- end }}
+{{- with .Values.backend.tls.clientSecret }}
+- secret:
+    name: {{ . }}
+    items:
+      - key: tls.crt
+        path: client/tls.crt
+      - key: tls.key
+        path: client/tls.key
+{{- end }}
+{{- end -}}
+
 {{- /* The agent's signing key as a source of a projected volume. */ -}}
 {{- define "flk.signingKey" -}}
 {{- if ne .Values.keys.algorithm "none" -}}

@@ -244,6 +244,31 @@ final class AlertsInPrometheusIT {
         firesUntil("stolen", () -> {}, "KeyMisused warning");
     }
 
+    @Test
+    void filesOfTlsHaveAMistake_andWhatIsShownEndsTomorrow() throws Exception {
+        assumeAll();
+        SelfSigned tomorrow = SelfSigned.forNames("dns:localhost", directory.resolve("tomorrow"));
+        SelfSigned nextYear = SelfSigned.forNames("dns:localhost", directory.resolve("next-year"), 365);
+        Files.setPosixFilePermissions(tomorrow.keyFile(), PosixFilePermissions.fromString("rw-------"));
+        BackendProcess backend = BackendProcess.start(
+                Files.createDirectory(directory.resolve("tls")),
+                Map.of(
+                        "OPS_PORT", "0",
+                        "TLS_CERT", tomorrow.certificateFile().toString(),
+                        "TLS_KEY", tomorrow.keyFile().toString()),
+                Program.QUICK_START);
+        started.push(backend);
+        prometheus.scrape("tls", backend.opsPort());
+        prometheus.awaitUp("tls");
+        Files.copy(nextYear.certificateFile(), tomorrow.certificateFile(), StandardCopyOption.REPLACE_EXISTING);
+        firesUntil(
+                "tls",
+                () -> Files.writeString(tomorrow.keyFile(), Files.readString(nextYear.keyFile())),
+                "TlsCertificateEnding critical",
+                "TlsCertificateEnding warning",
+                "TlsFilesBad warning");
+    }
+
     private Path keysFile() throws IOException {
         Path home = Files.createDirectory(directory.resolve("keys"));
         Path secret = Files.writeString(home.resolve("plant.secret"), SECRET);

@@ -69,6 +69,21 @@ final class BackendProcess implements AutoCloseable {
         return "http://127.0.0.1:" + port;
     }
 
+    /** The same over TLS, by a name that certificates may be for. */
+    String tlsUrl() {
+        return "https://localhost:" + port;
+    }
+
+    /** Where metrics and probes are, with {@code OPS_PORT}. */
+    int opsPort() {
+        String line = program.awaitLine(text -> text.contains("metrics and probes on "));
+        return Integer.parseInt(line.substring(line.lastIndexOf(' ') + 1));
+    }
+
+    String opsUrl() {
+        return "http://127.0.0.1:" + opsPort();
+    }
+
     @Override
     public void close() {
         program.close();

@@ -19,23 +19,33 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import javax.net.ssl.SSLContext;
 
 /** Speaks HTTP with a backend, as anybody's client would. */
 final class Client {
     /** How long anything may take that must happen. */
     static final Duration PATIENCE = Duration.ofSeconds(60);
 
-    private final HttpClient http = HttpClient.newBuilder()
-            .version(HttpClient.Version.HTTP_1_1)
-            .connectTimeout(Duration.ofSeconds(10))
-            .build();
+    private final HttpClient http;
 
     private static final Set<String> ALWAYS = Set.of("content-type", "content-length", "date");
 
     private final String url;
 
     Client(String url) {
+        this(url, HttpClient.newBuilder());
+    }
+
+    /** Over TLS. */
+    Client(String url, SSLContext tls) {
+        this(url, HttpClient.newBuilder().sslContext(tls));
+    }
+
+    private Client(String url, HttpClient.Builder builder) {
         this.url = url;
+        this.http = builder.version(HttpClient.Version.HTTP_1_1)
+                .connectTimeout(Duration.ofSeconds(10))
+                .build();
     }
 
     /** An answer: status, body, and the headers by their names. */

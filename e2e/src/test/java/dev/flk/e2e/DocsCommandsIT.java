@@ -68,7 +68,7 @@ final class DocsCommandsIT {
             Map.entry("flk-backend .*", "as ./flk backend, which is run elsewhere"),
             Map.entry("JAVA_TOOL_OPTIONS=.*", "RedisTlsIT"),
             Map.entry("java .*(?:run|flk-backend\\.jar) --config .*", "it runs already, and does not end"),
-            Map.entry("openssl s_client .*", "needs a server with TLS"),
+            Map.entry("openssl s_client .*|curl --cacert .*", "needs a server with TLS: TlsIT"),
             Map.entry(".*waiting\\.json.*", "nothing waits in this outbox"),
             Map.entry("deploy/.*|cd .*", "needs docker"),
             Map.entry(".*127\\.0\\.0\\.1:6060.*", "the debug port is off by default"),

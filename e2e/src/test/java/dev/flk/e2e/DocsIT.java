@@ -46,9 +46,7 @@ final class DocsIT {
             "JAVA_HOME",
             "PROMETHEUS_URL",
             "YYYYMMDD",
-            "TLS_CA",
-            "TLS_CERT",
-            "TLS_KEY");
+            "TLS_CA");
 
     /** Programs that are no part of this; what the docs say of them is theirs. */
     private static final Set<String> OTHER_PROGRAMS = Set.of(
@@ -170,6 +168,8 @@ final class DocsIT {
                     "docs/keys.md … INFO  /etc/flk-backend/keys.json was read again",
                     "lines of the log: ReloadedKeysTest"),
             Map.entry("docs/keys.md … ERROR Signature verification failed for", "a line of the log: KeysPipelineTest"),
+            Map.entry("docs/tls.md … INFO  TLS_CERT, ", "lines of the log: ReloadedTlsTest, TlsIT"),
+            Map.entry("docs/tls.md … WARN  TLS handshake failed", "a line of the log: TlsTest, TlsIT"),
             Map.entry("docs/overload.md overload, MAX_REQUESTS", "printed by OverloadIT"),
             Map.entry("docs/postgres.md SELECT ", "SQL"),
             Map.entry("docs/redis.md redis://host:6379", "forms of a URI"),

@@ -56,6 +56,27 @@ enum HelmCase {
               hosts: [pcs.example]
               tls: [{secretName: pcs-tls, hosts: [pcs.example]}]
             """, "Ingress/flk-backend"),
+    TLS_OF_BOTH_SIDES(
+            """
+            keys: {existingSecret: our-keys}
+            backend:
+              tls: {existingSecret: our-tls, authoritySecret: our-tls, clientAuthoritySecret: our-clients, clientSecret: our-client}
+              opsPort: 9090
+            agent: {enabled: true, kind: DaemonSet}
+            networkPolicy: {backend: {opsFrom: [{namespaceSelector: {matchLabels: {team: watch}}}]}}
+            metrics: {serviceMonitor: {enabled: true}}
+            """,
+            "ConfigMap/flk-agent",
+            "DaemonSet/flk-agent",
+            "NetworkPolicy/flk-agent",
+            "Service/flk-agent",
+            "ServiceMonitor/flk-agent",
+            "ServiceMonitor/flk-backend"),
+    TLS_BEHIND_A_PROXY("""
+            keys: {algorithm: none}
+            backend: {tls: {existingSecret: our-tls, authoritySecret: our-tls}, opsPort: 9090}
+            ingress: {enabled: true, hosts: [pcs.example]}
+            """, "Ingress/flk-backend"),
     GATEWAY("""
             keys: {existingSecret: our-keys}
             gateway: {enabled: true, parentRefs: [{name: edge, namespace: gateways}], hostnames: [pcs.example]}
@@ -179,6 +200,8 @@ enum HelmCase {
     List<String> existing() {
         return switch (this) {
             case DEFAULT, INGRESS, GATEWAY, AGENT_ON_EACH_NODE -> List.of("our-keys");
+            case TLS_OF_BOTH_SIDES -> List.of("our-keys", "our-tls", "our-clients", "our-client");
+            case TLS_BEHIND_A_PROXY -> List.of("our-tls");
             case POSTGRES -> List.of("our-keys", "our-store");
             case EVERYTHING -> List.of("our-store", "trust", "outbox");
             case KEYS_OF_BOTH_SIDES, UNSIGNED_TRIAL, REDIS_SCALED -> List.of();

@@ -305,6 +305,12 @@ final class HelmIT {
                             .contains(probe.at("/httpGet/port").asText()));
         }
         JsonNode backend = RENDERED.get(given).pod("StatefulSet/flk-backend").container();
+        boolean hasOpsPort = given.name().startsWith("TLS_");
+        for (String probe : List.of("startupProbe", "livenessProbe", "readinessProbe")) {
+            assertThat(backend.path(probe).at("/httpGet/port").asText()).isEqualTo(hasOpsPort ? "ops" : "http");
+            assertThat(backend.path(probe).at("/httpGet/scheme").isMissingNode())
+                    .isTrue();
+        }
         assertThat(backend.at("/startupProbe/httpGet/path").asText()).isEqualTo("/health");
         assertThat(backend.at("/livenessProbe/httpGet/path").asText()).isEqualTo("/health");
         assertThat(backend.at("/readinessProbe/httpGet/path").asText()).isEqualTo("/readyz");
@@ -312,7 +318,7 @@ final class HelmIT {
 
     /** docs/monitoring.md: a job each, whose names alerts and dashboards take as they are. */
     @ParameterizedTest
-    @EnumSource(names = {"AGENT_ON_EACH_NODE", "EVERYTHING"})
+    @EnumSource(names = {"AGENT_ON_EACH_NODE", "EVERYTHING", "TLS_OF_BOTH_SIDES"})
     void monitors_findOneServiceEach_andNameTheJob(HelmCase given) {
         Manifests manifests = RENDERED.get(given);
         List<String> jobs = new ArrayList<>();
@@ -328,6 +334,9 @@ final class HelmIT {
             JsonNode endpoint = monitor.at("/spec/endpoints/0");
             assertThat(services.get(0).at("/spec/ports").findValuesAsText("name"))
                     .contains(endpoint.path("port").asText());
+            if (given == HelmCase.TLS_OF_BOTH_SIDES) {
+                assertThat(endpoint.path("port").asText()).isIn("ops", "metrics");
+            }
             assertThat(endpoint.path("path").asText()).isEqualTo("/metrics");
             requireThere(given, endpoint.at("/basicAuth/password/name"));
             assertThat(endpoint.at("/relabelings/0/targetLabel").asText()).isEqualTo("job");

@@ -51,6 +51,11 @@ final class HelmProgramsIT {
     private static final Set<String> BACKEND_OWN = Set.of(
             "PORT",
             "BIND_ADDR",
+            "TLS_CERT",
+            "TLS_KEY",
+            "TLS_CLIENT_CA",
+            "OPS_PORT",
+            "OPS_BIND_ADDR",
             "PCS_SIGN_ALG",
             "PCS_HMAC_KEY",
             "PCS_HMAC_KEYS",

@@ -107,6 +107,11 @@ final class HelmValuesIT {
             keys: {hmacKey: both}                                | keys.existingSecret and a key among the values are both set; keep one
             keys: {existingSecret: '', algorithm: ed25519}       | no key to check signatures with: set keys.existingSecret to a Secret with the entry ed25519-public
             metrics: {login: {user: alone}}                      | metrics.login.user and metrics.login.password: only one of the two is set
+            backend: {tls: {authoritySecret: a}}                 | backend.tls.existingSecret is not set, so the backends speak plain HTTP
+            backend: {tls: {existingSecret: a, authoritySecret: a}} | backend.tls.existingSecret is set, and backend.opsPort is not
+            backend: {opsPort: 9090, tls: {existingSecret: a}}   | nothing in this release would trust its certificate
+            backend: {opsPort: 9090, tls: {existingSecret: a, authoritySecret: a, clientAuthoritySecret: b}} | asks clients for a certificate, and this release has none to show
+            backend: {opsPort: 8080}                             | at '/backend/opsPort'
             ingress: {enabled: true}                             | ingress.hosts names no host
             gateway: {enabled: true}                             | gateway.parentRefs names no Gateway
             agent: {enabled: true, endpoint: 'https://pcs.example'} | nothing lets the agent reach agent.endpoint
@@ -191,7 +196,8 @@ final class HelmValuesIT {
     @EnumSource
     void notes_areWhole(HelmCase given) {
         assertThat(given.notes())
-                .contains("http://flk-backend." + HelmChart.NAMESPACE + ":", "helm test flk --namespace ingest")
+                .containsPattern("https?://flk-backend." + HelmChart.NAMESPACE + ":")
+                .contains("helm test flk --namespace ingest")
                 .doesNotContain("<no value>", "%!", "never-shown");
     }
 }

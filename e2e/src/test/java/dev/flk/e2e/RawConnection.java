@@ -81,6 +81,11 @@ final class RawConnection implements AutoCloseable {
         return new String(in.readAllBytes(), StandardCharsets.ISO_8859_1);
     }
 
+    /** The next bytes, as many as these. */
+    byte[] bytes(int count) throws IOException {
+        return in.readNBytes(count);
+    }
+
     /** Whether the backend ended the connection and sent nothing before. */
     boolean isEnded() throws IOException {
         return in.read() < 0;

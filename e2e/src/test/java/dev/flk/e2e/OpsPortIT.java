@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.testing.FreePort;
+import dev.flk.sample.Pcs;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code OPS_PORT}: metrics and probes on a port of their own, which answers whatever goes on at the other. */
+final class OpsPortIT {
+    private static final int MAX_CONNECTIONS = 20;
+
+    @TempDir
+    private Path directory;
+
+    @Test
+    void eachPort_servesItsPart() throws Exception {
+        try (BackendProcess backend = BackendProcess.start(directory, Map.of("OPS_PORT", "0"), Program.QUICK_START)) {
+            Client agents = new Client(backend.url());
+            Client operators = new Client(backend.opsUrl());
+            assertThat(backend.program().allLines()).contains("metrics and probes on 127.0.0.1 port ");
+
+            assertThat(agents.submit(Pcs.number(1)).status()).isEqualTo(200);
+            assertThat(agents.get("/v1/pcs/" + Pcs.number(1).id()).status()).isEqualTo(200);
+            assertThat(agents.get("/health").body()).isEqualTo("OK");
+            assertThat(agents.get("/metrics").status()).isEqualTo(404);
+            assertThat(agents.get("/readyz").status()).isEqualTo(404);
+
+            assertThat(operators.get("/health").body()).isEqualTo("OK");
+            assertThat(operators.get("/readyz").status()).isEqualTo(200);
+            assertThat(operators.metric("flk_accepted")).isEqualTo(1);
+            assertThat(operators.submit(Pcs.number(2)).status()).isEqualTo(404);
+            assertThat(operators.batch(Pcs.number(2).json()).status()).isEqualTo(404);
+            assertThat(operators.get("/v1/pcs/" + Pcs.number(1).id()).status()).isEqualTo(404);
+        }
+    }
+
+    @Test
+    void publicPortFull_scrapesAndProbesGoOn() throws Exception {
+        List<RawConnection> crowd = new ArrayList<>();
+        try (BackendProcess backend = BackendProcess.start(
+                directory,
+                Map.of("OPS_PORT", "0", "MAX_CONNECTIONS", Integer.toString(MAX_CONNECTIONS), "IDLE_TIMEOUT", "1h"),
+                Program.QUICK_START)) {
+            Client operators = new Client(backend.opsUrl());
+            for (int i = 0; i < MAX_CONNECTIONS; i++) {
+                crowd.add(new RawConnection(backend.port()));
+            }
+            Client.awaitUntil(() -> operators.metric("flk_http_connections") == MAX_CONNECTIONS);
+            try (RawConnection late = new RawConnection(backend.port())) {
+                assertThat(late.isEnded()).isTrue();
+            }
+            for (int i = 1; i <= 10; i++) {
+                Client probe = new Client(backend.opsUrl());
+                assertThat(probe.get("/health").status()).isEqualTo(200);
+                assertThat(probe.get("/readyz").status()).isEqualTo(200);
+            }
+            assertThat(operators.metric("flk_http_connections_refused_total")).isEqualTo(1);
+        } finally {
+            for (RawConnection one : crowd) {
+                one.close();
+            }
+        }
+    }
+
+    @Test
+    void opsPortFull_doesNotTouchThePublicOne() throws Exception {
+        List<RawConnection> crowd = new ArrayList<>();
+        try (BackendProcess backend = BackendProcess.start(directory, Map.of("OPS_PORT", "0"), Program.QUICK_START)) {
+            for (int i = 0; i < 65; i++) {
+                crowd.add(new RawConnection(backend.opsPort()));
+            }
+            assertThat(crowd.get(64).isEnded()).isTrue();
+            backend.program()
+                    .awaitLine(
+                            line -> line.contains("too many connections to OPS_PORT: closed one at once, it takes 64"));
+            assertThat(new Client(backend.url()).submit(Pcs.number(1)).status()).isEqualTo(200);
+        } finally {
+            for (RawConnection one : crowd) {
+                one.close();
+            }
+        }
+    }
+
+    @Test
+    void portThatIsTaken_endsTheStart() throws Exception {
+        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            Map<String, String> environment = BackendProcess.environment();
+            environment.put("OPS_PORT", Integer.toString(taken.getLocalPort()));
+            try (Program program = Program.java("flk-backend", directory, environment, Program.QUICK_START)) {
+                assertThat(program.awaitExit()).isEqualTo(1);
+                assertThat(program.allLines())
+                        .contains("can't listen on 127.0.0.1 port " + taken.getLocalPort())
+                        .contains("choose another OPS_BIND_ADDR or OPS_PORT")
+                        .doesNotContain("\tat ");
+            }
+        }
+    }
+
+    @Test
+    void samePortForBoth_endsTheStart() throws Exception {
+        String port = Integer.toString(FreePort.choose());
+        Map<String, String> environment = BackendProcess.environment();
+        environment.put("PORT", port);
+        environment.put("OPS_PORT", port);
+        try (Program program = Program.java("flk-backend", directory, environment, Program.QUICK_START)) {
+            assertThat(program.awaitExit()).isEqualTo(1);
+            assertThat(program.allLines()).contains("can't listen on 127.0.0.1 port " + port);
+        }
+    }
+}

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.testing.TestAuthority;
+import dev.flk.backend.testing.TestAuthority.Issued;
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.zip.GZIPInputStream;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLSocket;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** TLS of the real backend: versions, client certificates, certificates that are renewed while it serves, and clients that are slow or wrong. */
+final class TlsIT {
+    private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
+    private static final TestAuthority CLIENTS = TestAuthority.named("clients");
+
+    /** A greeting by which a client says that TLS 1.1 is the best it has. */
+    private static final String HELLO_OF_1_1 = "\u0016\u0003\u0001\u0000/\u0001\u0000\u0000+\u0003\u0002"
+            + "r".repeat(32) + "\u0000\u0000\u0004\u00c0\u0013\u00c0\u0009\u0001\u0000";
+
+    @TempDir
+    private Path directory;
+
+    private Path etc;
+
+    @BeforeEach
+    void files() throws IOException {
+        etc = Files.createDirectory(directory.resolve("etc"));
+        AUTHORITY.issue("first", "localhost").writeTo(etc, "tls");
+        CLIENTS.writeTo(etc.resolve("clients.crt"));
+    }
+
+    private BackendProcess start(Map<String, String> more) throws IOException {
+        Map<String, String> environment = new HashMap<>(more);
+        environment.put("TLS_CERT", etc.resolve("tls.crt").toString());
+        environment.put("TLS_KEY", etc.resolve("tls.key").toString());
+        return BackendProcess.start(directory, environment, Program.QUICK_START);
+    }
+
+    private static String failures(String reason) {
+        return "flk_tls_handshake_failures_total{reason=\"" + reason + "\",}";
+    }
+
+    private static void hangUp(Program program) throws Exception {
+        assertThat(new ProcessBuilder("kill", "-HUP", Long.toString(program.pid()))
+                        .start()
+                        .waitFor())
+                .isZero();
+    }
+
+    /** On a connection of its own. */
+    private static int submitOnce(BackendProcess backend, SSLContext tls, Pcs pcs) throws Exception {
+        return new Client(backend.tlsUrl(), tls).submit(pcs).status();
+    }
+
+    /** Whose certificate a new connection is shown. */
+    private static String shown(BackendProcess backend) throws IOException {
+        try (SSLSocket socket =
+                (SSLSocket) AUTHORITY.context().getSocketFactory().createSocket("localhost", backend.port())) {
+            socket.startHandshake();
+            return socket.getSession().getPeerPrincipal().getName();
+        }
+    }
+
+    @Test
+    void versions_12And13AreServed_11IsRefused_andToldReadably() throws Exception {
+        try (BackendProcess backend = start(Map.of())) {
+            Client client = new Client(backend.tlsUrl(), AUTHORITY.context());
+            for (String version : List.of("TLSv1.2", "TLSv1.3")) {
+                try (SSLSocket socket =
+                        (SSLSocket) AUTHORITY.context().getSocketFactory().createSocket("localhost", backend.port())) {
+                    socket.setEnabledProtocols(new String[] {version});
+                    socket.startHandshake();
+                    assertThat(socket.getSession().getProtocol()).isEqualTo(version);
+                }
+            }
+            assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
+            try (RawConnection old = new RawConnection(backend.port())) {
+                old.send(HELLO_OF_1_1);
+                // an alert: fatal, protocol_version
+                assertThat(old.bytes(7)).startsWith(21).endsWith(0, 2, 2, 70);
+                assertThat(old.isEnded()).isTrue();
+            }
+            Client.awaitUntil(() -> client.metric(failures("protocol")) == 1);
+            backend.program()
+                    .awaitLine(line -> line.contains(" WARN ")
+                            && line.contains("TLS handshake failed with 127.0.0.1: protocol: the client knows neither"
+                                    + " TLS 1.2 nor 1.3"));
+            assertThat(client.metric("flk_tls_not_after_seconds")).isPositive();
+            assertThat(backend.program().allLines()).doesNotContain("Exception", "\tat ", "ERROR");
+        }
+    }
+
+    @Test
+    void clientAuthority_onlyItsCertificatesAreServed() throws Exception {
+        try (BackendProcess backend =
+                start(Map.of("TLS_CLIENT_CA", etc.resolve("clients.crt").toString(), "OPS_PORT", "0"))) {
+            Client metrics = new Client(backend.opsUrl());
+            Issued right = CLIENTS.issue("agent");
+            assertThat(submitOnce(backend, AUTHORITY.context(right), Pcs.number(1)))
+                    .isEqualTo(200);
+            assertThat(metrics.metric("flk_accepted")).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void plainHttp_isTold_andSlowHandshakesEnd_whileOthersAreServed() throws Exception {
+        List<RawConnection> slow = new ArrayList<>();
+        try (BackendProcess backend = start(Map.of("HEADER_TIMEOUT", "1s"))) {
+            Client client = new Client(backend.tlsUrl(), AUTHORITY.context());
+            for (int i = 0; i < 50; i++) {
+                RawConnection half = new RawConnection(backend.port());
+                slow.add(half);
+                half.send(i % 2 == 0 ? HELLO_OF_1_1.substring(0, 9) : "");
+            }
+            for (int i = 1; i <= 20; i++) {
+                assertThat(submitOnce(backend, AUTHORITY.context(), Pcs.number(i)))
+                        .isEqualTo(200);
+            }
+            try (RawConnection plain = new RawConnection(backend.port())) {
+                Client.Answer answer =
+                        plain.post("/v1/pcs/submit", Pcs.number(21).bytes());
+                assertThat(answer.status()).isEqualTo(400);
+                assertThat(answer.header("Content-Type")).startsWith("text/plain");
+                assertThat(answer.body()).isEqualTo("This port speaks TLS: use https\n");
+            }
+            for (RawConnection half : slow) {
+                assertThat(half.isEnded()).isTrue();
+            }
+            Client.awaitUntil(() -> client.metric(failures("timeout")) == 50);
+            assertThat(client.metric(failures("no tls"))).isEqualTo(1);
+            assertThat(client.metric("flk_accepted")).isEqualTo(20);
+            assertThat(backend.program().allLines())
+                    .containsOnlyOnce("timeout: it was not over within HEADER_TIMEOUT")
+                    .doesNotContain("Exception", "\tat ");
+        } finally {
+            for (RawConnection half : slow) {
+                half.close();
+            }
+        }
+    }
+
+    /** Submissions one after the other, each on a connection of its own, and as many on one that stays. */
+    private static final class TlsTraffic {
+        private final BackendProcess backend;
+        private final Client kept;
+        private final Thread thread = new Thread(this::run, "tls-traffic");
+        private final AtomicLong answered = new AtomicLong();
+        private final List<String> failed = new ArrayList<>();
+        private volatile boolean stopped;
+
+        TlsTraffic(BackendProcess backend) {
+            this.backend = backend;
+            this.kept = new Client(backend.tlsUrl(), AUTHORITY.context());
+            thread.start();
+        }
+
+        private void run() {
+            for (long i = 1; !stopped; i += 2) {
+                try {
+                    int first = kept.submit(Pcs.number(i)).status();
+                    int second = submitOnce(backend, AUTHORITY.context(), Pcs.number(i + 1));
+                    if (first != 200 || second != 200) {
+                        failed.add(first + " " + second);
+                    }
+                } catch (Exception e) {
+                    failed.add(e.toString());
+                }
+                answered.addAndGet(2);
+            }
+        }
+
+        void awaitMore() {
+            long before = answered.get();
+            Client.awaitUntil(() -> answered.get() > before + 20);
+        }
+
+        /** What did not go as it should. */
+        List<String> stop() throws InterruptedException {
+            stopped = true;
+            thread.join();
+            return failed;
+        }
+    }
+
+    @Test
+    void renewedUnderTraffic_byChangeAndBySighup_losesNoRequest_andABadPairChangesNothing() throws Exception {
+        try (BackendProcess backend = start(Map.of())) {
+            Client client = new Client(backend.tlsUrl(), AUTHORITY.context());
+            TlsTraffic traffic = new TlsTraffic(backend);
+            traffic.awaitMore();
+            assertThat(shown(backend)).isEqualTo("CN=first");
+
+            AUTHORITY.issue("second", "localhost").writeTo(etc, "tls");
+            backend.program().awaitLine(line -> line.contains(" was read again: CN=second, valid from "));
+            assertThat(shown(backend)).isEqualTo("CN=second");
+            traffic.awaitMore();
+
+            AUTHORITY.issue("third", "localhost").writeTo(etc, "tls");
+            hangUp(backend.program());
+            backend.program().awaitLine(line -> line.contains(" was read again: CN=third, valid from "));
+            assertThat(shown(backend)).isEqualTo("CN=third");
+            traffic.awaitMore();
+
+            Issued other = AUTHORITY.issue("other", "localhost");
+            Files.writeString(etc.resolve("tls.key"), other.keyPem());
+            backend.program()
+                    .awaitLine(line -> line.contains(" ERROR ")
+                            && line.contains(
+                                    "TLS can't be renewed, the certificate that was read before stays in force")
+                            && line.contains("is not the key of the first certificate of TLS_CERT (CN=third)"));
+            Client.awaitUntil(() -> client.metric("flk_tls_files_bad") == 1);
+            assertThat(shown(backend)).isEqualTo("CN=third");
+            traffic.awaitMore();
+
+            Files.writeString(etc.resolve("tls.crt"), other.certificatePem());
+            Client.awaitUntil(() -> client.metric("flk_tls_files_bad") == 0);
+            assertThat(shown(backend)).isEqualTo("CN=other");
+            traffic.awaitMore();
+
+            assertThat(traffic.stop()).isEmpty();
+            String key = other.keyPem().lines().skip(1).findFirst().orElseThrow();
+            assertThat(backend.program().allLines()).doesNotContain(key);
+            assertThat(backend.program().terminate()).isEqualTo(143);
+        }
+    }
+
+    @Test
+    void mistakesInTheFiles_stopTheStart_eachNamed() throws Exception {
+        Files.writeString(etc.resolve("tls.key"), "x");
+        Map<String, String> environment = BackendProcess.environment();
+        environment.put("TLS_CERT", etc.resolve("tls.crt").toString());
+        environment.put("TLS_KEY", etc.resolve("tls.key").toString());
+        environment.put("TLS_CLIENT_CA", etc.resolve("no-such.crt").toString());
+        try (Program program = Program.java("flk-backend", directory, environment, Program.QUICK_START)) {
+            assertThat(program.awaitExit()).isEqualTo(2);
+            assertThat(program.allLines())
+                    .contains("TLS_KEY: " + etc.resolve("tls.key") + ": it is no PEM file")
+                    .contains("TLS_CLIENT_CA: " + etc.resolve("no-such.crt") + ": it is not there")
+                    .doesNotContain("\tat ");
+        }
+    }
+
+    @Test
+    void endedCertificate_startsWithAWarning() throws Exception {
+        AUTHORITY.issueEnded("ended", "localhost").writeTo(etc, "tls");
+        try (BackendProcess backend = start(Map.of("OPS_PORT", "0"))) {
+            backend.program()
+                    .awaitLine(line ->
+                            line.contains(" WARN ") && line.contains("is not valid now, clients will refuse it"));
+            assertThat(new Client(backend.opsUrl()).metric("flk_tls_not_after_seconds"))
+                    .isLessThan(System.currentTimeMillis() / 1000.0);
+        }
+    }
+
+    @Test
+    void sighupWithNothingToReadAgain_isHarmless() throws Exception {
+        try (BackendProcess backend = BackendProcess.start(directory, Map.of(), Program.QUICK_START)) {
+            hangUp(backend.program());
+            backend.program().awaitLine(line -> line.contains("SIGHUP: there is no file to be read again"));
+            assertThat(new Client(backend.url()).submit(Pcs.number(1)).status()).isEqualTo(200);
+        }
+    }
+
+    @Test
+    void diagnostics_holdNoKey() throws Exception {
+        Map<String, String> environment = BackendProcess.environment();
+        environment.put("TLS_CERT", etc.resolve("tls.crt").toString());
+        environment.put("TLS_KEY", etc.resolve("tls.key").toString());
+        try (Program program = Program.java(
+                "flk-backend",
+                directory,
+                environment,
+                Program.QUICK_START,
+                "diagnostics",
+                "--output",
+                "archive.tar.gz")) {
+            assertThat(program.awaitExit()).as(program.allLines()).isZero();
+        }
+        String archive;
+        try (GZIPInputStream in = new GZIPInputStream(Files.newInputStream(directory.resolve("archive.tar.gz")))) {
+            archive = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        }
+        assertThat(archive)
+                .contains("TLS_KEY", "not asked: the backend speaks TLS")
+                .doesNotContain(Files.readAllLines(etc.resolve("tls.key")).get(1));
+    }
+}
