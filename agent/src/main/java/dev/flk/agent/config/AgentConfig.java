@@ -187,9 +187,10 @@ public record AgentConfig(
 
     /** Separated by commas. */
     private static List<URI> baseUrls(String text) {
+        boolean mayHoldPassword = text.indexOf('@') >= 0;
         List<URI> urls = Arrays.stream(text.split(",", -1))
                 .map(String::strip)
-                .map(AgentConfig::baseUrl)
+                .map(url -> baseUrl(url, mayHoldPassword ? "is no base URL, or has a user" : "is \"" + url + "\""))
                 .toList();
         if (Set.copyOf(urls).size() < urls.size()) {
             throw new IllegalArgumentException("names a URL twice; each backend once");
@@ -197,8 +198,9 @@ public record AgentConfig(
         return urls;
     }
 
-    private static URI baseUrl(String text) {
-        String form = "is \"" + text + "\"; write a base URL such as http://localhost:8080";
+    private static URI baseUrl(String text, String mistake) {
+        String advice = "; write a base URL such as http://localhost:8080";
+        String form = mistake + advice;
         try {
             URI uri = new URI(text);
             boolean web = "http".equalsIgnoreCase(uri.getScheme()) || "https".equalsIgnoreCase(uri.getScheme());
@@ -206,8 +208,7 @@ public record AgentConfig(
                 throw new IllegalArgumentException(form);
             }
             if (uri.getRawUserInfo() != null || uri.getRawQuery() != null || uri.getRawFragment() != null) {
-                throw new IllegalArgumentException(
-                        "has a user, a query or a fragment; " + form.substring(form.indexOf("write")));
+                throw new IllegalArgumentException("has a user, a query or a fragment" + advice);
             }
             return uri;
         } catch (URISyntaxException e) {

@@ -4,6 +4,7 @@ package dev.flk.agent.config;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -99,14 +100,16 @@ final class Settings {
         if (direct.filter(value -> value.indexOf(UNREADABLE) >= 0).isPresent()) {
             addOnce(setting + " holds characters that this locale can't read; set LC_ALL=C.UTF-8, or use " + fileName);
         }
-        return direct.isPresent() ? direct : pointer.flatMap(path -> content(setting, Path.of(path)));
+        return direct.isPresent() ? direct : pointer.flatMap(path -> content(setting, path));
     }
 
-    private Optional<String> content(Setting setting, Path path) {
+    private Optional<String> content(Setting setting, String path) {
         String name = setting + Setting.FILE_SUFFIX;
         try {
-            String text = Files.readString(path);
+            String text = Files.readString(Path.of(path));
             return Optional.of(text.endsWith("\n") ? text.substring(0, text.length() - 1) : text);
+        } catch (InvalidPathException e) {
+            addOnce(name + ": is no path: " + e.getReason());
         } catch (CharacterCodingException e) {
             addOnce(name + ": " + path + " is not UTF-8 text");
         } catch (IOException e) {

@@ -26,6 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.EnumSource.Mode;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.event.Level;
 
 class AgentConfigTest {
@@ -274,6 +275,37 @@ class AgentConfigTest {
 
     private static AgentConfig load(Map<String, String> environment, Need... needs) throws InvalidConfig {
         return AgentConfig.load(environment, null, Set.of(needs));
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Setting.class,
+            names = {"SHARD_ID", "OUTBOX_PATH", "PCS_SIGN_ALG", "PCS_HMAC_KEY", "TLS_CA", "TLS_KEY", "ENDPOINT"})
+    void load_nameOfAFileThatIsNone_isAProblem(Setting setting) {
+        Map<String, String> environment = new TreeMap<>(Map.of("PCS_SIGN_ALG", "hmac"));
+        environment.remove(setting.name());
+        environment.put(setting + "_FILE", "a\0b");
+
+        assertThat(problems(environment, Need.SIGNING))
+                .anyMatch(problem -> problem.startsWith(setting + "_FILE: is no path"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "http://user:pass-word@host:99999",
+                "http://user:pass-word@",
+                "ftp://user:pass-word@host",
+                "http://us er:pass-word@host",
+                "http://user:pass@pass-word@host:0",
+                "http://user:pass-word@host"
+            })
+    void load_endpointWithALogin_isToldWithoutIt(String url) {
+        assertThat(problems(Map.of("ENDPOINT", url)))
+                .singleElement()
+                .asString()
+                .startsWith("ENDPOINT ")
+                .doesNotContain("pass-word");
     }
 
     private static List<String> problems(Map<String, String> environment, Need... needs) {
