@@ -29,17 +29,21 @@ class CertificateFuzzTest {
     @FuzzTest
     void anyBytes_areRefusedOrReadTheSameTwice(byte[] body) {
         byte[] given = body.clone();
+        long most = MAX_ALLOCATED_BYTES_OF_ANY_BODY + (long) MAX_ALLOCATED_BYTES_PER_BODY_BYTE * body.length;
 
         Read first = read(body);
-        long before = allocatedBytes();
-        Read second = read(body);
-        long allocated = allocatedBytes() - before;
+        long allocated = Long.MAX_VALUE;
+        // again if it was too much: the fuzzer, too, works on this thread at times
+        for (int attempt = 0; attempt < 3 && allocated > most; attempt++) {
+            long before = allocatedBytes();
+            assertThat(read(body)).isEqualTo(first);
+            allocated = allocatedBytes() - before;
+        }
 
         assertThat(body).isEqualTo(given);
-        assertThat(second).isEqualTo(first);
         assertThat(allocated)
                 .as("bytes allocated for a body of %d", body.length)
-                .isLessThan(MAX_ALLOCATED_BYTES_OF_ANY_BODY + (long) MAX_ALLOCATED_BYTES_PER_BODY_BYTE * body.length);
+                .isLessThanOrEqualTo(most);
     }
 
     /**
