@@ -50,7 +50,17 @@ final class ConfigReader {
             return null;
         }
         return values.section(() -> new BackendConfig(
-                http, ops, tls, limit, storage, signing, policy, maxClockSkew, log, debugPort, audit(signing, storage.walDir())));
+                http,
+                ops,
+                tls,
+                limit,
+                storage,
+                signing,
+                policy,
+                maxClockSkew,
+                log,
+                debugPort,
+                audit(signing, storage.walDir())));
     }
 
     private AuditConfig audit(SigningConfig signing, Path walDir) {
