@@ -63,6 +63,10 @@ final class RedisTlsIT {
     }
 
     private BackendProcess backend(String uri) throws Exception {
+        return backend(uri, trusting);
+    }
+
+    private BackendProcess backend(String uri, String jvmOptions) throws Exception {
         return BackendProcess.start(
                 Files.createDirectories(directory.resolve("backend")),
                 Map.of(
@@ -73,7 +77,7 @@ final class RedisTlsIT {
                         "WAL_MIN_FREE_BYTES",
                         "1MiB",
                         "JAVA_TOOL_OPTIONS",
-                        trusting),
+                        jvmOptions),
                 Program.QUICK_START);
     }
 
@@ -114,6 +118,37 @@ final class RedisTlsIT {
                 "--tls-ca-cert-file",
                 right.certificateFile().toString()));
         assertOutageUntilRight(asking, "asks for a certificate of the client");
+    }
+
+    @Test
+    void clientCertificateIsAskedFor_andShown() throws Exception {
+        SelfSigned client = SelfSigned.forNames("dns:backend", identities.resolve("client"));
+        List<String> asking = new ArrayList<>(showing(right));
+        asking.addAll(List.of(
+                "--tls-auth-clients",
+                "yes",
+                "--tls-ca-cert-file",
+                client.certificateFile().toString()));
+        start(asking);
+        try (BackendProcess backend = backend(uri(), trusting + " " + client.shownByJvm())) {
+            Client http = new Client(backend.url());
+            http.awaitReady();
+            assertThat(http.submit(Pcs.number(1)).status()).isEqualTo(200);
+        }
+    }
+
+    @Test
+    void keyStoreThatIsNotThere_isAMistake() throws Exception {
+        Map<String, String> environment = BackendProcess.environment();
+        environment.put("DEDUP_BACKEND", "redis");
+        environment.put("REDIS_URI", uri());
+        environment.put("JAVA_TOOL_OPTIONS", "-Djavax.net.ssl.keyStore=/no/such.p12");
+        try (Program program = Program.java("flk-backend", directory, environment, Program.QUICK_START)) {
+            assertThat(program.awaitExit()).isEqualTo(2);
+            assertThat(program.allLines())
+                    .contains("REDIS_URI: javax.net.ssl.keyStore of the JVM, /no/such.p12, is no file that can be read")
+                    .doesNotContain("\tat ");
+        }
     }
 
     private void assertOutageUntilRight(List<String> wrong, String told) throws Exception {

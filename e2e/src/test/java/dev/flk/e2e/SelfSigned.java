@@ -95,6 +95,12 @@ record SelfSigned(Certificate certificate, Path certificateFile, Path keyFile) {
         return "-Djavax.net.ssl.trustStore=" + storeFile + " -Djavax.net.ssl.trustStorePassword=" + PASSWORD;
     }
 
+    /** The options of a JVM that shows it, as docs/redis.md has them. */
+    String shownByJvm() {
+        return "-Djavax.net.ssl.keyStore=" + certificateFile.resolveSibling("made.p12")
+                + " -Djavax.net.ssl.keyStorePassword=" + PASSWORD;
+    }
+
     private static void writePem(Path file, String kind, byte[] bytes) throws IOException {
         String body = Base64.getMimeEncoder(64, new byte[] {'\n'}).encodeToString(bytes);
         Files.writeString(file, "-----BEGIN " + kind + "-----\n" + body + "\n-----END " + kind + "-----\n");

@@ -79,7 +79,9 @@ final class TlsFailures {
     private static String what(TlsFailure reason, Throwable cause) {
         return switch (reason) {
             case NO_TLS, TIMEOUT -> "it was not over within HEADER_TIMEOUT";
-            case CLOSED -> "the client closed the connection in the midst of it";
+            case CLOSED ->
+                "the client closed the connection in the midst of it, as one does that does not trust the"
+                        + " certificate of TLS_CERT";
             case PROTOCOL -> "the client knows neither TLS 1.2 nor 1.3; update it";
             case CIPHER -> "no cipher suite that both know, and that fits the certificate";
             case CLIENT_CERTIFICATE_MISSING ->

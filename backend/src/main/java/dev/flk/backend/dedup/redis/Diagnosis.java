@@ -86,7 +86,8 @@ final class Diagnosis {
         codes.put("max number of clients reached", "has no connection left (maxclients); raise that, or close others");
         codes.put(
                 "certificate_required",
-                "asks for a certificate of the client, which a backend has none; set tls-auth-clients no");
+                "asks for a certificate of the client; give the JVM one (javax.net.ssl.keyStore, docs/redis.md), or set "
+                        + "tls-auth-clients no");
         codes.put("CROSSSLOT|MOVED|CLUSTERDOWN", "is a Redis Cluster, which can't be used; a single primary is needed");
         return codes;
     }

@@ -19,6 +19,7 @@ import io.lettuce.core.codec.RedisCodec;
 import io.lettuce.core.codec.StringCodec;
 import io.lettuce.core.metrics.CommandLatencyRecorder;
 import io.lettuce.core.resource.ClientResources;
+import java.io.File;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -75,9 +76,7 @@ final class Endpoint implements AutoCloseable {
                 .pingBeforeActivateConnection(true)
                 .maintNotificationsConfig(MaintNotificationsConfig.disabled())
                 .timeoutOptions(TimeoutOptions.enabled(timeout))
-                .sslOptions(SslOptions.builder()
-                        .jdkSslProvider()
-                        .handshakeTimeout(timeout)
+                .sslOptions(showing(SslOptions.builder().jdkSslProvider().handshakeTimeout(timeout))
                         .build())
                 .socketOptions(SocketOptions.builder()
                         .connectTimeout(timeout)
@@ -89,6 +88,21 @@ final class Endpoint implements AutoCloseable {
                                 .build())
                         .build())
                 .build());
+    }
+
+    /** Shows what the JVM is told to show; by itself the client shows nothing. */
+    private static SslOptions.Builder showing(SslOptions.Builder options) {
+        String store = System.getProperty("javax.net.ssl.keyStore", "");
+        if (store.isEmpty()) {
+            return options;
+        }
+        File file = new File(store);
+        if (!file.canRead()) {
+            throw new InvalidConfig(List.of("REDIS_URI: javax.net.ssl.keyStore of the JVM, " + store
+                    + ", is no file that can be read; docs/redis.md says what it is for"));
+        }
+        return options.keystore(
+                file, System.getProperty("javax.net.ssl.keyStorePassword", "").toCharArray());
     }
 
     private static RedisURI uri(StorageConfig.Redis config) {
