@@ -18,6 +18,7 @@ final class HandshakeWatch extends ChannelInboundHandlerAdapter {
     private final InetSocketAddress client;
     private boolean hasBegun;
     private boolean isOver;
+    private boolean hasObjected;
 
     HandshakeWatch(TlsFailures failures, InetSocketAddress client) {
         this.failures = failures;
@@ -27,6 +28,11 @@ final class HandshakeWatch extends ChannelInboundHandlerAdapter {
     /** The client has sent a first byte of TLS. */
     void begins() {
         hasBegun = true;
+    }
+
+    /** Whether the handshake has failed by what one side said, and not since the client went away. */
+    boolean hasObjected() {
+        return hasObjected;
     }
 
     /** The client has sent something else. */
@@ -40,6 +46,7 @@ final class HandshakeWatch extends ChannelInboundHandlerAdapter {
         if (event instanceof SslHandshakeCompletionEvent end && !isOver) {
             isOver = true;
             if (!end.isSuccess()) {
+                hasObjected = end.cause() instanceof SSLException;
                 failures.tell(end.cause(), client, hasBegun);
             }
         }

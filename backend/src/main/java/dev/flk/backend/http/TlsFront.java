@@ -6,7 +6,6 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
-import io.netty.channel.ChannelPipeline;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.handler.ssl.SslHandler;
@@ -56,24 +55,21 @@ final class TlsFront {
         HandshakeWatch watch = new HandshakeWatch(failures, channel.remoteAddress());
         channel.pipeline()
                 .addFirst(
+                        new LastWord(watch),
                         new FirstByte(tls, watch, () -> answerPlainly(channel, sender, loop, decoder, connection)),
                         tls,
                         watch);
     }
 
     /** On the loop of the channel. */
-    private void answerPlainly(
+    private Connection answerPlainly(
             SocketChannel channel, Sender sender, Loop loop, RequestDecoder decoder, Connection connection) {
-        ChannelPipeline pipeline = channel.pipeline();
+        Connection answering = new Connection(plain, sender, loop, decoder);
         // what leaves the pipeline gives its own back
-        if (!parts.load().connections().take(1)) {
-            var unused = channel.close();
-        } else if (!parts.limits().connect(sender)) {
-            parts.load().connections().giveBack(1);
-            var unused = channel.close();
-        } else {
-            pipeline.replace(connection, null, new Connection(plain, sender, loop, decoder));
-        }
+        parts.load().connections().add(1);
+        parts.limits().connectOnceMore(sender);
+        channel.pipeline().replace(connection, null, answering);
+        return answering;
     }
 
     /** Ends the own side of a connection, after what was written; TLS has a word for it. */
@@ -91,9 +87,9 @@ final class TlsFront {
     private static final class FirstByte extends ChannelInboundHandlerAdapter {
         private final SslHandler tls;
         private final HandshakeWatch watch;
-        private final Runnable answerPlainly;
+        private final Supplier<Connection> answerPlainly;
 
-        FirstByte(SslHandler tls, HandshakeWatch watch, Runnable answerPlainly) {
+        FirstByte(SslHandler tls, HandshakeWatch watch, Supplier<Connection> answerPlainly) {
             this.tls = tls;
             this.watch = watch;
             this.answerPlainly = answerPlainly;
@@ -105,13 +101,17 @@ final class TlsFront {
                 int type = bytes.getUnsignedByte(bytes.readerIndex());
                 if (type >= LEAST_TYPE && type <= MOST_TYPE) {
                     watch.begins();
+                    read.pipeline().remove(this);
                 } else {
                     watch.isNoTls();
                     read.pipeline().remove(watch);
                     read.pipeline().remove(tls);
-                    answerPlainly.run();
+                    read.pipeline().remove(this);
+                    Connection answering = answerPlainly.get();
+                    read.fireChannelRead(message);
+                    answering.finish();
+                    return;
                 }
-                read.pipeline().remove(this);
             }
             read.fireChannelRead(message);
         }

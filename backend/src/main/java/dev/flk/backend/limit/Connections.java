@@ -23,6 +23,11 @@ final class Connections {
         return opened[0];
     }
 
+    /** Counts one more, whether there may be one more or not. */
+    void add(long network) {
+        open.merge(network, 1, Integer::sum);
+    }
+
     void close(long network) {
         open.computeIfPresent(network, (key, had) -> had == 1 ? null : Integer.valueOf(had - 1));
     }

@@ -102,6 +102,11 @@ public final class Limits {
         return connections.open(sender.network());
     }
 
+    /** Counts a connection once more, whether there may be another or not. */
+    public void connectOnceMore(Sender sender) {
+        connections.add(sender.network());
+    }
+
     /** A connection is gone that {@link #connect} had counted. */
     public void disconnect(Sender sender) {
         connections.close(sender.network());

@@ -165,6 +165,27 @@ class TlsTest {
     }
 
     @Test
+    void clientThatHasSentItsRequestAlready_isStillToldWhyItIsRefused() throws Exception {
+        start(Optional.of(AUTHORITY));
+        for (int i = 0; i < 50; i++) {
+            SSLSocket socket = connect(AUTHORITY.context(), "TLSv1.3");
+            socket.startHandshake();
+            // much of it, which the backend does not read any more
+            assertThatExceptionOfType(SSLException.class)
+                    .isThrownBy(() -> {
+                        send(
+                                socket,
+                                "POST /v1/pcs/submit HTTP/1.1\r\nHost: h\r\nContent-Length: 9000\r\n\r\n"
+                                        + "x".repeat(9_000));
+                        rest(socket);
+                    })
+                    .withMessageContaining("bad_certificate");
+            socket.close();
+        }
+        server.awaitNoConnections();
+    }
+
+    @Test
     void clientCertificate_ofAnotherAuthority_orEnded_isRefused() throws Exception {
         start(Optional.of(STRANGE));
         List<Issued> wrong = List.of(AUTHORITY.issue("agent"), STRANGE.issueEnded("agent"));
@@ -203,7 +224,7 @@ class TlsTest {
     void plainHttp_isTold400_inAFormThatNoAgentTakesForARefusal() throws Exception {
         start(Optional.empty());
         Socket socket = plain();
-        send(socket, "POST /v1/pcs/submit HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 3\r\n\r\n{}\n");
+        send(socket, "POST /v1/pcs/submit HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n{}\n");
 
         assertThat(rest(socket))
                 .startsWith("HTTP/1.1 400 Bad Request\r\n")
@@ -314,6 +335,26 @@ class TlsTest {
             at = answers.indexOf("\r\n\r\n\"%03dy".formatted(i), at);
             assertThat(at).isPositive();
         }
+    }
+
+    @Test
+    void answersOfATurn_shareARecord() throws Exception {
+        start(Optional.empty());
+        SSLSocket socket = connect(AUTHORITY.context());
+        int all = 10;
+        send(socket, "POST /v1/pcs/submit HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx".repeat(all));
+
+        byte[] record = new byte[16 << 10];
+        int most = 0;
+        for (int answered = 0; answered < all; ) {
+            // a read gives what is left of one record, and no more
+            int length = socket.getInputStream().read(record);
+            String text = new String(record, 0, length, StandardCharsets.ISO_8859_1);
+            int answers = text.split("HTTP/1\\.1 200 OK", -1).length - 1;
+            most = Math.max(most, answers);
+            answered += answers;
+        }
+        assertThat(most).isGreaterThan(1);
     }
 
     @Test
