@@ -22,11 +22,6 @@ public final class Asked {
     private static final Duration PATIENCE = Duration.ofSeconds(10);
     private static final int MOST_BYTES = 16 << 20;
 
-    private final HttpClient client = HttpClient.newBuilder()
-            .version(HttpClient.Version.HTTP_1_1)
-            .connectTimeout(PATIENCE)
-            .build();
-
     /**
      * The answer to a GET: the status, if it is not 200, and the body, up to 16 MiB.
      *
@@ -36,8 +31,8 @@ public final class Asked {
     public String get(String url, Optional<String> login) throws IOException {
         HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(url));
         login.ifPresent(basic -> request.header("Authorization", "Basic " + basic));
-        CompletableFuture<String> answer =
-                client.sendAsync(request.build(), BodyHandlers.ofInputStream()).thenApplyAsync(Asked::text);
+        CompletableFuture<String> answer = client().sendAsync(request.build(), BodyHandlers.ofInputStream())
+                .thenApplyAsync(Asked::text);
         try {
             return answer.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
         } catch (ExecutionException e) {
@@ -51,6 +46,14 @@ public final class Asked {
             Thread.currentThread().interrupt();
             throw new IOException("interrupted", e);
         }
+    }
+
+    /** Made when it is needed: the JDK's client wants all that the JVM is told of TLS to be right. */
+    private static HttpClient client() {
+        return HttpClient.newBuilder()
+                .version(HttpClient.Version.HTTP_1_1)
+                .connectTimeout(PATIENCE)
+                .build();
     }
 
     private static String text(HttpResponse<InputStream> response) {

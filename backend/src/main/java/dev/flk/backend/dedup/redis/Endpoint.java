@@ -22,6 +22,7 @@ import io.lettuce.core.resource.ClientResources;
 import java.io.File;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
@@ -57,6 +58,7 @@ final class Endpoint implements AutoCloseable {
 
     /** Connects to nothing yet. */
     Endpoint(StorageConfig.Redis config) {
+        Optional<File> keyStore = keyStore();
         this.timeout = config.timeout();
         this.uri = uri(config);
         uri.setTimeout(timeout);
@@ -76,8 +78,9 @@ final class Endpoint implements AutoCloseable {
                 .pingBeforeActivateConnection(true)
                 .maintNotificationsConfig(MaintNotificationsConfig.disabled())
                 .timeoutOptions(TimeoutOptions.enabled(timeout))
-                .sslOptions(showing(SslOptions.builder().jdkSslProvider().handshakeTimeout(timeout))
-                        .build())
+                .sslOptions(
+                        showing(keyStore, SslOptions.builder().jdkSslProvider().handshakeTimeout(timeout))
+                                .build())
                 .socketOptions(SocketOptions.builder()
                         .connectTimeout(timeout)
                         .keepAlive(KeepAliveOptions.builder()
@@ -91,18 +94,22 @@ final class Endpoint implements AutoCloseable {
     }
 
     /** Shows what the JVM is told to show; by itself the client shows nothing. */
-    private static SslOptions.Builder showing(SslOptions.Builder options) {
-        String store = System.getProperty("javax.net.ssl.keyStore", "");
-        if (store.isEmpty()) {
-            return options;
-        }
-        File file = new File(store);
-        if (!file.canRead()) {
-            throw new InvalidConfig(List.of("REDIS_URI: javax.net.ssl.keyStore of the JVM, " + store
+    private static SslOptions.Builder showing(Optional<File> keyStore, SslOptions.Builder options) {
+        return keyStore.isEmpty()
+                ? options
+                : options.keystore(
+                        keyStore.get(),
+                        System.getProperty("javax.net.ssl.keyStorePassword", "").toCharArray());
+    }
+
+    /** To be asked before the client's classes are loaded, which fail with traces where there is no such file. */
+    private static Optional<File> keyStore() {
+        String name = System.getProperty("javax.net.ssl.keyStore", "");
+        if (!name.isEmpty() && !new File(name).canRead()) {
+            throw new InvalidConfig(List.of("REDIS_URI: javax.net.ssl.keyStore of the JVM, " + name
                     + ", is no file that can be read; docs/redis.md says what it is for"));
         }
-        return options.keystore(
-                file, System.getProperty("javax.net.ssl.keyStorePassword", "").toCharArray());
+        return name.isEmpty() ? Optional.empty() : Optional.of(new File(name));
     }
 
     private static RedisURI uri(StorageConfig.Redis config) {
