@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
+import java.io.ByteArrayOutputStream;
 import java.net.InetAddress;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,12 +18,14 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongFunction;
 
-/** Nine honest senders at ten certificates a second each, with shards and keys of their own, beside somebody who sends as fast as he can. */
+/** Nine honest senders at five certificates a second each, with shards and keys of their own, beside somebody who sends as fast as he can. */
 final class Crowd {
     static final int HONEST = 9;
-    private static final int EACH = 50;
-    private static final long EVERY_MILLIS = 100;
+    private static final int EACH = 25;
+    private static final long EVERY_MILLIS = 200;
     private static final int MAD_CONNECTIONS = 4;
+    /** That are under way on each of them. */
+    private static final int DEPTH = 16;
     /** So that it ends by itself whatever happens. */
     private static final long MOST_MAD = 400_000;
 
@@ -152,13 +155,20 @@ final class Crowd {
     private Void rush(InetAddress from, LongFunction<byte[]> mad) throws Exception {
         try (RawConnection connection = new RawConnection(port, from)) {
             while (!over) {
-                long number = madSent.getAndIncrement();
-                if (number >= MOST_MAD) {
+                long first = madSent.getAndAdd(DEPTH);
+                if (first >= MOST_MAD) {
                     return null;
                 }
-                Answer answer = connection.submit(mad.apply(number));
-                assertThat(answer.status()).isIn(200, 401, 429);
-                madTaken.addAndGet(answer.status() == 429 ? 0 : 1);
+                ByteArrayOutputStream together = new ByteArrayOutputStream();
+                for (long number = first; number < first + DEPTH; number++) {
+                    together.writeBytes(LoadClient.request(mad.apply(number)));
+                }
+                connection.send(together.toByteArray());
+                for (int i = 0; i < DEPTH; i++) {
+                    Answer answer = connection.read();
+                    assertThat(answer.status()).isIn(200, 401, 429);
+                    madTaken.addAndGet(answer.status() == 429 ? 0 : 1);
+                }
             }
         }
         return null;

@@ -170,6 +170,7 @@ final class DocsIT {
             Map.entry("docs/keys.md … ERROR Signature verification failed for", "a line of the log: KeysPipelineTest"),
             Map.entry("docs/tls.md … INFO  TLS_CERT, ", "lines of the log: ReloadedTlsTest, TlsIT"),
             Map.entry("docs/tls.md … WARN  TLS handshake failed", "a line of the log: TlsTest, TlsIT"),
+            Map.entry("docs/overload.md … WARN  held back (shard): shard plant-7", "a line of the log: FairnessIT"),
             Map.entry("docs/overload.md overload, MAX_REQUESTS", "printed by OverloadIT"),
             Map.entry("docs/postgres.md SELECT ", "SQL"),
             Map.entry("docs/redis.md redis://host:6379", "forms of a URI"),

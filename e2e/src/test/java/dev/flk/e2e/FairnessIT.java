@@ -2,6 +2,7 @@
 package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.flk.e2e.Crowd.Told;
 import dev.flk.sample.Pcs;
@@ -16,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Who gets what of 200 a second when one wants all of it. What is asked is counted; the printed figures, with and without what helps, are in
+ * Who gets what of 100 a second when one wants all of it. What is asked is counted; the printed figures, with and without what helps, are in
  * {@code docs/overload.md}.
  */
 @Alone
@@ -28,7 +29,7 @@ final class FairnessIT {
 
     private Map<String, String> environment(String... more) {
         Map<String, String> environment = new LinkedHashMap<>();
-        environment.put("TOKEN_RATE", "200");
+        environment.put("TOKEN_RATE", "100");
         environment.put("PCS_HMAC_KEY", Crowd.key(MAD));
         environment.put(
                 "PCS_HMAC_KEYS",
@@ -50,6 +51,8 @@ final class FairnessIT {
         try (BackendProcess backend = BackendProcess.start(directory, environment)) {
             Told told = new Crowd(backend.port()).run(InetAddress.getByName(from), mad);
             System.out.println("fairness, " + name + ": " + told);
+            // a machine on which nobody wants too much shows nothing
+            assumeTrue(told.madSent() > 200 + 2 * 100 * told.seconds(), "this machine is too busy to send too much");
             check.of(new Client(backend.url()), told, backend);
         }
     }
@@ -84,7 +87,7 @@ final class FairnessIT {
             assertThat(told.inTheEnd()).isEqualTo(told.honest());
             assertThat(told.atOnce()).isGreaterThanOrEqualTo(told.honest() * 95 / 100);
             assertThat(told.jain()).isGreaterThan(0.99);
-            assertThat(told.madTaken()).isLessThan(400 + (long) (200 * told.seconds()));
+            assertThat(told.madTaken()).isLessThan(200 + (long) (100 * told.seconds()));
             assertThat(limited(client, "shard")).isPositive();
             backend.program().awaitLine(line -> line.contains("held back (shard): shard mad had its share"));
         });
@@ -112,7 +115,7 @@ final class FairnessIT {
             assertThat(told.atOnce()).isGreaterThanOrEqualTo(told.honest() * 95 / 100);
             assertThat(limited(client, "address")).isPositive();
             assertThat(client.metric("flk_signature_errors"))
-                    .isLessThan(200 + 20 * (told.seconds() + 60)); // its burst, and its rate
+                    .isLessThan(100 + 10 * (told.seconds() + 60)); // its burst, and its rate
             assertThat(client.metric("flk_held_addresses")).isLessThanOrEqualTo(1);
             backend.program().awaitLine(line -> line.contains("held back (address)") && line.contains("127.0.0.2"));
             backend.program()
