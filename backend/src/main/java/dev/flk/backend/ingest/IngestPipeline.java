@@ -152,21 +152,22 @@ final class IngestPipeline implements Ingest {
 
     /** Registers the id; empty if it is in flight already, or there is no room for it. */
     private Optional<Opened> join(Candidate candidate) {
+        boolean isOnItsWay = flights.has(candidate.id());
+        if (isOnItsWay) {
+            Optional<HeldBack> heldBack = limits.takeKnown(candidate.sender(), candidate.admission());
+            if (heldBack.isPresent()) {
+                endings.answerLimited(candidate, heldBack.get());
+                return Optional.empty();
+            }
+        }
         Flights.Join join = flights.join(candidate);
         switch (join.joined()) {
             case OPENED -> {
                 return join.flight().map(flight -> new Opened(candidate, flight));
             }
-            case SHARES -> limits.shares(candidate.sender());
+            case SHARES -> {}
             case LEFT_WAITING ->
-                join.flight().ifPresent(flight -> {
-                    Optional<HeldBack> heldBack = limits.takeKnown(candidate.sender(), candidate.admission());
-                    if (heldBack.isPresent()) {
-                        endings.answerLimited(candidate, heldBack.get());
-                    } else {
-                        endings.answerWaiting(candidate, flight, failures.storeDown());
-                    }
-                });
+                join.flight().ifPresent(flight -> endings.answerWaiting(candidate, flight, failures.storeDown()));
             case FULL -> endings.answerError(candidate, failures.overloaded());
         }
         return Optional.empty();

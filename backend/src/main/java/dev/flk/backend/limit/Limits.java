@@ -208,14 +208,6 @@ public final class Limits {
         return Optional.empty();
     }
 
-    /** What was admitted is on its way already, sent by somebody else or before. */
-    public void shares(Sender sender) {
-        sender.sent(FairShares.KNOWN);
-        if (shares != null) {
-            shares.charge(FairShares.KNOWN, sender.network(), nanoTicker.getAsLong());
-        }
-    }
-
     /** Whether {@code more} would leave less than half of the bucket: then shares count. */
     public boolean isShortOf(int more) {
         return shares != null && 2.0 * (all.availableTokens() - more) < burstTokens;
