@@ -2,6 +2,7 @@
 package dev.flk.wal;
 
 import dev.flk.wal.FileOps.OpenFile;
+import dev.flk.wal.RecordFormat.Framed;
 import dev.flk.wal.Repair.SetAside;
 import java.io.Closeable;
 import java.io.IOException;
@@ -45,9 +46,10 @@ public final class LogRepair {
     public Repair plan() throws IOException {
         return Vanished.retry(() -> {
             SegmentList list = SegmentList.read(files, directory, prefix);
+            List<Damage> lost = lost(list);
             List<SetAside> damaged = new ArrayList<>();
-            keptOfDamaged(list).forEach((name, kept) -> damaged.add(new SetAside(name, null, kept)));
-            return new Repair(lost(list), null, damaged);
+            keptOfDamaged(list, lost).forEach((name, kept) -> damaged.add(new SetAside(name, null, kept)));
+            return new Repair(lost, null, damaged);
         });
     }
 
@@ -69,7 +71,7 @@ public final class LogRepair {
     private Repair repair() throws IOException {
         SegmentList list = SegmentList.read(files, directory, prefix);
         List<Damage> lost = lost(list);
-        Map<String, Long> damaged = keptOfDamaged(list);
+        Map<String, Long> damaged = keptOfDamaged(list, lost);
         BrokenFiles broken = new BrokenFiles(files, directory, prefix);
         Map<String, String> copies = new LinkedHashMap<>();
         for (String name : damaged.keySet()) {
@@ -101,8 +103,11 @@ public final class LogRepair {
         }
     }
 
-    /** The names of the files in which something is not whole, and how many records of them stay; -1 for a file without header. */
-    private Map<String, Long> keptOfDamaged(SegmentList list) throws IOException {
+    /**
+     * The names of the files in which something is not whole, or would count once a file without header has left the log, and how many
+     * records of them stay; -1 for a file without header.
+     */
+    private Map<String, Long> keptOfDamaged(SegmentList list, List<Damage> lost) throws IOException {
         Map<String, Long> kept = new LinkedHashMap<>();
         for (int i = 0; i < list.segments().size(); i++) {
             try (SegmentCursor cursor = list.open(i)) {
@@ -111,13 +116,24 @@ public final class LogRepair {
                 while (whole.next() != null) {
                     records++;
                 }
-                if (whole.hasBadBytes()) {
+                if (whole.hasBadBytes() || (list.isCutByHeadless(i) && wouldCount(cursor.scan(), lost))) {
                     kept.put(list.segments().get(i).name(), records);
                 }
             }
         }
         list.headless().forEach(damage -> kept.put(damage.segment(), -1L));
         return kept;
+    }
+
+    /** Whether a record stands behind those that count whose sequence is not given up. */
+    private static boolean wouldCount(SegmentScan scan, List<Damage> lost) throws IOException {
+        for (Framed next = scan.nextWholeAfterBad(); next != null; next = scan.nextWholeAfterBad()) {
+            long sequence = next.sequence();
+            if (lost.stream().noneMatch(gone -> gone.firstMissing() <= sequence && sequence <= gone.lastMissing())) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private String declare(List<Damage> lost) throws IOException {

@@ -206,6 +206,12 @@ final class SegmentList {
                 .orElse(Long.MAX_VALUE);
     }
 
+    /** Whether records at the end of a segment don't count because they went to a later file whose header is broken. */
+    boolean isCutByHeadless(int index) {
+        Listed listed = segments.get(index);
+        return listed.countedEnd() < Long.MAX_VALUE && lostFrom(headless, listed) == listed.countedEnd();
+    }
+
     /** The files with a broken header in which records stand, and what is lost with each. */
     List<Damage> headless() {
         return headless;

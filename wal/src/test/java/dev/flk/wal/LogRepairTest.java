@@ -192,6 +192,32 @@ final class LogRepairTest {
     }
 
     @Test
+    void recordThatDidNotCount_behindTheLostOnes_doesNotCountAfterwards() throws IOException {
+        SimulatedDisk other = new SimulatedDisk(new Random(5));
+        SimulatedLog log = SimulatedLog.open(other);
+        log.append(SimulatedLog.entry(1, 5_000));
+        other.failOperation(1, Fault.EIO);
+        log.append(SimulatedLog.entry("refused first"), SimulatedLog.entry("refused second"));
+        log.append(SimulatedLog.entry("answered first"));
+        log.append(SimulatedLog.entry("answered second"));
+        other.kill();
+        String newest = newest(other);
+        flip(other, newest, 20);
+        // of the records behind the broken header, only one can still be told
+        String text = new String(other.content(newest), StandardCharsets.ISO_8859_1);
+        flip(other, newest, text.lastIndexOf("flk1 "));
+
+        repair(other).run();
+
+        assertThat(SimulatedLog.readAll(other)).extracting(LogRecord::sequence).containsExactly(1L);
+        SimulatedLog again = SimulatedLog.open(other);
+        again.append(SimulatedLog.entry("next"));
+        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(other)))
+                .hasSize(2)
+                .noneMatch(body -> body.startsWith("refused"));
+    }
+
+    @Test
     void unfinishedEndBehindDamage_isLeftToTheNextStart() throws IOException {
         flip(disk, varied.newest, offsetOf(12) + 3);
         byte[] content = disk.content(varied.newest);
