@@ -51,9 +51,11 @@ final class FairnessIT {
         try (BackendProcess backend = BackendProcess.start(directory, environment)) {
             Told told = new Crowd(backend.port()).run(InetAddress.getByName(from), mad);
             System.out.println("fairness, " + name + ": " + told);
-            // a machine on which nobody wants too much shows nothing
-            assumeTrue(told.madSent() > 200 + 2 * 100 * told.seconds(), "this machine is too busy to send too much");
-            check.of(new Client(backend.url()), told, backend);
+            Client client = new Client(backend.url());
+            // a machine on which nobody wants too much shows nothing; who is refused unread can't send much
+            boolean isTooMuch = told.madSent() > 200 + 2 * 100 * told.seconds() || limited(client, "address") > 0;
+            assumeTrue(isTooMuch, "this machine is too busy to send too much");
+            check.of(client, told, backend);
         }
     }
 
