@@ -27,15 +27,15 @@ final class LastWord extends ChannelDuplexHandler {
     @Override
     public void close(ChannelHandlerContext closing, ChannelPromise promise) {
         if (!watch.hasObjected() || !closing.channel().isActive()) {
-            var unused = closing.close(promise);
+            var unusedClose = closing.close(promise);
             return;
         }
         var unused = closing.channel().closeFuture().addListener(closed -> promise.trySuccess());
         if (!isSaid) {
             isSaid = true;
-            var unusedToo = ((DuplexChannel) closing.channel()).shutdownOutput();
+            var unusedEnd = ((DuplexChannel) closing.channel()).shutdownOutput();
             closing.channel().config().setAutoRead(true);
-            var unusedAlso = closing.executor().schedule(() -> end(closing), LONGEST_MILLIS, TimeUnit.MILLISECONDS);
+            var unusedTimer = closing.executor().schedule(() -> end(closing), LONGEST_MILLIS, TimeUnit.MILLISECONDS);
         }
     }
 
