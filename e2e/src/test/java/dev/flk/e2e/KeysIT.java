@@ -253,7 +253,7 @@ final class KeysIT {
                             && line.endsWith(
                                     "can't be used, the keys that were read before stay in force: key a: state is"
                                             + " missing or none of active, retiring, revoked; key a: rate is no number above 0 and"
-                                            + " up to 10000000"));
+                                            + " up to 10000000, with at most 20 decimals"));
             assertThat(client.metric("flk_keys_file_bad")).isEqualTo(1);
             assertThat(client.metric("flk_keys_file_errors_total")).isPositive();
             assertThat(client.metric("flk_keys_loaded_seconds")).isEqualTo(loaded);

@@ -107,14 +107,22 @@ final class SegmentList {
                         && !names.contains(name.substring(0, name.length() - Retention.GZIP.length())));
     }
 
-    /** The first appended sequence, from a segment's name. */
+    /** The first appended sequence, from a segment's name; the highest there is where nobody of ours gave it that name. */
     static long sequenceIn(String name) {
-        String digits = name.substring(name.lastIndexOf('-') + 1, name.indexOf('.'));
+        int from = name.lastIndexOf('-') + 1;
+        int to = name.indexOf('.', from);
         try {
-            return Long.parseLong(digits);
+            return to < 0 ? Long.MAX_VALUE : Long.parseLong(name.substring(from, to));
         } catch (NumberFormatException e) {
-            return Long.MAX_VALUE; // nobody of ours gave it that name
+            return Long.MAX_VALUE;
         }
+    }
+
+    /** Whether a file, by its name, was opened after a segment. Names of one sequence differ in the day. */
+    private static boolean isLater(String name, Listed than) {
+        long sequence = sequenceIn(name);
+        long next = than.header().next();
+        return sequence == next ? name.compareTo(than.name()) > 0 : sequence > next;
     }
 
     /** A name for what is set aside of a segment; never one that is taken. */
@@ -136,7 +144,8 @@ final class SegmentList {
         Damage last = null;
         long first = Long.MAX_VALUE;
         for (Damage damage : headless) {
-            if (damage.lastMissing() >= expected) {
+            boolean later = segments.isEmpty() || isLater(damage.segment(), segments.get(segments.size() - 1));
+            if (later && damage.lastMissing() >= expected) {
                 first = Math.min(first, Math.max(expected, damage.firstMissing()));
                 last = last == null || damage.lastMissing() > last.lastMissing() ? damage : last;
             }
@@ -200,6 +209,7 @@ final class SegmentList {
     /** The first sequence that went to a later file whose header is broken. */
     private static long lostFrom(List<Damage> headless, Listed listed) {
         return headless.stream()
+                .filter(damage -> isLater(damage.segment(), listed))
                 .mapToLong(Damage::firstMissing)
                 .filter(first -> first > listed.header().next())
                 .min()

@@ -42,7 +42,7 @@ import org.jspecify.annotations.Nullable;
  * valid_from      string             optional instant, RFC 3339
  * valid_until     string             optional instant, after valid_from
  * state           string             "active", "retiring" or "revoked"
- * rate            number             optional, above 0, new certificates a second
+ * rate            number             optional, above 0, new certificates a second; at most 20 decimals
  * </pre>
  *
  * <p>Nothing else is taken. No message repeats a value, since it may be a secret in the wrong place.
@@ -66,6 +66,8 @@ final class KeysJson {
     private static final Instant EARLIEST = Instant.EPOCH;
     private static final Instant LATEST = Instant.parse("9999-12-31T23:59:59Z");
     private static final BigDecimal HIGHEST_RATE = BigDecimal.valueOf(10_000_000);
+    /** Written out, a smaller number could take any amount of memory. */
+    private static final int MAX_RATE_DECIMALS = 20;
 
     private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
@@ -90,6 +92,9 @@ final class KeysJson {
                     .formatted(e.getLocation().getLineNr(), e.getLocation().getColumnNr()));
         } catch (IOException e) {
             problems.add("it is not UTF-8 text");
+        } catch (NumberFormatException e) {
+            // not all that is well-formed is a number to Java
+            problems.add("it has a number whose exponent is out of all bounds");
         }
         return List.of();
     }
@@ -293,14 +298,17 @@ final class KeysJson {
             return null;
         }
         if (!node.isNumber() || !isRate(node.decimalValue())) {
-            problems.add(key + ": rate is no number above 0 and up to " + HIGHEST_RATE);
+            problems.add("%s: rate is no number above 0 and up to %s, with at most %d decimals"
+                    .formatted(key, HIGHEST_RATE, MAX_RATE_DECIMALS));
             return null;
         }
         return node.decimalValue();
     }
 
     static boolean isRate(BigDecimal rate) {
-        return rate.signum() > 0 && rate.compareTo(HIGHEST_RATE) <= 0;
+        return rate.signum() > 0
+                && rate.compareTo(HIGHEST_RATE) <= 0
+                && rate.stripTrailingZeros().scale() <= MAX_RATE_DECIMALS;
     }
 
     /** A name from the file, fit for a line of the log. */

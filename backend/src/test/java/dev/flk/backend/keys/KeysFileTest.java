@@ -131,8 +131,17 @@ final class KeysFileTest {
                                 .with("valid_until", "\"2026-11-20T10:00:00Z\""),
                         "key k: valid_until is not after valid_from"),
                 Arguments.of(edKey().state("stolen"), "key k: state is missing or none of active, retiring, revoked"),
-                Arguments.of(edKey().with("rate", "0"), "key k: rate is no number above 0 and up to 10000000"),
-                Arguments.of(edKey().with("rate", "1e400000"), "key k: rate is no number above 0 and up to 10000000"),
+                Arguments.of(
+                        edKey().with("rate", "0"),
+                        "key k: rate is no number above 0 and up to 10000000, with at most 20 decimals"),
+                Arguments.of(
+                        edKey().with("rate", "1e400000"),
+                        "key k: rate is no number above 0 and up to 10000000, with at most 20 decimals"),
+                Arguments.of(
+                        edKey().with("rate", "1e4000000000"), "it has a number whose exponent is out of all bounds"),
+                Arguments.of(
+                        edKey().with("rate", "1e-400000"),
+                        "key k: rate is no number above 0 and up to 10000000, with at most 20 decimals"),
                 Arguments.of(
                         hmacKey().with("secret_file", "\"../a.secret\""),
                         "key k: secret_file is no plain name relative to the directory of the keys file, like"
