@@ -103,7 +103,7 @@ final class FuzzedConnection {
                 .addLast(new Last());
         List<ByteBuf> buffers = new ArrayList<>();
         for (byte[] piece : pieces) {
-            if (channel.isActive()) {
+            if (piece.length > 0 && channel.isActive()) {
                 ByteBuf bytes = Unpooled.copiedBuffer(piece);
                 buffers.add(bytes);
                 channel.writeInbound(bytes);
