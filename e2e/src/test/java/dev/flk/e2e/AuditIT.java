@@ -82,10 +82,12 @@ final class AuditIT {
         assertThat(refused).hasSize(1);
         assertThat(refused.get(0).get("address").textValue()).isEqualTo("127.0.0.1");
         assertThat(refused.get(0).get("reason").textValue()).isEqualTo("unknown key");
-        assertThat(refused.get(0).get("pcs_id").textValue()).isEqualTo(forged.id());
+        assertThat(refused.get(0).get("pcs_id").textValue())
+                .isEqualTo(forged.id().toString());
         List<JsonNode> conflicts = audit("--event", "conflict");
         assertThat(conflicts).hasSize(1);
-        assertThat(conflicts.get(0).get("pcs_id").textValue()).isEqualTo(first.id());
+        assertThat(conflicts.get(0).get("pcs_id").textValue())
+                .isEqualTo(first.id().toString());
     }
 
     @Test

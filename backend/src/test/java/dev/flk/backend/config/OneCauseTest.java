@@ -15,11 +15,11 @@ import org.junit.jupiter.params.provider.EnumSource.Mode;
 class OneCauseTest {
     private static final String NOWHERE = "/no/such/file";
 
-    /** But for what is a mistake, alone or here, also where it can be read. */
+    /** But for what is a mistake, alone or here, also where it can be read; the settings of TLS name files anyway. */
     @ParameterizedTest
     @EnumSource(
             mode = Mode.EXCLUDE,
-            names = {"KEYS_FILE", "METRICS_USER", "METRICS_PASS"})
+            names = {"KEYS_FILE", "METRICS_USER", "METRICS_PASS", "TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA"})
     void load_fileOfAValueIsMissing_isTheOnlyProblem(Key key) {
         Map<String, String> environment = new HashMap<>(Map.of("PCS_SIGN_ALG", "none"));
         environment.remove(key.name());
