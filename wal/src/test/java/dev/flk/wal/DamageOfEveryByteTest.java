@@ -8,7 +8,6 @@ import static org.assertj.core.api.Assertions.tuple;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -101,38 +100,6 @@ final class DamageOfEveryByteTest {
             // all its records share the block that the failed write hurt: the newest segment repeats them
             assertIsPrefix(SimulatedLog.readAll(disk), varied.entries.size());
         }
-    }
-
-    @Test
-    void failedSegment_ofWhichARefusedRecordIsLeft_takesNothingFromTheNewest() throws IOException {
-        byte[] changed = varied.disk.content(varied.failed);
-        String text = new String(changed, StandardCharsets.ISO_8859_1);
-        Arrays.fill(changed, 0, text.lastIndexOf("flk1 "), (byte) 0);
-        varied.disk.put(varied.failed, changed);
-
-        assertIsPrefix(SimulatedLog.readAll(varied.disk), varied.entries.size());
-        reopenAndAppend(varied.disk, varied.entries.size());
-    }
-
-    @Test
-    void failedSegment_ofWhichARefusedRecordIsLeftBehindTheNewest_losesNothing() throws IOException {
-        SimulatedDisk disk = new SimulatedDisk(new Random(4));
-        SimulatedLog log = SimulatedLog.open(disk);
-        log.append(SimulatedLog.entry("answered first"));
-        disk.failOperation(1, SimulatedDisk.Fault.EIO);
-        log.append(SimulatedLog.entry("refused first"), SimulatedLog.entry("refused second"));
-        log.append(SimulatedLog.entry("answered second"));
-        disk.kill();
-        String failed = disk.names().get(0);
-        byte[] changed = disk.content(failed);
-        String text = new String(changed, StandardCharsets.ISO_8859_1);
-        Arrays.fill(changed, 0, text.lastIndexOf("flk1 "), (byte) 0);
-        disk.put(failed, changed);
-
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk)))
-                .containsExactly("answered first", "answered second");
-        assertThat(SimulatedLog.open(disk).append(SimulatedLog.entry("next")).firstSequence)
-                .isEqualTo(3);
     }
 
     @Test
