@@ -30,6 +30,10 @@ final class AuditIT {
         return BackendProcess.start(directory, environment, Program.QUICK_START);
     }
 
+    private static void stop(BackendProcess backend) {
+        assertThat(backend.program().terminate()).isEqualTo(143);
+    }
+
     private List<JsonNode> audit(String... args) throws IOException {
         List<String> all = new ArrayList<>(List.of("audit", "--json"));
         all.addAll(List.of(args));
@@ -77,6 +81,7 @@ final class AuditIT {
             assertThat(client.submit(first).status()).isEqualTo(200);
             assertThat(client.submit(other).has("X-Flk-Conflict")).isTrue();
             assertThat(client.submit(forged).status()).isEqualTo(401);
+            stop(backend);
         }
         List<JsonNode> refused = audit("--event", "signature_refused");
         assertThat(refused).hasSize(1);
@@ -102,6 +107,7 @@ final class AuditIT {
                     lines.setLength(0);
                 }
             }
+            stop(backend);
         }
         List<JsonNode> refused = audit("--event", "signature_refused");
         long counted = refused.stream()

@@ -164,6 +164,7 @@ final class DocsIT {
             Map.entry("deploy/README.md [", "parts of a unit of systemd"),
             Map.entry("docs/agent.md AgentBacklogIT, -Xmx64m", "printed by that test"),
             Map.entry("docs/durability.md 68.3 s", "printed by redis-stop.sh: RedisStopScriptIT"),
+            Map.entry("docs/audit.md 2026-11-21T03:20:11.482Z  key_revoked", "printed by 'audit': AuditIT"),
             Map.entry(
                     "docs/keys.md … INFO  /etc/flk-backend/keys.json was read again",
                     "lines of the log: ReloadedKeysTest"),

@@ -193,7 +193,7 @@ final class FullDiskIT {
     private static void copyLog(Path from, Path to) throws IOException {
         Files.createDirectories(to);
         try (Stream<Path> files = Files.list(from)) {
-            for (Path file : files.toList()) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
                 Path copy = to.resolve(file.getFileName().toString());
                 Files.write(copy, Files.readAllBytes(file), StandardOpenOption.CREATE_NEW);
             }

@@ -72,7 +72,7 @@ final class MixedAttackIT {
                 Map.of(
                         "KEYS_FILE", keys.resolve("keys.json").toString(),
                         "PCS_HMAC_KEY", "",
-                        "TOKEN_RATE", "1000",
+                        "TOKEN_RATE", "2000",
                         "BODY_TIMEOUT", "10s"),
                 List.of("-Xmx" + HEAP_MIB + "m"));
     }
@@ -99,6 +99,11 @@ final class MixedAttackIT {
             }
             seconds = TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - began) + 1;
             System.out.println("attack, beside it: " + attacked);
+            for (String limit : List.of("global", "shard", "key", "known", "address", "evidence")) {
+                System.out.printf(
+                        "attack, held back by limit %s: %.0f%n",
+                        limit, client.metric("flk_rate_limited_by_total{limit=\"" + limit + "\",}"));
+            }
             attack.counts().forEach((name, count) -> System.out.println("attack, " + name + ": " + count));
             assertThat(warm.inTheEnd() + quiet.inTheEnd() + attacked.inTheEnd())
                     .as("honest ones, each of which is answered 200")

@@ -132,7 +132,7 @@ public final class AuditLog implements Audit, AutoCloseable {
     }
 
     private synchronized void failed(Exception e) {
-        meters.auditErrors.increment();
+        meters.auditError();
         if (System.nanoTime() - complainedNanos > QUIET_NANOS) {
             complainedNanos = System.nanoTime();
             LOG.error("the audit log can't be written, what it should say is lost: {}", e.toString());

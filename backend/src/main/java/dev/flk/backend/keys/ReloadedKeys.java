@@ -100,6 +100,8 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
                 readAgain();
             }
         } catch (RuntimeException e) {
+            isBad = true;
+            meters.keysFileError();
             LOG.error("the keys file could not be looked at", e);
         }
     }

@@ -62,10 +62,6 @@ public final class Meters {
     public final BareCounter dedupHits =
             bare("flk_dedup_hits", "Submissions answered with an outcome recorded before.");
 
-    /** Lines of the audit log that could not be written. */
-    public final BareCounter auditErrors =
-            bare("flk_audit_errors_total", "Times that lines of the audit log could not be written.");
-
     /** Submissions answered 401. */
     public final BareCounter signatureErrors =
             bare("flk_signature_errors", "Submissions with a bad or missing signature.");
@@ -198,6 +194,10 @@ public final class Meters {
                     "flk_tls_handshake_failures_total", "TLS handshakes with clients that failed, by reason.")
             .labelNames("reason")
             .register(registry);
+    private final Counter auditErrors = Counter.build(
+                    "flk_audit_errors_total", "Times that lines of the audit log could not be written.")
+            .register(registry);
+
     private final Counter keysFileErrors = Counter.build(
                     "flk_keys_file_errors_total", "Readings of the keys file that found a mistake.")
             .register(registry);
@@ -314,6 +314,11 @@ public final class Meters {
     /** Counts a submission signed with a key that is retiring. */
     public void retiringKeyUsed() {
         retiringKeys.inc();
+    }
+
+    /** Counts that lines of the audit log could not be written. */
+    public void auditError() {
+        auditErrors.inc();
     }
 
     /** Counts a reading of the keys file that found a mistake. */
