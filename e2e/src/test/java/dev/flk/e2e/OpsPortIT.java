@@ -48,7 +48,15 @@ final class OpsPortIT {
         List<RawConnection> crowd = new ArrayList<>();
         try (BackendProcess backend = BackendProcess.start(
                 directory,
-                Map.of("OPS_PORT", "0", "MAX_CONNECTIONS", Integer.toString(MAX_CONNECTIONS), "IDLE_TIMEOUT", "1h"),
+                Map.of(
+                        "OPS_PORT",
+                        "0",
+                        "MAX_CONNECTIONS",
+                        Integer.toString(MAX_CONNECTIONS),
+                        "MAX_CONNECTIONS_PER_ADDRESS",
+                        Integer.toString(MAX_CONNECTIONS),
+                        "IDLE_TIMEOUT",
+                        "1h"),
                 Program.QUICK_START)) {
             Client operators = new Client(backend.opsUrl());
             for (int i = 0; i < MAX_CONNECTIONS; i++) {

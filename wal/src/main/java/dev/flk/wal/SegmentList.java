@@ -118,6 +118,13 @@ final class SegmentList {
         }
     }
 
+    /** Whether a file, by its name, was opened after a segment. Names of one sequence differ in the day. */
+    private static boolean isLater(String name, Listed than) {
+        long sequence = sequenceIn(name);
+        long next = than.header().next();
+        return sequence == next ? name.compareTo(than.name()) > 0 : sequence > next;
+    }
+
     /** A name for what is set aside of a segment; never one that is taken. */
     static String freeBrokenName(FileOps files, Path directory, String segment) throws IOException {
         List<String> taken = files.list(directory);
@@ -201,6 +208,7 @@ final class SegmentList {
     /** The first sequence that went to a later file whose header is broken. */
     private static long lostFrom(List<Damage> headless, Listed listed) {
         return headless.stream()
+                .filter(damage -> isLater(damage.segment(), listed))
                 .mapToLong(Damage::firstMissing)
                 .filter(first -> first > listed.header().next())
                 .min()

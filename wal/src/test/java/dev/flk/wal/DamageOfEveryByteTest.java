@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.tuple;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -100,6 +101,17 @@ final class DamageOfEveryByteTest {
             // all its records share the block that the failed write hurt: the newest segment repeats them
             assertIsPrefix(SimulatedLog.readAll(disk), varied.entries.size());
         }
+    }
+
+    @Test
+    void failedSegment_ofWhichARefusedRecordIsLeft_takesNothingFromTheNewest() throws IOException {
+        byte[] changed = varied.disk.content(varied.failed);
+        String text = new String(changed, StandardCharsets.ISO_8859_1);
+        Arrays.fill(changed, 0, text.lastIndexOf("flk1 "), (byte) 0);
+        varied.disk.put(varied.failed, changed);
+
+        assertIsPrefix(SimulatedLog.readAll(varied.disk), varied.entries.size());
+        reopenAndAppend(varied.disk, varied.entries.size());
     }
 
     @Test
