@@ -58,9 +58,8 @@ final class AuditIT {
 
     @Test
     void startsAndChangedSettings_areThere_withWhoAndFromWhere() throws Exception {
-        start(Map.of()).close();
-        start(Map.of("TOL_D", "0.20", "METRICS_USER", "sre", "METRICS_PASS", "a-password"))
-                .close();
+        stop(start(Map.of()));
+        stop(start(Map.of("TOL_D", "0.20", "METRICS_USER", "sre", "METRICS_PASS", "a-password")));
 
         List<JsonNode> lines = audit();
         assertThat(events(lines)).containsExactly("started", "stopped", "started", "configuration_changed", "stopped");

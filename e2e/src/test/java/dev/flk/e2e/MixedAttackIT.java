@@ -20,14 +20,13 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Honest traffic of 500 a second, first alone, then beside attackers of all kinds: garbage, bad signatures, a stolen key, replays, slow bodies, bombs. Prints
- * what became of both; {@code -Dflk.attack=full} goes on for 20 minutes. Times are printed, and not asserted.
+ * what became of both; {@code -Dflk.attackSeconds=1200} goes on for 20 minutes. Times are printed, and not asserted.
  */
 @Alone
 final class MixedAttackIT {
-    private static final boolean IS_FULL = "full".equals(System.getProperty("flk.attack"));
-    private static final int QUIET_SECONDS = IS_FULL ? 120 : 4;
-    private static final int ATTACK_SECONDS = IS_FULL ? 1_200 : 12;
-    private static final int WARM_UP_SECONDS = IS_FULL ? 30 : 4;
+    private static final int ATTACK_SECONDS = Integer.getInteger("flk.attackSeconds", 12);
+    private static final int QUIET_SECONDS = Math.max(4, ATTACK_SECONDS / 20);
+    private static final int WARM_UP_SECONDS = QUIET_SECONDS;
     private static final int PER_SECOND = 500;
     private static final int HEAP_MIB = 256;
     private static final double MIB = 1048576;
