@@ -44,7 +44,9 @@ import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -63,6 +65,7 @@ public final class Backend implements AutoCloseable {
     private final String version;
     private int port;
     private int opsPort;
+    private @Nullable IngestService started;
     private volatile Readiness readiness =
             () -> List.of(new Component("log", false, "starting"), new Component("dedup", false, "starting"));
 
@@ -74,7 +77,8 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Starts; submissions are taken when it returns.
+     * Starts: everything is there when it returns, but submissions are not taken before {@link #serve}. Who has it closed on a
+     * signal says so in between, so that nobody meets a backend that is ready and ends without finishing what it took.
      *
      * @throws IOException if the port is taken, or the log is in use, damaged or can't be read or written
      * @throws dev.flk.backend.dedup.StoreUnavailableException if the store can't be opened or fails
@@ -140,11 +144,17 @@ public final class Backend implements AutoCloseable {
         DiskSpace disk = opened(DiskSpace.watch(walDir));
         meters.walBytes.watch(disk::usedBytes);
         meters.walFreeBytes.watch(disk::freeBytes);
-        readiness = () -> List.of(component("log", ingest.trouble()), component("dedup", ingest.storeTrouble()));
-        gate.open(ingest);
-        // from here on requests need what was made after the server, so that it is closed before them
+        // requests will need what was made after the server, so that it is closed before them
         ops.ifPresent(this::closeBeforeOthers);
         closeBeforeOthers(http);
+        started = ingest;
+    }
+
+    /** From now on submissions are taken, and {@code /readyz} says so. Once, by the thread that started it. */
+    public void serve() {
+        IngestService ready = Objects.requireNonNull(started, "did not start");
+        readiness = () -> List.of(component("log", ready.trouble()), component("dedup", ready.storeTrouble()));
+        gate.open(ready);
         LOG.info("ready: submissions are taken");
     }
 

@@ -41,6 +41,7 @@ public final class Main {
         }
         StopWatchdog watchdog = new StopWatchdog();
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(backend, watchdog), "stop"));
+        backend.serve();
         new CountDownLatch(1).await();
     }
 
