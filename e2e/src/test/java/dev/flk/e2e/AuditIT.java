@@ -138,6 +138,26 @@ final class AuditIT {
     }
 
     @Test
+    void commandWhoseAuditLogCantBeTold_isDone_andSaysSo() throws Exception {
+        try (Program program = Program.java(
+                "flk-backend",
+                directory,
+                Map.of("KEYS_FILE", "keys.json", "WAL_DIR_FILE", "no-such-file"),
+                Program.QUICK_START,
+                "keys",
+                "add",
+                "plant-7",
+                "--generate",
+                "--shard",
+                "plant-7")) {
+            assertThat(program.awaitExit()).as(program.allLines()).isZero();
+            assertThat(program.allLines())
+                    .contains("key plant-7 is active")
+                    .contains("done, but not in the audit log: WAL_DIR_FILE: no-such-file can't be read");
+        }
+    }
+
+    @Test
     void directoryThatCantBeWritten_stopsNoService() throws Exception {
         Files.writeString(directory.resolve("a-file"), "");
         try (BackendProcess backend = start(Map.of("AUDIT_DIR", "a-file"))) {

@@ -3,6 +3,7 @@ package dev.flk.backend.cli;
 
 import dev.flk.backend.audit.OperationsFile;
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.config.InvalidConfig;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -35,21 +36,26 @@ final class AuditedCommands {
      * @param err where it is said if it can't be written
      */
     void done(String event, @Nullable Path walDir, PrintWriter err, String... details) {
-        Path directory = directory(walDir);
         Map<String, String> named = new LinkedHashMap<>();
         for (int i = 0; i < details.length; i += 2) {
             named.put(details[i], details[i + 1]);
         }
         try {
+            Path directory = directory(walDir);
             Path parent = directory.toAbsolutePath().getParent();
             if (!Files.isDirectory(directory) && (parent == null || !Files.isDirectory(parent))) {
                 throw new IOException("there is no " + parent + "; name it with WAL_DIR or AUDIT_DIR");
             }
             new OperationsFile(directory, environment, InstantSource.system()).write(event, named);
+        } catch (InvalidConfig e) {
+            left(err, String.join("; ", e.problems()));
         } catch (IOException e) {
-            err.println(
-                    CommandLineProgram.NAME + ": done, but not in the audit log: " + CommandLineProgram.describe(e));
-            err.flush();
+            left(err, CommandLineProgram.describe(e));
         }
+    }
+
+    private static void left(PrintWriter err, String why) {
+        err.println(CommandLineProgram.NAME + ": done, but not in the audit log: " + why);
+        err.flush();
     }
 }
