@@ -52,6 +52,7 @@ final class Recovery {
                     tail.add(record, scan.offset());
                 }
             }
+            damages.add(list, cursor.damage(), 0);
             long end = scan.offset();
             long next = damages.add(list, list.lostBehind(cursor.expected()), cursor.expected());
             // one that is compressed was closed, and the one behind it is gone: it stays as it is

@@ -82,6 +82,23 @@ final class SegmentCursor implements Closeable {
         if (carried.hasNext()) {
             return counted(carried.next(), 0);
         }
+        long lostFrom = expected;
+        expected = Math.max(expected, Math.min(scan.header().next(), countedEnd));
+        long lostEnd = expected;
+        LogRecord record = nextAppended();
+        if (lostFrom < lostEnd) {
+            // it was known to be lost when this segment was opened: what would have been carried is not, and no number is given again
+            damage = damage == null
+                    ? new Damage(scan.segment(), 0, lostFrom, lostEnd - 1)
+                    : damage.withMissing(lostFrom, damage.lastMissing());
+        }
+        return record;
+    }
+
+    private @Nullable LogRecord nextAppended() throws IOException {
+        if (expected >= countedEnd) {
+            return null;
+        }
         long offset = scan.offset();
         long missing = expected;
         LogRecord record = appended(offset);

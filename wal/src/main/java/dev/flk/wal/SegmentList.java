@@ -118,11 +118,15 @@ final class SegmentList {
         }
     }
 
-    /** Whether a file, by its name, was opened after a segment. Names of one sequence differ in the day. */
+    /**
+     * Whether a file was opened after a segment, by its name: sequences in names never go down. Names of one sequence differ in the
+     * day, which may be wrong; then only the one that the segment goes on from is known to be older.
+     */
     private static boolean isLater(String name, Listed than) {
         long sequence = sequenceIn(name);
         long next = than.header().next();
-        return sequence == next ? name.compareTo(than.name()) > 0 : sequence > next;
+        return sequence > next
+                || (sequence == next && !name.startsWith(than.header().previous())); // compressing adds to a name
     }
 
     /** A name for what is set aside of a segment; never one that is taken. */
@@ -144,7 +148,8 @@ final class SegmentList {
         Damage last = null;
         long first = Long.MAX_VALUE;
         for (Damage damage : headless) {
-            if (damage.lastMissing() >= expected) {
+            boolean later = segments.isEmpty() || isLater(damage.segment(), segments.get(segments.size() - 1));
+            if (later && damage.lastMissing() >= expected) {
                 first = Math.min(first, Math.max(expected, damage.firstMissing()));
                 last = last == null || damage.lastMissing() > last.lastMissing() ? damage : last;
             }

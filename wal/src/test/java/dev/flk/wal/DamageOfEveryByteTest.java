@@ -115,6 +115,27 @@ final class DamageOfEveryByteTest {
     }
 
     @Test
+    void failedSegment_ofWhichARefusedRecordIsLeftBehindTheNewest_losesNothing() throws IOException {
+        SimulatedDisk disk = new SimulatedDisk(new Random(4));
+        SimulatedLog log = SimulatedLog.open(disk);
+        log.append(SimulatedLog.entry("answered first"));
+        disk.failOperation(1, SimulatedDisk.Fault.EIO);
+        log.append(SimulatedLog.entry("refused first"), SimulatedLog.entry("refused second"));
+        log.append(SimulatedLog.entry("answered second"));
+        disk.kill();
+        String failed = disk.names().get(0);
+        byte[] changed = disk.content(failed);
+        String text = new String(changed, StandardCharsets.ISO_8859_1);
+        Arrays.fill(changed, 0, text.lastIndexOf("flk1 "), (byte) 0);
+        disk.put(failed, changed);
+
+        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk)))
+                .containsExactly("answered first", "answered second");
+        assertThat(SimulatedLog.open(disk).append(SimulatedLog.entry("next")).firstSequence)
+                .isEqualTo(3);
+    }
+
+    @Test
     void skip_goesOnBehindDamageAndListsIt() throws IOException {
         byte[] changed = varied.disk.content(varied.oldest);
         changed[(int) offsetOf(2) + 3] ^= 1;
