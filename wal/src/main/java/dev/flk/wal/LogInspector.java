@@ -48,7 +48,7 @@ public final class LogInspector {
         });
     }
 
-    /** Whether there is no trace of a log: no segment, no file with records in it, and nothing that was given up. */
+    /** Whether there is no trace of a log: no segment, whole or broken, and nothing that was given up. */
     public boolean isEmpty() throws IOException {
         return Vanished.retry(() -> {
             SegmentList list = SegmentList.read(files, directory, prefix);

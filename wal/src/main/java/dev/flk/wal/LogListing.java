@@ -17,7 +17,7 @@ public record LogListing(List<SegmentSummary> segments, List<OtherFile> others) 
         others = List.copyOf(others);
     }
 
-    /** Whether there is no trace of a log: no segment, and no file with records in it. */
+    /** Whether there is no trace of a log: no segment, and no file that was one. */
     public boolean isEmpty() {
         return segments.isEmpty() && others.stream().noneMatch(file -> file.kind() == Kind.BROKEN_HEADER);
     }
@@ -27,9 +27,9 @@ public record LogListing(List<SegmentSummary> segments, List<OtherFile> others) 
 
     /** What such a file is. */
     public enum Kind {
-        /** Records stand in it, and its header is not whole: they are lost. */
+        /** It was a segment, and its header is not whole: the records that went to it are lost. */
         BROKEN_HEADER,
-        /** It has the name of a segment, and neither a whole header nor records. */
+        /** It is named somewhat like a segment, and has neither a whole header nor records. */
         NO_SEGMENT,
         /** A torn tail, or a file that was in the way, kept for those who want to see it. */
         SET_ASIDE,

@@ -87,7 +87,8 @@ final class SegmentCursor implements Closeable {
         long lostEnd = expected;
         LogRecord record = nextAppended();
         if (lostFrom < lostEnd) {
-            // it was known to be lost when this segment was opened: what would have been carried is not, and no number is given again
+            // it was known to be lost when this segment was opened: what would have been carried is not, and no number
+            // is given again
             damage = damage == null
                     ? new Damage(scan.segment(), 0, lostFrom, lostEnd - 1)
                     : damage.withMissing(lostFrom, damage.lastMissing());

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The segments of a directory in the order in which they were opened. A file without a whole header is no segment, wherever
- * it stands, unless records stand in it: then its header had been forced, and what is in it is damage.
+ * it stands; but one with a segment's name, or with records in it, had one: that is damage.
  */
 final class SegmentList {
     static final String SUFFIX = ".wal";
@@ -146,15 +146,13 @@ final class SegmentList {
     @Nullable
     Damage lostBehind(long expected) {
         Damage last = null;
-        long first = Long.MAX_VALUE;
         for (Damage damage : headless) {
             boolean later = segments.isEmpty() || isLater(damage.segment(), segments.get(segments.size() - 1));
             if (later && damage.lastMissing() >= expected) {
-                first = Math.min(first, Math.max(expected, damage.firstMissing()));
                 last = last == null || damage.lastMissing() > last.lastMissing() ? damage : last;
             }
         }
-        return last == null ? null : new Damage(last.segment(), 0, first, last.lastMissing());
+        return last == null ? null : new Damage(last.segment(), 0, expected, last.lastMissing());
     }
 
     /** The first sequence that the files tell of, whole, broken or given up; 1 if there are none. */

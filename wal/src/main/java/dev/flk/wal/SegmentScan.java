@@ -44,8 +44,9 @@ final class SegmentScan implements Closeable {
     }
 
     /**
-     * What is lost with a file whose header is not whole: a record is written only after the header was forced, so records
-     * behind a broken header had been forced too. Null if there are none, and the file is no segment.
+     * What is lost with a file whose header is not whole. It gets its name only when its header was forced, so that somebody has
+     * changed or cut it since; how many records went to it nobody can tell if they are gone as well: at least the first one may have.
+     * Null if it has neither records nor the name of a segment.
      */
     static @Nullable Damage lostWithHeader(FileOps files, Path file) throws IOException {
         try (SegmentBytes bytes = SegmentBytes.open(files, file)) {
@@ -60,13 +61,11 @@ final class SegmentScan implements Closeable {
                     last = Math.max(last, sequence);
                 }
             }
+            // its header was whole when it got its name, which begins with a sequence that went there if any did
             String name = String.valueOf(file.getFileName());
-            if (name.endsWith(Retention.GZIP)) {
-                // it was whole when it got its name; what can't be decompressed begins with the sequence in that name
-                first = Math.min(first, SegmentList.sequenceIn(name));
-                last = Math.max(last, first);
-            }
-            return last < 0 || first == Long.MAX_VALUE ? null : new Damage(name, 0, first, last);
+            first = Math.min(first, SegmentList.sequenceIn(name));
+            last = Math.max(last, first);
+            return first == Long.MAX_VALUE ? null : new Damage(name, 0, first, last);
         }
     }
 

@@ -52,6 +52,28 @@ final class DamageOfEveryByteTest {
         }
     }
 
+    /** A segment gets its name when its header is forced: whatever is left of one, what went to it may have been answered. */
+    @Test
+    void newestSegment_ofWhichNotEvenTheHeaderIsLeft_isDamage() throws IOException {
+        byte[] whole = varied.disk.content(varied.newest);
+        for (int length = 0; length < 4096; length += 63) {
+            SimulatedDisk cut = varied.disk.copy();
+            cut.put(varied.newest, Arrays.copyOf(whole, length));
+            assertNewestIsLost(cut);
+            SimulatedDisk zeroed = varied.disk.copy();
+            zeroed.put(varied.newest, Arrays.copyOf(Arrays.copyOf(whole, length), whole.length));
+            assertNewestIsLost(zeroed);
+        }
+    }
+
+    private void assertNewestIsLost(SimulatedDisk disk) {
+        assertThatThrownBy(() -> SimulatedLog.open(disk))
+                .isInstanceOfSatisfying(
+                        DamagedLogException.class,
+                        damaged -> assertThat(damaged.damage().segment()).isEqualTo(varied.newest));
+        assertThatThrownBy(() -> SimulatedLog.readAll(disk)).isInstanceOf(DamagedLogException.class);
+    }
+
     @Test
     void flipEveryByte_ofNewestSegment_isTornTailInLastGroupAndDamageBefore() throws IOException {
         byte[] whole = varied.disk.content(varied.newest);

@@ -96,6 +96,7 @@ final class LogInspectorTest {
     void list_otherFiles_areToldApart() throws IOException {
         flip(varied.newest, 20);
         disk.put("inbox-20261120-0000000000000099.wal", new byte[5_000]);
+        disk.put("inbox-copy.wal", new byte[5]);
         disk.put("inbox-20261120-0000000000000005.wal.broken.2", new byte[5]);
         disk.put("inbox-opening-9", new byte[5]);
         disk.put("lock", new byte[5]);
@@ -105,7 +106,8 @@ final class LogInspectorTest {
                 .containsExactly(
                         new OtherFile("inbox-20261120-0000000000000005.wal.broken.2", Kind.SET_ASIDE),
                         new OtherFile(varied.newest, Kind.BROKEN_HEADER),
-                        new OtherFile("inbox-20261120-0000000000000099.wal", Kind.NO_SEGMENT),
+                        new OtherFile("inbox-20261120-0000000000000099.wal", Kind.BROKEN_HEADER),
+                        new OtherFile("inbox-copy.wal", Kind.NO_SEGMENT),
                         new OtherFile("inbox-opening-9", Kind.OPENING),
                         new OtherFile("outbox-20261120-0000000000000001.wal", Kind.FOREIGN));
     }

@@ -91,7 +91,7 @@ final class WalLsCommand implements Callable<Integer> {
         }
         return switch (other.kind()) {
             case BROKEN_HEADER -> "a segment with a broken header: its records are lost, see wal verify";
-            case NO_SEGMENT -> "no segment, though it is named like one: no header and no records";
+            case NO_SEGMENT -> "no segment, though it is named somewhat like one: no header and no records";
             case SET_ASIDE -> "set aside by a start or a repair: what was cut off, broken, or in the way";
             case OPENING -> "a segment that is being opened, or was when its backend ended";
             case LOSSES -> "declares the records that a repair gave up";
