@@ -9,6 +9,7 @@ import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -249,6 +250,23 @@ class OutboxTest {
             assertThat(bodies(outbox)).containsExactly("certificate 1", "certificate 3", "certificate 4");
             assertThat(outbox.losses()).singleElement().asString().contains("record 2 missing");
             assertThat(outbox.lostRecords()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void open_nothingButZerosIsLeft_isToldAsALoss() throws Exception {
+        fillBlocks();
+        try (DirectoryStream<Path> segments = Files.newDirectoryStream(directory, "*.wal")) {
+            for (Path segment : segments) {
+                Files.write(segment, new byte[(int) Files.size(segment)]);
+            }
+        }
+
+        try (Outbox outbox = open()) {
+            assertThat(outbox.pendingEntries()).isZero();
+            // the file that a clean end opens behind the others may have had a record, too
+            assertThat(outbox.lostRecords()).isEqualTo(41);
+            assertThat(outbox.losses()).singleElement().asString().contains("records 1 to 41 missing");
         }
     }
 
