@@ -92,5 +92,16 @@ public record StorageConfig(Path walDir, Duration walRetention, long walMinFreeB
                     .range(Key.DEDUP_TIMEOUT, timeout, SHORTEST_TIMEOUT, LONGEST_TIMEOUT)
                     .check();
         }
+
+        /** {@code host:port/database}: all of the URL that may be shown, since its parameters may hold secrets, as that of a key file. */
+        public String server() {
+            int query = jdbcUrl.indexOf('?');
+            return jdbcUrl.substring(jdbcUrl.indexOf("//") + 2, query < 0 ? jdbcUrl.length() : query);
+        }
+
+        @Override
+        public String toString() {
+            return "Postgres[%s, poolSize=%d, timeout=%s]".formatted(server(), poolSize, timeout);
+        }
     }
 }

@@ -270,6 +270,17 @@ class BackendConfigTest {
     }
 
     @Test
+    void toString_parametersOfPostgres_areNotShown() {
+        StorageConfig.Postgres postgres = new StorageConfig.Postgres(
+                "jdbc:postgresql://h:5432/d?sslkey=k&sslpassword=" + SECRET,
+                "ann",
+                new Secret(SECRET),
+                4,
+                Duration.ofSeconds(1));
+        assertThat(postgres.toString()).contains("h:5432/d").doesNotContain(SECRET);
+    }
+
+    @Test
     void load_malformedPostgresUri_doesNotShowIt() {
         assertThat(problems(Map.of("PCS_SIGN_ALG", "none", "POSTGRES_CONN", "postgres://u:" + SECRET + "@/d"), null))
                 .singleElement()

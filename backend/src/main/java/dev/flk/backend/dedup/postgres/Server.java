@@ -33,9 +33,7 @@ final class Server {
 
     /** {@code host:port/database}. */
     String name() {
-        String url = config.jdbcUrl();
-        int query = url.indexOf('?');
-        return url.substring(url.indexOf("//") + 2, query < 0 ? url.length() : query);
+        return config.server();
     }
 
     /** As many connections as there are threads that use them: none waits for another's. All are opened at once and kept. */
