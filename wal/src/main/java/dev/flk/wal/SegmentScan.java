@@ -61,11 +61,14 @@ final class SegmentScan implements Closeable {
                     last = Math.max(last, sequence);
                 }
             }
-            // its header was whole when it got its name, which begins with a sequence that went there if any did
             String name = String.valueOf(file.getFileName());
-            first = Math.min(first, SegmentList.sequenceIn(name));
-            last = Math.max(last, first);
-            return first == Long.MAX_VALUE ? null : new Damage(name, 0, first, last);
+            long named = SegmentList.sequenceIn(name);
+            if (named < Long.MAX_VALUE) {
+                // in front of what is left others stood, and a lower sequence is a bad line's
+                first = named;
+                last = Math.max(last, first);
+            }
+            return last < 0 || first == Long.MAX_VALUE ? null : new Damage(name, 0, first, last);
         }
     }
 

@@ -9,6 +9,7 @@ import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -155,6 +156,41 @@ final class DamageOfEveryByteTest {
                 .containsExactly("answered first", "answered second");
         assertThat(SimulatedLog.open(disk).append(SimulatedLog.entry("next")).firstSequence)
                 .isEqualTo(3);
+    }
+
+    @Test
+    void newestWithoutHeaderAndFirstRecords_isMissingFromItsFirstSequenceOn_andNoRefusedRecordStandsIn()
+            throws IOException {
+        byte[] changed = varied.disk.content(varied.newest);
+        Arrays.fill(changed, 20, (int) offsetOf(varied.firstOwnOfNewest() + 2), (byte) 0);
+        varied.disk.put(varied.newest, changed);
+
+        assertIsLostFromItsFirstSequenceOn(varied.newest);
+    }
+
+    @Test
+    void newestWithoutHeader_inWhichALineTellsALowerSequence_takesNothingFromTheOldest() throws IOException {
+        byte[] whole = varied.disk.content(varied.newest);
+        String text = new String(whole, StandardCharsets.ISO_8859_1);
+        int digit = text.indexOf(" 15 14 ") + 1;
+        byte[] changed = Arrays.copyOf(whole, whole.length - 1);
+        System.arraycopy(whole, digit + 1, changed, digit, changed.length - digit);
+        changed[20] ^= 1;
+        varied.disk.put(varied.newest, changed);
+
+        assertIsLostFromItsFirstSequenceOn(varied.newest);
+    }
+
+    private void assertIsLostFromItsFirstSequenceOn(String newest) throws IOException {
+        long first = varied.firstOwnOfNewest();
+        try (LogReader reader = LogReader.open(varied.disk, SimulatedLog.DIRECTORY, "inbox", 1, OnDamage.SKIP)) {
+            List<LogRecord> records = new ArrayList<>();
+            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
+                records.add(record);
+            }
+            assertIsPrefix(records, (int) first - 1);
+            assertThat(reader.damages()).containsExactly(new Damage(newest, 0, first, varied.entries.size()));
+        }
     }
 
     @Test
