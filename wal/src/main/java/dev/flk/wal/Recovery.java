@@ -54,10 +54,11 @@ final class Recovery {
             }
             damages.add(list, cursor.damage(), 0);
             long end = scan.offset();
+            damages.add(list, cursor.damage(), 0);
             long next = damages.add(list, list.lostBehind(cursor.expected()), cursor.expected());
             // one that is compressed was closed, and the one behind it is gone: it stays as it is
             if (!scan.segment().endsWith(Retention.GZIP)) {
-                if (cursor.torn()) {
+                if (scan.endOfContent(end) > end) {
                     setAside(files, options.directory(), scan, end);
                 }
                 if (scan.size() > end) {

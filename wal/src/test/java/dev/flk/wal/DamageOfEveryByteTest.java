@@ -181,6 +181,27 @@ final class DamageOfEveryByteTest {
         assertIsLostFromItsFirstSequenceOn(varied.newest);
     }
 
+    @Test
+    void skip_whatACutTakesOfTheLastReadableSegment_isSetAsideBefore() throws IOException {
+        byte[] oldest = varied.disk.content(varied.oldest);
+        Arrays.fill(oldest, (int) offsetOf(4), (int) offsetOf(7) + 100, (byte) 0);
+        varied.disk.put(varied.oldest, oldest);
+        for (String later : List.of(varied.failed, varied.newest)) {
+            byte[] headless = varied.disk.content(later);
+            headless[20] ^= 1;
+            varied.disk.put(later, headless);
+        }
+
+        SimulatedLog log = SimulatedLog.open(varied.disk, SimulatedLog.options().with(OnDamage.SKIP), new Clock());
+
+        int kept = varied.disk.content(varied.oldest).length;
+        assertThat(varied.disk.content(varied.oldest + ".broken"))
+                .isEqualTo(Arrays.copyOfRange(oldest, kept, oldest.length));
+        assertThat(log.log.damages())
+                .extracting(Damage::firstMissing, Damage::lastMissing)
+                .containsExactly(tuple(4L, 7L), tuple(8L, 16L));
+    }
+
     private void assertIsLostFromItsFirstSequenceOn(String newest) throws IOException {
         long first = varied.firstOwnOfNewest();
         try (LogReader reader = LogReader.open(varied.disk, SimulatedLog.DIRECTORY, "inbox", 1, OnDamage.SKIP)) {
