@@ -105,6 +105,11 @@ final class DeclaredLosses {
         return losses.stream().anyMatch(loss -> loss.firstMissing() <= sequence && sequence <= loss.lastMissing());
     }
 
+    /** From the first of these sequences to the last. */
+    boolean containsAll(long first, long last) {
+        return undeclared(new Damage("", 0, first, last)).isEmpty();
+    }
+
     /** Where the losses begin that stand right before {@code next}; {@code next} if there are none. */
     long beginOf(long next) {
         long begin = next;

@@ -147,7 +147,8 @@ final class SegmentCursor implements Closeable {
     /**
      * The first whole record behind the bad place, if something that had been forced is missing. In the newest segment that
      * is so only if a record of a later group than the missing one's follows: a group is written after the one before it was
-     * forced, while the records of one group reach the disk in any order.
+     * forced, while the records of one group reach the disk in any order. Or if all that is missing was given up: a repair saw
+     * that it had been forced, perhaps by files that have left the log since.
      */
     private @Nullable Framed firstBehindDamage() throws IOException {
         Framed first = null;
@@ -158,7 +159,7 @@ final class SegmentCursor implements Closeable {
             if (first == null) {
                 first = next;
             }
-            if (!newest || next.group() > expected) {
+            if (!newest || next.group() > expected || losses.containsAll(expected, next.sequence() - 1)) {
                 return first;
             }
         }

@@ -218,6 +218,21 @@ final class LogRepairTest {
     }
 
     @Test
+    void brokenInTheLastGroup_andLaterFilesWithoutHeader_whatIsWholeBehindItStays() throws IOException {
+        flip(disk, varied.oldest, offsetOf(6) + 3);
+        flip(disk, varied.failed, 20);
+        flip(disk, varied.newest, 20);
+
+        repair(disk).run();
+        SimulatedLog again = SimulatedLog.open(disk);
+
+        assertThat(again.append(SimulatedLog.entry("next")).firstSequence).isEqualTo(17);
+        assertThat(SimulatedLog.readAll(disk))
+                .extracting(LogRecord::sequence)
+                .containsExactly(1L, 2L, 3L, 4L, 5L, 7L, 17L);
+    }
+
+    @Test
     void unfinishedEndBehindDamage_isLeftToTheNextStart() throws IOException {
         flip(disk, varied.newest, offsetOf(12) + 3);
         byte[] content = disk.content(varied.newest);
