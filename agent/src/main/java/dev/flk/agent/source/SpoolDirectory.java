@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
@@ -28,7 +29,8 @@ import org.slf4j.LoggerFactory;
  * A directory that other programs leave certificates in: {@code *.json} with one each, {@code *.ndjson} with one a line.
  * They write under another name and rename, so that a file that is seen is whole. A file is removed only after everything
  * good in it is on disk in the outbox; what is refused goes, with the reason, to {@code <file>.error}, forced before that. A
- * crash in between takes the file in twice, which the backend answers as duplicates. A file that can't be read, or not be
+ * crash in between takes the file in twice, which the backend answers as duplicates. Links are not followed: whoever may write here may
+ * have what the agent can read neither signed nor shown to him. A file that can't be read, or not be
  * removed, is told once and holds up no other. Owned by one thread.
  */
 public final class SpoolDirectory {
@@ -114,7 +116,11 @@ public final class SpoolDirectory {
     /** One portion of the file in front; it stays there only as long as there is more of it, or no room. */
     private void takeIn(Path file) throws OutboxFull {
         try {
-            BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
+            BasicFileAttributes attributes =
+                    Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+            if (attributes.isSymbolicLink()) {
+                throw new IOException("it is a link, which is not followed; put the file itself there");
+            }
             if (attributes.isRegularFile()) {
                 SpoolFile begunFile = begun.get(file);
                 if (begunFile == null || !begunFile.is(file)) {

@@ -11,6 +11,7 @@ import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -53,6 +54,9 @@ final class SpoolFile {
     /** Who does not write aside and rename gets this long to go on writing before a broken end counts as broken. */
     private static final Duration STILL_WRITTEN = Duration.ofSeconds(5);
 
+    /** What whoever writes here may not read stays so: the agent would read it for him, and write beside it what it is. */
+    private static final LinkOption NO_LINKS = LinkOption.NOFOLLOW_LINKS;
+
     private final Path path;
     private final Intake intake;
     private final InstantSource clock;
@@ -77,16 +81,21 @@ final class SpoolFile {
 
     /** Whether what stands under a name is still the file that was found first, and begins as it did. */
     boolean is(Path found) throws IOException {
-        BasicFileAttributes now = Files.readAttributes(found, BasicFileAttributes.class);
+        BasicFileAttributes now = Files.readAttributes(found, BasicFileAttributes.class, NO_LINKS);
         return identity.equals(identity(now))
                 && now.size() >= offset
                 && Arrays.equals(beginning, beginning(found, beginning.length));
     }
 
     private static byte[] beginning(Path file, int length) throws IOException {
-        try (InputStream in = Files.newInputStream(file)) {
+        try (InputStream in = Files.newInputStream(file, NO_LINKS)) {
             return in.readNBytes(length);
         }
+    }
+
+    /** As a directory lists it: whatever a link leads to has another. */
+    private static long size(Path file) throws IOException {
+        return Files.readAttributes(file, BasicFileAttributes.class, NO_LINKS).size();
     }
 
     private static Object identity(BasicFileAttributes found) {
@@ -110,7 +119,7 @@ final class SpoolFile {
         if (!whole) {
             return Progress.NOT_YET;
         }
-        if (Files.size(path) > offset || !remove()) {
+        if (size(path) > offset || !remove()) {
             return Progress.MORE;
         }
         LOG.info("took {} certificates in from {}, refused {}", added, name(path), refused);
@@ -124,7 +133,7 @@ final class SpoolFile {
     private boolean remove() throws IOException {
         Path taken = path.resolveSibling(TAKEN + path.getFileName());
         Files.move(path, taken, StandardCopyOption.ATOMIC_MOVE);
-        if (!is(taken) || Files.size(taken) > offset) {
+        if (!is(taken) || size(taken) > offset) {
             giveBack(taken);
             return false;
         }
@@ -174,7 +183,7 @@ final class SpoolFile {
     }
 
     private boolean readLines() throws IOException {
-        try (FileChannel channel = FileChannel.open(path)) {
+        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ, NO_LINKS)) {
             channel.position(offset);
             Lines lines = new Lines(Channels.newInputStream(channel), Intake.MAX_CERTIFICATE_BYTES);
             long start = offset;
@@ -197,10 +206,10 @@ final class SpoolFile {
     }
 
     private boolean readAll() throws IOException {
-        if (offset > 0 && offset == Files.size(path)) {
+        if (offset > 0 && offset == size(path)) {
             return true;
         }
-        try (InputStream in = Files.newInputStream(path)) {
+        try (InputStream in = Files.newInputStream(path, NO_LINKS)) {
             byte[] text = in.readNBytes(Intake.MAX_CERTIFICATE_BYTES + 1);
             Optional<String> objection = intake.objection(text);
             if (objection.isPresent() && mayGrow(text)) {
@@ -208,7 +217,7 @@ final class SpoolFile {
             }
             line = 1;
             sort(text, objection);
-            offset = Math.max(text.length, Files.size(path));
+            offset = Math.max(text.length, size(path));
             return true;
         }
     }
@@ -218,7 +227,8 @@ final class SpoolFile {
     }
 
     private boolean mayGrow(byte[] text) throws IOException {
-        Duration age = Duration.between(Files.getLastModifiedTime(path).toInstant(), clock.instant());
+        Duration age =
+                Duration.between(Files.getLastModifiedTime(path, NO_LINKS).toInstant(), clock.instant());
         return text.length <= intake.longest() && age.abs().compareTo(STILL_WRITTEN) < 0;
     }
 
@@ -240,7 +250,7 @@ final class SpoolFile {
         }
         Path errors = path.resolveSibling(path.getFileName() + ".error");
         try (FileChannel channel = FileChannel.open(
-                errors, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.APPEND)) {
+                errors, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.APPEND, NO_LINKS)) {
             OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel));
             for (String one : bad) {
                 out.write(one.getBytes(StandardCharsets.UTF_8));

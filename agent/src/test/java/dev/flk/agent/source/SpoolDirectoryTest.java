@@ -93,6 +93,37 @@ class SpoolDirectoryTest {
         assertThat(files()).containsExactly("a.json.tmp", "b.txt", "c.json");
     }
 
+    /** Whoever may write into the spool directory could else read, by the text of what is refused, whatever the agent can. */
+    @Test
+    void step_linkToAFileElsewhere_isNotReadAndNotShown() throws Exception {
+        Path secret = Files.writeString(temporary.resolve("agent.properties"), "PCS_HMAC_KEY=secret\n");
+        Files.createSymbolicLink(spool.resolve("a.ndjson"), secret);
+        Path elsewhere = Files.writeString(temporary.resolve("b.json"), GOOD);
+        Files.createSymbolicLink(spool.resolve("b.json"), elsewhere);
+        write("c.json", GOOD);
+
+        try (LogCapture log = new LogCapture()) {
+            step();
+
+            assertThat(log.lines("it is a link")).hasSize(2);
+        }
+
+        assertThat(outbox.pendingEntries()).isEqualTo(1);
+        assertThat(files()).containsExactly("a.ndjson", "b.json");
+    }
+
+    @Test
+    void step_linkWhereRefusalsGo_isNotFollowed() throws Exception {
+        Path elsewhere = Files.writeString(temporary.resolve("dlq.jsonl"), "whole\n");
+        Files.createSymbolicLink(spool.resolve("a.ndjson.error"), elsewhere);
+        write("a.ndjson", "nonsense\n");
+
+        step();
+
+        assertThat(elsewhere).hasContent("whole\n");
+        assertThat(files()).containsExactly("a.ndjson", "a.ndjson.error");
+    }
+
     @Test
     void step_outboxFull_leavesTheFile() throws Exception {
         outbox.close();
