@@ -39,6 +39,10 @@ final class Failures {
         return new Ingest.LookUp.Unavailable(Outcome.Cause.STORE, storeSeconds.getAsLong());
     }
 
+    Ingest.LookUp overloadedForLookUp() {
+        return new Ingest.LookUp.Unavailable(Outcome.Cause.OVERLOADED, SOON_SECONDS);
+    }
+
     Ingest.LookUp undecided() {
         return new Ingest.LookUp.Unavailable(Outcome.Cause.UNDECIDED, SOON_SECONDS);
     }

@@ -18,6 +18,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -32,6 +33,12 @@ final class IngestPipeline implements Ingest {
 
     private static final int SMALL_PART = 32;
 
+    /**
+     * Look-ups that the store may have been asked and not answered yet. Anybody may cause them, without a key; a store has a queue of
+     * bounded length for reads, and counts as down when that is full.
+     */
+    static final int MAX_LOOK_UPS = 256;
+
     private final IngestService.Parts parts;
     private final Limits limits;
     private final GuardedStore store;
@@ -41,6 +48,7 @@ final class IngestPipeline implements Ingest {
     private final Endings endings;
     private final Failures failures;
     private final OutcomeLog log;
+    private final AtomicInteger lookUps = new AtomicInteger();
 
     IngestPipeline(
             IngestService.Parts parts,
@@ -251,8 +259,16 @@ final class IngestPipeline implements Ingest {
 
     @Override
     public void lookUp(PcsId id, Consumer<LookUp> answer) {
+        if (lookUps.incrementAndGet() > MAX_LOOK_UPS) {
+            lookUps.decrementAndGet();
+            answer.accept(failures.overloadedForLookUp());
+            return;
+        }
         boolean inFlight = flights.has(id);
-        store.get(List.of(id)).whenComplete((standing, failure) -> answer.accept(lookUpAnswer(standing, inFlight)));
+        store.get(List.of(id)).whenComplete((standing, failure) -> {
+            lookUps.decrementAndGet();
+            answer.accept(lookUpAnswer(standing, inFlight));
+        });
     }
 
     private LookUp lookUpAnswer(@Nullable List<Optional<Recorded>> standing, boolean inFlight) {

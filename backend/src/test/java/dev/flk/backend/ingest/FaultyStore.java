@@ -10,8 +10,10 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 
 /** A real store that can be out of reach, or time out although it did what it was asked. */
@@ -19,6 +21,7 @@ final class FaultyStore implements DedupStore {
     private final DedupStore store;
     private volatile boolean readsFail;
     private volatile boolean writesFail;
+    private volatile @Nullable Queue<CompletableFuture<List<Optional<Recorded>>>> slowReads;
     private volatile boolean writesTimeOutWithEffect;
     private volatile @Nullable Recorded first;
 
@@ -41,6 +44,13 @@ final class FaultyStore implements DedupStore {
         readsFail = true;
     }
 
+    /** Reads end, with nothing found, when each of these is told so. */
+    Queue<CompletableFuture<List<Optional<Recorded>>>> holdReads() {
+        Queue<CompletableFuture<List<Optional<Recorded>>>> held = new ConcurrentLinkedQueue<>();
+        slowReads = held;
+        return held;
+    }
+
     void timeOutWithEffect() {
         writesTimeOutWithEffect = true;
     }
@@ -57,6 +67,12 @@ final class FaultyStore implements DedupStore {
 
     @Override
     public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+        Queue<CompletableFuture<List<Optional<Recorded>>>> held = slowReads;
+        if (held != null) {
+            CompletableFuture<List<Optional<Recorded>>> later = new CompletableFuture<>();
+            held.add(later);
+            return later;
+        }
         return readsFail ? failed() : store.get(ids);
     }
 

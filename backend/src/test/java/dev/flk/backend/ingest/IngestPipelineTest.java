@@ -22,7 +22,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -84,6 +86,31 @@ final class IngestPipelineTest {
             assertThat(harness.metric("flk_conflicts_total")).isEqualTo(4);
         }
         assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e', 'e');
+    }
+
+    /** They take no key and no token: were there no bound, whoever asks would fill the queue of a store's reads, and take it down. */
+    @Test
+    void lookUps_moreThanTheStoreMayBeAsked_are503_untilItHasAnswered() throws IOException {
+        try (IngestHarness harness = open()) {
+            var reads = harness.store.holdReads();
+            List<Ingest.LookUp> answers = new ArrayList<>();
+            for (int i = 0; i < IngestPipeline.MAX_LOOK_UPS + 10; i++) {
+                harness.ingest.lookUp(Pcs.number(i).id(), answers::add);
+            }
+            assertThat(reads).hasSize(IngestPipeline.MAX_LOOK_UPS);
+            assertThat(answers)
+                    .hasSize(10)
+                    .allMatch(answer -> answer.equals(new Ingest.LookUp.Unavailable(Cause.OVERLOADED, 1)));
+            answers.clear();
+
+            reads.forEach(read -> read.complete(List.of(Optional.empty())));
+
+            assertThat(answers)
+                    .hasSize(IngestPipeline.MAX_LOOK_UPS)
+                    .allMatch(answer -> answer.equals(new Ingest.LookUp.Unknown()));
+            harness.ingest.lookUp(Pcs.number(1).id(), answers::add);
+            assertThat(reads).hasSize(IngestPipeline.MAX_LOOK_UPS + 1);
+        }
     }
 
     @Test
