@@ -3,6 +3,7 @@ package dev.flk.backend.http;
 
 import dev.flk.backend.config.HttpConfig;
 import dev.flk.backend.ingest.Submission;
+import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.RejectReason;
 import java.util.ArrayList;
@@ -24,11 +25,13 @@ final class BatchHandler implements Endpoint {
     private static final int LINE_ANSWER_BYTES = 512;
 
     private final HttpConfig config;
+    private final Limits limits;
     private final Meters meters;
     private final LongSupplier nanoTicker;
 
-    BatchHandler(HttpConfig config, Meters meters, LongSupplier nanoTicker) {
+    BatchHandler(HttpConfig config, Limits limits, Meters meters, LongSupplier nanoTicker) {
         this.config = config;
+        this.limits = limits;
         this.meters = meters;
         this.nanoTicker = nanoTicker;
     }
@@ -51,6 +54,7 @@ final class BatchHandler implements Endpoint {
             exchange.answer(Refusal.badRequest("empty batch, send a certificate a line"));
         } else if (lines > config.maxBatchLines()) {
             meters.rejected(RejectReason.TOO_LARGE);
+            limits.wasted(exchange.sender(), body.length);
             exchange.answer(Refusal.tooManyLines(config.maxBatchLines()));
         } else if (!exchange.holdMore(body.length + (long) lines * LINE_BYTES)
                 || !exchange.reserveAnswer((long) lines * LINE_ANSWER_BYTES)) {
@@ -68,6 +72,7 @@ final class BatchHandler implements Endpoint {
             int end = newline > start && newline < body.length && body[newline - 1] == '\r' ? newline - 1 : newline;
             if (end - start > config.maxBodyBytes()) {
                 meters.rejected(RejectReason.TOO_LARGE);
+                limits.wasted(exchange.sender(), end - start);
             } else {
                 int place = line;
                 submissions.add(new Submission(Arrays.copyOfRange(body, start, end), exchange.sender(), outcome -> {

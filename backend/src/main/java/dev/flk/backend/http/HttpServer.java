@@ -160,7 +160,7 @@ public final class HttpServer implements AutoCloseable {
         Routes routes = Routes.of(
                 served,
                 new SubmitHandler(config.maxBodyBytes(), meters, nanoTicker),
-                new BatchHandler(config, meters, nanoTicker),
+                new BatchHandler(config, limits, meters, nanoTicker),
                 Endpoint.bodyless(Kind.LOOK_UP, new LookUpHandler(ingest)::serve),
                 ops);
         this.parts = new ServerParts(config, routes, load, limits, meters, nanoTicker);

@@ -24,6 +24,9 @@ final class Incoming {
     /** More than any single outcome takes. */
     private static final int USUAL_ANSWER_BYTES = 1 << 10;
 
+    /** Nothing that is signed can be compressed so well. */
+    private static final int SUSPICIOUS_RATIO = 100;
+
     private static final Endpoint UNKNOWN_CODING = Endpoint.always(Refusal.unknownCoding());
 
     private final RequestHead head;
@@ -168,9 +171,17 @@ final class Incoming {
     }
 
     private Optional<Answer> decode(BodyBuffer decoded) {
+        int encodedBytes = body.heldBytes();
         try {
-            return refusal(coding.decode(body.exact(), decoded));
+            Taken taken = coding.decode(body.exact(), decoded);
+            if (taken == Taken.TOO_LONG) {
+                server.limits().wasted(exchange.sender(), decoded.heldBytes());
+            } else if (decoded.heldBytes() > (long) SUSPICIOUS_RATIO * encodedBytes) {
+                server.limits().unpacked(exchange.sender(), decoded.heldBytes());
+            }
+            return refusal(taken);
         } catch (IOException e) {
+            server.limits().wasted(exchange.sender(), decoded.heldBytes());
             return Optional.of(
                     Refusal.badRequest("body is not valid " + coding.name().toLowerCase(Locale.ROOT)));
         }

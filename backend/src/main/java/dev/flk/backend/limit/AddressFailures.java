@@ -50,6 +50,16 @@ final class AddressFailures {
                 (full, token) -> Math.min(Math.max(full, now) + token, Math.max(full, now + fillNanos)));
     }
 
+    /** Takes so many tokens, also some that are not there yet, but never more of those than the bucket can hold. */
+    void failed(long network, long nowNanos, int tokens) {
+        long now = nowNanos - startNanos;
+        double debt = Math.min((double) nanosPerToken * tokens, 2.0 * fillNanos);
+        fullNanos.accumulateAndGet(
+                bucket(network),
+                (long) debt,
+                (full, more) -> Math.min(Math.max(full, now) + more, Math.max(full, now + 2 * fillNanos)));
+    }
+
     private int bucket(long network) {
         return hash.place(network);
     }

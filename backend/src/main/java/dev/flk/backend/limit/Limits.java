@@ -23,6 +23,9 @@ public final class Limits {
     /** Of those that are refused on that belief alone, one in so many is looked at. */
     private static final int LOOK_EVERY = 16;
 
+    private static final long BYTES_PER_FAILURE = 1 << 20;
+    private static final long MOST_AT_ONCE = 1_000;
+
     private final RateLimit all;
     private final @Nullable FairShares shares;
     private final @Nullable AddressFailures failures;
@@ -158,6 +161,25 @@ public final class Limits {
         sender.failed();
         if (failures != null) {
             failures.failed(sender.network(), nanoTicker.getAsLong());
+        }
+    }
+
+    /**
+     * So many bytes came to light that took work, and no key and no token of all: of a body that was refused once it was unpacked, say. They
+     * count as one failure, and as one more for each MiB.
+     */
+    public void wasted(Sender sender, long bytes) {
+        sender.failed();
+        if (failures != null) {
+            failures.failed(sender.network(), nanoTicker.getAsLong(), (int)
+                    Math.min(MOST_AT_ONCE, 1 + bytes / BYTES_PER_FAILURE));
+        }
+    }
+
+    /** As {@link #wasted}, where it is not known what the bytes are good for, and unless the connection has shown a key. */
+    public void unpacked(Sender sender, long bytes) {
+        if (!sender.showedKey()) {
+            wasted(sender, bytes);
         }
     }
 

@@ -18,7 +18,7 @@ public final class Sender {
     private final InetAddress address;
     private final long network;
 
-    /** Whether the last that came was new and signed by a known key. */
+    /** Whether something new came that a known key had signed, and nothing since that took none; what is sent again changes nothing. */
     private volatile boolean showedKey;
 
     private volatile int account = FairShares.NOBODY;
@@ -66,7 +66,7 @@ public final class Sender {
 
     /** Something of this account came. */
     void sent(int ofAccount) {
-        showedKey = ofAccount != FairShares.KNOWN;
+        showedKey |= ofAccount != FairShares.KNOWN;
         if (ofAccount == account) {
             inARow = Math.min(inARow, Integer.MAX_VALUE - 1) + 1;
         } else {

@@ -145,7 +145,7 @@ final class FuzzedConnection {
         return Routes.of(
                 Served.EVERYTHING,
                 new SubmitHandler(MAX_BODY_BYTES, METERS, () -> 0),
-                new BatchHandler(CONFIG, METERS, () -> 0),
+                new BatchHandler(CONFIG, limits, METERS, () -> 0),
                 Endpoint.bodyless(Kind.LOOK_UP, new LookUpHandler(ingest)::serve),
                 new OpsHandler(List::of, new Scrapes(METERS), new MetricsGuard(CONFIG.metricsLogin())));
     }

@@ -224,6 +224,43 @@ final class LimitsTest {
         assertThat(sendsNew(honest, "a")).isFalse();
     }
 
+    /** As an agent does that got no answer; whoever has no key can't get that far. */
+    @Test
+    void connectionThatShowedAKey_andSendsAgain_isStillRead() throws Exception {
+        Sender honest = from("192.0.2.1");
+        assertThat(sendsNew(honest, "a")).isTrue();
+        Sender stranger = from("192.0.2.1");
+        assertThat(IntStream.range(0, 100).filter(i -> fails(stranger)).count()).isEqualTo(20);
+
+        assertThat(sendsAgain(honest)).isTrue();
+        assertThat(sendsNew(honest, "a")).isTrue();
+        assertThat(sendsAgain(from("192.0.2.1")))
+                .as("a connection that has shown none")
+                .isFalse();
+    }
+
+    @Test
+    void wastedBytes_holdAnAddress_alsoForWhatItHadNoTokensFor_withinBounds() throws Exception {
+        Sender stranger = from("192.0.2.1");
+        limits.wasted(stranger, 8 << 20);
+        limits.wasted(stranger, 8 << 20);
+        assertThat(limits.beforeReading(stranger)).isEmpty();
+        limits.wasted(stranger, 8 << 20);
+        assertThat(limits.beforeReading(stranger)).hasValue(new HeldBack(8 * SECOND / 10));
+        limits.wasted(stranger, Long.MAX_VALUE);
+        assertThat(limits.beforeReading(stranger)).hasValue(new HeldBack(21 * SECOND / 10));
+    }
+
+    @Test
+    void unpackedBytes_countUntilTheConnectionHasShownAKey() throws Exception {
+        Sender honest = from("192.0.2.1");
+        assertThat(sendsNew(honest, "a")).isTrue();
+        limits.unpacked(honest, 1 << 30);
+        assertThat(limits.beforeReading(from("192.0.2.1"))).isEmpty();
+        limits.unpacked(from("192.0.2.1"), 1 << 30);
+        assertThat(limits.beforeReading(from("192.0.2.1"))).isPresent();
+    }
+
     /** A proxy may have others behind the same connection: one in sixteen is looked at all the same. */
     @Test
     void connectionOfOneShardThatIsOver_isMostlyRefusedUnparsed() throws Exception {
