@@ -8,10 +8,13 @@ import java.nio.channels.FileLock;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.FileOwnerAttributeView;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.nio.file.attribute.UserPrincipal;
 import java.util.ArrayList;
@@ -30,6 +33,8 @@ final class BoundedFile {
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
     private static final FileAttribute<?> OWNERS_DIRECTORY =
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+    /** Root's commands write where a lesser account may: a link that it puts there would lead them to any file. */
+    private static final LinkOption NO_LINKS = LinkOption.NOFOLLOW_LINKS;
     /** Two locks on one file are a mistake within a process. */
     private static final Object ONE_OF_THIS_PROCESS = new Object();
 
@@ -123,8 +128,8 @@ final class BoundedFile {
 
     /** A file of the owner of the directory: what root's commands write, the backend's account must be able to go on with. */
     private FileChannel open(Path file) throws IOException {
-        Set<StandardOpenOption> existing = Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE);
-        if (Files.exists(file)) {
+        Set<OpenOption> existing = Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE, NO_LINKS);
+        if (Files.exists(file, NO_LINKS)) {
             return FileChannel.open(file, existing);
         }
         try {
@@ -133,8 +138,9 @@ final class BoundedFile {
                     Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE),
                     OWNER_ONLY);
             UserPrincipal owner = Files.getOwner(directory);
-            if (!Files.getOwner(file).equals(owner)) {
-                Files.setOwner(file, owner);
+            FileOwnerAttributeView view = Files.getFileAttributeView(file, FileOwnerAttributeView.class, NO_LINKS);
+            if (!view.getOwner().equals(owner)) {
+                view.setOwner(owner);
             }
             return made;
         } catch (FileAlreadyExistsException e) {

@@ -11,14 +11,17 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What strangers cause, in bounds: of each kind the first few of a period are told one by one, the rest by their number, at the end of
- * the period. Kinds beyond so many share one of each event. Nothing is left uncounted. Safe for any thread.
+ * the period. Kinds beyond so many of a reason share one. Nothing is left uncounted. Safe for any thread.
  */
 final class RefusalTally {
-    private static final int MOST_KINDS = 256;
+    /** Of one reason: so that those that need no key, which anybody can fill up, hide none that needs one. */
+    private static final int MOST_KINDS_OF_A_REASON = 64;
+
     private static final int TOLD_OF_EACH = 3;
     private static final String OTHERS = "(others)";
 
     private final Map<Kind, Count> counts = new HashMap<>();
+    private final Map<String, Integer> kindsOfReason = new HashMap<>();
     private List<String> told = new ArrayList<>();
 
     /** What is counted together. */
@@ -52,7 +55,7 @@ final class RefusalTally {
 
     /** Counts one, and tells it if it is among the first. */
     synchronized void add(Kind kind, Instant now, Line line) {
-        boolean hasRoom = counts.containsKey(kind) || counts.size() < MOST_KINDS;
+        boolean hasRoom = counts.containsKey(kind) || takeRoom(kind.reason());
         Count count = counts.computeIfAbsent(hasRoom ? kind : kind.others(), unused -> new Count());
         count.all++;
         count.last = now;
@@ -61,6 +64,11 @@ final class RefusalTally {
         } else {
             count.untold++;
         }
+    }
+
+    private boolean takeRoom(String reason) {
+        return kindsOfReason.merge(reason, 1, (taken, one) -> Math.min(taken, MOST_KINDS_OF_A_REASON) + one)
+                <= MOST_KINDS_OF_A_REASON;
     }
 
     /** What was told since the last call. */
@@ -83,6 +91,7 @@ final class RefusalTally {
             }
         });
         counts.clear();
+        kindsOfReason.clear();
         return lines;
     }
 }

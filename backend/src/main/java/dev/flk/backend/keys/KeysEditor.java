@@ -8,6 +8,7 @@ import java.nio.channels.FileLock;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -27,6 +28,9 @@ import java.util.Set;
 public final class KeysEditor {
     private static final FileAttribute<Set<PosixFilePermission>> OWNER_ONLY =
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+
+    /** Root's commands write where a lesser account may: a link that it puts there would lead them to any file. */
+    private static final LinkOption NO_LINKS = LinkOption.NOFOLLOW_LINKS;
 
     private final Path file;
 
@@ -52,8 +56,8 @@ public final class KeysEditor {
      */
     public void edit(Change change) throws IOException, InvalidKeysException {
         Path lockFile = file.resolveSibling(file.getFileName() + ".lock");
-        try (FileChannel channel =
-                FileChannel.open(lockFile, Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE), OWNER_ONLY)) {
+        try (FileChannel channel = FileChannel.open(
+                lockFile, Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE, NO_LINKS), OWNER_ONLY)) {
             FileLock unused = channel.lock(); // until the channel is closed
             List<KeyEntry> before =
                     Files.exists(file) ? KeysFile.read(file, null).entries() : List.of();
@@ -115,8 +119,8 @@ public final class KeysEditor {
         boolean isThere = Files.exists(file);
         PosixFileAttributes wanted =
                 Files.readAttributes(isThere ? file : KeysFile.directory(file), PosixFileAttributes.class);
-        PosixFileAttributes has = Files.readAttributes(target, PosixFileAttributes.class);
-        PosixFileAttributeView view = Files.getFileAttributeView(target, PosixFileAttributeView.class);
+        PosixFileAttributes has = Files.readAttributes(target, PosixFileAttributes.class, NO_LINKS);
+        PosixFileAttributeView view = Files.getFileAttributeView(target, PosixFileAttributeView.class, NO_LINKS);
         if (!has.owner().equals(wanted.owner())) {
             view.setOwner(wanted.owner());
         }

@@ -75,6 +75,18 @@ class AuditLogTest {
         assertThat(Files.readString(directory().resolve("operations.jsonl"))).matches("[ -~]*\n");
     }
 
+    /** Root's commands write here, too, in a directory of the backend's account. */
+    @Test
+    void linkInPlaceOfAFile_isNotFollowed() throws Exception {
+        Path elsewhere = Files.writeString(home.resolve("elsewhere"), "whole\n");
+        Files.createDirectories(directory());
+        Files.createSymbolicLink(directory().resolve("operations.jsonl"), elsewhere);
+        try (AuditLog log = log(Map.of())) {
+            log.operation("key_added", Map.of("key", "plant-7"));
+        }
+        assertThat(elsewhere).hasContent("whole\n");
+    }
+
     @Test
     void filesAndDirectory_areTheOwnersAlone() throws Exception {
         try (AuditLog log = log(Map.of())) {
