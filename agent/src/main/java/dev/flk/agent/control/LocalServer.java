@@ -41,7 +41,10 @@ public final class LocalServer implements Closeable {
     /** What Linux has room for. */
     private static final int LONGEST_SOCKET_PATH_BYTES = 107;
 
-    private static final int MAX_CONNECTIONS = 256;
+    static final int MAX_CONNECTIONS = 256;
+    /** Of those, kept back from who hands certificates in, so that he can't shut operators out. */
+    private static final int FOR_OPERATORS = 16;
+
     private static final int IDLE_SECONDS = 300;
 
     private final MultiThreadIoEventLoopGroup loops = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
@@ -157,7 +160,8 @@ public final class LocalServer implements Closeable {
     }
 
     private void accept(Channel channel, Door door) {
-        if (connections.size() >= MAX_CONNECTIONS) {
+        int most = door.forOperators ? MAX_CONNECTIONS : MAX_CONNECTIONS - FOR_OPERATORS;
+        if (connections.size() >= most) {
             var unused = channel.close();
             return;
         }

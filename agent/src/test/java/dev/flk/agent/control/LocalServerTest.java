@@ -15,6 +15,9 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -190,6 +193,28 @@ class LocalServerTest {
         assertThat(overPort("POST /v1/compact HTTP/1.0\r\nHost: localhost\r\n\r\n"))
                 .startsWith("HTTP/1.1 404");
         assertThat(asked).isEmpty();
+    }
+
+    @Test
+    void intakeSocketFull_operatorsAreAnsweredAllTheSame() throws Exception {
+        List<SocketChannel> crowd = new ArrayList<>();
+        try {
+            for (int i = 0; i < LocalServer.MAX_CONNECTIONS; i++) {
+                crowd.add(SocketChannel.open(UnixDomainSocketAddress.of(programs)));
+            }
+            assertThat(crowd.get(crowd.size() - 1).read(ByteBuffer.allocate(1)))
+                    .as("there is no place left, and it is closed")
+                    .isEqualTo(-1);
+            try (LocalClient client = new LocalClient(control)) {
+                assertThat(client.ask("GET", "/v1/status", "text/plain", new byte[0], SOON)
+                                .status())
+                        .isEqualTo(200);
+            }
+        } finally {
+            for (SocketChannel one : crowd) {
+                one.close();
+            }
+        }
     }
 
     @Test
