@@ -47,7 +47,18 @@ final class HttpAbuseIT {
 
     @RegisterExtension
     static final RunningBackend backend = RunningBackend.with(
-            Map.of("METRICS_USER", "sre", "METRICS_PASS", "secret", "HEADER_TIMEOUT", "500ms", "BODY_TIMEOUT", "500ms"),
+            Map.of(
+                    "METRICS_USER",
+                    "sre",
+                    "METRICS_PASS",
+                    "secret",
+                    "HEADER_TIMEOUT",
+                    "500ms",
+                    "BODY_TIMEOUT",
+                    "500ms",
+                    // each bomb is unpacked, however many there were
+                    "ADDRESS_FAILURE_RATE",
+                    "0"),
             "-Xmx64m");
 
     private static final AtomicLong NEXT = new AtomicLong(1);
