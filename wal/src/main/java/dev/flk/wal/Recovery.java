@@ -52,7 +52,6 @@ final class Recovery {
                     tail.add(record, scan.offset());
                 }
             }
-            damages.add(list, cursor.damage(), 0);
             long end = scan.offset();
             damages.add(list, cursor.damage(), 0);
             long next = damages.add(list, list.lostBehind(cursor.expected()), cursor.expected());
