@@ -56,6 +56,21 @@ final class KeysIT {
         }
     }
 
+    /** How {@code explain} ended, and what it printed. */
+    private record Explained(int exitCode, String out, String err) {}
+
+    private Explained explain(Pcs certificate, String... options) throws IOException {
+        List<String> args = new ArrayList<>(List.of("explain"));
+        args.addAll(List.of(options));
+        args.add(Files.writeString(directory.resolve("explained.json"), certificate.json())
+                .toString());
+        try (Program program = Program.java(
+                "flk-backend", directory, environment(), Program.QUICK_START, args.toArray(String[]::new))) {
+            int exitCode = program.awaitExit();
+            return new Explained(exitCode, program.out(), program.allLines());
+        }
+    }
+
     /** The private half that {@code keys add --generate} has made. */
     private Ed25519Signer signer(String id) throws IOException {
         return Files.readAllLines(privateHalf(id)).stream()
@@ -222,7 +237,25 @@ final class KeysIT {
                         .containsExactlyInAnyOrder("content-type", "content-length", "date");
                 Client.awaitUntil(
                         () -> client.metric("flk_signature_refused_total{reason=\"" + each.getKey() + "\",}") == 1);
+                Explained explained = explain(each.getValue());
+                assertThat(explained.exitCode()).isEqualTo(1);
+                assertThat(explained.out())
+                        .contains(Map.of(
+                                        "foreign shard",
+                                                "but key theirs may not sign\n\nforeign shard  It may not sign",
+                                        "expired", "but key over may not sign\n\nexpired        It ended at 2026-01-01",
+                                        "not yet valid",
+                                                "but key later may not sign\n\nnot yet valid  It begins at 2999",
+                                        "unknown key", "signature bad, and it was not found out why\n",
+                                        "missing", "signature missing\n")
+                                .get(each.getKey()))
+                        .contains("keys of shard  shard-1 has ")
+                        .endsWith("\n" + answer.status() + " " + answer.body() + "\n");
             }
+            Explained good = explain(Pcs.number(1).signedBy(signers.get("mine")), "--json");
+            assertThat(good.exitCode()).isZero();
+            assertThat(StrictJson.read(good.out()).at("/signature/key_id").asText())
+                    .isEqualTo("mine");
             backend.program()
                     .awaitLine(line -> line.endsWith("Signature verification failed for "
                             + Pcs.number(1).id() + ": foreign shard, key theirs, from 127.0.0.1"));
@@ -257,6 +290,11 @@ final class KeysIT {
             assertThat(client.metric("flk_keys_file_bad")).isEqualTo(1);
             assertThat(client.metric("flk_keys_file_errors_total")).isPositive();
             assertThat(client.metric("flk_keys_loaded_seconds")).isEqualTo(loaded);
+            Explained explained = explain(Pcs.number(1).signedBy(signer));
+            assertThat(explained.exitCode()).isEqualTo(2);
+            assertThat(explained.out()).isEmpty();
+            assertThat(explained.err())
+                    .contains("the configuration has 2 problems:", "key a: state is missing or none of active");
             assertThat(client.submit(Pcs.number(1).signedBy(signer)).status()).isEqualTo(200);
 
             Files.writeString(keysFile, good);

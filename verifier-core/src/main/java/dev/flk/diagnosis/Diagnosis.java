@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.diagnosis;
 
-import dev.flk.signing.KeyId;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -31,8 +30,12 @@ public sealed interface Diagnosis {
         R unexplained(Unexplained unexplained);
     }
 
-    /** It verifies. */
-    record Good(KeyId key) implements Diagnosis {
+    /**
+     * It verifies.
+     *
+     * @param key its id
+     */
+    record Good(String key) implements Diagnosis {
         @Override
         public <R> R match(Cases<R> cases) {
             return cases.good(this);
@@ -67,14 +70,14 @@ public sealed interface Diagnosis {
      * What was signed was found.
      *
      * @param differences what was done otherwise, at least one, in the order of the causes
-     * @param key the one that was used; empty if none was
+     * @param key the id of the one that was used; empty if none was
      * @param keyName where it comes from; null for one that is configured
      * @param signed the text that was signed
      * @param canonical the one that should have been
      */
     record Explained(
             List<Difference> differences,
-            Optional<KeyId> key,
+            Optional<String> key,
             @Nullable String keyName,
             byte[] signed,
             byte[] canonical,

@@ -18,7 +18,7 @@ public final class DiagnosisJson {
         return diagnosis.match(new Diagnosis.Cases<>() {
             @Override
             public String good(Diagnosis.Good good) {
-                return object("good", text("key_id", good.key().text()));
+                return object("good", text("key_id", good.key()));
             }
 
             @Override
@@ -41,8 +41,7 @@ public final class DiagnosisJson {
                 String differences = explained.differences().stream()
                         .map(DiagnosisJson::of)
                         .collect(Collectors.joining(",", ",\"differences\":[", "]"));
-                String key =
-                        explained.key().map(id -> text("key_id", id.text())).orElse("");
+                String key = explained.key().map(id -> text("key_id", id)).orElse("");
                 String keyName = explained.keyName() == null ? "" : text("key_name", explained.keyName());
                 return object(
                         "explained",

@@ -2,7 +2,6 @@
 package dev.flk.diagnosis;
 
 import dev.flk.diagnosis.Diagnosis.Tried;
-import dev.flk.signing.KeyId;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Locale;
@@ -77,7 +76,7 @@ public final class DiagnosisText {
             out.append("the first difference is at byte ").append(at).append('\n');
         }
         out.append('\n');
-        String key = explained.key().map(KeyId::text).orElse("none");
+        String key = explained.key().orElse("none");
         out.append(Paragraph.wrapped(
                 "",
                 0,

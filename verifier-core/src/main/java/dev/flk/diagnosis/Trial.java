@@ -3,7 +3,6 @@ package dev.flk.diagnosis;
 
 import dev.flk.diagnosis.SignatureReading.Spelling;
 import dev.flk.signing.HashedText;
-import dev.flk.signing.KeyId;
 import dev.flk.signing.KeyUse;
 import dev.flk.signing.KeyUse.KeyForm;
 import dev.flk.signing.KeyUse.Message;
@@ -12,24 +11,14 @@ import dev.flk.signing.SigningAlgorithm;
 import dev.flk.signing.SuspectKey;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
  * One way in which a text may have become the signature: a key, a use of it, a reading of the signature.
  *
- * @param expected the algorithm that is configured
- * @param name where the key comes from; null for one that is configured
  * @param key null where none is needed
  */
-record Trial(
-        SigningAlgorithm expected,
-        List<KeyId> configured,
-        @Nullable String name,
-        @Nullable SuspectKey key,
-        KeyUse use,
-        SignatureReading reading) {
+record Trial(CheckedWith checked, @Nullable TriedKey key, KeyUse use, SignatureReading reading) {
     private static final long ED25519_WORK = 20;
     private static final int BYTES_PER_WORK = 1024;
 
@@ -43,8 +32,12 @@ record Trial(
         return hashed + (use.scheme() == Scheme.ED25519 ? ED25519_WORK : 1);
     }
 
-    Optional<KeyId> keyId() {
-        return Optional.ofNullable(key).map(SuspectKey::id);
+    private @Nullable SuspectKey suspect() {
+        return key == null ? null : key.key();
+    }
+
+    private SigningAlgorithm expected() {
+        return checked.properFor(suspect());
     }
 
     /** How many things are otherwise than they should be. */
@@ -54,15 +47,15 @@ record Trial(
 
     List<Difference> differences() {
         List<Difference> found = new ArrayList<>();
-        Scheme proper = expected == SigningAlgorithm.HMAC ? Scheme.HMAC_SHA256 : Scheme.ED25519;
+        Scheme proper = expected() == SigningAlgorithm.HMAC ? Scheme.HMAC_SHA256 : Scheme.ED25519;
         if (use.scheme() != proper) {
             found.add(otherScheme());
         }
         if (use.message() != use.scheme().properMessage()) {
             found.add(otherMessage());
         }
-        if (key != null && name != null && key.algorithm() == expected) {
-            found.add(otherKey(name, key));
+        if (key != null && key.source() != null && key.key().algorithm() == expected()) {
+            found.add(otherKey(key));
         }
         if (use.keyForm() != KeyForm.AS_CONFIGURED && isKeyForItsScheme()) {
             found.add(otherKeyForm());
@@ -75,26 +68,23 @@ record Trial(
 
     /** And not, say, an HMAC secret that served as the private key of Ed25519. */
     private boolean isKeyForItsScheme() {
-        return key != null && (key.algorithm() == SigningAlgorithm.ED25519) == (use.scheme() == Scheme.ED25519);
+        return key != null && (key.key().algorithm() == SigningAlgorithm.ED25519) == (use.scheme() == Scheme.ED25519);
     }
 
     private Difference otherScheme() {
         String with = use.scheme().displayName();
         if (key != null && !isKeyForItsScheme()) {
-            with += key.algorithm() == SigningAlgorithm.HMAC
+            with += key.key().algorithm() == SigningAlgorithm.HMAC
                     ? ", the HMAC secret serving as its key"
                     : ", the Ed25519 key serving as the secret";
         }
-        String advice = "Sign with " + expected.displayName() + ".";
-        if (use.scheme() == Scheme.ED25519 || use.scheme() == Scheme.HMAC_SHA256) {
-            String other = use.scheme() == Scheme.ED25519 ? "ed25519" : "hmac";
-            advice = "Sign with " + expected.displayName() + ", or have PCS_SIGN_ALG=" + other
-                    + " and the key for it set where it is checked.";
-        }
+        boolean isProperSomewhere = use.scheme() == Scheme.ED25519 || use.scheme() == Scheme.HMAC_SHA256;
         return new Difference(
                 Cause.ALGORITHM,
-                "It was made with " + with + "; PCS_SIGN_ALG=" + expected.configName() + " is what is checked.",
-                advice);
+                "It was made with " + with + "; " + checked.instead(expected()) + ".",
+                isProperSomewhere
+                        ? checked.admitting(expected(), use.scheme())
+                        : "Sign with " + expected().displayName() + ".");
     }
 
     private Difference otherMessage() {
@@ -109,14 +99,11 @@ record Trial(
         return new Difference(Cause.ALGORITHM, use.scheme().displayName() + " was made over " + over + ".", instead);
     }
 
-    private Difference otherKey(String from, SuspectKey other) {
-        String wanted = configured.stream().map(KeyId::text).collect(Collectors.joining(", "));
+    private Difference otherKey(TriedKey other) {
         return new Difference(
                 Cause.KEY,
-                "It was made with the key " + other.id() + " of " + from + "; it is checked with " + wanted + ".",
-                "Sign with a key that is configured, or add this one where it is checked ("
-                        + (expected == SigningAlgorithm.HMAC ? "PCS_HMAC_KEYS" : "PCS_ED25519_PUB_B64")
-                        + " takes several).");
+                "It was made with the key " + other.id() + " of " + other.source() + "; " + checked.keys() + ".",
+                checked.adding(expected()));
     }
 
     private Difference otherKeyForm() {

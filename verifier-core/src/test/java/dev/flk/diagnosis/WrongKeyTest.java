@@ -39,7 +39,8 @@ class WrongKeyTest {
     void anyConfiguredKey_isGood() throws MalformedCertificate {
         Diagnosis diagnosis = diagnose(new HmacSigner(SECRET).sign(TEXT), HMAC);
 
-        assertThat(diagnosis).isEqualTo(new Diagnosis.Good(new HmacSigner(SECRET).keyId()));
+        assertThat(diagnosis)
+                .isEqualTo(new Diagnosis.Good(new HmacSigner(SECRET).keyId().text()));
         assertThat(diagnosis.isTaken()).isTrue();
     }
 
@@ -50,7 +51,7 @@ class WrongKeyTest {
 
         assertOnly(
                 explained, Cause.KEY, new HmacSigner("retired").keyId() + " of old.key", "PCS_HMAC_KEYS takes several");
-        assertThat(explained.key()).contains(new HmacSigner("retired").keyId());
+        assertThat(explained.key()).contains(new HmacSigner("retired").keyId().text());
         assertThat(explained.keyName()).isEqualTo("old.key");
         assertThat(explained.signed()).isEqualTo(TEXT);
     }

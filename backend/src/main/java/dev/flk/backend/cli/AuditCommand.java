@@ -107,10 +107,10 @@ final class AuditCommand implements Callable<Integer> {
 
     private static String asText(Entry entry) {
         StringBuilder text = new StringBuilder();
-        text.append(entry.time()).append("  ").append(KeysListCommand.quoted(entry.event()));
+        text.append(entry.time()).append("  ").append(ListedKey.quoted(entry.event()));
         StringBuilder line = new StringBuilder(INDENT);
         for (var detail : entry.details().entrySet()) {
-            String shown = KeysListCommand.quoted(detail.getKey()) + "=" + KeysListCommand.quoted(detail.getValue());
+            String shown = ListedKey.quoted(detail.getKey()) + "=" + ListedKey.quoted(detail.getValue());
             if (line.length() > INDENT.length() && line.length() + 1 + shown.length() > COLUMNS) {
                 text.append('\n').append(line);
                 line = new StringBuilder(INDENT);

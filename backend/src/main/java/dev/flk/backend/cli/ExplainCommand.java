@@ -35,13 +35,16 @@ import picocli.CommandLine.Spec;
             "Says what a certificate would be answered, and why.",
             "",
             "A signature that is refused is tried with other keys, algorithms and texts to",
-            "find out what was signed instead. Else each step of the verification is shown",
-            "with its numbers. The last line is the answer: its status, and its body to the",
-            "byte, as if no other certificate had come under the id.",
+            "find out what was signed instead. With a keys file (KEYS_FILE) it is told which",
+            "key has signed, and whether that one may sign for the shard, now. Else each step",
+            "of the verification is shown with its numbers. The last line is the answer: its",
+            "status, and its body to the byte, as if no other certificate had come under the",
+            "id.",
             "",
             "Needs the policy and the keys of the configuration, nothing else of it; if no",
             "key is configured at all, it says that the signature was not checked, and goes",
-            "on. Opens neither log nor store.",
+            "on. Opens neither log nor store. The keys file is read as it is now: a backend",
+            "that could not read it goes on with the keys it had.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
@@ -85,7 +88,7 @@ final class ExplainCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         AnswerRules rules = BackendConfig.answerRules(environment, config.file);
-        SignatureDiagnosis signatures = signatures(rules);
+        ExplainedSignature.Source signatures = signatures(rules);
         ExplainedAnswer explained = ExplainedAnswer.of(read(rules.maxBodyBytes()), rules, signatures, clock.instant());
         PrintWriter out = spec.commandLine().getOut();
         out.print(json ? ExplainJson.of(explained) : ExplainText.of(explained));
@@ -100,20 +103,28 @@ final class ExplainCommand implements Callable<Integer> {
         }
     }
 
-    private SignatureDiagnosis signatures(AnswerRules rules) {
+    private ExplainedSignature.Source signatures(AnswerRules rules) {
         try {
             List<KeyRing> rings = new ArrayList<>();
             for (Path keyFile : keyFiles) {
                 rings.add(KeyFile.read(keyFile));
             }
+            if (rules.signing().orElse(null) instanceof SigningConfig.Registered registered) {
+                List<NamedKey> further =
+                        rings.stream().flatMap(ring -> ring.keys().stream()).toList();
+                return RegisteredSignature.by(registered.read(), further);
+            }
             SignatureCheck check = rules.signing()
+                    .filter(SigningConfig.Simple.class::isInstance)
+                    .map(SigningConfig.Simple.class::cast)
                     .map(SigningConfig.Simple::check)
                     .orElseGet(() -> rings.isEmpty()
                             ? SignatureCheck.none()
                             : rings.get(0).check());
             List<NamedKey> others = notInForce(rules);
             rings.forEach(ring -> others.addAll(ring.keys()));
-            return new SignatureDiagnosis(check, others);
+            SignatureDiagnosis diagnosis = new SignatureDiagnosis(check, others);
+            return (body, certificate, now) -> new ExplainedSignature.Simple(diagnosis.of(body, certificate));
         } catch (IOException e) {
             throw wrongKeyFile(CommandLineProgram.describe(e));
         } catch (IllegalArgumentException e) {

@@ -3,14 +3,14 @@ package dev.flk.backend.cli;
 
 import dev.flk.canonical.CanonicalString;
 import dev.flk.canonical.JsonLine;
-import dev.flk.diagnosis.DiagnosisJson;
 import dev.flk.verification.Explanation;
 import dev.flk.verification.Step;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
 /**
- * An explained answer for programs: one JSON object with {@code signature}, {@code broken_rule}, {@code steps} and
+ * An explained answer for programs: one JSON object with {@code signature} (with a keys file also {@code key}, {@code objections} and {@code
+ * shard_keys}), {@code broken_rule}, {@code steps} and
  * {@code ending}, each if the way led so far, and {@code status} and {@code body}.
  */
 final class ExplainJson {
@@ -19,7 +19,7 @@ final class ExplainJson {
     static String of(ExplainedAnswer explained) {
         JsonLine line = new JsonLine();
         if (explained.signature() != null) {
-            line.json("signature", DiagnosisJson.of(explained.signature()));
+            explained.signature().members(line);
         }
         if (explained.brokenRule() != null) {
             line.text("broken_rule", explained.brokenRule());

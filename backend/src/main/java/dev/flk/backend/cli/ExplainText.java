@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
-import dev.flk.diagnosis.DiagnosisText;
 import dev.flk.diagnosis.Paragraph;
 import dev.flk.verification.Explanation;
 import dev.flk.verification.Reason;
@@ -18,7 +17,7 @@ final class ExplainText {
     static String of(ExplainedAnswer explained) {
         StringBuilder out = new StringBuilder();
         if (explained.signature() != null) {
-            out.append(DiagnosisText.of(explained.signature())).append('\n');
+            out.append(explained.signature().text()).append('\n');
         }
         if (explained.brokenRule() != null) {
             out.append("a rule of the format is broken\n")

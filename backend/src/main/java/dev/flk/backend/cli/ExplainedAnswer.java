@@ -8,8 +8,6 @@ import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.ParsedCertificate;
-import dev.flk.diagnosis.Diagnosis;
-import dev.flk.diagnosis.SignatureDiagnosis;
 import dev.flk.verification.Explanation;
 import dev.flk.verification.OutcomeBody;
 import dev.flk.verification.Verdict;
@@ -25,19 +23,19 @@ import org.jspecify.annotations.Nullable;
  * @param brokenRule of the format
  */
 record ExplainedAnswer(
-        @Nullable Diagnosis signature,
+        @Nullable ExplainedSignature signature,
         @Nullable String brokenRule,
         @Nullable Explanation verification,
         RenderedOutcome answer) {
 
-    static ExplainedAnswer of(byte[] body, AnswerRules rules, SignatureDiagnosis signatures, Instant now) {
+    static ExplainedAnswer of(byte[] body, AnswerRules rules, ExplainedSignature.Source signatures, Instant now) {
         if (body.length > rules.maxBodyBytes()) {
             return new ExplainedAnswer(null, null, null, RenderedOutcome.tooLong(rules.maxBodyBytes()));
         }
-        Diagnosis signature = null;
+        ExplainedSignature signature = null;
         try {
             ParsedCertificate parsed = CertificateReader.parse(body);
-            signature = signatures.of(body, parsed);
+            signature = signatures.of(body, parsed, now);
             if (!signature.isTaken()) {
                 return new ExplainedAnswer(signature, null, null, RenderedOutcome.of(new Outcome.BadSignature()));
             }

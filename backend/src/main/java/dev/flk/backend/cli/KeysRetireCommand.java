@@ -60,7 +60,7 @@ final class KeysRetireCommand implements Callable<Integer> {
     /** The same keys, one of them in another state. */
     static List<KeyEntry> in(KeyState state, String id, List<KeyEntry> keys) throws IOException {
         if (keys.stream().noneMatch(key -> key.id().equals(id))) {
-            throw new IOException("there is no key " + KeysListCommand.quoted(id) + "; 'keys list' shows them all");
+            throw new IOException("there is no key " + ListedKey.quoted(id) + "; 'keys list' shows them all");
         }
         if (state != KeyState.REVOKED
                 && keys.stream().anyMatch(key -> key.id().equals(id) && key.state() == KeyState.REVOKED)) {

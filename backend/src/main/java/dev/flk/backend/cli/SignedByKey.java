@@ -83,7 +83,7 @@ final class SignedByKey {
         for (Map.Entry<String, Long> shard : shards.entrySet()) {
             if (shown++ < SHOWN_SHARDS) {
                 text.append(label)
-                        .append(KeysListCommand.quoted(shard.getKey()))
+                        .append(ListedKey.quoted(shard.getKey()))
                         .append(": ")
                         .append(shard.getValue())
                         .append('\n');

@@ -11,7 +11,7 @@ import java.util.Set;
 /**
  * What the answer to a certificate depends on, for those who only want to know it.
  *
- * @param signing empty if nothing about signatures is configured, or a keys file, which is not read here
+ * @param signing empty if nothing about signatures is configured
  * @param secrets all that are configured, in force or not
  * @param publicKeys likewise
  */
@@ -19,7 +19,7 @@ public record AnswerRules(
         Policy policy,
         Duration maxClockSkew,
         int maxBodyBytes,
-        Optional<SigningConfig.Simple> signing,
+        Optional<SigningConfig> signing,
         List<Secret> secrets,
         List<String> publicKeys) {
     static final Set<Key> KEYS = EnumSet.of(

@@ -224,16 +224,16 @@ final class ConfigReader {
                 .toList();
     }
 
-    /** Without keys and algorithm, signatures are nobody's business here; nor with a keys file, which is not read. */
+    /** Without keys and algorithm, signatures are nobody's business here. */
     AnswerRules answerRules() {
-        boolean signs = Stream.of(Key.PCS_SIGN_ALG, Key.PCS_HMAC_KEY, Key.PCS_HMAC_KEYS, Key.PCS_ED25519_PUB_B64)
-                        .anyMatch(values::isSet)
-                && !values.isSet(Key.KEYS_FILE);
+        boolean signs = Stream.of(
+                        Key.PCS_SIGN_ALG, Key.PCS_HMAC_KEY, Key.PCS_HMAC_KEYS, Key.PCS_ED25519_PUB_B64, Key.KEYS_FILE)
+                .anyMatch(values::isSet);
         return new AnswerRules(
                 policy(),
                 values.of(Key.MAX_CLOCK_SKEW, Notation::duration),
                 values.of(Key.MAX_BODY_BYTES, Notation::smallSize),
-                signs && signing() instanceof SigningConfig.Simple simple ? Optional.of(simple) : Optional.empty(),
+                signs ? Optional.ofNullable(signing()) : Optional.empty(),
                 secrets(),
                 publicKeys());
     }

@@ -92,8 +92,17 @@ public sealed interface SigningConfig {
     record Registered(Path file, @Nullable SigningAlgorithm only) implements SigningConfig {
         /** Throws {@link InvalidConfig} with all that is wrong with the file. */
         public Registered {
+            KeysFile unused = read(file, only);
+        }
+
+        /** The keys as they stand in the file now; throws {@link InvalidConfig} with all that is wrong with it. */
+        public KeysFile read() {
+            return read(file, only);
+        }
+
+        private static KeysFile read(Path file, @Nullable SigningAlgorithm only) {
             try {
-                KeysFile unused = KeysFile.read(file, only);
+                return KeysFile.read(file, only);
             } catch (InvalidKeysException e) {
                 throw new InvalidConfig(e.problems().stream()
                         .map(problem -> "KEYS_FILE: %s: %s".formatted(file, problem))

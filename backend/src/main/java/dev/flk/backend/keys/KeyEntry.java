@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.keys;
 
+import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.signing.SigningAlgorithm;
 import java.math.BigDecimal;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -57,7 +59,26 @@ public record KeyEntry(
         return validUntil != null && nowMillis >= validUntil.toEpochMilli();
     }
 
-    boolean maySignFor(String shard) {
+    /** All that keeps it from signing for a shard at a time, in the order in which it is told; empty: it may sign. */
+    public List<SignatureRefusal> objections(String shard, long nowMillis) {
+        List<SignatureRefusal> objections = new ArrayList<>();
+        if (state == KeyState.REVOKED) {
+            objections.add(SignatureRefusal.REVOKED);
+        }
+        if (!maySignFor(shard)) {
+            objections.add(SignatureRefusal.FOREIGN_SHARD);
+        }
+        if (isEarly(nowMillis)) {
+            objections.add(SignatureRefusal.NOT_YET_VALID);
+        }
+        if (isLate(nowMillis)) {
+            objections.add(SignatureRefusal.EXPIRED);
+        }
+        return objections;
+    }
+
+    /** Whether its shards name this one, whatever its state and the time. */
+    public boolean maySignFor(String shard) {
         return shards.contains(shard) || shardPrefixes.stream().anyMatch(shard::startsWith);
     }
 }

@@ -101,13 +101,8 @@ final class KeyRegistry {
 
     /** Why this signer is refused. */
     static SignatureRefusal why(KeyEntry signer, String shard, long nowMillis) {
-        if (signer.state() == KeyState.REVOKED) {
-            return SignatureRefusal.REVOKED;
-        }
-        if (!signer.maySignFor(shard)) {
-            return SignatureRefusal.FOREIGN_SHARD;
-        }
-        return signer.isEarly(nowMillis) ? SignatureRefusal.NOT_YET_VALID : SignatureRefusal.EXPIRED;
+        // one that may sign now was refused at another time, a moment ago
+        return signer.objections(shard, nowMillis).stream().findFirst().orElse(SignatureRefusal.EXPIRED);
     }
 
     private static boolean hasMade(Usable key, byte[] canonical, @Nullable String sig) {

@@ -5,6 +5,7 @@ import dev.flk.backend.files.ConfiguredFile;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.backend.files.Stamps;
 import dev.flk.canonical.Sha256;
+import dev.flk.diagnosis.NamedKey;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SigningAlgorithm;
 import java.nio.charset.StandardCharsets;
@@ -16,6 +17,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /** A keys file ({@link KeysJson}) with the secrets that it names, read and found good as a whole. Immutable. */
@@ -143,6 +145,33 @@ public final class KeysFile {
     /** The keys as they stand in the file. */
     public List<KeyEntry> entries() {
         return keys.stream().map(Usable::entry).toList();
+    }
+
+    /** The key that has made a signature, whatever for and whenever it may sign; tries all of its algorithm. */
+    public Optional<KeyEntry> signer(byte[] canonical, @Nullable String sig) {
+        return registry.signer(canonical, sig);
+    }
+
+    /** The first so many keys to be asked what was done with them by mistake, named by their ids; none whose secret is gone. */
+    public List<NamedKey> suspects(int max, Predicate<KeyEntry> which) {
+        List<NamedKey> suspects = new ArrayList<>();
+        for (Usable key : keys) {
+            SignatureCheck check = key.check();
+            if (suspects.size() < max && check != null && which.test(key.entry())) {
+                check.suspects()
+                        .forEach(
+                                suspect -> suspects.add(new NamedKey(key.entry().id(), suspect)));
+            }
+        }
+        return suspects;
+    }
+
+    /** Revoked keys whose secret is gone, of which nobody can tell what they have signed. */
+    public List<KeyEntry> lost() {
+        return keys.stream()
+                .filter(key -> key.check() == null)
+                .map(Usable::entry)
+                .toList();
     }
 
     KeyRegistry registry() {

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.flk.backend.keys.KeysFixture;
+import dev.flk.backend.keys.KeysFixture.KeyText;
+import dev.flk.sample.Pcs;
+import dev.flk.signing.HmacSigner;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code explain} with {@code KEYS_FILE}: which key has signed, whether it may, and everything that keeps it from that. */
+final class ExplainWithKeysFileTest {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final String SECRET = "a secret of the test, long enough";
+    private static final String BAD_SIGNATURE = "401 {\"error\":\"Signature verification failed\"}\n";
+    private static final Pcs CERTIFICATE = Pcs.number(1);
+
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+
+    @TempDir
+    private Path directory;
+
+    private KeysFixture keys;
+
+    @BeforeEach
+    void fixture() throws IOException {
+        keys = new KeysFixture(directory).secret("a.secret", SECRET);
+    }
+
+    private static Pcs signed(int signer) {
+        return CERTIFICATE.signedBy(KeysFixture.signer(signer));
+    }
+
+    /** What {@code json.dumps} makes of it with the spaces that it has unless told otherwise. */
+    private static Pcs withSpaces(String secret) {
+        String text = "{\"D_hat\": 1.0, \"budget\": 0.26, \"coh_star\": 0.5, \"epoch\": 1, \"merkle_root\": \""
+                + "5a".repeat(32) + "\", \"pcs_id\": \"" + CERTIFICATE.id()
+                + "\", \"r\": 0.8, \"shard_id\": \"shard-1\"}";
+        return CERTIFICATE.tampered(
+                "sig", '"' + new HmacSigner(secret).sign(text.getBytes(StandardCharsets.US_ASCII)) + '"');
+    }
+
+    @Test
+    void goodSignature_tellsTheKeyItsStateAndWhyItMay() throws Exception {
+        keys.write(
+                KeyText.ed25519("first", 1).state("retiring").with("valid_until", "\"2999-12-01T00:00:00Z\""),
+                KeyText.ed25519("line", 2).prefixes("other/", "shard-"),
+                KeyText.hmac("all", "a.secret").prefixes(""));
+
+        assertThat(explain(signed(1))).isZero();
+        assertThat(out.toString()).startsWith("""
+                signature good, key first
+
+                state          retiring: whoever signs with it is to change to another key
+                valid until    2999-12-01T00:00:00Z
+                shard          may sign for shard-1, by its name
+
+                1. D_hat can be recomputed: holds
+                """);
+        assertThat(explain(signed(2))).isZero();
+        assertThat(out.toString()).startsWith("""
+                signature good, key line
+
+                state          active
+                shard          may sign for shard-1, since it begins with shard-
+                """);
+        assertThat(explain(CERTIFICATE.signedBy(SECRET))).isZero();
+        assertThat(out.toString()).contains("shard          may sign for shard-1, as for every shard\n");
+    }
+
+    @Test
+    void goodSignature_forPrograms() throws Exception {
+        keys.write(KeyText.ed25519("first", 1).state("retiring"));
+
+        assertThat(explain(signed(1), "--json")).isZero();
+
+        assertThat(json().get("signature").toString()).isEqualTo("{\"verdict\":\"good\",\"key_id\":\"first\"}");
+        assertThat(json().at("/key/state").textValue()).isEqualTo("retiring");
+        assertThat(json().at("/key/may_sign").booleanValue()).isTrue();
+        assertThat(json().get("objections")).isEmpty();
+        assertThat(json().get("shard_keys").toString()).isEqualTo("[{\"id\":\"first\",\"standing\":\"retiring\"}]");
+        assertThat(json().get("status").intValue()).isEqualTo(200);
+    }
+
+    @Test
+    void keyThatMayNot_isNamedWithEachReason_andWhoMay() throws Exception {
+        keys.write(
+                KeyText.ed25519("stolen", 1).shards("line-7", "line 8").state("revoked"),
+                KeyText.ed25519("over", 2).with("valid_until", "\"2026-01-01T00:00:00Z\""),
+                KeyText.ed25519("later", 3).with("valid_from", "\"2999-01-01T00:00:00Z\""),
+                KeyText.ed25519("theirs", 4).prefixes("other/").with("valid_until", "\"2026-01-01T00:00:00Z\""));
+
+        assertThat(explain(signed(1))).isEqualTo(1);
+        assertThat(out.toString()).isEqualTo("""
+                signature good, but key stolen may not sign
+
+                revoked        It was revoked, which is for good.
+                               Give the agent another key of the shard. Where its agents have
+                               one already, somebody else signs with this one.
+                foreign shard  It may not sign for shard-1, only for line-7, "line 8".
+                               Sign with a key of that shard, or add the shard to this one in
+                               the keys file. If neither should be, it may be stolen.
+                keys of shard  shard-1 has over (expired), later (early).
+
+                """ + BAD_SIGNATURE);
+        assertThat(explain(signed(2))).isEqualTo(1);
+        assertThat(out.toString())
+                .containsPattern(
+                        "expired        It ended at 2026-01-01T00:00:00Z, and here it is\\s+\\d{4}-[-0-9T:.]+Z\\.\n")
+                .doesNotContain("foreign shard");
+        assertThat(explain(signed(3))).isEqualTo(1);
+        assertThat(out.toString()).contains("not yet valid  It begins at 2999-01-01T00:00:00Z, and here it is");
+        assertThat(explain(signed(4), "--json")).isEqualTo(1);
+        assertThat(json().get("signature").toString()).isEqualTo("{\"verdict\":\"not allowed\",\"key_id\":\"theirs\"}");
+        assertThat(json().get("objections").findValuesAsText("reason")).containsExactly("foreign shard", "expired");
+        assertThat(json().at("/key/shard_prefixes/0").textValue()).isEqualTo("other/");
+        assertThat(json().get("status").intValue()).isEqualTo(401);
+    }
+
+    @Test
+    void wronglySigned_namesTheCause_andWhatKeepsTheKeyFromSigningBesides() throws Exception {
+        keys.write(KeyText.hmac("shared", "a.secret"), KeyText.ed25519("b", 2));
+
+        assertThat(explain(withSpaces(SECRET))).isEqualTo(1);
+        assertThat(out.toString())
+                .startsWith("signature bad, and it was found out why\n\nserialisation  A space follows each comma")
+                .containsPattern("\nkey shared, found with \\d+ combinations?\n")
+                .contains("keys of shard  shard-1 has shared (active), b (active).\n")
+                .doesNotContain("may not sign", "PCS_", SECRET);
+
+        keys.write(KeyText.hmac("shared", "a.secret").shards("elsewhere").state("revoked"), KeyText.ed25519("b", 2));
+        assertThat(explain(withSpaces(SECRET))).isEqualTo(1);
+        assertThat(out.toString())
+                .contains("\nkey shared may not sign, besides\n\nrevoked        It was", "\nforeign shard  It may not")
+                .endsWith("\n\n" + BAD_SIGNATURE);
+        assertThat(explain(withSpaces(SECRET), "--json")).isEqualTo(1);
+        assertThat(json().at("/signature/key_id").textValue()).isEqualTo("shared");
+        assertThat(json().at("/key/id").textValue()).isEqualTo("shared");
+        assertThat(json().get("objections").findValuesAsText("reason")).containsExactly("revoked", "foreign shard");
+    }
+
+    @Test
+    void unknownKey_tellsWhoMaySign_andWhatCouldNotBeTried() throws Exception {
+        keys.write(
+                KeyText.ed25519("a", 1).shards("elsewhere"),
+                KeyText.hmac("gone", "no.secret").state("revoked"));
+
+        assertThat(explain(signed(9))).isEqualTo(1);
+
+        assertThat(out.toString())
+                .startsWith("signature bad, and it was not found out why\n")
+                .endsWith("""
+
+                        keys of shard  shard-1 has gone (revoked).
+                        not tried      gone: revoked, and the secret is gone.
+
+                        """ + BAD_SIGNATURE);
+        assertThat(explain(signed(9).tampered("shard_id", "\"shard \\u001b[2J\"")))
+                .isEqualTo(1);
+        assertThat(out.toString()).contains("keys of shard  \"shard \\u001b[2J\" has none.\n");
+    }
+
+    @Test
+    void manyKeys_areShownInPart_andNotAllTried() throws Exception {
+        List<KeyText> many = new ArrayList<>();
+        for (int i = 0; i < 70; i++) {
+            many.add(KeyText.ed25519("old-" + i, i).state("revoked"));
+        }
+        many.add(KeyText.ed25519("good", 100));
+        keys.write(many.toArray(KeyText[]::new));
+
+        assertThat(explain(signed(200))).isEqualTo(1);
+
+        assertThat(out.toString().replaceAll("\\s+", " "))
+                .contains("Not everything was tried", "shard-1 has good (active), old-0 (revoked), ", ", and 39 more.");
+        assertThat(explain(signed(69))).isEqualTo(1);
+        assertThat(out.toString()).startsWith("signature good, but key old-69 may not sign\n");
+    }
+
+    @Test
+    void tryKey_findsAKeyThatIsNotInTheFile() throws Exception {
+        keys.write(KeyText.hmac("shared", "a.secret"));
+        Path old = Files.writeString(directory.resolve("old.key"), "another secret\n");
+
+        assertThat(explain(CERTIFICATE.signedBy("another secret"), "--try-key", old.toString()))
+                .isEqualTo(1);
+
+        assertThat(out.toString().replaceAll("\\s+", " "))
+                .contains("It was made with the key " + new HmacSigner("another secret").keyId() + " of " + old
+                        + "; it is checked with shared.")
+                .contains("add this one to the keys file (flk-backend keys add)");
+    }
+
+    @Test
+    void missingSignature_isToldWithTheKeysThatMay() throws Exception {
+        keys.write(KeyText.ed25519("a", 1));
+
+        assertThat(explain(CERTIFICATE.without("sig"))).isEqualTo(1);
+
+        assertThat(out.toString())
+                .startsWith("signature missing\n")
+                .contains("keys of shard  shard-1 has a (active).\n");
+    }
+
+    @Test
+    void badKeysFile_exits2WithEachProblem() throws Exception {
+        keys.write(KeyText.ed25519("a", 1).state("gone"), KeyText.hmac("h", "no.secret"));
+
+        assertThat(explain(signed(1))).isEqualTo(2);
+
+        assertThat(err.toString())
+                .startsWith("flk-backend: the configuration has 2 problems:\n")
+                .contains(
+                        "  KEYS_FILE: " + keys.file()
+                                + ": key a: state is missing or none of active, retiring, revoked\n",
+                        "  KEYS_FILE: " + keys.file() + ": key h: its secret_file is not there\n");
+        assertThat(out.toString()).isEmpty();
+    }
+
+    @Test
+    void settingsThatContradictTheKeysFile_exit2() throws Exception {
+        keys.write(KeyText.ed25519("a", 1));
+
+        assertThat(run(Map.of("PCS_HMAC_KEY", "simple"), signed(1))).isEqualTo(2);
+        assertThat(err.toString()).contains("KEYS_FILE: PCS_HMAC_KEY, PCS_HMAC_KEYS or PCS_ED25519_PUB_B64 is set too");
+        assertThat(run(Map.of("PCS_SIGN_ALG", "hmac"), signed(1))).isEqualTo(2);
+        assertThat(err.toString()).contains("key a: its algorithm is not that of PCS_SIGN_ALG, hmac");
+    }
+
+    private int explain(Pcs certificate, String... options) throws IOException {
+        int exitCode = run(Map.of(), certificate, options);
+        if (!List.of(options).contains("--json")) {
+            List<String> lines = out.toString().lines().toList();
+            assertThat(lines.subList(0, Math.max(0, lines.size() - 1)))
+                    .allSatisfy(line -> assertThat(line.length()).isLessThanOrEqualTo(80));
+        }
+        return exitCode;
+    }
+
+    private int run(Map<String, String> settings, Pcs certificate, String... options) throws IOException {
+        out.getBuffer().setLength(0);
+        err.getBuffer().setLength(0);
+        Map<String, String> environment = new HashMap<>(settings);
+        environment.put("KEYS_FILE", keys.file().toString());
+        List<String> args = new ArrayList<>(List.of("explain"));
+        args.addAll(List.of(options));
+        args.add(Files.writeString(directory.resolve("pcs.json"), certificate.json())
+                .toString());
+        return new CommandLineProgram(
+                        environment,
+                        config -> {
+                            throw new AssertionError("it must not serve");
+                        },
+                        new PrintWriter(out),
+                        new PrintWriter(err))
+                .run(args.toArray(String[]::new));
+    }
+
+    private JsonNode json() throws IOException {
+        assertThat(out.toString().lines()).hasSize(1);
+        return JSON.readTree(out.toString());
+    }
+}
