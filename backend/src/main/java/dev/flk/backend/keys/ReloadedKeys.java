@@ -44,6 +44,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     private volatile boolean isBad;
     private volatile Audit audit = Audit.none();
     private Stamps stamps = new Stamps();
+    private boolean wasTorn;
 
     /**
      * Reads the file; nothing runs yet.
@@ -110,6 +111,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         stamps = new Stamps();
         try {
             KeysFile read = KeysFile.read(file, only, stamps);
+            wasTorn = false;
             List<KeyEntry> before = inForce.entries();
             inForce = read;
             rates = rates.of(read.entries(), nanoTicker);
@@ -118,6 +120,11 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             LOG.info("{} was read again: {}; {}", file, counts(read.entries()), changes);
             audit.operation("keys_changed", Map.of("file", file.toString(), "changes", changes));
         } catch (InvalidKeysException e) {
+            if (stamps.haveChanged() && !wasTorn) {
+                wasTorn = true; // files of two versions: the next look reads them again
+                return;
+            }
+            wasTorn = false;
             isBad = true;
             meters.keysFileError();
             audit.operation(

@@ -13,10 +13,13 @@ import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.sample.Pcs;
+import dev.flk.sample.SecretVolume;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -57,6 +60,10 @@ final class ReloadedKeysTest {
 
     private void open(KeyText... entries) throws Exception {
         keys.write(entries);
+        openWhatIsThere();
+    }
+
+    private void openWhatIsThere() throws Exception {
         ExpiryClock clock = new ExpiryClock(
                 () -> Instant.ofEpochMilli(millis + setByMillis), () -> millis * 1_000_000, Duration.ofMinutes(5));
         inForce = new ReloadedKeys(keys.file(), null, clock, clock::isHalted, System::nanoTime, meters);
@@ -200,6 +207,84 @@ final class ReloadedKeysTest {
         inForce.step();
         assertThat(verify(Pcs.number(1).signedBy(SECRET))).isEmpty();
         assertThat(verify(Pcs.number(1).signedBy(other))).hasValue("h");
+    }
+
+    @Test
+    void step_aVolumeOfKubernetes_isInForceWhenItsLinkIsSwapped() throws Exception {
+        SecretVolume volume = new SecretVolume(Files.createDirectory(directory.resolve("mounted")));
+        keys = new KeysFixture(directory.resolve("mounted"));
+        new KeysFixture(volume.version("a"))
+                .secret("h.secret", SECRET)
+                .write(KeyText.ed25519("a", 1), KeyText.hmac("h", "h.secret"));
+        volume.swapTo("a");
+        openWhatIsThere();
+        assertThat(verify(signed(1))).hasValue("a");
+
+        new KeysFixture(volume.version("b"))
+                .secret("h.secret", SECRET)
+                .write(KeyText.ed25519("a", 1).state("revoked"), KeyText.hmac("h", "h.secret"));
+        inForce.step();
+        assertThat(verify(signed(1))).hasValue("a");
+        volume.swapTo("b");
+        inForce.step();
+        assertThat(why(signed(1))).isEqualTo(Map.entry(SignatureRefusal.REVOKED, "a"));
+
+        String other = "another secret, as long as the 1";
+        new KeysFixture(volume.version("c"))
+                .secret("h.secret", other)
+                .write(KeyText.ed25519("a", 1).state("revoked"), KeyText.hmac("h", "h.secret"));
+        volume.swapTo("c");
+        inForce.step();
+        assertThat(verify(Pcs.number(1).signedBy(SECRET))).isEmpty();
+        assertThat(verify(Pcs.number(1).signedBy(other))).hasValue("h");
+        assertThat(metric("flk_keys_file_errors_total")).isZero();
+    }
+
+    /** Size and time of the last change may be the same, as where somebody unpacks an archive. */
+    @Test
+    void step_aVolumeWhoseFilesLookTheSame_isToldByItsInodes() throws Exception {
+        SecretVolume volume = new SecretVolume(Files.createDirectory(directory.resolve("mounted")));
+        keys = new KeysFixture(directory.resolve("mounted"));
+        for (String name : List.of("a", "b")) {
+            new KeysFixture(volume.version(name)).write(KeyText.ed25519(name, name.equals("a") ? 1 : 2));
+            Files.setLastModifiedTime(directory.resolve("mounted/.." + name + "/keys.json"), FileTime.from(START));
+        }
+        volume.swapTo("a");
+        openWhatIsThere();
+        volume.swapTo("b");
+        inForce.step();
+        assertThat(verify(signed(2))).hasValue("b");
+    }
+
+    @Test
+    void step_aVolumeThatIsSwappedWhileItIsRead_isNoMistake() throws Exception {
+        SecretVolume volume = new SecretVolume(Files.createDirectory(directory.resolve("mounted")));
+        keys = new KeysFixture(directory.resolve("mounted"));
+        new KeysFixture(volume.version("a")).secret("h.secret", SECRET).write(KeyText.hmac("h", "h.secret"));
+        volume.swapTo("a");
+        openWhatIsThere();
+        new KeysFixture(volume.version("b")).write(KeyText.hmac("h", "h.secret"));
+        Path pipe = directory.resolve("mounted/..b/h.secret");
+        assertThat(new ProcessBuilder("mkfifo", "-m", "600", pipe.toString())
+                        .start()
+                        .waitFor())
+                .isZero();
+        volume.swapTo("b");
+        new KeysFixture(volume.version("c")).write(KeyText.ed25519("a", 1));
+
+        Thread watch = new Thread(inForce::step);
+        watch.start();
+        try (OutputStream opened = Files.newOutputStream(pipe)) { // the keys file was read, its secret is being read
+            opened.flush();
+            volume.swapTo("c");
+        }
+        watch.join();
+
+        assertThat(verify(Pcs.number(1).signedBy(SECRET))).hasValue("h");
+        assertThat(metric("flk_keys_file_errors_total")).isZero();
+        inForce.step();
+        assertThat(verify(signed(1))).hasValue("a");
+        assertThat(metric("flk_keys_file_bad")).isZero();
     }
 
     @Test
