@@ -33,7 +33,9 @@
 {{- if and $keys.existingSecret $made -}}
 {{- fail "keys.existingSecret and a key among the values are both set; keep one" -}}
 {{- end -}}
-{{- if not $keys.existingSecret -}}
+{{- if .Values.backend.keysFile.existingSecret -}}
+{{- include "flk.checks.keysFile" . -}}
+{{- else if not $keys.existingSecret -}}
 {{- if and (eq $keys.algorithm "hmac") (not $keys.hmacKey) -}}
 {{- fail "no key to check signatures with: set keys.existingSecret to a Secret with the entry hmac-key, or keys.hmacKey; make one with flk-agent keygen" -}}
 {{- end -}}
@@ -42,6 +44,25 @@
 {{- end -}}
 {{- if and (eq $keys.algorithm "ed25519") .Values.agent.enabled (not $keys.ed25519Private) -}}
 {{- fail "the agent has no key to sign with: set keys.ed25519Private" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "flk.checks.keysFile" -}}
+{{- $keys := .Values.keys -}}
+{{- if eq $keys.algorithm "none" -}}
+{{- fail "backend.keysFile.existingSecret is set, and keys.algorithm is none, which takes unsigned certificates: remove one of the two" -}}
+{{- end -}}
+{{- if or $keys.moreHmacKeys $keys.moreHmacKeysInSecret $keys.ed25519Public -}}
+{{- fail "backend.keysFile.existingSecret is set, and so is keys.moreHmacKeys, keys.moreHmacKeysInSecret or keys.ed25519Public, whose keys would sign for every shard: put them into the keys file" -}}
+{{- end -}}
+{{- if not .Values.agent.enabled -}}
+{{- if or $keys.existingSecret $keys.hmacKey $keys.ed25519Private -}}
+{{- fail "backend.keysFile.existingSecret is set, and so is a key below keys, with which nobody would sign, as agent.enabled is false: remove one of the two" -}}
+{{- end -}}
+{{- else if not $keys.existingSecret -}}
+{{- if not (ternary $keys.hmacKey $keys.ed25519Private (eq $keys.algorithm "hmac")) -}}
+{{- fail (printf "the agent has no key to sign with: set keys.existingSecret to a Secret with the entry %s, or keys.%s" (ternary "hmac-key" "ed25519-private" (eq $keys.algorithm "hmac")) (ternary "hmacKey" "ed25519Private" (eq $keys.algorithm "hmac"))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

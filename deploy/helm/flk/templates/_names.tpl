@@ -63,6 +63,15 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- else if .Values.keys.moreHmacKeys -}}yes{{- end -}}
 {{- end -}}
 
+{{- /* the backend takes keys of the Secret that the agent's is in, too */ -}}
+{{- define "flk.hasSimpleKeys" -}}
+{{- if and (ne .Values.keys.algorithm "none") (not .Values.backend.keysFile.existingSecret) -}}yes{{- end -}}
+{{- end -}}
+
+{{- define "flk.needsKeysSecret" -}}
+{{- if or (include "flk.hasSimpleKeys" .) (and .Values.agent.enabled (ne .Values.keys.algorithm "none")) -}}yes{{- end -}}
+{{- end -}}
+
 {{- define "flk.hasRemoteStore" -}}
 {{- if has .Values.backend.store.kind (list "redis" "postgres") -}}yes{{- end -}}
 {{- end -}}

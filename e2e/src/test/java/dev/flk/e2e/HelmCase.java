@@ -56,6 +56,18 @@ enum HelmCase {
               hosts: [pcs.example]
               tls: [{secretName: pcs-tls, hosts: [pcs.example]}]
             """, "Ingress/flk-backend"),
+    KEYS_FILE("backend: {keysFile: {existingSecret: our-registry}}"),
+    KEYS_FILE_AND_AGENT(
+            """
+            keys: {algorithm: ed25519, ed25519Private: never-shown-1}
+            backend: {keysFile: {existingSecret: our-registry}}
+            agent: {enabled: true, kind: DaemonSet, config: {SHARD_ID: plant-7}}
+            """,
+            "Secret/flk-keys",
+            "ConfigMap/flk-agent",
+            "DaemonSet/flk-agent",
+            "NetworkPolicy/flk-agent",
+            "Service/flk-agent"),
     TLS_OF_BOTH_SIDES(
             """
             keys: {existingSecret: our-keys}
@@ -201,6 +213,7 @@ enum HelmCase {
         return switch (this) {
             case DEFAULT, INGRESS, GATEWAY, AGENT_ON_EACH_NODE -> List.of("our-keys");
             case TLS_OF_BOTH_SIDES -> List.of("our-keys", "our-tls", "our-clients", "our-client");
+            case KEYS_FILE, KEYS_FILE_AND_AGENT -> List.of("our-registry");
             case TLS_BEHIND_A_PROXY -> List.of("our-tls");
             case POSTGRES -> List.of("our-keys", "our-store");
             case EVERYTHING -> List.of("our-store", "trust", "outbox");

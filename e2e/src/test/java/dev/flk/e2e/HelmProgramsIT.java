@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.sample.Pcs;
+import dev.flk.signing.Ed25519Signer;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -60,7 +61,7 @@ final class HelmProgramsIT {
             "PCS_HMAC_KEY",
             "PCS_HMAC_KEYS",
             "PCS_ED25519_PUB_B64",
-            "KEYS_FILE", // the chart knows simple keys only
+            "KEYS_FILE",
             "WAL_DIR",
             "DEDUP_BACKEND",
             "DEDUP_DIR",
@@ -192,6 +193,72 @@ final class HelmProgramsIT {
         }
     }
 
+    /** A Secret is mounted by links, and changed by swapping one of them; its files have the mode that the chart says. */
+    @Test
+    void keysFile_isReadAgainWhenItsSecretChanges_andItsModeIsOneThatTheBackendTakes() throws Exception {
+        Manifests registered = HelmChart.render("""
+                backend: {keysFile: {existingSecret: our-registry}}
+                networkPolicy: {enabled: false}
+                """);
+        String active = """
+                {"version":1,"keys":[{"id":"plant","algorithm":"hmac","secret_file":"plant.secret","shards":["shard-1"],"state":"active"}]}
+                """;
+        Map<String, String> first = Map.of("keys.json", active, "plant.secret", Pcs.KEY + ", and longer");
+        PodOnThisMachine pod = PodOnThisMachine.of(registered, "StatefulSet/flk-backend", volume("registered"));
+        pod.putSecret("our-registry", first);
+        try (BackendProcess running =
+                BackendProcess.of(pod.start("flk-backend", Map.of("PORT", "0", "BIND_ADDR", "127.0.0.1")))) {
+            Client client = new Client(running.url());
+            Pcs pcs = Pcs.number(1).signedBy(Pcs.KEY + ", and longer");
+            assertThat(client.submit(pcs).status()).isEqualTo(200);
+
+            pod.putSecret("our-registry", Map.of("keys.json", active.replace("active", "revoked")));
+            running.program().awaitLine(line -> line.endsWith("; plant is revoked"));
+            assertThat(client.submit(Pcs.number(2).signedBy(Pcs.KEY + ", and longer"))
+                            .status())
+                    .isEqualTo(401);
+            assertThat(client.metric("flk_keys_file_errors_total")).isZero();
+            Ended listed = ended(pod, "keys", "list", "--config", "/etc/flk/backend.properties");
+            assertThat(listed.exitCode()).as(listed.out()).isZero();
+            assertThat(listed.out()).containsPattern("plant +hmac +revoked");
+        }
+
+        pod.putSecret("our-registry", first, "rw-r--r--"); // what Kubernetes does unless told otherwise
+        Ended refused = ended(pod, "config", "check", "--config", "/etc/flk/backend.properties");
+        assertThat(refused.exitCode()).isEqualTo(2);
+        assertThat(refused.out()).contains("key plant: its secret_file can be read by everybody");
+    }
+
+    @Test
+    void helmTest_withAKeysFile_asksForAShardOfTheAgent() throws Exception {
+        byte[] seed = new byte[Ed25519Signer.SEED_BYTES];
+        Manifests registered =
+                HelmChart.render("""
+                keys: {algorithm: ed25519, ed25519Private: '%s'}
+                backend: {keysFile: {existingSecret: our-registry}}
+                agent: {enabled: true, config: {SHARD_ID: plant-7}}
+                """.formatted(Base64.getEncoder().encodeToString(seed)));
+        PodOnThisMachine pod = PodOnThisMachine.of(registered, "StatefulSet/flk-backend", volume("shard-keys"));
+        pod.putSecret("our-registry", Map.of("keys.json", """
+                {"version":1,"keys":[{"id":"plant","algorithm":"ed25519","public_key":"%s","shards":["plant-7"],"state":"active"}]}
+                """.formatted(new Ed25519Signer(seed).publicKeyBase64())));
+        PodOnThisMachine test = PodOnThisMachine.of(registered, "Pod/flk-test", volume("no-outbox"));
+        try (BackendProcess running =
+                        BackendProcess.of(pod.start("flk-backend", Map.of("PORT", "0", "BIND_ADDR", "127.0.0.1")));
+                Program doctor = test.start("flk-agent", Map.of("ENDPOINT", running.url()))) {
+            assertThat(doctor.awaitExit()).as(doctor.allLines()).isZero();
+            assertThat(doctor.out()).contains("is ready", "knows it", "nothing stands in the way");
+        }
+    }
+
+    private record Ended(int exitCode, String out) {}
+
+    private static Ended ended(PodOnThisMachine pod, String... command) throws IOException {
+        try (Program program = pod.start("flk-backend", Map.of(), List.of(command))) {
+            return new Ended(program.awaitExit(), program.allLines());
+        }
+    }
+
     @Test
     void settings_areThoseThatTheProgramsKnow() throws Exception {
         JsonNode schema = HelmChart.yaml("values.schema.json").path("properties");
@@ -234,7 +301,11 @@ final class HelmProgramsIT {
                         "agent keygen",
                         "agent status",
                         "agent submit",
-                        "backend config check");
+                        "backend config check",
+                        "backend keys add",
+                        "backend keys check",
+                        "backend keys list",
+                        "backend keys revoke");
         for (var command : commands.entrySet()) {
             String[] words = (command.getKey() + " -h").split(" ", -1);
             try (Program help = Program.java(

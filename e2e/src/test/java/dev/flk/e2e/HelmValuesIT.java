@@ -106,6 +106,12 @@ final class HelmValuesIT {
             keys: {existingSecret: ''}                           | no key to check signatures with: set keys.existingSecret to a Secret with the entry hmac-key
             keys: {hmacKey: both}                                | keys.existingSecret and a key among the values are both set; keep one
             keys: {existingSecret: '', algorithm: ed25519}       | no key to check signatures with: set keys.existingSecret to a Secret with the entry ed25519-public
+            backend: {keysFile: {existingSecret: r}}             | backend.keysFile.existingSecret is set, and so is a key below keys, with which nobody would sign
+            {keys: {existingSecret: '', algorithm: none}, backend: {keysFile: {existingSecret: r}}} | keys.algorithm is none, which takes unsigned certificates
+            {keys: {moreHmacKeysInSecret: true}, backend: {keysFile: {existingSecret: r}}, agent: {enabled: true}} | whose keys would sign for every shard: put them into the keys file
+            {keys: {existingSecret: '', ed25519Public: x}, backend: {keysFile: {existingSecret: r}}} | whose keys would sign for every shard: put them into the keys file
+            {keys: {existingSecret: ''}, backend: {keysFile: {existingSecret: r}}, agent: {enabled: true}} | the agent has no key to sign with: set keys.existingSecret to a Secret with the entry hmac-key
+            backend: {config: {KEYS_FILE: /etc/keys.json}}       | at '/backend/config': additional properties 'KEYS_FILE' not allowed
             metrics: {login: {user: alone}}                      | metrics.login.user and metrics.login.password: only one of the two is set
             backend: {tls: {authoritySecret: a}}                 | backend.tls.existingSecret is not set, so the backends speak plain HTTP
             backend: {tls: {existingSecret: a, authoritySecret: a}} | backend.tls.existingSecret is set, and backend.opsPort is not

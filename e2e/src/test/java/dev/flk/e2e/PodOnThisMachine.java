@@ -3,9 +3,11 @@ package dev.flk.e2e;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.e2e.Manifests.Pod;
+import dev.flk.sample.SecretVolume;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -22,6 +24,7 @@ final class PodOnThisMachine {
     private final Pod pod;
     private final Map<String, Path> mounts = new LinkedHashMap<>();
     private final Path workingDirectory;
+    private int versions;
 
     private PodOnThisMachine(Pod pod, Path workingDirectory) {
         this.pod = pod;
@@ -66,6 +69,39 @@ final class PodOnThisMachine {
                 }
             }
         }
+    }
+
+    /**
+     * Mounts a Secret that the chart does not make, or mounts it anew: with links, as the kubelet does it, and the mode that the volume has. The
+     * kubelet gives files to the pod's group and lets that read them whatever the mode says.
+     */
+    void putSecret(String name, Map<String, String> entries) throws IOException {
+        int mode = secretVolume(name).at("/secret/defaultMode").asInt(0644) | 0440;
+        StringBuilder permissions = new StringBuilder();
+        for (int bit = 8; bit >= 0; bit--) {
+            permissions.append((mode >> bit & 1) == 1 ? "xwr".charAt(bit % 3) : '-');
+        }
+        putSecret(name, entries, permissions.toString());
+    }
+
+    /** The same with other permissions. */
+    void putSecret(String name, Map<String, String> entries, String permissions) throws IOException {
+        SecretVolume volume = new SecretVolume(
+                mounts.get(mountPath(secretVolume(name).path("name").asText())));
+        String version = "version-" + ++versions;
+        Path files = volume.version(version);
+        for (var entry : entries.entrySet()) {
+            Path file = Files.writeString(files.resolve(entry.getKey()), entry.getValue());
+            Files.setPosixFilePermissions(file, PosixFilePermissions.fromString(permissions));
+        }
+        volume.swapTo(version);
+    }
+
+    private JsonNode secretVolume(String name) {
+        return Manifests.list(pod.spec().path("volumes")).stream()
+                .filter(volume -> volume.at("/secret/secretName").asText().equals(name))
+                .findFirst()
+                .orElseThrow();
     }
 
     private String mountPath(String volume) {
