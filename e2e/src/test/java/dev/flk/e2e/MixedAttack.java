@@ -6,6 +6,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -35,6 +36,8 @@ final class MixedAttack implements AutoCloseable {
 
     private static final int SLOW_CONNECTIONS = 200;
     private static final int BOMB_BYTES = 64 << 20;
+    /** As large as a batch may be, and nothing in it. */
+    private static final int EMPTY_BATCH_BYTES = 8 << 20;
 
     private static final String SMUGGLED = """
             POST /v1/pcs/submit HTTP/1.1
@@ -87,7 +90,10 @@ final class MixedAttack implements AutoCloseable {
 
     /** Begins. */
     void begin() {
-        byte[] bomb = bomb();
+        byte[] bomb = zipped(new byte[BOMB_BYTES]);
+        byte[] emptyLines = new byte[EMPTY_BATCH_BYTES];
+        Arrays.fill(emptyLines, (byte) '\n');
+        byte[] emptyBatch = zipped(emptyLines);
         Random random = new Random(7);
         every("garbage", 10, 300, (connection, count) -> post(connection, count, garbage(random)));
         every(
@@ -125,11 +131,16 @@ final class MixedAttack implements AutoCloseable {
                 50,
                 (connection, count) ->
                         overheard(connection, count, () -> Map.of("v_star", "[" + epochs.incrementAndGet() + "]")));
-        every("bombs", 16, 20, (connection, count) -> {
-            connection.send("POST /v1/pcs/submit HTTP/1.1\r\nHost: e2e\r\nContent-Encoding: gzip\r\nContent-Length: "
-                    + bomb.length + "\r\n\r\n");
+        every("bombs", 16, 20, (connection, count) -> postZipped(connection, count, "/v1/pcs/submit", bomb));
+        every(
+                "batches of nothing, zipped",
+                20,
+                50,
+                (connection, count) -> postZipped(connection, count, "/v1/pcs/batch", emptyBatch));
+        every("look-ups", 21, 500, (connection, count) -> {
             count.sent.incrementAndGet();
-            count.add(connection.send(bomb).read().status());
+            connection.send("GET /v1/pcs/%064x HTTP/1.1\r\nHost: e2e\r\n\r\n".formatted(epochs.incrementAndGet()));
+            count.add(connection.read().status());
         });
         every("smuggling", 17, 50, (connection, count) -> {
             count.sent.incrementAndGet();
@@ -175,6 +186,14 @@ final class MixedAttack implements AutoCloseable {
     private static void post(RawConnection connection, Count count, byte[] body) throws IOException {
         count.sent.incrementAndGet();
         count.add(connection.submit(body).status());
+    }
+
+    private static void postZipped(RawConnection connection, Count count, String path, byte[] zipped)
+            throws IOException {
+        connection.send("POST " + path + " HTTP/1.1\r\nHost: e2e\r\nContent-Encoding: gzip\r\nContent-Length: "
+                + zipped.length + "\r\n\r\n");
+        count.sent.incrementAndGet();
+        count.add(connection.send(zipped).read().status());
     }
 
     private void every(String name, int address, int perSecond, Deed deed) {
@@ -239,10 +258,10 @@ final class MixedAttack implements AutoCloseable {
         return InetAddress.getByAddress(new byte[] {127, 0, 0, (byte) last});
     }
 
-    private static byte[] bomb() {
+    private static byte[] zipped(byte[] content) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (GZIPOutputStream zipped = new GZIPOutputStream(bytes)) {
-            zipped.write(new byte[BOMB_BYTES]);
+            zipped.write(content);
         } catch (IOException e) {
             throw new AssertionError(e);
         }

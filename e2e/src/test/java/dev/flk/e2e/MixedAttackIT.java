@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Honest traffic of 500 a second, first alone, then beside attackers of all kinds: garbage, bad signatures, a stolen key, replays, slow bodies, bombs. Prints
+ * Honest traffic of 500 a second, first alone, then beside attackers of all kinds: garbage, bad signatures, a stolen key, replays, slow bodies, bombs, look-ups. Prints
  * what became of both; {@code -Dflk.attackSeconds=1200} goes on for 20 minutes. Times are printed, and not asserted.
  */
 @Alone

@@ -23,7 +23,9 @@ public final class Limits {
     /** Of those that are refused on that belief alone, one in so many is looked at. */
     private static final int LOOK_EVERY = 16;
 
-    private static final long BYTES_PER_FAILURE = 1 << 20;
+    /** A failure takes a tenth of a millisecond, to unpack a MiB and look through it three. */
+    private static final long BYTES_PER_FAILURE = 64 << 10;
+
     private static final long MOST_AT_ONCE = 1_000;
 
     private final RateLimit all;
@@ -166,7 +168,7 @@ public final class Limits {
 
     /**
      * So many bytes came to light that took work, and no key and no token of all: of a body that was refused once it was unpacked, say. They
-     * count as one failure, and as one more for each MiB.
+     * count as one failure, and as one more for each 64 KiB.
      */
     public void wasted(Sender sender, long bytes) {
         sender.failed();
