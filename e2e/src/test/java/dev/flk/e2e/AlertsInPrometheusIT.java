@@ -12,6 +12,9 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.LinkedHashMap;
@@ -232,6 +235,21 @@ final class AlertsInPrometheusIT {
         prometheus.awaitUp("keys-file");
         Files.writeString(keys, good.replace("active", "activ"));
         firesUntil("keys-file", () -> Files.writeString(keys, good), "KeysFileBad critical");
+    }
+
+    @Test
+    void keyEnds() throws Exception {
+        assumeAll();
+        Path keys = keysFile();
+        String endless = Files.readString(keys);
+        String tomorrow =
+                Instant.now().plus(Duration.ofDays(1)).truncatedTo(ChronoUnit.SECONDS).toString();
+        Files.writeString(
+                keys, endless.replace("\"state\"", "\"valid_until\": \"" + tomorrow + "\", \"state\""));
+        backendWithKeys("key-ending", keys);
+        prometheus.awaitUp("key-ending");
+        firesUntil(
+                "key-ending", () -> Files.writeString(keys, endless), "KeyEnding critical", "KeyEnding warning");
     }
 
     @Test
