@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import org.junit.jupiter.api.Test;
+
+final class OneBackendSimulationTest {
+    /**
+     * Submissions, duplicates and conflicts, forces, disk and store faults, kills, losses of power, restarts under another policy,
+     * time passing, the wall clock set, the store removed, segments of the log moved away and put back, or not.
+     */
+    @Test
+    void oneBackend_keepsEveryPromise() {
+        RandomHistories.run(seed -> new OneBackend(seed).run());
+    }
+}
