@@ -242,14 +242,14 @@ final class AlertsInPrometheusIT {
         assumeAll();
         Path keys = keysFile();
         String endless = Files.readString(keys);
-        String tomorrow =
-                Instant.now().plus(Duration.ofDays(1)).truncatedTo(ChronoUnit.SECONDS).toString();
-        Files.writeString(
-                keys, endless.replace("\"state\"", "\"valid_until\": \"" + tomorrow + "\", \"state\""));
+        String tomorrow = Instant.now()
+                .plus(Duration.ofDays(1))
+                .truncatedTo(ChronoUnit.SECONDS)
+                .toString();
+        Files.writeString(keys, endless.replace("\"state\"", "\"valid_until\": \"" + tomorrow + "\", \"state\""));
         backendWithKeys("key-ending", keys);
         prometheus.awaitUp("key-ending");
-        firesUntil(
-                "key-ending", () -> Files.writeString(keys, endless), "KeyEnding critical", "KeyEnding warning");
+        firesUntil("key-ending", () -> Files.writeString(keys, endless), "KeyEnding critical", "KeyEnding warning");
     }
 
     @Test
