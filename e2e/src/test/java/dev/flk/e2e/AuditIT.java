@@ -116,19 +116,23 @@ final class AuditIT {
         assertThat(refused).hasSizeLessThanOrEqualTo(8); // three and their number, in two periods at the most
     }
 
-    @Test
-    void commandWithoutAnAuditLog_isDone_andSaysSo() throws Exception {
-        try (Program program = Program.java(
+    private Program addKey(Map<String, String> environment) throws IOException {
+        return Program.java(
                 "flk-backend",
                 directory,
-                Map.of("KEYS_FILE", "keys.json"),
+                environment,
                 Program.QUICK_START,
                 "keys",
                 "add",
                 "plant-7",
                 "--generate",
                 "--shard",
-                "plant-7")) {
+                "plant-7");
+    }
+
+    @Test
+    void commandWithoutAnAuditLog_isDone_andSaysSo() throws Exception {
+        try (Program program = addKey(Map.of("KEYS_FILE", "keys.json"))) {
             assertThat(program.awaitExit()).isZero();
             assertThat(program.allLines())
                     .contains("key plant-7 is active")
@@ -139,17 +143,7 @@ final class AuditIT {
 
     @Test
     void commandWhoseAuditLogCantBeTold_isDone_andSaysSo() throws Exception {
-        try (Program program = Program.java(
-                "flk-backend",
-                directory,
-                Map.of("KEYS_FILE", "keys.json", "WAL_DIR_FILE", "no-such-file"),
-                Program.QUICK_START,
-                "keys",
-                "add",
-                "plant-7",
-                "--generate",
-                "--shard",
-                "plant-7")) {
+        try (Program program = addKey(Map.of("KEYS_FILE", "keys.json", "WAL_DIR_FILE", "no-such-file"))) {
             assertThat(program.awaitExit()).as(program.allLines()).isZero();
             assertThat(program.allLines())
                     .contains("key plant-7 is active")
