@@ -7,7 +7,6 @@ import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.RejectReason;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.function.LongSupplier;
 
@@ -49,39 +48,35 @@ final class BatchHandler implements Endpoint {
     @Override
     public void serve(Request request, Exchange exchange) {
         byte[] body = request.body();
-        int lines = countLines(body);
-        if (lines == 0) {
+        BatchLines lines = BatchLines.of(body, config.maxBatchLines());
+        if (lines.count() == 0) {
             exchange.answer(Refusal.badRequest("empty batch, send a certificate a line"));
-        } else if (lines > config.maxBatchLines()) {
+        } else if (lines.areMore()) {
             meters.rejected(RejectReason.TOO_LARGE);
             limits.wasted(exchange.sender(), body.length);
             exchange.answer(Refusal.tooManyLines(config.maxBatchLines()));
-        } else if (!exchange.holdMore(body.length + (long) lines * LINE_BYTES)
-                || !exchange.reserveAnswer((long) lines * LINE_ANSWER_BYTES)) {
+        } else if (!exchange.holdMore(body.length + (long) lines.count() * LINE_BYTES)
+                || !exchange.reserveAnswer((long) lines.count() * LINE_ANSWER_BYTES)) {
             exchange.refuseEarly();
         } else {
-            submit(body, new BatchAnswer(lines, config.maxBodyBytes()), request.arrivedNanos(), exchange);
+            submit(lines, new BatchAnswer(lines.count(), config.maxBodyBytes()), request.arrivedNanos(), exchange);
         }
     }
 
-    private void submit(byte[] body, BatchAnswer answer, long arrivedNanos, Exchange exchange) {
+    private void submit(BatchLines lines, BatchAnswer answer, long arrivedNanos, Exchange exchange) {
         List<Submission> submissions = new ArrayList<>(answer.lines());
-        int start = 0;
         for (int line = 0; line < answer.lines(); line++) {
-            int newline = endOfLine(body, start);
-            int end = newline > start && newline < body.length && body[newline - 1] == '\r' ? newline - 1 : newline;
-            if (end - start > config.maxBodyBytes()) {
+            if (lines.length(line) > config.maxBodyBytes()) {
                 meters.rejected(RejectReason.TOO_LARGE);
-                limits.wasted(exchange.sender(), end - start);
+                limits.wasted(exchange.sender(), lines.length(line));
             } else {
                 int place = line;
-                submissions.add(new Submission(Arrays.copyOfRange(body, start, end), exchange.sender(), outcome -> {
+                submissions.add(new Submission(lines.line(line), exchange.sender(), outcome -> {
                     if (answer.take(place, outcome)) {
                         finish(answer, arrivedNanos, exchange);
                     }
                 }));
             }
-            start = newline + 1;
         }
         if (answer.expect(submissions.size())) {
             finish(answer, arrivedNanos, exchange);
@@ -97,21 +92,5 @@ final class BatchHandler implements Endpoint {
             }
             return answer.render();
         });
-    }
-
-    private static int countLines(byte[] body) {
-        int lines = body.length > 0 && body[body.length - 1] != '\n' ? 1 : 0;
-        for (byte b : body) {
-            lines += b == '\n' ? 1 : 0;
-        }
-        return lines;
-    }
-
-    private static int endOfLine(byte[] body, int start) {
-        int end = start;
-        while (end < body.length && body[end] != '\n') {
-            end++;
-        }
-        return end;
     }
 }

@@ -76,6 +76,11 @@ final class Exchange {
         loop.turn().add(submissions);
     }
 
+    /** Does this beside all else, a step at a time. */
+    void workOn(LongWork.Work work) {
+        loop.longWork().add(sender().network(), work);
+    }
+
     void answer(Answer given) {
         answerLater(() -> given);
     }
@@ -116,6 +121,11 @@ final class Exchange {
         if (answer != null) {
             answerTaken();
         }
+    }
+
+    /** Whether the connection is gone. */
+    boolean isDiscarded() {
+        return discarded;
     }
 
     boolean isAnswered() {

@@ -7,9 +7,9 @@ import dev.flk.backend.limit.HeldBack;
 import dev.flk.backend.metrics.RejectReason;
 import io.netty.buffer.ByteBuf;
 import io.netty.handler.codec.http.HttpHeaderNames;
-import java.io.IOException;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,9 +23,6 @@ final class Incoming {
 
     /** More than any single outcome takes. */
     private static final int USUAL_ANSWER_BYTES = 1 << 10;
-
-    /** Nothing that is signed can be compressed so well. */
-    private static final int SUSPICIOUS_RATIO = 100;
 
     private static final Endpoint UNKNOWN_CODING = Endpoint.always(Refusal.unknownCoding());
 
@@ -133,7 +130,7 @@ final class Incoming {
         return Refusal.overloaded();
     }
 
-    /** Serves the request, its body being complete, or answers why not. */
+    /** Serves the request, its body being complete, now or when it is unpacked, or answers why not. */
     void serve(long arrivedNanos) {
         exchange.hold(body);
         if (early == null && endpoint.kind() != Kind.OTHER && !hasPlace()) {
@@ -143,9 +140,16 @@ final class Incoming {
             exchange.answer(early);
             return;
         }
-        // without an answer the client would wait, and its bytes stay counted
-        try {
+        boolean unused = safely(() -> {
             decodeAndServe(arrivedNanos);
+            return false;
+        });
+    }
+
+    /** Without an answer the client would wait, and its bytes stay counted. Returns what {@code work} does, and false if it throws. */
+    private boolean safely(BooleanSupplier work) {
+        try {
+            return work.getAsBoolean();
         } catch (OutOfMemoryError e) {
             // a long body asked for it, in one piece
             exchange.refuseEarly();
@@ -153,6 +157,7 @@ final class Incoming {
             log.error("A request could not be served", e);
             exchange.answer(Refusal.internalError());
         }
+        return false;
     }
 
     private void decodeAndServe(long arrivedNanos) {
@@ -165,25 +170,46 @@ final class Incoming {
                 BodyBuffer.UNKNOWN_LENGTH,
                 server.load().bodyBytes());
         exchange.hold(decoded);
-        Optional<Answer> refusal = decode(decoded);
-        body.release();
-        refusal.ifPresentOrElse(exchange::answer, () -> serve(decoded.exact(), arrivedNanos));
+        Unpacking unpacking = new Unpacking(
+                coding.decode(body.exact(), decoded),
+                exchange,
+                server.limits(),
+                new ServeUnpacked(decoded, arrivedNanos));
+        if (unpacking.goOn()) {
+            if (exchange.holdMore(Decoding.NATIVE_BYTES)) {
+                exchange.workOn(() -> safely(unpacking::goOnIfWanted));
+            } else {
+                unpacking.giveUp();
+                exchange.refuseEarly();
+            }
+        }
     }
 
-    private Optional<Answer> decode(BodyBuffer decoded) {
-        int encodedBytes = body.heldBytes();
-        try {
-            Taken taken = coding.decode(body.exact(), decoded);
-            if (taken == Taken.TOO_LONG) {
-                server.limits().wasted(exchange.sender(), decoded.heldBytes());
-            } else if (decoded.heldBytes() > (long) SUSPICIOUS_RATIO * encodedBytes) {
-                server.limits().unpacked(exchange.sender(), decoded.heldBytes());
-            }
-            return refusal(taken);
-        } catch (IOException e) {
-            server.limits().wasted(exchange.sender(), decoded.heldBytes());
-            return Optional.of(
+    /** What becomes of a compressed body. */
+    private final class ServeUnpacked implements Unpacking.Then {
+        private final BodyBuffer decoded;
+        private final long arrivedNanos;
+
+        ServeUnpacked(BodyBuffer decoded, long arrivedNanos) {
+            this.decoded = decoded;
+            this.arrivedNanos = arrivedNanos;
+        }
+
+        @Override
+        public void decoded(Taken taken) {
+            body.release();
+            refusal(taken).ifPresentOrElse(exchange::answer, () -> serve(decoded.exact(), arrivedNanos));
+        }
+
+        @Override
+        public void invalid() {
+            exchange.answer(
                     Refusal.badRequest("body is not valid " + coding.name().toLowerCase(Locale.ROOT)));
+        }
+
+        @Override
+        public void heldBack(HeldBack heldBack) {
+            exchange.answer(Refusal.tooManyRequests(heldBack));
         }
     }
 

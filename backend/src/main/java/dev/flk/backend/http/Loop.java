@@ -20,6 +20,7 @@ final class Loop {
     private final LongSupplier nanoTicker;
     private final Turn turn;
     private final Answers answers;
+    private final LongWork longWork;
     private final DateHeader date;
     private final Set<Connection> connections = new LinkedHashSet<>();
     private final CompletableFuture<Void> finished = new CompletableFuture<>();
@@ -31,6 +32,8 @@ final class Loop {
         this.nanoTicker = nanoTicker;
         this.turn = new Turn(eventLoop, ingest, meters);
         this.answers = new Answers(eventLoop);
+        // a task that is due at once comes after the next look at the connections, and one that is executed before it
+        this.longWork = new LongWork(task -> runLater(task, Duration.ZERO));
         this.date = new DateHeader(clock);
     }
 
@@ -41,6 +44,10 @@ final class Loop {
     /** Safe for any thread, as is what it returns. */
     Answers answers() {
         return answers;
+    }
+
+    LongWork longWork() {
+        return longWork;
     }
 
     DateHeader date() {
@@ -86,7 +93,10 @@ final class Loop {
 
     /** Closes what is still open. Safe for any thread. */
     void closeAll() {
-        eventLoop.execute(() -> List.copyOf(connections).forEach(Connection::close));
+        eventLoop.execute(() -> {
+            List.copyOf(connections).forEach(Connection::close);
+            longWork.finish();
+        });
     }
 
     private void completeIfFinished() {

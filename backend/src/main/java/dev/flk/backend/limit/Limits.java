@@ -171,17 +171,23 @@ public final class Limits {
      * count as one failure, and as one more for each 64 KiB.
      */
     public void wasted(Sender sender, long bytes) {
-        sender.failed();
-        if (failures != null) {
-            failures.failed(sender.network(), nanoTicker.getAsLong(), (int)
-                    Math.min(MOST_AT_ONCE, 1 + bytes / BYTES_PER_FAILURE));
+        charge(sender, 1 + bytes / BYTES_PER_FAILURE);
+    }
+
+    /**
+     * So many bytes took work while it is not known yet what they are good for: they count as a failure for each 64 KiB, unless the connection
+     * has shown a key.
+     */
+    public void unpacked(Sender sender, long bytes) {
+        if (!sender.showedKey()) {
+            charge(sender, Math.max(1, bytes / BYTES_PER_FAILURE));
         }
     }
 
-    /** As {@link #wasted}, where it is not known what the bytes are good for, and unless the connection has shown a key. */
-    public void unpacked(Sender sender, long bytes) {
-        if (!sender.showedKey()) {
-            wasted(sender, bytes);
+    private void charge(Sender sender, long tokens) {
+        sender.failed();
+        if (failures != null) {
+            failures.failed(sender.network(), nanoTicker.getAsLong(), (int) Math.min(MOST_AT_ONCE, tokens));
         }
     }
 

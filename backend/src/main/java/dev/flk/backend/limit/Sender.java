@@ -52,7 +52,8 @@ public final class Sender {
         return address.getHostAddress();
     }
 
-    long network() {
+    /** What counts as one sender: an IPv4 address, or the first half of an IPv6 one. */
+    public long network() {
         return network;
     }
 

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import java.util.Arrays;
+
+/**
+ * The lines of a batch. A line ends with a newline, or a carriage return and a newline; the last may end with the body. Each byte is looked at
+ * once, and none of those behind the last line that may be.
+ */
+final class BatchLines {
+    private static final int FIRST_LINES = 64;
+
+    private final byte[] body;
+    private final int most;
+    /** Where the newlines are, or the body ends. */
+    private int[] ends = new int[FIRST_LINES];
+
+    private int found;
+
+    private BatchLines(byte[] body, int most) {
+        this.body = body;
+        this.most = most;
+    }
+
+    /** Looks for up to {@code most} lines. */
+    static BatchLines of(byte[] body, int most) {
+        BatchLines lines = new BatchLines(body, most);
+        lines.find();
+        return lines;
+    }
+
+    private void find() {
+        ByteBuf bytes = Unpooled.wrappedBuffer(body);
+        for (int start = 0; start < body.length && found <= most; start = ends[found - 1] + 1) {
+            int newline = bytes.indexOf(start, body.length, (byte) '\n');
+            if (found == ends.length) {
+                ends = Arrays.copyOf(ends, 2 * found);
+            }
+            ends[found++] = newline < 0 ? body.length : newline;
+        }
+    }
+
+    /** How many there are, or one more than may be. */
+    int count() {
+        return found;
+    }
+
+    /** Whether there are more than may be. */
+    boolean areMore() {
+        return found > most;
+    }
+
+    /** Bytes of a line, without its end. */
+    int length(int line) {
+        return end(line) - start(line);
+    }
+
+    /** A copy of a line, without its end. */
+    byte[] line(int line) {
+        return Arrays.copyOfRange(body, start(line), end(line));
+    }
+
+    private int start(int line) {
+        return line == 0 ? 0 : ends[line - 1] + 1;
+    }
+
+    private int end(int line) {
+        int end = ends[line];
+        boolean hasReturn = end < body.length && end > start(line) && body[end - 1] == '\r';
+        return hasReturn ? end - 1 : end;
+    }
+}
