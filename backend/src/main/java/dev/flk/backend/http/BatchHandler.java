@@ -47,15 +47,15 @@ final class BatchHandler implements Endpoint {
 
     @Override
     public void serve(Request request, Exchange exchange) {
-        byte[] body = request.body();
+        BodyBuffer body = request.body();
         BatchLines lines = BatchLines.of(body, config.maxBatchLines());
         if (lines.count() == 0) {
             exchange.answer(Refusal.badRequest("empty batch, send a certificate a line"));
         } else if (lines.areMore()) {
             meters.rejected(RejectReason.TOO_LARGE);
-            limits.wasted(exchange.sender(), body.length);
+            limits.failed(exchange.sender(), body.length());
             exchange.answer(Refusal.tooManyLines(config.maxBatchLines()));
-        } else if (!exchange.holdMore(body.length + (long) lines.count() * LINE_BYTES)
+        } else if (!exchange.holdMore(body.length() + (long) lines.count() * LINE_BYTES)
                 || !exchange.reserveAnswer((long) lines.count() * LINE_ANSWER_BYTES)) {
             exchange.refuseEarly();
         } else {
@@ -68,7 +68,7 @@ final class BatchHandler implements Endpoint {
         for (int line = 0; line < answer.lines(); line++) {
             if (lines.length(line) > config.maxBodyBytes()) {
                 meters.rejected(RejectReason.TOO_LARGE);
-                limits.wasted(exchange.sender(), lines.length(line));
+                limits.failed(exchange.sender(), lines.length(line));
             } else {
                 int place = line;
                 submissions.add(new Submission(lines.line(line), exchange.sender(), outcome -> {

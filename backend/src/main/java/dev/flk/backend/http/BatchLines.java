@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
-import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
 import java.util.Arrays;
 
 /**
@@ -12,33 +10,31 @@ import java.util.Arrays;
 final class BatchLines {
     private static final int FIRST_LINES = 64;
 
-    private final byte[] body;
+    private final BodyBuffer body;
     private final int most;
     /** Where the newlines are, or the body ends. */
     private int[] ends = new int[FIRST_LINES];
 
     private int found;
 
-    private BatchLines(byte[] body, int most) {
+    private BatchLines(BodyBuffer body, int most) {
         this.body = body;
         this.most = most;
     }
 
     /** Looks for up to {@code most} lines. */
-    static BatchLines of(byte[] body, int most) {
+    static BatchLines of(BodyBuffer body, int most) {
         BatchLines lines = new BatchLines(body, most);
         lines.find();
         return lines;
     }
 
     private void find() {
-        ByteBuf bytes = Unpooled.wrappedBuffer(body);
-        for (int start = 0; start < body.length && found <= most; start = ends[found - 1] + 1) {
-            int newline = bytes.indexOf(start, body.length, (byte) '\n');
+        for (int start = 0; start < body.length() && found <= most; start = ends[found - 1] + 1) {
             if (found == ends.length) {
                 ends = Arrays.copyOf(ends, 2 * found);
             }
-            ends[found++] = newline < 0 ? body.length : newline;
+            ends[found++] = body.indexOf((byte) '\n', start);
         }
     }
 
@@ -59,7 +55,7 @@ final class BatchLines {
 
     /** A copy of a line, without its end. */
     byte[] line(int line) {
-        return Arrays.copyOfRange(body, start(line), end(line));
+        return body.copy(start(line), end(line));
     }
 
     private int start(int line) {
@@ -68,7 +64,7 @@ final class BatchLines {
 
     private int end(int line) {
         int end = ends[line];
-        boolean hasReturn = end < body.length && end > start(line) && body[end - 1] == '\r';
+        boolean hasReturn = end < body.length() && end > start(line) && body.at(end - 1) == '\r';
         return hasReturn ? end - 1 : end;
     }
 }

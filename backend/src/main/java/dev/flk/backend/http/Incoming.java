@@ -162,7 +162,7 @@ final class Incoming {
 
     private void decodeAndServe(long arrivedNanos) {
         if (coding == ContentCoding.IDENTITY || !takesBody()) {
-            serve(body.exact(), arrivedNanos);
+            serve(body, arrivedNanos);
             return;
         }
         BodyBuffer decoded = new BodyBuffer(
@@ -198,7 +198,7 @@ final class Incoming {
         @Override
         public void decoded(Taken taken) {
             body.release();
-            refusal(taken).ifPresentOrElse(exchange::answer, () -> serve(decoded.exact(), arrivedNanos));
+            refusal(taken).ifPresentOrElse(exchange::answer, () -> serve(decoded, arrivedNanos));
         }
 
         @Override
@@ -237,10 +237,10 @@ final class Incoming {
         body.release();
     }
 
-    private void serve(byte[] bytes, long arrivedNanos) {
+    private void serve(BodyBuffer complete, long arrivedNanos) {
         Request request = new Request(
                 head.path(),
-                bytes,
+                complete,
                 head.headers().get(HttpHeaderNames.ACCEPT),
                 head.headers().get(HttpHeaderNames.AUTHORIZATION),
                 arrivedNanos);

@@ -7,12 +7,12 @@ import org.jspecify.annotations.Nullable;
  * A request whose body is complete.
  *
  * @param path without the query
- * @param body decoded, exact; empty where the endpoint takes none. Owned by the endpoint
+ * @param body decoded; empty where the endpoint takes none. What is held of it counts until the answer is there
  * @param arrivedNanos when its last byte had come, in ticks of the server
  */
 record Request(
         String path,
-        byte[] body,
+        BodyBuffer body,
         @Nullable String accept,
         @Nullable String authorization,
         long arrivedNanos) {}

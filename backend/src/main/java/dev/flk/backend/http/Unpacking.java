@@ -66,14 +66,14 @@ final class Unpacking {
         try {
             Optional<Taken> end = decoding.step();
             if (end.isPresent() && end.get() == Taken.TOO_LONG) {
-                limits.wasted(exchange.sender(), uncharged());
+                limits.failed(exchange.sender(), uncharged());
             } else if (isSuspicious()) {
                 limits.unpacked(exchange.sender(), uncharged());
             }
             end.ifPresent(then::decoded);
             return end.isEmpty();
         } catch (IOException e) {
-            limits.wasted(exchange.sender(), uncharged());
+            limits.failed(exchange.sender(), uncharged());
             then.invalid();
             return false;
         }

@@ -107,7 +107,7 @@ final class IngestPipeline implements Ingest {
         try {
             return Optional.of(checked(submission, admission));
         } catch (Refused refused) {
-            limits.failed(submission.sender());
+            limits.failed(submission.sender(), submission.body().length);
             submission.answer().accept(refused.outcome);
         } catch (RuntimeException e) {
             log.broken(e);

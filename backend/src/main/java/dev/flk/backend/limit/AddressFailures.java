@@ -41,23 +41,23 @@ final class AddressFailures {
         return Math.max(0, untilFull - (fillNanos - nanosPerToken));
     }
 
-    /** Takes a token, if there is one. */
-    void failed(long network, long nowNanos) {
-        long now = nowNanos - startNanos;
-        fullNanos.accumulateAndGet(
-                bucket(network),
-                nanosPerToken,
-                (full, token) -> Math.min(Math.max(full, now) + token, Math.max(full, now + fillNanos)));
+    /** Takes so many tokens of those that are there. */
+    void failed(long network, long nowNanos, long tokens) {
+        take(network, nowNanos, tokens, fillNanos);
     }
 
-    /** Takes so many tokens, also some that are not there yet, but never more of those than the bucket can hold. */
-    void failed(long network, long nowNanos, int tokens) {
+    /** Takes so many tokens, also some that are yet to come, but never more of those than the bucket can hold. */
+    void owes(long network, long nowNanos, long tokens) {
+        take(network, nowNanos, tokens, 2 * fillNanos);
+    }
+
+    private void take(long network, long nowNanos, long tokens, long mostNanos) {
         long now = nowNanos - startNanos;
-        double debt = Math.min((double) nanosPerToken * tokens, 2.0 * fillNanos);
+        long moreNanos = (long) Math.min((double) nanosPerToken * tokens, (double) mostNanos);
         fullNanos.accumulateAndGet(
                 bucket(network),
-                (long) debt,
-                (full, more) -> Math.min(Math.max(full, now) + more, Math.max(full, now + 2 * fillNanos)));
+                moreNanos,
+                (full, more) -> Math.min(Math.max(full, now) + more, Math.max(full, now + mostNanos)));
     }
 
     private int bucket(long network) {

@@ -23,10 +23,8 @@ public final class Limits {
     /** Of those that are refused on that belief alone, one in so many is looked at. */
     private static final int LOOK_EVERY = 16;
 
-    /** A failure takes a tenth of a millisecond, to unpack a MiB and look through it three. */
+    /** A usual failure takes a tenth of a millisecond; to unpack a MiB, look through it or parse it takes one to three. */
     private static final long BYTES_PER_FAILURE = 64 << 10;
-
-    private static final long MOST_AT_ONCE = 1_000;
 
     private final RateLimit all;
     private final @Nullable FairShares shares;
@@ -158,20 +156,20 @@ public final class Limits {
         return Admission.held(held(LimitedBy.GLOBAL, sender, now, taken.getNanosToWaitForRefill() + 1));
     }
 
-    /** What was admitted was refused, and it takes no key to send such a thing. */
-    public void failed(Sender sender) {
-        sender.failed();
-        if (failures != null) {
-            failures.failed(sender.network(), nanoTicker.getAsLong());
-        }
-    }
-
     /**
-     * So many bytes came to light that took work, and no key and no token of all: of a body that was refused once it was unpacked, say. They
-     * count as one failure, and as one more for each 64 KiB.
+     * A certificate, or a body, was refused that it takes no key to send. That counts as one failure, and as one more for each 64 KiB of what was looked
+     * at in vain.
      */
-    public void wasted(Sender sender, long bytes) {
-        charge(sender, 1 + bytes / BYTES_PER_FAILURE);
+    public void failed(Sender sender, long bytes) {
+        sender.failed();
+        AddressFailures asked = failures;
+        if (asked != null) {
+            long now = nanoTicker.getAsLong();
+            asked.failed(sender.network(), now, 1);
+            if (bytes >= BYTES_PER_FAILURE) {
+                asked.owes(sender.network(), now, bytes / BYTES_PER_FAILURE);
+            }
+        }
     }
 
     /**
@@ -179,15 +177,9 @@ public final class Limits {
      * has shown a key.
      */
     public void unpacked(Sender sender, long bytes) {
-        if (!sender.showedKey()) {
-            charge(sender, Math.max(1, bytes / BYTES_PER_FAILURE));
-        }
-    }
-
-    private void charge(Sender sender, long tokens) {
-        sender.failed();
-        if (failures != null) {
-            failures.failed(sender.network(), nanoTicker.getAsLong(), (int) Math.min(MOST_AT_ONCE, tokens));
+        AddressFailures asked = failures;
+        if (asked != null && !sender.showedKey()) {
+            asked.owes(sender.network(), nanoTicker.getAsLong(), Math.max(1, bytes / BYTES_PER_FAILURE));
         }
     }
 

@@ -30,7 +30,7 @@ final class AddressLimitTest {
 
     private void failOnce() throws IOException {
         server.port();
-        server.limits().failed(Sender.from(InetAddress.getLoopbackAddress()));
+        server.limits().failed(Sender.from(InetAddress.getLoopbackAddress()), 100);
     }
 
     @Test

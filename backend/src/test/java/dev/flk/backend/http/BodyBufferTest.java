@@ -5,7 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.http.BodyBuffer.Taken;
 import io.netty.buffer.Unpooled;
+import java.util.Arrays;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class BodyBufferTest {
     private static final int MAX = 1 << 20;
@@ -59,5 +63,68 @@ class BodyBufferTest {
         buffer.release();
 
         assertThat(budget.take(MAX)).isTrue();
+    }
+
+    /** In parts of any size, from the network or a decoder, beyond several chunks. */
+    @ParameterizedTest
+    @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10})
+    void longBody_isWhatWasAppended(long seed) {
+        Random random = new Random(seed);
+        byte[] body = new byte[random.nextInt(5 * BodyBuffer.CHUNK_BYTES)];
+        for (int i = 0; i < body.length; i++) {
+            body[i] = (byte) random.nextInt(100);
+        }
+        Bound plenty = new Bound(Long.MAX_VALUE);
+        BodyBuffer buffer =
+                new BodyBuffer(body.length, random.nextBoolean() ? body.length : BodyBuffer.UNKNOWN_LENGTH, plenty);
+        int most = 1 + random.nextInt(3 * BodyBuffer.CHUNK_BYTES);
+        for (int from = 0; from < body.length; ) {
+            int added = Math.min(body.length - from, 1 + random.nextInt(most));
+            byte[] part = Arrays.copyOfRange(body, from, from + added);
+            Taken taken =
+                    random.nextBoolean() ? buffer.append(part, added) : buffer.append(Unpooled.wrappedBuffer(part));
+            assertThat(taken).isEqualTo(Taken.YES);
+            from += added;
+        }
+        assertThat(buffer.length()).isEqualTo(body.length);
+        assertThat(plenty.held())
+                .isEqualTo(buffer.heldBytes())
+                .isBetween((long) body.length, 2L * body.length + BodyBuffer.CHUNK_BYTES);
+        for (int i = 0; i < 100 && body.length > 0; i++) {
+            int from = random.nextInt(body.length);
+            int to = from + random.nextInt(body.length - from);
+            assertThat(buffer.copy(from, to)).isEqualTo(Arrays.copyOfRange(body, from, to));
+            assertThat(buffer.at(from)).isEqualTo(body[from]);
+            // the rarest of these is found some chunks later, or not at all
+            byte wanted = (byte) random.nextInt(130);
+            assertThat(buffer.indexOf(wanted, from)).isEqualTo(indexOf(body, wanted, from));
+        }
+        assertThat(buffer.exact()).isEqualTo(body);
+        assertThat(plenty.held()).isEqualTo(body.length);
+        buffer.release();
+        assertThat(plenty.held()).isZero();
+    }
+
+    private static int indexOf(byte[] body, byte wanted, int from) {
+        for (int i = from; i < body.length; i++) {
+            if (body[i] == wanted) {
+                return i;
+            }
+        }
+        return body.length;
+    }
+
+    @Test
+    void indexOf_whatIsOnlyInALaterChunk_isFound() {
+        Bound plenty = new Bound(Long.MAX_VALUE);
+        byte[] body = new byte[3 * BodyBuffer.CHUNK_BYTES];
+        for (int place : new int[] {0, BodyBuffer.CHUNK_BYTES - 1, BodyBuffer.CHUNK_BYTES, body.length - 1}) {
+            Arrays.fill(body, (byte) 0);
+            body[place] = 1;
+            BodyBuffer buffer = new BodyBuffer(body.length, BodyBuffer.UNKNOWN_LENGTH, plenty);
+            buffer.append(body, body.length);
+            assertThat(buffer.indexOf((byte) 1, 0)).isEqualTo(place);
+            assertThat(buffer.indexOf((byte) 1, place + 1)).isEqualTo(body.length);
+        }
     }
 }

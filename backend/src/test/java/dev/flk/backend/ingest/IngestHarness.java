@@ -58,8 +58,11 @@ final class IngestHarness implements AutoCloseable {
 
     /** A bucket that is never filled again, and no limit for failures. */
     static Limits limits(int burst, Meters meters) {
-        return new Limits(
-                new Limits.Sizes(BigDecimal.ONE, burst, Limits.Sharing.FAIR, BigDecimal.ZERO, 1, 1), () -> 0, meters);
+        return new Limits(sizes(burst), () -> 0, meters);
+    }
+
+    private static Limits.Sizes sizes(int burst) {
+        return new Limits.Sizes(BigDecimal.ONE, burst, Limits.Sharing.FAIR, BigDecimal.ZERO, 1, 1);
     }
 
     static final class Clock {
@@ -86,11 +89,26 @@ final class IngestHarness implements AutoCloseable {
 
     /** With other signatures than those of the sample key. */
     IngestHarness(Path directory, Clock clock, Function<Meters, Signatures> signatures) throws IOException {
-        this(directory, clock, Policy.defaults(), new MemoryStore(1_000, clock.expiry()), 1_000, signatures);
+        this(directory, clock, Policy.defaults(), new MemoryStore(1_000, clock.expiry()), sizes(1_000), signatures);
+    }
+
+    /** With other limits. */
+    IngestHarness(Path directory, Clock clock, Limits.Sizes limits) throws IOException {
+        this(
+                directory,
+                clock,
+                Policy.defaults(),
+                new MemoryStore(1_000, clock.expiry()),
+                limits,
+                meters -> signatures());
     }
 
     IngestHarness(Path directory, Clock clock, Policy policy, DedupStore dedup, int burst) throws IOException {
-        this(directory, clock, policy, dedup, burst, meters -> Signatures.anyOf(SignatureCheck.hmac(List.of(Pcs.KEY))));
+        this(directory, clock, policy, dedup, sizes(burst), meters -> signatures());
+    }
+
+    private static Signatures signatures() {
+        return Signatures.anyOf(SignatureCheck.hmac(List.of(Pcs.KEY)));
     }
 
     private IngestHarness(
@@ -98,7 +116,7 @@ final class IngestHarness implements AutoCloseable {
             Clock clock,
             Policy policy,
             DedupStore dedup,
-            int burst,
+            Limits.Sizes limits,
             Function<Meters, Signatures> signatures)
             throws IOException {
         store = new FaultyStore(dedup);
@@ -117,7 +135,7 @@ final class IngestHarness implements AutoCloseable {
             ingest = IngestService.open(
                     inbox,
                     new IngestService.Parts(
-                            limits(burst, meters),
+                            new Limits(limits, () -> 0, meters),
                             signatures.apply(meters),
                             rules,
                             MAX_CLOCK_SKEW,

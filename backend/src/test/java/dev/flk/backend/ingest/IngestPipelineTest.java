@@ -14,10 +14,12 @@ import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.ingest.Outcome.Cause;
 import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.limit.Limits;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
+import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -358,5 +360,21 @@ final class IngestPipelineTest {
             assertDecided(harness.submit(Pcs.number(1)), 202, Relation.CONFLICT);
         }
         assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).contains('o');
+    }
+
+    /** A megabyte of nothing takes as long to parse as many that are short. */
+    @Test
+    void refusedBody_costsItsAddress_byItsLength() throws Exception {
+        Limits.Sizes sizes = new Limits.Sizes(BigDecimal.TEN, 1_000, Limits.Sharing.FAIR, BigDecimal.ONE, 10, 10);
+        try (IngestHarness harness = new IngestHarness(directory.resolve("short"), clock, sizes)) {
+            for (int i = 0; i < 10; i++) {
+                assertThat(harness.submit(new byte[1_000])).isInstanceOf(Outcome.Malformed.class);
+            }
+            assertThat(harness.submit(new byte[1_000])).isInstanceOf(Outcome.RateLimited.class);
+        }
+        try (IngestHarness harness = new IngestHarness(directory.resolve("long"), clock, sizes)) {
+            assertThat(harness.submit(new byte[1 << 20])).isInstanceOf(Outcome.Malformed.class);
+            assertThat(harness.submit(new byte[1])).isInstanceOf(Outcome.RateLimited.class);
+        }
     }
 }

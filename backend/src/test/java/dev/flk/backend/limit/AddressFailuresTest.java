@@ -16,20 +16,20 @@ final class AddressFailuresTest {
     void failed_untilTheBurstIsUsedUp_thenWaitsForAToken() {
         for (int i = 0; i < 20; i++) {
             assertThat(failures.waitNanos(1, 7)).isZero();
-            failures.failed(1, 7);
+            failures.failed(1, 7, 1);
         }
         assertThat(failures.waitNanos(1, 7)).isEqualTo(SECOND / 10);
         assertThat(failures.waitNanos(2, 7)).as("another address").isZero();
         assertThat(failures.held(7)).isEqualTo(1);
         assertThat(failures.waitNanos(1, 7 + SECOND / 10)).isZero();
-        failures.failed(1, 7 + SECOND / 10);
+        failures.failed(1, 7 + SECOND / 10, 1);
         assertThat(failures.waitNanos(1, 7 + SECOND / 10)).isEqualTo(SECOND / 10);
     }
 
     @Test
     void failed_howeverOften_isForgivenInTheTimeOfTheBurst() {
         for (int i = 0; i < 10_000; i++) {
-            failures.failed(1, 7);
+            failures.failed(1, 7, 1);
         }
         assertThat(failures.waitNanos(1, 7)).isEqualTo(SECOND / 10);
         assertThat(failures.waitNanos(1, 7 + 2 * SECOND)).isZero();
@@ -38,10 +38,10 @@ final class AddressFailuresTest {
     @Test
     void longestRatesAndBursts_doNotOverflow() {
         AddressFailures slow = new AddressFailures(new BigDecimal("0.001"), 200_000_000, 0, 1);
-        slow.failed(1, 0);
+        slow.failed(1, 0, 1);
         assertThat(slow.waitNanos(1, 0)).isZero();
         AddressFailures single = new AddressFailures(new BigDecimal("0.001"), 1, 0, 1);
-        single.failed(1, 0);
+        single.failed(1, 0, 1);
         assertThat(single.waitNanos(1, 0)).isEqualTo(1_000 * SECOND);
     }
 
@@ -57,7 +57,7 @@ final class AddressFailuresTest {
             if (usual.waitNanos(address, now) > 0) {
                 address = random.nextLong(); // the attacker goes on with the next of his addresses
             }
-            usual.failed(address, now);
+            usual.failed(address, now, 1);
         }
         assertThat(usual.held(now)).isLessThanOrEqualTo(10);
         long held = 0;

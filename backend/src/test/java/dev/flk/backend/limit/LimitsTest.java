@@ -52,7 +52,7 @@ final class LimitsTest {
         if (limits.admit(sender).heldBack() != null) {
             return false;
         }
-        limits.failed(sender);
+        limits.failed(sender, 100);
         return true;
     }
 
@@ -242,12 +242,12 @@ final class LimitsTest {
     @Test
     void wastedBytes_holdAnAddress_alsoForWhatItHadNoTokensFor_withinBounds() throws Exception {
         Sender stranger = from("192.0.2.1");
-        limits.wasted(stranger, 1 << 19);
-        limits.wasted(stranger, 1 << 19);
+        limits.failed(stranger, 1 << 19);
+        limits.failed(stranger, 1 << 19);
         assertThat(limits.beforeReading(stranger)).isEmpty();
-        limits.wasted(stranger, 1 << 19);
+        limits.failed(stranger, 1 << 19);
         assertThat(limits.beforeReading(stranger)).hasValue(new HeldBack(8 * SECOND / 10));
-        limits.wasted(stranger, Long.MAX_VALUE);
+        limits.failed(stranger, Long.MAX_VALUE);
         assertThat(limits.beforeReading(stranger)).hasValue(new HeldBack(21 * SECOND / 10));
     }
 
