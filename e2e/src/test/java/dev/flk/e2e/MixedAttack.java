@@ -38,6 +38,8 @@ final class MixedAttack implements AutoCloseable {
     private static final int BOMB_BYTES = 64 << 20;
     /** As large as a batch may be, and nothing in it. */
     private static final int EMPTY_BATCH_BYTES = 8 << 20;
+    /** As long as a certificate may be. */
+    private static final int PADDED_BYTES = 1 << 20;
 
     private static final String SMUGGLED = """
             POST /v1/pcs/submit HTTP/1.1
@@ -91,9 +93,11 @@ final class MixedAttack implements AutoCloseable {
     /** Begins. */
     void begin() {
         byte[] bomb = zipped(new byte[BOMB_BYTES]);
-        byte[] emptyLines = new byte[EMPTY_BATCH_BYTES];
-        Arrays.fill(emptyLines, (byte) '\n');
-        byte[] emptyBatch = zipped(emptyLines);
+        byte[] emptyBatch = zipped(filled(EMPTY_BATCH_BYTES, '\n'));
+        byte[] spaces = filled(PADDED_BYTES, ' ');
+        byte[] padded = zipped(spaces);
+        spaces[PADDED_BYTES - 1] = '\n';
+        byte[] paddedBatch = zipped(repeated(spaces, EMPTY_BATCH_BYTES / PADDED_BYTES));
         Random random = new Random(7);
         every("garbage", 10, 300, (connection, count) -> post(connection, count, garbage(random)));
         every(
@@ -137,6 +141,16 @@ final class MixedAttack implements AutoCloseable {
                 20,
                 50,
                 (connection, count) -> postZipped(connection, count, "/v1/pcs/batch", emptyBatch));
+        every(
+                "batches of long lines, zipped",
+                22,
+                20,
+                (connection, count) -> postZipped(connection, count, "/v1/pcs/batch", paddedBatch));
+        every(
+                "long certificates, zipped",
+                23,
+                20,
+                (connection, count) -> postZipped(connection, count, "/v1/pcs/submit", padded));
         every("look-ups", 21, 500, (connection, count) -> {
             count.sent.incrementAndGet();
             connection.send("GET /v1/pcs/%064x HTTP/1.1\r\nHost: e2e\r\n\r\n".formatted(epochs.incrementAndGet()));
@@ -256,6 +270,20 @@ final class MixedAttack implements AutoCloseable {
 
     private static InetAddress from(int last) throws IOException {
         return InetAddress.getByAddress(new byte[] {127, 0, 0, (byte) last});
+    }
+
+    private static byte[] filled(int bytes, char with) {
+        byte[] filled = new byte[bytes];
+        Arrays.fill(filled, (byte) with);
+        return filled;
+    }
+
+    private static byte[] repeated(byte[] part, int times) {
+        ByteArrayOutputStream all = new ByteArrayOutputStream();
+        for (int i = 0; i < times; i++) {
+            all.writeBytes(part);
+        }
+        return all.toByteArray();
     }
 
     private static byte[] zipped(byte[] content) {

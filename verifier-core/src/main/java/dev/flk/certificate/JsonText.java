@@ -8,7 +8,9 @@ import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import com.fasterxml.jackson.core.io.JsonEOFException;
 import dev.flk.canonical.CanonicalString;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
@@ -23,6 +25,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class JsonText extends JsonInput {
     static final int MAX_NESTING = 32;
+
+    /** Far longer than certificates are. */
+    private static final int LONG_BYTES = 64 << 10;
 
     private static final char BYTE_ORDER_MARK = '\uFEFF';
 
@@ -58,6 +63,9 @@ final class JsonText extends JsonInput {
         if (all < 0) {
             return ofUtf8(body);
         }
+        if (body.length > LONG_BYTES) {
+            return ofLongAscii(body);
+        }
         char[] ascii = new char[body.length];
         boolean escaped = false;
         for (int i = 0; i < body.length; i++) {
@@ -65,6 +73,18 @@ final class JsonText extends JsonInput {
             escaped |= body[i] == '\\';
         }
         return of(ascii, 0, ascii.length, escaped);
+    }
+
+    /** Without a copy of all of it, each byte of which would take two. */
+    private static JsonText ofLongAscii(byte[] body) {
+        try {
+            return new JsonText(
+                    FACTORY.createParser(
+                            new InputStreamReader(new ByteArrayInputStream(body), StandardCharsets.US_ASCII)),
+                    true);
+        } catch (IOException e) {
+            throw unreachable(e);
+        }
     }
 
     private static JsonText ofUtf8(byte[] body) throws MalformedCertificate {

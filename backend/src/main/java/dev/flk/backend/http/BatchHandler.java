@@ -71,11 +71,12 @@ final class BatchHandler implements Endpoint {
                 limits.failed(exchange.sender(), lines.length(line));
             } else {
                 int place = line;
-                submissions.add(new Submission(lines.line(line), exchange.sender(), outcome -> {
-                    if (answer.take(place, outcome)) {
-                        finish(answer, arrivedNanos, exchange);
-                    }
-                }));
+                submissions.add(new Submission(
+                        lines.length(line), () -> lines.line(place), exchange.sender(), outcome -> {
+                            if (answer.take(place, outcome)) {
+                                finish(answer, arrivedNanos, exchange);
+                            }
+                        }));
             }
         }
         if (answer.expect(submissions.size())) {

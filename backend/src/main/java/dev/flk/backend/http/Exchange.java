@@ -71,9 +71,14 @@ final class Exchange {
         return taken;
     }
 
-    /** Hands these to ingest with all else that arrives in this turn of the event loop. */
+    /** Hands these to ingest with all else that arrives in this turn of the event loop; if they are long, in parts and beside all else. */
     void submit(List<Submission> submissions) {
-        loop.turn().add(submissions);
+        LongSubmissions parts = new LongSubmissions(submissions, loop.turn());
+        if (parts.areShort()) {
+            loop.turn().add(submissions);
+        } else {
+            workOn(parts);
+        }
     }
 
     /** Does this beside all else, a step at a time. */

@@ -31,7 +31,8 @@ final class SubmitHandler implements Endpoint {
     @Override
     public void serve(Request request, Exchange exchange) {
         exchange.submit(List.of(new Submission(
-                request.body().exact(),
+                request.body().length(),
+                request.body()::exact,
                 exchange.sender(),
                 outcome -> exchange.answerLater(() -> {
                     meters.submit.observeNanos(nanoTicker.getAsLong() - request.arrivedNanos());

@@ -32,14 +32,19 @@ final class Turn {
 
     void add(List<Submission> submissions) {
         if (arrived.isEmpty() && !submissions.isEmpty()) {
-            loop.execute(this::handOver);
+            loop.execute(this::handOverAll);
         }
         arrived.addAll(submissions);
     }
 
-    private void handOver() {
+    private void handOverAll() {
         List<Submission> turn = arrived;
         arrived = new ArrayList<>();
+        handOver(turn);
+    }
+
+    /** Hands these to ingest now. */
+    void handOver(List<Submission> turn) {
         try {
             ingest.submit(turn);
         } catch (RuntimeException | Error e) {

@@ -96,11 +96,11 @@ final class Evidence {
     }
 
     private void append(Content content, Candidate candidate, long expiresAtMillis) {
-        if (inbox.isDiskLow(candidate.submission().body().length)) {
+        if (inbox.isDiskLow(candidate.submission().bodyBytes())) {
             tell(content, failures.diskFloor());
             return;
         }
-        Optional<HeldBack> heldBack = budget.take(candidate.submission().body().length);
+        Optional<HeldBack> heldBack = budget.take(candidate.submission().bodyBytes());
         if (heldBack.isPresent()) {
             tell(content, new Outcome.RateLimited(heldBack.get().waitSeconds()));
             return;

@@ -107,7 +107,7 @@ final class IngestPipeline implements Ingest {
         try {
             return Optional.of(checked(submission, admission));
         } catch (Refused refused) {
-            limits.failed(submission.sender(), submission.body().length);
+            limits.failed(submission.sender(), submission.bodyBytes());
             submission.answer().accept(refused.outcome);
         } catch (RuntimeException e) {
             log.broken(e);
@@ -115,7 +115,7 @@ final class IngestPipeline implements Ingest {
             submission.answer().accept(new Outcome.Broken());
         } catch (OutOfMemoryError e) {
             // a long body that is all keys takes many times its length; what was read of it is garbage by now
-            log.noMemory(submission.body().length);
+            log.noMemory(submission.bodyBytes());
             meters.unavailable(Outcome.Cause.OVERLOADED.error());
             submission.answer().accept(failures.overloaded());
         }

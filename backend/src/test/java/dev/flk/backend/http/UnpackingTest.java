@@ -21,6 +21,7 @@ import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.Collectors;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 
@@ -132,10 +133,12 @@ final class UnpackingTest {
 
         ingest.turns.clear();
         assertThat(answer(first)).startsWith("HTTP/1.1 200 ");
-        assertThat(ingest.turns.remove().stream()
-                        .mapToInt(line -> line.body().length + 1)
-                        .sum())
-                .isEqualTo(batch.length + 1);
+        assertThat(ingest.turns).as("parts of the batch").hasSize(MAX_LINES);
+        assertThat(ingest.turns.stream()
+                        .flatMap(List::stream)
+                        .map(ScriptedIngest::body)
+                        .collect(Collectors.joining("\n")))
+                .isEqualTo(new String(batch, StandardCharsets.US_ASCII));
         assertNothingIsHeld();
     }
 
