@@ -67,7 +67,10 @@ final class Program implements AutoCloseable {
     }
 
     private static List<String> javaCommand(String jar, List<String> jvm) {
-        return javaCommand(Built.jar(jar), jvm);
+        Path built = Built.jar(jar);
+        List<String> options = new ArrayList<>(ClassArchive.options(built));
+        options.addAll(jvm);
+        return javaCommand(built, options);
     }
 
     private static List<String> javaCommand(Path jar, List<String> jvm) {
