@@ -8,9 +8,7 @@ import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import com.fasterxml.jackson.core.io.JsonEOFException;
 import dev.flk.canonical.CanonicalString;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
@@ -75,13 +73,9 @@ final class JsonText extends JsonInput {
         return of(ascii, 0, ascii.length, escaped);
     }
 
-    /** Without a copy of all of it, each byte of which would take two. */
     private static JsonText ofLongAscii(byte[] body) {
         try {
-            return new JsonText(
-                    FACTORY.createParser(
-                            new InputStreamReader(new ByteArrayInputStream(body), StandardCharsets.US_ASCII)),
-                    true);
+            return new JsonText(FACTORY.createParser(new AsciiReader(body)), true);
         } catch (IOException e) {
             throw unreachable(e);
         }
