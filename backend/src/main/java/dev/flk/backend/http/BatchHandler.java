@@ -47,15 +47,38 @@ final class BatchHandler implements Endpoint {
 
     @Override
     public void serve(Request request, Exchange exchange) {
-        BodyBuffer body = request.body();
-        BatchLines lines = BatchLines.of(body, config.maxBatchLines());
+        BatchLines lines = new BatchLines(request.body(), config.maxBatchLines());
+        if (lines.find()) {
+            serve(lines, request, exchange);
+        } else {
+            exchange.workOn(new LongWork.Work() {
+                @Override
+                public boolean goOn() {
+                    if (!lines.find()) {
+                        return true;
+                    }
+                    serve(lines, request, exchange);
+                    return false;
+                }
+
+                @Override
+                public void drop() {
+                    exchange.letGo();
+                }
+            });
+        }
+    }
+
+    private void serve(BatchLines lines, Request request, Exchange exchange) {
+        int length = request.body().length();
         if (lines.count() == 0) {
+            limits.failed(exchange.sender(), length);
             exchange.answer(Refusal.badRequest("empty batch, send a certificate a line"));
         } else if (lines.areMore()) {
             meters.rejected(RejectReason.TOO_LARGE);
-            limits.failed(exchange.sender(), body.length());
+            limits.failed(exchange.sender(), length);
             exchange.answer(Refusal.tooManyLines(config.maxBatchLines()));
-        } else if (!exchange.holdMore(body.length() + (long) lines.count() * LINE_BYTES)
+        } else if (!exchange.holdMore(length + (long) lines.count() * LINE_BYTES)
                 || !exchange.reserveAnswer((long) lines.count() * LINE_ANSWER_BYTES)) {
             exchange.refuseEarly();
         } else {

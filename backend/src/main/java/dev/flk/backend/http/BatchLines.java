@@ -8,6 +8,9 @@ import java.util.Arrays;
  * once, and none of those behind the last line that may be.
  */
 final class BatchLines {
+    /** That many are looked at in a fraction of a millisecond. */
+    static final int STEP_BYTES = 256 << 10;
+
     private static final int FIRST_LINES = 64;
 
     private final BodyBuffer body;
@@ -16,26 +19,39 @@ final class BatchLines {
     private int[] ends = new int[FIRST_LINES];
 
     private int found;
+    /** What was looked at. */
+    private int at;
 
-    private BatchLines(BodyBuffer body, int most) {
+    /** @param most lines that may be */
+    BatchLines(BodyBuffer body, int most) {
         this.body = body;
         this.most = most;
     }
 
-    /** Looks for up to {@code most} lines. */
-    static BatchLines of(BodyBuffer body, int most) {
-        BatchLines lines = new BatchLines(body, most);
-        lines.find();
-        return lines;
+    /** Looks at some more; whether all is found that there is, or one more than may be. */
+    boolean find() {
+        int limit = Math.min(body.length(), at + STEP_BYTES);
+        while (at < limit && found <= most) {
+            int newline = body.indexOf((byte) '\n', at, limit);
+            if (newline < limit) {
+                add(newline);
+            }
+            at = Math.min(newline + 1, limit);
+        }
+        if (found > most) {
+            return true;
+        }
+        if (at == body.length() && at > 0 && body.at(at - 1) != '\n') {
+            add(at);
+        }
+        return at == body.length();
     }
 
-    private void find() {
-        for (int start = 0; start < body.length() && found <= most; start = ends[found - 1] + 1) {
-            if (found == ends.length) {
-                ends = Arrays.copyOf(ends, 2 * found);
-            }
-            ends[found++] = body.indexOf((byte) '\n', start);
+    private void add(int end) {
+        if (found == ends.length) {
+            ends = Arrays.copyOf(ends, 2 * found);
         }
+        ends[found++] = end;
     }
 
     /** How many there are, or one more than may be. */

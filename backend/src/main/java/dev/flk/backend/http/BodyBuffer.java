@@ -91,14 +91,14 @@ final class BodyBuffer {
                 : last[place - startOfLast()];
     }
 
-    /** The first place of {@code wanted} that is not before {@code from}; {@link #length} if there is none. */
-    int indexOf(byte wanted, int from) {
+    /** The first place of {@code wanted} from {@code from} up to {@code to}, which are in the body; {@code to} if there is none. */
+    int indexOf(byte wanted, int from, int to) {
         int start = from;
-        while (start < length()) {
+        while (start < to) {
             boolean isInLast = start >= startOfLast();
             byte[] chunk = isInLast ? last : chunks.get(start / CHUNK_BYTES);
             int startOfChunk = isInLast ? startOfLast() : start - start % CHUNK_BYTES;
-            int end = isInLast ? lastLength : CHUNK_BYTES;
+            int end = Math.min(chunk.length, to - startOfChunk);
             for (int i = start - startOfChunk; i < end; i++) {
                 if (chunk[i] == wanted) {
                     return startOfChunk + i;
@@ -106,7 +106,7 @@ final class BodyBuffer {
             }
             start = startOfChunk + end;
         }
-        return length();
+        return to;
     }
 
     /** A copy of what is from {@code from} up to {@code to}, which are in the body. */

@@ -55,6 +55,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     private boolean lastAnswerWritten;
     private boolean stopping;
     private boolean resting;
+    private int works;
     private long quietSinceNanos;
 
     Connection(ServerParts server, Sender sender, Loop loop, RequestDecoder decoder) {
@@ -147,6 +148,16 @@ final class Connection extends ChannelInboundHandlerAdapter {
         }
         order.write(context(), written).ifPresent(last -> last.addListener(this::endOutput));
         context().flush();
+        pauseOrResume();
+    }
+
+    /** Nothing more is read until {@link #endWork}: what comes behind a long body does not overtake it, and is no more work meanwhile. */
+    void beginWork() {
+        works++;
+    }
+
+    void endWork() {
+        works--;
         pauseOrResume();
     }
 
@@ -346,6 +357,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     /** While answers take too much memory, who has not read the earlier ones gets no more. */
     private boolean mayBegin() {
         return !resting
+                && works == 0
                 && !(order.hasUntaken() && load.answerBytes().isShort())
                 && order.size() < MAX_WAITING_REQUESTS
                 && order.heldBytes() < config.maxBatchBytes()

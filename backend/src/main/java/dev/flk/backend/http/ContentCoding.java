@@ -32,7 +32,7 @@ enum ContentCoding {
     }
 
     /** Begins to decode {@code encoded} into {@code decoded}; the caller closes it. */
-    Decoding decode(byte[] encoded, BodyBuffer decoded) {
+    Decoding decode(BodyBuffer encoded, BodyBuffer decoded) {
         return switch (this) {
             case GZIP -> Decoding.gzip(encoded, decoded);
             case DEFLATE -> Decoding.deflate(encoded, decoded, !hasZlibHeader(encoded));
@@ -41,9 +41,9 @@ enum ContentCoding {
     }
 
     /** The standard's "deflate" is zlib's format, but some clients send the bare stream. */
-    private static boolean hasZlibHeader(byte[] encoded) {
-        return encoded.length >= 2
-                && (encoded[0] & ZLIB_METHOD_MASK) == ZLIB_DEFLATE
-                && (((encoded[0] & 0xff) << 8) | (encoded[1] & 0xff)) % ZLIB_CHECK == 0;
+    private static boolean hasZlibHeader(BodyBuffer encoded) {
+        return encoded.length() >= 2
+                && (encoded.at(0) & ZLIB_METHOD_MASK) == ZLIB_DEFLATE
+                && (((encoded.at(0) & 0xff) << 8) | (encoded.at(1) & 0xff)) % ZLIB_CHECK == 0;
     }
 }

@@ -22,14 +22,15 @@ final class Decoding implements AutoCloseable {
     /** A step ends when it has made so much, or read so much. */
     static final int STEP_DECODED_BYTES = 64 << 10;
 
-    static final int STEP_ENCODED_BYTES = 32 << 10;
+    static final int STEP_ENCODED_BYTES = 8 << 10;
 
     private static final int PART_BYTES = 8 << 10;
     private static final int TRAILER_BYTES = 8;
+    private static final byte[] NOTHING = new byte[0];
     /** Each takes a call or two, and nobody has a use for even one. */
     private static final int MOST_EMPTY_MEMBERS = 100;
 
-    private final byte[] encoded;
+    private final BodyBuffer encoded;
     private final BodyBuffer decoded;
     private final Inflater inflater;
     private final boolean isGzip;
@@ -50,7 +51,7 @@ final class Decoding implements AutoCloseable {
         END
     }
 
-    private Decoding(byte[] encoded, BodyBuffer decoded, boolean isGzip, boolean isBare) {
+    private Decoding(BodyBuffer encoded, BodyBuffer decoded, boolean isGzip, boolean isBare) {
         this.encoded = encoded;
         this.decoded = decoded;
         this.isGzip = isGzip;
@@ -58,12 +59,12 @@ final class Decoding implements AutoCloseable {
         this.place = isGzip ? Place.HEADER : Place.DATA;
     }
 
-    static Decoding gzip(byte[] encoded, BodyBuffer decoded) {
+    static Decoding gzip(BodyBuffer encoded, BodyBuffer decoded) {
         return new Decoding(encoded, decoded, true, true);
     }
 
     /** @param isBare without zlib's header and checksum */
-    static Decoding deflate(byte[] encoded, BodyBuffer decoded, boolean isBare) {
+    static Decoding deflate(BodyBuffer encoded, BodyBuffer decoded, boolean isBare) {
         return new Decoding(encoded, decoded, false, isBare);
     }
 
@@ -144,25 +145,25 @@ final class Decoding implements AutoCloseable {
     }
 
     private void feed() throws IOException {
-        int length = Math.min(PART_BYTES, encoded.length - at);
+        int length = Math.min(PART_BYTES, encoded.length() - at);
         if (length == 0) {
             throw new EOFException();
         }
-        inflater.setInput(encoded, at, length);
+        inflater.setInput(encoded.copy(at, at + length));
         at += length;
     }
 
     private void endData() throws IOException {
         at -= inflater.getRemaining();
-        inflater.setInput(encoded, at, 0);
+        inflater.setInput(NOTHING);
         place = isGzip ? Place.TRAILER : Place.END;
-        if (!isGzip && at < encoded.length) {
+        if (!isGzip && at < encoded.length()) {
             throw new ZipException("something is behind its end");
         }
     }
 
     private void endMember() throws IOException {
-        if (encoded.length - at < TRAILER_BYTES) {
+        if (encoded.length() - at < TRAILER_BYTES) {
             throw new EOFException();
         }
         boolean isWhole = GzipHeader.uint32(encoded, at) == checksum.getValue()
@@ -175,6 +176,6 @@ final class Decoding implements AutoCloseable {
             throw new ZipException("too many empty members");
         }
         at += TRAILER_BYTES;
-        place = at == encoded.length ? Place.END : Place.HEADER;
+        place = at == encoded.length() ? Place.END : Place.HEADER;
     }
 }

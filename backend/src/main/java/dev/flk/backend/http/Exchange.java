@@ -5,14 +5,19 @@ import dev.flk.backend.ingest.Submission;
 import dev.flk.backend.limit.Sender;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A request that was begun, and the place of its answer among those of its connection. {@link #answer} and
  * {@link #answerLater} may be called on any thread, and the first call counts; everything else belongs to the event loop.
  */
 final class Exchange {
+    private static final Logger log = LoggerFactory.getLogger(Exchange.class);
+
     private final Connection connection;
     private final Loop loop;
     private final ServerLoad load;
@@ -73,17 +78,45 @@ final class Exchange {
 
     /** Hands these to ingest with all else that arrives in this turn of the event loop; if they are long, in parts and beside all else. */
     void submit(List<Submission> submissions) {
-        LongSubmissions parts = new LongSubmissions(submissions, loop.turn());
-        if (parts.areShort()) {
-            loop.turn().add(submissions);
+        if (LongSubmissions.areLong(submissions)) {
+            workOn(new LongSubmissions(submissions, loop.turn(), this));
         } else {
-            workOn(parts);
+            loop.turn().add(submissions);
         }
     }
 
-    /** Does this beside all else, a step at a time. */
+    /** Does this beside all else, a step at a time; until then nothing more is read from the connection. */
     void workOn(LongWork.Work work) {
-        loop.longWork().add(sender().network(), work);
+        loop.longWork().add(sender().network(), new LongWork.Work() {
+            @Override
+            public boolean goOn() {
+                boolean hasMore = safely(work::goOn);
+                if (!hasMore) {
+                    connection.endWork();
+                }
+                return hasMore;
+            }
+
+            @Override
+            public void drop() {
+                work.drop();
+            }
+        });
+        connection.beginWork();
+    }
+
+    /** Without an answer the client would wait, and its bytes stay counted. Returns what {@code work} does, and false if it throws. */
+    boolean safely(BooleanSupplier work) {
+        try {
+            return work.getAsBoolean();
+        } catch (OutOfMemoryError e) {
+            // a long body asked for it, in one piece
+            refuseEarly();
+        } catch (RuntimeException | StackOverflowError e) {
+            log.error("A request could not be served", e);
+            answer(Refusal.internalError());
+        }
+        return false;
     }
 
     void answer(Answer given) {
@@ -128,9 +161,9 @@ final class Exchange {
         }
     }
 
-    /** Whether the connection is gone. */
-    boolean isDiscarded() {
-        return discarded;
+    /** Whether the connection is gone, or answered: nobody waits for more. */
+    boolean isOver() {
+        return discarded || answer != null;
     }
 
     boolean isAnswered() {
@@ -186,6 +219,11 @@ final class Exchange {
     /** Answers a submission that there is no room for, before ingest has seen it. */
     void refuseEarly() {
         loop.meters().refusedEarly();
+        answer(Refusal.overloaded());
+    }
+
+    /** Lets go of what it holds, since nobody waits for the answer any more. */
+    void letGo() {
         answer(Refusal.overloaded());
     }
 

@@ -30,12 +30,12 @@ final class GzipHeader {
      *
      * @throws IOException if it is none, or not all of it is there
      */
-    static int end(byte[] encoded, int start) throws IOException {
-        if (encoded.length - start < FIXED_BYTES) {
+    static int end(BodyBuffer encoded, int start) throws IOException {
+        if (encoded.length() - start < FIXED_BYTES) {
             throw new EOFException();
         }
-        int flags = encoded[start + FLAGS_AT];
-        if (uint16(encoded, start) != MAGIC || encoded[start + METHOD_AT] != DEFLATE || (flags & RESERVED) != 0) {
+        int flags = encoded.at(start + FLAGS_AT);
+        if (uint16(encoded, start) != MAGIC || encoded.at(start + METHOD_AT) != DEFLATE || (flags & RESERVED) != 0) {
             throw new ZipException("no header");
         }
         int end = start + FIXED_BYTES;
@@ -51,7 +51,7 @@ final class GzipHeader {
         }
         if ((flags & HEADER_CHECKSUM) != 0) {
             CRC32 checksum = new CRC32();
-            checksum.update(encoded, start, end - start);
+            checksum.update(encoded.copy(start, end));
             end = within(encoded, end + Short.BYTES);
             if (uint16(encoded, end - Short.BYTES) != (checksum.getValue() & 0xffff)) {
                 throw new ZipException("header's checksum is wrong");
@@ -60,29 +60,29 @@ final class GzipHeader {
         return end;
     }
 
-    private static int endOfText(byte[] encoded, int start) throws IOException {
-        int most = Math.min(encoded.length, start + MOST_TEXT_BYTES);
+    private static int endOfText(BodyBuffer encoded, int start) throws IOException {
+        int most = Math.min(encoded.length(), start + MOST_TEXT_BYTES);
         for (int at = start; at < most; at++) {
-            if (encoded[at] == 0) {
+            if (encoded.at(at) == 0) {
                 return at + 1;
             }
         }
         throw new ZipException("name or comment without an end");
     }
 
-    private static int within(byte[] encoded, int end) throws IOException {
-        if (end > encoded.length) {
+    private static int within(BodyBuffer encoded, int end) throws IOException {
+        if (end > encoded.length()) {
             throw new EOFException();
         }
         return end;
     }
 
-    private static int uint16(byte[] bytes, int at) {
-        return (bytes[at] & 0xff) | (bytes[at + 1] & 0xff) << 8;
+    private static int uint16(BodyBuffer bytes, int at) {
+        return (bytes.at(at) & 0xff) | (bytes.at(at + 1) & 0xff) << 8;
     }
 
     /** Little-endian, as all numbers of gzip. */
-    static long uint32(byte[] bytes, int at) {
+    static long uint32(BodyBuffer bytes, int at) {
         return uint16(bytes, at) | (long) uint16(bytes, at + Short.BYTES) << 16;
     }
 }

@@ -9,18 +9,13 @@ import io.netty.buffer.ByteBuf;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A request whose body is being read: collected if its endpoint takes one and there is room for it, else thrown away. Owned by
  * the event loop.
  */
 final class Incoming {
-    private static final Logger log = LoggerFactory.getLogger(Incoming.class);
-
     /** More than any single outcome takes. */
     private static final int USUAL_ANSWER_BYTES = 1 << 10;
 
@@ -140,48 +135,28 @@ final class Incoming {
             exchange.answer(early);
             return;
         }
-        boolean unused = safely(() -> {
+        boolean unused = exchange.safely(() -> {
             decodeAndServe(arrivedNanos);
             return false;
         });
     }
 
-    /** Without an answer the client would wait, and its bytes stay counted. Returns what {@code work} does, and false if it throws. */
-    private boolean safely(BooleanSupplier work) {
-        try {
-            return work.getAsBoolean();
-        } catch (OutOfMemoryError e) {
-            // a long body asked for it, in one piece
-            exchange.refuseEarly();
-        } catch (RuntimeException | StackOverflowError e) {
-            log.error("A request could not be served", e);
-            exchange.answer(Refusal.internalError());
-        }
-        return false;
-    }
-
     private void decodeAndServe(long arrivedNanos) {
         if (coding == ContentCoding.IDENTITY || !takesBody()) {
             serve(body, arrivedNanos);
-            return;
-        }
-        BodyBuffer decoded = new BodyBuffer(
-                endpoint.maxBodyBytes(),
-                BodyBuffer.UNKNOWN_LENGTH,
-                server.load().bodyBytes());
-        exchange.hold(decoded);
-        Unpacking unpacking = new Unpacking(
-                coding.decode(body.exact(), decoded),
-                exchange,
-                server.limits(),
-                new ServeUnpacked(decoded, arrivedNanos));
-        if (unpacking.goOn()) {
-            if (exchange.holdMore(Decoding.NATIVE_BYTES)) {
-                exchange.workOn(() -> safely(unpacking::goOnIfWanted));
-            } else {
-                unpacking.giveUp();
-                exchange.refuseEarly();
-            }
+        } else if (exchange.holdMore(Decoding.NATIVE_BYTES)) {
+            BodyBuffer decoded = new BodyBuffer(
+                    endpoint.maxBodyBytes(),
+                    BodyBuffer.UNKNOWN_LENGTH,
+                    server.load().bodyBytes());
+            exchange.hold(decoded);
+            exchange.workOn(new Unpacking(
+                    () -> coding.decode(body, decoded),
+                    exchange,
+                    server.limits(),
+                    new ServeUnpacked(decoded, arrivedNanos)));
+        } else {
+            exchange.refuseEarly();
         }
     }
 

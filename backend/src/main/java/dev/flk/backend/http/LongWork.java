@@ -3,23 +3,32 @@ package dev.flk.backend.http;
 
 import java.util.ArrayDeque;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Queue;
+import java.util.function.LongSupplier;
 
 /**
- * Work of an event loop that takes longer than others should wait: one step of it, then the loop looks at its connections, then the next. Networks take turns, and what
- * one of them has is done one after the other, so that nobody waits for another's queue. Holds no more than there are requests under way, which are
- * bounded and counted. Owned by that loop.
+ * Work of an event loop that takes longer than others should wait: steps of it for about a millisecond, then the loop looks at its connections, then
+ * the next. Networks take turns, and what one of them has is done one after the other, so that nobody waits for another's queue. Holds no more than there
+ * are requests under way, which are bounded and counted. Owned by that loop.
  */
 final class LongWork {
+    /** Steps that are shorter are put together. */
+    static final long TURN_NANOS = 1_000_000;
+
     private final Later later;
+    private final LongSupplier nanoTicker;
     private final Map<Long, Queue<Work>> waiting = new LinkedHashMap<>();
     private boolean scheduled;
 
-    /** Something that is done in steps of a fraction of a millisecond. */
+    /** Something that is done in steps of less than a millisecond. */
     interface Work {
-        /** Does one step; whether there is more. Does not throw. */
+        /** Does one step; whether there is more. */
         boolean goOn();
+
+        /** Lets go of what it holds, instead of the next step. */
+        void drop();
     }
 
     /** Runs a task when the loop has looked at its connections once more. */
@@ -27,33 +36,42 @@ final class LongWork {
         void run(Runnable task);
     }
 
-    LongWork(Later later) {
+    LongWork(Later later, LongSupplier nanoTicker) {
         this.later = later;
+        this.nanoTicker = nanoTicker;
     }
 
     /** @param network of the sender, see {@link dev.flk.backend.limit.Sender#network} */
     void add(long network, Work work) {
+        schedule(); // if that throws, it was not added
         waiting.computeIfAbsent(network, key -> new ArrayDeque<>()).add(work);
-        schedule();
     }
 
-    /** Does what is left, in one go: at the end, when there is no connection any more, that is to let go of it. */
-    void finish() {
-        while (!waiting.isEmpty()) {
-            doOneStep();
-        }
+    /** Drops what is left. */
+    void dropAll() {
+        List<Work> all = waiting.values().stream().flatMap(Queue::stream).toList();
+        waiting.clear();
+        all.forEach(Work::drop);
     }
 
     private void schedule() {
         if (!scheduled) {
+            later.run(this::takeTurn);
             scheduled = true;
-            later.run(() -> {
-                scheduled = false;
+        }
+    }
+
+    private void takeTurn() {
+        scheduled = false;
+        try {
+            long began = nanoTicker.getAsLong();
+            do {
                 doOneStep();
-                if (!waiting.isEmpty()) {
-                    schedule();
-                }
-            });
+            } while (!waiting.isEmpty() && nanoTicker.getAsLong() - began < TURN_NANOS);
+        } finally {
+            if (!waiting.isEmpty()) {
+                schedule();
+            }
         }
     }
 
@@ -64,12 +82,17 @@ final class LongWork {
         Map.Entry<Long, Queue<Work>> first = waiting.entrySet().iterator().next();
         long network = first.getKey();
         Queue<Work> works = first.getValue();
-        if (!works.element().goOn()) {
-            works.remove();
-        }
-        waiting.remove(network);
-        if (!works.isEmpty()) {
-            waiting.put(network, works);
+        boolean hasMore = false;
+        try {
+            hasMore = works.element().goOn();
+        } finally {
+            if (!hasMore) {
+                works.remove();
+            }
+            waiting.remove(network);
+            if (!works.isEmpty()) {
+                waiting.put(network, works);
+            }
         }
     }
 }

@@ -33,7 +33,7 @@ final class Loop {
         this.turn = new Turn(eventLoop, ingest, meters);
         this.answers = new Answers(eventLoop);
         // a task that is due at once comes after the next look at the connections, and one that is executed before it
-        this.longWork = new LongWork(task -> runLater(task, Duration.ZERO));
+        this.longWork = new LongWork(task -> runLater(task, Duration.ZERO), nanoTicker);
         this.date = new DateHeader(clock);
     }
 
@@ -95,7 +95,7 @@ final class Loop {
     void closeAll() {
         eventLoop.execute(() -> {
             List.copyOf(connections).forEach(Connection::close);
-            longWork.finish();
+            longWork.dropAll();
         });
     }
 

@@ -174,13 +174,15 @@ public final class Limits {
 
     /**
      * So many bytes took work while it is not known yet what they are good for: they count as a failure for each 64 KiB, unless the connection
-     * has shown a key.
+     * has shown a key. Returns whether they count.
      */
-    public void unpacked(Sender sender, long bytes) {
+    public boolean unpacked(Sender sender, long bytes) {
         AddressFailures asked = failures;
-        if (asked != null && !sender.showedKey()) {
-            asked.owes(sender.network(), nanoTicker.getAsLong(), Math.max(1, bytes / BYTES_PER_FAILURE));
+        if (asked == null || sender.showedKey()) {
+            return false;
         }
+        asked.owes(sender.network(), nanoTicker.getAsLong(), Math.max(1, bytes / BYTES_PER_FAILURE));
+        return true;
     }
 
     /**

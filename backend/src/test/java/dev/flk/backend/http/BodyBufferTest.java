@@ -97,7 +97,7 @@ class BodyBufferTest {
             assertThat(buffer.at(from)).isEqualTo(body[from]);
             // the rarest of these is found some chunks later, or not at all
             byte wanted = (byte) random.nextInt(130);
-            assertThat(buffer.indexOf(wanted, from)).isEqualTo(indexOf(body, wanted, from));
+            assertThat(buffer.indexOf(wanted, from, to)).isEqualTo(indexOf(body, wanted, from, to));
         }
         assertThat(buffer.exact()).isEqualTo(body);
         assertThat(plenty.held()).isEqualTo(body.length);
@@ -105,13 +105,13 @@ class BodyBufferTest {
         assertThat(plenty.held()).isZero();
     }
 
-    private static int indexOf(byte[] body, byte wanted, int from) {
-        for (int i = from; i < body.length; i++) {
+    private static int indexOf(byte[] body, byte wanted, int from, int to) {
+        for (int i = from; i < to; i++) {
             if (body[i] == wanted) {
                 return i;
             }
         }
-        return body.length;
+        return to;
     }
 
     @Test
@@ -123,8 +123,8 @@ class BodyBufferTest {
             body[place] = 1;
             BodyBuffer buffer = new BodyBuffer(body.length, BodyBuffer.UNKNOWN_LENGTH, plenty);
             buffer.append(body, body.length);
-            assertThat(buffer.indexOf((byte) 1, 0)).isEqualTo(place);
-            assertThat(buffer.indexOf((byte) 1, place + 1)).isEqualTo(body.length);
+            assertThat(buffer.indexOf((byte) 1, 0, body.length)).isEqualTo(place);
+            assertThat(buffer.indexOf((byte) 1, place + 1, body.length)).isEqualTo(body.length);
         }
     }
 }

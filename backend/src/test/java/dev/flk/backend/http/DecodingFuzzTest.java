@@ -32,8 +32,10 @@ class DecodingFuzzTest {
     private static Decoded decode(ContentCoding coding, byte[] encoded) {
         Bound budget = new Bound(Long.MAX_VALUE);
         BodyBuffer decoded = new BodyBuffer(MAX_BYTES, BodyBuffer.UNKNOWN_LENGTH, budget);
+        BodyBuffer body = new BodyBuffer(encoded.length, encoded.length, budget);
+        assertThat(body.append(encoded, encoded.length)).isEqualTo(Taken.YES);
         Taken end = null;
-        try (Decoding decoding = coding.decode(encoded, decoded)) {
+        try (Decoding decoding = coding.decode(body, decoded)) {
             Optional<Taken> step = Optional.empty();
             for (int steps = 0; step.isEmpty(); steps++) {
                 assertThat(steps)
@@ -51,6 +53,7 @@ class DecodingFuzzTest {
         }
         byte[] bytes = decoded.exact();
         decoded.release();
+        body.release();
         assertThat(budget.held()).isZero();
         return new Decoded(end, bytes);
     }

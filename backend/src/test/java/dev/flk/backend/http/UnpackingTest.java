@@ -43,7 +43,11 @@ final class UnpackingTest {
             meters);
     private ServerLoad load = ServerLoad.of(CONFIG, 256 << 20);
     private final DuplexEmbeddedChannel first = new DuplexEmbeddedChannel();
-    private final Loop loop = new Loop(first.eventLoop(), ingest, meters, () -> Instant.EPOCH, () -> 0);
+    /** Each look at it is a turn later. */
+    private long nanos;
+
+    private final Loop loop =
+            new Loop(first.eventLoop(), ingest, meters, () -> Instant.EPOCH, () -> nanos += LongWork.TURN_NANOS);
 
     private DuplexEmbeddedChannel connect(DuplexEmbeddedChannel channel, String address) throws IOException {
         assertThat(load.connections().take(1)).isTrue();
@@ -82,7 +86,7 @@ final class UnpackingTest {
     }
 
     private String answer(DuplexEmbeddedChannel channel) {
-        int most = 2 * MAX_BATCH_BYTES / Decoding.STEP_ENCODED_BYTES;
+        int most = 3 * MAX_BATCH_BYTES / Decoding.STEP_ENCODED_BYTES;
         ByteBuf answer = channel.readOutbound();
         for (int looks = 0; answer == null && looks < most; looks++) {
             goOn();
@@ -139,6 +143,19 @@ final class UnpackingTest {
                         .map(ScriptedIngest::body)
                         .collect(Collectors.joining("\n")))
                 .isEqualTo(new String(batch, StandardCharsets.US_ASCII));
+        assertNothingIsHeld();
+    }
+
+    @Test
+    void whatComesBehindIt_onTheSameConnection_waits() throws IOException {
+        byte[] batch = noise(1 << 20);
+        postZipped(connect(first, "192.0.2.1"), batch);
+        post(first, "/v1/pcs/submit", new byte[] {'x'}, "");
+        assertThat(answer(first)).startsWith("HTTP/1.1 200 ");
+        assertThat(answer(first)).startsWith("HTTP/1.1 200 ");
+        assertThat(ingest.turns.stream().flatMap(List::stream).map(ScriptedIngest::body))
+                .hasSize(MAX_LINES + 1)
+                .endsWith("x");
         assertNothingIsHeld();
     }
 
