@@ -108,7 +108,12 @@ public final class DiskFiles implements FileOps {
 
     @Override
     public long usableBytes(Path directory) throws IOException {
-        return Files.getFileStore(directory).getUsableSpace();
+        // asks without opening a file: with no descriptor left, a FileStore only says "Mount point not found"
+        long bytes = directory.toFile().getUsableSpace();
+        if (bytes == 0 && !Files.isDirectory(directory)) {
+            throw new NoSuchFileException(directory.toString());
+        }
+        return bytes;
     }
 
     @Override
@@ -206,12 +211,14 @@ public final class DiskFiles implements FileOps {
     }
 
     /** The JDK has no type for ENOSPC and EDQUOT; their text is strerror's, in the locale's language. */
-    private static IOException diskFullOr(Path file, IOException e) throws IOException {
+    private static IOException diskFullOr(Path file, IOException e) {
         String message = String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT);
         boolean saysSo = message.contains("no space left") || message.contains("quota exceeded");
-        return saysSo || Files.getFileStore(parent(file)).getUsableSpace() < LEAST_USABLE_BYTES
-                ? new DiskFullException(file, e)
-                : named(file, e);
+        return saysSo || isFull(parent(file)) ? new DiskFullException(file, e) : named(file, e);
+    }
+
+    private static boolean isFull(Path directory) {
+        return Files.isDirectory(directory) && directory.toFile().getUsableSpace() < LEAST_USABLE_BYTES;
     }
 
     /** What a channel throws does not say which file. */

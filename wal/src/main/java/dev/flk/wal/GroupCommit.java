@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.Segment.SegmentMovedException;
+import dev.flk.wal.SegmentOpener.Predecessor;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -18,6 +21,10 @@ import org.jspecify.annotations.Nullable;
  * thousand share one. One thread (or a simulation) calls {@link #step}; {@link AppendQueue} is how others hand over.
  */
 final class GroupCommit {
+    /** Somebody renames the segment that is written to; nobody does that often within one force. */
+    private static final int MOST_MOVES = 3;
+
+    private final FileOps files;
     private final LogOptions options;
     private final SegmentOpener opener;
     private final AppendQueue queue;
@@ -28,11 +35,13 @@ final class GroupCommit {
     private Segment segment;
     private long nextSequence;
 
-    /** What the next segment's header must repeat; null while the present segment can be written to. */
-    private @Nullable Successor successor;
+    /** What the next segment goes on from; null while the present one can be written to. */
+    private @Nullable Predecessor leaving;
 
     /** A segment that somebody else moved, removed or emptied; null if none. */
     private volatile @Nullable Segment gone;
+
+    private volatile boolean retryAsked;
 
     /** Those who want the present segment closed. */
     private final Queue<CompletableFuture<Void>> seals = new ConcurrentLinkedQueue<>();
@@ -40,16 +49,18 @@ final class GroupCommit {
     private volatile Segment published;
     private volatile long forcedEnd;
 
-    /** How to open the segment after one that failed. */
-    private record Successor(List<LogRecord> carried, String previous, long previousEnd) {}
+    /** Why nothing can be appended; null while the last append succeeded, or a segment was opened since. */
+    private volatile @Nullable IOException trouble;
 
     GroupCommit(
+            FileOps files,
             LogOptions options,
             SegmentOpener opener,
             AppendQueue queue,
             LogListener listener,
             LongSupplier nanoTicker,
             Segment segment) {
+        this.files = files;
         this.options = options;
         this.opener = opener;
         this.queue = queue;
@@ -73,8 +84,10 @@ final class GroupCommit {
 
     /** Somebody else moved, removed or emptied it: the next step leaves it. Any thread. */
     void vanished(Segment found) {
-        gone = found;
-        boolean unused = queue.nudge();
+        if (trouble == null) { // else it was left, and the next one can't be opened
+            gone = found;
+            boolean unused = queue.nudge();
+        }
     }
 
     /** The next step closes the segment, if there is a record in it, and opens another. Any thread. */
@@ -93,7 +106,7 @@ final class GroupCommit {
 
     /** Leaves a segment that vanished or is to be sealed; writes and forces one group. False if there was nothing to do. */
     boolean step() {
-        boolean left = leaveVanished();
+        boolean left = leaveVanished() || reopenAsAsked();
         boolean sealed = sealAsAsked();
         List<Append> group = queue.take(options.sizes().maxGroupBytes());
         if (group.isEmpty()) {
@@ -103,13 +116,13 @@ final class GroupCommit {
         if (failure == null) {
             completeForced(group);
         } else {
-            listener.failed(failure);
+            failed(failure);
             for (Append append : group) {
                 append.failed(failure);
             }
         }
         listener.groupEnded();
-        if (successor != null) {
+        if (leaving != null) {
             reopen();
         }
         return true;
@@ -134,10 +147,10 @@ final class GroupCommit {
             return false;
         }
         try {
-            if (successor == null && hasRecords()) {
+            if (leaving == null && hasRecords()) {
                 completeSegment();
             }
-            if (successor != null) {
+            if (leaving != null) {
                 openNext();
             }
             seal.complete(null);
@@ -152,9 +165,12 @@ final class GroupCommit {
     private @Nullable IOException commit(List<Append> group) {
         try {
             ensureWritable();
-            List<LogRecord> records = write(group);
-            tail.dropBefore(segment.position());
-            append(records);
+            for (int moved = 0; !append(group); moved++) {
+                if (moved == MOST_MOVES) {
+                    throw new IOException(segment.name() + ": each new segment is renamed or removed at once");
+                }
+                openNext();
+            }
             return null;
         } catch (IOException e) {
             giveUpSegment();
@@ -179,10 +195,10 @@ final class GroupCommit {
     void close() throws IOException {
         try {
             boolean unused = leaveVanished();
-            if (successor == null && hasRecords()) {
+            if (leaving == null && hasRecords()) {
                 completeSegment();
             }
-            if (successor != null) {
+            if (leaving != null) {
                 openNext();
             }
             segment.complete();
@@ -193,7 +209,7 @@ final class GroupCommit {
 
     private void completeSegment() throws IOException {
         segment.complete();
-        successor = new Successor(List.of(), segment.name(), segment.position());
+        leaving = new Predecessor(List.of(), segment.name(), segment.position(), null);
     }
 
     private boolean hasRecords() {
@@ -201,10 +217,10 @@ final class GroupCommit {
     }
 
     private void ensureWritable() throws IOException {
-        if (successor == null && segment.hasFillFailed()) {
+        if (leaving == null && segment.hasFillFailed()) {
             giveUpSegment();
         }
-        if (successor != null) {
+        if (leaving != null) {
             openNext();
         } else if (isDueForRotation()) {
             completeSegment();
@@ -220,17 +236,18 @@ final class GroupCommit {
     }
 
     private void openNext() throws IOException {
-        Successor how = Objects.requireNonNull(successor);
+        Predecessor from = Objects.requireNonNull(leaving);
         if (gone == segment) {
-            listener.vanished(segment.name());
+            listener.vanished(segment.name(), opener.nameOf(segment));
             opener.clearNameOf(segment);
             gone = null;
         }
-        Segment opened = opener.open(nextSequence, how.carried(), how.previous(), how.previousEnd());
+        Segment opened = opener.open(nextSequence, from);
         Segment left = segment;
         segment = opened;
         published = opened;
-        successor = null;
+        leaving = null;
+        trouble = null;
         tail.clear();
         left.close();
         listener.opened(opened.name());
@@ -241,27 +258,64 @@ final class GroupCommit {
         try {
             openNext();
         } catch (IOException e) {
-            listener.failed(e); // tried again before the next group
+            failed(e); // tried again before the next group, and when it is asked for
         } catch (RuntimeException | Error e) {
-            listener.failed(new IOException("the log's next segment could not be opened: " + e, e));
+            failed(new IOException("the log's next segment could not be opened: " + e, e));
         }
+    }
+
+    private void failed(IOException cause) {
+        trouble = cause;
+        listener.failed(cause);
+    }
+
+    /** Why nothing can be appended; empty while the last append succeeded, or another segment's header was forced since. Any thread. */
+    Optional<IOException> trouble() {
+        return Optional.ofNullable(trouble);
+    }
+
+    /** The next step tries to open the segment that could not be opened before, if there is one. Any thread. */
+    void retry() {
+        if (trouble != null) {
+            retryAsked = true;
+            boolean unused = queue.nudge();
+        }
+    }
+
+    private boolean reopenAsAsked() {
+        if (!retryAsked) {
+            return false;
+        }
+        retryAsked = false;
+        if (leaving == null) {
+            return false;
+        }
+        try {
+            openNext();
+        } catch (IOException e) {
+            trouble = e; // which was told when it began
+        } catch (RuntimeException | Error e) {
+            trouble = new IOException("the log's next segment could not be opened: " + e, e);
+        }
+        return true;
     }
 
     /** Nothing is written to or forced in this segment any more; the next one repeats what may have been hurt. */
     private void giveUpSegment() {
-        if (successor != null) {
+        if (leaving != null) {
             return;
         }
         segment.stopFilling();
         tail.dropBefore(segment.position());
         List<LogRecord> carried =
                 hasRecords() ? tail.records() : segment.header().carried();
-        successor = new Successor(
+        leaving = new Predecessor(
                 carried,
                 segment.name(),
                 carried.isEmpty()
                         ? segment.position()
-                        : carried.get(0).position().offset());
+                        : carried.get(0).position().offset(),
+                hasRecords() ? null : segment.header());
     }
 
     private List<LogRecord> write(List<Append> group) {
@@ -298,9 +352,21 @@ final class GroupCommit {
         return records;
     }
 
-    private void append(List<LogRecord> records) throws IOException {
+    /**
+     * Writes and forces the group; false if somebody renamed or removed the file meanwhile, as logrotate does: what was forced since
+     * may be on its way out, so the group must go, under the same sequences, to the next segment.
+     */
+    private boolean append(List<Append> group) throws IOException {
+        List<LogRecord> records = write(group);
+        tail.dropBefore(segment.position());
         long start = nanoTicker.getAsLong();
-        segment.append(buffer);
+        try {
+            segment.append(buffer, files);
+        } catch (SegmentMovedException e) {
+            gone = segment;
+            giveUpSegment();
+            return false;
+        }
         listener.forced(records.size(), segment.position(), nanoTicker.getAsLong() - start);
         for (int i = 0; i < records.size(); i++) {
             long end = i + 1 < records.size() ? records.get(i + 1).position().offset() : segment.position();
@@ -308,6 +374,7 @@ final class GroupCommit {
         }
         nextSequence += records.size();
         forcedEnd = nextSequence;
+        return true;
     }
 
     private void completeForced(List<Append> group) {

@@ -7,7 +7,9 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
@@ -85,12 +87,12 @@ public final class Log implements Closeable {
         files.createDirectories(options.directory());
         Closeable lock = files.lock(options.directory().resolve(LOCK_FILE), options.holder());
         try {
-            Recovery.Found found = Recovery.run(files, options);
+            Recovery.Found found = Vanished.retry(() -> Recovery.run(files, options));
             SegmentOpener opener = new SegmentOpener(files, options, clock, nanoTicker, random, found.nextOrdinal());
-            Segment segment = opener.open(found.nextSequence(), found.carried(), found.previous(), found.previousEnd());
+            Segment segment = opener.open(found.nextSequence(), found.predecessor());
             listener.opened(segment.name());
             AppendQueue queue = new AppendQueue(options.sizes().maxQueuedBytes());
-            GroupCommit commit = new GroupCommit(options, opener, queue, listener, nanoTicker, segment);
+            GroupCommit commit = new GroupCommit(files, options, opener, queue, listener, nanoTicker, segment);
             return new Log(files, options, lock, queue, commit, found.damages(), nanoTicker);
         } catch (IOException | RuntimeException e) {
             try {
@@ -150,8 +152,8 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Looks whether the segment that is written to still stands under its name; if not, the writer's next step leaves it. For a
-     * simulation; the filler's thread does it once a second.
+     * Looks whether the segment that is written to still stands under its name; if not, the writer's next step leaves it, and tries
+     * again to open a segment that could not be opened. For a simulation; the filler's thread does it once a second.
      *
      * @return false if it was not there
      */
@@ -161,6 +163,7 @@ public final class Log implements Closeable {
         if (!there) {
             commit.vanished(segment);
         }
+        commit.retry();
         return there;
     }
 
@@ -182,7 +185,7 @@ public final class Log implements Closeable {
     private SegmentList segments() throws IOException {
         Segment newest = commit.segment();
         while (true) {
-            SegmentList list = SegmentList.read(files, options.directory(), options.prefix());
+            SegmentList list = Vanished.retry(() -> SegmentList.read(files, options.directory(), options.prefix()));
             Segment listed = newest;
             newest = commit.segment();
             if (newest == listed) {
@@ -193,8 +196,8 @@ public final class Log implements Closeable {
 
     /** Where the newest segments begin that make up {@code bytes} of the log's files, or all of them: a sequence to read from. */
     public long beginningOfLast(long bytes) throws IOException {
-        List<Listed> segments =
-                SegmentList.read(files, options.directory(), options.prefix()).segments();
+        List<Listed> segments = Vanished.retry(() -> SegmentList.read(files, options.directory(), options.prefix()))
+                .segments();
         long counted = 0;
         int index = segments.size() - 1;
         while (index > 0 && counted < bytes) {
@@ -205,6 +208,42 @@ public final class Log implements Closeable {
             index--;
         }
         return counted < bytes ? 1 : segments.get(index + 1).header().first();
+    }
+
+    /**
+     * A segment that is there, as its header tells.
+     *
+     * @param first everything below this sequence was appended before it was opened
+     * @param openedMillis wall time, milliseconds since the epoch
+     * @param context of the records that were appended to it
+     */
+    public record Opening(long first, long openedMillis, String context) {}
+
+    /** When the segments that are there were opened, oldest first. */
+    public List<Opening> openings() throws IOException {
+        return segments().segments().stream()
+                .map(Listed::header)
+                .map(header -> new Opening(header.first(), header.openedMillis(), header.context()))
+                .toList();
+    }
+
+    /** What stood in segments that are not there any more, between some that are. Reads what stands before each gap. */
+    public List<Damage> absent() throws IOException {
+        SegmentList list = segments();
+        List<Damage> absent = new ArrayList<>();
+        for (int i = 1; i < list.segments().size(); i++) {
+            if (list.isSuccessorAbsent(i - 1)) {
+                long from = list.segments().get(i - 1).header().first();
+                long end = list.segments().get(i).header().first();
+                try (LogReader reader = new LogReader(list, from, end, OnDamage.SKIP, 0)) {
+                    while (reader.next() != null) {
+                        // to the end of what stands before the gap
+                    }
+                    absent.addAll(reader.damages());
+                }
+            }
+        }
+        return absent;
     }
 
     /** The sequence after the last one that is on disk. */
@@ -220,6 +259,11 @@ public final class Log implements Closeable {
     /** The directory that this log owns. */
     public Path directory() {
         return options.directory();
+    }
+
+    /** Why nothing can be appended; empty while the last append succeeded, or another segment's header was forced since. */
+    public Optional<IOException> trouble() {
+        return commit.trouble();
     }
 
     /** Whether the writer lives; a log without one takes nothing. */

@@ -61,17 +61,24 @@ public final class LogInspector {
         return new LogWalk(files, directory, prefix, from);
     }
 
+    /** {@link #verify(long)} of a log that may begin anywhere. */
+    public Verification verify() throws IOException {
+        return verify(0);
+    }
+
     /**
      * Reads the whole log, every checksum and the sequence; twice if something seems to be gone. Memory is that of the longest
      * record.
+     *
+     * @param from the first sequence that must be there; 0 if that is not known
      */
-    public Verification verify() throws IOException {
-        Verification found = look();
+    public Verification verify(long from) throws IOException {
+        Verification found = look(from);
         // A directory whose files change while it is being listed may be told without one of them.
-        return found.isWhole() ? found : look().alsoMissingIn(found);
+        return found.isWhole() ? found : look(from).alsoMissingIn(found);
     }
 
-    private Verification look() throws IOException {
+    private Verification look(long from) throws IOException {
         try (LogWalk walk = walk(1)) {
             long records = 0;
             long first = 0;
@@ -81,8 +88,20 @@ public final class LogInspector {
                 last = record.sequence();
                 records++;
             }
-            return new Verification(records, first, last, walk.damages(), givenUp(), walk.tornTail());
+            List<Damage> damages = new ArrayList<>(missingAtTheBeginning(from));
+            damages.addAll(walk.damages());
+            return new Verification(records, first, last, damages, givenUp(), walk.tornTail());
         }
+    }
+
+    private List<Damage> missingAtTheBeginning(long from) throws IOException {
+        return Vanished.retry(() -> {
+            SegmentList list = SegmentList.read(files, directory, prefix);
+            long first = list.firstKnown();
+            return from > 0 && first > from && !list.isEmpty()
+                    ? List.of(list.absentBefore(0, from, first - 1))
+                    : List.of();
+        });
     }
 
     private List<Damage> givenUp() throws IOException {

@@ -2,6 +2,7 @@
 package dev.flk.wal;
 
 import dev.flk.wal.FileOps.OpenFile;
+import dev.flk.wal.SegmentOpener.Predecessor;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -22,26 +23,18 @@ final class Recovery {
      *
      * @param nextSequence the first sequence to be appended
      * @param nextOrdinal of the next segment
-     * @param carried what the next segment's header repeats
-     * @param previous the newest segment's name, "-" if there is none
-     * @param previousEnd where the carried records began in it
+     * @param predecessor what the next segment goes on from
      * @param damages what was skipped
      */
-    record Found(
-            long nextSequence,
-            long nextOrdinal,
-            List<LogRecord> carried,
-            String previous,
-            long previousEnd,
-            List<Damage> damages) {}
+    record Found(long nextSequence, long nextOrdinal, Predecessor predecessor, List<Damage> damages) {}
 
     static Found run(FileOps files, LogOptions options) throws IOException {
         removeUnopened(files, options);
-        SegmentList list = SegmentList.read(files, options.directory(), options.prefix());
+        SegmentList list = Vanished.retry(() -> SegmentList.read(files, options.directory(), options.prefix()));
         Damages damages = new Damages(options.onDamage());
         if (list.isEmpty()) {
             long next = damages.add(list, list.lostBehind(1), 1);
-            return new Found(next, 1, List.of(), "-", 0, damages.found);
+            return new Found(next, 1, Predecessor.NONE, damages.found);
         }
         UnprovenTail tail = new UnprovenTail();
         try (SegmentCursor cursor = list.open(list.segments().size() - 1)) {
@@ -55,8 +48,8 @@ final class Recovery {
             long end = scan.offset();
             damages.add(list, cursor.damage(), 0);
             long next = damages.add(list, list.lostBehind(cursor.expected()), cursor.expected());
-            // one that is compressed was closed, and the one behind it is gone: it stays as it is
-            if (!scan.segment().endsWith(Retention.GZIP)) {
+            // one that was compressed or renamed is not written to any more: it stays as it is
+            if (scan.segment().endsWith(SegmentList.SUFFIX)) {
                 if (scan.endOfContent(end) > end) {
                     setAside(files, options.directory(), scan, end);
                 }
@@ -65,9 +58,11 @@ final class Recovery {
                 }
             }
             long ordinal = scan.header().ordinal() + 1;
-            return tail.isEmpty()
-                    ? new Found(next, ordinal, scan.header().carried(), scan.segment(), 0, damages.found)
-                    : new Found(next, ordinal, tail.records(), scan.segment(), tail.start(), damages.found);
+            String previous = SegmentList.openedName(scan.segment());
+            Predecessor predecessor = tail.isEmpty()
+                    ? new Predecessor(scan.header().carried(), previous, 0, scan.header())
+                    : new Predecessor(tail.records(), previous, tail.start(), null);
+            return new Found(next, ordinal, predecessor, damages.found);
         }
     }
 

@@ -13,23 +13,25 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.function.Function;
 import java.util.zip.GZIPOutputStream;
 
 /**
  * Looks after closed segments: compresses them after a while, and removes them, oldest first, when they are old enough and
  * everything in them is finished. What is not finished is never removed, nor the newest segment, nor anything that was set aside.
+ * A segment that somebody renamed is removed in its turn, and never compressed.
  * One thread; works beside the log's writer, and a crash at any point loses nothing.
  */
 public final class Retention {
     static final String GZIP = ".gz";
-    private static final String PART = ".part";
+    static final String PART = ".part";
     private static final int CHUNK_BYTES = 256 * 1024;
 
     private final FileOps files;
     private final Path directory;
     private final String prefix;
     private final Duration compressAfter;
-    private final Duration keep;
+    private final Function<String, Duration> keep;
     private final InstantSource clock;
 
     /**
@@ -50,10 +52,16 @@ public final class Retention {
     /**
      * Ages count from when a segment was closed.
      *
+     * @param keep how long records with this context are kept (see {@link LogOptions#context})
      * @param clock wall time; whoever doubts it takes no steps
      */
     public Retention(
-            FileOps files, Path directory, String prefix, Duration compressAfter, Duration keep, InstantSource clock) {
+            FileOps files,
+            Path directory,
+            String prefix,
+            Duration compressAfter,
+            Function<String, Duration> keep,
+            InstantSource clock) {
         this.files = files;
         this.directory = directory;
         this.prefix = prefix;
@@ -102,6 +110,9 @@ public final class Retention {
     public Done step(long finishedUpTo) throws IOException {
         List<Listed> segments = SegmentList.read(files, directory, prefix).segments();
         if (isRemovable(segments, finishedUpTo)) {
+            for (String copy : segments.get(0).copies()) {
+                files.delete(directory.resolve(copy)); // else it would stand in for the segment
+            }
             files.delete(directory.resolve(segments.get(0).name()));
             files.forceDirectory(directory);
             return Done.REMOVED;
@@ -115,14 +126,25 @@ public final class Retention {
         return Done.NOTHING;
     }
 
+    /** What somebody renamed is his to compress. */
     private boolean isCompressible(List<Listed> segments, int index) {
-        return !segments.get(index).name().endsWith(GZIP) && isOlder(segments.get(index + 1), compressAfter);
+        return segments.get(index).name().endsWith(SegmentList.SUFFIX)
+                && isOlder(segments.get(index + 1), compressAfter);
     }
 
     private boolean isRemovable(List<Listed> segments, long finishedUpTo) {
         return segments.size() > 1
                 && segments.get(0).countedEnd() - 1 <= finishedUpTo
-                && isOlder(segments.get(1), keep);
+                && isOlder(segments.get(1), keepOf(segments.get(0).header()));
+    }
+
+    private Duration keepOf(SegmentHeader header) {
+        Duration longest = keep.apply(header.context());
+        for (LogRecord record : header.carried()) {
+            Duration one = keep.apply(record.context());
+            longest = one.compareTo(longest) > 0 ? one : longest;
+        }
+        return longest;
     }
 
     /** A segment was closed when the next one was opened. */

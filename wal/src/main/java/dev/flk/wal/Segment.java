@@ -86,8 +86,12 @@ final class Segment implements Closeable {
         return openedNanos;
     }
 
-    /** Writes and forces a group. After an error nothing more may be written here. */
-    void append(ByteBuffer group) throws IOException {
+    /**
+     * Writes and forces a group. After an error nothing more may be written here.
+     *
+     * @throws SegmentMovedException if the file does not stand under its name any more: what was forced may be on its way out
+     */
+    void append(ByteBuffer group, FileOps files) throws IOException {
         long end = position + group.remaining();
         reserve(end);
         file.write(group, position);
@@ -96,7 +100,26 @@ final class Segment implements Closeable {
             throw new IOException(
                     "forcing zeros ahead failed in " + path + "; what was forced with them is not proven");
         }
+        if (!isUnderItsName(files)) {
+            throw new SegmentMovedException(path);
+        }
         position = end;
+    }
+
+    /** Whether the file that is written to is what stands under its name. */
+    boolean isUnderItsName(FileOps files) throws IOException {
+        return files.standing(path)
+                .filter(standing -> standing.identity().equals(identity))
+                .isPresent();
+    }
+
+    /** Somebody renamed, removed or replaced the file while it was written to. */
+    static final class SegmentMovedException extends IOException {
+        private static final long serialVersionUID = 1;
+
+        SegmentMovedException(Path path) {
+            super(path + " was renamed, removed or replaced while it was written to");
+        }
     }
 
     /** Cuts it to its length and forces that; it is complete then. */

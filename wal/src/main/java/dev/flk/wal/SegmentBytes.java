@@ -22,11 +22,23 @@ final class SegmentBytes implements Closeable {
     static SegmentBytes open(FileOps files, Path path) throws IOException {
         OpenFile file = files.openForReading(path);
         try {
-            return new SegmentBytes(path.toString().endsWith(Retention.GZIP) ? new GzippedFile(file) : file);
+            return new SegmentBytes(isGzipped(path, file) ? new GzippedFile(file) : file);
         } catch (IOException | RuntimeException e) {
             file.close();
             throw e;
         }
+    }
+
+    /** By its content where somebody else gave it its name. */
+    private static boolean isGzipped(Path path, OpenFile file) throws IOException {
+        if (path.toString().endsWith(SegmentList.SUFFIX)) {
+            return false;
+        }
+        ByteBuffer magic = ByteBuffer.allocate(2);
+        while (magic.hasRemaining() && file.read(magic, magic.position()) > 0) {
+            // until both bytes are there
+        }
+        return !magic.hasRemaining() && magic.get(0) == (byte) 0x1f && magic.get(1) == (byte) 0x8b;
     }
 
     /** Over a file that stays its owner's. */

@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.RecordFormat.Framed;
 import java.io.IOException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The segments of a directory in the order in which they were opened. A file without a whole header is no segment, wherever
- * it stands; but one with a segment's name, or with records in it, had one: that is damage.
+ * The segments of a directory in the order in which they were opened. A segment is known by its header: what logrotate adds to its
+ * name, or compresses, is still one. An empty file is none; a file with a segment's own name, content and no whole header
+ * had one: that is damage.
  */
 final class SegmentList {
     static final String SUFFIX = ".wal";
     static final String OPENING = "-opening-";
     static final String BROKEN = ".broken";
+    private static final int ATTEMPTS = 10;
 
     private final Path directory;
     private final FileOps files;
@@ -27,8 +33,23 @@ final class SegmentList {
     /** The newest segment, if it is known and not there. */
     private final @Nullable String absentNewest;
 
-    /** A segment's name and header; records with a sequence from {@code countedEnd} on don't count in it. */
-    record Listed(String name, SegmentHeader header, long countedEnd) {}
+    /**
+     * A segment's name and header.
+     *
+     * @param countedEnd records with a sequence from here on don't count in it
+     * @param copies other files with the same header and no more whole records, like one that is just being compressed
+     * @param goesOnFrom the place in the list of the segment that this one goes on from, its own if it replaced one of its name; -1 if
+     *     that is not there
+     */
+    record Listed(String name, SegmentHeader header, long countedEnd, List<String> copies, int goesOnFrom) {
+        Listed endingAt(long end) {
+            return new Listed(name, header, end, copies, goesOnFrom);
+        }
+
+        Listed goingOnFrom(int index) {
+            return new Listed(name, header, countedEnd, copies, index);
+        }
+    }
 
     private SegmentList(
             Path directory,
@@ -47,29 +68,56 @@ final class SegmentList {
         this.absentNewest = absentNewest;
     }
 
-    /** Reads the headers of all segments. */
+    /** Reads the headers of all segments; anew while somebody renames files, so that none is missed. */
     static SegmentList read(FileOps files, Path directory, String prefix) throws IOException {
-        List<Listed> found = new ArrayList<>();
-        List<Damage> headless = new ArrayList<>();
         List<String> names = files.list(directory);
+        for (int attempt = 1; ; attempt++) {
+            SegmentList list = read(files, directory, prefix, names);
+            List<String> after = files.list(directory);
+            if (attempt == ATTEMPTS || segmentNames(after, prefix).equals(segmentNames(names, prefix))) {
+                return list;
+            }
+            names = after;
+        }
+    }
+
+    private static List<String> segmentNames(List<String> names, String prefix) {
+        return names.stream().filter(name -> isSegmentName(name, prefix)).toList();
+    }
+
+    private static SegmentList read(FileOps files, Path directory, String prefix, List<String> names)
+            throws IOException {
+        Map<String, List<Listed>> byId = new LinkedHashMap<>();
+        List<Damage> headless = new ArrayList<>();
         for (String name : names) {
-            if (isSegment(name, prefix, names)) {
+            if (isSegmentName(name, prefix)) {
                 try (SegmentScan scan = SegmentScan.open(files, directory.resolve(name))) {
-                    Damage lost = scan == null ? SegmentScan.lostWithHeader(files, directory.resolve(name)) : null;
+                    Damage lost = scan == null && isOurName(name)
+                            ? SegmentScan.lostWithHeader(files, directory.resolve(name))
+                            : null;
                     if (scan != null) {
-                        found.add(new Listed(name, scan.header(), Long.MAX_VALUE));
+                        SegmentHeader header = scan.header();
+                        byId.computeIfAbsent(header.id() + " " + header.ordinal(), id -> new ArrayList<>())
+                                .add(new Listed(name, header, Long.MAX_VALUE, List.of(), -1));
                     } else if (lost != null) {
                         headless.add(lost);
                     }
                 }
             }
         }
+        List<Listed> found = new ArrayList<>();
+        for (List<Listed> copies : byId.values()) {
+            found.add(fullest(files, directory, copies));
+        }
         found.sort(Comparator.comparingLong(listed -> listed.header().ordinal()));
+        for (int i = 0; i < found.size(); i++) {
+            found.set(i, found.get(i).goingOnFrom(predecessor(files, directory, found, i)));
+        }
         long countedEnd = Long.MAX_VALUE;
         for (int i = found.size() - 1; i >= 0; i--) {
             Listed listed = found.get(i);
-            found.set(i, new Listed(listed.name(), listed.header(), Math.min(countedEnd, lostFrom(headless, listed))));
-            countedEnd = Math.min(Math.min(countedEnd, listed.header().first()), absentFrom(found, listed));
+            found.set(i, listed.endingAt(Math.min(countedEnd, lostFrom(headless, listed))));
+            countedEnd = Math.min(Math.min(countedEnd, listed.header().first()), absentFrom(listed));
         }
         return new SegmentList(
                 directory, files, prefix, found, headless, DeclaredLosses.read(files, directory, prefix, names), null);
@@ -83,28 +131,88 @@ final class SegmentList {
         }
         List<Listed> before = new ArrayList<>();
         for (Listed listed : segments) {
-            long countedEnd = Math.min(listed.countedEnd(), newest.header().next());
-            before.add(new Listed(listed.name(), listed.header(), countedEnd));
+            before.add(listed.endingAt(
+                    Math.min(listed.countedEnd(), newest.header().next())));
         }
         return new SegmentList(directory, files, prefix, before, headless, losses, newest.name());
     }
 
     /** The first sequence that was appended to the segment that this one goes on from, if that is not there. */
-    private static long absentFrom(List<Listed> found, Listed listed) {
+    private static long absentFrom(Listed listed) {
         String previous = listed.header().previous();
-        boolean absent = found.stream().noneMatch(other -> other.name().startsWith(previous));
-        return absent && previous.endsWith(SUFFIX) ? sequenceIn(previous) : Long.MAX_VALUE;
+        return listed.goesOnFrom() < 0 && previous.endsWith(SUFFIX) ? sequenceIn(previous) : Long.MAX_VALUE;
     }
 
-    /** A compressed segment counts only once the other one is gone; until then it may be half a crash's work. */
-    private static boolean isSegment(String name, String prefix, List<String> names) {
-        if (!name.startsWith(prefix + "-")) {
-            return false;
+    /**
+     * Where the segment stands that another one goes on from. Compressing and rotating add to its name; and a segment that was rotated
+     * before anything was acknowledged in it has the name of the one that replaced it, which may be gone: then it ends too early.
+     */
+    private static int predecessor(FileOps files, Path directory, List<Listed> found, int index) throws IOException {
+        Listed next = found.get(index);
+        for (int i = index; i >= 0; i--) {
+            Listed before = found.get(i);
+            if (before.name().startsWith(next.header().previous())) {
+                boolean isSure = i == index
+                        || isOurName(before.name())
+                        || before.header().ordinal() == next.header().ordinal() - 1;
+                return isSure || reaches(files, directory, before, next.header().first()) ? i : -1;
+            }
         }
-        String compressed = SUFFIX + Retention.GZIP;
-        return name.endsWith(SUFFIX)
-                || (name.endsWith(compressed)
-                        && !names.contains(name.substring(0, name.length() - Retention.GZIP.length())));
+        return -1;
+    }
+
+    /** Whether whole records stand in a segment up to the one before {@code sequence}. */
+    private static boolean reaches(FileOps files, Path directory, Listed listed, long sequence) throws IOException {
+        if (listed.header().next() >= sequence) {
+            return true;
+        }
+        try (SegmentScan scan = SegmentScan.open(files, directory.resolve(listed.name()))) {
+            Framed record = scan == null ? null : scan.next();
+            while (scan != null && record != null && record.sequence() < sequence - 1) {
+                record = scan.next();
+            }
+            return record != null;
+        }
+    }
+
+    /** Whether a file with this name may be a segment; its header tells. */
+    static boolean isSegmentName(String name, String prefix) {
+        return name.startsWith(prefix + "-")
+                && name.contains(SUFFIX)
+                && !name.contains(BROKEN)
+                && !name.endsWith(Retention.PART);
+    }
+
+    /** Whether it is a name that we give, and nobody added to. */
+    private static boolean isOurName(String name) {
+        return name.endsWith(SUFFIX) || name.endsWith(SUFFIX + Retention.GZIP);
+    }
+
+    /** The name that a segment was opened under: without what was added to it. */
+    static String openedName(String name) {
+        int suffix = name.indexOf(SUFFIX);
+        return suffix < 0 ? name : name.substring(0, suffix + SUFFIX.length());
+    }
+
+    /** Of files with one header, the one with most whole records: another may be half compressed, or cut. */
+    private static Listed fullest(FileOps files, Path directory, List<Listed> copies) throws IOException {
+        Listed fullest = copies.get(0);
+        long most = -1;
+        for (Listed copy : copies.size() == 1 ? List.<Listed>of() : copies) {
+            try (SegmentScan scan = SegmentScan.open(files, directory.resolve(copy.name()))) {
+                long whole = scan == null ? -1 : scan.countWhole();
+                if (whole > most) {
+                    fullest = copy;
+                    most = whole;
+                }
+            }
+        }
+        String kept = fullest.name();
+        List<String> others = copies.stream()
+                .map(Listed::name)
+                .filter(name -> !name.equals(kept))
+                .toList();
+        return new Listed(kept, fullest.header(), fullest.countedEnd(), others, -1);
     }
 
     /** The first appended sequence, from a segment's name; the highest there is where nobody of ours gave it that name. */
@@ -126,7 +234,8 @@ final class SegmentList {
         long sequence = sequenceIn(name);
         long next = than.header().next();
         return sequence > next
-                || (sequence == next && !name.startsWith(than.header().previous())); // compressing adds to a name
+                || (sequence == next
+                        && !name.startsWith(than.header().previous())); // compressing and rotating add to a name
     }
 
     /** A name for what is set aside of a segment; never one that is taken. */
@@ -180,9 +289,7 @@ final class SegmentList {
         if (index + 1 == segments.size()) {
             return absentNewest != null;
         }
-        return !segments.get(index)
-                .name()
-                .startsWith(segments.get(index + 1).header().previous()); // compressing adds to a name
+        return segments.get(index + 1).goesOnFrom() != index;
     }
 
     /** What is lost before a segment, with files that are not there. */
@@ -192,8 +299,7 @@ final class SegmentList {
         }
         Listed behind = segments.get(index);
         String previous = behind.header().previous();
-        boolean named = segments.stream().noneMatch(listed -> listed.name().startsWith(previous));
-        String name = named && previous.endsWith(SUFFIX) ? previous : patternFrom(first);
+        String name = behind.goesOnFrom() < 0 && previous.endsWith(SUFFIX) ? previous : patternFrom(first);
         return new Damage(Damage.Kind.ABSENT, name, 0, first, last);
     }
 
@@ -256,7 +362,8 @@ final class SegmentList {
         Listed listed = segments.get(index);
         SegmentScan scan = SegmentScan.open(files, directory.resolve(listed.name()));
         if (scan == null) {
-            throw new IOException("segment " + listed.name() + " lost its header while it was being read");
+            throw new NoSuchFileException(
+                    directory.resolve(listed.name()).toString(), null, "it is no segment any more since it was listed");
         }
         return new SegmentCursor(scan, listed.countedEnd(), losses);
     }

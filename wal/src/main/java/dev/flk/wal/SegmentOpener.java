@@ -2,6 +2,7 @@
 package dev.flk.wal;
 
 import dev.flk.wal.FileOps.OpenFile;
+import dev.flk.wal.SegmentList.Listed;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.NoSuchFileException;
@@ -14,6 +15,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Opens segments: the header is written under another name, forced, given its name, and the directory forced; only then is the
@@ -43,23 +45,42 @@ final class SegmentOpener {
         this.nextOrdinal = nextOrdinal;
     }
 
+    /**
+     * What a segment goes on from.
+     *
+     * @param carried what it repeats of that
+     * @param name of the earlier segment, as it was opened; "-" if there is none
+     * @param end where what it repeats began in there, or would
+     * @param bare the header of the earlier one if nothing was appended to it; else null
+     */
+    record Predecessor(
+            List<LogRecord> carried,
+            String name,
+            long end,
+            @Nullable SegmentHeader bare) {
+        static final Predecessor NONE = new Predecessor(List.of(), "-", 0, null);
+    }
+
     /** Opens the segment that follows; when it returns, header and directory entry are on disk. */
-    Segment open(long next, List<LogRecord> carried, String previous, long previousEnd) throws IOException {
+    Segment open(long next, Predecessor predecessor) throws IOException {
         long ordinal = nextOrdinal++;
         long millis = Math.max(0, clock.millis());
+        List<LogRecord> carried = predecessor.carried();
+        String name = name(next, millis);
+        // one that is replaced is gone: what it went on from must not be forgotten
+        SegmentHeader replaced = name.equals(predecessor.name()) ? predecessor.bare() : null;
         SegmentHeader header = new SegmentHeader(
                 HexFormat.of().toHexDigits(random.nextLong()),
                 ordinal,
                 carried.isEmpty() ? next : carried.get(0).sequence(),
                 next,
-                previous,
-                previousEnd,
+                replaced == null ? predecessor.name() : replaced.previous(),
+                replaced == null ? predecessor.end() : replaced.previousEnd(),
                 options.context(),
                 millis,
                 carried);
         Path directory = options.directory();
         Path opening = directory.resolve(options.prefix() + SegmentList.OPENING + ordinal);
-        String name = name(next, millis);
         OpenFile file = files.create(opening);
         try {
             ByteBuffer bytes = header.encode();
@@ -69,7 +90,9 @@ final class SegmentOpener {
             Object identity = files.standing(opening)
                     .orElseThrow(() -> new NoSuchFileException(opening.toString()))
                     .identity();
-            if (!name.equals(previous) && files.list(directory).contains(name)) {
+            if (!name.equals(predecessor.name())
+                    && files.list(directory).contains(name)
+                    && hasContent(directory.resolve(name))) {
                 // no segment of ours, or it would be the previous one; never write over what somebody may want to see
                 files.move(
                         directory.resolve(name), directory.resolve(SegmentList.freeBrokenName(files, directory, name)));
@@ -89,13 +112,33 @@ final class SegmentOpener {
      */
     void clearNameOf(Segment vanished) throws IOException {
         Path path = vanished.path();
-        if (files.standing(path).isPresent() && !(vanished.hasRecords() && SegmentWatch.beginsAs(files, vanished))) {
+        if (hasContent(path) && !(vanished.hasRecords() && SegmentWatch.beginsAs(files, vanished))) {
             files.move(
                     path,
                     options.directory()
                             .resolve(SegmentList.freeBrokenName(files, options.directory(), vanished.name())));
             files.forceDirectory(options.directory());
         }
+    }
+
+    /** An empty file is no segment, and in nobody's way. */
+    private boolean hasContent(Path file) throws IOException {
+        return files.standing(file).filter(standing -> standing.bytes() > 0).isPresent();
+    }
+
+    /** The file that holds a segment that is not under its own name any more; null if there is none in the directory. */
+    @Nullable
+    String nameOf(Segment vanished) throws IOException {
+        if (vanished.isUnderItsName(files)) {
+            return null; // emptied in place; what copytruncate copied before is not all of it
+        }
+        for (Listed listed : Vanished.retry(() -> SegmentList.read(files, options.directory(), options.prefix()))
+                .segments()) {
+            if (listed.header().id().equals(vanished.header().id())) {
+                return listed.name().equals(vanished.name()) ? null : listed.name();
+            }
+        }
+        return null;
     }
 
     /** Leaves no half-opened segment behind, as far as the disk lets us; the next start removes what is left. */

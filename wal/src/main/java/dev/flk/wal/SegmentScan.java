@@ -46,10 +46,13 @@ final class SegmentScan implements Closeable {
     /**
      * What is lost with a file whose header is not whole. It gets its name only when its header was forced, so that somebody has
      * changed or cut it since; how many records went to it nobody can tell if they are gone as well: at least the first one may have.
-     * Null if it has neither records nor the name of a segment.
+     * Null if it is empty, or has neither records nor the name of a segment.
      */
     static @Nullable Damage lostWithHeader(FileOps files, Path file) throws IOException {
         try (SegmentBytes bytes = SegmentBytes.open(files, file)) {
+            if (bytes.size() == 0) {
+                return null; // logrotate leaves such files; what is gone shows as a gap
+            }
             long first = Long.MAX_VALUE;
             long last = -1;
             for (long at = RecordFormat.findMagic(bytes, 0);
@@ -144,6 +147,18 @@ final class SegmentScan implements Closeable {
                 context,
                 framed.body(),
                 new Position(segment, framed.offset()));
+    }
+
+    /** How many whole records stand from the first one on, broken ones between them passed over. */
+    long countWhole() throws IOException {
+        long whole = header.carried().size();
+        seek(firstOffset);
+        Framed record = next();
+        while (record != null || (record = nextWholeAfterBad()) != null) {
+            whole++;
+            record = next();
+        }
+        return whole;
     }
 
     /** Whether nothing but zeros stands from {@code from} on; not so if that can't be read. */

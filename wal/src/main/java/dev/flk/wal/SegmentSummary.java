@@ -85,13 +85,13 @@ public record SegmentSummary(
         }
         Listed successor = list.segments().get(index + 1);
         SegmentHeader header = successor.header();
-        if (listed.name().startsWith(header.previous())) { // compressing adds to a name
+        if (successor.goesOnFrom() == index) {
             // what the successor carries stands here, too, from where it goes on
             long carriedBytes =
                     header.carried().stream().mapToLong(RecordFormat::lengthOf).sum();
             return scan.size() > header.previousEnd() + carriedBytes ? State.FAILED : State.COMPLETE;
         }
-        if (header.previous().equals(successor.name())) {
+        if (header.previous().equals(SegmentList.openedName(successor.name()))) {
             // it replaced an empty segment, whose header would have told where it went on
             return scan.size() > endBelow(header.next(), scan) ? State.FAILED : State.COMPLETE;
         }

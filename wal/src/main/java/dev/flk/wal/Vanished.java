@@ -6,20 +6,21 @@ import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 
 /** Files that were listed and are not there any more: their owner removed or replaced them, and the next listing tells. */
-final class Vanished {
-    /** An owner removes a few files an hour; more than this one after the other is no owner at work. */
+public final class Vanished {
+    /** An owner removes, and logrotate renames, a few files an hour; more than this one after the other is neither at work. */
     private static final int ATTEMPTS = 10;
 
     private Vanished() {}
 
     /** Lists a directory, and opens what it found there. */
     @FunctionalInterface
-    interface Step<T> {
+    public interface Step<T> {
+        /** May be run again from its beginning. */
         T run() throws IOException;
     }
 
     /** Runs {@code step}, again if a file vanished under it; the last failure travels. */
-    static <T> T retry(Step<T> step) throws IOException {
+    public static <T> T retry(Step<T> step) throws IOException {
         for (int attempt = 1; ; attempt++) {
             try {
                 return step.run();

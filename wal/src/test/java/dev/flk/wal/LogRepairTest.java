@@ -380,7 +380,7 @@ final class LogRepairTest {
                 SimulatedLog.DIRECTORY,
                 SimulatedLog.PREFIX,
                 Duration.ofDays(1),
-                Duration.ofDays(14),
+                context -> Duration.ofDays(14),
                 () -> Instant.ofEpochMilli(
                         new Clock().millis + Duration.ofDays(2).toMillis()));
         while (retention.step(0) != Retention.Done.NOTHING) {

@@ -30,7 +30,7 @@ final class RetentionTest {
                 SimulatedLog.DIRECTORY,
                 SimulatedLog.PREFIX,
                 Duration.ofDays(1),
-                Duration.ofDays(14),
+                context -> Duration.ofDays(14),
                 () -> Instant.ofEpochMilli(clock.millis));
     }
 

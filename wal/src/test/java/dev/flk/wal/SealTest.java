@@ -40,7 +40,7 @@ final class SealTest {
                 SimulatedLog.DIRECTORY,
                 SimulatedLog.PREFIX,
                 Duration.ofDays(1),
-                Duration.ZERO,
+                context -> Duration.ZERO,
                 () -> Instant.ofEpochMilli(log.clock.millis));
         assertThat(retention.step(2)).isEqualTo(Done.REMOVED);
         log.append(SimulatedLog.entry("three"));

@@ -173,7 +173,7 @@ public final class OutboxCompaction {
     }
 
     private Retention retention(Duration horizon) {
-        return new Retention(files, directory, OutboxRecords.PREFIX, COMPRESS_AFTER, horizon, clock);
+        return new Retention(files, directory, OutboxRecords.PREFIX, COMPRESS_AFTER, context -> horizon, clock);
     }
 
     /**

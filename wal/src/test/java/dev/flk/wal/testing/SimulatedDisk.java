@@ -4,9 +4,11 @@ package dev.flk.wal.testing;
 import dev.flk.wal.DiskFullException;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.LogLockedException;
+import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Path;
@@ -17,6 +19,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.random.RandomGenerator;
+import java.util.zip.GZIPOutputStream;
 
 /**
  * A disk with a page cache, in memory. What was written but not forced may be lost, kept, or kept in part at a power loss, block
@@ -43,6 +46,8 @@ public final class SimulatedDisk implements FileOps {
     private long failAt = -1;
     private Fault fault = Fault.EIO;
     private boolean faultHappened;
+    private long meddleAt = -1;
+    private Runnable meddling = () -> {};
 
     /** What becomes of an operation that is to fail. */
     public enum Fault {
@@ -77,6 +82,12 @@ public final class SimulatedDisk implements FileOps {
         failAt = operations + number;
         fault = how;
         faultHappened = false;
+    }
+
+    /** Right before the operation with this number (from now, 0 the next one) somebody else does something to the files. */
+    public void meddleBefore(long number, Runnable what) {
+        meddleAt = operations + number;
+        meddling = what;
     }
 
     /** No operation fails from now on. */
@@ -185,6 +196,40 @@ public final class SimulatedDisk implements FileOps {
         entries.get(name).durable = new byte[0];
     }
 
+    /** Somebody else rotates a file as logrotate does: renames it, compresses it, and may leave an empty one in its place. */
+    public void rotate(String name, boolean compresses, boolean creates) {
+        for (int n = 1; ; n++) {
+            String rotated = name + "." + n;
+            if (!entries.containsKey(rotated) && !entries.containsKey(rotated + ".gz")) {
+                byte[] content = content(name);
+                moveAway(name, rotated);
+                if (compresses) {
+                    Inode compressed = new Inode();
+                    compressed.cached = gzipped(content);
+                    compressed.durable = compressed.cached.clone();
+                    entries.put(rotated + ".gz", compressed);
+                    entriesChanged();
+                    remove(rotated);
+                }
+                if (creates) {
+                    entries.put(name, new Inode());
+                    entriesChanged();
+                }
+                return;
+            }
+        }
+    }
+
+    private static byte[] gzipped(byte[] content) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (GZIPOutputStream gzip = new GZIPOutputStream(bytes)) {
+            gzip.write(content);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return bytes.toByteArray();
+    }
+
     /** The names of all files, sorted. */
     public List<String> names() {
         return List.copyOf(entries.keySet());
@@ -198,6 +243,9 @@ public final class SimulatedDisk implements FileOps {
     private void operation(Path file) throws IOException {
         if (dead) {
             throw new Killed();
+        }
+        if (operations == meddleAt) {
+            meddling.run();
         }
         if (operations++ == failAt) {
             faultHappened = true;

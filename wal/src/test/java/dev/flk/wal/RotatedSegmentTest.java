@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.wal.LogListing.Kind;
+import dev.flk.wal.Retention.Done;
+import dev.flk.wal.SimulatedLog.Clock;
+import dev.flk.wal.SimulatedLog.Recorded;
+import dev.flk.wal.testing.SimulatedDisk;
+import dev.flk.wal.testing.SimulatedDisk.Fault;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Somebody points logrotate at the log's segments. */
+final class RotatedSegmentTest {
+    private static final String FIRST = "inbox-20261120-0000000000000001.wal";
+
+    /** An append with a rotation takes about twenty operations of the disk, and a start after it as many. */
+    private static final int OPERATIONS = 45;
+
+    private final SimulatedDisk disk = new SimulatedDisk(new Random(1));
+
+    private static Recorded append(SimulatedLog log, List<Recorded> appends, int seed, int bytes) {
+        Recorded append = new Recorded(SimulatedLog.entry(seed, bytes));
+        appends.add(append);
+        assertThat(log.log.append(append)).isTrue();
+        log.log.step();
+        return append;
+    }
+
+    /** The sixteenth history: renamed between force and answer, and a crash at each step. */
+    @ParameterizedTest
+    @CsvSource({"false,false", "false,true", "true,false", "true,true"})
+    void rotatedBeforeEachOperation_crashAtEachStep_acknowledgedIsThere(boolean compresses, boolean creates)
+            throws IOException {
+        for (int rotatedAt = 0; rotatedAt < OPERATIONS; rotatedAt++) {
+            for (int killedAfter = -1; killedAfter < OPERATIONS; killedAfter++) {
+                for (boolean losesPower : new boolean[] {false, true}) {
+                    try {
+                        history(rotatedAt, killedAfter, losesPower, compresses, creates);
+                    } catch (IOException | RuntimeException | AssertionError e) {
+                        throw new AssertionError(
+                                "rotated before operation " + rotatedAt + ", killed " + killedAfter + " later, "
+                                        + (losesPower ? "with" : "without") + " a loss of power",
+                                e);
+                    }
+                }
+            }
+        }
+    }
+
+    private static void history(int rotatedAt, int killedAfter, boolean losesPower, boolean compresses, boolean creates)
+            throws IOException {
+        SimulatedDisk disk = new SimulatedDisk(new Random(rotatedAt * 1_000L + killedAfter));
+        List<Recorded> appends = new ArrayList<>();
+        try {
+            SimulatedLog log = SimulatedLog.open(disk);
+            append(log, appends, 1, 900);
+            append(log, appends, 2, 900);
+            disk.meddleBefore(rotatedAt, () -> {
+                String newest = newest(disk);
+                if (newest != null) {
+                    disk.rotate(newest, compresses, creates);
+                }
+            });
+            if (killedAfter >= 0) {
+                disk.failOperation(rotatedAt + killedAfter, Fault.KILL);
+            }
+            for (int seed = 3; seed < 6; seed++) {
+                append(log, appends, seed, 900);
+                if (disk.isDead()) {
+                    break;
+                }
+                log.log.watchStep();
+                log.log.step();
+            }
+            if (killedAfter < 0) {
+                assertThat(appends).as("the log goes on").allMatch(Recorded::acknowledged);
+            }
+        } catch (SimulatedDisk.Killed e) {
+            // it goes on with the next start
+        }
+        if (losesPower) {
+            disk.losePower();
+        } else {
+            disk.kill();
+        }
+        disk.meddleBefore(-2, () -> {});
+        SimulatedLog again = SimulatedLog.open(disk);
+        appends.add(again.append(SimulatedLog.entry("after")));
+        Audit.acknowledgedIsThere(SimulatedLog.readAll(disk), appends);
+        assertThat(new LogInspector(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX)
+                        .verify()
+                        .isWhole())
+                .isTrue();
+    }
+
+    /** The one with content of its own name that sorts last. */
+    private static @Nullable String newest(SimulatedDisk disk) {
+        return disk.names().stream()
+                .filter(name -> name.endsWith(".wal") && disk.content(name).length > 0)
+                .reduce((earlier, later) -> later)
+                .orElse(null);
+    }
+
+    private List<String> rotatedThreeTimes() throws IOException {
+        SimulatedLog log = SimulatedLog.open(disk);
+        List<Recorded> appends = new ArrayList<>();
+        for (int seed = 0; seed < 12; seed++) {
+            append(log, appends, seed, 5_000);
+            if (seed % 4 == 3) {
+                disk.rotate(newest(disk), seed == 7, true);
+            }
+        }
+        log.log.close();
+        return disk.names().stream()
+                .filter(name -> name.matches(".*\\.wal\\.1(\\.gz)?"))
+                .toList();
+    }
+
+    private Verification verify() throws IOException {
+        return new LogInspector(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX).verify();
+    }
+
+    @Test
+    void rotatedFiles_areSegments_andEmptyOnesAreNone() throws IOException {
+        assertThat(rotatedThreeTimes()).hasSize(3);
+
+        assertThat(verify().records()).isEqualTo(12);
+        assertThat(verify().isWhole()).isTrue();
+        assertThat(new LogInspector(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX)
+                        .list()
+                        .others())
+                .allMatch(other -> other.kind() == Kind.NO_SEGMENT && disk.content(other.name()).length == 0);
+    }
+
+    @Test
+    void rotatedFileTakenAway_whatIsMissingIsNamed() throws IOException {
+        String second = rotatedThreeTimes().get(1);
+        disk.remove(second);
+
+        Verification found = verify();
+
+        assertThat(found.missing()).isEqualTo(3); // the fourth is repeated in the next one
+        assertThat(found.damages().get(0).firstMissing()).isEqualTo(5);
+        assertThat(found.damages().get(0).segment()).isEqualTo("inbox-20261120-0000000000000005.wal");
+    }
+
+    @Test
+    void twoFilesOfOneSegment_theFullerOneCounts() throws IOException {
+        String rotated = rotatedThreeTimes().get(1);
+        byte[] whole = disk.content(rotated);
+        disk.put(rotated.replace(".1.gz", ".2.gz"), Arrays.copyOf(whole, whole.length - 1_000));
+        disk.put(rotated.replace(".1.gz", ".0.gz"), Arrays.copyOf(whole, whole.length - 2_000));
+
+        assertThat(verify().records()).isEqualTo(12);
+        assertThat(verify().isWhole()).isTrue();
+    }
+
+    @Test
+    void retention_neverCompressesWhatSomebodyRenamed_andRemovesItWithItsCopies() throws IOException {
+        List<String> rotated = rotatedThreeTimes();
+        byte[] first = disk.content(rotated.get(0));
+        disk.put(rotated.get(0).replace(".1", ".7"), Arrays.copyOf(first, first.length - 100));
+        Retention retention = new Retention(
+                disk,
+                SimulatedLog.DIRECTORY,
+                SimulatedLog.PREFIX,
+                Duration.ofDays(1),
+                context -> Duration.ofDays(14),
+                () -> Instant.ofEpochMilli(new Clock().millis).plus(Duration.ofDays(15)));
+
+        for (int i = 0; i < 3; i++) {
+            assertThat(retention.step(12)).isEqualTo(Done.REMOVED);
+        }
+        assertThat(retention.step(12)).isEqualTo(Done.NOTHING);
+        assertThat(disk.names()).noneMatch(name -> name.contains(".wal."));
+    }
+
+    @Test
+    void keptForAsLongAsItsContextSays() throws IOException {
+        rotatedThreeTimes();
+        Retention retention = new Retention(
+                disk,
+                SimulatedLog.DIRECTORY,
+                SimulatedLog.PREFIX,
+                Duration.ofDays(1),
+                context -> context.equals("policy-1") ? Duration.ofDays(30) : Duration.ofDays(14),
+                () -> Instant.ofEpochMilli(new Clock().millis).plus(Duration.ofDays(29)));
+
+        assertThat(retention.step(12)).isEqualTo(Done.NOTHING);
+    }
+
+    @Test
+    void opened_whileRenamed_theFirstNameIsWhatTheNextGoesOnFrom() throws IOException {
+        SimulatedLog log = SimulatedLog.open(disk);
+        append(log, new ArrayList<>(), 1, 900);
+        disk.kill();
+        disk.rotate(FIRST, true, false);
+
+        SimulatedLog again = SimulatedLog.open(disk);
+        again.append(SimulatedLog.entry("two"));
+        disk.moveAway(FIRST + ".1.gz", FIRST + ".2.gz");
+
+        assertThat(SimulatedLog.readAll(disk)).extracting(LogRecord::sequence).containsExactly(1L, 2L);
+        assertThat(verify().isWhole()).isTrue();
+    }
+}
