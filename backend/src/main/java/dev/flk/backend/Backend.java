@@ -66,6 +66,7 @@ public final class Backend implements AutoCloseable {
     private int port;
     private int opsPort;
     private @Nullable IngestService started;
+    private @Nullable EmbeddedStore embedded;
     private volatile Readiness readiness =
             () -> List.of(new Component("log", false, "starting"), new Component("dedup", false, "starting"));
 
@@ -118,6 +119,7 @@ public final class Backend implements AutoCloseable {
                 clock,
                 System::nanoTime,
                 new SecureRandom(),
+                () -> embedded(config.storage()).flatMap(EmbeddedStore::logId),
                 meters));
         audit.start(version, config.audit().settings());
         ExpiryClock expiry = new ExpiryClock(clock, System::nanoTime, config.maxClockSkew());
@@ -135,7 +137,7 @@ public final class Backend implements AutoCloseable {
                         store,
                         meters,
                         audit),
-                isRemote(config.storage().store()) ? Ready.WHEN_LOG_WAS_READ : Ready.WHEN_STORE_IS_COMPLETE));
+                ready(config.storage().store())));
         meters.dedupUp.watch(() -> ingest.storeTrouble().isEmpty() ? 1 : 0);
         ingest.start();
         parts.push(ingest.startLogCare(new DiskFiles(), config.storage().walRetention()));
@@ -150,12 +152,15 @@ public final class Backend implements AutoCloseable {
         started = ingest;
     }
 
-    /** From now on submissions are taken, and {@code /readyz} says so. Once, by the thread that started it. */
+    /**
+     * From now on submissions are taken; {@code /readyz} and the log say so once the store is complete, too. Once, by the thread that
+     * started it.
+     */
     public void serve() {
         IngestService ready = Objects.requireNonNull(started, "did not start");
         readiness = () -> List.of(component("log", ready.trouble()), component("dedup", ready.storeTrouble()));
         gate.open(ready);
-        LOG.info("ready: submissions are taken");
+        ready.whenStoreIsUp(() -> LOG.info("ready: submissions are taken"));
     }
 
     /** First of all, and closed last of the servers: it answers while others start, or are flooded. */
@@ -219,8 +224,21 @@ public final class Backend implements AutoCloseable {
         throw new IllegalStateException("no such way to check signatures: " + signing);
     }
 
-    private static boolean isRemote(StorageConfig.Store store) {
-        return !(store instanceof StorageConfig.Embedded || store instanceof StorageConfig.Memory);
+    private static Ready ready(StorageConfig.Store store) {
+        return store instanceof StorageConfig.Memory
+                ? Ready.WHEN_STORE_IS_COMPLETE
+                : store instanceof StorageConfig.Embedded ? Ready.WHEN_STORE_HAS_CAUGHT_UP : Ready.WHEN_LOG_WAS_READ;
+    }
+
+    /** Opened when it is first asked for: a log that lost its id may ask before it is open itself. */
+    private Optional<EmbeddedStore> embedded(StorageConfig storage) {
+        if (embedded == null && storage.store() instanceof StorageConfig.Embedded configured) {
+            EmbeddedStore opened =
+                    opened(EmbeddedStore.open(configured.dir(), storage.walMinFreeBytes(), System::nanoTime));
+            meters.dedupSetAside.watch(opened::setAside);
+            embedded = opened;
+        }
+        return Optional.ofNullable(embedded);
     }
 
     private GuardedStore openStore(StorageConfig storage, String logId, ExpiryClock expiry) {
@@ -228,8 +246,9 @@ public final class Backend implements AutoCloseable {
             LOG.warn("DEDUP_BACKEND=memory is for trials: every start reads the whole log");
             return guarded("the memory store", new MemoryStore(memory.maxEntries(), expiry));
         }
-        if (storage.store() instanceof StorageConfig.Embedded embedded) {
-            EmbeddedStore store = EmbeddedStore.open(embedded.dir(), expiry);
+        if (storage.store() instanceof StorageConfig.Embedded) {
+            EmbeddedStore store = embedded(storage).orElseThrow();
+            store.belongsTo(logId, expiry);
             GuardedStore guarded = guarded("the embedded store", store);
             parts.push(Sweeper.start(store::sweepStretch));
             return guarded;

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import dev.flk.backend.ingest.Inbox;
 import dev.flk.canonical.JsonLine;
 import dev.flk.wal.Damage;
+import dev.flk.wal.DiskFiles;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.TornTail;
 import dev.flk.wal.Verification;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.Locale;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
@@ -48,7 +51,8 @@ final class WalVerifyCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         LogInspector inspector = source.inspector();
-        Verification found = inspector.verify();
+        OptionalLong removed = Inbox.removedUpTo(new DiskFiles(), source.directory());
+        Verification found = inspector.verify(removed.isPresent() ? removed.getAsLong() + 1 : 0);
         if (found.records() == 0 && found.isWhole() && inspector.isEmpty()) {
             throw source.nothingThere();
         }

@@ -24,6 +24,11 @@ import java.util.HexFormat;
 public record Recorded(
         PcsId id, int status, byte[] body, ContentDigest digest, String signedDigest, long expiresAtMillis) {
 
+    /** Whether whoever is told the one is told the other: status and body are the same. */
+    public boolean isAnsweredAs(Recorded other) {
+        return status == other.status && Arrays.equals(body, other.body);
+    }
+
     /** Whether it stands no more at {@code nowMillis}. */
     public boolean isExpired(long nowMillis) {
         return expiresAtMillis <= nowMillis;

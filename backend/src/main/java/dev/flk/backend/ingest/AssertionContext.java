@@ -5,30 +5,20 @@ import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.metrics.Meters;
 import java.time.InstantSource;
 
-/**
- * What the log is asserted with.
- *
- * @param decidedAtStart everything in the log up to this sequence was decided, and answered if anybody waited, before the start
- * @param lastAtStart the last record of the log at the start
- */
+/** What the log is asserted with. */
 record AssertionContext(
-        InstantSource clock,
-        InstantSource expiry,
-        Flights flights,
-        Evidence evidence,
-        Meters meters,
-        OutcomeLog log,
-        long decidedAtStart,
-        long lastAtStart) {
+        InstantSource clock, InstantSource expiry, Flights flights, Evidence evidence, Meters meters, OutcomeLog log) {
 
-    /** Another outcome stands for a submission that is not in flight: if ours was answered, it is lost. */
-    void lost(long sequence, Recorded ours, Recorded standing) {
-        if (sequence <= decidedAtStart || sequence > lastAtStart) {
+    /**
+     * Another outcome stands for a submission that the store lacked, is not in flight and was not known to be overruled: whoever
+     * submitted it may have been answered with ours.
+     */
+    void lost(Recorded ours, Recorded standing) {
+        if (ours.isAnsweredAs(standing)) {
+            meters.overruled();
+        } else {
             meters.lostOutcome();
             log.lost(ours, standing);
-        } else {
-            meters.overruled();
-            log.overruled(ours, standing);
         }
     }
 }

@@ -41,6 +41,20 @@ public final class DecisionRules {
                 Duration.ofMillis(Long.parseLong(context.substring(at + TTL.length()))));
     }
 
+    /** For how long what is decided stands. */
+    Duration dedupTtl() {
+        return Duration.ofMillis(dedupTtlMillis);
+    }
+
+    /**
+     * For how long what was logged with a context stands.
+     *
+     * @throws IllegalArgumentException if {@code context} is none
+     */
+    static Duration dedupTtlOf(String context) {
+        return parse(context).dedupTtl();
+    }
+
     /** All of it in one line. */
     public String context() {
         return verifier.policy().text() + TTL + dedupTtlMillis;

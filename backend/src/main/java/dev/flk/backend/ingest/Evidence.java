@@ -97,7 +97,7 @@ final class Evidence {
 
     private void append(Content content, Candidate candidate, long expiresAtMillis) {
         if (inbox.isDiskLow(candidate.submission().bodyBytes())) {
-            tell(content, failures.diskFloor());
+            tell(content, failures.diskFull());
             return;
         }
         Optional<HeldBack> heldBack = budget.take(candidate.submission().bodyBytes());

@@ -18,13 +18,11 @@ final class Failures {
     }
 
     Outcome ofLog(IOException cause) {
-        return cause instanceof DiskFullException
-                ? new Outcome.Unavailable(Outcome.Cause.DISK_FULL, DISK_FULL_SECONDS)
-                : new Outcome.LogFailed();
+        return cause instanceof DiskFullException ? diskFull() : new Outcome.LogFailed();
     }
 
-    Outcome diskFloor() {
-        return new Outcome.Unavailable(Outcome.Cause.DISK_FLOOR, DISK_FULL_SECONDS);
+    Outcome diskFull() {
+        return new Outcome.Unavailable(Outcome.Cause.DISK_FULL, DISK_FULL_SECONDS);
     }
 
     Outcome overloaded() {

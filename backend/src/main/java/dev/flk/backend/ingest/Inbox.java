@@ -12,16 +12,21 @@ import dev.flk.wal.LogReader;
 import dev.flk.wal.LogRecord;
 import dev.flk.wal.OnDamage;
 import dev.flk.wal.Retention;
+import dev.flk.wal.Vanished;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -40,6 +45,9 @@ public final class Inbox implements AutoCloseable {
 
     /** A start reads this much of the log, the newest, even if all of it is decided: it does not go on behind damage. */
     private static final long CHECKED_BYTES = 256L << 20;
+
+    /** By how much the clocks of those who share a store may differ when something counts as expired for all of them. */
+    private static final Duration CLOCKS_APART = Duration.ofDays(1);
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
@@ -74,6 +82,7 @@ public final class Inbox implements AutoCloseable {
      * @param minFreeBytes with less than this left on the disk, nothing new is to be taken
      * @param nanoTicker monotonic time
      * @param random for the ids of segments
+     * @param idInStore whose log the store belongs to, asked only where the log does not know its own id
      * @throws IOException if the log is in use, damaged, or can't be read or written
      */
     public static Inbox open(
@@ -83,6 +92,7 @@ public final class Inbox implements AutoCloseable {
             InstantSource clock,
             LongSupplier nanoTicker,
             RandomGenerator random,
+            Supplier<Optional<String>> idInStore,
             Meters meters)
             throws IOException {
         ForcedGroups groups = new ForcedGroups();
@@ -90,7 +100,7 @@ public final class Inbox implements AutoCloseable {
         Log log = Log.open(files, options, events, clock, nanoTicker, random);
         try {
             DiskFloor floor = new DiskFloor(files, options.directory(), minFreeBytes, nanoTicker);
-            KeptMark kept = keptMark(log, files, random);
+            KeptMark kept = keptMark(log, files, random, idInStore);
             long known = kept.decided();
             if (kept.endsWith(log.forcedEnd() - 1)) {
                 LOG.error(
@@ -99,8 +109,10 @@ public final class Inbox implements AutoCloseable {
                         known);
             }
             Inbox inbox = new Inbox(options, log, groups, events, floor, kept);
-            inbox.readUndecided();
-            return inbox;
+            return Vanished.retry(() -> {
+                inbox.readUndecided();
+                return inbox;
+            });
         } catch (IOException | RuntimeException e) {
             try {
                 log.close();
@@ -112,7 +124,8 @@ public final class Inbox implements AutoCloseable {
     }
 
     /** Without one the log is taken as it begins, which is how an operator says that what is gone is gone for good. */
-    private static KeptMark keptMark(Log log, FileOps files, RandomGenerator random) throws IOException {
+    private static KeptMark keptMark(
+            Log log, FileOps files, RandomGenerator random, Supplier<Optional<String>> idInStore) throws IOException {
         Optional<KeptMark> kept = KeptMark.find(files, log.directory());
         if (kept.isPresent()) {
             return kept.get();
@@ -126,7 +139,7 @@ public final class Inbox implements AutoCloseable {
                         removed + 1,
                         KeptMark.FILE);
             }
-            return KeptMark.make(files, log.directory(), random, removed);
+            return KeptMark.make(files, log.directory(), random, idInStore.get(), removed);
         }
     }
 
@@ -148,28 +161,72 @@ public final class Inbox implements AutoCloseable {
             }
             warnOfAbsent(reader);
         }
+        warnOfGaps();
         if (lastAtStart > mark) {
             before = lowWater.opened(lastAtStart, arrivalMillis, Math.max(1, submissions));
         }
+    }
+
+    /** Says which decided records are not there, at the beginning of the log or between segments; undecided ones stop a start. */
+    private void warnOfGaps() throws IOException {
+        try (LogReader reader = log.read(1, OnDamage.SKIP)) {
+            long beginning = reader.beginning();
+            if (beginning > kept.removed() + 1) {
+                LOG.warn(
+                        "{} are not in the log, which begins with record {}; all of them are decided, but the dedup store can't be"
+                                + " rebuilt without them: put the segments back that were moved away",
+                        range(kept.removed() + 1, beginning - 1),
+                        beginning);
+            }
+        }
+        for (Damage absent : log.absent()) {
+            if (absent.lastMissing() <= kept.decided() && warned.add(absent)) {
+                LOG.warn(
+                        "{}; all of them are decided, but the dedup store can't be rebuilt without them: put the segment back",
+                        absent.describe());
+            }
+        }
+    }
+
+    private static String range(long first, long last) {
+        return first == last ? "record " + first : "records " + first + " to " + last + " (" + (last - first + 1) + ")";
     }
 
     /**
      * A record that is not there any more and that a store lacks must not be passed over in silence.
      *
      * @param beginning the first record that there is from {@code from} on
+     * @param nowMillis what has expired by then is lacked by nobody
      * @throws IOException if the log begins later than it should
      */
-    void requireBeginning(long beginning, long from) throws IOException {
-        if (beginning > Math.max(from, kept.removed() + 1)) {
+    void requireBeginning(long beginning, long from, long nowMillis) throws IOException {
+        if (beginning > Math.max(from, needlessUpTo(nowMillis) + 1)) {
             throw movedAway(beginning, from);
         }
     }
 
     private static IOException movedAway(long beginning, long from) {
-        return new IOException("the log begins with record " + beginning
-                + ", and the store lacks what came from record " + from
-                + " on: put the segments back that were moved away; if they are gone for good, remove " + KeptMark.FILE
-                + " in the log's directory to go on with what is left");
+        return new IOException("the log is too short for the dedup store: it begins with record " + beginning
+                + ", and the store lacks " + range(from, beginning - 1)
+                + "; put the segments back that were moved away; if they are gone for good, remove " + KeptMark.FILE
+                + " in the log's directory and start again, to go on with what is left");
+    }
+
+    /** Everything up to here was removed past its retention, or has expired by now, whatever rules it was decided by. */
+    private long needlessUpTo(long nowMillis) throws IOException {
+        List<Log.Opening> openings = log.openings();
+        Duration longest = DecisionRules.dedupTtlOf(options.context());
+        for (Log.Opening opening : openings) {
+            Duration ttl = DecisionRules.dedupTtlOf(opening.context());
+            longest = ttl.compareTo(longest) > 0 ? ttl : longest;
+        }
+        long needless = kept.removed();
+        for (Log.Opening opening : openings) {
+            if (nowMillis - opening.openedMillis() >= longest.plus(CLOCKS_APART).toMillis()) {
+                needless = Math.max(needless, opening.first() - 1);
+            }
+        }
+        return needless;
     }
 
     /** What stood in the log at the start is decided and recorded. */
@@ -178,11 +235,6 @@ public final class Inbox implements AutoCloseable {
             lowWater.finishedAll(before);
             before = null;
         }
-    }
-
-    /** The last record of the log at the start. */
-    long lastAtStart() {
-        return lastAtStart;
     }
 
     /** Everything up to this sequence was decided at some time. */
@@ -211,7 +263,22 @@ public final class Inbox implements AutoCloseable {
 
     /** What looks after this log's closed segments. */
     Retention retention(FileOps files, Duration compressAfter, Duration keep, InstantSource clock) {
-        return new Retention(files, options.directory(), options.prefix(), compressAfter, keep, clock);
+        return new Retention(files, options.directory(), options.prefix(), compressAfter, kept(keep), clock);
+    }
+
+    /** For how long records are kept: the retention, or as long as what they were decided to be stands, if that is longer. */
+    static Function<String, Duration> kept(Duration retention) {
+        return context -> {
+            Duration ttl = DecisionRules.dedupTtlOf(context);
+            return ttl.compareTo(retention) > 0 ? ttl : retention;
+        };
+    }
+
+    /** Up to which sequence records were removed past their retention; empty where the log of a directory does not tell. */
+    public static OptionalLong removedUpTo(FileOps files, Path directory) throws IOException {
+        return KeptMark.find(files, directory)
+                .map(mark -> OptionalLong.of(mark.removed()))
+                .orElse(OptionalLong.empty());
     }
 
     /** Whether the disk has less left than must stay free; else {@code bytes} will be taken. */
@@ -236,6 +303,11 @@ public final class Inbox implements AutoCloseable {
 
     boolean isWriting() {
         return log.isWriting();
+    }
+
+    /** Why nothing can be appended just now; empty while the last append succeeded, or another segment was opened since. */
+    Optional<IOException> trouble() {
+        return log.trouble();
     }
 
     /** Bytes that wait for the log's writer. */
@@ -267,11 +339,11 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Reads what a store lacks, from a sequence on: a segment that is not there can't be passed over, decided or not. Unless the retention
-     * removed it, behind an older one that somebody had moved away and put back.
+     * Reads what a store lacks, from a sequence on: a segment that is not there can't be passed over, decided or not. Unless all of it
+     * has expired, or the retention removed it, behind an older one that somebody had moved away and put back.
      */
-    LogReader readToAssert(long from) throws IOException {
-        return log.read(from, OnDamage.STOP, Math.max(from - 1, kept.removed()));
+    LogReader readToAssert(long from, long nowMillis) throws IOException {
+        return log.read(from, OnDamage.STOP, Math.max(from - 1, needlessUpTo(nowMillis)));
     }
 
     /** Says once of each segment that was passed over that it is not there. */

@@ -243,7 +243,7 @@ final class IngestPipeline implements Ingest {
 
     private void appendPart(List<Flight> part, long bytes) {
         if (inbox.isDiskLow(bytes)) {
-            part.forEach(flight -> endings.failed(flight, failures.diskFloor()));
+            part.forEach(flight -> endings.failed(flight, failures.diskFull()));
             return;
         }
         boolean room = store.hasRoomFor(inbox.lowWater().pending() + part.size());

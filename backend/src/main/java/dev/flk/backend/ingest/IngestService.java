@@ -64,8 +64,13 @@ public final class IngestService implements Ingest, AutoCloseable {
 
     /** When submissions are taken. */
     public enum Ready {
-        /** When the store has all that the log says; for a store that is part of this process. */
+        /** When the store has all that the log says; for a store that keeps nothing. */
         WHEN_STORE_IS_COMPLETE,
+        /**
+         * When the store has what came behind its position; for one that is part of this process. One that fails, or must be rebuilt, is
+         * an outage like any other.
+         */
+        WHEN_STORE_HAS_CAUGHT_UP,
         /** When the log was read; a store that can't be reached is an outage like any other. */
         WHEN_LOG_WAS_READ
     }
@@ -81,15 +86,8 @@ public final class IngestService implements Ingest, AutoCloseable {
         Evidence evidence = new Evidence(
                 inbox, parts.store(), failures, parts.expiry(), new EvidenceBudget(parts.nanoTicker()), MAX_EVIDENCE);
         Endings endings = new Endings(flights, inbox.lowWater(), evidence, parts.meters(), lines);
-        AssertionContext context = new AssertionContext(
-                parts.clock(),
-                parts.expiry(),
-                flights,
-                evidence,
-                parts.meters(),
-                lines,
-                inbox.decided(),
-                inbox.lastAtStart());
+        AssertionContext context =
+                new AssertionContext(parts.clock(), parts.expiry(), flights, evidence, parts.meters(), lines);
         QueueLengths.watch(parts.meters(), flights, inbox, evidence);
         this.parts = parts;
         this.inbox = inbox;
@@ -112,15 +110,18 @@ public final class IngestService implements Ingest, AutoCloseable {
      */
     public static IngestService open(Inbox inbox, Parts parts, Ready ready) throws IOException {
         IngestService service = new IngestService(inbox, parts);
-        if (ready == Ready.WHEN_STORE_IS_COMPLETE) {
-            service.completeStore();
+        if (ready != Ready.WHEN_LOG_WAS_READ) {
+            service.completeStore(ready == Ready.WHEN_STORE_HAS_CAUGHT_UP);
         }
         return service;
     }
 
-    private void completeStore() throws IOException {
+    private void completeStore(boolean mayBeLost) throws IOException {
         link.step();
         while (!link.isUp()) {
+            if (mayBeLost && (link.isRebuilding() || (link.isLost() && !(link.lastFailure() instanceof IOException)))) {
+                return; // its timer goes on with it
+            }
             Throwable failure = link.lastFailure();
             if (link.isLost() && failure instanceof IOException cause) {
                 throw cause;
@@ -209,6 +210,11 @@ public final class IngestService implements Ingest, AutoCloseable {
         return arrival.isEmpty() ? 0 : Math.max(0, parts.clock().millis() - arrival.getAsLong()) / 1000.0;
     }
 
+    /** Runs {@code told} once the store is complete and the next submission will be decided; at once if it is. On any thread. */
+    public void whenStoreIsUp(Runnable told) {
+        inbox.groups().tell(() -> link.whenUp(told));
+    }
+
     /** Why submissions can't be logged; empty while they can. */
     public Optional<String> trouble() {
         if (!inbox.isWriting()) {
@@ -217,7 +223,9 @@ public final class IngestService implements Ingest, AutoCloseable {
         if (!recorderThread.isAlive()) {
             return Optional.of("the recorder has ended");
         }
-        return inbox.isDiskLow(0) ? Optional.of("disk full") : Optional.empty();
+        return inbox.isDiskLow(0)
+                ? Optional.of("disk full")
+                : inbox.trouble().map(cause -> "append failed: " + cause.getMessage());
     }
 
     /** Why nothing is recorded just now; empty while it is. */

@@ -70,14 +70,16 @@ final class KeptMark {
     /**
      * Makes it, where it is missing or broken. Whoever calls owns the directory.
      *
+     * @param knownId whose log it is, if something else still knows
      * @param removed what is not there any more: nobody can tell why
      * @throws IOException if it can't be made durable
      */
-    static KeptMark make(FileOps files, Path directory, RandomGenerator random, long removed) throws IOException {
+    static KeptMark make(FileOps files, Path directory, RandomGenerator random, Optional<String> knownId, long removed)
+            throws IOException {
         if (files.list(directory).contains(FILE)) {
             LOG.warn("{} is not as it was written: all of the log is asserted again", directory.resolve(FILE));
         }
-        String logId = "%016x%016x".formatted(random.nextLong(), random.nextLong());
+        String logId = knownId.orElseGet(() -> "%016x%016x".formatted(random.nextLong(), random.nextLong()));
         KeptMark made = new KeptMark(files, directory, new Line(logId, 0, 0, removed));
         made.write(made.line);
         return made;

@@ -25,7 +25,7 @@ public final class LogCompaction {
     public LogCompaction(FileOps files, Path directory, Duration compressAfter, Duration keep, InstantSource clock)
             throws IOException {
         this.kept = KeptMark.find(files, directory);
-        this.retention = new Retention(files, directory, Inbox.SEGMENT_PREFIX, compressAfter, keep, clock);
+        this.retention = new Retention(files, directory, Inbox.SEGMENT_PREFIX, compressAfter, Inbox.kept(keep), clock);
     }
 
     /** Everything up to this sequence is decided and recorded; empty if that is not known. */

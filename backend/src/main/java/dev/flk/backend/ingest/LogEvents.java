@@ -4,6 +4,7 @@ package dev.flk.backend.ingest;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.wal.LogListener;
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -32,12 +33,15 @@ final class LogEvents implements LogListener {
     }
 
     @Override
-    public void vanished(String segment) throws IOException {
-        LOG.error(
-                "log segment {} was moved, removed or emptied by somebody while it was written to; the log goes on in a new one."
-                        + " If the next start misses it, put it back. Leave old segments to WAL_RETENTION or 'wal compact', not to"
-                        + " mv or logrotate",
-                segment);
+    public void vanished(String segment, @Nullable String renamedTo) throws IOException {
+        if (renamedTo != null) {
+            LOG.info("log segment {} was renamed and is now {}; the log goes on in a new segment", segment, renamedTo);
+        } else {
+            LOG.error(
+                    "log segment {} was moved, removed or emptied while it was written to; the log goes on in a new segment."
+                            + " Put it back if it was moved. logrotate may rename segments, but 'copytruncate' destroys them",
+                    segment);
+        }
         flush.run();
     }
 

@@ -37,10 +37,8 @@ public sealed interface Outcome {
     /** Why a submission can't be taken just now. */
     enum Cause {
         STORE("dedup store unavailable"),
-        /** The log met a full disk. */
+        /** The log met a full disk, or there is less left than must stay free. */
         DISK_FULL("disk full"),
-        /** There is less left than must stay free. */
-        DISK_FLOOR("disk full"),
         OVERLOADED("overloaded"),
         STARTING("starting"),
         /** Only for a look-up: the id is under way. */

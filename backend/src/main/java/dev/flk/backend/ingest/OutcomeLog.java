@@ -8,6 +8,7 @@ import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.certificate.PcsId;
 import dev.flk.verification.Reason;
 import dev.flk.verification.Verdict;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
@@ -147,13 +148,20 @@ final class OutcomeLog {
         ownFaults.next().ifPresent(leftOut -> LOG.error("verification error{}", LimitedLines.suffix(leftOut), e));
     }
 
-    /** What was answered is not what the store holds now. */
+    /** What may have been answered is not what the store holds now. */
     void lost(Recorded ours, Recorded standing) {
         LOG.error(
-                "PCS {} outcome lost: the one that was answered stands no more, the dedup store lost it and holds another ({});"
-                        + " see docs/durability.md",
+                "PCS {} outcome lost: may have been answered {} {}; what stands in the dedup store, which lost it, is {} {} ({} content)",
                 standing.id(),
-                ours.digest().equals(standing.digest()) ? "of the same content" : "of other content");
+                ours.status(),
+                text(ours),
+                standing.status(),
+                text(standing),
+                ours.digest().equals(standing.digest()) ? "the same" : "other");
+    }
+
+    private static String text(Recorded recorded) {
+        return new String(recorded.body(), StandardCharsets.US_ASCII);
     }
 
     /** Where the content is the same, so is what was or will be answered. */

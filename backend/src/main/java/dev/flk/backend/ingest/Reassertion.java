@@ -102,7 +102,7 @@ final class Reassertion {
 
     private LogReader reader() throws IOException {
         if (reader == null) {
-            reader = inbox.readToAssert(from);
+            reader = inbox.readToAssert(from, context.expiry().millis());
         }
         return reader;
     }
@@ -112,7 +112,7 @@ final class Reassertion {
         LogRecord record = reader().next();
         long sequence = record == null ? last + 1 : record.sequence();
         if (readUpTo == from - 1) {
-            inbox.requireBeginning(reader().beginning(), from);
+            inbox.requireBeginning(reader().beginning(), from, context.expiry().millis());
         }
         readUpTo = Math.min(sequence, last);
         return sequence > last ? null : record;
@@ -246,7 +246,7 @@ final class Reassertion {
             Submitted ours = batch.get(i);
             Recorded winner = standing.get(i);
             if (!winner.equals(ours.outcome()) && !context.flights().isFlying(ours.outcome())) {
-                context.lost(ours.sequence(), ours.outcome(), winner);
+                context.lost(ours.outcome(), winner);
                 losers.add(new Overruled(ours.sequence(), winner));
             }
         }

@@ -3,8 +3,10 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.wal.Damage;
 import dev.flk.wal.DamagedLogException;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -40,6 +42,12 @@ final class StoreLink {
     private @Nullable Throwable lastFailure;
     private int underWay;
     private long askedNanos;
+
+    /** The store knew nothing of a log in which something was decided. */
+    private boolean rebuilding;
+
+    /** To be run once the store is complete. */
+    private final List<Runnable> whenUp = new ArrayList<>();
 
     /** The store knew more records than the log has. */
     private boolean positionIsAhead;
@@ -90,6 +98,7 @@ final class StoreLink {
             return;
         }
         long last = inbox.last();
+        rebuilding = position.isEmpty() && inbox.decided() > 0;
         positionIsAhead = position.isPresent() && position.getAsLong() > last;
         if (positionIsAhead) {
             LOG.error(
@@ -108,7 +117,7 @@ final class StoreLink {
             return;
         }
         state = State.ASSERTING;
-        told = "asserting what the log says";
+        told = rebuilding ? "being rebuilt from the log" : "asserting what the log says";
         Reassertion begun = new Reassertion(inbox, store, context, this, complete + 1, last);
         reassertion = begun;
         begun.step();
@@ -134,6 +143,23 @@ final class StoreLink {
                 "the dedup store is complete: {} records behind its position read, {} outcomes asserted",
                 done.records(),
                 done.asserted());
+        rebuilding = false;
+        whenUp.forEach(Runnable::run);
+        whenUp.clear();
+    }
+
+    /** Runs {@code told} when the store is complete, at once if it is. */
+    void whenUp(Runnable told) {
+        if (isUp()) {
+            told.run();
+        } else {
+            whenUp.add(told);
+        }
+    }
+
+    /** Whether the store is empty, and what was decided before goes into it again. */
+    boolean isRebuilding() {
+        return rebuilding;
     }
 
     /** The store failed, and all that was outstanding was told so before. */
@@ -150,9 +176,20 @@ final class StoreLink {
     void giveUp(Throwable cause) {
         lastFailure = cause;
         state = State.LOST;
-        told = cause instanceof DamagedLogException ? "the log is damaged" : "unavailable";
-        store.giveUp(cause);
+        told = cause instanceof DamagedLogException
+                ? "the log is damaged"
+                : rebuilding ? "the log can't rebuild it" : "unavailable";
+        store.giveUp(cause instanceof DamagedLogException damaged ? withAdvice(damaged) : cause);
         endReassertion();
+    }
+
+    private static IOException withAdvice(DamagedLogException damaged) {
+        Damage damage = damaged.damage();
+        return new IOException(
+                "the log lacks what the store must have: " + damage.describe() + " (" + damage.missing()
+                        + "); put the segment back if it was moved away; if it is gone for good, stop the backend and run"
+                        + " 'flk-backend wal repair'",
+                damaged);
     }
 
     private void endReassertion() {

@@ -42,8 +42,7 @@ public final class Meters {
 
     private static final String OVERLOADED = "overloaded";
 
-    private static final List<String> UNAVAILABLE_CAUSES =
-            List.of("dedup store unavailable", "disk full", OVERLOADED, "starting");
+    private static final List<String> UNAVAILABLE_CAUSES = List.of("dedup store unavailable", OVERLOADED, "starting");
 
     private final CollectorRegistry registry = new CollectorRegistry(true);
 
@@ -99,6 +98,11 @@ public final class Meters {
 
     /** 1 while the dedup store can be used, else 0. */
     public final WatchedGauge dedupUp = gauge("flk_dedup_up", "1 while the dedup store can be used, else 0.");
+
+    /** How many stores were set aside and rebuilt from the log. */
+    public final WatchedGauge dedupSetAside = gauge(
+            "flk_dedup_set_aside_total",
+            "Embedded stores that could not be used any more and were set aside since the start.");
 
     /** Connections to Postgres that are used just now; these four read 0 with another store. */
     public final WatchedGauge postgresPoolActive =
@@ -233,7 +237,7 @@ public final class Meters {
             .register(registry);
     private final Counter unavailable = Counter.build(
                     "flk_unavailable_total",
-                    "Submissions answered 503, by cause; not those that the log met a full disk with.")
+                    "Submissions answered 503, by cause; those that a full disk kept out are in flk_wal_errors.")
             .labelNames("cause")
             .register(registry);
     private final Counter decidedLate = Counter.build(
@@ -262,7 +266,7 @@ public final class Meters {
             .register(registry);
     private final Counter lostOutcomes = Counter.build(
                     "flk_lost_outcomes_total",
-                    "Answered outcomes for which the dedup store holds another since it lost what it had acknowledged.")
+                    "Outcomes that may have been answered, and for which the dedup store holds another since it lost them.")
             .register(registry);
     private final Counter answers = Counter.build("flk_http_answers_total", "HTTP answers by status; a batch is one.")
             .labelNames("status")

@@ -15,6 +15,7 @@ import dev.flk.wal.LogSizes;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
@@ -42,7 +43,7 @@ final class EvidenceRoomTest {
         Meters meters = new Meters("test");
         LogOptions options = LogOptions.of(Path.of("log"), "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0));
-        Inbox inbox = Inbox.open(options, 0, disk, world::now, world::nanos, new Random(1), meters);
+        Inbox inbox = Inbox.open(options, 0, disk, world::now, world::nanos, new Random(1), Optional::empty, meters);
         GuardedStore store =
                 new GuardedStore("the store", new SimulatedStore(world), world::nanos, new Random(1), meters);
         Evidence evidence =

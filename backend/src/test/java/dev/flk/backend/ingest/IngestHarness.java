@@ -8,6 +8,7 @@ import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;
@@ -32,6 +33,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
@@ -130,7 +132,11 @@ final class IngestHarness implements AutoCloseable {
                 clock::wall,
                 clock::nanos,
                 new Random(),
+                () -> dedup instanceof EmbeddedStore embedded ? embedded.logId() : Optional.empty(),
                 meters);
+        if (dedup instanceof EmbeddedStore embedded) {
+            embedded.belongsTo(inbox.logId(), clock.expiry());
+        }
         try {
             ingest = IngestService.open(
                     inbox,
@@ -145,7 +151,9 @@ final class IngestHarness implements AutoCloseable {
                             guarded,
                             meters,
                             Audit.none()),
-                    IngestService.Ready.WHEN_STORE_IS_COMPLETE);
+                    dedup instanceof EmbeddedStore
+                            ? IngestService.Ready.WHEN_STORE_HAS_CAUGHT_UP
+                            : IngestService.Ready.WHEN_STORE_IS_COMPLETE);
         } catch (IOException | RuntimeException e) {
             inbox.close();
             store.close();
@@ -232,7 +240,6 @@ final class IngestHarness implements AutoCloseable {
                         "flk_rejected_total{reason=\"clock\",}",
                         "flk_rejected_total{reason=\"signature\",}",
                         "flk_unavailable_total{cause=\"dedup store unavailable\",}",
-                        "flk_unavailable_total{cause=\"disk full\",}",
                         "flk_unavailable_total{cause=\"overloaded\",}")
                 .mapToDouble(this::metric)
                 .sum();

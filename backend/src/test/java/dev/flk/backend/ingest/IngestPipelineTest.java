@@ -183,13 +183,12 @@ final class IngestPipelineTest {
             harness.submit(Pcs.number(1));
             harness.files.setUsableBytes(IngestHarness.MIN_FREE_BYTES - 1);
             clock.millis += 1_000;
-            assertUnavailable(harness.submit(Pcs.number(2)), Cause.DISK_FLOOR);
+            assertUnavailable(harness.submit(Pcs.number(2)), Cause.DISK_FULL);
             assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
             assertThat(harness.ingest.trouble()).hasValue("disk full");
-            assertThat(harness.metric("flk_unavailable_total{cause=\"disk full\",}"))
-                    .isEqualTo(1);
+            assertThat(harness.metric("flk_wal_errors")).isEqualTo(1);
             harness.files.setUsableBytes(IngestHarness.MIN_FREE_BYTES);
-            assertUnavailable(harness.submit(Pcs.number(2)), Cause.DISK_FLOOR);
+            assertUnavailable(harness.submit(Pcs.number(2)), Cause.DISK_FULL);
             clock.millis += 1_000;
             assertDecided(harness.submit(Pcs.number(2)), 200, Relation.FIRST);
             assertThat(harness.ingest.trouble()).isEmpty();

@@ -5,6 +5,7 @@ import static dev.flk.backend.ingest.Outcomes.assertDecided;
 import static dev.flk.backend.ingest.Outcomes.body;
 import static dev.flk.backend.ingest.Outcomes.theirs;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.dedup.memory.MemoryStore;
@@ -102,6 +103,7 @@ final class IngestRestartTest {
             first = harness.submit(Pcs.number(1));
         }
         try (IngestHarness harness = embedded()) {
+            await().until(() -> harness.ingest.storeTrouble().isEmpty());
             Outcome again = harness.submit(Pcs.number(1));
             assertDecided(again, 200, Relation.DUPLICATE);
             assertThat(body(again)).isEqualTo(body(first));
@@ -111,7 +113,8 @@ final class IngestRestartTest {
     @Test
     void restart_logShorterThanTheStoresPosition_goesOnFromTheLog() throws IOException {
         embedded().close();
-        EmbeddedStore store = EmbeddedStore.open(directory.resolve("dedup"), () -> Instant.ofEpochMilli(clock.millis));
+        EmbeddedStore store = EmbeddedStore.open(directory.resolve("dedup"), 0, System::nanoTime);
+        store.belongsTo(store.logId().orElseThrow(), clock.expiry());
         store.connect().toCompletableFuture().join();
         store.putIfAbsent(List.of(), 100).toCompletableFuture().join();
         store.close();
@@ -126,7 +129,7 @@ final class IngestRestartTest {
                 log(),
                 clock,
                 Policy.defaults(),
-                EmbeddedStore.open(directory.resolve("dedup"), () -> Instant.ofEpochMilli(clock.millis)),
+                EmbeddedStore.open(directory.resolve("dedup"), 0, System::nanoTime),
                 100);
     }
 }

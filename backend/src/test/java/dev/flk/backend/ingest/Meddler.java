@@ -4,7 +4,10 @@ package dev.flk.backend.ingest;
 import java.io.IOException;
 import java.util.Random;
 
-/** In half of the histories, somebody moves segments away now and then, and puts them back, or never does. */
+/**
+ * In half of the histories, somebody moves segments away now and then, and puts them back, or never does; and logrotate renames and
+ * compresses what is written to.
+ */
 final class Meddler {
     private static final int STEPS_BETWEEN = 12;
 
@@ -21,7 +24,8 @@ final class Meddler {
         if (!active || random.nextInt(STEPS_BETWEEN) > 0) {
             return;
         }
-        switch (random.nextInt(6)) {
+        switch (random.nextInt(7)) {
+            case 6 -> simulation.moved.rotate(random);
             case 0 -> simulation.moved.moveNewest();
             case 1 -> simulation.moved.moveClosed(random);
             case 2 -> simulation.moved.putBack();

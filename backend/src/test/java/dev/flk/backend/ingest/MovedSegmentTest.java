@@ -153,8 +153,10 @@ final class MovedSegmentTest {
     @Test
     void newestSegmentMovedAway_andTheStoreLost_isDownUntilItIsPutBack() throws IOException {
         simulation.start();
-        simulation.submit(Pcs.number(1));
-        simulation.settle();
+        for (int i = 1; i <= 20; i++) { // more than the next segment repeats
+            simulation.submit(Pcs.number(100 + i));
+            simulation.settle();
+        }
         String newest = segments().get(0);
         simulation.disk.moveAway(newest, "moved");
         store.setMood(Mood.DOWN);

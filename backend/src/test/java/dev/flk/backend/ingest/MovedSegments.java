@@ -57,6 +57,20 @@ final class MovedSegments {
         }
     }
 
+    /** As logrotate does with all that has a segment's own name, right away or between two steps of the backend. */
+    void rotate(Random random) {
+        boolean compresses = random.nextBoolean();
+        boolean creates = random.nextBoolean();
+        disk.meddleBefore(random.nextInt(8), () -> {
+            for (String name : disk.names()) {
+                if (name.endsWith(".wal") && !name.startsWith(AWAY) && disk.content(name).length > 0) {
+                    trace.accept("segment " + name + " is rotated");
+                    disk.rotate(name, compresses, creates);
+                }
+            }
+        });
+    }
+
     private void move(SegmentSummary segment) {
         trace.accept("segment " + segment.name() + " is moved away");
         disk.moveAway(segment.name(), AWAY + segment.name());

@@ -84,7 +84,7 @@ final class Simulation {
         DecisionRules rules = new DecisionRules(policy, TTL);
         LogOptions options = LogOptions.of(DIRECTORY, "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0).withSegments(20_000, Duration.ofDays(1)));
-        Inbox inbox = Inbox.open(options, 0, disk, clock::now, world::nanos, random, meters);
+        Inbox inbox = Inbox.open(options, 0, disk, clock::now, world::nanos, random, Optional::empty, meters);
         store = stores.apply(inbox.logId());
         store.expiresBy(clock.expiry());
         ingest = IngestService.open(

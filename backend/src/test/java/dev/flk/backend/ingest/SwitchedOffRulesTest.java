@@ -52,7 +52,12 @@ final class SwitchedOffRulesTest {
                         "max",
                         Long.MAX_VALUE),
                 Mutant.returning("nor is it at the beginning of the log", HERE + "Inbox", "requireBeginning", 0),
-                Mutant.returning("nor at its end", "dev.flk.wal.LogReader", "noteEnd", 0));
+                Mutant.returning("nor at its end", "dev.flk.wal.LogReader", "noteEnd", 0),
+                Mutant.returning(
+                        "what was forced to a renamed segment goes to the next one, too",
+                        "dev.flk.wal.Segment",
+                        "isUnderItsName",
+                        1));
     }
 
     @ParameterizedTest

@@ -139,9 +139,11 @@ final class WholeLog {
                 assertThat(before != null || !isWhole())
                         .as("what overruled record %s is there", lost.sequence())
                         .isTrue();
-                long arrival = winner.expiresAtMillis() - Simulation.TTL.toMillis();
+                // what won may have waited for the store until what lost had expired
+                long wonAtLatest =
+                        Math.max(winner.expiresAtMillis() - Simulation.TTL.toMillis(), record.arrivalMillis());
                 if (before != null
-                        && expiries.getOrDefault(lost.sequence(), 0L) > arrival + world.clocksApartMillis()) {
+                        && expiries.getOrDefault(lost.sequence(), 0L) > wonAtLatest + world.clocksApartMillis()) {
                     assertThat(before).isLessThan(lost.sequence());
                 }
             }

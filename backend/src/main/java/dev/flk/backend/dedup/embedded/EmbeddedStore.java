@@ -4,103 +4,311 @@ package dev.flk.backend.dedup.embedded;
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.Sweeper;
+import dev.flk.backend.dedup.embedded.Layout.Position;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.OwnerOnly;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.BooleanSupplier;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 import org.rocksdb.FlushOptions;
 import org.rocksdb.ReadOptions;
 import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.RocksIterator;
+import org.rocksdb.Status;
 import org.rocksdb.WriteBatch;
-import org.rocksdb.WriteOptions;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Outcomes in RocksDB, laid out as {@link Layout} says. RocksDB's own log is off: a write is durable once its memtable was
  * flushed. Outcomes and position go into one write batch of one column family, so that what a crash leaves is always complete up
  * to its position, and a start decides the rest from the inbox log again.
  *
+ * <p>Whatever fails, fails everything until {@link #connect}, which opens the files anew. What is damaged, fails to be read twice within
+ * a minute, or belongs to another log is set aside there ({@link StoreDirectory}); an empty store is connected, and the log rebuilds
+ * it.
+ *
  * <p>Expiry is tested at reading; {@link #sweep} gives the space back. Reads may run on any thread; writes exclude each other.
  */
 public final class EmbeddedStore implements DedupStore {
-    private static final Path NATIVE = Path.of("native");
+    private static final Logger LOG = LoggerFactory.getLogger(EmbeddedStore.class);
+    private static final long FAILS_AGAIN_WITHIN_NANOS = TimeUnit.MINUTES.toNanos(1);
     private static final int SWEPT_AT_ONCE = 500;
     private static final long LEAST_SWEPT_A_SECOND = 2_000;
     private static final long SWEPT_ROUND_SECONDS = TimeUnit.HOURS.toSeconds(6);
 
-    private final InstantSource clock;
-    private final Tuning tuning;
-    private final RocksDB db;
-    private final WriteOptions writeOptions = new WriteOptions().setDisableWAL(true);
+    private final StoreDirectory directory;
+    private final LongSupplier nanoTicker;
+    private final SecureRandom random = new SecureRandom();
+    private final AtomicLong setAside = new AtomicLong();
 
-    /** Held for reading by every use of the database, for writing by its end: a use after it would crash the process. */
+    /** Held for reading by every use of the database, for writing where it is opened or ended: a use after that would crash the process. */
     private final ReentrantReadWriteLock open = new ReentrantReadWriteLock();
 
+    // guarded by open
+    private @Nullable Tuning tuning;
+    private @Nullable RocksDB db;
     private boolean closed;
+
+    private volatile @Nullable String logId;
+    private volatile InstantSource clock = InstantSource.system();
+
+    /** What ended the last connection; null while nothing has. */
+    private volatile @Nullable Trouble trouble;
+
+    // guarded by failures
+    private final Object failures = new Object();
+    private OptionalLong failedToReadNanos = OptionalLong.empty();
 
     // guarded by this
     private byte[] sweptTo = {};
+    private @Nullable Position written;
 
-    private EmbeddedStore(Tuning tuning, RocksDB db, InstantSource clock) {
-        this.tuning = tuning;
-        this.db = db;
-        this.clock = clock;
+    /** @param isSpoiled whether the files are no longer to be used; else they are opened again */
+    private record Trouble(String what, boolean isSpoiled) {}
+
+    private EmbeddedStore(StoreDirectory directory, LongSupplier nanoTicker) {
+        this.directory = directory;
+        this.nanoTicker = nanoTicker;
     }
 
     /**
-     * Opens or creates the store in a directory that no other process uses.
+     * Opens or creates the store in a directory that no other process uses. One whose files can't be read is not a mistake: it is set
+     * aside when it is connected.
      *
+     * @param keepFreeBytes with less than this left on the disk, no copy of a store that was set aside is kept
+     * @param nanoTicker monotonic time
      * @throws StoreUnavailableException saying which directory, and what is wrong
      */
-    public static EmbeddedStore open(Path directory, InstantSource clock) {
-        Tuning tuning = null;
+    public static EmbeddedStore open(Path directory, long keepFreeBytes, LongSupplier nanoTicker) {
+        EmbeddedStore store = new EmbeddedStore(new StoreDirectory(directory, keepFreeBytes), nanoTicker);
         try {
             Files.createDirectories(directory, OwnerOnly.directory(directory));
-            NativeLibrary.load(directory.resolve(NATIVE));
-            tuning = new Tuning();
-            return new EmbeddedStore(tuning, RocksDB.open(tuning.options(), directory.toString()), clock);
-        } catch (RocksDBException | IOException | UnsatisfiedLinkError e) {
-            if (tuning != null) {
-                tuning.close();
+            NativeLibrary.load(directory.resolve(NativeLibrary.DIRECTORY));
+            if (store.directory.isHeadless()) {
+                store.setAside("its file CURRENT is missing");
             }
-            throw new StoreUnavailableException("can't open the embedded store in " + directory + ": " + reason(e), e);
+            store.openFiles();
+        } catch (RocksDBException e) {
+            Trouble met = store.note(e);
+            if (!met.isSpoiled() && !Failure.of(e).equals(Failure.UNREADABLE)) {
+                throw new StoreUnavailableException(
+                        "can't open the embedded store in " + directory + ": " + reason(e), e);
+            }
+            LOG.error("the embedded store in {} can't be opened: {}", directory, met.what());
+        } catch (IOException | UnsatisfiedLinkError e) {
+            throw new StoreUnavailableException("can't open the embedded store in " + directory + ": " + e, e);
+        }
+        return store;
+    }
+
+    private static String reason(RocksDBException e) {
+        return String.valueOf(e.getMessage()).contains("/LOCK: ")
+                ? "another process uses it; stop that, or choose another DEDUP_DIR"
+                : String.valueOf(e.getMessage());
+    }
+
+    /**
+     * To be called before the first {@link #connect}.
+     *
+     * @param id whose log it is for, 32 hex digits
+     * @param expiry the clock by which outcomes expire
+     */
+    public void belongsTo(String id, InstantSource expiry) {
+        clock = expiry;
+        logId = id;
+    }
+
+    /** Whose log it was for when it was written; empty if it is new, has no id yet, or can't be read. */
+    public Optional<String> logId() {
+        try {
+            return useNow(used -> position(used).flatMap(Position::logId));
+        } catch (StoreUnavailableException e) {
+            return Optional.empty(); // which shows again when it is connected
         }
     }
 
-    private static String reason(Throwable e) {
-        if (e instanceof RocksDBException locked
-                && String.valueOf(locked.getMessage()).contains("/LOCK: ")) {
-            return "another process uses it; stop that, or choose another DEDUP_DIR";
+    /** How many stores were set aside since the start. Any thread. */
+    public long setAside() {
+        return setAside.get();
+    }
+
+    /** What a failure says of the files. */
+    private enum Failure {
+        /** They don't hold what was written. */
+        DAMAGED,
+        /** They could not be read; perhaps they can be another time. */
+        UNREADABLE,
+        /** The disk is full, a limit is reached, another process has them: nothing is wrong with the files. */
+        ELSEWHERE;
+
+        static Failure of(Exception e) {
+            if (!(e instanceof RocksDBException rocks)) {
+                return DAMAGED; // what was read is none of our values
+            }
+            String message = String.valueOf(rocks.getMessage());
+            Status status = rocks.getStatus();
+            if (status == null) {
+                return ELSEWHERE;
+            }
+            return switch (status.getCode()) {
+                case Corruption -> DAMAGED;
+                case IOError ->
+                    status.getSubCode() == Status.SubCode.NoSpace
+                                    || ELSEWHERE_WORDS.stream().anyMatch(message::contains)
+                            ? ELSEWHERE
+                            : UNREADABLE;
+                default -> ELSEWHERE;
+            };
         }
-        if (e instanceof RocksDBException) {
-            return e.getMessage() + "; it can be removed while the backend is stopped: the log rebuilds it";
+
+        /** As strerror has them. */
+        private static final List<String> ELSEWHERE_WORDS = List.of(
+                "/LOCK: ",
+                "No space left",
+                "Too many open files",
+                "Permission denied",
+                "Read-only file system",
+                "Cannot allocate memory");
+    }
+
+    /** The first failure of a connection ends it. */
+    private Trouble note(Exception e) {
+        synchronized (failures) {
+            Trouble before = trouble;
+            if (before != null) {
+                return before;
+            }
+            Failure failure = Failure.of(e);
+            boolean isSpoiled = failure == Failure.DAMAGED;
+            if (failure == Failure.UNREADABLE) {
+                long now = nanoTicker.getAsLong();
+                isSpoiled =
+                        failedToReadNanos.isPresent() && now - failedToReadNanos.getAsLong() < FAILS_AGAIN_WITHIN_NANOS;
+                failedToReadNanos = OptionalLong.of(now);
+            }
+            Trouble met = new Trouble(String.valueOf(e.getMessage()), isSpoiled);
+            trouble = met;
+            return met;
         }
-        return e.toString();
+    }
+
+    /** With the lock for writing, or before anybody else has this. */
+    private void openFiles() throws RocksDBException {
+        Tuning fresh = new Tuning();
+        try {
+            db = RocksDB.open(fresh.options(), directory.path().toString());
+            tuning = fresh;
+        } catch (RocksDBException e) {
+            fresh.close();
+            throw e;
+        }
+    }
+
+    private Tuning tuning() {
+        return Objects.requireNonNull(tuning, "open");
+    }
+
+    private void closeFiles() {
+        if (db != null) {
+            db.close();
+            db = null;
+        }
+        if (tuning != null) {
+            tuning.close();
+            tuning = null;
+        }
+    }
+
+    private void setAside(String why) throws IOException {
+        boolean kept = directory.setAside();
+        setAside.incrementAndGet();
+        synchronized (failures) {
+            failedToReadNanos = OptionalLong.empty();
+        }
+        LOG.error(
+                "the embedded store in {} can't be used any more: {}; it was set aside {}, and is rebuilt from the log",
+                directory.path(),
+                why,
+                kept ? "to " + directory.setAsidePath() : "and deleted, the disk having no room for a copy");
+    }
+
+    @Override
+    public synchronized CompletionStage<OptionalLong> connect() {
+        open.writeLock().lock();
+        try {
+            if (closed) {
+                return CompletableFuture.failedFuture(isClosed());
+            }
+            Trouble met = trouble;
+            if (met != null || db == null) {
+                closeFiles();
+                if (met != null && met.isSpoiled()) {
+                    setAside(met.what());
+                }
+                trouble = null;
+                openFiles();
+            }
+            return CompletableFuture.completedFuture(ownPosition());
+        } catch (RocksDBException | IllegalArgumentException e) {
+            return CompletableFuture.failedFuture(unavailable(e));
+        } catch (IOException e) {
+            return CompletableFuture.failedFuture(new StoreUnavailableException(
+                    "the embedded store could not be set aside in " + directory.path() + ": " + e, e));
+        } finally {
+            open.writeLock().unlock();
+        }
+    }
+
+    /** Up to where it is complete for our log; a store of another one is set aside. One without an id gets ours with the next write. */
+    private OptionalLong ownPosition() throws RocksDBException, IOException {
+        String id = Objects.requireNonNull(logId, "whose log it is for is not known");
+        Optional<Position> found = position(Objects.requireNonNull(db));
+        Optional<String> owner = found.flatMap(Position::logId);
+        if (owner.isPresent() && !owner.get().equals(id)) {
+            closeFiles();
+            setAside("it belongs to another log (" + owner.get() + ", this one is " + id + ")");
+            openFiles();
+            found = Optional.empty();
+        }
+        written = new Position(0, Optional.of(id), random.nextLong(), 0);
+        return found.isPresent() ? OptionalLong.of(found.get().completeUpTo()) : OptionalLong.empty();
+    }
+
+    private static Optional<Position> position(RocksDB used) throws RocksDBException {
+        byte[] value = used.get(Layout.POSITION_KEY);
+        return value == null ? Optional.empty() : Optional.of(Position.decode(value));
     }
 
     @Override
     public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
-        return use(() -> read(ids));
+        return use(used -> read(used, ids));
     }
 
     @Override
     public synchronized CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
-        return use(() -> {
+        return use(used -> {
+            Position next = Objects.requireNonNull(written, "connected before").next(completeUpTo);
             List<Optional<Recorded>> earlier =
-                    read(decisions.stream().map(Recorded::id).toList());
+                    read(used, decisions.stream().map(Recorded::id).toList());
             List<Recorded> standing = new ArrayList<>(decisions.size());
             try (WriteBatch batch = new WriteBatch()) {
                 for (int i = 0; i < decisions.size(); i++) {
@@ -110,41 +318,32 @@ public final class EmbeddedStore implements DedupStore {
                     }
                     standing.add(earlier.get(i).orElse(decision));
                 }
-                batch.put(Layout.POSITION_KEY, Layout.encode(completeUpTo));
-                db.write(writeOptions, batch);
+                batch.put(Layout.POSITION_KEY, next.encode());
+                used.write(tuning().writes(), batch);
             }
+            written = next;
             return standing;
         });
     }
 
-    private List<Optional<Recorded>> read(List<PcsId> ids) throws RocksDBException {
-        if (ids.isEmpty()) {
-            return List.of(); // RocksDB takes no empty list
-        }
+    /** One by one: RocksDB's Java call for several keys gives null for a key that it failed to read. */
+    private List<Optional<Recorded>> read(RocksDB used, List<PcsId> ids) throws RocksDBException {
         long now = clock.millis();
-        List<byte[]> values = db.multiGetAsList(ids.stream().map(PcsId::toBytes).toList());
-        List<Optional<Recorded>> found = new ArrayList<>(values.size());
-        for (byte[] value : values) {
+        List<Optional<Recorded>> found = new ArrayList<>(ids.size());
+        for (PcsId id : ids) {
+            byte[] value = used.get(id.toBytes());
             found.add(
                     value == null
                             ? Optional.empty()
-                            : Optional.of(Recorded.decode(value)).filter(recorded -> !recorded.isExpired(now)));
+                            : Optional.of(Layout.outcome(id, value)).filter(recorded -> !recorded.isExpired(now)));
         }
         return found;
     }
 
     @Override
-    public CompletionStage<OptionalLong> connect() {
-        return use(() -> {
-            byte[] value = db.get(Layout.POSITION_KEY);
-            return value == null ? OptionalLong.empty() : OptionalLong.of(Layout.decode(value));
-        });
-    }
-
-    @Override
     public synchronized void sync() {
-        useNow(() -> {
-            flush();
+        useNow(used -> {
+            flush(used);
             return true;
         });
     }
@@ -156,11 +355,11 @@ public final class EmbeddedStore implements DedupStore {
      * @return how many were removed
      */
     public synchronized int sweep(int entries) {
-        return useNow(() -> {
+        return useNow(used -> {
             long now = clock.millis();
             int removed = 0;
             try (ReadOptions uncached = new ReadOptions().setFillCache(false);
-                    RocksIterator iterator = db.newIterator(uncached);
+                    RocksIterator iterator = used.newIterator(uncached);
                     WriteBatch batch = new WriteBatch()) {
                 iterator.seek(sweptTo);
                 for (int i = 0; i < entries && iterator.isValid(); i++) {
@@ -172,14 +371,21 @@ public final class EmbeddedStore implements DedupStore {
                 }
                 iterator.status();
                 sweptTo = iterator.isValid() ? iterator.key() : new byte[0];
-                db.write(writeOptions, batch);
+                used.write(tuning().writes(), batch);
             }
             return removed;
         });
     }
 
-    /** What a {@link Sweeper} does in one second: all entries are looked at in about six hours. */
+    /** What a {@link Sweeper} does in one second: all entries are looked at in about six hours; a copy gives way to a full disk. */
     public void sweepStretch(BooleanSupplier goesOn) {
+        try {
+            if (directory.dropSetAsideIfShort()) {
+                LOG.warn("{} was deleted: the disk is nearly full", directory.setAsidePath());
+            }
+        } catch (IOException e) {
+            throw new StoreUnavailableException(directory.setAsidePath() + " can't be deleted: " + e, e);
+        }
         long entries = Math.max(LEAST_SWEPT_A_SECOND, estimatedEntries() / SWEPT_ROUND_SECONDS);
         for (long swept = 0; swept < entries && goesOn.getAsBoolean(); swept += SWEPT_AT_ONCE) {
             sweep(SWEPT_AT_ONCE);
@@ -188,21 +394,21 @@ public final class EmbeddedStore implements DedupStore {
 
     /** About how many entries there are. */
     private long estimatedEntries() {
-        return useNow(() -> db.getLongProperty("rocksdb.estimate-num-keys"));
+        return useNow(used -> used.getLongProperty("rocksdb.estimate-num-keys"));
     }
 
     @Override
     public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
-        return use(() -> {
-            byte[] expiry = db.get(Layout.evidenceKey(id, digest));
+        return use(used -> {
+            byte[] expiry = used.get(Layout.evidenceKey(id, digest));
             return expiry != null && Layout.decode(expiry) > clock.millis();
         });
     }
 
     @Override
     public synchronized CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
-        return use(() -> {
-            db.put(writeOptions, Layout.evidenceKey(id, digest), Layout.encode(expiresAtMillis));
+        return use(used -> {
+            used.put(tuning().writes(), Layout.evidenceKey(id, digest), Layout.encode(expiresAtMillis));
             return true;
         });
     }
@@ -216,27 +422,27 @@ public final class EmbeddedStore implements DedupStore {
             }
             closed = true;
             try {
-                flush();
+                if (db != null && trouble == null) {
+                    flush(db);
+                }
             } catch (RocksDBException e) {
                 throw unavailable(e);
             } finally {
-                writeOptions.close();
-                db.close();
-                tuning.close();
+                closeFiles();
             }
         } finally {
             open.writeLock().unlock();
         }
     }
 
-    private void flush() throws RocksDBException {
+    private static void flush(RocksDB used) throws RocksDBException {
         try (FlushOptions wait = new FlushOptions().setWaitForFlush(true)) {
-            db.flush(wait);
+            used.flush(wait);
         }
     }
 
     private interface Use<T> {
-        T with() throws RocksDBException;
+        T with(RocksDB used) throws RocksDBException;
     }
 
     private <T> CompletionStage<T> use(Use<T> use) {
@@ -251,10 +457,16 @@ public final class EmbeddedStore implements DedupStore {
         open.readLock().lock();
         try {
             if (closed) {
-                throw new StoreUnavailableException(
-                        "the embedded store is closed", new IllegalStateException("closed"));
+                throw isClosed();
             }
-            return use.with();
+            Trouble met = trouble;
+            RocksDB used = db;
+            if (met != null || used == null) {
+                throw new StoreUnavailableException(
+                        "the embedded store failed: " + (met == null ? "it is not open" : met.what()),
+                        new IllegalStateException("failed before"));
+            }
+            return use.with(used);
         } catch (RocksDBException | IllegalArgumentException e) {
             throw unavailable(e);
         } finally {
@@ -262,7 +474,11 @@ public final class EmbeddedStore implements DedupStore {
         }
     }
 
+    private static StoreUnavailableException isClosed() {
+        return new StoreUnavailableException("the embedded store is closed", new IllegalStateException("closed"));
+    }
+
     private StoreUnavailableException unavailable(Exception e) {
-        return new StoreUnavailableException("the embedded store failed: " + e.getMessage(), e);
+        return new StoreUnavailableException("the embedded store failed: " + note(e).what(), e);
     }
 }

@@ -5,6 +5,8 @@ import dev.flk.backend.dedup.Recorded;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.nio.ByteBuffer;
+import java.util.HexFormat;
+import java.util.Optional;
 
 /**
  * Keys and values in RocksDB; integers are big-endian.
@@ -13,7 +15,7 @@ import java.nio.ByteBuffer;
  * key                                bytes   value
  * the id                             32      {@link Recorded#encode}
  * the id, then the content digest    64      when this note of evidence ends, milliseconds since the epoch, 8 bytes
- * zero                               1       the log position, 8 bytes
+ * zero                               1       {@link Position}
  * </pre>
  */
 final class Layout {
@@ -23,6 +25,53 @@ final class Layout {
     private static final int EVIDENCE_BYTES = ID_BYTES + ContentDigest.LENGTH_BYTES;
 
     private Layout() {}
+
+    /**
+     * Up to where the store is complete, and for which log. No two that were ever written are equal, as with the stores that several
+     * backends share.
+     *
+     * <pre>
+     * complete up to   8 bytes: the sequence
+     * log id          16 bytes: that of the log's inbox.mark; this and what follows is missing in a store that has no id yet
+     * incarnation      8 bytes, drawn at each connect
+     * counter          8 bytes, of the writes of one incarnation
+     * </pre>
+     */
+    record Position(long completeUpTo, Optional<String> logId, long incarnation, long counter) {
+        private static final int LOG_ID_BYTES = 16;
+        private static final int LENGTH = Long.BYTES + LOG_ID_BYTES + 2 * Long.BYTES;
+
+        /** What the next write of this incarnation writes. */
+        Position next(long nowCompleteUpTo) {
+            return new Position(nowCompleteUpTo, logId, incarnation, counter + 1);
+        }
+
+        /** @throws IllegalArgumentException if these are no such bytes */
+        static Position decode(byte[] value) {
+            ByteBuffer bytes = ByteBuffer.wrap(value);
+            if (value.length == Long.BYTES) {
+                return new Position(bytes.getLong(), Optional.empty(), 0, 0);
+            }
+            if (value.length != LENGTH) {
+                throw new IllegalArgumentException("a log position of " + value.length + " bytes");
+            }
+            long completeUpTo = bytes.getLong();
+            byte[] logId = new byte[LOG_ID_BYTES];
+            bytes.get(logId);
+            return new Position(
+                    completeUpTo, Optional.of(HexFormat.of().formatHex(logId)), bytes.getLong(), bytes.getLong());
+        }
+
+        /** The bytes given above; only with a log id. */
+        byte[] encode() {
+            return ByteBuffer.allocate(LENGTH)
+                    .putLong(completeUpTo)
+                    .put(HexFormat.of().parseHex(logId.orElseThrow()))
+                    .putLong(incarnation)
+                    .putLong(counter)
+                    .array();
+        }
+    }
 
     static byte[] evidenceKey(PcsId id, ContentDigest digest) {
         return ByteBuffer.allocate(EVIDENCE_BYTES)
@@ -35,8 +84,25 @@ final class Layout {
         return ByteBuffer.allocate(Long.BYTES).putLong(value).array();
     }
 
+    /** @throws IllegalArgumentException if this is no such value */
     static long decode(byte[] value) {
+        if (value.length != Long.BYTES) {
+            throw new IllegalArgumentException("a number of " + value.length + " bytes");
+        }
         return ByteBuffer.wrap(value).getLong();
+    }
+
+    /**
+     * The outcome that stands under an id.
+     *
+     * @throws IllegalArgumentException if the value is none, or that of another id
+     */
+    static Recorded outcome(PcsId id, byte[] value) {
+        Recorded recorded = Recorded.decode(value);
+        if (!recorded.id().equals(id)) {
+            throw new IllegalArgumentException("the outcome of " + recorded.id() + " stands under " + id);
+        }
+        return recorded;
     }
 
     /** When an entry has expired, milliseconds since the epoch; never for one that does not expire. */

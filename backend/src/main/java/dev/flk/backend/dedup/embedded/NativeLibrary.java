@@ -13,6 +13,9 @@ import org.rocksdb.NativeLibraryLoader;
  * nothing is left in the system's temporary directory, not even by a process that was killed.
  */
 final class NativeLibrary {
+    /** Where it is unpacked, inside the store's directory. */
+    static final String DIRECTORY = "native";
+
     private NativeLibrary() {}
 
     /** Unpacks into {@code directory}, loads, and removes it. What a killed process left there is removed too. */

@@ -8,6 +8,7 @@ import org.rocksdb.IndexType;
 import org.rocksdb.InfoLogLevel;
 import org.rocksdb.LRUCache;
 import org.rocksdb.Options;
+import org.rocksdb.WriteOptions;
 
 /**
  * How RocksDB is set up: point reads of ids that are mostly not there, values of a few hundred bytes, little memory. The memtable's
@@ -49,7 +50,13 @@ final class Tuning implements AutoCloseable {
                     .setPinTopLevelIndexAndFilter(true)
                     .setIndexType(IndexType.kTwoLevelIndexSearch)
                     .setPartitionFilters(true)
-                    .setFormatVersion(5));
+                    .setFormatVersion(6));
+
+    private final WriteOptions writes = new WriteOptions().setDisableWAL(true);
+
+    WriteOptions writes() {
+        return writes;
+    }
 
     Options options() {
         return options;
@@ -57,6 +64,7 @@ final class Tuning implements AutoCloseable {
 
     @Override
     public void close() {
+        writes.close();
         options.close();
         filter.close();
         rows.close();

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup.embedded;
+
+import dev.flk.wal.OwnerOnly;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The files of the embedded store, and the one copy of a store that could not be used any more, for those who want to see it. All of it
+ * stands inside one directory, which may be a mount:
+ *
+ * <pre>
+ * CURRENT, MANIFEST-…, ….sst, …   RocksDB's
+ * set-aside/                      the same of the store that was set aside last
+ * native/                         RocksDB's library while it is being loaded
+ * </pre>
+ */
+final class StoreDirectory {
+    private static final String SET_ASIDE = "set-aside";
+    private static final String CURRENT = "CURRENT";
+    private static final Set<String> OTHERS = Set.of(SET_ASIDE, NativeLibrary.DIRECTORY, "LOCK");
+
+    private final Path directory;
+    private final long keepFreeBytes;
+
+    /** @param keepFreeBytes with less than this left the copy goes */
+    StoreDirectory(Path directory, long keepFreeBytes) {
+        this.directory = directory;
+        this.keepFreeBytes = keepFreeBytes;
+    }
+
+    Path path() {
+        return directory;
+    }
+
+    Path setAsidePath() {
+        return directory.resolve(SET_ASIDE);
+    }
+
+    /** Whether files of a store stand there without the one that RocksDB begins with: setting it aside was cut off, or it is lost. */
+    boolean isHeadless() throws IOException {
+        List<Path> files = storeFiles();
+        return !files.isEmpty()
+                && !Files.exists(directory.resolve(CURRENT))
+                && files.stream()
+                        .map(file -> String.valueOf(file.getFileName()))
+                        .anyMatch(name -> name.startsWith("MANIFEST-") || name.endsWith(".sst"));
+    }
+
+    /**
+     * Moves the store's files out of the way; no one may have them open. Without CURRENT, which goes first, what is left counts as
+     * headless, so that a crash in between is finished by the next start.
+     *
+     * @return whether a copy is kept: not if the disk has no room for it beside the store that comes
+     */
+    boolean setAside() throws IOException {
+        Path aside = setAsidePath();
+        if (Files.exists(directory.resolve(CURRENT))) {
+            deleteSetAside();
+        }
+        Files.createDirectories(aside, OwnerOnly.directory(aside));
+        List<Path> files = storeFiles();
+        files.sort((left, right) -> Boolean.compare(isCurrent(right), isCurrent(left)));
+        long bytes = 0;
+        for (Path file : files) {
+            bytes += Files.isRegularFile(file) ? Files.size(file) : 0;
+            Files.move(file, aside.resolve(String.valueOf(file.getFileName())), StandardCopyOption.REPLACE_EXISTING);
+        }
+        if (freeBytes() < bytes + keepFreeBytes) {
+            deleteSetAside();
+            return false;
+        }
+        return true;
+    }
+
+    /** Deletes the copy if the disk has less left than must stay free; whether it did. */
+    boolean dropSetAsideIfShort() throws IOException {
+        if (!Files.isDirectory(setAsidePath()) || freeBytes() >= keepFreeBytes) {
+            return false;
+        }
+        deleteSetAside();
+        return true;
+    }
+
+    private long freeBytes() {
+        return directory.toFile().getUsableSpace();
+    }
+
+    private static boolean isCurrent(Path file) {
+        return file.endsWith(CURRENT);
+    }
+
+    private List<Path> storeFiles() throws IOException {
+        List<Path> files = new ArrayList<>();
+        try (DirectoryStream<Path> entries =
+                Files.newDirectoryStream(directory, entry -> !OTHERS.contains(String.valueOf(entry.getFileName())))) {
+            entries.forEach(files::add);
+        }
+        return files;
+    }
+
+    private void deleteSetAside() throws IOException {
+        if (!Files.isDirectory(setAsidePath())) {
+            return;
+        }
+        Files.walkFileTree(setAsidePath(), new SimpleFileVisitor<>() {
+            @Override
+            public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
+                Files.delete(file);
+                return FileVisitResult.CONTINUE;
+            }
+
+            @Override
+            public FileVisitResult postVisitDirectory(Path visited, @Nullable IOException failure) throws IOException {
+                if (failure != null) {
+                    throw failure;
+                }
+                Files.delete(visited);
+                return FileVisitResult.CONTINUE;
+            }
+        });
+    }
+}
