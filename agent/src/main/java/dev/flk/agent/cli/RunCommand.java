@@ -3,8 +3,10 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.outbox.OutboxLocked;
 import dev.flk.agent.run.Agent;
 import dev.flk.agent.send.Surroundings;
+import java.io.IOException;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -21,6 +23,9 @@ import picocli.CommandLine.Option;
 final class RunCommand implements Callable<Integer> {
     /** A process that is told to end has 10 s; this leaves time to end. */
     private static final long LONGEST_END_MILLIS = 9_500;
+
+    private static final long LONGEST_WAIT_MILLIS = 5_000;
+    private static final long LOOK_AGAIN_MILLIS = 100;
 
     private final Context context;
 
@@ -41,7 +46,7 @@ final class RunCommand implements Callable<Integer> {
         AgentConfig config = context.config(Need.ENDPOINT, Need.SIGNING);
         config.requireSpoolDirectory();
         CountDownLatch ended = new CountDownLatch(1);
-        try (Agent agent = Agent.open(config, Surroundings.real())) {
+        try (Agent agent = open(config)) {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> end(agent, ended), "shutdown"));
             Reload.onHangUp(context, agent);
             if (untilEmpty) {
@@ -55,6 +60,21 @@ final class RunCommand implements Callable<Integer> {
             ended.countDown();
         }
         return 0;
+    }
+
+    /** A short command, like {@code compact} of a cron job, gives the outbox back soon. */
+    private static Agent open(AgentConfig config) throws IOException, InterruptedException {
+        Surroundings surroundings = Surroundings.real();
+        for (long waited = 0; ; waited += LOOK_AGAIN_MILLIS) {
+            try {
+                return Agent.open(config, surroundings);
+            } catch (OutboxLocked e) {
+                if (waited >= LONGEST_WAIT_MILLIS) {
+                    throw e;
+                }
+                Thread.sleep(LOOK_AGAIN_MILLIS);
+            }
+        }
     }
 
     private static void end(Agent agent, CountDownLatch ended) {

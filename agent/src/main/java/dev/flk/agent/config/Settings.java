@@ -24,6 +24,8 @@ import org.jspecify.annotations.Nullable;
  * stopping at the first. An empty value counts as none, so that {@code NAME=} in an environment file unsets it.
  */
 final class Settings {
+    private static final long MAX_FILE_BYTES = 1 << 20;
+
     /** What Java makes of bytes of the environment that are no text in the locale; a key of it would sign wrongly. */
     private static final char UNREADABLE = '\uFFFD';
 
@@ -106,7 +108,18 @@ final class Settings {
     private Optional<String> content(Setting setting, String path) {
         String name = setting + Setting.FILE_SUFFIX;
         try {
-            String text = Files.readString(Path.of(path));
+            Path of = Path.of(path);
+            if (Files.exists(of) && !Files.isRegularFile(of)) {
+                addOnce(name + ": " + path + " is no regular file"); // to open a pipe may take for ever
+                unsound.add(setting);
+                return Optional.empty();
+            }
+            if (Files.exists(of) && Files.size(of) > MAX_FILE_BYTES) {
+                addOnce(name + ": " + path + " is longer than " + MAX_FILE_BYTES + " bytes");
+                unsound.add(setting);
+                return Optional.empty();
+            }
+            String text = Files.readString(of);
             return Optional.of(text.endsWith("\n") ? text.substring(0, text.length() - 1) : text);
         } catch (InvalidPathException e) {
             addOnce(name + ": is no path: " + e.getReason());

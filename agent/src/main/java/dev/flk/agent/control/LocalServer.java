@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.control;
 
+import dev.flk.agent.logging.LineLimit;
 import dev.flk.agent.outbox.Outbox;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.ServerChannel;
@@ -30,12 +33,15 @@ import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Serves local programs and operators: a Unix socket beside the outbox, for its owner only, takes certificates and operations; a second
  * one, for its group too, and a loopback port take certificates. One event loop.
  */
 public final class LocalServer implements Closeable {
+    private static final Logger LOG = LoggerFactory.getLogger(LocalServer.class);
     static final int MAX_BODY_BYTES = 8 << 20;
     private static final long MAX_BODIES_BYTES = 16 << 20;
     /** What Linux has room for. */
@@ -50,6 +56,7 @@ public final class LocalServer implements Closeable {
     private final MultiThreadIoEventLoopGroup loops = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
     private final ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
     private final BodyRoom room = new BodyRoom(MAX_BODIES_BYTES);
+    private final LineLimit limit = new LineLimit(System::nanoTime);
     private final OperatorDoor operators;
     private final IntakeDoor intake;
     private int port;
@@ -156,6 +163,21 @@ public final class LocalServer implements Closeable {
             throw new IOException(name + " can't be used: " + cause.getMessage() + "; choose another", cause);
         }
         connections.add(bound.channel());
+        bound.channel()
+                .pipeline()
+                .addLast(
+                        new ChannelInboundHandlerAdapter() { // behind what pauses accepting for a second
+                            @Override
+                            public void exceptionCaught(ChannelHandlerContext context, Throwable thrown) {
+                                limit.say(
+                                        "accept",
+                                        leftOut -> LOG.warn(
+                                                "a connection to {} can't be accepted: {}{}",
+                                                name,
+                                                thrown.getMessage(),
+                                                leftOut));
+                            }
+                        });
         return bound.channel();
     }
 

@@ -125,9 +125,12 @@ final class AnswerReader {
             JsonNode line = parse(lines.get(i).getBytes(StandardCharsets.UTF_8));
             answers.add(read(
                     new Reply(
-                            line.path("status").asInt(),
-                            line.path("conflict").asBoolean(),
-                            Optional.of(line.path("retry_after").asText()),
+                            line.path("status").isInt() ? line.path("status").intValue() : 0,
+                            line.path("conflict").isBoolean()
+                                    && line.path("conflict").booleanValue(),
+                            Optional.of(line.path("retry_after"))
+                                    .filter(JsonNode::isIntegralNumber)
+                                    .map(JsonNode::asText),
                             reply.date(),
                             line.path("body").toString().getBytes(StandardCharsets.UTF_8)),
                     pcsIds.get(i)));
@@ -142,7 +145,7 @@ final class AnswerReader {
         boolean outcome = accepted.isBoolean()
                 && escalated.isBoolean()
                 && reply.status() == (accepted.asBoolean() && !escalated.asBoolean() ? 200 : 202);
-        if (!outcome || !body.path("pcs_id").asText().equals(pcsId)) {
+        if (!outcome || !pcsId.equals(body.path("pcs_id").textValue())) {
             return new Answer.Outage("status " + reply.status() + " without the outcome of this certificate");
         }
         return reply.conflict() ? new Answer.Conflict(reply.status()) : new Answer.Recorded(reply.status());

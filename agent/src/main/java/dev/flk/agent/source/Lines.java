@@ -11,17 +11,32 @@ import org.jspecify.annotations.Nullable;
 final class Lines {
     private final InputStream in;
     private final int maxBytes;
+    private final long stopsBehind;
     private long number;
     private long bytesRead;
     private boolean ended = true;
+    private boolean cut;
 
+    /** All lines, however much stands between them. */
     Lines(InputStream stream, int maxBytes) {
+        this(stream, maxBytes, Long.MAX_VALUE);
+    }
+
+    /**
+     * Lines of a source that nobody can vouch for: it ends with the first line that is too long, and with the first line that begins behind
+     * so many bytes.
+     */
+    Lines(InputStream stream, int maxBytes, long stopsBehind) {
+        this.stopsBehind = stopsBehind;
         this.in = new BufferedInputStream(stream, 1 << 16);
         this.maxBytes = maxBytes;
     }
 
     /** The next line that is not blank, or null at the end. */
     byte @Nullable [] next() throws IOException {
+        if (cut || bytesRead >= stopsBehind) {
+            return null;
+        }
         var line = new ByteArrayOutputStream();
         int b = read();
         while (b >= 0) {
@@ -31,9 +46,15 @@ final class Lines {
                 blank &= b == ' ' || b == '\t' || b == '\r';
                 if (line.size() <= maxBytes) {
                     line.write(b);
+                } else if (stopsBehind < Long.MAX_VALUE) {
+                    cut = true;
+                    return line.toByteArray();
                 }
             }
             ended = b == '\n';
+            if (blank && bytesRead >= stopsBehind) {
+                return null;
+            }
             if (!blank) {
                 return line.toByteArray();
             }
@@ -49,6 +70,11 @@ final class Lines {
             bytesRead++;
         }
         return b;
+    }
+
+    /** Whether the line that was read last is too long, and nothing more is read. */
+    boolean isCut() {
+        return cut;
     }
 
     /** The number of the line that was read last, from 1; blank ones count. */

@@ -113,7 +113,7 @@ public final class SpoolDirectory {
         round.addAll(found);
     }
 
-    /** One portion of the file in front; it stays there only as long as there is more of it, or no room. */
+    /** One portion of the file in front, which goes behind the others if there is more of it, and stays there if there is no room. */
     private void takeIn(Path file) throws OutboxFull {
         try {
             BasicFileAttributes attributes =
@@ -128,9 +128,7 @@ public final class SpoolDirectory {
                     begun.put(file, begunFile);
                 }
                 switch (begunFile.step()) {
-                    case MORE -> {
-                        return;
-                    }
+                    case MORE -> round.add(file); // the others have their turn before it goes on
                     case DONE -> begun.remove(file);
                     case NOT_YET -> {}
                 }

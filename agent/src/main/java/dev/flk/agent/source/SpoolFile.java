@@ -70,6 +70,8 @@ final class SpoolFile {
     private long added;
     private long refused;
     private boolean tooLong;
+    /** Nothing more is read of it. */
+    private boolean givenUp;
 
     SpoolFile(Path path, BasicFileAttributes found, Intake intake, InstantSource clock, LineLimit limit) {
         this.limit = limit;
@@ -119,7 +121,7 @@ final class SpoolFile {
         if (!whole) {
             return Progress.NOT_YET;
         }
-        if (size(path) > offset || !remove()) {
+        if (hasMore(path) || !remove()) {
             return Progress.MORE;
         }
         LOG.info("took {} certificates in from {}, refused {}", added, name(path), refused);
@@ -133,7 +135,7 @@ final class SpoolFile {
     private boolean remove() throws IOException {
         Path taken = path.resolveSibling(TAKEN + path.getFileName());
         Files.move(path, taken, StandardCopyOption.ATOMIC_MOVE);
-        if (!is(taken) || size(taken) > offset) {
+        if (!is(taken) || hasMore(taken)) {
             giveBack(taken);
             return false;
         }
@@ -150,6 +152,10 @@ final class SpoolFile {
             throw e;
         }
         return true;
+    }
+
+    private boolean hasMore(Path file) throws IOException {
+        return !givenUp && size(file) > offset;
     }
 
     /** Under its own name it is known, and not taken in again, but only removed later. */
@@ -185,7 +191,7 @@ final class SpoolFile {
     private boolean readLines() throws IOException {
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ, NO_LINKS)) {
             channel.position(offset);
-            Lines lines = new Lines(Channels.newInputStream(channel), Intake.MAX_CERTIFICATE_BYTES);
+            Lines lines = new Lines(Channels.newInputStream(channel), Intake.MAX_CERTIFICATE_BYTES, PORTION_BYTES);
             long start = offset;
             long linesBefore = line;
             for (byte[] text = lines.next(); text != null; text = lines.next()) {
@@ -196,10 +202,22 @@ final class SpoolFile {
                 line = linesBefore + lines.number();
                 sort(text, objection);
                 offset = start + lines.bytesRead();
-                if (lines.bytesRead() >= PORTION_BYTES) {
+                if (lines.isCut()) {
+                    givenUp = true;
+                    String rejected = name(path) + ".rejected";
+                    limit.say(
+                            "given up",
+                            leftOut -> LOG.error(
+                                    "line {} of {} is longer than {} bytes: nothing behind it is read, the file becomes {}{}",
+                                    line,
+                                    name(path),
+                                    intake.longest(),
+                                    rejected,
+                                    leftOut));
                     return true;
                 }
             }
+            line = linesBefore + lines.number();
             offset = start + lines.bytesRead();
             return true;
         }

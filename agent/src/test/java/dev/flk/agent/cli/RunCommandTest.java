@@ -5,9 +5,14 @@ import static dev.flk.agent.send.Certificates.certificate;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.agent.cli.Cli.Ended;
+import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.send.ScriptedBackend;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -74,6 +79,28 @@ class RunCommandTest {
         assertThat(ended.err().lines())
                 .anyMatch(line -> line.startsWith("flk-agent: spool: ") && line.endsWith("; " + spool + " waits"));
         assertThat(spool.resolve("a.json")).exists();
+    }
+
+    /** A command of a cron job has the outbox for a moment. */
+    @Test
+    void outboxHeldByAShortCommand_isWaitedFor() throws Exception {
+        Files.write(spool.resolve("a.json"), certificate(1));
+        Outbox held = cli.own();
+        CompletableFuture<Void> command = CompletableFuture.runAsync(
+                () -> {
+                    try {
+                        held.close();
+                    } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                    }
+                },
+                CompletableFuture.delayedExecutor(500, TimeUnit.MILLISECONDS));
+
+        Ended ended = runUntilEmpty();
+
+        command.get();
+        assertThat(ended.exitCode()).as(ended.err()).isZero();
+        assertThat(backend.received).hasSize(1);
     }
 
     @Test

@@ -153,6 +153,16 @@ class AnswerReaderTest {
                 .containsExactly(new Answer.Conflict(200), new Answer.Later(429, "Too many requests", 3));
     }
 
+    /** What is no backend's form is an outage. */
+    @Test
+    void read_batchWhoseStatusIsText_isAnOutageForThatLine() {
+        String lines = "{\"status\":\"200\",\"body\":" + OUTCOME + "}\n{\"status\":200.0,\"body\":" + OUTCOME + "}\n";
+
+        assertThat(AnswerReader.read(shipment(), reply(200, lines), null))
+                .hasSize(2)
+                .allMatch(answer -> answer instanceof Answer.Outage);
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"", "{\"status\":200}\n", "{}\n{}\n{}\n"})
     void read_batchWithTheWrongNumberOfLines_isAnOutageForAll(String lines) {

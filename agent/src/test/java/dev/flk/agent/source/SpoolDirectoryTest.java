@@ -10,6 +10,7 @@ import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.testing.LogCapture;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,6 +25,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 class SpoolDirectoryTest {
@@ -325,6 +327,41 @@ class SpoolDirectoryTest {
         step();
 
         assertThat(files()).containsExactly("a.json.error", "a.json.rejected");
+    }
+
+    @Test
+    @Timeout(60)
+    void step_sparseFile_isGivenUpAtItsFirstLine_andTheOthersAreTaken() throws Exception {
+        write("a.ndjson", GOOD + "\n");
+        try (RandomAccessFile sparse =
+                new RandomAccessFile(spool.resolve("a.ndjson").toFile(), "rw")) {
+            sparse.setLength(1L << 40);
+        }
+        write("b.ndjson", GOOD + "\n");
+        try (LogCapture log = new LogCapture()) {
+            SpoolDirectory directory = directory();
+            while (directory.step()) {
+                // one portion after the other
+            }
+
+            assertThat(outbox.pendingEntries()).isEqualTo(2);
+            assertThat(files()).containsExactly("a.ndjson.error", "a.ndjson.rejected");
+            assertThat(log.lines("ERROR line 2 of a.ndjson is longer than 8388608 bytes: nothing behind it is read"))
+                    .hasSize(1);
+        }
+    }
+
+    /** An agent may meet what goes on for ever; it must not keep the others waiting. */
+    @Test
+    void step_fileOfManyPortions_keepsNoOtherWaiting() throws Exception {
+        write("a.ndjson", (GOOD + "\n").repeat(300_000));
+        write("b.ndjson", "\n".repeat(20_000_000));
+        write("c.json", GOOD);
+        SpoolDirectory directory = directory();
+
+        assertThat(directory.step()).isTrue();
+
+        assertThat(files()).contains("a.ndjson", "b.ndjson").doesNotContain("c.json");
     }
 
     @Test

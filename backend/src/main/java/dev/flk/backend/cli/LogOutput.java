@@ -26,10 +26,13 @@ final class LogOutput {
     private static final String INGEST = "dev.flk.backend.ingest";
 
     /** Libraries tell more than an operator wants to know. */
-    private static final String[] QUIET = {"io.lettuce", "io.netty", "org.flywaydb", "org.rocksdb", "reactor"};
+    private static final String[] QUIET = {"io.lettuce", "io.netty", "org.rocksdb", "reactor"};
 
     /** These warn of each connection that broke, and of each Sentinel at each try, which the store tells in a line, once. */
     private static final String[] MUTE = {"com.zaxxer.hikari", "io.lettuce.core.RedisClient"};
+
+    /** What it tells of a migration that failed, with its stack trace, the store tells in a line. */
+    private static final String SILENT = "org.flywaydb";
 
     private LogOutput() {}
 
@@ -49,6 +52,7 @@ final class LogOutput {
         for (String library : MUTE) {
             context.getLogger(library).setLevel(Level.ERROR);
         }
+        context.getLogger(SILENT).setLevel(Level.OFF);
     }
 
     private static Encoder<ILoggingEvent> encoder(LogConfig.Format format, LoggerContext context) {

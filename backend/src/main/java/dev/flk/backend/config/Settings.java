@@ -18,6 +18,8 @@ import java.util.Set;
  * empty in the environment counts as not set, as container tools leave it behind for what nobody gave.
  */
 final class Settings {
+    private static final int MAX_FILE_BYTES = 1 << 20;
+
     /** What Java makes of a byte of the environment that the locale's encoding does not have. */
     private static final char LOST = '\uFFFD';
 
@@ -81,7 +83,18 @@ final class Settings {
 
     private Optional<String> contentOf(Key key, String path) {
         try {
-            String content = withoutFinalNewline(Files.readString(Path.of(path)));
+            Path file = Path.of(path);
+            boolean isOther = Files.exists(file) && !Files.isRegularFile(file); // to open a pipe may take for ever
+            if (isOther || (Files.exists(file) && Files.size(file) > MAX_FILE_BYTES)) {
+                unreadable.add(key);
+                problems.add("%s: %s %s"
+                        .formatted(
+                                key.inFile(),
+                                path,
+                                isOther ? "is no regular file" : "is longer than " + MAX_FILE_BYTES + " bytes"));
+                return Optional.empty();
+            }
+            String content = withoutFinalNewline(Files.readString(file));
             if (content.isEmpty()) {
                 unreadable.add(key);
                 problems.add("%s: %s is empty".formatted(key.inFile(), path));

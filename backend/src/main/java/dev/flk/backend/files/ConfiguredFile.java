@@ -24,8 +24,11 @@ public final class ConfiguredFile {
         }
     }
 
-    /** All of a file that is not longer than that. */
+    /** All of a regular file that is not longer than that: opening a pipe or a device may never end. */
     public static byte[] bytes(Path file, int maxBytes) throws Unusable {
+        if (Files.exists(file) && !Files.isRegularFile(file)) {
+            throw new Unusable("is no regular file");
+        }
         try (InputStream in = Files.newInputStream(file)) {
             byte[] bytes = in.readNBytes(maxBytes + 1);
             if (bytes.length > maxBytes) {

@@ -6,20 +6,28 @@ import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The thread that looks at files, once a second, and when somebody asks. What it runs must not throw. Safe for any thread. */
+/**
+ * The thread that looks at files, once a second, and when somebody asks. What it runs must not throw; whether it has come to its end
+ * lately shows in {@link #secondsSinceLook}. Safe for any thread.
+ */
 public final class FileWatch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.files");
     private static final long LOOK_EVERY_MILLIS = 1_000;
 
     private final String name;
+    private final LongSupplier nanoTicker;
     private final ScheduledExecutorService thread;
+    private volatile long lookedNanos;
 
     /** Nothing runs yet; {@code name} is that of the thread. */
-    public FileWatch(String name) {
+    public FileWatch(String name, LongSupplier nanoTicker) {
         this.name = name;
+        this.nanoTicker = nanoTicker;
+        this.lookedNanos = nanoTicker.getAsLong();
         this.thread = Executors.newSingleThreadScheduledExecutor(task -> {
             Thread made = new Thread(task, name);
             made.setDaemon(true);
@@ -29,8 +37,19 @@ public final class FileWatch implements AutoCloseable {
 
     /** From now on looks once a second. */
     public void every(Runnable look) {
-        Future<?> unused =
-                thread.scheduleWithFixedDelay(look, LOOK_EVERY_MILLIS, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
+        Future<?> unused = thread.scheduleWithFixedDelay(
+                () -> {
+                    look.run();
+                    lookedNanos = nanoTicker.getAsLong();
+                },
+                LOOK_EVERY_MILLIS,
+                LOOK_EVERY_MILLIS,
+                TimeUnit.MILLISECONDS);
+    }
+
+    /** How long ago a look ended, in seconds: a file system that hangs holds the thread for good. */
+    public double secondsSinceLook() {
+        return (nanoTicker.getAsLong() - lookedNanos) / 1e9;
     }
 
     /** Looks soon, besides. */

@@ -9,7 +9,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * How files looked before they were read: the time of their last change, size and inode, of what a link leads to. So a volume of
+ * How files looked before they were read: times of the last change of content and of anything (which nobody can set back), size and inode,
+ * of what a link leads to. So a volume of
  * Kubernetes, which changes a link on the way, is seen to have changed. One thread's own.
  */
 public final class Stamps {
@@ -26,6 +27,17 @@ public final class Stamps {
     }
 
     private static String look(Path file) {
+        try {
+            return Files.readAttributes(file, "unix:lastModifiedTime,ctime,size,ino,dev")
+                    .toString();
+        } catch (UnsupportedOperationException e) {
+            return withoutInode(file);
+        } catch (IOException e) {
+            return "not there";
+        }
+    }
+
+    private static String withoutInode(Path file) {
         try {
             BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
             return attributes.lastModifiedTime() + " " + attributes.size() + " " + attributes.fileKey();

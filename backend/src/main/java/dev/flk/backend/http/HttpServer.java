@@ -11,6 +11,8 @@ import dev.flk.backend.metrics.Meters;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
@@ -76,6 +78,7 @@ public final class HttpServer implements AutoCloseable {
     private final Duration stopWithin;
     private final Scrapes scrapes;
     private final RareLine refusals;
+    private final RareLine acceptFailures = new RareLine("connections can't be accepted: {}{}", Duration.ofSeconds(10));
     private final RareLine addressRefusals = new RareLine(
             "too many connections from {}: closed one at once, see MAX_CONNECTIONS_PER_ADDRESS{}",
             Duration.ofSeconds(10));
@@ -243,6 +246,14 @@ public final class HttpServer implements AutoCloseable {
                     bound.cause());
         }
         listener = bound.channel();
+        listener.pipeline()
+                .addLast(
+                        new ChannelInboundHandlerAdapter() { // behind what pauses accepting for a second
+                            @Override
+                            public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+                                acceptFailures.warn(nanoTicker.getAsLong(), String.valueOf(cause.getMessage()));
+                            }
+                        });
         return ((InetSocketAddress) bound.channel().localAddress()).getPort();
     }
 

@@ -85,6 +85,10 @@ final class KeysJson {
 
     /** Reads all keys that can be read; what is wrong goes to {@code problems}. */
     static List<KeyEntry> read(byte[] text, List<String> problems) {
+        if (text.length > 2 && text[0] == (byte) 0xEF && text[1] == (byte) 0xBB && text[2] == (byte) 0xBF) {
+            problems.add("it begins with a byte order mark; save it as UTF-8 without one");
+            return List.of();
+        }
         try {
             return new KeysJson(problems).readAll(MAPPER.readTree(text));
         } catch (JsonProcessingException e) {

@@ -38,7 +38,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     private final Meters meters;
     private final Examiner examiner;
     private final LongSupplier nanoTicker;
-    private final FileWatch watch = new FileWatch("keys-watch");
+    private final FileWatch watch;
     private volatile KeysFile inForce;
     private volatile KeyRates rates;
     private volatile boolean isBad;
@@ -68,6 +68,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         this.clock = new KeyClock(clock, isInDoubt);
         this.meters = meters;
         this.nanoTicker = nanoTicker;
+        this.watch = new FileWatch("keys-watch", nanoTicker);
         this.examiner = new Examiner(nanoTicker);
         this.inForce = KeysFile.read(file, only, stamps);
         this.rates = KeyRates.none().of(inForce.entries(), nanoTicker);
@@ -81,6 +82,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         audit = writtenTo;
         audit.operation("keys_read", Map.of("file", file.toString(), "keys", counts(inForce.entries())));
         watch.every(this::step);
+        meters.keysWatchSeconds.watch(watch::secondsSinceLook);
         return this;
     }
 

@@ -175,6 +175,16 @@ public final class Meters {
     public final WatchedGauge keysFileBad = gauge(
             "flk_keys_file_bad", "1 while the keys file can't be used and keys read before are in force, else 0.");
 
+    /** How long ago somebody looked at the keys file. */
+    public final WatchedGauge keysWatchSeconds = gauge(
+            "flk_keys_watch_age_seconds",
+            "Time since the keys file was looked at last; it is looked at every second. 0 without a keys file.");
+
+    /** How long ago somebody looked at the files of TLS. */
+    public final WatchedGauge tlsWatchSeconds = gauge(
+            "flk_tls_watch_age_seconds",
+            "Time since the files of TLS were looked at last; they are looked at every second. 0 without TLS.");
+
     /** When the keys in force were read. */
     public final WatchedGauge keysLoadedSeconds =
             gauge("flk_keys_loaded_seconds", "When the keys in force were read, Unix time; 0 without a keys file.");

@@ -23,7 +23,8 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
 
     private final TlsFiles files;
     private final InstantSource clock;
-    private final FileWatch watch = new FileWatch("tls-watch");
+    private final FileWatch watch = new FileWatch("tls-watch", System::nanoTime);
+    private final Meters meters;
     private volatile TlsIdentity inForce;
     private volatile boolean isBad;
     private volatile Audit audit = Audit.none();
@@ -48,6 +49,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     public ReloadedTls(TlsFiles files, InstantSource clock, Meters meters) throws InvalidTlsException {
         this.files = files;
         this.clock = clock;
+        this.meters = meters;
         this.inForce = TlsIdentity.read(files, stamps);
         meters.tlsNotAfterSeconds.watch(() -> inForce.notAfter().getEpochSecond());
         meters.tlsFilesBad.watch(() -> isBad ? 1 : 0);
@@ -63,6 +65,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     public ReloadedTls start(Audit writtenTo) {
         audit = writtenTo;
         watch.every(this::step);
+        meters.tlsWatchSeconds.watch(watch::secondsSinceLook);
         return this;
     }
 

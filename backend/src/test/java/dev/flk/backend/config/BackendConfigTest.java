@@ -8,6 +8,7 @@ import dev.flk.backend.keys.KeysFixture;
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.tls.TlsFiles;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 class BackendConfigTest {
@@ -169,6 +171,23 @@ class BackendConfigTest {
                 .singleElement()
                 .asString()
                 .contains("PORT_FILE is set too");
+    }
+
+    @Test
+    @Timeout(20)
+    void fileThatIsAPipeOrFarTooLong_isAProblem(@TempDir Path dir) throws Exception {
+        Path pipe = dir.resolve("pipe");
+        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
+                .isZero();
+        Path sparse = dir.resolve("sparse");
+        try (RandomAccessFile file = new RandomAccessFile(sparse.toFile(), "rw")) {
+            file.setLength(1L << 40);
+        }
+
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY_FILE", pipe.toString()), null))
+                .contains("PCS_HMAC_KEY_FILE: " + pipe + " is no regular file");
+        assertThat(problems(Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY_FILE", sparse.toString()), null))
+                .contains("PCS_HMAC_KEY_FILE: " + sparse + " is longer than 1048576 bytes");
     }
 
     @Test

@@ -137,6 +137,22 @@ final class RedisStoreOutageTest {
         assertThat(put(store, 1, recorded(1, "a"))).hasSize(1);
     }
 
+    /** It takes commands with one key, and all keys of one slot. */
+    @Test
+    void connect_cluster_saysSoBeforeAnythingIsWritten() {
+        RedisServer server = server("--cluster-enabled", "yes");
+        List<String> all = new ArrayList<>(List.of("CLUSTER", "ADDSLOTS"));
+        for (int slot = 0; slot < 16_384; slot++) {
+            all.add(Integer.toString(slot));
+        }
+        assertThat(server.send(all.toArray(String[]::new))).containsExactly("OK");
+        DedupStore store = store(server.uri(), PATIENT);
+
+        await().until(() -> failureOf(store.connect()).contains("CROSSSLOT"));
+
+        assertThat(failureOf(store.connect())).contains("is a Redis Cluster, which can't be used");
+    }
+
     @Test
     void connect_unknownHost_saysSo() {
         assertThat(failureOf(store("redis://no-such-host.invalid:6379", PATIENT).connect()))

@@ -30,6 +30,7 @@ import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Which key may sign for what and when, and that a changed file comes into force while a bad one does not. */
@@ -207,6 +208,50 @@ final class ReloadedKeysTest {
         inForce.step();
         assertThat(verify(Pcs.number(1).signedBy(SECRET))).isEmpty();
         assertThat(verify(Pcs.number(1).signedBy(other))).hasValue("h");
+    }
+
+    /** To open a pipe never ends: a key could not be revoked any more. */
+    @Test
+    @Timeout(20)
+    void step_aPipeAsASecret_isAMistake_andALaterRevocationComesIntoForce() throws Exception {
+        open(KeyText.hmac("h", "a.secret"), KeyText.ed25519("a", 1));
+        Files.delete(directory.resolve("a.secret"));
+        assertThat(new ProcessBuilder("mkfifo", directory.resolve("a.secret").toString())
+                        .start()
+                        .waitFor())
+                .isZero();
+
+        inForce.step();
+        assertThat(metric("flk_keys_file_bad")).isEqualTo(1);
+        keys.write(KeyText.ed25519("a", 1).state("revoked"));
+        inForce.step();
+
+        assertThat(metric("flk_keys_file_bad")).isZero();
+        assertThat(verify(signed(1))).isEmpty();
+    }
+
+    @Test
+    void step_anEditOfTheSameSizeWithTheOldTime_isInForce() throws Exception {
+        open(KeyText.hmac("h", "a.secret"));
+        Path secret = directory.resolve("a.secret");
+        FileTime time = Files.getLastModifiedTime(secret);
+        String other = SECRET.replace("test", "tess");
+        Files.writeString(secret, Files.readString(secret).replace(SECRET, other));
+        Files.setLastModifiedTime(secret, time);
+
+        inForce.step();
+
+        assertThat(verify(Pcs.number(1).signedBy(other))).hasValue("h");
+    }
+
+    @Test
+    void open_aByteOrderMark_isRefusedAndNamed() throws Exception {
+        keys.write(KeyText.ed25519("a", 1));
+        Files.writeString(keys.file(), "\uFEFF" + Files.readString(keys.file()));
+
+        assertThatExceptionOfType(InvalidKeysException.class)
+                .isThrownBy(this::openWhatIsThere)
+                .withMessageContaining("it begins with a byte order mark; save it as UTF-8 without one");
     }
 
     @Test

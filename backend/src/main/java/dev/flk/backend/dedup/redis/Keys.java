@@ -18,6 +18,11 @@ import dev.flk.certificate.PcsId;
 final class Keys {
     private Keys() {}
 
+    /** A key and two that are never written: on a cluster not all of them are of one slot. */
+    static String[] withProbes(String key) {
+        return new String[] {key, "flk:outcome:a", "flk:outcome:b"};
+    }
+
     static String outcome(PcsId id) {
         return "flk:outcome:" + id;
     }

@@ -68,8 +68,11 @@ final class Session {
                 withinMillis,
                 TimeUnit.MILLISECONDS);
         CompletableFuture<OptionalLong> opened = new CompletableFuture<>();
+        // several keys at once, as later: a Redis Cluster refuses that now, and not at the first certificate
         calls.ask(endpoint::connect, this::use)
-                .thenCompose(redis -> calls.ask(() -> redis.get(positionKey), Session::text)
+                .thenCompose(redis -> calls.ask(
+                                () -> redis.mget(Keys.withProbes(positionKey)),
+                                reply -> text(reply.get(0).getValueOrElse(new byte[0])))
                         .thenCompose(held -> claim(redis, held, incarnation))
                         .thenApply(completeUpTo -> {
                             settings.look(redis, endpoint.where());
