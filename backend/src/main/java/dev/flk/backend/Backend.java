@@ -160,6 +160,9 @@ public final class Backend implements AutoCloseable {
         IngestService ready = Objects.requireNonNull(started, "did not start");
         readiness = () -> List.of(component("log", ready.trouble()), component("dedup", ready.storeTrouble()));
         gate.open(ready);
+        if (ready.storeTrouble().isPresent()) {
+            LOG.info("submissions are logged; they are decided once the dedup store is complete");
+        }
         ready.whenStoreIsUp(() -> LOG.info("ready: submissions are taken"));
     }
 

@@ -8,7 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** A backend on a free port, with its data in a directory; ready when it is given out. */
+/** A backend on a free port, with its data in a directory; ready when it is given out, unless its store can't be used. */
 final class BackendProcess implements AutoCloseable {
     private final Program program;
     private final int port;
@@ -17,7 +17,14 @@ final class BackendProcess implements AutoCloseable {
         this.program = program;
         String line = program.awaitLine(text -> text.contains("listening on "));
         this.port = Integer.parseInt(line.substring(line.lastIndexOf(' ') + 1));
-        program.awaitLine(text -> text.contains("ready: submissions are taken"));
+        if (!isReady(program.awaitLine(text -> isReady(text) || text.contains("submissions are logged; they are")))) {
+            program.awaitLine(
+                    text -> isReady(text) || text.contains("Error reaching ") || text.contains(" can't be used: "));
+        }
+    }
+
+    private static boolean isReady(String line) {
+        return line.contains("ready: submissions are taken");
     }
 
     /** What every backend of these tests is started with: a free port, the sample key, no limit that a test would meet. */

@@ -5,6 +5,7 @@ import dev.flk.wal.Segment.SegmentMovedException;
 import dev.flk.wal.SegmentOpener.Predecessor;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.NoSuchFileException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -265,8 +266,16 @@ final class GroupCommit {
     }
 
     private void failed(IOException cause) {
-        trouble = cause;
-        listener.failed(cause);
+        IOException told = inWords(cause);
+        trouble = told;
+        listener.failed(told);
+    }
+
+    /** Of a file that is not there the JDK says its name, and nothing else. */
+    private static IOException inWords(IOException cause) {
+        return cause instanceof NoSuchFileException gone && gone.getReason() == null
+                ? new IOException(gone.getFile() + ": no such file or directory", gone)
+                : cause;
     }
 
     /** Why nothing can be appended; empty while the last append succeeded, or another segment's header was forced since. Any thread. */
@@ -293,7 +302,7 @@ final class GroupCommit {
         try {
             openNext();
         } catch (IOException e) {
-            trouble = e; // which was told when it began
+            trouble = inWords(e); // which was told when it began
         } catch (RuntimeException | Error e) {
             trouble = new IOException("the log's next segment could not be opened: " + e, e);
         }

@@ -38,6 +38,7 @@ public final class GuardedStore implements DedupStore {
     private final Timing writes;
     private volatile LongConsumer whenLost = connection -> {};
     private volatile State state = State.LOST;
+    private volatile boolean closing;
 
     // guarded by this
     private final Map<Long, CompletableFuture<?>> outstanding = new LinkedHashMap<>();
@@ -180,6 +181,7 @@ public final class GuardedStore implements DedupStore {
 
     @Override
     public void close() {
+        closing = true;
         store.close();
     }
 
@@ -264,8 +266,8 @@ public final class GuardedStore implements DedupStore {
     /** Once per change: the same trouble is not told again at each try. */
     private void tell(Throwable cause, String otherReason) {
         String what = String.valueOf(cause.getMessage());
-        if (what.equals(trouble)) {
-            return;
+        if (closing || what.equals(trouble)) {
+            return; // what its own end breaks off is no trouble
         }
         trouble = what;
         if (!otherReason.isEmpty()) {

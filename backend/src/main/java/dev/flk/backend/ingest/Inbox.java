@@ -180,11 +180,18 @@ public final class Inbox implements AutoCloseable {
             }
         }
         for (Damage absent : log.absent()) {
-            if (absent.lastMissing() <= kept.decided() && warned.add(absent)) {
-                LOG.warn(
-                        "{}; all of them are decided, but the dedup store can't be rebuilt without them: put the segment back",
-                        absent.describe());
+            if (absent.lastMissing() <= kept.decided()) {
+                warnOf(absent);
             }
+        }
+    }
+
+    private void warnOf(Damage absent) {
+        if (warned.add(absent)) {
+            LOG.warn(
+                    "{}; somebody moved it away. All of it is decided, and the log goes on without it; but the dedup store can't be"
+                            + " rebuilt without it: put it back",
+                    absent.describe());
         }
     }
 
@@ -349,11 +356,7 @@ public final class Inbox implements AutoCloseable {
     /** Says once of each segment that was passed over that it is not there. */
     private void warnOfAbsent(LogReader reader) {
         for (Damage absent : reader.absent()) {
-            if (warned.add(absent)) {
-                LOG.warn(
-                        "{}; somebody moved it away. All of it is decided, and the log goes on without it",
-                        absent.describe());
-            }
+            warnOf(absent);
         }
     }
 

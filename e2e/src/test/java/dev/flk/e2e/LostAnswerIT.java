@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.certificate.PcsId;
+import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Two backends of different policies on one Redis. One answers, is killed, Redis is emptied, the other records other outcomes: whatever
+ * was answered and stands no more is told when the first starts again, and nothing is told that could not have been answered.
+ * {@code -Dflk.lostMoments=200} does so often.
+ */
+final class LostAnswerIT {
+    private static final Pattern TOLD = Pattern.compile("PCS ([0-9a-f]{64}) outcome lost: may have been answered ");
+
+    private static final Pattern POLICY = Pattern.compile("\"policy\":\"[0-9a-f]{12}\"");
+
+    @TempDir
+    private Path directory;
+
+    private final Map<PcsId, Answer> answered = new ConcurrentHashMap<>();
+    private final Map<PcsId, Pcs> sent = new ConcurrentHashMap<>();
+    private long nextEpoch = 1;
+
+    @Test
+    void killedAndEmptiedAtRandomMoments_whatWasAnsweredAndDiffersIsTold() throws Exception {
+        long seed = Long.getLong("flk.seed", System.nanoTime());
+        System.out.println("moments are chosen with -Dflk.seed=" + seed);
+        Random random = new Random(seed);
+        int moments = Integer.getInteger("flk.lostMoments", 3);
+        Path first = Files.createDirectories(directory.resolve("first"));
+        Path second = Files.createDirectories(directory.resolve("second"));
+        int told = 0;
+        int differed = 0;
+        try (RedisStoreServer redis = new RedisStoreServer(directory.resolve("redis"));
+                BackendProcess other = BackendProcess.start(second, policy(redis, "0.05"))) {
+            Client otherClient = new Client(other.url());
+            for (int moment = 0; moment < moments; moment++) {
+                answered.clear();
+                sent.clear();
+                try (BackendProcess backend = BackendProcess.start(first, policy(redis, "0.15"))) {
+                    submitUntilKilled(backend, redis, random);
+                }
+                Map<PcsId, Answer> standing = new HashMap<>();
+                for (Map.Entry<PcsId, Pcs> one : sent.entrySet()) {
+                    standing.put(one.getKey(), answerOf(otherClient, one.getValue()));
+                }
+                try (BackendProcess again = BackendProcess.start(first, policy(redis, "0.15"))) {
+                    new Client(again.url()).awaitReady();
+                    Set<String> lost = toldBy(again.program().allLines());
+                    assertThat(new Client(again.url()).metric("flk_lost_outcomes_total"))
+                            .isEqualTo(lost.size());
+                    Set<String> mustBeTold = differing(answered, standing);
+                    assertThat(lost).as("moment " + moment).containsAll(mustBeTold);
+                    assertThat(loggedAndDiffering(first, standing))
+                            .as("moment " + moment)
+                            .containsAll(lost);
+                    told += lost.size();
+                    differed += mustBeTold.size();
+                    assertThat(again.program().terminate()).isEqualTo(143);
+                }
+            }
+        }
+        System.out.printf(
+                "LostAnswerIT: %d moments, %d answers stood no more, %d were told%n", moments, differed, told);
+        assertThat(differed).isPositive();
+    }
+
+    private static Map<String, String> policy(RedisStoreServer redis, String tolerance) {
+        Map<String, String> configuration = new HashMap<>(redis.configuration());
+        configuration.put("TOL_D", tolerance);
+        return configuration;
+    }
+
+    /** Every second certificate is rejected by the other policy, and each outcome names its policy. */
+    private void submitUntilKilled(BackendProcess backend, RedisStoreServer redis, Random random) throws Exception {
+        int enough = 1 + random.nextInt(150);
+        boolean emptiedBefore = random.nextInt(4) == 0;
+        CountDownLatch answers = new CountDownLatch(enough);
+        Thread sender = new Thread(() -> send(backend.url(), answers));
+        sender.start();
+        answers.await();
+        if (emptiedBefore) {
+            redis.server().send("FLUSHALL");
+        }
+        backend.program().kill();
+        sender.join();
+        redis.server().send("FLUSHALL");
+    }
+
+    private void send(String url, CountDownLatch answers) {
+        Client client = new Client(url);
+        try {
+            while (true) {
+                long epoch = nextEpoch++;
+                Pcs pcs = epoch % 2 == 0 ? Pcs.number(epoch) : Pcs.number(epoch).with("D_hat", "1.1");
+                sent.put(pcs.id(), pcs);
+                Answer answer = client.submit(pcs);
+                if (answer.status() != 503) { // Redis was emptied already
+                    answered.put(pcs.id(), answer);
+                }
+                answers.countDown();
+            }
+        } catch (IOException e) {
+            // it was killed
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** Once its store is complete again. */
+    private static Answer answerOf(Client client, Pcs pcs) {
+        Answer[] answer = new Answer[1];
+        Client.awaitUntil(() -> {
+            answer[0] = client.submit(pcs);
+            return answer[0].status() != 503;
+        });
+        return answer[0];
+    }
+
+    private static Set<String> toldBy(String lines) {
+        Set<String> told = new HashSet<>();
+        Matcher line = TOLD.matcher(lines);
+        while (line.find()) {
+            told.add(line.group(1));
+        }
+        return told;
+    }
+
+    private static Set<String> differing(Map<PcsId, Answer> ours, Map<PcsId, Answer> standing) {
+        Set<String> ids = new HashSet<>();
+        ours.forEach((id, answer) -> {
+            Answer theirs = standing.get(id);
+            if (theirs.status() != answer.status() || !theirs.body().equals(answer.body())) {
+                ids.add(id.toString());
+            }
+        });
+        return ids;
+    }
+
+    /** Its own policy stands in every outcome of the first backend. */
+    private Set<String> loggedAndDiffering(Path first, Map<PcsId, Answer> standing) throws IOException {
+        Set<String> ids = new HashSet<>();
+        Matcher own = POLICY.matcher(answered.values().iterator().next().body());
+        assertThat(own.find()).isTrue();
+        for (InboxLog.Entry entry : new InboxLog(first.resolve("data/wal")).entries()) {
+            standing.forEach((id, answer) -> {
+                if (entry.kind() == 's'
+                        && entry.body().contains(id.toString())
+                        && !answer.body().contains(own.group())) {
+                    ids.add(id.toString());
+                }
+            });
+        }
+        return ids;
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code /readyz} follows the last append: it says so at once where nothing can be logged, and goes back by itself. */
+final class ReadinessIT {
+    @TempDir
+    private Path directory;
+
+    private Path wal() {
+        return directory.resolve("data/wal");
+    }
+
+    private static void assertRefusedAndUnready(Client client, long epoch, String cause) throws Exception {
+        Client.awaitUntil(() -> client.submit(Pcs.number(epoch)).status() == 500);
+        Answer ready = client.get("/readyz");
+        assertThat(ready.status()).isEqualTo(503);
+        assertThat(ready.body()).contains("append failed").contains(cause);
+    }
+
+    /** Nobody submits meanwhile: a load balancer sends nothing to who is not ready. */
+    private static void assertReadyAgain(Client client, long epoch) throws Exception {
+        client.awaitReady();
+        assertThat(client.submit(Pcs.number(epoch)).status()).isEqualTo(200);
+        assertThat(client.get("/readyz").status()).isEqualTo(200);
+    }
+
+    @Test
+    void directoryOfTheLogGone_isNotReady_andReadyOnceItIsBack() throws Exception {
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            Client client = new Client(backend.url());
+            assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
+            Path away = directory.resolve("away");
+            Files.move(wal(), away);
+
+            assertRefusedAndUnready(client, 2, "data/wal: no such file or directory");
+            Files.move(away, wal());
+
+            assertReadyAgain(client, 3);
+            assertThat(client.get("/v1/pcs/" + Pcs.number(1).id()).status()).isEqualTo(200);
+        }
+    }
+
+    /** The next segment can't be opened; why is named as it is. */
+    @Test
+    void noFileDescriptorLeft_isNotReady_andReadyOnceThereAreSome() throws Exception {
+        HostProgram prlimit = HostProgram.orSkip("prlimit", "util-linux", directory);
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            Client client = new Client(backend.url());
+            assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
+            assertThat(client.get("/readyz").status()).isEqualTo(200);
+            String pid = Long.toString(backend.program().pid());
+            Path segment = new InboxLog(wal()).segments().get(0);
+            limit(prlimit, pid, Integer.toString(openFiles(pid)));
+            Files.move(segment, segment.resolveSibling(segment.getFileName() + ".1"));
+
+            assertRefusedAndUnready(client, 2, "Too many open files");
+            assertThat(backend.program().allLines()).doesNotContain("Mount point not found");
+            limit(prlimit, pid, "4096");
+
+            assertReadyAgain(client, 3);
+        }
+    }
+
+    private static void limit(HostProgram prlimit, String pid, String files) throws Exception {
+        prlimit.succeed("--pid", pid, "--nofile=" + files + ":");
+    }
+
+    private static int openFiles(String pid) throws IOException {
+        try (Stream<Path> files = Files.list(Path.of("/proc", pid, "fd"))) {
+            return (int) files.mapToLong(
+                                    file -> Long.parseLong(file.getFileName().toString()))
+                            .max()
+                            .orElseThrow()
+                    + 1;
+        }
+    }
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.certificate.PcsId;
+import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** An embedded store that is damaged, can't be read, or is another log's: no answer is ever another one, and it heals by itself. */
+final class StoreFaultsIT {
+    private static final int OUTCOMES = 500;
+    private static final String BATCH = "100";
+
+    @TempDir
+    private Path directory;
+
+    private final Map<PcsId, String> answered = new LinkedHashMap<>();
+
+    private Path dedup() {
+        return directory.resolve("data/dedup");
+    }
+
+    private void submitTo(BackendProcess backend, long first, int count, Map<PcsId, String> answers) throws Exception {
+        Client client = new Client(backend.url());
+        for (long from = first; from < first + count; from += Long.parseLong(BATCH)) {
+            List<Pcs> batch = new ArrayList<>();
+            for (long epoch = from; epoch < Math.min(from + Long.parseLong(BATCH), first + count); epoch++) {
+                batch.add(Pcs.number(epoch));
+            }
+            Answer answer = client.batch(batch.stream().map(Pcs::json).collect(Collectors.joining("\n")));
+            List<String> lines = answer.body().lines().toList();
+            for (int i = 0; i < batch.size(); i++) {
+                assertThat(lines.get(i)).startsWith("{\"status\":200,\"body\":");
+                String body = lines.get(i).substring("{\"status\":200,\"body\":".length());
+                answers.put(batch.get(i).id(), body.substring(0, body.length() - 1));
+            }
+        }
+    }
+
+    /** Each look-up is the answered bytes or a 503; returns once all of them are the answered bytes in one round. */
+    private static void assertAnsweredOrDown(BackendProcess backend, Map<PcsId, String> answers, String what) {
+        Client client = new Client(backend.url());
+        Client.awaitUntil(() -> {
+            int down = 0;
+            for (Map.Entry<PcsId, String> one : answers.entrySet()) {
+                Answer found = client.get("/v1/pcs/" + one.getKey());
+                if (found.status() == 503) {
+                    down++;
+                } else {
+                    assertThat(found.status()).as(what + ": " + one.getKey()).isEqualTo(200);
+                    assertThat(found.body()).as(what).isEqualTo(one.getValue());
+                }
+            }
+            return down == 0;
+        });
+    }
+
+    /** {@code -Dflk.jarFlips=50} flips so many, {@code -Dflk.seed=…} the same ones again. */
+    @Test
+    void flippedBytes_noLookUpIsEverWrong_andTheStoreIsWholeAgain() throws Exception {
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            submitTo(backend, 1, OUTCOMES, answered);
+            assertThat(backend.program().terminate()).isEqualTo(143);
+        }
+        long seed = Long.getLong("flk.seed", System.nanoTime());
+        System.out.println("bytes are flipped with -Dflk.seed=" + seed);
+        Random random = new Random(seed);
+        int flips = Integer.getInteger("flk.jarFlips", 4);
+        double setAside = 0;
+        for (int flip = 0; flip < flips; flip++) {
+            String what = flipOne(random);
+            try (BackendProcess backend = BackendProcess.start(directory)) {
+                assertAnsweredOrDown(backend, answered, what);
+                setAside += new Client(backend.url()).metric("flk_dedup_set_aside_total");
+                assertThat(backend.program().terminate()).isEqualTo(143);
+            }
+        }
+        System.out.printf("StoreFaultsIT: %d bytes flipped, %.0f stores set aside%n", flips, setAside);
+    }
+
+    private String flipOne(Random random) throws IOException {
+        List<Path> files = storeFiles(dedup());
+        long bytes = 0;
+        for (Path file : files) {
+            bytes += Files.size(file);
+        }
+        long left = random.nextLong(bytes);
+        for (Path file : files) {
+            if (left < Files.size(file)) {
+                byte[] content = Files.readAllBytes(file);
+                content[(int) left] ^= (byte) (1 << random.nextInt(8));
+                Files.write(file, content);
+                return "byte " + left + " of " + file.getFileName();
+            }
+            left -= Files.size(file);
+        }
+        throw new AssertionError("no such byte");
+    }
+
+    private static List<Path> storeFiles(Path dedup) throws IOException {
+        try (Stream<Path> files = Files.list(dedup)) {
+            return files.filter(Files::isRegularFile)
+                    .filter(file -> !file.getFileName().toString().startsWith("LO"))
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    /** The disk fails every so many reads of the store's files; the log of the backend is on another one. */
+    @Test
+    void readsFail_noLookUpIsEverWrong_andTheStoreIsWholeAgain() throws Exception {
+        InjectedFault.assumePossible();
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            submitTo(backend, 1, OUTCOMES, answered);
+            assertThat(backend.program().terminate()).isEqualTo(143);
+        }
+        for (String when : List.of("2+3", "9+7", "25+11")) {
+            List<String> strace = new ArrayList<>(List.of(
+                    "strace", "-D", "-ff", "-qq", "--seccomp-bpf", "-e", "signal=none", "-e", "trace=pread64", "-o"));
+            strace.add(Files.createDirectories(directory.resolve("traces" + when))
+                    .resolve("thread")
+                    .toString());
+            strace.addAll(List.of("-e", "inject=pread64:error=EIO:when=" + when));
+            for (Path file : storeFiles(dedup())) {
+                strace.addAll(List.of("-P", file.toString()));
+            }
+            try (BackendProcess backend =
+                    BackendProcess.of(Program.behind(strace, "flk-backend", directory, BackendProcess.environment()))) {
+                assertAnsweredOrDown(backend, answered, "every read " + when + " fails");
+                submitTo(backend, 10_000, 100, new HashMap<>());
+            }
+        }
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            assertAnsweredOrDown(backend, answered, "afterwards");
+        }
+    }
+
+    @Test
+    void storeOfAnotherBackend_isSetAside_andTheLogsOwnIsRebuilt() throws Exception {
+        Path other = Files.createDirectories(directory.resolve("other"));
+        try (BackendProcess backend = BackendProcess.start(directory);
+                BackendProcess theirs = BackendProcess.start(other)) {
+            submitTo(backend, 1, 300, answered);
+            submitTo(theirs, 5_000, 300, new HashMap<>());
+            assertThat(backend.program().terminate()).isEqualTo(143);
+            assertThat(theirs.program().terminate()).isEqualTo(143);
+        }
+        Files.move(dedup(), directory.resolve("own"));
+        Files.move(other.resolve("data/dedup"), dedup());
+
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            backend.program().awaitLine(line -> line.contains("it belongs to another log"));
+            assertAnsweredOrDown(backend, answered, "with another's store");
+            Client client = new Client(backend.url());
+            assertThat(client.metric("flk_dedup_set_aside_total")).isEqualTo(1);
+            assertThat(client.get("/v1/pcs/" + Pcs.number(5_000).id()).status()).isEqualTo(404);
+            assertThat(dedup().resolve("set-aside/CURRENT")).exists();
+        }
+    }
+
+    /** A log that lost its mark goes on with the id that its store knows. */
+    @Test
+    void markLost_theStoreTellsWhoseLogItIs() throws Exception {
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            submitTo(backend, 1, 100, answered);
+            assertThat(backend.program().terminate()).isEqualTo(143);
+        }
+        Files.delete(directory.resolve("data/wal/inbox.mark"));
+
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            assertAnsweredOrDown(backend, answered, "without a mark");
+            assertThat(new Client(backend.url()).metric("flk_dedup_set_aside_total"))
+                    .isZero();
+        }
+    }
+
+    /** What the log lacks can't be rebuilt: nothing is unknown, everything waits for the operator. */
+    @Test
+    void storeLostAndLogTooShort_everythingIs503_untilTheSegmentIsBack() throws Exception {
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            submitTo(backend, 1, 100, answered);
+            assertThat(backend.program().terminate()).isEqualTo(143);
+        }
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            submitTo(backend, 200, 100, answered);
+            assertThat(backend.program().terminate()).isEqualTo(143);
+        }
+        Path oldest = new InboxLog(directory.resolve("data/wal")).segments().get(0);
+        Path away = directory.resolve("away");
+        Files.move(oldest, away);
+        for (Path file : storeFiles(dedup())) {
+            if (file.toString().endsWith(".sst")) {
+                byte[] content = Files.readAllBytes(file);
+                content[20] ^= 1;
+                Files.write(file, content);
+            }
+        }
+        try (BackendProcess backend = BackendProcess.start(directory)) {
+            Client client = new Client(backend.url());
+            Client.awaitUntil(() -> {
+                assertThat(client.get("/v1/pcs/" + Pcs.number(50).id()).status())
+                        .isIn(200, 503);
+                return backend.program().allLines().contains("the log is too short for the dedup store");
+            });
+            String line = backend.program().awaitLine(text -> text.contains("the log is too short"));
+            assertThat(line).containsPattern("the store lacks records 1 to [0-9]+ \\([0-9]+\\)");
+            assertThat(client.get("/v1/pcs/" + Pcs.number(50).id()).status()).isEqualTo(503);
+            assertThat(client.submit(Pcs.number(50)).error()).isEqualTo("dedup store unavailable");
+            assertThat(client.get("/readyz").body()).contains("the log can't rebuild it");
+
+            Files.move(away, oldest);
+
+            assertAnsweredOrDown(backend, answered, "with the segment back");
+        }
+    }
+}
