@@ -236,9 +236,8 @@ public final class Backend implements AutoCloseable {
     /** Opened when it is first asked for: a log that lost its id may ask before it is open itself. */
     private Optional<EmbeddedStore> embedded(StorageConfig storage) {
         if (embedded == null && storage.store() instanceof StorageConfig.Embedded configured) {
-            EmbeddedStore opened =
-                    opened(EmbeddedStore.open(configured.dir(), storage.walMinFreeBytes(), System::nanoTime));
-            meters.dedupSetAside.watch(opened::setAside);
+            EmbeddedStore opened = opened(EmbeddedStore.open(
+                    configured.dir(), storage.walMinFreeBytes(), System::nanoTime, meters::dedupSetAside));
             embedded = opened;
         }
         return Optional.ofNullable(embedded);

@@ -7,7 +7,6 @@ import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
@@ -47,7 +46,7 @@ final class AgentReloadIT {
 
                 // mistakes: each is told, and none of it counts
                 configure("nonsense", "not the key", "MAX_DELAY=soon\n");
-                kill(agent);
+                agent.hangUp();
                 agent.awaitLine(
                         line -> line.contains(" ERROR SIGHUP: ENDPOINT is \"nonsense\"; write a base URL such as")
                                 && line.endsWith("; the agent goes on as it was"));
@@ -96,16 +95,9 @@ final class AgentReloadIT {
         }
     }
 
-    private static void kill(Program agent) throws Exception {
-        assertThat(new ProcessBuilder(List.of("kill", "-HUP", Long.toString(agent.pid())))
-                        .start()
-                        .waitFor())
-                .isZero();
-    }
-
-    /** The same; returns when it has read its configuration for the {@code times}th time. */
+    /** Returns when it has read its configuration for the {@code times}th time. */
     private static void hangUp(Program agent, int times) throws Exception {
-        kill(agent);
+        agent.hangUp();
         Client.awaitUntil(() ->
                 Pattern.compile(READ_AGAIN).matcher(agent.allLines()).results().count() == times);
     }

@@ -74,13 +74,6 @@ final class AgentTlsIT {
                         .toList());
     }
 
-    private static void hangUp(Program program) throws Exception {
-        assertThat(new ProcessBuilder("kill", "-HUP", Long.toString(program.pid()))
-                        .start()
-                        .waitFor())
-                .isZero();
-    }
-
     private static double failures(Client operators, String reason) {
         try {
             return operators.metric("flk_tls_handshake_failures_total{reason=\"" + reason + "\",}");
@@ -107,10 +100,10 @@ final class AgentTlsIT {
             }
 
             AUTHORITY.issue("backend", "localhost").writeTo(etc, "backend");
-            hangUp(backend.program());
+            backend.program().hangUp();
             backend.program().awaitLine(line -> line.contains(" was read again: CN=backend"));
             configure(backend.tlsUrl());
-            hangUp(agent);
+            agent.hangUp();
             Client.awaitUntil(() -> operators.metric("flk_accepted") == 3);
             assertThat(home.deadLetters()).isEmpty();
             assertThat(agent.allLines()).doesNotContain("\tat ");
@@ -246,7 +239,7 @@ final class AgentTlsIT {
                 Client.awaitUntil(() -> operators.metric("flk_tls_handshake_failures_total{reason=\"no tls\",}") > 0);
                 assertThat(home.deadLetters()).isEmpty();
                 configure("https://localhost:" + port);
-                hangUp(agent);
+                agent.hangUp();
                 Client.awaitUntil(() -> operators.metric("flk_accepted") == 3);
                 assertThat(home.deadLetters()).isEmpty();
             }

@@ -416,7 +416,7 @@ final class AlertsInPrometheusIT {
                             nextYear.certificateFile(),
                             tomorrow.certificateFile(),
                             StandardCopyOption.REPLACE_EXISTING);
-                    hangUp(agent);
+                    agent.hangUp();
                 },
                 "TlsCertificateEnding critical",
                 "TlsCertificateEnding warning");
@@ -545,10 +545,5 @@ final class AlertsInPrometheusIT {
                     }
                 })
                 .hasMessageContaining("No space left on device");
-    }
-
-    private static void hangUp(Program program) throws Exception {
-        Process kill = new ProcessBuilder("kill", "-HUP", Long.toString(program.pid())).start();
-        assertThat(kill.waitFor()).isZero();
     }
 }

@@ -84,13 +84,6 @@ final class KeysIT {
         return keysFile.resolveSibling(id + ".agent.properties");
     }
 
-    private static void hangUp(Program program) throws Exception {
-        assertThat(new ProcessBuilder("kill", "-HUP", Long.toString(program.pid()))
-                        .start()
-                        .waitFor())
-                .isZero();
-    }
-
     /** Certificates of {@code shard-1} that go into a spool for as long as it is open. */
     private static final class SpooledTraffic {
         private final AgentHome home;
@@ -157,7 +150,7 @@ final class KeysIT {
                 traffic.awaitMore(client);
 
                 Files.copy(privateHalf("second"), settings, StandardCopyOption.REPLACE_EXISTING);
-                hangUp(agent);
+                agent.hangUp();
                 agent.awaitLine(line -> line.contains("configuration was read again"));
 
                 keys("retire", "first");
@@ -280,7 +273,7 @@ final class KeysIT {
             Client client = new Client(backend.url());
             double loaded = client.metric("flk_keys_loaded_seconds");
             Files.writeString(keysFile, good.replace("\"active\"", "\"x\",\"rate\":-1"));
-            hangUp(backend.program());
+            backend.program().hangUp();
             backend.program()
                     .awaitLine(line -> line.contains("ERROR")
                             && line.endsWith(

@@ -12,7 +12,6 @@ import java.nio.file.StandardCopyOption;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 
 /** The agent of the ordeal: one that is killed and started again on the same directory, and keeps its key in a file. */
 final class OrdealAgent implements AutoCloseable {
@@ -82,23 +81,7 @@ final class OrdealAgent implements AutoCloseable {
     /** Gives it another key while it runs. */
     void changeKey(String key) throws IOException, InterruptedException {
         writeKey(key);
-        if (hangUpIsIgnored()) {
-            // this build runs under nohup, say, and what it starts does not get the signal
-            kill();
-            start();
-            return;
-        }
-        Process hangUp = new ProcessBuilder("sh", "-c", "kill -HUP " + program.pid()).start();
-        assertThat(hangUp.waitFor()).isZero();
-    }
-
-    private static boolean hangUpIsIgnored() throws IOException {
-        try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {
-            return lines.filter(line -> line.startsWith("SigIgn:"))
-                    .map(line -> Long.parseUnsignedLong(
-                            line.substring("SigIgn:".length()).strip(), 16))
-                    .anyMatch(ignored -> (ignored & 1) != 0);
-        }
+        program.hangUp();
     }
 
     private void writeKey(String key) throws IOException {

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -161,6 +162,20 @@ final class Program implements AutoCloseable {
     void input(String text) throws IOException {
         try (var stdin = process.getOutputStream()) {
             stdin.write(text.getBytes(StandardCharsets.UTF_8));
+        }
+    }
+
+    /** {@code SIGHUP}; says so at once where it is ignored, as by whatever {@code nohup} has started. */
+    void hangUp() throws IOException, InterruptedException {
+        String ignored = Files.readAllLines(Path.of("/proc", Long.toString(pid()), "status")).stream()
+                .filter(line -> line.startsWith("SigIgn:"))
+                .findFirst()
+                .orElseThrow();
+        if ((Integer.parseInt(ignored.substring(ignored.length() - 1), 16) & 1) == 1) {
+            throw new AssertionError("SIGHUP is ignored by " + name + ": run the tests without nohup");
+        }
+        if (new ProcessBuilder("kill", "-HUP", Long.toString(pid())).start().waitFor() != 0) {
+            throw new AssertionError("no SIGHUP could be sent to " + name);
         }
     }
 

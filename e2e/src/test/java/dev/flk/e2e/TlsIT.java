@@ -54,13 +54,6 @@ final class TlsIT {
         return "flk_tls_handshake_failures_total{reason=\"" + reason + "\",}";
     }
 
-    private static void hangUp(Program program) throws Exception {
-        assertThat(new ProcessBuilder("kill", "-HUP", Long.toString(program.pid()))
-                        .start()
-                        .waitFor())
-                .isZero();
-    }
-
     /** On a connection of its own. */
     private static int submitOnce(BackendProcess backend, SSLContext tls, Pcs pcs) throws Exception {
         return new Client(backend.tlsUrl(), tls).submit(pcs).status();
@@ -210,7 +203,7 @@ final class TlsIT {
             traffic.awaitMore();
 
             AUTHORITY.issue("third", "localhost").writeTo(etc, "tls");
-            hangUp(backend.program());
+            backend.program().hangUp();
             backend.program().awaitLine(line -> line.contains(" was read again: CN=third, valid from "));
             assertThat(shown(backend)).isEqualTo("CN=third");
             traffic.awaitMore();
@@ -269,7 +262,7 @@ final class TlsIT {
     @Test
     void sighupWithNothingToReadAgain_isHarmless() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory, Map.of(), Program.QUICK_START)) {
-            hangUp(backend.program());
+            backend.program().hangUp();
             backend.program().awaitLine(line -> line.contains("SIGHUP: there is no file to be read again"));
             assertThat(new Client(backend.url()).submit(Pcs.number(1)).status()).isEqualTo(200);
         }

@@ -99,11 +99,6 @@ public final class Meters {
     /** 1 while the dedup store can be used, else 0. */
     public final WatchedGauge dedupUp = gauge("flk_dedup_up", "1 while the dedup store can be used, else 0.");
 
-    /** How many stores were set aside and rebuilt from the log. */
-    public final WatchedGauge dedupSetAside = gauge(
-            "flk_dedup_set_aside_total",
-            "Embedded stores that could not be used any more and were set aside since the start.");
-
     /** Connections to Postgres that are used just now; these four read 0 with another store. */
     public final WatchedGauge postgresPoolActive =
             gauge("flk_postgres_pool_active_connections", "Connections to Postgres that are used just now.");
@@ -274,6 +269,9 @@ public final class Meters {
     private final Counter reasserted = Counter.build(
                     "flk_reasserted_total", "Outcomes of the log that were asserted again to the dedup store.")
             .register(registry);
+    private final Counter dedupSetAside = Counter.build(
+                    "flk_dedup_set_aside_total", "Embedded stores that could not be used any more and were set aside.")
+            .register(registry);
     private final Counter lostOutcomes = Counter.build(
                     "flk_lost_outcomes_total",
                     "Outcomes that may have been answered, and for which the dedup store holds another since it lost them.")
@@ -308,6 +306,11 @@ public final class Meters {
     /** Adds the families of the running JVM: memory, garbage collection, threads, the process. Once. */
     public void watchJvm() {
         DefaultExports.register(registry);
+    }
+
+    /** Counts an embedded store that was set aside. */
+    public void dedupSetAside() {
+        dedupSetAside.inc();
     }
 
     /** Counts a submission that was not accepted. */

@@ -55,7 +55,7 @@ final class IngestHistoriesTest {
                 log(),
                 clock,
                 Policy.defaults(),
-                EmbeddedStore.open(directory.resolve("dedup"), 0, System::nanoTime),
+                EmbeddedStore.open(directory.resolve("dedup"), 0, System::nanoTime, () -> {}),
                 100);
     }
 

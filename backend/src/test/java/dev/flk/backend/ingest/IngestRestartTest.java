@@ -113,7 +113,7 @@ final class IngestRestartTest {
     @Test
     void restart_logShorterThanTheStoresPosition_goesOnFromTheLog() throws IOException {
         embedded().close();
-        EmbeddedStore store = EmbeddedStore.open(directory.resolve("dedup"), 0, System::nanoTime);
+        EmbeddedStore store = EmbeddedStore.open(directory.resolve("dedup"), 0, System::nanoTime, () -> {});
         store.belongsTo(store.logId().orElseThrow(), clock.expiry());
         store.connect().toCompletableFuture().join();
         store.putIfAbsent(List.of(), 100).toCompletableFuture().join();
@@ -129,7 +129,7 @@ final class IngestRestartTest {
                 log(),
                 clock,
                 Policy.defaults(),
-                EmbeddedStore.open(directory.resolve("dedup"), 0, System::nanoTime),
+                EmbeddedStore.open(directory.resolve("dedup"), 0, System::nanoTime, () -> {}),
                 100);
     }
 }

@@ -22,7 +22,6 @@ import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
@@ -58,7 +57,7 @@ public final class EmbeddedStore implements DedupStore {
     private final StoreDirectory directory;
     private final LongSupplier nanoTicker;
     private final SecureRandom random = new SecureRandom();
-    private final AtomicLong setAside = new AtomicLong();
+    private final Runnable whenSetAside;
 
     /** Held for reading by every use of the database, for writing where it is opened or ended: a use after that would crash the process. */
     private final ReentrantReadWriteLock open = new ReentrantReadWriteLock();
@@ -85,7 +84,8 @@ public final class EmbeddedStore implements DedupStore {
     /** @param isSpoiled whether the files are no longer to be used; else they are opened again */
     private record Trouble(String what, boolean isSpoiled) {}
 
-    private EmbeddedStore(StoreDirectory directory, LongSupplier nanoTicker) {
+    private EmbeddedStore(StoreDirectory directory, LongSupplier nanoTicker, Runnable whenSetAside) {
+        this.whenSetAside = whenSetAside;
         this.directory = directory;
         this.nanoTicker = nanoTicker;
     }
@@ -96,10 +96,12 @@ public final class EmbeddedStore implements DedupStore {
      *
      * @param keepFreeBytes with less than this left on the disk, no copy of a store that was set aside is kept
      * @param nanoTicker monotonic time
+     * @param whenSetAside is run whenever a store was set aside, on any thread
      * @throws StoreUnavailableException saying which directory, and what is wrong
      */
-    public static EmbeddedStore open(Path directory, long keepFreeBytes, LongSupplier nanoTicker) {
-        EmbeddedStore store = new EmbeddedStore(new StoreDirectory(directory, keepFreeBytes), nanoTicker);
+    public static EmbeddedStore open(
+            Path directory, long keepFreeBytes, LongSupplier nanoTicker, Runnable whenSetAside) {
+        EmbeddedStore store = new EmbeddedStore(new StoreDirectory(directory, keepFreeBytes), nanoTicker, whenSetAside);
         try {
             Files.createDirectories(directory, OwnerOnly.directory(directory));
             NativeLibrary.load(directory.resolve(NativeLibrary.DIRECTORY));
@@ -144,11 +146,6 @@ public final class EmbeddedStore implements DedupStore {
         } catch (StoreUnavailableException e) {
             return Optional.empty(); // which shows again when it is connected
         }
-    }
-
-    /** How many stores were set aside since the start. Any thread. */
-    public long setAside() {
-        return setAside.get();
     }
 
     /** What a failure says of the files. */
@@ -240,7 +237,7 @@ public final class EmbeddedStore implements DedupStore {
 
     private void setAside(String why) throws IOException {
         boolean kept = directory.setAside();
-        setAside.incrementAndGet();
+        whenSetAside.run();
         synchronized (failures) {
             failedToReadNanos = OptionalLong.empty();
         }
