@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.flk.backend.testing.RedisServer;
+import dev.flk.e2e.Client.Answer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Data directories that the version of 2026-11-20 left ({@code src/test/resources/older}), killed with -9, start under this one: each of the
+ * four stores, and the outbox. Two lives under two policies, with conflicts and rejections; what was answered stands to the byte.
+ */
+final class OlderDataIT {
+    private static final Path OLDER = Path.of("src/test/resources/older");
+
+    /** So that what is in there never expires while anybody runs this test. */
+    private static final Map<String, String> FOR_YEARS =
+            Map.of("DEDUP_TTL", "3650d", "WAL_RETENTION", "3650d", "PCS_SIGN_ALG", "none", "PCS_HMAC_KEY", "");
+
+    @TempDir
+    private Path directory;
+
+    private static Path older() {
+        return Built.root().resolve("e2e").resolve(OLDER);
+    }
+
+    private static void copy(Path from, Path to) throws IOException {
+        Files.createDirectories(to);
+        try (Stream<Path> files = Files.list(from)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, to.resolve(file.getFileName()));
+            }
+        }
+    }
+
+    private void assertAnswersStand(String store, Map<String, String> configuration) throws Exception {
+        copy(older().resolve(store).resolve("wal"), directory.resolve("data/wal"));
+        Map<String, String> environment = new HashMap<>(FOR_YEARS);
+        environment.putAll(configuration);
+        try (BackendProcess backend = BackendProcess.start(directory, environment)) {
+            Client client = new Client(backend.url());
+            client.awaitReady();
+            List<String> answers = Files.readAllLines(older().resolve(store).resolve("answers.txt"));
+            assertThat(answers).hasSize(40);
+            for (String answer : answers) {
+                String body = answer.substring(4);
+                Answer found = client.get("/v1/pcs/" + StrictJson.read(body).get("pcs_id").textValue());
+                assertThat(found.status()).as(answer).isEqualTo(200);
+                assertThat(found.body()).isEqualTo(body);
+            }
+            assertThat(client.metric("flk_lost_outcomes_total")).isZero();
+            assertThat(backend.program().allLines()).doesNotContain("ERROR");
+            assertThat(backend.program().terminate()).isEqualTo(143);
+        }
+    }
+
+    @Test
+    void embedded() throws Exception {
+        copy(older().resolve("embedded/dedup"), directory.resolve("data/dedup"));
+        assertAnswersStand("embedded", Map.of());
+    }
+
+    @Test
+    void memory() throws Exception {
+        assertAnswersStand("memory", Map.of("DEDUP_BACKEND", "memory"));
+    }
+
+    @Test
+    void redis() throws Exception {
+        try (RedisStoreServer store = new RedisStoreServer(directory.resolve("server"))) {
+            RedisServer server = store.server();
+            for (String line : Files.readAllLines(older().resolve("redis/redis.jsonl"))) {
+                JsonNode entry = new ObjectMapper().readTree(line);
+                String key = entry.get("key").textValue();
+                String value = entry.get("value").textValue();
+                long until = entry.get("expires_at_millis").longValue();
+                assertThat(
+                                until < 0
+                                        ? server.send("SET", key, value)
+                                        : server.send("SET", key, value, "PXAT", Long.toString(until)))
+                        .containsExactly("OK");
+            }
+            assertAnswersStand("redis", store.configuration());
+        }
+    }
+
+    @Test
+    void postgres() throws Exception {
+        try (PostgresStoreServer store = new PostgresStoreServer()) {
+            store.server().execute(store.database(), Files.readString(older().resolve("postgres/dump.sql")));
+            assertAnswersStand("postgres", store.configuration());
+        }
+    }
+
+    /** Twenty wait, two of which the backend refuses, beside the two that were given up before. */
+    @Test
+    void outbox() throws Exception {
+        copy(older().resolve("agent/outbox"), directory.resolve("agent/outbox.wal"));
+        Files.copy(older().resolve("agent/dlq.jsonl"), directory.resolve("agent/dlq.jsonl"));
+        String key = "fixture-key-of-32-bytes-0123456789";
+        try (BackendProcess backend = BackendProcess.start(directory, Map.of("PCS_HMAC_KEY", key))) {
+            Map<String, String> agent = Map.of(
+                    "ENDPOINT", backend.url(),
+                    "PCS_SIGN_ALG", "hmac",
+                    "PCS_HMAC_KEY", key,
+                    "OUTBOX_PATH", "agent/outbox.wal",
+                    "DLQ_PATH", "agent/dlq.jsonl");
+            try (Program run = Program.java(
+                    "flk-agent", directory, agent, Program.QUICK_START, "run", "--until-empty")) {
+                assertThat(run.awaitExit()).as(run.allLines()).isZero();
+            }
+            assertThat(new Client(backend.url()).metric("flk_accepted")).isEqualTo(18);
+            assertThat(Files.readAllLines(directory.resolve("agent/dlq.jsonl"))).hasSize(4);
+        }
+    }
+}
