@@ -29,7 +29,7 @@ class ArchitectureTest {
                 "outbox  | certify,send,source,control,run,cli,config,metrics",
                 "source  | certify,send,control,run,cli,config,metrics",
                 "send    | certify,source,control,run,cli,config",
-                "control | certify,send,run,cli,config,metrics,logging",
+                "control | certify,send,run,cli,config,metrics",
                 "metrics | certify,outbox,send,source,control,run,cli,config,logging",
                 "config  | certify,source,control,run,cli,metrics,logging",
                 "logging | certify,outbox,send,source,control,run,cli,config,metrics",
