@@ -163,7 +163,7 @@ public final class Backend implements AutoCloseable {
         if (ready.storeTrouble().isPresent()) {
             LOG.info("submissions are logged; they are decided once the dedup store is complete");
         }
-        ready.whenStoreIsUp(() -> LOG.info("ready: submissions are taken"));
+        ready.whenReady(() -> LOG.info("ready: submissions are taken"));
     }
 
     /** First of all, and closed last of the servers: it answers while others start, or are flooded. */

@@ -55,7 +55,8 @@ final class OlderDataIT {
             assertThat(answers).hasSize(40);
             for (String answer : answers) {
                 String body = answer.substring(4);
-                Answer found = client.get("/v1/pcs/" + StrictJson.read(body).get("pcs_id").textValue());
+                Answer found = client.get(
+                        "/v1/pcs/" + StrictJson.read(body).get("pcs_id").textValue());
                 assertThat(found.status()).as(answer).isEqualTo(200);
                 assertThat(found.body()).isEqualTo(body);
             }
@@ -89,7 +90,7 @@ final class OlderDataIT {
                                 until < 0
                                         ? server.send("SET", key, value)
                                         : server.send("SET", key, value, "PXAT", Long.toString(until)))
-                        .containsExactly("OK");
+                        .containsExactly("+OK");
             }
             assertAnswersStand("redis", store.configuration());
         }
@@ -116,8 +117,8 @@ final class OlderDataIT {
                     "PCS_HMAC_KEY", key,
                     "OUTBOX_PATH", "agent/outbox.wal",
                     "DLQ_PATH", "agent/dlq.jsonl");
-            try (Program run = Program.java(
-                    "flk-agent", directory, agent, Program.QUICK_START, "run", "--until-empty")) {
+            try (Program run =
+                    Program.java("flk-agent", directory, agent, Program.QUICK_START, "run", "--until-empty")) {
                 assertThat(run.awaitExit()).as(run.allLines()).isZero();
             }
             assertThat(new Client(backend.url()).metric("flk_accepted")).isEqualTo(18);

@@ -44,7 +44,8 @@ public final class DiskFiles implements FileOps {
     @Override
     public List<String> list(Path directory) throws IOException {
         try (Stream<Path> entries = Files.list(directory)) {
-            return entries.map(entry -> String.valueOf(entry.getFileName()))
+            return entries.filter(entry -> !Files.isDirectory(entry))
+                    .map(entry -> String.valueOf(entry.getFileName()))
                     .sorted()
                     .toList();
         } catch (UncheckedIOException e) {
@@ -110,10 +111,7 @@ public final class DiskFiles implements FileOps {
     public long usableBytes(Path directory) throws IOException {
         // asks without opening a file: with no descriptor left, a FileStore only says "Mount point not found"
         long bytes = directory.toFile().getUsableSpace();
-        if (bytes == 0 && !Files.isDirectory(directory)) {
-            throw new NoSuchFileException(directory.toString());
-        }
-        return bytes;
+        return bytes > 0 ? bytes : Files.getFileStore(directory).getUsableSpace(); // which says why
     }
 
     @Override
@@ -218,7 +216,11 @@ public final class DiskFiles implements FileOps {
     }
 
     private static boolean isFull(Path directory) {
-        return Files.isDirectory(directory) && directory.toFile().getUsableSpace() < LEAST_USABLE_BYTES;
+        try {
+            return new DiskFiles().usableBytes(directory) < LEAST_USABLE_BYTES;
+        } catch (IOException e) {
+            return false; // that can't be asked, so it is no reason
+        }
     }
 
     /** What a channel throws does not say which file. */

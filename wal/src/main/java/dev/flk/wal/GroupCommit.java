@@ -42,6 +42,9 @@ final class GroupCommit {
     /** A segment that somebody else moved, removed or emptied; null if none. */
     private volatile @Nullable Segment gone;
 
+    /** The one whose end was told; the next one may not be open yet. */
+    private volatile @Nullable Segment toldGone;
+
     private volatile boolean retryAsked;
 
     /** Those who want the present segment closed. */
@@ -85,7 +88,7 @@ final class GroupCommit {
 
     /** Somebody else moved, removed or emptied it: the next step leaves it. Any thread. */
     void vanished(Segment found) {
-        if (trouble == null) { // else it was left, and the next one can't be opened
+        if (found != toldGone) { // else it was left, and the next one can't be opened
             gone = found;
             boolean unused = queue.nudge();
         }
@@ -238,11 +241,12 @@ final class GroupCommit {
 
     private void openNext() throws IOException {
         Predecessor from = Objects.requireNonNull(leaving);
-        if (gone == segment) {
+        if (toldGone != segment && (gone == segment || !SegmentWatch.isThere(files, segment))) {
             listener.vanished(segment.name(), opener.nameOf(segment));
             opener.clearNameOf(segment);
-            gone = null;
+            toldGone = segment;
         }
+        gone = null;
         Segment opened = opener.open(nextSequence, from);
         Segment left = segment;
         segment = opened;
@@ -250,8 +254,17 @@ final class GroupCommit {
         leaving = null;
         trouble = null;
         tail.clear();
-        left.close();
+        closeLeft(left);
         listener.opened(opened.name());
+    }
+
+    /** What was acknowledged in it was forced, or stands in the next one, too. */
+    private static void closeLeft(Segment left) {
+        try {
+            left.close();
+        } catch (IOException e) {
+            // nothing hangs on it any more
+        }
     }
 
     /** Right after a failure, so that what is repeated there is on disk again before anything else happens. */
@@ -383,6 +396,7 @@ final class GroupCommit {
         }
         nextSequence += records.size();
         forcedEnd = nextSequence;
+        trouble = null;
         return true;
     }
 

@@ -239,7 +239,9 @@ public final class Log implements Closeable {
                     while (reader.next() != null) {
                         // to the end of what stands before the gap
                     }
-                    absent.addAll(reader.damages());
+                    reader.damages().stream()
+                            .filter(damage -> damage.kind() == Damage.Kind.ABSENT)
+                            .forEach(absent::add);
                 }
             }
         }
@@ -291,10 +293,15 @@ public final class Log implements Closeable {
     private void fill() {
         long watched = nanoTicker.getAsLong();
         while (!closing) {
-            boolean filled = fillAhead.step(commit.segment());
-            if (nanoTicker.getAsLong() - watched >= WATCH_NANOS) {
-                watchStep();
-                watched = nanoTicker.getAsLong();
+            boolean filled = false;
+            try {
+                filled = fillAhead.step(commit.segment());
+                if (nanoTicker.getAsLong() - watched >= WATCH_NANOS) {
+                    watched = nanoTicker.getAsLong();
+                    watchStep();
+                }
+            } catch (RuntimeException | VirtualMachineError e) {
+                filled = false; // as when there is no memory just now: it goes on a second later
             }
             if (!filled) {
                 LockSupport.parkNanos(this, WATCH_NANOS);

@@ -75,7 +75,7 @@ public final class Retention {
      * Empty if it would remove none.
      */
     public OptionalLong wouldRemoveUpTo(long finishedUpTo) throws IOException {
-        List<Listed> segments = SegmentList.read(files, directory, prefix).segments();
+        List<Listed> segments = segments();
         return isRemovable(segments, finishedUpTo)
                 ? OptionalLong.of(segments.get(0).countedEnd() - 1)
                 : OptionalLong.empty();
@@ -83,7 +83,7 @@ public final class Retention {
 
     /** Everything that {@link #step}, repeated, would do now, in its order. */
     public List<Due> plan(long finishedUpTo) throws IOException {
-        List<Listed> segments = SegmentList.read(files, directory, prefix).segments();
+        List<Listed> segments = segments();
         List<Due> plan = new ArrayList<>();
         int left = 0;
         while (isRemovable(segments.subList(left, segments.size()), finishedUpTo)) {
@@ -108,7 +108,15 @@ public final class Retention {
      * @param finishedUpTo every record up to this sequence is needed no more
      */
     public Done step(long finishedUpTo) throws IOException {
-        List<Listed> segments = SegmentList.read(files, directory, prefix).segments();
+        return Vanished.retry(() -> takeStep(finishedUpTo)); // logrotate may rename what is to be removed
+    }
+
+    private List<Listed> segments() throws IOException {
+        return Vanished.retry(() -> SegmentList.read(files, directory, prefix)).segments();
+    }
+
+    private Done takeStep(long finishedUpTo) throws IOException {
+        List<Listed> segments = segments();
         if (isRemovable(segments, finishedUpTo)) {
             for (String copy : segments.get(0).copies()) {
                 files.delete(directory.resolve(copy)); // else it would stand in for the segment

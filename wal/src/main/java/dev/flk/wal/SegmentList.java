@@ -40,14 +40,24 @@ final class SegmentList {
      * @param copies other files with the same header and no more whole records, like one that is just being compressed
      * @param goesOnFrom the place in the list of the segment that this one goes on from, its own if it replaced one of its name; -1 if
      *     that is not there
+     * @param absentFrom the first sequence that stood in that segment and in no earlier one that is there; meaningless if it is there
      */
-    record Listed(String name, SegmentHeader header, long countedEnd, List<String> copies, int goesOnFrom) {
+    record Listed(
+            String name, SegmentHeader header, long countedEnd, List<String> copies, int goesOnFrom, long absentFrom) {
+        static Listed of(String name, SegmentHeader header, List<String> copies) {
+            return new Listed(name, header, Long.MAX_VALUE, copies, -1, Long.MAX_VALUE);
+        }
+
         Listed endingAt(long end) {
-            return new Listed(name, header, end, copies, goesOnFrom);
+            return new Listed(name, header, end, copies, goesOnFrom, absentFrom);
         }
 
         Listed goingOnFrom(int index) {
-            return new Listed(name, header, countedEnd, copies, index);
+            return new Listed(name, header, countedEnd, copies, index, Long.MAX_VALUE);
+        }
+
+        Listed lacking(long first) {
+            return new Listed(name, header, countedEnd, copies, -1, first);
         }
     }
 
@@ -74,8 +84,11 @@ final class SegmentList {
         for (int attempt = 1; ; attempt++) {
             SegmentList list = read(files, directory, prefix, names);
             List<String> after = files.list(directory);
-            if (attempt == ATTEMPTS || segmentNames(after, prefix).equals(segmentNames(names, prefix))) {
+            if (segmentNames(after, prefix).equals(segmentNames(names, prefix))) {
                 return list;
+            }
+            if (attempt == ATTEMPTS) {
+                throw new IOException("the files in " + directory + " are renamed faster than they can be listed");
             }
             names = after;
         }
@@ -90,7 +103,11 @@ final class SegmentList {
         Map<String, List<Listed>> byId = new LinkedHashMap<>();
         List<Damage> headless = new ArrayList<>();
         for (String name : names) {
-            if (isSegmentName(name, prefix)) {
+            // an empty file is none, and may be another user's
+            if (isSegmentName(name, prefix)
+                    && files.standing(directory.resolve(name))
+                            .filter(standing -> standing.bytes() > 0)
+                            .isPresent()) {
                 try (SegmentScan scan = SegmentScan.open(files, directory.resolve(name))) {
                     Damage lost = scan == null && isOurName(name)
                             ? SegmentScan.lostWithHeader(files, directory.resolve(name))
@@ -98,20 +115,21 @@ final class SegmentList {
                     if (scan != null) {
                         SegmentHeader header = scan.header();
                         byId.computeIfAbsent(header.id() + " " + header.ordinal(), id -> new ArrayList<>())
-                                .add(new Listed(name, header, Long.MAX_VALUE, List.of(), -1));
+                                .add(Listed.of(name, header, List.of()));
                     } else if (lost != null) {
                         headless.add(lost);
                     }
                 }
             }
         }
+        DeclaredLosses losses = DeclaredLosses.read(files, directory, prefix, names);
         List<Listed> found = new ArrayList<>();
         for (List<Listed> copies : byId.values()) {
             found.add(fullest(files, directory, copies));
         }
         found.sort(Comparator.comparingLong(listed -> listed.header().ordinal()));
         for (int i = 0; i < found.size(); i++) {
-            found.set(i, found.get(i).goingOnFrom(predecessor(files, directory, found, i)));
+            found.set(i, withPredecessor(files, directory, found, i, losses));
         }
         long countedEnd = Long.MAX_VALUE;
         for (int i = found.size() - 1; i >= 0; i--) {
@@ -119,8 +137,7 @@ final class SegmentList {
             found.set(i, listed.endingAt(Math.min(countedEnd, lostFrom(headless, listed))));
             countedEnd = Math.min(Math.min(countedEnd, listed.header().first()), absentFrom(listed));
         }
-        return new SegmentList(
-                directory, files, prefix, found, headless, DeclaredLosses.read(files, directory, prefix, names), null);
+        return new SegmentList(directory, files, prefix, found, headless, losses, null);
     }
 
     /** The same for who knows that this is the newest, whether it is there or not: what it holds does not count elsewhere. */
@@ -139,40 +156,45 @@ final class SegmentList {
 
     /** The first sequence that was appended to the segment that this one goes on from, if that is not there. */
     private static long absentFrom(Listed listed) {
-        String previous = listed.header().previous();
-        return listed.goesOnFrom() < 0 && previous.endsWith(SUFFIX) ? sequenceIn(previous) : Long.MAX_VALUE;
+        return listed.goesOnFrom() < 0 ? listed.absentFrom() : Long.MAX_VALUE;
     }
 
     /**
-     * Where the segment stands that another one goes on from. Compressing and rotating add to its name; and a segment that was rotated
+     * With where the segment stands that it goes on from. Compressing and rotating add to that one's name; and a segment that was rotated
      * before anything was acknowledged in it has the name of the one that replaced it, which may be gone: then it ends too early.
      */
-    private static int predecessor(FileOps files, Path directory, List<Listed> found, int index) throws IOException {
+    private static Listed withPredecessor(
+            FileOps files, Path directory, List<Listed> found, int index, DeclaredLosses losses) throws IOException {
         Listed next = found.get(index);
+        String previous = next.header().previous();
+        long absentFrom = previous.endsWith(SUFFIX) ? sequenceIn(previous) : Long.MAX_VALUE;
         for (int i = index; i >= 0; i--) {
             Listed before = found.get(i);
-            if (before.name().startsWith(next.header().previous())) {
+            if (before.name().startsWith(previous)) {
                 boolean isSure = i == index
                         || isOurName(before.name())
                         || before.header().ordinal() == next.header().ordinal() - 1;
-                return isSure || reaches(files, directory, before, next.header().first()) ? i : -1;
+                long end = isSure ? Long.MAX_VALUE : endOf(files, directory, before);
+                long first = next.header().first();
+                return end >= first || losses.containsAll(end, first - 1)
+                        ? next.goingOnFrom(i)
+                        : next.lacking(Math.max(end, absentFrom));
             }
         }
-        return -1;
+        return next.lacking(absentFrom);
     }
 
-    /** Whether whole records stand in a segment up to the one before {@code sequence}. */
-    private static boolean reaches(FileOps files, Path directory, Listed listed, long sequence) throws IOException {
-        if (listed.header().next() >= sequence) {
-            return true;
-        }
+    /** The sequence behind the last whole record that stands in a segment. */
+    private static long endOf(FileOps files, Path directory, Listed listed) throws IOException {
+        long end = listed.header().next();
         try (SegmentScan scan = SegmentScan.open(files, directory.resolve(listed.name()))) {
-            Framed record = scan == null ? null : scan.next();
-            while (scan != null && record != null && record.sequence() < sequence - 1) {
-                record = scan.next();
+            Framed record = scan == null ? null : scan.nextWholeAfterBad();
+            while (scan != null && record != null) {
+                end = Math.max(end, record.sequence() + 1);
+                record = scan.nextWholeAfterBad();
             }
-            return record != null;
         }
+        return end;
     }
 
     /** Whether a file with this name may be a segment; its header tells. */
@@ -212,7 +234,7 @@ final class SegmentList {
                 .map(Listed::name)
                 .filter(name -> !name.equals(kept))
                 .toList();
-        return new Listed(kept, fullest.header(), fullest.countedEnd(), others, -1);
+        return Listed.of(kept, fullest.header(), others);
     }
 
     /** The first appended sequence, from a segment's name; the highest there is where nobody of ours gave it that name. */

@@ -2,7 +2,6 @@
 package dev.flk.wal;
 
 import dev.flk.wal.FileOps.OpenFile;
-import dev.flk.wal.SegmentList.Listed;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.NoSuchFileException;
@@ -126,19 +125,40 @@ final class SegmentOpener {
         return files.standing(file).filter(standing -> standing.bytes() > 0).isPresent();
     }
 
-    /** The file that holds a segment that is not under its own name any more; null if there is none in the directory. */
+    /**
+     * The file that holds a segment that is not under its own name any more, perhaps compressed; null if there is none in the directory,
+     * or if that can't be found out.
+     */
     @Nullable
-    String nameOf(Segment vanished) throws IOException {
-        if (vanished.isUnderItsName(files)) {
-            return null; // emptied in place; what copytruncate copied before is not all of it
-        }
-        for (Listed listed : Vanished.retry(() -> SegmentList.read(files, options.directory(), options.prefix()))
-                .segments()) {
-            if (listed.header().id().equals(vanished.header().id())) {
-                return listed.name().equals(vanished.name()) ? null : listed.name();
+    String nameOf(Segment vanished) {
+        Path directory = options.directory();
+        try {
+            if (vanished.isUnderItsName(files)) {
+                return null; // emptied in place; what copytruncate copied before is not all of it
             }
+            List<String> names = files.list(directory).stream()
+                    .filter(name -> name.startsWith(vanished.name()) && !name.equals(vanished.name()))
+                    .filter(name -> SegmentList.isSegmentName(name, options.prefix()))
+                    .toList();
+            for (String name : names) {
+                if (files.standing(directory.resolve(name))
+                        .filter(standing -> standing.identity().equals(vanished.identity()))
+                        .isPresent()) {
+                    return name;
+                }
+            }
+            for (String name : names) {
+                try (SegmentScan scan = SegmentScan.open(files, directory.resolve(name))) {
+                    if (scan != null
+                            && scan.header().id().equals(vanished.header().id())) {
+                        return name;
+                    }
+                }
+            }
+            return null;
+        } catch (IOException e) {
+            return null;
         }
-        return null;
     }
 
     /** Leaves no half-opened segment behind, as far as the disk lets us; the next start removes what is left. */

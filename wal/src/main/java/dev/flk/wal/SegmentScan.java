@@ -46,13 +46,10 @@ final class SegmentScan implements Closeable {
     /**
      * What is lost with a file whose header is not whole. It gets its name only when its header was forced, so that somebody has
      * changed or cut it since; how many records went to it nobody can tell if they are gone as well: at least the first one may have.
-     * Null if it is empty, or has neither records nor the name of a segment.
+     * Null if it has neither records nor the name of a segment.
      */
     static @Nullable Damage lostWithHeader(FileOps files, Path file) throws IOException {
         try (SegmentBytes bytes = SegmentBytes.open(files, file)) {
-            if (bytes.size() == 0) {
-                return null; // logrotate leaves such files; what is gone shows as a gap
-            }
             long first = Long.MAX_VALUE;
             long last = -1;
             for (long at = RecordFormat.findMagic(bytes, 0);

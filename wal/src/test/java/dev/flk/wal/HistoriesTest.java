@@ -123,10 +123,11 @@ final class HistoriesTest {
             boolean taken = log.append(SimulatedLog.entry("a day earlier")).acknowledged();
             refused = disk.faultHappened();
             disk.failNothing();
-            assertThat(taken).isNotEqualTo(refused);
+            // a look whether the file is still there may fail, and refuses nothing
+            assertThat(taken || refused).isTrue();
             assertThat(log.append(SimulatedLog.entry("B")).acknowledged()).isTrue();
             disk.losePower();
-            assertThat(found(disk)).startsWith("A").endsWith("B").hasSize(refused ? 2 : 3);
+            assertThat(found(disk)).startsWith("A").endsWith("B").hasSize(taken ? 3 : 2);
         }
     }
 

@@ -167,6 +167,40 @@ final class RotatedSegmentTest {
         assertThat(verify().isWhole()).isTrue();
     }
 
+    /** A start on the same day replaces the empty segment of the one before, and ordinals are no longer one after the other. */
+    @Test
+    void rotatedAfterARestart_aBrokenRecordIsTheOnlyOneMissing() throws IOException {
+        SimulatedLog log = SimulatedLog.open(disk);
+        List<Recorded> appends = new ArrayList<>();
+        for (int seed = 0; seed < 5; seed++) {
+            append(log, appends, seed, 5_000);
+        }
+        log.log.close();
+        disk.kill();
+        SimulatedLog.open(disk).append(SimulatedLog.entry("six"));
+        byte[] content = disk.content(FIRST);
+        content[4096 + 2 * 5_060] ^= 1;
+        disk.remove(FIRST);
+        disk.put(FIRST + ".1", content);
+
+        Verification found = verify();
+
+        assertThat(found.records()).isEqualTo(5);
+        assertThat(found.missing()).isEqualTo(1);
+        assertThat(found.damages().get(0).segment()).isEqualTo(FIRST + ".1");
+    }
+
+    /** logrotate as root leaves what the log's owner can't read. */
+    @Test
+    void emptyFileOfAnotherUser_isPassedOver() throws IOException {
+        rotatedThreeTimes();
+        disk.put("inbox-20261120-0000000000000099.wal", new byte[0]);
+        disk.forbid("inbox-20261120-0000000000000099.wal");
+
+        assertThat(verify().records()).isEqualTo(12);
+        SimulatedLog.open(disk).append(SimulatedLog.entry("goes on"));
+    }
+
     @Test
     void retention_neverCompressesWhatSomebodyRenamed_andRemovesItWithItsCopies() throws IOException {
         List<String> rotated = rotatedThreeTimes();

@@ -68,11 +68,11 @@ public final class Agent implements Closeable {
         this.config = config;
         this.nanoTicker = surroundings.nanoTicker();
         try {
+            outbox = opened(Outbox.open(config.outbox(), surroundings.clock()));
             if (config.debugPort().isPresent()) {
                 DebugServer debug = opened(DebugServer.start(config.debugPort().getAsInt()));
                 LOG.info("debugging on 127.0.0.1 port {}", debug.port());
             }
-            outbox = opened(Outbox.open(config.outbox(), surroundings.clock()));
             deadLetters = opened(DeadLetters.open(config.deadLetters(), outbox));
             AgentMeters meters = new AgentMeters();
             sender = new Sender(config.sending(), outbox, deadLetters, meters, surroundings);

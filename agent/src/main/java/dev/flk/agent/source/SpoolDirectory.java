@@ -44,6 +44,9 @@ public final class SpoolDirectory {
     private final LineLimit limit;
     /** What was found and has its turn in this round. */
     private final ArrayDeque<Path> round = new ArrayDeque<>();
+    /** Whether a file is taken in in part only, and goes on in the next round. */
+    private boolean more;
+
     /** Those that are taken in in part, or could not be removed. */
     private final Map<Path, SpoolFile> begun = new HashMap<>();
 
@@ -71,11 +74,12 @@ public final class SpoolDirectory {
             if (round.isEmpty()) {
                 beginRound();
             }
+            more = false;
             for (int i = 0; i < PORTIONS && !round.isEmpty(); i++) {
                 takeIn(round.element());
             }
             full = Optional.empty();
-            return !round.isEmpty();
+            return more || !round.isEmpty();
         } catch (OutboxFull e) {
             if (full.isEmpty()) {
                 LOG.warn("spool: {}; {} waits", e.getMessage(), directory);
@@ -113,7 +117,7 @@ public final class SpoolDirectory {
         round.addAll(found);
     }
 
-    /** One portion of the file in front, which goes behind the others if there is more of it, and stays there if there is no room. */
+    /** One portion of the file in front, which goes on in the next round if there is more of it, and stays there if there is no room. */
     private void takeIn(Path file) throws OutboxFull {
         try {
             BasicFileAttributes attributes =
@@ -128,7 +132,7 @@ public final class SpoolDirectory {
                     begun.put(file, begunFile);
                 }
                 switch (begunFile.step()) {
-                    case MORE -> round.add(file); // the others have their turn before it goes on
+                    case MORE -> more = true; // the others have their turn before it goes on
                     case DONE -> begun.remove(file);
                     case NOT_YET -> {}
                 }

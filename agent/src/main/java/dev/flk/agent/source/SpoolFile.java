@@ -110,7 +110,7 @@ final class SpoolFile {
      * @throws dev.flk.agent.outbox.OutboxFull if the outbox has no room for it now
      */
     Progress step() throws IOException {
-        boolean whole = !good.isEmpty() || !bad.isEmpty() || read();
+        boolean whole = givenUp || !good.isEmpty() || !bad.isEmpty() || read();
         long before = intake.added();
         try {
             intake.addFrom(good);

@@ -51,8 +51,7 @@ final class WalVerifyCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         LogInspector inspector = source.inspector();
-        OptionalLong removed = Inbox.removedUpTo(new DiskFiles(), source.directory());
-        Verification found = inspector.verify(removed.isPresent() ? removed.getAsLong() + 1 : 0);
+        Verification found = verify(inspector);
         if (found.records() == 0 && found.isWhole() && inspector.isEmpty()) {
             throw source.nothingThere();
         }
@@ -60,6 +59,14 @@ final class WalVerifyCommand implements Callable<Integer> {
         out.print(source.json ? asJson(found) : asText(found));
         out.flush();
         return found.isWhole() ? ExitCode.OK : ExitCode.SOFTWARE;
+    }
+
+    /** Once more if the retention of a running backend removed something meanwhile. */
+    private Verification verify(LogInspector inspector) throws IOException {
+        OptionalLong removed = Inbox.removedUpTo(new DiskFiles(), source.directory());
+        Verification found = inspector.verify(removed.isPresent() ? removed.getAsLong() + 1 : 0);
+        OptionalLong removedSince = Inbox.removedUpTo(new DiskFiles(), source.directory());
+        return removedSince.equals(removed) ? found : inspector.verify(removedSince.orElse(-1) + 1);
     }
 
     private String asText(Verification found) {

@@ -13,6 +13,7 @@ import dev.flk.wal.FileOps;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -20,8 +21,10 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The ingest of a running backend: the pipeline with its inbox, its recorder's thread and its backlog's timer. The log is read
@@ -41,6 +44,7 @@ public final class IngestService implements Ingest, AutoCloseable {
     private final Recorder recorder;
     private final Thread recorderThread;
     private final ScheduledExecutorService ticks;
+    private final AtomicReference<@Nullable Runnable> whenReady = new AtomicReference<>();
 
     /**
      * What ingest works with; the store stays its owner's.
@@ -86,8 +90,8 @@ public final class IngestService implements Ingest, AutoCloseable {
         Evidence evidence = new Evidence(
                 inbox, parts.store(), failures, parts.expiry(), new EvidenceBudget(parts.nanoTicker()), MAX_EVIDENCE);
         Endings endings = new Endings(flights, inbox.lowWater(), evidence, parts.meters(), lines);
-        AssertionContext context =
-                new AssertionContext(parts.clock(), parts.expiry(), flights, evidence, parts.meters(), lines);
+        AssertionContext context = new AssertionContext(
+                parts.clock(), parts.expiry(), flights, evidence, parts.meters(), lines, new HashSet<>());
         QueueLengths.watch(parts.meters(), flights, inbox, evidence);
         this.parts = parts;
         this.inbox = inbox;
@@ -142,7 +146,14 @@ public final class IngestService implements Ingest, AutoCloseable {
     public void start() {
         inbox.start();
         recorderThread.start();
-        Future<?> unused = ticks.scheduleWithFixedDelay(recorder::tick, 0, TICK_MILLIS, TimeUnit.MILLISECONDS);
+        Future<?> unused = ticks.scheduleWithFixedDelay(
+                () -> {
+                    recorder.tick();
+                    tellIfReady();
+                },
+                0,
+                TICK_MILLIS,
+                TimeUnit.MILLISECONDS);
     }
 
     /** One step of the log's writer, for a simulation; false if there was nothing to do. */
@@ -210,9 +221,19 @@ public final class IngestService implements Ingest, AutoCloseable {
         return arrival.isEmpty() ? 0 : Math.max(0, parts.clock().millis() - arrival.getAsLong()) / 1000.0;
     }
 
-    /** Runs {@code told} once the store is complete and the next submission will be decided; at once if it is. On any thread. */
-    public void whenStoreIsUp(Runnable told) {
-        inbox.groups().tell(() -> link.whenUp(told));
+    /** Runs {@code told}, once, as soon as the next submission will be decided. On any thread. */
+    public void whenReady(Runnable told) {
+        whenReady.set(told);
+        tellIfReady();
+    }
+
+    private void tellIfReady() {
+        if (whenReady.get() != null && storeTrouble().isEmpty() && trouble().isEmpty()) {
+            Runnable told = whenReady.getAndSet(null);
+            if (told != null) {
+                told.run();
+            }
+        }
     }
 
     /** Why submissions can't be logged; empty while they can. */

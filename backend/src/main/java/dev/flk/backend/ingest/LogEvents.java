@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.wal.LogListener;
 import java.io.IOException;
@@ -41,8 +42,14 @@ final class LogEvents implements LogListener {
                     "log segment {} was moved, removed or emptied while it was written to; the log goes on in a new segment."
                             + " Put it back if it was moved. logrotate may rename segments, but 'copytruncate' destroys them",
                     segment);
+            flush.run();
+            return;
         }
-        flush.run();
+        try {
+            flush.run(); // logrotate forces nothing to disk
+        } catch (IOException | StoreUnavailableException e) {
+            LOG.warn("what {} holds could not be made durable in the store as well: {}", renamedTo, e.getMessage());
+        }
     }
 
     @Override

@@ -8,13 +8,17 @@ import dev.flk.signing.KeyId;
 import dev.flk.wal.Entry;
 import dev.flk.wal.LogReader;
 import dev.flk.wal.LogRecord;
+import dev.flk.wal.Vanished;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
@@ -102,27 +106,42 @@ final class Reassertion {
 
     private LogReader reader() throws IOException {
         if (reader == null) {
-            reader = inbox.readToAssert(from, context.expiry().millis());
+            reader = inbox.readToAssert(
+                    Math.max(from, readUpTo + 1), context.expiry().millis());
         }
         return reader;
     }
 
     /** The next record; null behind the last, or when the step has read enough. */
     private @Nullable LogRecord read() throws IOException {
-        LogRecord record = reader().next();
-        long sequence = record == null ? last + 1 : record.sequence();
         if (readUpTo == from - 1) {
             inbox.requireBeginning(reader().beginning(), from, context.expiry().millis());
         }
+        LogRecord record = Vanished.retry(() -> Optional.ofNullable(readNext())).orElse(null);
+        long sequence = record == null ? last + 1 : record.sequence();
         readUpTo = Math.min(sequence, last);
         return sequence > last ? null : record;
     }
 
-    private void rewind() throws IOException {
+    /** A segment that was renamed or compressed since it was listed is found in another listing. */
+    private @Nullable LogRecord readNext() throws IOException {
+        try {
+            return reader().next();
+        } catch (NoSuchFileException | FileNotFoundException e) {
+            closeReader();
+            throw e;
+        }
+    }
+
+    private void closeReader() throws IOException {
         if (reader != null) {
             reader.close();
             reader = null;
         }
+    }
+
+    private void rewind() throws IOException {
+        closeReader();
         readUpTo = from - 1;
     }
 
@@ -246,7 +265,7 @@ final class Reassertion {
             Submitted ours = batch.get(i);
             Recorded winner = standing.get(i);
             if (!winner.equals(ours.outcome()) && !context.flights().isFlying(ours.outcome())) {
-                context.lost(ours.outcome(), winner);
+                context.lost(ours.sequence(), ours.outcome(), winner);
                 losers.add(new Overruled(ours.sequence(), winner));
             }
         }
@@ -257,6 +276,7 @@ final class Reassertion {
         int[] missing = {losers.size()};
         for (Overruled loser : losers) {
             keep(loser, () -> {
+                context.told().remove(loser.sequence());
                 if (--missing[0] == 0 && !ended) {
                     then.run();
                 }

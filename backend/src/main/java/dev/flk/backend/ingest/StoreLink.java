@@ -6,7 +6,6 @@ import dev.flk.backend.dedup.Recorded;
 import dev.flk.wal.Damage;
 import dev.flk.wal.DamagedLogException;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -28,6 +27,9 @@ import org.slf4j.LoggerFactory;
 final class StoreLink {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
+    /** What the embedded store holds in memory, and loses with the process, is far less. */
+    private static final long MOST_BEHIND = 500_000;
+
     /** A store that nobody asked for so long is asked, so that its loss is noticed. */
     private static final long QUIET_NANOS = TimeUnit.SECONDS.toNanos(1);
 
@@ -43,11 +45,8 @@ final class StoreLink {
     private int underWay;
     private long askedNanos;
 
-    /** The store knew nothing of a log in which something was decided. */
+    /** The store knew nothing of a log in which something was decided, or lacks more than a crash leaves undone. */
     private boolean rebuilding;
-
-    /** To be run once the store is complete. */
-    private final List<Runnable> whenUp = new ArrayList<>();
 
     /** The store knew more records than the log has. */
     private boolean positionIsAhead;
@@ -98,7 +97,6 @@ final class StoreLink {
             return;
         }
         long last = inbox.last();
-        rebuilding = position.isEmpty() && inbox.decided() > 0;
         positionIsAhead = position.isPresent() && position.getAsLong() > last;
         if (positionIsAhead) {
             LOG.error(
@@ -108,6 +106,7 @@ final class StoreLink {
                     position.orElseThrow());
         }
         long complete = Math.min(Math.min(position.orElse(0), inbox.lowWater().mark()), last);
+        rebuilding = (position.isEmpty() && inbox.decided() > 0) || last - complete > MOST_BEHIND;
         inbox.lowWater().assertedUpTo(complete);
         recordedUpTo = complete;
         try {
@@ -144,17 +143,6 @@ final class StoreLink {
                 done.records(),
                 done.asserted());
         rebuilding = false;
-        whenUp.forEach(Runnable::run);
-        whenUp.clear();
-    }
-
-    /** Runs {@code told} when the store is complete, at once if it is. */
-    void whenUp(Runnable told) {
-        if (isUp()) {
-            told.run();
-        } else {
-            whenUp.add(told);
-        }
     }
 
     /** Whether the store is empty, and what was decided before goes into it again. */

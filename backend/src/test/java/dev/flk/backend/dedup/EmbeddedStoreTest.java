@@ -16,6 +16,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Random;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.rocksdb.Options;
@@ -26,7 +27,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
     private static final String LOG_ID = "0123456789abcdef0123456789abcdef";
     private static final int OUTCOMES = 500;
 
-    private long nanos;
+    private long seconds;
     private int setAside;
 
     @Override
@@ -34,8 +35,13 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         return open(directory.resolve("dedup"), LOG_ID);
     }
 
+    /** Each failure comes some seconds after the one before. */
+    private long nanos() {
+        return TimeUnit.SECONDS.toNanos(seconds += 3);
+    }
+
     private EmbeddedStore open(Path where, String logId) {
-        EmbeddedStore opened = EmbeddedStore.open(where, 0, () -> nanos, () -> setAside++);
+        EmbeddedStore opened = EmbeddedStore.open(where, 0, this::nanos, () -> setAside++);
         opened.belongsTo(logId, this::now);
         return opened;
     }
@@ -155,7 +161,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         put(41, recorded(1, "first"));
         store.close();
         Path dedup = directory.resolve("dedup");
-        Files.createDirectories(dedup.resolve("set-aside"));
+        Files.createFile(Files.createDirectories(dedup.resolve("set-aside")).resolve("moving"));
         Files.move(dedup.resolve("CURRENT"), dedup.resolve("set-aside/CURRENT"));
 
         store = open();
@@ -183,11 +189,29 @@ final class EmbeddedStoreTest extends DedupStoreContract {
             assertThat(kept.connect().toCompletableFuture().join()).hasValue(42);
         }
         EmbeddedStore without =
-                EmbeddedStore.open(directory.resolve("dedup"), Long.MAX_VALUE / 2, () -> nanos, () -> setAside++);
+                EmbeddedStore.open(directory.resolve("dedup"), Long.MAX_VALUE / 2, this::nanos, () -> setAside++);
         without.belongsTo("e".repeat(32), this::now);
         store = without;
         without.sweepStretch(() -> false);
         assertThat(copy).doesNotExist();
+    }
+
+    /** A directory that is a mount, or has the log in it. */
+    @Test
+    void setAside_leavesAloneWhatIsNotTheStores() throws IOException {
+        put(41, recorded(1, "first"));
+        store.close();
+        Path dedup = directory.resolve("dedup");
+        Path log = Files.createDirectories(dedup.resolve("wal")).resolve("inbox-20261120-0000000000000001.wal");
+        Files.writeString(log, "a log");
+        Files.createDirectory(dedup.resolve("lost+found"));
+
+        store = open(dedup, "f".repeat(32));
+
+        assertThat(connect()).isEmpty();
+        assertThat(log).hasContent("a log");
+        assertThat(dedup.resolve("lost+found")).exists();
+        assertThat(setAside).isEqualTo(1);
     }
 
     /** One byte of any of its files is changed: what is looked up is right or fails, and the store is whole again by itself. */

@@ -145,7 +145,7 @@ final class RedisStoreOutageTest {
         for (int slot = 0; slot < 16_384; slot++) {
             all.add(Integer.toString(slot));
         }
-        assertThat(server.send(all.toArray(String[]::new))).containsExactly("OK");
+        assertThat(server.send(all.toArray(String[]::new))).containsExactly("+OK");
         DedupStore store = store(server.uri(), PATIENT);
 
         await().until(() -> failureOf(store.connect()).contains("CROSSSLOT"));

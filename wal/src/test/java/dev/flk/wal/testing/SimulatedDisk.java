@@ -10,6 +10,7 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -46,6 +47,7 @@ public final class SimulatedDisk implements FileOps {
     private long failAt = -1;
     private Fault fault = Fault.EIO;
     private boolean faultHappened;
+    private String forbidden = "";
     private long meddleAt = -1;
     private Runnable meddling = () -> {};
 
@@ -230,6 +232,11 @@ public final class SimulatedDisk implements FileOps {
         return bytes.toByteArray();
     }
 
+    /** Opening it fails from now on: it belongs to somebody else. */
+    public void forbid(String name) {
+        forbidden = name;
+    }
+
     /** The names of all files, sorted. */
     public List<String> names() {
         return List.copyOf(entries.keySet());
@@ -306,6 +313,9 @@ public final class SimulatedDisk implements FileOps {
         Inode inode = entries.get(name(file));
         if (inode == null) {
             throw new FileNotFoundException(file.toString());
+        }
+        if (name(file).equals(forbidden)) {
+            throw new AccessDeniedException(file.toString());
         }
         return new Handle(file, inode, epoch);
     }

@@ -10,8 +10,11 @@ import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.OwnerOnly;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.security.SecureRandom;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -50,6 +53,10 @@ import org.slf4j.LoggerFactory;
 public final class EmbeddedStore implements DedupStore {
     private static final Logger LOG = LoggerFactory.getLogger(EmbeddedStore.class);
     private static final long FAILS_AGAIN_WITHIN_NANOS = TimeUnit.MINUTES.toNanos(1);
+
+    /** Failures that are closer together may have one cause, which passes. */
+    private static final long FAILS_AGAIN_AFTER_NANOS = TimeUnit.SECONDS.toNanos(2);
+
     private static final int SWEPT_AT_ONCE = 500;
     private static final long LEAST_SWEPT_A_SECOND = 2_000;
     private static final long SWEPT_ROUND_SECONDS = TimeUnit.HOURS.toSeconds(6);
@@ -77,12 +84,26 @@ public final class EmbeddedStore implements DedupStore {
     private final Object failures = new Object();
     private OptionalLong failedToReadNanos = OptionalLong.empty();
 
+    private volatile boolean cantDrop;
+
     // guarded by this
     private byte[] sweptTo = {};
     private @Nullable Position written;
 
     /** @param isSpoiled whether the files are no longer to be used; else they are opened again */
     private record Trouble(String what, boolean isSpoiled) {}
+
+    /** The database refused a write, which says nothing of what can be read. */
+    private static final class WriteFailedException extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        private final transient RocksDBException refusal;
+
+        WriteFailedException(RocksDBException refusal) {
+            super(refusal);
+            this.refusal = refusal;
+        }
+    }
 
     private EmbeddedStore(StoreDirectory directory, LongSupplier nanoTicker, Runnable whenSetAside) {
         this.whenSetAside = whenSetAside;
@@ -106,12 +127,13 @@ public final class EmbeddedStore implements DedupStore {
             Files.createDirectories(directory, OwnerOnly.directory(directory));
             NativeLibrary.load(directory.resolve(NativeLibrary.DIRECTORY));
             if (store.directory.isHeadless()) {
-                store.setAside("its file CURRENT is missing");
+                store.setAsideUnlessInUse("its file CURRENT is missing");
             }
             store.openFiles();
         } catch (RocksDBException e) {
-            Trouble met = store.note(e);
-            if (!met.isSpoiled() && !Failure.of(e).equals(Failure.UNREADABLE)) {
+            Failure failure = Failure.of(e);
+            Trouble met = store.note(e, failure);
+            if (failure == Failure.ELSEWHERE) {
                 throw new StoreUnavailableException(
                         "can't open the embedded store in " + directory + ": " + reason(e), e);
             }
@@ -139,12 +161,20 @@ public final class EmbeddedStore implements DedupStore {
         logId = id;
     }
 
-    /** Whose log it was for when it was written; empty if it is new, has no id yet, or can't be read. */
+    /**
+     * Whose log it was for when it was written; empty if it is new, has no id yet, or is damaged.
+     *
+     * @throws StoreUnavailableException if it can't be read now, and perhaps can be later
+     */
     public Optional<String> logId() {
         try {
             return useNow(used -> position(used).flatMap(Position::logId));
         } catch (StoreUnavailableException e) {
-            return Optional.empty(); // which shows again when it is connected
+            Trouble met = trouble;
+            if (met != null && met.isSpoiled()) {
+                return Optional.empty();
+            }
+            throw e;
         }
     }
 
@@ -163,24 +193,34 @@ public final class EmbeddedStore implements DedupStore {
             }
             String message = String.valueOf(rocks.getMessage());
             Status status = rocks.getStatus();
-            if (status == null) {
+            if (status == null || isElsewhere(status, message)) {
                 return ELSEWHERE;
             }
             return switch (status.getCode()) {
-                case Corruption -> DAMAGED;
-                case IOError ->
-                    status.getSubCode() == Status.SubCode.NoSpace
-                                    || ELSEWHERE_WORDS.stream().anyMatch(message::contains)
-                            ? ELSEWHERE
-                            : UNREADABLE;
+                // a file that can't be asked for its size counts as corruption there, whatever the reason
+                case Corruption -> message.contains(CANT_ACCESS) && !message.contains(MISSING) ? UNREADABLE : DAMAGED;
+                case IOError -> message.contains(MISSING) ? DAMAGED : UNREADABLE;
+                // so it calls a CURRENT that can't be opened
+                case InvalidArgument -> message.contains(INCOMPATIBLE) ? UNREADABLE : ELSEWHERE;
                 default -> ELSEWHERE;
             };
         }
+
+        private static boolean isElsewhere(Status status, String message) {
+            return status.getSubCode() == Status.SubCode.NoSpace
+                    || ELSEWHERE_WORDS.stream().anyMatch(message::contains);
+        }
+
+        private static final String MISSING = "No such file";
+        private static final String CANT_ACCESS = "Can't access";
+        private static final String INCOMPATIBLE = "incompatible with filesystem";
 
         /** As strerror has them. */
         private static final List<String> ELSEWHERE_WORDS = List.of(
                 "/LOCK: ",
                 "No space left",
+                "Disk quota exceeded",
+                "File too large",
                 "Too many open files",
                 "Permission denied",
                 "Read-only file system",
@@ -188,24 +228,27 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /** The first failure of a connection ends it. */
-    private Trouble note(Exception e) {
+    private Trouble note(Exception e, Failure failure) {
         synchronized (failures) {
             Trouble before = trouble;
             if (before != null) {
                 return before;
             }
-            Failure failure = Failure.of(e);
-            boolean isSpoiled = failure == Failure.DAMAGED;
-            if (failure == Failure.UNREADABLE) {
-                long now = nanoTicker.getAsLong();
-                isSpoiled =
-                        failedToReadNanos.isPresent() && now - failedToReadNanos.getAsLong() < FAILS_AGAIN_WITHIN_NANOS;
-                failedToReadNanos = OptionalLong.of(now);
-            }
+            boolean isSpoiled = failure == Failure.DAMAGED || (failure == Failure.UNREADABLE && failsAgain());
             Trouble met = new Trouble(String.valueOf(e.getMessage()), isSpoiled);
             trouble = met;
             return met;
         }
+    }
+
+    private boolean failsAgain() {
+        long now = nanoTicker.getAsLong();
+        long sinceFirst = failedToReadNanos.isEmpty() ? Long.MAX_VALUE : now - failedToReadNanos.getAsLong();
+        if (sinceFirst >= FAILS_AGAIN_WITHIN_NANOS) {
+            failedToReadNanos = OptionalLong.of(now);
+            return false;
+        }
+        return sinceFirst >= FAILS_AGAIN_AFTER_NANOS;
     }
 
     /** With the lock for writing, or before anybody else has this. */
@@ -235,6 +278,17 @@ public final class EmbeddedStore implements DedupStore {
         }
     }
 
+    /** Before the files are open, and so locked by this process. */
+    private void setAsideUnlessInUse(String why) throws IOException {
+        try (FileChannel lock = FileChannel.open(
+                        directory.path().resolve("LOCK"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                FileLock locked = lock.tryLock()) {
+            if (locked != null && directory.isHeadless()) {
+                setAside(why);
+            }
+        }
+    }
+
     private void setAside(String why) throws IOException {
         boolean kept = directory.setAside();
         whenSetAside.run();
@@ -255,18 +309,21 @@ public final class EmbeddedStore implements DedupStore {
             if (closed) {
                 return CompletableFuture.failedFuture(isClosed());
             }
-            Trouble met = trouble;
-            if (met != null || db == null) {
-                closeFiles();
-                if (met != null && met.isSpoiled()) {
-                    setAside(met.what());
-                }
-                trouble = null;
-                openFiles();
+            reopenIfNeeded();
+            Optional<Position> found = position(Objects.requireNonNull(db));
+            String id = Objects.requireNonNull(logId, "whose log it is for is not known");
+            Optional<String> owner = found.flatMap(Position::logId);
+            if (owner.isPresent() && !owner.get().equals(id)) {
+                trouble = new Trouble("it belongs to another log (" + owner.get() + ", this one is " + id + ")", true);
+                reopenIfNeeded();
+                found = Optional.empty();
             }
-            return CompletableFuture.completedFuture(ownPosition());
+            // one without an id gets ours with the next write
+            written = new Position(0, Optional.of(id), random.nextLong(), 0);
+            return CompletableFuture.completedFuture(
+                    found.isPresent() ? OptionalLong.of(found.get().completeUpTo()) : OptionalLong.empty());
         } catch (RocksDBException | IllegalArgumentException e) {
-            return CompletableFuture.failedFuture(unavailable(e));
+            return CompletableFuture.failedFuture(unavailable(e, Failure.of(e)));
         } catch (IOException e) {
             return CompletableFuture.failedFuture(new StoreUnavailableException(
                     "the embedded store could not be set aside in " + directory.path() + ": " + e, e));
@@ -275,19 +332,18 @@ public final class EmbeddedStore implements DedupStore {
         }
     }
 
-    /** Up to where it is complete for our log; a store of another one is set aside. One without an id gets ours with the next write. */
-    private OptionalLong ownPosition() throws RocksDBException, IOException {
-        String id = Objects.requireNonNull(logId, "whose log it is for is not known");
-        Optional<Position> found = position(Objects.requireNonNull(db));
-        Optional<String> owner = found.flatMap(Position::logId);
-        if (owner.isPresent() && !owner.get().equals(id)) {
-            closeFiles();
-            setAside("it belongs to another log (" + owner.get() + ", this one is " + id + ")");
-            openFiles();
-            found = Optional.empty();
+    /** With the lock for writing. Where setting aside fails, the next connect tries it again. */
+    private void reopenIfNeeded() throws RocksDBException, IOException {
+        Trouble met = trouble;
+        if (met == null && db != null) {
+            return;
         }
-        written = new Position(0, Optional.of(id), random.nextLong(), 0);
-        return found.isPresent() ? OptionalLong.of(found.get().completeUpTo()) : OptionalLong.empty();
+        closeFiles();
+        if (met != null && met.isSpoiled()) {
+            setAside(met.what());
+        }
+        trouble = null;
+        openFiles();
     }
 
     private static Optional<Position> position(RocksDB used) throws RocksDBException {
@@ -316,7 +372,7 @@ public final class EmbeddedStore implements DedupStore {
                     standing.add(earlier.get(i).orElse(decision));
                 }
                 batch.put(Layout.POSITION_KEY, next.encode());
-                used.write(tuning().writes(), batch);
+                write(used, batch);
             }
             written = next;
             return standing;
@@ -368,7 +424,7 @@ public final class EmbeddedStore implements DedupStore {
                 }
                 iterator.status();
                 sweptTo = iterator.isValid() ? iterator.key() : new byte[0];
-                used.write(tuning().writes(), batch);
+                write(used, batch);
             }
             return removed;
         });
@@ -376,16 +432,27 @@ public final class EmbeddedStore implements DedupStore {
 
     /** What a {@link Sweeper} does in one second: all entries are looked at in about six hours; a copy gives way to a full disk. */
     public void sweepStretch(BooleanSupplier goesOn) {
+        dropSetAsideIfShort();
+        long entries = Math.max(LEAST_SWEPT_A_SECOND, estimatedEntries() / SWEPT_ROUND_SECONDS);
+        for (long swept = 0; swept < entries && goesOn.getAsBoolean(); swept += SWEPT_AT_ONCE) {
+            sweep(SWEPT_AT_ONCE);
+        }
+    }
+
+    private void dropSetAsideIfShort() {
+        open.readLock().lock(); // a store may be set aside just now
         try {
             if (directory.dropSetAsideIfShort()) {
                 LOG.warn("{} was deleted: the disk is nearly full", directory.setAsidePath());
             }
         } catch (IOException e) {
-            throw new StoreUnavailableException(directory.setAsidePath() + " can't be deleted: " + e, e);
-        }
-        long entries = Math.max(LEAST_SWEPT_A_SECOND, estimatedEntries() / SWEPT_ROUND_SECONDS);
-        for (long swept = 0; swept < entries && goesOn.getAsBoolean(); swept += SWEPT_AT_ONCE) {
-            sweep(SWEPT_AT_ONCE);
+            if (!cantDrop) {
+                LOG.warn(
+                        "the disk is nearly full, and {} can't be deleted: {}", directory.setAsidePath(), e.toString());
+            }
+            cantDrop = true;
+        } finally {
+            open.readLock().unlock();
         }
     }
 
@@ -405,7 +472,10 @@ public final class EmbeddedStore implements DedupStore {
     @Override
     public synchronized CompletionStage<Boolean> noteEvidence(PcsId id, ContentDigest digest, long expiresAtMillis) {
         return use(used -> {
-            used.put(tuning().writes(), Layout.evidenceKey(id, digest), Layout.encode(expiresAtMillis));
+            try (WriteBatch batch = new WriteBatch()) {
+                batch.put(Layout.evidenceKey(id, digest), Layout.encode(expiresAtMillis));
+                write(used, batch);
+            }
             return true;
         });
     }
@@ -422,8 +492,8 @@ public final class EmbeddedStore implements DedupStore {
                 if (db != null && trouble == null) {
                     flush(db);
                 }
-            } catch (RocksDBException e) {
-                throw unavailable(e);
+            } catch (WriteFailedException e) {
+                throw unavailable(e.refusal, Failure.ELSEWHERE);
             } finally {
                 closeFiles();
             }
@@ -432,9 +502,19 @@ public final class EmbeddedStore implements DedupStore {
         }
     }
 
-    private static void flush(RocksDB used) throws RocksDBException {
+    private void write(RocksDB used, WriteBatch batch) {
+        try {
+            used.write(tuning().writes(), batch);
+        } catch (RocksDBException e) {
+            throw new WriteFailedException(e);
+        }
+    }
+
+    private static void flush(RocksDB used) {
         try (FlushOptions wait = new FlushOptions().setWaitForFlush(true)) {
             used.flush(wait);
+        } catch (RocksDBException e) {
+            throw new WriteFailedException(e);
         }
     }
 
@@ -464,8 +544,11 @@ public final class EmbeddedStore implements DedupStore {
                         new IllegalStateException("failed before"));
             }
             return use.with(used);
+        } catch (WriteFailedException e) {
+            throw unavailable(
+                    e.refusal, Failure.of(e.refusal) == Failure.DAMAGED ? Failure.DAMAGED : Failure.ELSEWHERE);
         } catch (RocksDBException | IllegalArgumentException e) {
-            throw unavailable(e);
+            throw unavailable(e, Failure.of(e));
         } finally {
             open.readLock().unlock();
         }
@@ -475,7 +558,8 @@ public final class EmbeddedStore implements DedupStore {
         return new StoreUnavailableException("the embedded store is closed", new IllegalStateException("closed"));
     }
 
-    private StoreUnavailableException unavailable(Exception e) {
-        return new StoreUnavailableException("the embedded store failed: " + note(e).what(), e);
+    private StoreUnavailableException unavailable(Exception e, Failure failure) {
+        return new StoreUnavailableException(
+                "the embedded store failed: " + note(e, failure).what(), e);
     }
 }

@@ -12,7 +12,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,13 +22,18 @@ import org.jspecify.annotations.Nullable;
  * <pre>
  * CURRENT, MANIFEST-…, ….sst, …   RocksDB's
  * set-aside/                      the same of the store that was set aside last
+ * set-aside/moving                while that is being done
  * native/                         RocksDB's library while it is being loaded
  * </pre>
+ *
+ * <p>Nothing else that stands there is touched: the directory may hold the log, or a file system's lost+found.
  */
 final class StoreDirectory {
     private static final String SET_ASIDE = "set-aside";
     private static final String CURRENT = "CURRENT";
-    private static final Set<String> OTHERS = Set.of(SET_ASIDE, NativeLibrary.DIRECTORY, "LOCK");
+    private static final String MOVING = "moving";
+    private static final Pattern OF_A_STORE = Pattern.compile(
+            "CURRENT|IDENTITY|MANIFEST-[0-9]+|OPTIONS-[0-9]+(\\.dbtmp)?|LOG|LOG\\.old\\.[0-9]+|[0-9]+\\.(sst|log|blob|dbtmp)");
 
     private final Path directory;
     private final long keepFreeBytes;
@@ -47,14 +52,14 @@ final class StoreDirectory {
         return directory.resolve(SET_ASIDE);
     }
 
-    /** Whether files of a store stand there without the one that RocksDB begins with: setting it aside was cut off, or it is lost. */
+    /** Whether tables of a store stand there without the file that RocksDB begins with: setting it aside was cut off, or it is lost. */
     boolean isHeadless() throws IOException {
-        List<Path> files = storeFiles();
-        return !files.isEmpty()
-                && !Files.exists(directory.resolve(CURRENT))
-                && files.stream()
-                        .map(file -> String.valueOf(file.getFileName()))
-                        .anyMatch(name -> name.startsWith("MANIFEST-") || name.endsWith(".sst"));
+        List<String> names = storeFiles().stream()
+                .map(file -> String.valueOf(file.getFileName()))
+                .toList();
+        return !names.contains(CURRENT)
+                && (names.stream().anyMatch(name -> name.endsWith(".sst"))
+                        || Files.exists(setAsidePath().resolve(MOVING)));
     }
 
     /**
@@ -65,17 +70,20 @@ final class StoreDirectory {
      */
     boolean setAside() throws IOException {
         Path aside = setAsidePath();
-        if (Files.exists(directory.resolve(CURRENT))) {
+        Path moving = aside.resolve(MOVING);
+        if (!Files.exists(moving)) {
             deleteSetAside();
+            Files.createDirectories(aside, OwnerOnly.directory(aside));
+            Files.createFile(moving);
         }
-        Files.createDirectories(aside, OwnerOnly.directory(aside));
         List<Path> files = storeFiles();
         files.sort((left, right) -> Boolean.compare(isCurrent(right), isCurrent(left)));
         long bytes = 0;
         for (Path file : files) {
-            bytes += Files.isRegularFile(file) ? Files.size(file) : 0;
+            bytes += Files.size(file);
             Files.move(file, aside.resolve(String.valueOf(file.getFileName())), StandardCopyOption.REPLACE_EXISTING);
         }
+        Files.delete(moving);
         if (freeBytes() < bytes + keepFreeBytes) {
             deleteSetAside();
             return false;
@@ -102,8 +110,10 @@ final class StoreDirectory {
 
     private List<Path> storeFiles() throws IOException {
         List<Path> files = new ArrayList<>();
-        try (DirectoryStream<Path> entries =
-                Files.newDirectoryStream(directory, entry -> !OTHERS.contains(String.valueOf(entry.getFileName())))) {
+        try (DirectoryStream<Path> entries = Files.newDirectoryStream(
+                directory,
+                entry -> OF_A_STORE.matcher(String.valueOf(entry.getFileName())).matches()
+                        && Files.isRegularFile(entry))) {
             entries.forEach(files::add);
         }
         return files;
