@@ -65,7 +65,8 @@ class SenderOutageTest {
             earlier.append(List.of(certificate(1), certificate(2)));
         }
         try (SendingRig rig = new SendingRig(directory, SendingRig.batches(10))) {
-            Path obstacle = Files.createDirectory(directory.resolve("outbox/outbox-20990101-9000000000000000001.wal"));
+            Path obstacle = directory.resolve("outbox/outbox-20990101-9000000000000000001.wal");
+            Files.createSymbolicLink(obstacle, obstacle); // which nobody can read
             rig.until(() -> rig.nanos.get() > Duration.ofMinutes(5).toNanos());
             assertThat(rig.backend.received).isEmpty();
 
