@@ -72,6 +72,28 @@ final class ReadinessIT {
         }
     }
 
+    /** The line that scripts wait for: before it everything is logged and 503, behind it the next submission is decided. */
+    @Test
+    void ready_isLoggedOnceTheNextSubmissionIsDecided() throws Exception {
+        try (RedisStoreServer redis = new RedisStoreServer(directory.resolve("redis"))) {
+            try (BackendProcess backend = BackendProcess.start(directory, redis.configuration())) {
+                assertThat(new Client(backend.url()).submit(Pcs.number(1)).status())
+                        .isEqualTo(200);
+                assertThat(backend.program().terminate()).isEqualTo(143);
+            }
+            redis.kill();
+            try (BackendProcess backend = BackendProcess.start(directory, redis.configuration())) {
+                assertThat(new Client(backend.url()).submit(Pcs.number(2)).error())
+                        .isEqualTo("dedup store unavailable");
+                assertThat(backend.program().allLines()).doesNotContain("ready: ");
+                redis.restart();
+                backend.program().awaitLine(line -> line.contains("ready: submissions are taken"));
+                assertThat(new Client(backend.url()).submit(Pcs.number(3)).status())
+                        .isEqualTo(200);
+            }
+        }
+    }
+
     private static void limit(HostProgram prlimit, String pid, String files) throws Exception {
         prlimit.succeed("--pid", pid, "--nofile=" + files + ":");
     }
