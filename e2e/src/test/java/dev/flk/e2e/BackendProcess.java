@@ -8,7 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** A backend on a free port, with its data in a directory; ready when it is given out, unless its store can't be used. */
+/** A backend on a free port, with its data in a directory; ready when it is given out, unless its store or its disk can't be used. */
 final class BackendProcess implements AutoCloseable {
     private final Program program;
     private final int port;
@@ -17,10 +17,16 @@ final class BackendProcess implements AutoCloseable {
         this.program = program;
         String line = program.awaitLine(text -> text.contains("listening on "));
         this.port = Integer.parseInt(line.substring(line.lastIndexOf(' ') + 1));
-        if (!isReady(program.awaitLine(text -> isReady(text) || text.contains("submissions are logged; they are")))) {
+        String state = program.awaitLine(
+                text -> isReady(text) || text.contains("submissions are logged; they are") || isRefusing(text));
+        if (!isReady(state) && !isRefusing(state)) {
             program.awaitLine(
                     text -> isReady(text) || text.contains("Error reaching ") || text.contains(" can't be used: "));
         }
+    }
+
+    private static boolean isRefusing(String line) {
+        return line.contains("ERROR ingest - disk full: ");
     }
 
     private static boolean isReady(String line) {

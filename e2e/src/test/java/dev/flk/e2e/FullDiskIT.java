@@ -44,18 +44,17 @@ final class FullDiskIT {
 
     @Test
     void floorIsMet_503UntilThereIsRoom_withoutARestart() throws Exception {
-        assertRecoversByItself("16m", "8MiB", 0);
+        assertRecoversByItself("16m", "8MiB");
     }
 
     @Test
     void diskHasNothingLeft_503UntilThereIsRoom_withoutARestart() throws Exception {
-        assertRecoversByItself("7m", "1", 1);
+        assertRecoversByItself("7m", "1");
     }
 
     /**
-     * @param failedWrites how many the disk itself refuses before the refusal is seen
      */
-    private void assertRecoversByItself(String diskSize, String floor, int failedWrites) throws Exception {
+    private void assertRecoversByItself(String diskSize, String floor) throws Exception {
         SmallDisk disk = SmallDisk.of(diskSize, Files.createDirectory(directory.resolve("disk")));
         Path kept = directory.resolve("kept");
         try (BackendProcess backend = start(disk, floor)) {
@@ -73,7 +72,7 @@ final class FullDiskIT {
             Answer ready = client.get("/readyz");
             assertThat(ready.status()).isEqualTo(503);
             assertThat(ready.body()).contains("disk full");
-            assertThat(client.metric("flk_wal_errors")).isEqualTo(failedWrites);
+            assertThat(client.metric("flk_wal_errors")).isEqualTo(1);
             assertThat(client.get("/health").body()).isEqualTo("OK");
             auditAcknowledged(client);
 

@@ -79,7 +79,7 @@ class WalCommandsTest {
     @Test
     void ls_otherFiles_areListedBelow() throws IOException {
         Files.writeString(wal.resolve(SECOND + ".broken"), "x");
-        Files.createDirectory(wal.resolve("backup"));
+        Files.writeString(wal.resolve("backup"), "x");
 
         assertThat(run("wal ls")).isZero();
 
