@@ -52,8 +52,6 @@ final class FullDiskIT {
         assertRecoversByItself("7m", "1");
     }
 
-    /**
-     */
     private void assertRecoversByItself(String diskSize, String floor) throws Exception {
         SmallDisk disk = SmallDisk.of(diskSize, Files.createDirectory(directory.resolve("disk")));
         Path kept = directory.resolve("kept");
