@@ -220,7 +220,7 @@ final class StoreFaultsIT {
             assertThat(line).containsPattern("the store lacks records 1 to [0-9]+ \\([0-9]+\\)");
             assertThat(client.get("/v1/pcs/" + Pcs.number(50).id()).status()).isEqualTo(503);
             assertThat(client.submit(Pcs.number(50)).error()).isEqualTo("dedup store unavailable");
-            assertThat(client.get("/readyz").body()).contains("the log can't rebuild it");
+            Client.awaitUntil(() -> client.get("/readyz").body().contains("the log can't rebuild it"));
 
             Files.move(away, oldest);
 

@@ -227,10 +227,17 @@ public final class Log implements Closeable {
                 .toList();
     }
 
-    /** What stood in segments that are not there any more, between some that are. Reads what stands before each gap. */
-    public List<Damage> absent() throws IOException {
+    /**
+     * What stood in segments that are not there any more, before those that are and between them. Reads what stands before each gap.
+     *
+     * @param begin the first sequence that should be there
+     */
+    public List<Damage> absent(long begin) throws IOException {
         SegmentList list = segments();
         List<Damage> absent = new ArrayList<>();
+        if (list.firstKnown() > begin) {
+            absent.add(list.absentBefore(0, begin, list.firstKnown() - 1));
+        }
         for (int i = 1; i < list.segments().size(); i++) {
             if (list.isSuccessorAbsent(i - 1)) {
                 long from = list.segments().get(i - 1).header().first();

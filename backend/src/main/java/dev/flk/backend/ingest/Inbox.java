@@ -168,21 +168,16 @@ public final class Inbox implements AutoCloseable {
     }
 
     /** Says which decided records are not there, at the beginning of the log or between segments; undecided ones stop a start. */
-    private void warnOfGaps() throws IOException {
-        try (LogReader reader = log.read(1, OnDamage.SKIP)) {
-            long beginning = reader.beginning();
-            if (beginning > kept.removed() + 1) {
-                LOG.warn(
-                        "{} are not in the log, which begins with record {}; all of them are decided, but the dedup store can't be"
-                                + " rebuilt without them: put the segments back that were moved away",
-                        range(kept.removed() + 1, beginning - 1),
-                        beginning);
+    private void warnOfGaps() {
+        try {
+            for (Damage absent : log.absent(kept.removed() + 1)) {
+                if (absent.lastMissing() <= kept.decided()) {
+                    warnOf(absent);
+                }
             }
-        }
-        for (Damage absent : log.absent()) {
-            if (absent.lastMissing() <= kept.decided()) {
-                warnOf(absent);
-            }
+        } catch (IOException e) {
+            LOG.warn(
+                    "which decided records are missing could not be found out: {}; 'wal verify' tells", e.getMessage());
         }
     }
 
