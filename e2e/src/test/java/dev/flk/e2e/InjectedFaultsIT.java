@@ -29,7 +29,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 final class InjectedFaultsIT {
     private static final int SUBMISSIONS = 9;
-    private static final int MORE = 5;
+    private static final int MORE = 30;
     private static final int HEADER_BYTES = 200;
 
     /** Either makes the writer open segment after segment, so that there are openings to fail. */
