@@ -15,7 +15,6 @@ import dev.flk.certificate.ParsedCertificate;
 import dev.flk.sample.Pcs;
 import dev.flk.sample.SecretVolume;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -301,34 +300,44 @@ final class ReloadedKeysTest {
         assertThat(verify(signed(2))).hasValue("b");
     }
 
+    /** Swapped at any moment of the reading of 101 keys, until three readings met files of two versions. */
     @Test
+    @Timeout(60)
     void step_aVolumeThatIsSwappedWhileItIsRead_isNoMistake() throws Exception {
         SecretVolume volume = new SecretVolume(Files.createDirectory(directory.resolve("mounted")));
         keys = new KeysFixture(directory.resolve("mounted"));
-        new KeysFixture(volume.version("a")).secret("h.secret", SECRET).write(KeyText.hmac("h", "h.secret"));
+        List<KeyText> many = new ArrayList<>();
+        for (int i = 10; i < 110; i++) {
+            many.add(KeyText.ed25519("e" + i, i).shards("other-" + i));
+        }
+        many.add(KeyText.hmac("h", "h.secret"));
+        new KeysFixture(volume.version("a")).write(KeyText.ed25519("a", 1));
         volume.swapTo("a");
         openWhatIsThere();
-        new KeysFixture(volume.version("b")).write(KeyText.hmac("h", "h.secret"));
-        Path pipe = directory.resolve("mounted/..b/h.secret");
-        assertThat(new ProcessBuilder("mkfifo", "-m", "600", pipe.toString())
-                        .start()
-                        .waitFor())
-                .isZero();
-        volume.swapTo("b");
-        new KeysFixture(volume.version("c")).write(KeyText.ed25519("a", 1));
 
-        Thread watch = new Thread(inForce::step);
-        watch.start();
-        try (OutputStream opened = Files.newOutputStream(pipe)) { // the keys file was read, its secret is being read
-            opened.flush();
+        int torn = 0;
+        for (int trial = 0; torn < 3; trial++) {
+            new KeysFixture(volume.version("b")).secret("h.secret", SECRET).write(many.toArray(KeyText[]::new));
+            new KeysFixture(volume.version("c")).write(KeyText.ed25519("c", 2));
+            volume.swapTo("b");
+            Thread watch = new Thread(inForce::step);
+            watch.start();
+            long swapNanos = System.nanoTime() + trial % 100 * 50_000L;
+            while (System.nanoTime() < swapNanos) {
+                Thread.onSpinWait();
+            }
             volume.swapTo("c");
-        }
-        watch.join();
+            watch.join();
 
-        assertThat(verify(Pcs.number(1).signedBy(SECRET))).hasValue("h");
+            torn += verify(signed(1)).isPresent() ? 1 : 0;
+            inForce.step();
+            assertThat(verify(signed(2))).hasValue("c");
+            new KeysFixture(volume.version("a")).write(KeyText.ed25519("a", 1));
+            volume.swapTo("a");
+            inForce.step();
+            assertThat(verify(signed(1))).hasValue("a");
+        }
         assertThat(metric("flk_keys_file_errors_total")).isZero();
-        inForce.step();
-        assertThat(verify(signed(1))).hasValue("a");
         assertThat(metric("flk_keys_file_bad")).isZero();
     }
 
