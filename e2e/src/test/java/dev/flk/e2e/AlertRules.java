@@ -10,10 +10,10 @@ import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
 
-/** A file of Prometheus rules: what it alerts on, and what it records. */
-record AlertRules(List<Alert> alerts, List<Recording> recordings) {
+/** A file of Prometheus rules: what it alerts on. */
+record AlertRules(List<Alert> alerts) {
     /** One rule that fires. */
-    record Alert(String name, String severity, String expression, JsonNode annotations) {
+    record Alert(String name, String severity, JsonNode annotations) {
         String annotation(String key) {
             return annotations.path(key).asText();
         }
@@ -25,39 +25,20 @@ record AlertRules(List<Alert> alerts, List<Recording> recordings) {
         }
     }
 
-    /** One rule that gives a query a name. */
-    record Recording(String name, String expression) {}
-
     static AlertRules read(Path file) throws IOException {
         List<Alert> alerts = new ArrayList<>();
-        List<Recording> recordings = new ArrayList<>();
         for (JsonNode group : new YAMLMapper().readTree(file.toFile()).path("groups")) {
             for (JsonNode rule : group.path("rules")) {
-                String expression = rule.path("expr").asText();
                 if (rule.has("alert")) {
                     String severity = rule.path("labels").path("severity").asText();
-                    alerts.add(new Alert(rule.path("alert").asText(), severity, expression, rule.path("annotations")));
-                } else {
-                    recordings.add(new Recording(rule.path("record").asText(), expression));
+                    alerts.add(new Alert(rule.path("alert").asText(), severity, rule.path("annotations")));
                 }
             }
         }
-        return new AlertRules(alerts, recordings);
-    }
-
-    Set<String> recorded() {
-        return recordings.stream().map(Recording::name).collect(Collectors.toSet());
+        return new AlertRules(alerts);
     }
 
     Set<String> anchors() {
         return alerts.stream().map(Alert::anchor).collect(Collectors.toSet());
-    }
-
-    /** What Prometheus is asked by them. */
-    List<String> expressions() {
-        List<String> expressions = new ArrayList<>();
-        recordings.forEach(recording -> expressions.add(recording.expression()));
-        alerts.forEach(alert -> expressions.add(alert.expression()));
-        return expressions;
     }
 }

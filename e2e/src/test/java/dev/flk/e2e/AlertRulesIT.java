@@ -9,20 +9,15 @@ import dev.flk.e2e.AlertRules.Alert;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.RegisterExtension;
-import org.junit.jupiter.api.io.TempDir;
 
-/** {@code alerts/}: it asks for nothing that the jars don't expose, each alert has its runbook, promtool agrees. */
+/** {@code alerts/}: each alert says what, how bad and what to do, and has a test; {@link DeployIT} runs those. */
 final class AlertRulesIT {
     private static final Path ALERTS = Built.root().resolve("alerts");
     private static final Path RULES = ALERTS.resolve("flk.rules.yaml");
@@ -32,33 +27,11 @@ final class AlertRulesIT {
     private static final List<String> PARTS = List.of(
             "**Meaning.**", "**Impact.**", "**First five minutes.**", "**Causes.**", "**Repair.**", "**Prevention.**");
 
-    private static final Pattern METRICS_PORT = Pattern.compile("metrics on port ([0-9]+)");
-
-    @RegisterExtension
-    static final RunningBackend backend = RunningBackend.with(Map.of());
-
     private static AlertRules rules;
-
-    @TempDir
-    private Path directory;
 
     @BeforeAll
     static void readRules() throws IOException {
         rules = AlertRules.read(RULES);
-    }
-
-    @Test
-    void everyExpression_asksOnlyForMetricsAndLabelsThatTheJarsExpose() throws Exception {
-        Exposed known = exposed().andRecorded(rules.recorded());
-        List<String> asked = new ArrayList<>();
-        for (String expression : rules.expressions()) {
-            Promql query = Promql.read(expression);
-            assertThat(query.missingFrom(known)).as(expression).isEmpty();
-            query.uses().forEach(use -> asked.add(use.metric()));
-        }
-        assertThat(asked)
-                .contains("flk_unavailable_total", "flk_agent_breaker_open", "up")
-                .containsAll(rules.recorded());
     }
 
     @Test
@@ -131,44 +104,5 @@ final class AlertRulesIT {
             }
         }
         return firings.toString();
-    }
-
-    @Test
-    void promtool_findsNoMistakeInTheRules() throws Exception {
-        assertThat(promtool("check", "rules", RULES.toString())).contains("SUCCESS: " + ruleCount() + " rules found");
-    }
-
-    @Test
-    void promtool_letsEachAlertFireAndEnd() throws Exception {
-        assertThat(promtool("test", "rules", RULE_TESTS.toString())).contains("SUCCESS");
-    }
-
-    private static int ruleCount() {
-        return rules.alerts().size() + rules.recordings().size();
-    }
-
-    private static String promtool(String... arguments) throws Exception {
-        return HostProgram.orSkip("promtool", "prometheus", ALERTS).succeed(arguments);
-    }
-
-    /** Of both programs. */
-    private Exposed exposed() throws Exception {
-        return Exposed.of(backend.client().get("/metrics").body()).and(Exposed.of(agentMetrics()));
-    }
-
-    private String agentMetrics() throws Exception {
-        AgentHome home = AgentHome.in(directory);
-        Map<String, String> environment = home.sendingTo(backend.process().url());
-        environment.put("METRICS_PORT", "0");
-        try (Program agent = home.start(environment, "run")) {
-            String line = agent.awaitLine(text -> METRICS_PORT.matcher(text).find());
-            Matcher port = METRICS_PORT.matcher(line);
-            assertThat(port.find()).isTrue();
-            String scraped = new Client("http://127.0.0.1:" + port.group(1))
-                    .get("/metrics")
-                    .body();
-            assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
-            return scraped;
-        }
     }
 }

@@ -12,7 +12,6 @@ import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /**
  * What a program shows at {@code /metrics}, in the Prometheus text format.
@@ -47,59 +46,10 @@ record Exposed(Map<String, String> types, Map<String, List<Map<String, String>>>
         samples.computeIfAbsent(sample.group(1), name -> new ArrayList<>()).add(labels);
     }
 
-    /** What both show together. */
-    Exposed and(Exposed other) {
-        Exposed both = new Exposed(new TreeMap<>(types), new TreeMap<>(samples));
-        both.types.putAll(other.types);
-        other.samples.forEach((name, all) -> both.samples.merge(name, all, Exposed::joined));
-        return both;
-    }
-
-    private static <T> List<T> joined(List<T> one, List<T> other) {
-        return Stream.concat(one.stream(), other.stream()).toList();
-    }
-
-    /** This, and what Prometheus itself knows: whether a target answers, and what its rules record. */
-    Exposed andRecorded(Set<String> names) {
-        Exposed both = new Exposed(new TreeMap<>(types), new TreeMap<>(samples));
-        both.samples.put("up", List.of(Map.of()));
-        names.forEach(name -> both.samples.put(name, List.of(Map.of())));
-        return both;
-    }
-
-    /** Whether there are samples of that name, or of a histogram of that name. */
-    boolean hasFamily(String name) {
-        return hasSample(name) || hasSample(name + "_bucket");
-    }
-
-    boolean hasSample(String name) {
-        return samples.containsKey(name);
-    }
-
-    /** Every value that this label has at samples of this name; none if it has no such label. */
+    /** Every value that this label has at samples of this name. */
     Set<String> values(String sample, String label) {
-        return labelsOfSamples(sample).getOrDefault(label, Set.of());
-    }
-
-    /** The families of our own; not those that the client library adds to say when each began to count. */
-    Set<String> ownFamilies() {
-        return types.keySet().stream()
-                .filter(family -> family.startsWith("flk_") && !family.endsWith("_created"))
+        return samples.getOrDefault(sample, List.of()).stream()
+                .map(labels -> labels.getOrDefault(label, ""))
                 .collect(Collectors.toCollection(TreeSet::new));
-    }
-
-    /** The labels of a family with their values, but for the bounds of a histogram. */
-    Map<String, Set<String>> labelsOf(String family) {
-        Map<String, Set<String>> labels = new TreeMap<>();
-        Stream.of("", "_count").map(suffix -> labelsOfSamples(family + suffix)).forEach(labels::putAll);
-        return labels;
-    }
-
-    private Map<String, Set<String>> labelsOfSamples(String name) {
-        Map<String, Set<String>> labels = new TreeMap<>();
-        samples.getOrDefault(name, List.of())
-                .forEach(each -> each.forEach((label, value) ->
-                        labels.computeIfAbsent(label, any -> new TreeSet<>()).add(value)));
-        return labels;
     }
 }

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.marcnuri.helm.Helm;
+import com.marcnuri.helm.jni.NativeLibrary;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.ServiceLoader;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** {@code deploy/} and {@code alerts/}, each checked by the program that reads it: promtool, Helm, Compose, systemd, logrotate. */
+@Tag("thorough")
+final class DeployIT {
+    private static final Path DEPLOY = Built.root().resolve("deploy");
+    private static final Path ALERTS = Built.root().resolve("alerts");
+
+    /** Tenths of what {@code systemd-analyze security} reports. */
+    private static final String MAX_EXPOSURE = "15";
+
+    @TempDir
+    private Path directory;
+
+    @Test
+    void alerts_areValid_andEachFiresAndEnds() throws Exception {
+        HostProgram promtool = HostProgram.orSkip("promtool", "prometheus", ALERTS);
+        assertThat(promtool.succeed("check", "rules", "flk.rules.yaml")).contains("SUCCESS");
+        assertThat(promtool.succeed("test", "rules", "flk.rules.test.yaml")).contains("SUCCESS");
+    }
+
+    @Test
+    void dashboardQueries_parse() throws Exception {
+        HostProgram promtool = HostProgram.orSkip("promtool", "prometheus", directory);
+        StringBuilder rules = new StringBuilder("groups:\n- name: dashboards\n  rules:\n");
+        int queries = 0;
+        for (String dashboard : List.of("flk-backend.json", "flk-agent.json")) {
+            for (String query : StrictJson.read(Files.readString(
+                            DEPLOY.resolve("grafana/dashboards").resolve(dashboard)))
+                    .findValuesAsText("expr")) {
+                String timed = query.replace("$__rate_interval", "5m").replaceAll("\\$\\{?[a-z_]+}?", ".*");
+                rules.append("  - record: query:%d\n    expr: '%s'\n".formatted(queries++, timed.replace("'", "''")));
+            }
+        }
+        Files.writeString(directory.resolve("queries.yaml"), rules);
+        assertThat(promtool.succeed("check", "rules", "queries.yaml")).contains(queries + " rules found");
+    }
+
+    private static Helm chart() {
+        assumeTrue(
+                ServiceLoader.load(NativeLibrary.class).findFirst().isPresent(),
+                "not tried: helm-java has no library for this machine");
+        return new Helm(DEPLOY.resolve("helm/flk"));
+    }
+
+    @Test
+    void chart_isLintedWithoutWarning() {
+        assertThat(chart().lint().strict().call().isFailed()).isFalse();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "keys: {existingSecret: our-keys}",
+                "{keys: {existingSecret: our-keys}, agent: {enabled: true, endpoint: 'https://ingest.example'}}",
+                "{keys: {existingSecret: our-keys}, metrics: {serviceMonitor: {enabled: true}, dashboards: {enabled: true}}}"
+            })
+    void chart_isRendered(String values) throws Exception {
+        Path file = Files.writeString(directory.resolve("values.yaml"), values);
+        assertThat(chart().template().withName("flk").withValuesFile(file).call())
+                .contains("kind: StatefulSet", "readOnlyRootFilesystem: true", "runAsNonRoot: true");
+    }
+
+    @Test
+    void composeFile_isValid() throws Exception {
+        HostProgram compose = HostProgram.orSkip("docker-compose", "docker-compose", DEPLOY.resolve("compose"));
+        assertThat(compose.succeed("config", "--quiet")).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"flk-agent.service", "flk-backend.service"})
+    void unit_isValid_andLittleExposed(String unit) throws Exception {
+        HostProgram analyze = HostProgram.orSkip("systemd-analyze", "systemd", directory);
+        Path java = Path.of(System.getProperty("java.home"), "bin", "java");
+        Path here = Files.writeString(
+                directory.resolve(unit),
+                Files.readString(DEPLOY.resolve("systemd").resolve(unit)).replace("/usr/bin/java", java.toString()));
+        assertThat(analyze.run("verify", "--man=no", here.toString()).output().lines())
+                .noneMatch(line -> line.contains("flk-"));
+        assertThat(analyze.succeed("security", "--offline=true", "--threshold=" + MAX_EXPOSURE, here.toString()))
+                .contains("Overall exposure level for " + unit);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"flk-agent", "flk-backend"})
+    void logrotateFile_isRead(String name) throws Exception {
+        HostProgram logrotate = HostProgram.orSkip("logrotate", "logrotate", directory);
+        Path copy = Files.copy(DEPLOY.resolve("logrotate").resolve(name), directory.resolve(name));
+        assertThat(logrotate.run("--debug", copy.toString()).output())
+                .contains("Handling")
+                .doesNotContain("error: " + copy);
+    }
+}
