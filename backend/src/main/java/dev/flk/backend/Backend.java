@@ -2,7 +2,6 @@
 package dev.flk.backend;
 
 import dev.flk.backend.audit.Audit;
-import dev.flk.backend.audit.AuditLog;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.OpsConfig;
 import dev.flk.backend.config.SigningConfig;
@@ -44,8 +43,10 @@ import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -67,6 +68,7 @@ public final class Backend implements AutoCloseable {
     private int opsPort;
     private @Nullable IngestService started;
     private @Nullable EmbeddedStore embedded;
+    private @Nullable ReloadedTls tls;
     private volatile Readiness readiness =
             () -> List.of(new Component("log", false, "starting"), new Component("dedup", false, "starting"));
 
@@ -102,14 +104,12 @@ public final class Backend implements AutoCloseable {
             DebugServer debug = opened(DebugServer.start(config.debugPort().getAsInt()));
             LOG.info("debugging on 127.0.0.1 port {}", debug.port());
         }
-        // made before what writes to it, and so closed after that; a backend that does not get the log writes nothing
-        AuditLog audit = opened(new AuditLog(config.audit().directory(), System.getenv(), clock, meters));
         Limits limits = new Limits(config.limit().sizes(), System::nanoTime, meters);
         HangUp hangUp = HangUp.listen();
         Optional<HttpServer> ops = config.ops().isEmpty()
                 ? Optional.empty()
                 : Optional.of(startOps(config, config.ops().get()));
-        HttpServer http = startHttp(config, limits, audit, hangUp);
+        HttpServer http = startHttp(config, limits, hangUp);
         Path walDir = config.storage().walDir();
         Inbox inbox = opened(Inbox.open(
                 LogOptions.of(walDir, Inbox.SEGMENT_PREFIX, rules.context())
@@ -121,7 +121,13 @@ public final class Backend implements AutoCloseable {
                 new SecureRandom(),
                 () -> embedded(config.storage()).flatMap(EmbeddedStore::logId),
                 meters));
-        audit.start(version, config.audit().settings());
+        Audit audit = opened(Audit.open(config.audit().directory(), clock, System::nanoTime, meters));
+        Map<String, String> begun = new TreeMap<>(config.audit().settings());
+        begun.put("version", version);
+        audit.operation("started", begun);
+        if (tls != null) {
+            tls.start(audit);
+        }
         ExpiryClock expiry = new ExpiryClock(clock, System::nanoTime, config.maxClockSkew());
         GuardedStore store = openStore(config.storage(), inbox.logId(), expiry);
         IngestService ingest = opened(IngestService.open(
@@ -175,8 +181,8 @@ public final class Backend implements AutoCloseable {
         return opened(server);
     }
 
-    private HttpServer startHttp(BackendConfig config, Limits limits, Audit audit, HangUp hangUp) throws IOException {
-        ReloadedTls tls = config.tls().isEmpty() ? null : startTls(config.tls().get(), audit, hangUp);
+    private HttpServer startHttp(BackendConfig config, Limits limits, HangUp hangUp) throws IOException {
+        tls = config.tls().isEmpty() ? null : openTls(config.tls().get(), hangUp);
         HttpServer server = new HttpServer(
                 config.http(),
                 config.ops().isEmpty() ? Served.EVERYTHING : Served.CERTIFICATES,
@@ -193,12 +199,12 @@ public final class Backend implements AutoCloseable {
         return opened(server);
     }
 
-    private ReloadedTls startTls(TlsFiles files, Audit audit, HangUp hangUp) throws IOException {
+    private ReloadedTls openTls(TlsFiles files, HangUp hangUp) throws IOException {
         try {
-            ReloadedTls tls = opened(new ReloadedTls(files, clock, meters));
-            hangUp.add(tls::hangUp);
-            LOG.info("TLS: {}", tls);
-            return tls.start(audit);
+            ReloadedTls opened = opened(new ReloadedTls(files, clock, meters));
+            hangUp.add(opened::hangUp);
+            LOG.info("TLS: {}", opened);
+            return opened;
         } catch (InvalidTlsException e) {
             throw new IOException("can't use TLS: " + e.getMessage(), e);
         }

@@ -38,8 +38,14 @@ class ArchitectureTest {
     }
 
     @Test
-    void logback_isImportedByTheCommandLineAlone() {
-        onlyIn("dev.flk.backend.cli", "ch.qos.logback..", "net.logstash..");
+    void logback_isImportedByTheCommandLineAndTheAuditLogAlone() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackages("dev.flk.backend.cli..", "dev.flk.backend.audit..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("ch.qos.logback..", "net.logstash..")
+                .check(BACKEND);
     }
 
     @Test

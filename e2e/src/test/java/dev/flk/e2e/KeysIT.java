@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -71,17 +72,37 @@ final class KeysIT {
         }
     }
 
-    /** The private half that {@code keys add --generate} has made. */
-    private Ed25519Signer signer(String id) throws IOException {
-        return Files.readAllLines(privateHalf(id)).stream()
-                .filter(line -> line.startsWith("PCS_ED25519_PRIV_B64="))
-                .map(line -> Ed25519Signer.ofBase64(line.substring(line.indexOf('=') + 1)))
-                .findFirst()
-                .orElseThrow();
+    /** What an operator does with an editor: the file has these keys from now on, as {@code id=state}. */
+    private void edit(String... keys) throws IOException {
+        List<String> entries = new ArrayList<>();
+        for (String key : keys) {
+            String[] idAndState = key.split("=", 2);
+            entries.add(
+                    "{\"id\":\"%s\",\"algorithm\":\"ed25519\",\"state\":\"%s\",\"public_key\":\"%s\",\"shards\":[\"shard-1\"]}"
+                            .formatted(
+                                    idAndState[0],
+                                    idAndState[1],
+                                    signer(idAndState[0]).publicKeyBase64()));
+        }
+        Path written = Files.writeString(directory.resolve("keys.new"), "{\"version\":1,\"keys\":" + entries + "}");
+        Files.move(written, keysFile, StandardCopyOption.REPLACE_EXISTING);
+        assertThat(keys("check")).contains("is valid");
     }
 
-    private Path privateHalf(String id) {
-        return keysFile.resolveSibling(id + ".agent.properties");
+    private static byte[] seed(String id) {
+        return Arrays.copyOf(id.getBytes(StandardCharsets.US_ASCII), Ed25519Signer.SEED_BYTES);
+    }
+
+    private static Ed25519Signer signer(String id) {
+        return new Ed25519Signer(seed(id));
+    }
+
+    private static String secretOf(String id) {
+        return Base64.getEncoder().encodeToString(seed(id));
+    }
+
+    private static void configure(Path settings, String id) throws IOException {
+        Files.writeString(settings, "PCS_SIGN_ALG=ed25519\nPCS_ED25519_PRIV_B64=" + secretOf(id) + "\n");
     }
 
     /** Certificates of {@code shard-1} that go into a spool for as long as it is open. */
@@ -128,10 +149,10 @@ final class KeysIT {
 
     @Test
     void rotationUnderTraffic_losesNothing_andTheOldKeyEnds() throws Exception {
-        keys("add", "first", "--generate", "--shard", "shard-1");
+        edit("first=active");
         AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         Path settings = home.directory().resolve("agent.properties");
-        Files.copy(privateHalf("first"), settings);
+        configure(settings, "first");
         try (BackendProcess backend = start()) {
             Client client = new Client(backend.url());
             Map<String, String> environment = home.sendingTo(backend.url());
@@ -141,25 +162,22 @@ final class KeysIT {
                 SpooledTraffic traffic = new SpooledTraffic(home);
                 traffic.awaitMore(client);
 
-                String added = keys("add", "second", "--generate", "--shard", "shard-1");
-                assertThat(added)
-                        .contains("key second is active", privateHalf("second").toString())
-                        .doesNotContain(secretOf("second"));
+                edit("first=active", "second=active");
                 backend.program()
                         .awaitLine(line -> line.endsWith("keys 2 active, 0 retiring, 0 revoked; added second"));
                 traffic.awaitMore(client);
 
-                Files.copy(privateHalf("second"), settings, StandardCopyOption.REPLACE_EXISTING);
+                configure(settings, "second");
                 agent.hangUp();
                 agent.awaitLine(line -> line.contains("configuration was read again"));
 
-                keys("retire", "first");
+                edit("first=retiring", "second=active");
                 backend.program().awaitLine(line -> line.endsWith("; first is retiring"));
                 traffic.awaitMore(client);
                 // what was signed with the first key before the change is answered by now
                 traffic.awaitMore(client);
 
-                String revoked = keys("revoke", "first", "--list");
+                edit("first=revoked", "second=active");
                 backend.program().awaitLine(line -> line.endsWith("; first is revoked"));
                 traffic.awaitMore(client);
 
@@ -172,12 +190,12 @@ final class KeysIT {
                         .collect(Collectors.groupingBy(InboxLog.Entry::keyId, Collectors.counting()));
                 assertThat(byKey.keySet()).isEqualTo(Set.of("first", "second"));
                 assertThat(byKey.get("first") + byKey.get("second")).isEqualTo(all);
-                assertThat(revoked)
-                        .contains("key first is revoked")
+                String signed = keys("signed", "first", "--list");
+                assertThat(signed)
                         .containsPattern("it has signed +" + byKey.get("first") + " records that the log still has")
                         .containsPattern("shards +shard-1: " + byKey.get("first"))
                         .containsPattern("first arrival +20[0-9-]+T[0-9:.]+Z");
-                assertThat(revoked.lines().filter(line -> line.matches("[0-9a-f]{64}")))
+                assertThat(signed.lines().filter(line -> line.matches("[0-9a-f]{64}")))
                         .hasSize(byKey.get("first").intValue())
                         .contains(Pcs.number(1).id().toString());
 
@@ -190,11 +208,6 @@ final class KeysIT {
                 assertThat(backend.program().allLines()).doesNotContain(secretOf("first"), secretOf("second"));
             }
         }
-    }
-
-    private String secretOf(String id) throws IOException {
-        String line = Files.readAllLines(privateHalf(id)).get(1);
-        return line.substring(line.indexOf('=') + 1);
     }
 
     @Test

@@ -97,7 +97,7 @@ sealed interface CheckedWith {
 
         @Override
         public String adding(SigningAlgorithm expected) {
-            return "Sign with a key that may sign for the shard, or add this one to the keys file (flk-backend keys add).";
+            return "Sign with a key that may sign for the shard, or add this one to the keys file.";
         }
     }
 }

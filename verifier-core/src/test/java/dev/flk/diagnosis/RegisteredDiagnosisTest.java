@@ -64,7 +64,7 @@ final class RegisteredDiagnosisTest {
             assertThat(difference.what())
                     .isEqualTo("It was made with the key " + new HmacSigner("retired").keyId()
                             + " of old.key; it is checked with plant-7.");
-            assertThat(difference.advice()).contains("flk-backend keys add").doesNotContain("PCS_");
+            assertThat(difference.advice()).contains("the keys file").doesNotContain("PCS_");
         });
         assertThat(((Diagnosis.Explained) diagnose(sig, List.of(), List.of(PLANT), secret("old.key", "retired")))
                         .differences()

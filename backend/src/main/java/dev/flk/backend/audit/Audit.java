@@ -1,39 +1,201 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.audit;
 
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.LoggerContext;
+import ch.qos.logback.classic.encoder.PatternLayoutEncoder;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.classic.util.LogbackMDCAdapter;
+import ch.qos.logback.core.rolling.FixedWindowRollingPolicy;
+import ch.qos.logback.core.rolling.RollingFileAppender;
+import ch.qos.logback.core.rolling.SizeBasedTriggeringPolicy;
+import ch.qos.logback.core.status.ErrorStatus;
+import ch.qos.logback.core.status.Status;
+import ch.qos.logback.core.util.FileSize;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.flk.backend.metrics.Meters;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
+import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.LoggerFactory;
 
-/** Where it is written down who did or tried what. Safe for any thread; throws nothing, and only {@link #operation} waits for a disk. */
-public interface Audit {
-    /** Something that an operator did, or that happened to the backend; {@code details} never have a secret. */
-    void operation(String event, Map<String, String> details);
+/**
+ * The audit log: {@code audit.jsonl}, one JSON object a line, for starts, changes of keys and TLS, refused signatures and conflicts. Of each
+ * reason for a refusal the first {@value #LINES_A_MINUTE} of a minute are written and the others counted, so that strangers can't hide one
+ * reason behind another, nor fill the disk: 4 files of 32 MiB are kept. Lines are not forced. A line that can't be written is lost, logged
+ * at ERROR and counted in {@code flk_audit_errors_total}. Safe for any thread.
+ */
+public final class Audit implements AutoCloseable {
+    static final String FILE = "audit.jsonl";
+    static final int LINES_A_MINUTE = 10;
+    private static final long MINUTE_NANOS = 60_000_000_000L;
+    private static final String MAX_FILE_SIZE = "32MB";
+    private static final int OLD_FILES = 3;
+    private static final org.slf4j.Logger LOG = LoggerFactory.getLogger("dev.flk.backend.audit");
+    private static final FileAttribute<Set<PosixFilePermission>> OWNER_ONLY =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+    private static final JsonMapper JSON = new JsonMapper();
+
+    private final @Nullable RollingFileAppender<ILoggingEvent> appender;
+    private final Logger logger;
+    private final InstantSource clock;
+    private final LongSupplier nanoTicker;
+    private final Map<String, Refusals> refusals = new HashMap<>();
+
+    /** What one reason had in the minute that began then. */
+    private static final class Refusals {
+        private long beganNanos;
+        private int written;
+        private long more;
+    }
+
+    private Audit(
+            @Nullable RollingFileAppender<ILoggingEvent> appender,
+            Logger logger,
+            InstantSource clock,
+            LongSupplier nanoTicker) {
+        this.appender = appender;
+        this.logger = logger;
+        this.clock = clock;
+        this.nanoTicker = nanoTicker;
+    }
+
+    /** Writes nothing. */
+    public static Audit none() {
+        Logger off = new LoggerContext().getLogger("audit");
+        off.setLevel(Level.OFF);
+        return new Audit(null, off, InstantSource.system(), System::nanoTime);
+    }
+
+    /** Appends to the file in {@code directory}, which is created for its owner only; what fails is logged and counted. */
+    public static Audit open(Path directory, InstantSource clock, LongSupplier nanoTicker, Meters meters) {
+        LoggerContext context = new LoggerContext();
+        context.setMDCAdapter(new LogbackMDCAdapter());
+        context.getStatusManager().add(status -> {
+            if (status.getEffectiveLevel() == Status.ERROR) {
+                meters.auditError();
+                LOG.error("the audit log can't be written: {}", status.getMessage(), status.getThrowable());
+            }
+        });
+        try {
+            if (!Files.isDirectory(directory)) {
+                Files.createDirectories(directory, OWNER_ONLY);
+            }
+        } catch (IOException e) {
+            context.getStatusManager().add(new ErrorStatus("no directory " + directory, directory, e));
+        }
+        RollingFileAppender<ILoggingEvent> appender = new RollingFileAppender<>();
+        appender.setContext(context);
+        appender.setFile(directory.resolve(FILE).toString());
+        PatternLayoutEncoder encoder = new PatternLayoutEncoder();
+        encoder.setContext(context);
+        encoder.setPattern("%msg%n");
+        encoder.start();
+        appender.setEncoder(encoder);
+        FixedWindowRollingPolicy rolling = new FixedWindowRollingPolicy();
+        rolling.setContext(context);
+        rolling.setParent(appender);
+        rolling.setFileNamePattern(directory.resolve("audit.%i.jsonl").toString());
+        rolling.setMaxIndex(OLD_FILES);
+        rolling.start();
+        SizeBasedTriggeringPolicy<ILoggingEvent> trigger = new SizeBasedTriggeringPolicy<>();
+        trigger.setContext(context);
+        trigger.setMaxFileSize(FileSize.valueOf(MAX_FILE_SIZE));
+        trigger.start();
+        appender.setRollingPolicy(rolling);
+        appender.setTriggeringPolicy(trigger);
+        appender.start();
+        Logger logger = context.getLogger("audit");
+        logger.addAppender(appender);
+        return new Audit(appender, logger, clock, nanoTicker);
+    }
+
+    /** What happened to the backend or was done by an operator; {@code details} never contain a secret. */
+    public void operation(String event, Map<String, String> details) {
+        ObjectNode line = line(event);
+        details.forEach(line::put);
+        write(line);
+    }
 
     /**
-     * A certificate whose signature was refused.
+     * A certificate that was answered 401.
      *
-     * @param address where it came from
+     * @param address of the connection
      * @param reason as the metrics call it
-     * @param keyId of the key that it was made with, if that is known
-     * @param claimedId the id that it names, if that is one
+     * @param keyId of the key that made the signature, if that is known
+     * @param claimedId the id in the certificate, if it is one
      */
-    void signatureRefused(String address, String reason, @Nullable String keyId, @Nullable String claimedId);
+    public void signatureRefused(String address, String reason, @Nullable String keyId, @Nullable String claimedId) {
+        refused("signature_refused", address, reason, keyId, claimedId);
+    }
 
-    /** A certificate of another content than the one that was recorded under its id. */
-    void conflict(String address, String reason, String keyId, String id);
+    /** A certificate of other content than the one that was recorded under its id. */
+    public void conflict(String address, String reason, String keyId, String id) {
+        refused("conflict", address, reason, keyId, id);
+    }
 
-    /** Writes nothing down. */
-    static Audit none() {
-        return new Audit() {
-            @Override
-            public void operation(String event, Map<String, String> details) {}
+    private void refused(String event, String address, String reason, @Nullable String keyId, @Nullable String pcsId) {
+        long notWritten = 0;
+        synchronized (refusals) {
+            Refusals minute = refusals.computeIfAbsent(reason, unused -> begun());
+            if (nanoTicker.getAsLong() - minute.beganNanos >= MINUTE_NANOS) {
+                notWritten = minute.more;
+                minute = begun();
+                refusals.put(reason, minute);
+            }
+            if (minute.written == LINES_A_MINUTE) {
+                minute.more++;
+                return;
+            }
+            minute.written++;
+        }
+        ObjectNode line = line(event).put("address", address).put("reason", reason);
+        if (keyId != null) {
+            line.put("key", keyId);
+        }
+        if (pcsId != null) {
+            line.put("pcs_id", pcsId);
+        }
+        if (notWritten > 0) {
+            line.put("not_written_before", notWritten);
+        }
+        write(line);
+    }
 
-            @Override
-            public void signatureRefused(
-                    String address, String reason, @Nullable String keyId, @Nullable String claimedId) {}
+    private Refusals begun() {
+        Refusals begun = new Refusals();
+        begun.beganNanos = nanoTicker.getAsLong();
+        return begun;
+    }
 
-            @Override
-            public void conflict(String address, String reason, String keyId, String id) {}
-        };
+    private ObjectNode line(String event) {
+        return JSON.createObjectNode()
+                .put("time", clock.instant().truncatedTo(ChronoUnit.MILLIS).toString())
+                .put("event", event);
+    }
+
+    private void write(ObjectNode line) {
+        logger.info("{}", line);
+    }
+
+    /** Says so, and closes the file. */
+    @Override
+    public void close() {
+        operation("stopped", Map.of());
+        if (appender != null) {
+            appender.stop();
+        }
     }
 }

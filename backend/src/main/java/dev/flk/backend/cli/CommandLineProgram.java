@@ -26,7 +26,6 @@ public final class CommandLineProgram {
     /** @param out for results, {@code err} for problems; both are flushed and stay open */
     public CommandLineProgram(Map<String, String> environment, Service service, PrintWriter out, PrintWriter err) {
         ConfigOption config = new ConfigOption();
-        AuditedCommands audit = new AuditedCommands(environment, config);
         ServeCommand serve = new ServeCommand(environment, service, config);
         this.commands = new CommandLine(new BackendCommand(serve))
                 .addMixin("config", config)
@@ -36,13 +35,8 @@ public final class CommandLineProgram {
                 .addSubcommand(new ExplainCommand(environment, config, InstantSource.system()))
                 .addSubcommand(new DiagnosticsCommand(environment, config, InstantSource.system()))
                 .addSubcommand(PolicyCommand.with(new WalSource(environment, config), watched, InstantSource.system()))
-                .addSubcommand(KeysCommand.with(
-                        new KeysSource(environment, config),
-                        new WalSource(environment, config),
-                        audit,
-                        InstantSource.system()))
-                .addSubcommand(new AuditCommand(audit, InstantSource.system()))
-                .addSubcommand(WalCommand.with(new WalSource(environment, config), audit))
+                .addSubcommand(new KeysCommand(environment, config, InstantSource.system()))
+                .addSubcommand(WalCommand.with(new WalSource(environment, config)))
                 .setOut(out)
                 .setErr(err)
                 .setExecutionExceptionHandler((failure, command, parsed) -> fail(failure, command.getErr()));

@@ -1,43 +1,184 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.config.InvalidConfig;
+import dev.flk.backend.keys.InvalidKeysException;
+import dev.flk.backend.keys.KeyEntry;
+import dev.flk.backend.keys.KeysFile;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Instant;
 import java.time.InstantSource;
-import picocli.CommandLine;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
-/** {@code keys}: only the commands below it do anything. */
+/** {@code keys}: reads the keys file, and says what a key has signed. */
 @Command(
         name = "keys",
         description = {
             "Commands about the keys file: who may sign for which shard.",
             "",
-            "A backend that runs sees a change within a second or two, and keeps its keys if",
-            "the file has a mistake.",
+            "Edit the file with any editor, and check it with keys check. A running backend",
+            "loads a change within two seconds, and keeps its keys if the file has a mistake.",
             ""
         },
         versionProvider = BuildVersion.class,
         mixinStandardHelpOptions = true)
 final class KeysCommand implements Runnable {
+    private static final int COLUMNS = 80;
+    private static final String ROW = "%-32s  %-7s  %-8s  %s\n";
+    private static final String INDENT = "    ";
+
+    private final Map<String, String> environment;
+    private final ConfigOption config;
+    private final WalSource log;
+    private final InstantSource clock;
+
+    @Option(
+            names = "--file",
+            scope = ScopeType.INHERIT,
+            paramLabel = "FILE",
+            description = "The keys file; default: that of the configuration (KEYS_FILE).")
+    private @Nullable Path file;
+
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    private KeysCommand() {}
-
-    /** With the commands below it, which share their options. */
-    static CommandLine with(KeysSource source, WalSource log, AuditedCommands audit, InstantSource clock) {
-        return new CommandLine(new KeysCommand())
-                .addSubcommand(new KeysListCommand(source, clock))
-                .addSubcommand(new KeysCheckCommand(source))
-                .addSubcommand(new KeysAddCommand(source, audit))
-                .addSubcommand(new KeysRetireCommand(source, audit))
-                .addSubcommand(new KeysRevokeCommand(source, log, audit));
+    KeysCommand(Map<String, String> environment, ConfigOption config, InstantSource clock) {
+        this.environment = environment;
+        this.config = config;
+        this.log = new WalSource(environment, config);
+        this.clock = clock;
     }
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "Missing command: keys list, check, add, retire or revoke");
+        throw new ParameterException(spec.commandLine(), "Missing command: keys list, check or signed");
+    }
+
+    @Command(
+            name = "list",
+            description = {
+                "Lists the keys, in the order of the file, with the shards that each may sign for.",
+                "",
+                "  active    may sign",
+                "  retiring  may sign; its submissions are counted, to see who still uses it",
+                "  revoked   may not sign",
+                "  early     its valid_from has not come",
+                "  expired   its valid_until is over",
+                "",
+                "An asterisk after a name stands for all shards that begin with it.",
+                ""
+            },
+            versionProvider = BuildVersion.class,
+            mixinStandardHelpOptions = true)
+    void list(@Option(names = "--json", description = "One JSON object per line.") boolean json) {
+        PrintWriter out = spec.commandLine().getOut();
+        if (!json) {
+            out.print(ROW.formatted("KEY", "ALG", "STATE", "VALID UNTIL"));
+        }
+        for (KeyEntry key : entries()) {
+            ListedKey listed = new ListedKey(key, clock.millis());
+            out.print(json ? listed.json() : asText(listed));
+        }
+        out.flush();
+    }
+
+    @Command(
+            name = "check",
+            description = {
+                "Reads the keys file and the secrets beside it as a backend does, and reports",
+                "every problem.",
+                ""
+            },
+            exitCodeListHeading = "%nExit codes:%n",
+            exitCodeList = {"0:the file is valid", "2:it is not, or wrong usage"},
+            versionProvider = BuildVersion.class,
+            mixinStandardHelpOptions = true)
+    void check() {
+        List<KeyEntry> keys = entries();
+        PrintWriter out = spec.commandLine().getOut();
+        out.println(path() + " is valid: " + Quantity.count(keys.size(), "key"));
+        keys.stream()
+                .filter(key -> key.shardPrefixes().contains(""))
+                .forEach(key -> out.println("key " + key.id() + " may sign for every shard"));
+        out.flush();
+    }
+
+    @Command(
+            name = "signed",
+            description = {
+                "Says what a key has signed, according to the log: how much, when, and for which",
+                "shards. Reads only, and may run beside a backend.",
+                ""
+            },
+            exitCodeListHeading = "%nExit codes:%n",
+            exitCodeList = {"0:done", "1:the log can't be read", "2:wrong usage or configuration"},
+            versionProvider = BuildVersion.class,
+            mixinStandardHelpOptions = true)
+    void signed(
+            @Parameters(paramLabel = "KEY", description = "The id of the key, also one that is not in the file.")
+                    String id,
+            @Option(
+                            names = "--dir",
+                            paramLabel = "DIR",
+                            description = "Directory of the log; default: that of the configuration (WAL_DIR).")
+                    @Nullable
+                    Path dir,
+            @Option(names = "--list", description = "Print the id of each certificate, one per line, before.")
+                    boolean list)
+            throws IOException {
+        log.dir = dir;
+        log.requireLog();
+        PrintWriter out = spec.commandLine().getOut();
+        PrintWriter summary = list ? spec.commandLine().getErr() : out;
+        SignedByKey signed = new SignedByKey(id);
+        signed.read(log.inspector(), out, list);
+        out.flush();
+        summary.print(signed.text());
+        summary.flush();
+    }
+
+    private Path path() {
+        return file == null ? BackendConfig.keysFile(environment, config.file) : file;
+    }
+
+    private List<KeyEntry> entries() {
+        try {
+            return KeysFile.read(path(), null).entries();
+        } catch (InvalidKeysException e) {
+            throw new InvalidConfig(e.problems().stream()
+                    .map(problem -> path() + ": " + problem)
+                    .toList());
+        }
+    }
+
+    private static String asText(ListedKey listed) {
+        KeyEntry key = listed.key();
+        Instant until = key.validUntil();
+        StringBuilder text = new StringBuilder(ROW.formatted(
+                key.id(), key.algorithm().configName(), listed.standing(), until == null ? "-" : until.toString()));
+        if (key.isEarly(listed.nowMillis())) {
+            text.append(INDENT).append("from ").append(key.validFrom()).append('\n');
+        }
+        StringBuilder line = new StringBuilder(INDENT);
+        for (String name : String.join(", ", listed.shards()).split("(?<=,) ", -1)) {
+            if (line.length() > INDENT.length() && line.length() + 1 + name.length() > COLUMNS) {
+                text.append(line).append('\n');
+                line = new StringBuilder(INDENT);
+            }
+            line.append(line.length() == INDENT.length() ? "" : " ").append(name);
+        }
+        return text.append(line).append('\n').toString();
     }
 }

@@ -26,14 +26,14 @@ final class WalCommand implements Runnable {
     private WalCommand() {}
 
     /** With the commands below it, which share their options. */
-    static CommandLine with(WalSource source, AuditedCommands audit) {
+    static CommandLine with(WalSource source) {
         return new CommandLine(new WalCommand())
                 .addSubcommand(new WalLsCommand(source))
                 .addSubcommand(new WalVerifyCommand(source))
                 .addSubcommand(new WalCatCommand(source))
                 .addSubcommand(new WalReplayCommand(source))
-                .addSubcommand(new WalCompactCommand(source, audit))
-                .addSubcommand(new WalRepairCommand(source, audit));
+                .addSubcommand(new WalCompactCommand(source))
+                .addSubcommand(new WalRepairCommand(source));
     }
 
     @Override

@@ -69,11 +69,8 @@ final class WalCompactCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    private final AuditedCommands audit;
-
-    WalCompactCommand(WalSource source, AuditedCommands audit) {
+    WalCompactCommand(WalSource source) {
         this.source = source;
-        this.audit = audit;
     }
 
     @Override
@@ -112,20 +109,6 @@ final class WalCompactCommand implements Callable<Integer> {
             freed += before - left;
             out.print(source.json ? asJson(due, before, left) : asRow(due, before, left));
             out.flush();
-        }
-        if (!dryRun && !plan.isEmpty()) {
-            audit.done(
-                    "log_compacted",
-                    source.dir,
-                    spec.commandLine().getErr(),
-                    "directory",
-                    source.directory().toString(),
-                    "segments",
-                    Integer.toString(plan.size()),
-                    "removed",
-                    Long.toString(plan.stream()
-                            .filter(due -> due.what() == Done.REMOVED)
-                            .count()));
         }
         out.print(source.json ? summaryAsJson(compaction, plan, undecided, freed) : summary(plan, freed));
         out.flush();

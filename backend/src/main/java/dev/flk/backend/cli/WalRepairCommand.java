@@ -48,11 +48,8 @@ final class WalRepairCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    private final AuditedCommands audit;
-
-    WalRepairCommand(WalSource source, AuditedCommands audit) {
+    WalRepairCommand(WalSource source) {
         this.source = source;
-        this.audit = audit;
     }
 
     @Override
@@ -60,16 +57,6 @@ final class WalRepairCommand implements Callable<Integer> {
         source.requireLog();
         LogRepair repair = source.repair();
         Repair done = dryRun ? repair.plan() : run(repair);
-        if (!dryRun && done.isNeeded()) {
-            audit.done(
-                    "log_repaired",
-                    source.dir,
-                    spec.commandLine().getErr(),
-                    "directory",
-                    source.directory().toString(),
-                    "lost_records",
-                    Long.toString(done.missing()));
-        }
         PrintWriter out = spec.commandLine().getOut();
         out.print(source.json ? asJson(done) : asText(done));
         out.flush();

@@ -85,24 +85,6 @@ public record BackendConfig(
     }
 
     /**
-     * The directory of the audit log, for commands that write or read it: whatever else is set, or missing, does not matter to them.
-     *
-     * @param walDir of the log, if another than that of the configuration is meant; null: that one
-     * @throws InvalidConfig if it can't be told, or the file has names that are none
-     */
-    public static Path auditDirectory(Map<String, String> environment, @Nullable Path file, @Nullable Path walDir) {
-        List<String> problems = new ArrayList<>();
-        Values values =
-                new Values(settings(environment, file, EnumSet.of(Key.WAL_DIR, Key.AUDIT_DIR), problems), problems);
-        Path log = walDir == null ? values.of(Key.WAL_DIR, Notation::path) : walDir;
-        Path directory = new ConfigReader(values).auditDirectory(log);
-        if (!problems.isEmpty()) {
-            throw new InvalidConfig(problems);
-        }
-        return directory;
-    }
-
-    /**
      * The keys file, for those who only look after it: whatever else is set, or missing, does not matter to them.
      *
      * @throws InvalidConfig if none is set, or the configuration file has names that are none

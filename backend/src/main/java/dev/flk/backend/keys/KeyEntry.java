@@ -43,12 +43,6 @@ public record KeyEntry(
         return number.scale() < 0 && number.precision() < 20 ? number.setScale(0) : number;
     }
 
-    /** The same in another state. */
-    public KeyEntry in(KeyState other) {
-        return new KeyEntry(
-                id, algorithm, publicKey, secretFile, shards, shardPrefixes, validFrom, validUntil, other, rate);
-    }
-
     /** Whether its time has not come. */
     public boolean isEarly(long nowMillis) {
         return validFrom != null && nowMillis < validFrom.toEpochMilli();

@@ -118,7 +118,7 @@ final class KeysJson {
             problems.add("version is missing or not " + VERSION);
         }
         if (!(object.get("keys") instanceof ArrayNode array) || array.isEmpty()) {
-            problems.add("keys is missing, no array, or empty; 'flk-backend keys add' makes the first one");
+            problems.add("keys is missing, no array, or empty");
             return List.of();
         }
         if (array.size() > MAX_KEYS) {
@@ -319,47 +319,5 @@ final class KeysJson {
     private static String shown(String name) {
         String plain = name.replaceAll("[^A-Za-z0-9._:-]", "?");
         return plain.length() > 32 ? plain.substring(0, 32) + "…" : plain;
-    }
-
-    /** The whole text of a file with these keys. */
-    static byte[] write(List<KeyEntry> keys) {
-        ObjectNode root = MAPPER.createObjectNode();
-        root.put("version", VERSION);
-        ArrayNode array = root.putArray("keys");
-        for (KeyEntry key : keys) {
-            ObjectNode object = array.addObject();
-            object.put("id", key.id());
-            object.put("algorithm", key.algorithm().configName());
-            put(object, "public_key", key.publicKey());
-            put(object, "secret_file", key.secretFile());
-            putNames(object, "shards", key.shards());
-            putNames(object, "shard_prefixes", key.shardPrefixes());
-            put(object, "valid_from", key.validFrom());
-            put(object, "valid_until", key.validUntil());
-            object.put("state", key.state().label());
-            if (key.rate() != null) {
-                object.put("rate", key.rate());
-            }
-        }
-        try {
-            byte[] text = MAPPER.writerWithDefaultPrettyPrinter().writeValueAsBytes(root);
-            byte[] line = Arrays.copyOf(text, text.length + 1);
-            line[text.length] = '\n';
-            return line;
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException("a tree of texts and numbers can be written", e);
-        }
-    }
-
-    private static void put(ObjectNode object, String name, @Nullable Object value) {
-        if (value != null) {
-            object.put(name, value.toString());
-        }
-    }
-
-    private static void putNames(ObjectNode object, String name, List<String> values) {
-        if (!values.isEmpty()) {
-            values.forEach(object.withArray(name)::add);
-        }
     }
 }

@@ -204,7 +204,7 @@ final class ExplainWithKeysFileTest {
         assertThat(out.toString().replaceAll("\\s+", " "))
                 .contains("It was made with the key " + new HmacSigner("another secret").keyId() + " of " + old
                         + "; it is checked with shared.")
-                .contains("add this one to the keys file (flk-backend keys add)");
+                .contains("add this one to the keys file");
     }
 
     @Test

@@ -8,9 +8,7 @@ import dev.flk.backend.keys.KeysFixture.KeyText;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -51,64 +49,6 @@ final class KeysCommandsTest {
         return new Run(exitCode, out.toString(), err.toString());
     }
 
-    private static void assertOwnerOnly(Path file) throws IOException {
-        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file)))
-                .as(file.toString())
-                .isEqualTo("rw-------");
-    }
-
-    @Test
-    void add_generated_isWrittenForTheOwnerAloneAndNeverPrinted() throws IOException {
-        Run edge = run(
-                "add", "edge", "--generate", "--shard", "a", "--rate", "2.50", "--valid-until", "2099-01-01T00:00:00Z");
-        Run shared = run("add", "shared", "--alg", "hmac", "--generate", "--shard-prefix", "", "--rate", "100");
-        assertThat(edge.exitCode()).as(edge.err()).isZero();
-        assertThat(shared.exitCode()).as(shared.err()).isZero();
-
-        Path privateHalf = directory.resolve("edge.agent.properties");
-        Path secret = directory.resolve("shared.secret");
-        for (Path file : List.of(keys.file(), privateHalf, secret)) {
-            assertOwnerOnly(file);
-        }
-        String seed = Files.readAllLines(privateHalf).get(1).substring("PCS_ED25519_PRIV_B64=".length());
-        assertThat(edge.out() + edge.err() + Files.readString(keys.file()))
-                .contains(privateHalf.toString())
-                .doesNotContain(seed);
-        assertThat(shared.out() + shared.err() + Files.readString(keys.file()))
-                .contains(secret.toString())
-                .doesNotContain(Files.readString(secret).strip());
-        assertThat(run("check").out())
-                .isEqualTo(keys.file() + " can be used: 2 keys\nkey shared may sign for every shard\n");
-        try (Stream<Path> files = Files.list(directory)) {
-            assertThat(files.map(file -> file.getFileName().toString()))
-                    .containsExactlyInAnyOrder("keys.json", "keys.json.lock", "edge.agent.properties", "shared.secret");
-        }
-    }
-
-    @Test
-    void add_refused_leavesNothingBehind() throws IOException {
-        keys.write(KeyText.ed25519("a", 1));
-        String before = Files.readString(keys.file());
-        assertThat(run("add", "a", "--generate", "--shard", "x").err())
-                .contains("there is a key a already; an id is never used again");
-        assertThat(run("add", "b", "--generate", "--shard", "x", "--rate", "-1").err())
-                .contains("key b: rate is no number above 0");
-        assertThat(run("add", "b", "--public-key", KeysFixture.signer(1).publicKeyBase64(), "--shard", "x")
-                        .err())
-                .contains("key b: it is the same key as a");
-        for (String[] wrong : new String[][] {
-            {"add", "b", "--shard", "x"},
-            {"add", "b", "--generate"},
-            {"add", "b/c", "--generate", "--shard", "x"},
-            {"add", "b", "--generate", "--shard", "x", "--alg", "rsa"},
-            {"add", "b", "--generate", "--shard", "x", "--valid-from", "today"}
-        }) {
-            assertThat(run(wrong).exitCode()).isEqualTo(2);
-        }
-        assertThat(Files.readString(keys.file())).isEqualTo(before);
-        assertThat(directory.resolve("b.agent.properties")).doesNotExist();
-    }
-
     @Test
     void list_fits80ColumnsAndTellsWhatMaySign() throws IOException {
         keys.write(
@@ -142,49 +82,20 @@ final class KeysCommandsTest {
     }
 
     @Test
-    void retireAndRevoke_changeTheState_andRevokedIsForGood() throws IOException {
-        keys.write(KeyText.ed25519("a", 1), KeyText.ed25519("b", 2));
-        assertThat(run("retire", "a").out()).isEqualTo("key a is retiring\n");
-        Run revoked = run("revoke", "a");
-        assertThat(revoked.out()).isEqualTo("key a is revoked\n");
-        assertThat(revoked.exitCode()).isEqualTo(1);
-        assertThat(revoked.err()).contains("wal: there is no such file or directory");
-        assertThat(run("list").out()).containsPattern("a +ed25519 +revoked").containsPattern("b +ed25519 +active");
-        assertThat(run("retire", "a").err()).contains("key a was revoked, which is for good");
-        assertThat(run("revoke", "c").err()).contains("there is no key c; 'keys list' shows them all");
-    }
-
-    @Test
-    void change_keepsTheGroupThatMayRead_butNoStranger() throws IOException {
-        keys.write(KeyText.ed25519("a", 1));
-        Files.setPosixFilePermissions(keys.file(), PosixFilePermissions.fromString("rw-r--r--"));
-        assertThat(run("retire", "a").exitCode()).isZero();
-        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(keys.file())))
-                .isEqualTo("rw-r-----");
-        run("add", "shared", "--alg", "hmac", "--generate", "--shard", "x");
-        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(directory.resolve("shared.secret"))))
-                .isEqualTo("rw-r-----");
-        run("add", "edge", "--generate", "--shard", "x");
-        assertOwnerOnly(directory.resolve("edge.agent.properties"));
-    }
-
-    @Test
-    void change_ofALink_isRefused() throws IOException {
-        Path real = Files.createDirectory(directory.resolve("real"));
-        Files.createSymbolicLink(
-                keys.file(),
-                new KeysFixture(real).write(KeyText.ed25519("a", 1)).file());
-        assertThat(run("retire", "a").err()).contains("is a link, which a change would replace");
-        assertThat(run("list").exitCode()).isZero();
-    }
-
-    @Test
-    void aFileWithAMistake_isLeftAlone() throws IOException {
+    void check_saysWhatIsWrong_andNamesKeysForEveryShard() throws IOException {
+        keys.write(KeyText.ed25519("a", 1), KeyText.ed25519("b", 2).prefixes(""));
+        assertThat(run("check").out()).isEqualTo(keys.file() + " is valid: 2 keys\nkey b may sign for every shard\n");
         keys.write(KeyText.ed25519("a", 1), KeyText.ed25519("b", 2).with("colour", "1"));
-        String before = Files.readString(keys.file());
-        Run run = run("retire", "a");
+        Run run = run("check");
         assertThat(run.exitCode()).isEqualTo(2);
         assertThat(run.err()).contains(keys.file() + ": key b: unknown member colour");
-        assertThat(Files.readString(keys.file())).isEqualTo(before);
+    }
+
+    @Test
+    void signed_withoutALog_namesIt() throws IOException {
+        Run run = run("signed", "a");
+        assertThat(run.exitCode()).isEqualTo(1);
+        assertThat(run.err()).contains("wal: there is no such file or directory");
+        assertThat(run("signed").exitCode()).isEqualTo(2);
     }
 }

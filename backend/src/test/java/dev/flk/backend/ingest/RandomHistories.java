@@ -10,7 +10,7 @@ import java.io.IOException;
  * named and runs alone with {@code -Dflk.seed=S}, and {@code -Dflk.trace=true} tells every step.
  */
 final class RandomHistories {
-    private static final long USUAL_SEEDS = 5_000;
+    private static final long USUAL_SEEDS = 1_000;
 
     private RandomHistories() {}
 

@@ -176,9 +176,7 @@ final class KeysFileTest {
                         "{\"version\":1,\n \"version\":1}",
                         "it is no JSON, or has a member twice, at line 2, column 11"),
                 Arguments.of("{\"version\":1} x", "it is no JSON, or has a member twice, at line 1, column 15"),
-                Arguments.of(
-                        "{\"version\":1,\"keys\":[]}",
-                        "keys is missing, no array, or empty; 'flk-backend keys add' makes the first one"),
+                Arguments.of("{\"version\":1,\"keys\":[]}", "keys is missing, no array, or empty"),
                 Arguments.of("{\"version\":1,\"keys\":[3]}", "key number 1 is no object"));
     }
 

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.audit;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.metrics.Meters;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What is written down of operators and strangers, and how much of it. */
+final class AuditTest {
+    private static final Instant NOW = Instant.parse("2026-11-20T10:00:00Z");
+
+    @TempDir
+    private Path directory;
+
+    private final Meters meters = new Meters("test");
+    private long nanos;
+
+    private Audit open() {
+        return Audit.open(directory.resolve("audit"), () -> NOW, () -> nanos, meters);
+    }
+
+    private List<JsonNode> lines() throws IOException {
+        List<JsonNode> lines = new ArrayList<>();
+        for (String line : Files.readAllLines(directory.resolve("audit").resolve(Audit.FILE))) {
+            lines.add(new JsonMapper().readTree(line));
+        }
+        return lines;
+    }
+
+    @Test
+    void operation_isOneJsonObject_alsoAfterARestart_andForItsOwnerOnly() throws Exception {
+        try (Audit audit = open()) {
+            audit.operation("keys_changed", Map.of("changes", "added \u001b\"a\"\n"));
+        }
+        open().close();
+        assertThat(lines()).hasSize(3);
+        assertThat(lines().get(0).toString())
+                .isEqualTo("{\"time\":\"2026-11-20T10:00:00Z\",\"event\":\"keys_changed\","
+                        + "\"changes\":\"added \\u001B\\\"a\\\"\\n\"}");
+        assertThat(lines().get(2).path("event").asText()).isEqualTo("stopped");
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(directory.resolve("audit"))))
+                .isEqualTo("rwx------");
+    }
+
+    @Test
+    void refused_aFloodOfOneReason_isBoundedAndCounted_andHidesNoOther() throws Exception {
+        try (Audit audit = open()) {
+            for (int i = 0; i < 1_000; i++) {
+                audit.signatureRefused("10.0.0." + i % 9, "unknown_key", null, null);
+            }
+            audit.signatureRefused("10.0.0.9", "revoked", "plant-7", "ab".repeat(32));
+            nanos += 61_000_000_000L;
+            audit.signatureRefused("10.0.0.1", "unknown_key", null, null);
+        }
+        List<JsonNode> lines = lines();
+        assertThat(lines).hasSize(Audit.LINES_A_MINUTE + 3);
+        assertThat(lines.get(Audit.LINES_A_MINUTE).toString())
+                .contains("\"address\":\"10.0.0.9\",\"reason\":\"revoked\",\"key\":\"plant-7\",\"pcs_id\":\"abab");
+        assertThat(lines.get(Audit.LINES_A_MINUTE + 1)
+                        .path("not_written_before")
+                        .asInt())
+                .isEqualTo(1_000 - Audit.LINES_A_MINUTE);
+    }
+
+    @Test
+    void open_noDirectory_isCountedAndStopsNothing() throws Exception {
+        Files.writeString(directory.resolve("audit"), "a file");
+        try (Audit audit = open()) {
+            audit.operation("started", Map.of());
+        }
+        assertThat(new String(meters.expose(null).text(), StandardCharsets.UTF_8))
+                .doesNotContain("flk_audit_errors_total 0.0");
+    }
+}
