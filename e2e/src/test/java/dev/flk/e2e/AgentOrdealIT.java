@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -25,6 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
  * misbehaves. {@code -Dflk.ordeal=full} is the long form. What the proxy does and in which order things happen follows from the seed,
  * {@code -Dflk.seed=N} repeats it; when exactly a kill meets whom the machine decides.
  */
+@Tag("thorough")
 final class AgentOrdealIT {
     private static final boolean FULL = System.getProperty("flk.ordeal", "").equals("full");
     private static final int CERTIFICATES = FULL ? 20_000 : 1_500;

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -22,6 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
  * Agent and backend, both real, over TLS with certificates of both: the right ones, and each way in which they can be wrong. Wrong ones cost no
  * certificate, and the agent says what to do; then the right ones are put in place, and everything arrives.
  */
+@Tag("thorough")
 final class AgentTlsIT {
     private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
     private static final TestAuthority CLIENTS = TestAuthority.named("clients");

@@ -18,6 +18,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -26,6 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
  * was answered and stands no more is told when the first starts again, and nothing is told that could not have been answered.
  * {@code -Dflk.lostMoments=200} does so often.
  */
+@Tag("thorough")
 final class LostAnswerIT {
     private static final Pattern TOLD = Pattern.compile("PCS ([0-9a-f]{64}) outcome lost: may have been answered ");
 

@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -28,6 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
  * nothing. Memory stays bounded, and who behaves is served.
  */
 @Alone
+@Tag("thorough")
 final class ManyConnectionsIT {
     private static final int CONNECTIONS = 10_000;
     /** Beside the connections: jars, log, store. */

@@ -15,6 +15,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -23,6 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
  * what became of both; {@code -Dflk.attackSeconds=1200} goes on for 20 minutes. Times are printed, and not asserted.
  */
 @Alone
+@Tag("thorough")
 final class MixedAttackIT {
     private static final int ATTACK_SECONDS = Integer.getInteger("flk.attackSeconds", 12);
     private static final int QUIET_SECONDS = Math.max(4, ATTACK_SECONDS / 20);

@@ -27,12 +27,14 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code docs/openapi.yaml}: backends are brought to every answer that it describes, and each is as described. */
+@Tag("thorough")
 final class OpenApiIT {
     private static final Path DOCUMENT = Built.root().resolve("docs/openapi.yaml");
     private static final Path HTTP = Built.root().resolve("backend/src/main/java/dev/flk/backend/http");

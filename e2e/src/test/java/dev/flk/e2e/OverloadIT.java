@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -24,6 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
  * fifths, which needs a machine with nothing else to do.
  */
 @Alone
+@Tag("thorough")
 final class OverloadIT {
     private static final boolean FULL = "full".equals(System.getProperty("flk.load"));
     private static final double LEAST_RATIO = FULL ? 0.8 : 0.5;

@@ -9,10 +9,12 @@ import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Postgres over TLS as docs/postgres.md has it: the right certificate, and each way in which it can be wrong. */
+@Tag("thorough")
 final class PostgresTlsIT {
     private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
     private static final TestAuthority STRANGE = TestAuthority.named("strange");

@@ -15,10 +15,12 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A primary killed under traffic, and its replica promoted by a Sentinel: with all that was answered, and without the last of it. */
+@Tag("thorough")
 final class RedisSentinelIT {
     /** As docs/redis.md has it; whoever else connects may do everything. */
     private static final String USER = "--user flk on >secret ~flk:* resetchannels -@all +get +set +mget +eval"

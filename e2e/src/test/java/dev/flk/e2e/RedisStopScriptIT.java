@@ -10,11 +10,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import redis.embedded.core.ExecutableProvider;
 
 /** {@code e2e/chaos/redis-stop.sh}, as an operator runs it, for a few seconds. */
+@Tag("thorough")
 final class RedisStopScriptIT {
     private static final Path SCRIPT = Built.root().resolve("e2e/chaos/redis-stop.sh");
 

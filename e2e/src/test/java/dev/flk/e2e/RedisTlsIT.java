@@ -14,10 +14,12 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Redis and its Sentinels over TLS, with a certificate of one's own; and what a certificate that is not right does. */
+@Tag("thorough")
 final class RedisTlsIT {
     @TempDir
     private static Path identities;

@@ -18,6 +18,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,6 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * A real logrotate on the segments of a backend under traffic, with the stanza that operators know: {@code daily rotate 14 compress
  * missingok notifempty}. {@code -Dflk.rotations=100} forces it so often.
  */
+@Tag("thorough")
 final class RotatedLogIT {
     private static final int PER_SECOND = 500;
     private static final Pattern ID = Pattern.compile("\"pcs_id\":\"([0-9a-f]{64})\"");

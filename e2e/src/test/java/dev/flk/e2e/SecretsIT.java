@@ -30,6 +30,7 @@ import java.util.stream.Stream;
 import java.util.zip.GZIPInputStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -37,6 +38,7 @@ import org.junit.jupiter.api.io.TempDir;
  * Backend and agent with secrets that can be told from everything else, through starts, mistakes, refusals and outages, under a umask that
  * hides nothing. Then whatever they left is looked through, and looked at.
  */
+@Tag("thorough")
 final class SecretsIT {
     private static final String HMAC_KEY = "marked-hmac-key-Zq7vN2xW";
     private static final String OTHER_HMAC_KEY = "marked-older-key-Hh3kT9pL";
