@@ -31,7 +31,6 @@ import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.tls.InvalidTlsException;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.backend.tls.TlsFiles;
-import dev.flk.diagnostics.debug.DebugServer;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogSizes;
@@ -100,11 +99,7 @@ public final class Backend implements AutoCloseable {
     private void startParts(BackendConfig config) throws IOException {
         DecisionRules rules =
                 new DecisionRules(config.policy(), config.storage().dedupTtl());
-        if (config.debugPort().isPresent()) {
-            DebugServer debug = opened(DebugServer.start(config.debugPort().getAsInt()));
-            LOG.info("debugging on 127.0.0.1 port {}", debug.port());
-        }
-        Limits limits = new Limits(config.limit().sizes(), System::nanoTime, meters);
+        Limits limits = new Limits(config.limit().sizes(), System::nanoTime, meters).watch();
         HangUp hangUp = HangUp.listen();
         Optional<HttpServer> ops = config.ops().isEmpty()
                 ? Optional.empty()

@@ -2,24 +2,20 @@
 package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.testing.FreePort;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
-import java.net.ConnectException;
-import java.net.InetAddress;
-import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
-import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -28,31 +24,29 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Answers to "why": {@code policy try}, the debug port, and {@code diagnostics}, beside a backend and an agent that run. */
+/** Answers to "why": {@code policy try}, the debug pages, and {@code diagnostics}, beside a backend and an agent that run. */
 final class AnswersIT {
     private static final String METRICS_PASSWORD = "a password/of metrics";
     private static final String REDIS_PASSWORD = "of-redis-1";
     private static final String SEED = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
-    private static final List<String> SECRETS = List.of(Pcs.KEY, METRICS_PASSWORD, REDIS_PASSWORD, SEED);
 
     @TempDir
     static Path directory;
 
     private static int port;
-    private static int backendDebugPort;
-    private static int agentDebugPort;
+    private static int opsPort;
     private static BackendProcess backend;
     private static Program agent;
 
     @BeforeAll
     static void start() throws Exception {
         port = FreePort.choose();
-        backendDebugPort = FreePort.choose();
-        agentDebugPort = FreePort.choose();
+        opsPort = FreePort.choose();
         Files.writeString(directory.resolve("backend.properties"), """
                 PORT=%d
                 BIND_ADDR=127.0.0.1
-                DEBUG_PORT=%d
+                OPS_PORT=%d
+                DEBUG=on
                 PCS_SIGN_ALG=hmac
                 PCS_HMAC_KEY=%s
                 METRICS_USER=prometheus
@@ -61,18 +55,16 @@ final class AnswersIT {
                 WAL_DIR=wal
                 DEDUP_DIR=dedup
                 """.formatted(
-                        port, backendDebugPort, Pcs.KEY, METRICS_PASSWORD, REDIS_PASSWORD));
+                        port, opsPort, Pcs.KEY, METRICS_PASSWORD, REDIS_PASSWORD));
         Files.writeString(directory.resolve("agent.properties"), """
                 ENDPOINT=http://127.0.0.1:%d
-                DEBUG_PORT=%d
                 METRICS_PORT=%d
                 PCS_SIGN_ALG=hmac
                 PCS_HMAC_KEY=%s
                 PCS_ED25519_PRIV_B64=%s
                 OUTBOX_PATH=outbox
                 DLQ_PATH=dlq.jsonl
-                """.formatted(
-                        port, agentDebugPort, FreePort.choose(), Pcs.KEY, SEED));
+                """.formatted(port, FreePort.choose(), Pcs.KEY, SEED));
         backend = BackendProcess.of(program("flk-backend", "--config", "backend.properties"));
         agent = program("flk-agent", "run", "--config", "agent.properties");
         agent.awaitLine(line -> line.contains("metrics on port "));
@@ -122,90 +114,74 @@ final class AnswersIT {
     }
 
     @Test
-    void debugPorts_showThreadsAndHeap_toProgramsOfThisMachineOnly() throws Exception {
-        assertThat(debug(backendDebugPort, "/threads")).contains("\"inbox-writer", "java.lang.Thread.State: ");
-        assertThat(debug(agentDebugPort, "/heap")).contains("COLLECTOR", "java.lang.String");
-        HttpRequest fromAPage = HttpRequest.newBuilder(debugUri(agentDebugPort, "/threads"))
-                .header("Origin", "http://attacker.example")
-                .build();
-        assertThat(HttpClient.newHttpClient()
-                        .send(fromAPage, BodyHandlers.ofString())
-                        .statusCode())
-                .isEqualTo(403);
+    void debugPages_areForWhoHasTheLogin_onTheOperatorsPortOnly() throws Exception {
+        assertThat(new String(debug("threads"), StandardCharsets.UTF_8))
+                .contains("\"inbox-writer", "java.lang.Thread.State: ");
+        assertThat(new String(debug("heap"), StandardCharsets.UTF_8)).contains("COLLECTOR", "java.lang.String");
+        assertThat(new String(debug("jfr?seconds=1"), StandardCharsets.ISO_8859_1))
+                .startsWith("FLR\0");
+        assertThat(new String(debug("jfr?seconds=1000"), StandardCharsets.UTF_8))
+                .contains("from 1 to 300");
+        assertThat(new Client("http://127.0.0.1:" + opsPort)
+                        .get("/debug/threads")
+                        .status())
+                .isEqualTo(401);
+        assertThat(new Client(backend.url()).get("/debug/threads").status()).isEqualTo(404);
     }
 
-    @Test
-    void flightRecording_isDownloaded() throws Exception {
-        HttpRequest record = HttpRequest.newBuilder(debugUri(backendDebugPort, "/jfr?seconds=1"))
-                .POST(BodyPublishers.noBody())
+    private static byte[] debug(String page) throws Exception {
+        String login =
+                Base64.getEncoder().encodeToString(("prometheus:" + METRICS_PASSWORD).getBytes(StandardCharsets.UTF_8));
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + opsPort + "/debug/" + page))
+                .header("Authorization", "Basic " + login)
                 .build();
-
-        byte[] recording = HttpClient.newHttpClient()
-                .send(record, BodyHandlers.ofByteArray())
+        return HttpClient.newHttpClient()
+                .send(request, BodyHandlers.ofByteArray())
                 .body();
-
-        assertThat(new String(recording, StandardCharsets.ISO_8859_1)).startsWith("FLR\0");
-    }
-
-    @Test
-    void debugPort_taken_isNamed_andFreedBySigterm() throws Exception {
-        Map<String, String> environment = Map.of(
-                "ENDPOINT", backend.url(), "PCS_SIGN_ALG", "none", "OUTBOX_PATH", "other", "DLQ_PATH", "other.jsonl");
-        Map<String, String> taken = with(environment, "DEBUG_PORT", Integer.toString(backendDebugPort));
-        try (Program refused = Program.java("flk-agent", directory, taken, Program.QUICK_START, "run")) {
-            assertThat(refused.awaitExit()).isEqualTo(1);
-            assertThat(refused.allLines())
-                    .contains("DEBUG_PORT " + backendDebugPort + " can't be used: ", "; choose another")
-                    .doesNotContain("\tat ");
-        }
-        try (Program other = Program.java(
-                "flk-agent", directory, with(environment, "DEBUG_PORT", "0"), Program.QUICK_START, "run")) {
-            String line = other.awaitLine(text -> text.contains("debugging on 127.0.0.1 port "));
-            other.awaitLine(text -> text.contains("certificates wait in the outbox"));
-            int own = Integer.parseInt(line.substring(line.lastIndexOf(' ') + 1));
-            assertThat(debug(own, "/")).contains("/jfr");
-
-            assertThat(other.terminate()).isEqualTo(143);
-
-            assertThatExceptionOfType(ConnectException.class)
-                    .isThrownBy(() -> new Socket(InetAddress.getLoopbackAddress(), own).close());
-        }
     }
 
     @Test
     void diagnostics_holdWhatIsNeeded_andNoSecret() throws Exception {
-        Path log = Files.writeString(directory.resolve("some.log"), "secrets: " + String.join(" ", SECRETS) + "\n");
-
-        String told = flkDiagnostics(0, log);
-
-        Path archive = directory.resolve("all.tar.gz");
-        assertThat(told).contains(archive.getFileName() + ", ", "backend/metrics.txt", "agent/status.json");
-        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(archive)))
-                .isEqualTo("rw-------");
-        Path unpacked = Files.createDirectory(directory.resolve("unpacked"));
-        run(0, "tar", "-xzf", archive.toString(), "-C", unpacked.toString());
         StringBuilder all = new StringBuilder();
-        try (Stream<Path> files = Files.walk(unpacked)) {
-            for (Path file : files.filter(Files::isRegularFile).toList()) {
-                all.append(Files.readString(file, StandardCharsets.ISO_8859_1));
-            }
+        Map<String, String> secrets = Map.of(
+                "backend", METRICS_PASSWORD + " " + REDIS_PASSWORD + " " + Pcs.KEY, "agent", SEED + " " + Pcs.KEY);
+        for (String name : secrets.keySet()) {
+            Path log = Files.writeString(directory.resolve(name + ".log"), "secrets: " + secrets.get(name) + "\n");
+            Path archive = directory.resolve(name + ".zip");
+            assertThat(diagnostics(name, log, 0)).contains(archive.getFileName() + ", ", "metrics.txt");
+            assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(archive)))
+                    .isEqualTo("rw-------");
+            Archive.read(archive).values().forEach(all::append);
+            byte[] before = Files.readAllBytes(archive);
+            assertThat(diagnostics(name, log, 1)).contains("--output");
+            assertThat(archive).hasBinaryContent(before);
         }
         assertThat(all)
-                .contains("secrets: *** *** *** ***\n")
-                .contains("\nflk_ingest_total 3", "\nflk_agent_outbox_pending 0", "redis://:***@localhost:6379")
+                .contains("flk_ingest_total 3", "flk_agent_outbox_pending 0", "redis://:***@localhost:6379")
                 .contains("3 whole records (1 to 3)", "\"inbox-writer", "0 dead letters", "Max open files")
                 .contains("PCS_HMAC_KEY         set (file)", "METRICS_PASS         set (file)")
-                .doesNotContain("could not be had");
-        assertThat(all).doesNotContain(SECRETS.toArray(String[]::new));
+                .doesNotContain("could not be had")
+                .doesNotContain(METRICS_PASSWORD, REDIS_PASSWORD, Pcs.KEY, SEED);
+    }
 
-        byte[] before = Files.readAllBytes(archive);
-        assertThat(flkDiagnostics(1, log)).contains("name another file with --output");
-        assertThat(archive).hasBinaryContent(before);
+    private static String diagnostics(String name, Path log, int exitCode) throws Exception {
+        try (Program program = program(
+                "flk-" + name,
+                "diagnostics",
+                "--config",
+                name + ".properties",
+                "--log",
+                log.toString(),
+                "--output",
+                name + ".zip")) {
+            assertThat(program.awaitExit()).as(program.allLines()).isEqualTo(exitCode);
+            return program.allLines();
+        }
     }
 
     @Test
     void diagnostics_ofWhatDoesNotRun_saySo() throws Exception {
-        Path archive = directory.resolve("alone.tar.gz");
+        Path archive = directory.resolve("alone.zip");
         Map<String, String> environment = Map.of(
                 "PORT",
                 Integer.toString(FreePort.choose()),
@@ -226,51 +202,10 @@ final class AnswersIT {
             assertThat(alone.awaitExit()).as(alone.allLines()).isZero();
             assertThat(alone.out()).contains("not there  metrics.txt", "not there  wal-verify.txt", "versions.txt");
         }
-        assertThat(run(0, "tar", "-xzOf", archive.toString(), "health.txt"))
-                .contains("could not be had: ", "it is not running");
-    }
-
-    private static String flkDiagnostics(int exitCode, Path log) throws Exception {
-        return run(
-                exitCode,
-                Built.root().resolve("flk").toString(),
-                "diagnostics",
-                "--backend-config",
-                "backend.properties",
-                "--agent-config",
-                "agent.properties",
-                "--log",
-                log.toString(),
-                "--output",
-                "all.tar.gz");
-    }
-
-    private static String run(int exitCode, String... command) throws Exception {
-        ProcessBuilder builder = new ProcessBuilder(command).directory(directory.toFile());
-        builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
-        Process process = builder.redirectErrorStream(true).start();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor()).as(output).isEqualTo(exitCode);
-        return output;
+        assertThat(Archive.read(archive).get("health.txt")).contains("could not be had: ", "it is not running");
     }
 
     private static Program program(String jar, String... args) throws IOException {
         return Program.java(jar, directory, Map.of(), Program.QUICK_START, args);
-    }
-
-    private static Map<String, String> with(Map<String, String> environment, String name, String value) {
-        Map<String, String> more = new java.util.HashMap<>(environment);
-        more.put(name, value);
-        return more;
-    }
-
-    private static String debug(int debugPort, String path) throws Exception {
-        return HttpClient.newHttpClient()
-                .send(HttpRequest.newBuilder(debugUri(debugPort, path)).build(), BodyHandlers.ofString())
-                .body();
-    }
-
-    private static URI debugUri(int debugPort, String path) {
-        return URI.create("http://127.0.0.1:" + debugPort + path);
     }
 }

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.ServiceLoader;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,10 +41,12 @@ final class DeployIT {
         HostProgram promtool = HostProgram.orSkip("promtool", "prometheus", directory);
         StringBuilder rules = new StringBuilder("groups:\n- name: dashboards\n  rules:\n");
         int queries = 0;
-        for (String dashboard : List.of("flk-backend.json", "flk-agent.json")) {
-            for (String query : StrictJson.read(Files.readString(
-                            DEPLOY.resolve("grafana/dashboards").resolve(dashboard)))
-                    .findValuesAsText("expr")) {
+        List<Path> dashboards;
+        try (Stream<Path> files = Files.list(DEPLOY.resolve("grafana/dashboards"))) {
+            dashboards = files.toList();
+        }
+        for (Path dashboard : dashboards) {
+            for (String query : StrictJson.read(Files.readString(dashboard)).findValuesAsText("expr")) {
                 String timed = query.replace("$__rate_interval", "5m").replaceAll("\\$\\{?[a-z_]+}?", ".*");
                 rules.append("  - record: query:%d\n    expr: '%s'\n".formatted(queries++, timed.replace("'", "''")));
             }
@@ -68,12 +71,16 @@ final class DeployIT {
     @ValueSource(
             strings = {
                 "keys: {existingSecret: our-keys}",
-                "{keys: {existingSecret: our-keys}, agent: {enabled: true, endpoint: 'https://ingest.example'}}",
+                "{keys: {existingSecret: our-keys}, networkPolicy: {enabled: false}, agent: {enabled: true, endpoint: 'https://ingest.example'}}",
                 "{keys: {existingSecret: our-keys}, metrics: {serviceMonitor: {enabled: true}, dashboards: {enabled: true}}}"
             })
     void chart_isRendered(String values) throws Exception {
         Path file = Files.writeString(directory.resolve("values.yaml"), values);
-        assertThat(chart().template().withName("flk").withValuesFile(file).call())
+        assertThat(chart().template()
+                        .withName("flk")
+                        .withKubeVersion("1.34.0")
+                        .withValuesFile(file)
+                        .call())
                 .contains("kind: StatefulSet", "readOnlyRootFilesystem: true", "runAsNonRoot: true");
     }
 
@@ -101,7 +108,9 @@ final class DeployIT {
     @ValueSource(strings = {"flk-agent", "flk-backend"})
     void logrotateFile_isRead(String name) throws Exception {
         HostProgram logrotate = HostProgram.orSkip("logrotate", "logrotate", directory);
-        Path copy = Files.copy(DEPLOY.resolve("logrotate").resolve(name), directory.resolve(name));
+        Path copy = Files.writeString(
+                directory.resolve(name),
+                Files.readString(DEPLOY.resolve("logrotate").resolve(name)).replace(name + " " + name, "root root"));
         assertThat(logrotate.run("--debug", copy.toString()).output())
                 .contains("Handling")
                 .doesNotContain("error: " + copy);

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** The docs: links lead somewhere, files and tests that they name exist, commands that they show are commands of the programs. */
 final class DocsIT {
     private static final Pattern LINK = Pattern.compile("]\\(([^)\\s]+)\\)");
-    private static final Pattern TEST = Pattern.compile("`([A-Z][A-Za-z0-9]+(?:Test|IT))`");
+    private static final Pattern TEST = Pattern.compile("`([A-Z][a-z][A-Za-z0-9]+(?:Test|IT))`");
     private static final Pattern COMMAND =
             Pattern.compile("(?m)(?:\\./flk |flk-)(agent|backend)(?:\\.jar)? ([a-z]+(?: [a-z]+)?)");
     private static final Pattern FENCE = Pattern.compile("(?ms)^```.*?^```");

@@ -6,9 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.StandardSocketOptions;
@@ -22,9 +20,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
-import java.util.zip.Deflater;
-import java.util.zip.DeflaterOutputStream;
-import java.util.zip.GZIPOutputStream;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSocket;
 import javax.net.ssl.SSLSocketFactory;
@@ -236,26 +231,10 @@ final class HttpAbuseIT {
         }
     }
 
-    static Stream<byte[]> gzipBombs() {
-        return Stream.of(gzipped(1, BOMB_BYTES), gzipped(1_000, 1 << 16), gzipped(40_000, 0));
-    }
-
     @ParameterizedTest
-    @MethodSource("gzipBombs")
-    void gzipBombs_onManyConnections_areRefused(byte[] bomb) throws IOException {
-        bombs("gzip", bomb, 400, 413, 503);
-    }
-
-    @Test
-    void deflateBombs_areRefused() throws IOException {
-        bombs("deflate", deflated(false), 413, 503);
-        bombs("deflate", deflated(true), 413, 503);
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"gzip, gzip", "gzip\r\nContent-Encoding: gzip", "br", "zstd", "compress"})
-    void nestedAndOtherCodings_are415(String coding) throws IOException {
-        bombs(coding, gzipped(1, 1 << 20), 415);
+    @ValueSource(strings = {"gzip", "deflate", "gzip, gzip", "gzip\r\nContent-Encoding: gzip", "br"})
+    void compressedBodies_are415(String coding) throws IOException {
+        bombs(coding, new byte[1 << 20], 415);
     }
 
     @Test
@@ -372,42 +351,6 @@ final class HttpAbuseIT {
         } finally {
             closeAll(crowd);
         }
-    }
-
-    private static byte[] gzipped(int members, int bytesEach) {
-        return written(out -> {
-            byte[] zeros = new byte[bytesEach];
-            for (int i = 0; i < members; i++) {
-                GZIPOutputStream member = new GZIPOutputStream(out);
-                member.write(zeros);
-                member.finish();
-            }
-        });
-    }
-
-    private static byte[] deflated(boolean bare) {
-        return written(out -> {
-            Deflater deflater = new Deflater(Deflater.BEST_COMPRESSION, bare);
-            try (DeflaterOutputStream deflating = new DeflaterOutputStream(out, deflater)) {
-                deflating.write(new byte[BOMB_BYTES]);
-            } finally {
-                deflater.end();
-            }
-        });
-    }
-
-    private interface Writing {
-        void to(OutputStream out) throws IOException;
-    }
-
-    private static byte[] written(Writing writing) {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        try {
-            writing.to(bytes);
-        } catch (IOException e) {
-            throw new AssertionError(e);
-        }
-        return bytes.toByteArray();
     }
 
     private static SocketChannel channel() throws IOException {

@@ -2,7 +2,6 @@
 package dev.flk.e2e;
 
 import dev.flk.sample.Pcs;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.util.ArrayList;
@@ -20,7 +19,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
-import java.util.zip.GZIPOutputStream;
 
 /**
  * Attackers of all kinds at once, each from an address of this machine, each bounded in what it sends a second: what would be free for somebody elsewhere
@@ -35,7 +33,6 @@ final class MixedAttack implements AutoCloseable {
     static final long FIRST_EPOCH = 1_000_000_000;
 
     private static final int SLOW_CONNECTIONS = 200;
-    private static final int BOMB_BYTES = 64 << 20;
     /** As large as a batch may be, and nothing in it. */
     private static final int EMPTY_BATCH_BYTES = 8 << 20;
     /** As long as a certificate may be. */
@@ -92,12 +89,8 @@ final class MixedAttack implements AutoCloseable {
 
     /** Begins. */
     void begin() {
-        byte[] bomb = zipped(new byte[BOMB_BYTES]);
-        byte[] emptyBatch = zipped(filled(EMPTY_BATCH_BYTES, '\n'));
         byte[] spaces = filled(PADDED_BYTES, ' ');
-        byte[] padded = zipped(spaces);
-        spaces[PADDED_BYTES - 1] = '\n';
-        byte[] paddedBatch = zipped(repeated(spaces, EMPTY_BATCH_BYTES / PADDED_BYTES));
+        byte[] emptyBatch = filled(EMPTY_BATCH_BYTES, '\n');
         Random random = new Random(7);
         every("garbage", 10, 300, (connection, count) -> post(connection, count, garbage(random)));
         every(
@@ -135,22 +128,16 @@ final class MixedAttack implements AutoCloseable {
                 50,
                 (connection, count) ->
                         overheard(connection, count, () -> Map.of("v_star", "[" + epochs.incrementAndGet() + "]")));
-        every("bombs", 16, 20, (connection, count) -> postZipped(connection, count, "/v1/pcs/submit", bomb));
         every(
-                "batches of nothing, zipped",
+                "batches of nothing",
                 20,
-                50,
-                (connection, count) -> postZipped(connection, count, "/v1/pcs/batch", emptyBatch));
+                10,
+                (connection, count) -> post(connection, count, "/v1/pcs/batch", emptyBatch));
         every(
-                "batches of long lines, zipped",
-                22,
-                20,
-                (connection, count) -> postZipped(connection, count, "/v1/pcs/batch", paddedBatch));
-        every(
-                "long certificates, zipped",
+                "long bodies of spaces",
                 23,
-                20,
-                (connection, count) -> postZipped(connection, count, "/v1/pcs/submit", padded));
+                10,
+                (connection, count) -> post(connection, count, "/v1/pcs/submit", spaces));
         every("look-ups", 21, 500, (connection, count) -> {
             count.sent.incrementAndGet();
             connection.send("GET /v1/pcs/%064x HTTP/1.1\r\nHost: e2e\r\n\r\n".formatted(epochs.incrementAndGet()));
@@ -202,12 +189,10 @@ final class MixedAttack implements AutoCloseable {
         count.add(connection.submit(body).status());
     }
 
-    private static void postZipped(RawConnection connection, Count count, String path, byte[] zipped)
-            throws IOException {
-        connection.send("POST " + path + " HTTP/1.1\r\nHost: e2e\r\nContent-Encoding: gzip\r\nContent-Length: "
-                + zipped.length + "\r\n\r\n");
+    private static void post(RawConnection connection, Count count, String path, byte[] body) throws IOException {
+        connection.send("POST " + path + " HTTP/1.1\r\nHost: e2e\r\nContent-Length: " + body.length + "\r\n\r\n");
         count.sent.incrementAndGet();
-        count.add(connection.send(zipped).read().status());
+        count.add(connection.send(body).read().status());
     }
 
     private void every(String name, int address, int perSecond, Deed deed) {
@@ -276,24 +261,6 @@ final class MixedAttack implements AutoCloseable {
         byte[] filled = new byte[bytes];
         Arrays.fill(filled, (byte) with);
         return filled;
-    }
-
-    private static byte[] repeated(byte[] part, int times) {
-        ByteArrayOutputStream all = new ByteArrayOutputStream();
-        for (int i = 0; i < times; i++) {
-            all.writeBytes(part);
-        }
-        return all.toByteArray();
-    }
-
-    private static byte[] zipped(byte[] content) {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        try (GZIPOutputStream zipped = new GZIPOutputStream(bytes)) {
-            zipped.write(content);
-        } catch (IOException e) {
-            throw new AssertionError(e);
-        }
-        return bytes.toByteArray();
     }
 
     /** What each did and was told. */

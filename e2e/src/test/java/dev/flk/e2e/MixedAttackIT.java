@@ -100,7 +100,7 @@ final class MixedAttackIT {
             }
             seconds = TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - began) + 1;
             System.out.println("attack, beside it: " + attacked);
-            for (String limit : List.of("global", "shard", "key", "known", "address", "evidence")) {
+            for (String limit : List.of("global", "shard", "key", "address", "evidence")) {
                 System.out.printf(
                         "attack, held back by limit %s: %.0f%n",
                         limit, client.metric("flk_rate_limited_by_total{limit=\"" + limit + "\",}"));

@@ -20,8 +20,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.regex.MatchResult;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -37,7 +35,6 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("thorough")
 final class OpenApiIT {
     private static final Path DOCUMENT = Built.root().resolve("docs/openapi.yaml");
-    private static final Path HTTP = Built.root().resolve("backend/src/main/java/dev/flk/backend/http");
 
     /** The secret that the examples are signed with. */
     private static final String EXAMPLE_KEY = "an example of a secret";
@@ -62,10 +59,6 @@ final class OpenApiIT {
             FAULT,
             METRICS + " 503",
             "it takes clients that do not read megabytes of answers: ManyConnectionsIT has them");
-
-    private static final Pattern ANSWERED =
-            Pattern.compile("Answer\\.error\\(\\s*([0-9]{3})|new Rendered\\(([0-9]{3})");
-    private static final Pattern HEADER = Pattern.compile("new Header\\(\\s*\"([A-Za-z-]+)\"");
 
     @RegisterExtension
     static final RunningBackend backend = RunningBackend.with(
@@ -352,31 +345,6 @@ final class OpenApiIT {
                     .as(field)
                     .isNotEmpty();
         }
-    }
-
-    /** Also what no test here has the backend say. */
-    @Test
-    void everyStatusAndHeaderOfTheSources_isDescribed() throws IOException {
-        StringBuilder sources = new StringBuilder();
-        try (Stream<Path> files = Files.list(HTTP)) {
-            for (Path file : files.toList()) {
-                sources.append(Files.readString(file));
-            }
-        }
-        String text = Files.readString(DOCUMENT);
-        List<String> statuses = ANSWERED.matcher(sources)
-                .results()
-                .map(found -> found.group(1) == null ? found.group(2) : found.group(1))
-                .toList();
-        assertThat(statuses).hasSizeGreaterThan(12);
-        Set<String> described = document.described().stream()
-                .map(each -> each.substring(each.length() - 3))
-                .collect(Collectors.toCollection(TreeSet::new));
-        described.add("405");
-        assertThat(described).containsAll(statuses);
-        assertThat(HEADER.matcher(sources).results().map(MatchResult::group).toList())
-                .hasSizeGreaterThan(5);
-        HEADER.matcher(sources).results().forEach(header -> assertThat(text).contains(header.group(1) + ":"));
     }
 
     private static Client client() {

@@ -4,7 +4,6 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.sample.Pcs;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -27,7 +26,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
-import java.util.zip.GZIPInputStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -144,8 +142,9 @@ final class SecretsIT {
 
     /** Both at once: what is accepted, what is refused, what is given up, and the operators' commands beside them. */
     private static void liveTogether() throws Exception {
-        Program program = start("backend", "flk-backend", and(backend(), "DEBUG_PORT", "0"));
-        String debug = program.awaitLine(text -> text.contains("debugging on "));
+        Map<String, String> environment = and(and(backend(), "DEBUG", "on"), "OPS_PORT", "0");
+        Program program = start("backend", "flk-backend", environment);
+        String ops = program.awaitLine(text -> text.contains("metrics and probes on "));
         String line = program.awaitLine(text -> text.contains("listening on "));
         program.awaitLine(text -> text.contains("ready: submissions are taken"));
         String url = "http://127.0.0.1:" + line.substring(line.lastIndexOf(' ') + 1);
@@ -153,20 +152,24 @@ final class SecretsIT {
         assertThat(client.submit(Pcs.number(1).signedBy(HMAC_KEY)).status()).isEqualTo(200);
         assertThat(client.submit(Pcs.number(2).signedBy("somebody else's")).status())
                 .isEqualTo(401);
-        assertThat(client.get("/metrics").status()).isEqualTo(401);
+        String opsUrl = "http://127.0.0.1:" + ops.substring(ops.lastIndexOf(' ') + 1);
+        Client operator = new Client(opsUrl);
+        assertThat(operator.get("/metrics").status()).isEqualTo(401);
         String login =
                 Base64.getEncoder().encodeToString(("scraper:" + METRICS_PASSWORD).getBytes(StandardCharsets.UTF_8));
-        SAID.put(
-                "backend metrics",
-                client.send(HttpRequest.newBuilder()
-                                .uri(URI.create(url + "/metrics"))
-                                .header("Authorization", "Basic " + login))
-                        .body());
-        SAID.put("backend readiness", client.get("/readyz").body());
-        Client debugging = new Client("http://127.0.0.1:" + debug.substring(debug.lastIndexOf(' ') + 1));
-        SAID.put("backend threads", debugging.get("/threads").body());
-        SAID.put("backend heap", debugging.get("/heap").body());
-        SAID.put("backend recording", recording(debugging));
+        SAID.put("backend readiness", operator.get("/readyz").body());
+        for (String page : List.of("metrics", "debug/threads", "debug/heap", "debug/jfr?seconds=1")) {
+            HttpRequest request = HttpRequest.newBuilder(URI.create(opsUrl + "/" + page))
+                    .header("Authorization", "Basic " + login)
+                    .build();
+            SAID.put(
+                    "backend " + page,
+                    new String(
+                            HttpClient.newHttpClient()
+                                    .send(request, HttpResponse.BodyHandlers.ofByteArray())
+                                    .body(),
+                            StandardCharsets.ISO_8859_1));
+        }
         Path log = file("backend.log", program.allLines() + "\n" + HMAC_KEY + " " + SEED_BASE64 + "\n");
         run(
                 "backend diagnostics",
@@ -174,14 +177,14 @@ final class SecretsIT {
                 and(backend(), "PORT", line.substring(line.lastIndexOf(' ') + 1)),
                 "diagnostics",
                 "--output",
-                "backend.tar.gz");
+                "backend.zip");
         run(
                 "agent diagnostics",
                 "flk-agent",
                 and(agent(url), "PCS_ED25519_PRIV_B64", SEED_BASE64),
                 "diagnostics",
                 "--output",
-                "agent.tar.gz",
+                "agent.zip",
                 "--log",
                 log.toString());
 
@@ -219,16 +222,6 @@ final class SecretsIT {
 
         assertThat(program.terminate()).isEqualTo(143);
         SAID.put("backend", program.allLines());
-    }
-
-    private static String recording(Client debugging) throws IOException, InterruptedException {
-        HttpRequest request = debugging
-                .request("/jfr?seconds=1")
-                .POST(HttpRequest.BodyPublishers.noBody())
-                .build();
-        HttpResponse<byte[]> answer = HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofByteArray());
-        assertThat(answer.statusCode()).isEqualTo(200);
-        return new String(answer.body(), StandardCharsets.ISO_8859_1);
     }
 
     private static String lines(long from, long to) {
@@ -380,15 +373,11 @@ final class SecretsIT {
                 Base64.getUrlEncoder().withoutPadding().encodeToString(secret)));
     }
 
-    /** The bytes of a file, unpacked if it is compressed. */
+    /** The bytes of a file, unpacked if it is an archive. */
     private static String contents(Path file) throws IOException {
-        byte[] bytes = Files.readAllBytes(file);
-        if (bytes.length > 2 && bytes[0] == 0x1f && (bytes[1] & 0xff) == 0x8b) {
-            try (GZIPInputStream in = new GZIPInputStream(new ByteArrayInputStream(bytes))) {
-                bytes = in.readAllBytes();
-            }
-        }
-        return new String(bytes, StandardCharsets.ISO_8859_1);
+        return file.toString().endsWith(".zip")
+                ? String.join("\n", Archive.read(file).values())
+                : Files.readString(file, StandardCharsets.ISO_8859_1);
     }
 
     private static Set<String> places(Map<String, String> everything, String text) {
@@ -405,7 +394,7 @@ final class SecretsIT {
                 everything.put(path.toString(), contents(left.resolve(path)));
             }
         }
-        assertThat(everything).hasSizeGreaterThan(40).containsKeys("backend.tar.gz", "agent.tar.gz");
+        assertThat(everything).hasSizeGreaterThan(40).containsKeys("backend.zip", "agent.zip");
 
         Set<String> found = new TreeSet<>();
         for (String secret : List.of(
@@ -422,7 +411,7 @@ final class SecretsIT {
         assertThat(found).isEmpty();
         assertThat(places(everything, Pcs.number(1).id().toString()))
                 .as("what is no secret is found")
-                .contains("backend", "wal cat", "agent.tar.gz")
+                .contains("backend", "wal cat", "agent.zip")
                 .anyMatch(where -> where.startsWith("data/wal/"));
         assertThat(SAID.get("sign with the seed")).as("the seed was used").contains("\"sig\"");
     }
@@ -436,7 +425,7 @@ final class SecretsIT {
                     || path.startsWith("refused")
                     || path.startsWith("redis-wal")
                     || path.startsWith("postgres-wal")
-                    || path.toString().endsWith(".tar.gz");
+                    || path.toString().endsWith(".zip");
             boolean ofRocksDb = path.startsWith("data/dedup") && !path.endsWith("dedup");
             String wanted = Files.isDirectory(left.resolve(path)) ? "rwx------" : "rw-------";
             if (ours && !ofRocksDb && !permissions.equals(wanted)) {

@@ -7,7 +7,6 @@ import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.testing.TestAuthority.Issued;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -15,7 +14,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.zip.GZIPInputStream;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLSocket;
 import org.junit.jupiter.api.BeforeEach;
@@ -274,19 +272,11 @@ final class TlsIT {
         environment.put("TLS_CERT", etc.resolve("tls.crt").toString());
         environment.put("TLS_KEY", etc.resolve("tls.key").toString());
         try (Program program = Program.java(
-                "flk-backend",
-                directory,
-                environment,
-                Program.QUICK_START,
-                "diagnostics",
-                "--output",
-                "archive.tar.gz")) {
+                "flk-backend", directory, environment, Program.QUICK_START, "diagnostics", "--output", "archive.zip")) {
             assertThat(program.awaitExit()).as(program.allLines()).isZero();
         }
-        String archive;
-        try (GZIPInputStream in = new GZIPInputStream(Files.newInputStream(directory.resolve("archive.tar.gz")))) {
-            archive = new String(in.readAllBytes(), StandardCharsets.UTF_8);
-        }
+        String archive =
+                String.join("\n", Archive.read(directory.resolve("archive.zip")).values());
         assertThat(archive)
                 .contains("TLS_KEY", "not asked: the backend speaks TLS")
                 .doesNotContain(Files.readAllLines(etc.resolve("tls.key")).get(1));

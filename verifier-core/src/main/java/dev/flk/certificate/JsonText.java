@@ -24,9 +24,6 @@ import org.jspecify.annotations.Nullable;
 final class JsonText extends JsonInput {
     static final int MAX_NESTING = 32;
 
-    /** Far longer than certificates are. */
-    private static final int LONG_BYTES = 64 << 10;
-
     private static final char BYTE_ORDER_MARK = '\uFEFF';
 
     // The size of the body bounds lengths already; the limits of the library would only be other ones.
@@ -61,9 +58,6 @@ final class JsonText extends JsonInput {
         if (all < 0) {
             return ofUtf8(body);
         }
-        if (body.length > LONG_BYTES) {
-            return ofLongAscii(body);
-        }
         char[] ascii = new char[body.length];
         boolean escaped = false;
         for (int i = 0; i < body.length; i++) {
@@ -71,14 +65,6 @@ final class JsonText extends JsonInput {
             escaped |= body[i] == '\\';
         }
         return of(ascii, 0, ascii.length, escaped);
-    }
-
-    private static JsonText ofLongAscii(byte[] body) {
-        try {
-            return new JsonText(FACTORY.createParser(new AsciiReader(body)), true);
-        } catch (IOException e) {
-            throw unreachable(e);
-        }
     }
 
     private static JsonText ofUtf8(byte[] body) throws MalformedCertificate {

@@ -34,7 +34,7 @@ import picocli.CommandLine.Spec;
         header = "Make an archive for a report of a fault, without secrets.",
         description = {
             "Versions, disks, the configuration without secrets, metrics and status of the",
-            "running agent, counts of dead letters, threads and memory if DEBUG_PORT is set,",
+            "running agent, counts of dead letters,",
             "and the ends of log files. It changes nothing, and works without an agent.",
             "Run it with that agent's configuration: the secrets that it knows from there",
             "are taken out of everything, log files too."
@@ -95,8 +95,6 @@ final class DiagnosticsCommand implements Callable<Integer> {
         if (known.config().isPresent()) {
             AgentConfig valid = known.config().get();
             addAnswer(archive, "metrics.txt", valid.metricsPort(), "/metrics");
-            addAnswer(archive, "threads.txt", valid.debugPort(), "/threads");
-            addAnswer(archive, "heap.txt", valid.debugPort(), "/heap");
             archive.add("status.json", () -> printedBy("status", "--json"));
             archive.add("dead-letters.txt", () -> deadLetters(valid.deadLetters()));
         }

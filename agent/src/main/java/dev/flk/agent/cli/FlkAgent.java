@@ -31,7 +31,7 @@ public final class FlkAgent implements Runnable {
         "  OUTBOX_PATH  OUTBOX_MAX_BYTES  OUTBOX_MIN_FREE_BYTES  DLQ_PATH",
         "  SPOOL_DIR  INTAKE_SOCKET  INTAKE_PORT  CONTROL_SOCKET",
         "  BASE_DELAY  MAX_DELAY  MAX_ATTEMPTS  MAX_AGE  REQUEST_TIMEOUT",
-        "  MAX_IN_FLIGHT  BATCH_SIZE  METRICS_PORT  DEBUG_PORT",
+        "  MAX_IN_FLIGHT  BATCH_SIZE  METRICS_PORT",
         "  LOG_LEVEL  LOG_FORMAT",
         "",
         "Exit codes: 0 done, 1 failed, 2 usage or configuration."

@@ -35,7 +35,6 @@ import org.slf4j.event.Level;
  * @param intakeSocket where programs of its group leave certificates too
  * @param intakePort the same on a loopback port, 0 for a free one; empty for none
  * @param metricsPort 0 for a free one; empty for no metrics
- * @param debugPort where to look into the JVM, on loopback, 0 for a free one; empty for nowhere
  */
 public record AgentConfig(
         List<URI> endpoints,
@@ -51,7 +50,6 @@ public record AgentConfig(
         SendOptions send,
         Duration requestTimeout,
         OptionalInt metricsPort,
-        OptionalInt debugPort,
         Level logLevel,
         LogFormat logFormat) {
 
@@ -91,7 +89,6 @@ public record AgentConfig(
                 send(settings),
                 settings.value(Setting.REQUEST_TIMEOUT, "10s", AgentConfig::positive),
                 port(settings, Setting.METRICS_PORT),
-                port(settings, Setting.DEBUG_PORT),
                 settings.value(Setting.LOG_LEVEL, "INFO", AgentConfig::level),
                 settings.value(Setting.LOG_FORMAT, "text", AgentConfig::logFormat));
         if (!settings.problems().isEmpty()) {
@@ -163,9 +160,6 @@ public record AgentConfig(
         }
         if (!metricsPort.equals(other.metricsPort)) {
             changed.add("METRICS_PORT");
-        }
-        if (!debugPort.equals(other.debugPort)) {
-            changed.add("DEBUG_PORT");
         }
         return changed;
     }

@@ -31,7 +31,6 @@ enum Setting {
     MAX_IN_FLIGHT,
     BATCH_SIZE,
     METRICS_PORT,
-    DEBUG_PORT,
     LOG_LEVEL,
     LOG_FORMAT;
 

@@ -39,6 +39,9 @@ final class Settings {
         if (file != null) {
             load(file);
         }
+        if (environment.containsKey("DEBUG_PORT") || this.file.containsKey("DEBUG_PORT")) {
+            problems.add("DEBUG_PORT is gone; jcmd, jstack and jfr of the JDK look into a running agent");
+        }
     }
 
     /** The text of a setting; read from a file, one final newline less, where its {@code _FILE} name is given. */
@@ -144,6 +147,7 @@ final class Settings {
         }
         Set<String> unknown = new TreeSet<>(file.stringPropertyNames());
         unknown.removeAll(Setting.names());
+        unknown.remove("DEBUG_PORT");
         for (String name : unknown) {
             problems.add("--config: " + path + " has the unknown name " + name + "; see --help for the names");
         }

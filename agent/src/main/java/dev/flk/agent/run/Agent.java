@@ -13,7 +13,6 @@ import dev.flk.agent.send.Sender;
 import dev.flk.agent.send.Surroundings;
 import dev.flk.agent.source.Intake;
 import dev.flk.agent.source.SpoolDirectory;
-import dev.flk.diagnostics.debug.DebugServer;
 import java.io.Closeable;
 import java.io.IOException;
 import java.time.Duration;
@@ -69,10 +68,6 @@ public final class Agent implements Closeable {
         this.nanoTicker = surroundings.nanoTicker();
         try {
             outbox = opened(Outbox.open(config.outbox(), surroundings.clock()));
-            if (config.debugPort().isPresent()) {
-                DebugServer debug = opened(DebugServer.start(config.debugPort().getAsInt()));
-                LOG.info("debugging on 127.0.0.1 port {}", debug.port());
-            }
             deadLetters = opened(DeadLetters.open(config.deadLetters(), outbox));
             AgentMeters meters = new AgentMeters();
             sender = new Sender(config.sending(), outbox, deadLetters, meters, surroundings);

@@ -65,7 +65,6 @@ class AgentConfigTest {
         assertThat(config.intakeSocket()).isEmpty();
         assertThat(config.intakePort()).isEmpty();
         assertThat(config.metricsPort()).isEmpty();
-        assertThat(config.debugPort()).isEmpty();
     }
 
     @Test
@@ -86,7 +85,6 @@ class AgentConfigTest {
                         Duration.ofMillis(250), Duration.ofMinutes(5), 9, Duration.ofHours(12), 10, 11));
         assertThat(config.requestTimeout()).isEqualTo(Duration.ofSeconds(3));
         assertThat(config.metricsPort()).isEqualTo(OptionalInt.of(9100));
-        assertThat(config.debugPort()).isEqualTo(OptionalInt.of(9102));
         assertThat(config.logLevel()).isEqualTo(Level.DEBUG);
         assertThat(config.logFormat()).isEqualTo(LogFormat.JSON);
     }
@@ -160,7 +158,6 @@ class AgentConfigTest {
         "MAX_IN_FLIGHT, 0",
         "BATCH_SIZE, 1001",
         "METRICS_PORT, 65536",
-        "DEBUG_PORT, 65536",
         "LOG_FORMAT, JSON",
     })
     void load_valueOutOfBounds_isOneProblem(Setting setting, String value) {
@@ -261,7 +258,6 @@ class AgentConfigTest {
         good.put(Setting.MAX_IN_FLIGHT, "10");
         good.put(Setting.BATCH_SIZE, "11");
         good.put(Setting.METRICS_PORT, "9100");
-        good.put(Setting.DEBUG_PORT, "9102");
         good.put(Setting.LOG_LEVEL, "debug");
         good.put(Setting.LOG_FORMAT, "json");
         return good;

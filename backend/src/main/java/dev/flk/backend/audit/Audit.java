@@ -46,6 +46,8 @@ public final class Audit implements AutoCloseable {
     private static final org.slf4j.Logger LOG = LoggerFactory.getLogger("dev.flk.backend.audit");
     private static final FileAttribute<Set<PosixFilePermission>> OWNER_ONLY =
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+    private static final FileAttribute<Set<PosixFilePermission>> OWNER_ONLY_FILE =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
     private static final JsonMapper JSON = new JsonMapper();
 
     private final @Nullable RollingFileAppender<ILoggingEvent> appender;
@@ -93,8 +95,11 @@ public final class Audit implements AutoCloseable {
             if (!Files.isDirectory(directory)) {
                 Files.createDirectories(directory, OWNER_ONLY);
             }
+            if (!Files.exists(directory.resolve(FILE))) {
+                Files.createFile(directory.resolve(FILE), OWNER_ONLY_FILE);
+            }
         } catch (IOException e) {
-            context.getStatusManager().add(new ErrorStatus("no directory " + directory, directory, e));
+            context.getStatusManager().add(new ErrorStatus("can't create " + directory.resolve(FILE), directory, e));
         }
         RollingFileAppender<ILoggingEvent> appender = new RollingFileAppender<>();
         appender.setContext(context);

@@ -38,8 +38,8 @@ import picocli.CommandLine.Spec;
             "Makes one archive of what is needed to report a fault.",
             "",
             "It has versions, disks, the configuration without secrets, metrics and readiness",
-            "of the running backend, the state of the log, threads and memory if DEBUG_PORT",
-            "is set, and the ends of log files. It changes nothing, and works without a",
+            "of the running backend, the state of the log, threads and memory if DEBUG is",
+            "on, and the ends of log files. It changes nothing, and works without a",
             "running backend.",
             "",
             "Run it with the configuration of that backend: the secrets that it knows from",
@@ -111,10 +111,9 @@ final class DiagnosticsCommand implements Callable<Integer> {
             for (String page : List.of("health", "readyz", "metrics")) {
                 archive.add(page + ".txt", () -> page(valid, page));
             }
-            if (valid.debugPort().isPresent()) {
-                String debug = "http://127.0.0.1:" + valid.debugPort().getAsInt();
-                archive.add("threads.txt", () -> asked.get(debug + "/threads", Optional.empty()));
-                archive.add("heap.txt", () -> asked.get(debug + "/heap", Optional.empty()));
+            if (valid.ops().map(OpsConfig::debug).orElse(false)) {
+                archive.add("threads.txt", () -> page(valid, "debug/threads"));
+                archive.add("heap.txt", () -> page(valid, "debug/heap"));
             }
             Path walDir = valid.storage().walDir();
             archive.add("wal-ls.txt", () -> printedBy("wal", "ls", "--dir", walDir.toString()));
@@ -140,7 +139,7 @@ final class DiagnosticsCommand implements Callable<Integer> {
         int port = config.ops().map(OpsConfig::port).orElse(config.http().port());
         return asked.get(
                 "http://" + host(address) + ":" + port + "/" + page,
-                page.equals("metrics") ? login(config.http()) : Optional.empty());
+                page.equals("health") || page.equals("readyz") ? Optional.empty() : login(config.http()));
     }
 
     private static List<Path> directories(BackendConfig config) {

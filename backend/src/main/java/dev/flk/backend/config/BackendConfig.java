@@ -10,7 +10,6 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -20,7 +19,6 @@ import org.jspecify.annotations.Nullable;
  * @param ops where metrics and probes are served; empty: on the port of {@code http}
  * @param tls of the port of {@code http}; empty: it speaks plain HTTP
  * @param maxClockSkew how far {@code sent_at} may be ahead; 0 switches the check off
- * @param debugPort where to look into the JVM, 0 for any free one; empty: nowhere
  */
 public record BackendConfig(
         HttpConfig http,
@@ -32,15 +30,11 @@ public record BackendConfig(
         Policy policy,
         Duration maxClockSkew,
         LogConfig log,
-        OptionalInt debugPort,
         AuditConfig audit) {
 
-    /** Throws {@link InvalidConfig} for a skew that is negative or beyond all sense, and for a port that is none. */
+    /** Throws {@link InvalidConfig} for a skew that is negative or beyond all sense. */
     public BackendConfig {
-        new Rules()
-                .notNegative(Key.MAX_CLOCK_SKEW, maxClockSkew)
-                .range(Key.DEBUG_PORT, debugPort.orElse(0), 0, 65_535)
-                .check();
+        new Rules().notNegative(Key.MAX_CLOCK_SKEW, maxClockSkew).check();
     }
 
     /**

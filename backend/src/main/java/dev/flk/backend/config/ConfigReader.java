@@ -4,7 +4,6 @@ package dev.flk.backend.config;
 import static dev.flk.backend.config.Notation.oneOf;
 
 import dev.flk.backend.config.HttpConfig.Login;
-import dev.flk.backend.limit.Limits.Sharing;
 import dev.flk.backend.tls.InvalidTlsException;
 import dev.flk.backend.tls.TlsFiles;
 import dev.flk.signing.KeyId;
@@ -16,7 +15,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -41,26 +39,13 @@ final class ConfigReader {
                 values.of(Key.LOG_LEVEL, oneOf(LogConfig.Level.class)),
                 values.of(Key.LOG_FORMAT, oneOf(LogConfig.Format.class)));
         Duration maxClockSkew = values.of(Key.MAX_CLOCK_SKEW, Notation::duration);
-        OptionalInt debugPort = values.find(Key.DEBUG_PORT, Notation::smallNumber)
-                .map(OptionalInt::of)
-                .orElse(OptionalInt.empty());
         Optional<OpsConfig> ops = ops();
         Optional<TlsFiles> tls = tls();
         if (http == null || limit == null || signing == null || storage == null) {
             return null;
         }
         return values.section(() -> new BackendConfig(
-                http,
-                ops,
-                tls,
-                limit,
-                storage,
-                signing,
-                policy,
-                maxClockSkew,
-                log,
-                debugPort,
-                audit(signing, storage.walDir())));
+                http, ops, tls, limit, storage, signing, policy, maxClockSkew, log, audit(signing, storage.walDir())));
     }
 
     private AuditConfig audit(SigningConfig signing, Path walDir) {
@@ -109,8 +94,12 @@ final class ConfigReader {
         if (address.isPresent() && !values.isSet(Key.OPS_PORT)) {
             values.problem("OPS_BIND_ADDR: is set without OPS_PORT; set both, or none");
         }
-        return port.map(
-                each -> values.section(() -> new OpsConfig(each, address.orElse(OpsConfig.USUAL_BIND_ADDRESS))));
+        boolean isDebug = values.of(Key.DEBUG, oneOf(Switch.class)) == Switch.ON;
+        if (isDebug && !(values.isSet(Key.OPS_PORT) && values.isGiven(Key.METRICS_USER))) {
+            values.problem("DEBUG: needs OPS_PORT, METRICS_USER and METRICS_PASS, whose login /debug asks for");
+        }
+        return port.map(each ->
+                values.section(() -> new OpsConfig(each, address.orElse(OpsConfig.USUAL_BIND_ADDRESS), isDebug)));
     }
 
     private Optional<TlsFiles> tls() {
@@ -149,14 +138,15 @@ final class ConfigReader {
     private @Nullable LimitConfig limit(int maxConnections) {
         BigDecimal rate = values.of(Key.TOKEN_RATE, Notation::perSecond);
         long burst = values.find(Key.TOKEN_BURST, Notation::wholeNumber).orElseGet(() -> LimitConfig.usualBurst(rate));
-        Sharing sharing = values.of(Key.FAIR_SHARES, oneOf(Switch.class)) == Switch.ON ? Sharing.FAIR : Sharing.NONE;
+        @Nullable
+        BigDecimal shardRate = values.find(Key.SHARD_RATE, Notation::perSecond).orElse(null);
         BigDecimal failures = values.find(Key.ADDRESS_FAILURE_RATE, Notation::perSecond)
                 .orElseGet(() -> LimitConfig.usualFailures(rate));
         long failureBurst = values.find(Key.ADDRESS_FAILURE_BURST, Notation::wholeNumber)
                 .orElseGet(() -> LimitConfig.usualFailureBurst(failures));
         int connections = values.find(Key.MAX_CONNECTIONS_PER_ADDRESS, Notation::smallNumber)
                 .orElseGet(() -> LimitConfig.usualConnections(maxConnections));
-        return values.section(() -> new LimitConfig(rate, burst, sharing, failures, failureBurst, connections));
+        return values.section(() -> new LimitConfig(rate, burst, shardRate, failures, failureBurst, connections));
     }
 
     private @Nullable SigningConfig signing() {

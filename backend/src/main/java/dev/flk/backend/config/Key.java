@@ -2,6 +2,7 @@
 package dev.flk.backend.config;
 
 import java.util.Arrays;
+import java.util.Map;
 import java.util.Optional;
 
 /** Every configuration key; the constant is the name in the environment and in the properties file. */
@@ -18,8 +19,8 @@ enum Key {
     OPS_PORT,
     /** Default: 127.0.0.1. */
     OPS_BIND_ADDR,
-    /** On 127.0.0.1, for threads, memory and flight recordings; not set: none. */
-    DEBUG_PORT,
+    /** Whether OPS_PORT shows threads, memory and flight recordings of the JVM, to who has the login of the metrics. */
+    DEBUG("off"),
     MAX_BODY_BYTES("1MiB"),
     MAX_BATCH("1000"),
     MAX_BATCH_BYTES("8MiB"),
@@ -36,8 +37,8 @@ enum Key {
     TOKEN_RATE("100/s"),
     /** Default: twice the rate. */
     TOKEN_BURST,
-    /** Whether each shard has its share of the bucket when there is less than all want. */
-    FAIR_SHARES("on"),
+    /** Of each shard whose key has no rate of its own. Default: no limit. */
+    SHARD_RATE,
     /** What an address may have refused for which no key is needed; 0 switches that off. Default: a tenth of the rate of all, at least 10/s. */
     ADDRESS_FAILURE_RATE,
     /** Default: 10 times that rate. */
@@ -79,6 +80,11 @@ enum Key {
     METRICS_PASS(Shown.MASKED),
     LOG_LEVEL("INFO"),
     LOG_FORMAT("text");
+
+    /** Settings of earlier versions, with what to do instead. */
+    static final Map<String, String> GONE = Map.of(
+            "FAIR_SHARES", "shares are gone; SHARD_RATE limits each shard",
+            "DEBUG_PORT", "is gone; set DEBUG=on, and ask /debug/threads, /debug/heap and /debug/jfr on OPS_PORT");
 
     private enum Shown {
         PLAIN,

@@ -5,13 +5,14 @@ import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.RateLimit;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Who may send how much.
  *
  * @param tokensPerSecond certificates a second; 0.5 is one every two seconds
  * @param burstTokens certificates that may come at once
- * @param sharing what to do when there is less than all want
+ * @param shardRate certificates a second of each shard whose key has no rate; null: any number
  * @param failuresPerSecond of an address, of what takes no key to send; 0: any number
  * @param failureBurst of an address, that may come at once
  * @param connectionsPerAddress that may be open at once
@@ -19,7 +20,7 @@ import java.math.RoundingMode;
 public record LimitConfig(
         BigDecimal tokensPerSecond,
         long burstTokens,
-        Limits.Sharing sharing,
+        @Nullable BigDecimal shardRate,
         BigDecimal failuresPerSecond,
         long failureBurst,
         int connectionsPerAddress) {
@@ -33,6 +34,9 @@ public record LimitConfig(
     public LimitConfig {
         new Rules()
                 .require(isRate(tokensPerSecond), "TOKEN_RATE: " + noRate(tokensPerSecond))
+                .require(
+                        shardRate == null || isRate(shardRate),
+                        "SHARD_RATE: " + (shardRate == null ? "" : noRate(shardRate)))
                 .range(Key.TOKEN_BURST, burstTokens, 1, MOST_BURST)
                 .require(
                         failuresPerSecond.signum() == 0 || isRate(failuresPerSecond),
@@ -88,6 +92,6 @@ public record LimitConfig(
     /** The same for those who enforce it. */
     public Limits.Sizes sizes() {
         return new Limits.Sizes(
-                tokensPerSecond, burstTokens, sharing, failuresPerSecond, failureBurst, connectionsPerAddress);
+                tokensPerSecond, burstTokens, shardRate, failuresPerSecond, failureBurst, connectionsPerAddress);
     }
 }

@@ -6,8 +6,9 @@ package dev.flk.backend.config;
  *
  * @param port to listen on; 0 takes any free one
  * @param bindAddress address or name of the interface to listen on
+ * @param debug whether it also shows threads, memory and flight recordings of the JVM
  */
-public record OpsConfig(int port, String bindAddress) {
+public record OpsConfig(int port, String bindAddress, boolean debug) {
     /** What METRICS_PASS does not guard by itself is for this machine, unless somebody says otherwise. */
     static final String USUAL_BIND_ADDRESS = "127.0.0.1";
 

@@ -38,7 +38,7 @@ final class PropertiesFile {
     }
 
     private static void take(Map<String, String> known, String name, String value, Path file, List<String> problems) {
-        if (names().noneMatch(name::equals)) {
+        if (names().noneMatch(name::equals) && !Key.GONE.containsKey(name)) {
             problems.add(
                     "%s: no such key in %s; did you mean %s?".formatted(name, file, NearestName.to(name, names())));
         } else if (known.put(name, value) != null) {

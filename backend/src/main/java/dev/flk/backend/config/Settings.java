@@ -30,6 +30,11 @@ final class Settings {
     /** Only {@code keys} are looked at. What is wrong goes to {@code problems}; the key then counts as not set. */
     Settings(Map<String, String> environment, Map<String, String> file, Set<Key> keys, List<String> problems) {
         this.problems = problems;
+        Key.GONE.forEach((name, instead) -> {
+            if (environment.containsKey(name) || file.containsKey(name)) {
+                problems.add(name + ": " + instead);
+            }
+        });
         for (Key key : keys) {
             from(environment, key, Origin.ENVIRONMENT, Origin.ENVIRONMENT_FILE)
                     .or(() -> from(file, key, Origin.FILE, Origin.FILE_FILE))

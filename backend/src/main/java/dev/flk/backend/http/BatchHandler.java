@@ -48,28 +48,6 @@ final class BatchHandler implements Endpoint {
     @Override
     public void serve(Request request, Exchange exchange) {
         BatchLines lines = new BatchLines(request.body(), config.maxBatchLines());
-        if (lines.find()) {
-            serve(lines, request, exchange);
-        } else {
-            exchange.workOn(new LongWork.Work() {
-                @Override
-                public boolean goOn() {
-                    if (!lines.find()) {
-                        return true;
-                    }
-                    serve(lines, request, exchange);
-                    return false;
-                }
-
-                @Override
-                public void drop() {
-                    exchange.letGo();
-                }
-            });
-        }
-    }
-
-    private void serve(BatchLines lines, Request request, Exchange exchange) {
         int length = request.body().length();
         if (lines.count() == 0) {
             limits.failed(exchange.sender(), length);

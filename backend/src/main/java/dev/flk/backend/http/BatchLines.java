@@ -8,9 +8,6 @@ import java.util.Arrays;
  * once, and none of those behind the last line that may be.
  */
 final class BatchLines {
-    /** That many are looked at in a fraction of a millisecond. */
-    static final int STEP_BYTES = 256 << 10;
-
     private static final int FIRST_LINES = 64;
 
     private final BodyBuffer body;
@@ -19,32 +16,21 @@ final class BatchLines {
     private int[] ends = new int[FIRST_LINES];
 
     private int found;
-    /** What was looked at. */
-    private int at;
 
     /** @param most lines that may be */
     BatchLines(BodyBuffer body, int most) {
         this.body = body;
         this.most = most;
+        find();
     }
 
-    /** Looks at some more; whether all is found that there is, or one more than may be. */
-    boolean find() {
-        int limit = Math.min(body.length(), at + STEP_BYTES);
-        while (at < limit && found <= most) {
-            int newline = body.indexOf((byte) '\n', at, limit);
-            if (newline < limit) {
-                add(newline);
-            }
-            at = Math.min(newline + 1, limit);
+    private void find() {
+        int at = 0;
+        while (at < body.length() && found <= most) {
+            int newline = body.indexOf((byte) '\n', at);
+            add(newline);
+            at = newline + 1;
         }
-        if (found > most) {
-            return true;
-        }
-        if (at == body.length() && at > 0 && body.at(at - 1) != '\n') {
-            add(at);
-        }
-        return at == body.length();
     }
 
     private void add(int end) {

@@ -76,33 +76,18 @@ final class Exchange {
         return taken;
     }
 
-    /** Hands these to ingest with all else that arrives in this turn of the event loop; if they are long, in parts and beside all else. */
+    /** Hands these to ingest with all else that arrives in this turn of the event loop; long ones on another thread, and nothing is read until then. */
     void submit(List<Submission> submissions) {
-        if (LongSubmissions.areLong(submissions)) {
-            workOn(new LongSubmissions(submissions, loop.turn(), this));
-        } else {
+        long bytes = submissions.stream().mapToLong(Submission::bodyBytes).sum();
+        if (bytes <= LongBodies.MIN_BYTES) {
             loop.turn().add(submissions);
+            return;
         }
-    }
-
-    /** Does this beside all else, a step at a time; until then nothing more is read from the connection. */
-    void workOn(LongWork.Work work) {
-        loop.longWork().add(sender().network(), new LongWork.Work() {
-            @Override
-            public boolean goOn() {
-                boolean hasMore = safely(work::goOn);
-                if (!hasMore) {
-                    connection.endWork();
-                }
-                return hasMore;
-            }
-
-            @Override
-            public void drop() {
-                work.drop();
-            }
-        });
         connection.beginWork();
+        if (!loop.parseElsewhere(submissions, connection::endWork)) {
+            connection.endWork();
+            refuseEarly();
+        }
     }
 
     /** Without an answer the client would wait, and its bytes stay counted. Returns what {@code work} does, and false if it throws. */
@@ -219,11 +204,6 @@ final class Exchange {
     /** Answers a submission that there is no room for, before ingest has seen it. */
     void refuseEarly() {
         loop.meters().refusedEarly();
-        answer(Refusal.overloaded());
-    }
-
-    /** Lets go of what it holds, since nobody waits for the answer any more. */
-    void letGo() {
         answer(Refusal.overloaded());
     }
 

@@ -77,6 +77,8 @@ public final class HttpServer implements AutoCloseable {
     private final LongSupplier nanoTicker;
     private final Duration stopWithin;
     private final Scrapes scrapes;
+    private final LongBodies longBodies;
+    private final @Nullable DebugHandler debug;
     private final RareLine refusals;
     private final RareLine acceptFailures = new RareLine("connections can't be accepted: {}{}", Duration.ofSeconds(10));
     private final RareLine addressRefusals = new RareLine(
@@ -91,7 +93,7 @@ public final class HttpServer implements AutoCloseable {
     /** What is said of a port, and how many loops it has. */
     private record Site(String portSetting, String addressSetting, String threads, int loops, String tooMany) {
         static Site of(Served served) {
-            return served == Served.OPERATIONS
+            return served.isForOperators()
                     ? new Site(
                             "OPS_PORT",
                             "OPS_BIND_ADDR",
@@ -158,14 +160,17 @@ public final class HttpServer implements AutoCloseable {
             Duration stopWithin) {
         this.scrapes = new Scrapes(meters);
         this.site = Site.of(served);
+        this.longBodies = new LongBodies(site.loops());
         this.refusals = new RareLine(site.tooMany(), Duration.ofSeconds(10));
-        OpsHandler ops = new OpsHandler(readiness, scrapes, new MetricsGuard(config.metricsLogin()));
+        MetricsGuard guard = new MetricsGuard(config.metricsLogin());
+        this.debug = served == Served.OPERATIONS_AND_DEBUG ? new DebugHandler(guard) : null;
         Routes routes = Routes.of(
                 served,
                 new SubmitHandler(config.maxBodyBytes(), meters, nanoTicker),
                 new BatchHandler(config, limits, meters, nanoTicker),
                 Endpoint.bodyless(Kind.LOOK_UP, new LookUpHandler(ingest)::serve),
-                ops);
+                new OpsHandler(readiness, scrapes, guard),
+                debug);
         this.parts = new ServerParts(config, routes, load, limits, meters, nanoTicker);
         this.tls = tls == null ? null : new TlsFront(tls, parts);
         this.ingest = ingest;
@@ -190,7 +195,7 @@ public final class HttpServer implements AutoCloseable {
         HttpConfig own = config.at(ops.port(), ops.bindAddress(), MAX_OPS_CONNECTIONS);
         return new HttpServer(
                 own,
-                Served.OPERATIONS,
+                ops.debug() ? Served.OPERATIONS_AND_DEBUG : Served.OPERATIONS,
                 null,
                 ServerLoad.of(own, Runtime.getRuntime().maxMemory() / OPS_OF_HEAP),
                 ingest,
@@ -270,6 +275,10 @@ public final class HttpServer implements AutoCloseable {
         loops.values().forEach(Loop::closeAll);
         endLoops(group);
         scrapes.close();
+        longBodies.close();
+        if (debug != null) {
+            debug.close();
+        }
         listener = null;
     }
 
@@ -284,7 +293,7 @@ public final class HttpServer implements AutoCloseable {
 
     private Loop loopOf(Channel channel) {
         return loops.computeIfAbsent(channel.eventLoop(), eventLoop -> {
-            Loop loop = new Loop(eventLoop, ingest, parts.meters(), clock, nanoTicker);
+            Loop loop = new Loop(eventLoop, ingest, longBodies, parts.meters(), clock, nanoTicker);
             loop.tickEvery(tick());
             return loop;
         });

@@ -7,7 +7,6 @@ import dev.flk.backend.limit.HeldBack;
 import dev.flk.backend.metrics.RejectReason;
 import io.netty.buffer.ByteBuf;
 import io.netty.handler.codec.http.HttpHeaderNames;
-import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -19,10 +18,9 @@ final class Incoming {
     /** More than any single outcome takes. */
     private static final int USUAL_ANSWER_BYTES = 1 << 10;
 
-    private static final Endpoint UNKNOWN_CODING = Endpoint.always(Refusal.unknownCoding());
+    private static final Endpoint COMPRESSED = Endpoint.always(Refusal.compressed());
 
     private final RequestHead head;
-    private final ContentCoding coding;
     private final Endpoint endpoint;
     private final Exchange exchange;
     private final ServerParts server;
@@ -33,26 +31,22 @@ final class Incoming {
     /** What is answered without having looked at the body; null: it is read. */
     private @Nullable Answer early;
 
-    private Incoming(RequestHead head, ContentCoding coding, Endpoint endpoint, Exchange exchange, ServerParts server) {
+    private Incoming(RequestHead head, Endpoint endpoint, Exchange exchange, ServerParts server) {
         this.head = head;
-        this.coding = coding;
         this.endpoint = endpoint;
         this.exchange = exchange;
         this.server = server;
         this.sinceNanos = server.nanoTicker().getAsLong();
-        this.maxReadBytes = takesBody()
-                ? coding.mostEncoded(endpoint.maxBodyBytes())
-                : server.config().maxBodyBytes();
+        this.maxReadBytes =
+                takesBody() ? endpoint.maxBodyBytes() : server.config().maxBodyBytes();
         this.body =
                 new BodyBuffer(maxReadBytes, head.declaredBytes(), server.load().bodyBytes());
     }
 
     static Incoming of(RequestHead head, Exchange exchange, ServerParts server) {
         Endpoint endpoint = server.routes().find(head.method(), head.path());
-        Optional<ContentCoding> coding = head.coding();
-        Incoming incoming = coding.isEmpty() && endpoint.maxBodyBytes() > 0
-                ? new Incoming(head, ContentCoding.IDENTITY, UNKNOWN_CODING, exchange, server)
-                : new Incoming(head, coding.orElse(ContentCoding.IDENTITY), endpoint, exchange, server);
+        boolean isRefused = endpoint.maxBodyBytes() > 0 && !head.isBodyPlain();
+        Incoming incoming = new Incoming(head, isRefused ? COMPRESSED : endpoint, exchange, server);
         if (incoming.takesBody()
                 && !incoming.announcesTooMuch()
                 && server.load().isFullFor(head.declaredBytes())) {
@@ -125,7 +119,7 @@ final class Incoming {
         return Refusal.overloaded();
     }
 
-    /** Serves the request, its body being complete, now or when it is unpacked, or answers why not. */
+    /** Serves the request, its body being complete, or answers why not. */
     void serve(long arrivedNanos) {
         exchange.hold(body);
         if (early == null && endpoint.kind() != Kind.OTHER && !hasPlace()) {
@@ -136,56 +130,9 @@ final class Incoming {
             return;
         }
         boolean unused = exchange.safely(() -> {
-            decodeAndServe(arrivedNanos);
+            serve(body, arrivedNanos);
             return false;
         });
-    }
-
-    private void decodeAndServe(long arrivedNanos) {
-        if (coding == ContentCoding.IDENTITY || !takesBody()) {
-            serve(body, arrivedNanos);
-        } else if (exchange.holdMore(Decoding.NATIVE_BYTES)) {
-            BodyBuffer decoded = new BodyBuffer(
-                    endpoint.maxBodyBytes(),
-                    BodyBuffer.UNKNOWN_LENGTH,
-                    server.load().bodyBytes());
-            exchange.hold(decoded);
-            exchange.workOn(new Unpacking(
-                    () -> coding.decode(body, decoded),
-                    exchange,
-                    server.limits(),
-                    new ServeUnpacked(decoded, arrivedNanos)));
-        } else {
-            exchange.refuseEarly();
-        }
-    }
-
-    /** What becomes of a compressed body. */
-    private final class ServeUnpacked implements Unpacking.Then {
-        private final BodyBuffer decoded;
-        private final long arrivedNanos;
-
-        ServeUnpacked(BodyBuffer decoded, long arrivedNanos) {
-            this.decoded = decoded;
-            this.arrivedNanos = arrivedNanos;
-        }
-
-        @Override
-        public void decoded(Taken taken) {
-            body.release();
-            refusal(taken).ifPresentOrElse(exchange::answer, () -> serve(decoded, arrivedNanos));
-        }
-
-        @Override
-        public void invalid() {
-            exchange.answer(
-                    Refusal.badRequest("body is not valid " + coding.name().toLowerCase(Locale.ROOT)));
-        }
-
-        @Override
-        public void heldBack(HeldBack heldBack) {
-            exchange.answer(Refusal.tooManyRequests(heldBack));
-        }
     }
 
     private boolean hasPlace() {
@@ -215,6 +162,7 @@ final class Incoming {
     private void serve(BodyBuffer complete, long arrivedNanos) {
         Request request = new Request(
                 head.path(),
+                head.query(),
                 complete,
                 head.headers().get(HttpHeaderNames.ACCEPT),
                 head.headers().get(HttpHeaderNames.AUTHORIZATION),

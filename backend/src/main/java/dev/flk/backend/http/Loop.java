@@ -2,6 +2,7 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.ingest.Ingest;
+import dev.flk.backend.ingest.Submission;
 import dev.flk.backend.metrics.Meters;
 import io.netty.channel.EventLoop;
 import java.time.Duration;
@@ -20,20 +21,25 @@ final class Loop {
     private final LongSupplier nanoTicker;
     private final Turn turn;
     private final Answers answers;
-    private final LongWork longWork;
+    private final LongBodies longBodies;
     private final DateHeader date;
     private final Set<Connection> connections = new LinkedHashSet<>();
     private final CompletableFuture<Void> finished = new CompletableFuture<>();
     private boolean finishing;
 
-    Loop(EventLoop eventLoop, Ingest ingest, Meters meters, InstantSource clock, LongSupplier nanoTicker) {
+    Loop(
+            EventLoop eventLoop,
+            Ingest ingest,
+            LongBodies longBodies,
+            Meters meters,
+            InstantSource clock,
+            LongSupplier nanoTicker) {
         this.eventLoop = eventLoop;
         this.meters = meters;
         this.nanoTicker = nanoTicker;
         this.turn = new Turn(eventLoop, ingest, meters);
         this.answers = new Answers(eventLoop);
-        // a task that is due at once comes after the next look at the connections, and one that is executed before it
-        this.longWork = new LongWork(task -> runLater(task, Duration.ZERO), nanoTicker);
+        this.longBodies = longBodies;
         this.date = new DateHeader(clock);
     }
 
@@ -46,8 +52,12 @@ final class Loop {
         return answers;
     }
 
-    LongWork longWork() {
-        return longWork;
+    /** Hands these to ingest on a thread for long bodies, then runs {@code done} on this loop; false if too many wait. */
+    boolean parseElsewhere(List<Submission> submissions, Runnable done) {
+        return longBodies.offer(() -> {
+            turn.handOver(submissions);
+            eventLoop.execute(done);
+        });
     }
 
     DateHeader date() {
@@ -95,7 +105,6 @@ final class Loop {
     void closeAll() {
         eventLoop.execute(() -> {
             List.copyOf(connections).forEach(Connection::close);
-            longWork.dropAll();
         });
     }
 

@@ -12,7 +12,7 @@ import java.util.stream.Collectors;
 final class OpsHandler {
     private static final Answer HEALTHY =
             new Answer(200, "text/plain; charset=utf-8", "OK".getBytes(StandardCharsets.US_ASCII), List.of());
-    private static final Answer UNAUTHORIZED = Answer.error(
+    static final Answer UNAUTHORIZED = Answer.error(
             401, "login needed", new Header("WWW-Authenticate", "Basic realm=\"metrics\", charset=\"UTF-8\""));
 
     private final Readiness readiness;

@@ -41,11 +41,8 @@ final class Refusal {
         return Answer.error(413, "batch over " + maxLines + " lines");
     }
 
-    static Answer unknownCoding() {
-        return Answer.error(
-                415,
-                "content encoding not supported, use gzip or deflate",
-                new Header("Accept-Encoding", "gzip, deflate"));
+    static Answer compressed() {
+        return Answer.error(415, "Content-Encoding is not supported, send the body as it is");
     }
 
     /** Not a 400, which would say that the certificate can never succeed. */

@@ -39,6 +39,10 @@ record RequestHead(HttpRequest request) {
         return Routes.path(request.uri());
     }
 
+    String query() {
+        return Routes.query(request.uri());
+    }
+
     HttpMethod method() {
         return request.method();
     }
@@ -69,8 +73,9 @@ record RequestHead(HttpRequest request) {
         return HttpUtil.isTransferEncodingChunked(request) ? -1 : HttpUtil.getContentLength(request, 0L);
     }
 
-    /** How the body is compressed; empty if that is unknown here. */
-    Optional<ContentCoding> coding() {
-        return ContentCoding.of(String.join(",", headers().getAll(HttpHeaderNames.CONTENT_ENCODING)));
+    /** Whether the body comes as it is, and not compressed. */
+    boolean isBodyPlain() {
+        String codings = String.join(",", headers().getAll(HttpHeaderNames.CONTENT_ENCODING));
+        return codings.isBlank() || codings.strip().equalsIgnoreCase("identity");
     }
 }

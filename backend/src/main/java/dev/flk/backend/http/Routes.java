@@ -3,7 +3,9 @@ package dev.flk.backend.http;
 
 import dev.flk.backend.http.Endpoint.Kind;
 import io.netty.handler.codec.http.HttpMethod;
+import java.util.HashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Which endpoint a method and a path lead to; what leads nowhere leads to the endpoint that says so. */
 final class Routes {
@@ -25,17 +27,28 @@ final class Routes {
     }
 
     /** What a port serves: all, or a part of it. {@code /health} is for everybody, agents among them. */
-    static Routes of(Served served, Endpoint submit, Endpoint batch, Endpoint lookUp, OpsHandler ops) {
+    static Routes of(
+            Served served,
+            Endpoint submit,
+            Endpoint batch,
+            Endpoint lookUp,
+            OpsHandler ops,
+            @Nullable DebugHandler debug) {
         Map<String, Endpoint> posts = Map.of(PCS + "submit", submit, PCS + "batch", batch);
         Endpoint health = Endpoint.bodyless(Kind.OTHER, ops::health);
-        Map<String, Endpoint> operations = Map.of(
+        Map<String, Endpoint> operations = new HashMap<>(Map.of(
                 "/health", health,
                 "/readyz", Endpoint.bodyless(Kind.OTHER, ops::readyz),
-                "/metrics", Endpoint.bodyless(Kind.OTHER, ops::metrics));
+                "/metrics", Endpoint.bodyless(Kind.OTHER, ops::metrics)));
+        if (debug != null) {
+            operations.put("/debug/threads", Endpoint.bodyless(Kind.OTHER, debug::threads));
+            operations.put("/debug/heap", Endpoint.bodyless(Kind.OTHER, debug::heap));
+            operations.put("/debug/jfr", Endpoint.bodyless(Kind.OTHER, debug::jfr));
+        }
         return switch (served) {
             case EVERYTHING -> new Routes(posts, operations, lookUp, NOT_FOUND);
             case CERTIFICATES -> new Routes(posts, Map.of("/health", health), lookUp, NOT_FOUND);
-            case OPERATIONS -> new Routes(Map.of(), operations, NOT_FOUND, NOT_FOUND);
+            case OPERATIONS, OPERATIONS_AND_DEBUG -> new Routes(Map.of(), operations, NOT_FOUND, NOT_FOUND);
         };
     }
 
@@ -65,6 +78,12 @@ final class Routes {
         }
         int query = target.indexOf('?');
         return start < 0 ? "/" : target.substring(start, query < start ? target.length() : query);
+    }
+
+    /** What stands behind the question mark of a request target; empty if there is none. */
+    static String query(String target) {
+        int query = target.indexOf('?');
+        return query < 0 ? "" : target.substring(query + 1);
     }
 
     private static boolean isLookUp(String path) {

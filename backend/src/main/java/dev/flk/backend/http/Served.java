@@ -8,5 +8,11 @@ public enum Served {
     /** Submissions, outcomes, and whether the process serves. */
     CERTIFICATES,
     /** Metrics, readiness, and whether the process serves. */
-    OPERATIONS
+    OPERATIONS,
+    /** The same, and looks into the JVM. */
+    OPERATIONS_AND_DEBUG;
+
+    boolean isForOperators() {
+        return this == OPERATIONS || this == OPERATIONS_AND_DEBUG;
+    }
 }

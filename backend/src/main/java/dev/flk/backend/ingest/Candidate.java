@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.limit.Admission;
 import dev.flk.backend.limit.Sender;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
@@ -11,17 +10,10 @@ import java.util.function.Consumer;
 /**
  * A submission that parsed, is validly signed and keeps every rule, with what would be decided of it.
  *
- * @param admission by which it has a token
  * @param shardId that it is signed for
  * @param keyId of the key that signed it, as it goes into the log
  */
-record Candidate(
-        Submission submission,
-        Admission admission,
-        String shardId,
-        String keyId,
-        long arrivalMillis,
-        Decision decision) {
+record Candidate(Submission submission, String shardId, String keyId, long arrivalMillis, Decision decision) {
 
     PcsId id() {
         return decision.recorded().id();

@@ -70,16 +70,9 @@ final class Endings {
         flights.end(flight).forEach(candidate -> answerError(candidate, error));
     }
 
-    /** The flight is held back, which whoever did so has counted for the one that opened it: nothing was logged, and its id is free. */
+    /** The flight is throttled, which was counted for the one that opened it: nothing was logged, and its id is free. */
     void limited(Flight flight, HeldBack heldBack) {
-        List<Candidate> told = flights.end(flight);
-        told.stream().skip(1).forEach(shared -> meters.rateLimitedLate(LimitedBy.KNOWN));
-        told.forEach(candidate -> answerLimited(candidate, heldBack));
-    }
-
-    /** Whoever held it back has counted it. */
-    void answerLimited(Candidate candidate, HeldBack heldBack) {
-        answer(candidate, new Outcome.RateLimited(heldBack.waitSeconds()));
+        flights.end(flight).forEach(candidate -> answer(candidate, new Outcome.RateLimited(heldBack.waitSeconds())));
     }
 
     /** The flight is in the log and waits to be recorded; who waits for it is told {@code error}. */
@@ -120,7 +113,8 @@ final class Endings {
     /** Answers one submission with an error, and counts that. */
     void answerError(Candidate candidate, Outcome error) {
         if (error instanceof Outcome.RateLimited) {
-            meters.rateLimitedLate(LimitedBy.EVIDENCE);
+            meters.rateLimited(LimitedBy.EVIDENCE);
+            meters.rateLimitedLate();
         } else if (error instanceof Outcome.Broken) {
             meters.internalError();
         } else if (error instanceof Outcome.Unavailable unavailable && unavailable.cause() != Outcome.Cause.DISK_FULL) {

@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.limit.HeldBack;
 import dev.flk.backend.limit.RateLimit;
+import dev.flk.backend.metrics.LimitedBy;
 import java.math.BigDecimal;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -28,6 +29,8 @@ final class EvidenceBudget {
     /** Takes the bytes of a body; empty if they were there, else when they will be. */
     Optional<HeldBack> take(int bodyBytes) {
         OptionalLong waitNanos = bytes.tryTake(Math.max(1, Math.min(BURST_BYTES, bodyBytes)));
-        return waitNanos.isEmpty() ? Optional.empty() : Optional.of(new HeldBack(waitNanos.getAsLong()));
+        return waitNanos.isEmpty()
+                ? Optional.empty()
+                : Optional.of(new HeldBack(LimitedBy.EVIDENCE, waitNanos.getAsLong()));
     }
 }

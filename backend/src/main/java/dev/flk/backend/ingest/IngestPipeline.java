@@ -3,7 +3,6 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Recorded;
-import dev.flk.backend.limit.Admission;
 import dev.flk.backend.limit.HeldBack;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Sender;
@@ -30,8 +29,6 @@ import org.jspecify.annotations.Nullable;
 final class IngestPipeline implements Ingest {
     /** What is handed to the log in one go, at the most, unless a single body is longer. */
     private static final long MAX_APPEND_BYTES = 8L << 20;
-
-    private static final int SMALL_PART = 32;
 
     /**
      * Look-ups that the store may have been asked and not answered yet. Anybody may cause them, without a key; a store has a queue of
@@ -68,44 +65,34 @@ final class IngestPipeline implements Ingest {
         this.log = log;
     }
 
-    /** While little is left, in parts, so that what is held back holds few tokens until that is found out. */
     @Override
     public void submit(List<Submission> turn) {
-        int partSize = turn.size() > SMALL_PART && limits.isShortOf(turn.size()) ? SMALL_PART : turn.size();
-        for (int start = 0; start < turn.size(); start += partSize) {
-            submitPart(turn.subList(start, Math.min(turn.size(), start + partSize)));
-        }
-    }
-
-    private void submitPart(List<Submission> turn) {
         List<Opened> opened = new ArrayList<>(turn.size());
         for (Submission submission : turn) {
-            admit(submission)
-                    .flatMap(admission -> check(submission, admission))
-                    .flatMap(this::join)
-                    .ifPresent(opened::add);
+            if (isAdmitted(submission)) {
+                check(submission).flatMap(this::join).ifPresent(opened::add);
+            }
         }
         if (!opened.isEmpty()) {
             lookUpThenLog(opened);
         }
     }
 
-    /** The rate limit; empty if it was refused. */
-    private Optional<Admission> admit(Submission submission) {
-        Admission admission = limits.admit(submission.sender());
-        HeldBack heldBack = admission.heldBack();
-        if (heldBack != null) {
-            submission.answer().accept(new Outcome.RateLimited(heldBack.waitSeconds()));
-            return Optional.empty();
+    /** The limits of its address and of all; if not, it was answered. */
+    private boolean isAdmitted(Submission submission) {
+        Optional<HeldBack> heldBack = limits.admit(submission.sender());
+        if (heldBack.isPresent()) {
+            submission.answer().accept(new Outcome.RateLimited(heldBack.get().waitSeconds()));
+            return false;
         }
         meters.ingest.increment();
-        return Optional.of(admission);
+        return true;
     }
 
     /** All that is pure; empty if it was refused, and answered. */
-    private Optional<Candidate> check(Submission submission, Admission admission) {
+    private Optional<Candidate> check(Submission submission) {
         try {
-            return Optional.of(checked(submission, admission));
+            return Optional.of(checked(submission));
         } catch (Refused refused) {
             limits.failed(submission.sender(), submission.bodyBytes());
             submission.answer().accept(refused.outcome);
@@ -123,7 +110,7 @@ final class IngestPipeline implements Ingest {
     }
 
     /** Parse, signature, the other rules, and what would be decided. */
-    private Candidate checked(Submission submission, Admission admission) throws Refused {
+    private Candidate checked(Submission submission) throws Refused {
         try {
             ParsedCertificate parsed = CertificateReader.parse(submission.body());
             String keyId =
@@ -132,7 +119,6 @@ final class IngestPipeline implements Ingest {
             long arrivalMillis = parts.clock().millis();
             return new Candidate(
                     submission,
-                    admission,
                     parsed.signed().shardId(),
                     keyId,
                     arrivalMillis,
@@ -160,13 +146,8 @@ final class IngestPipeline implements Ingest {
 
     /** Registers the id; empty if it is in flight already, or there is no room for it. */
     private Optional<Opened> join(Candidate candidate) {
-        boolean isOnItsWay = flights.has(candidate.id());
-        if (isOnItsWay) {
-            Optional<HeldBack> heldBack = limits.takeKnown(candidate.sender(), candidate.admission());
-            if (heldBack.isPresent()) {
-                endings.answerLimited(candidate, heldBack.get());
-                return Optional.empty();
-            }
+        if (flights.has(candidate.id())) {
+            limits.known(candidate.sender());
         }
         Flights.Join join = flights.join(candidate);
         switch (join.joined()) {
@@ -195,12 +176,13 @@ final class IngestPipeline implements Ingest {
                 Candidate candidate = opened.get(i).candidate();
                 Flight flight = opened.get(i).flight();
                 Optional<Recorded> recorded = standing == null ? Optional.empty() : standing.get(i);
-                Optional<HeldBack> heldBack = share(candidate, recorded.isPresent());
-                if (heldBack.isPresent()) {
-                    endings.limited(flight, heldBack.get());
-                } else {
-                    recorded.ifPresentOrElse(known -> endings.known(flight, known), () -> unknown.add(flight));
+                if (recorded.isPresent()) {
+                    limits.known(candidate.sender());
+                    endings.known(flight, recorded.get());
+                    continue;
                 }
+                Optional<HeldBack> heldBack = takeNew(candidate);
+                heldBack.ifPresentOrElse(held -> endings.limited(flight, held), () -> unknown.add(flight));
             }
             append(unknown);
         } catch (RuntimeException | VirtualMachineError e) { // a stage would swallow it
@@ -209,15 +191,11 @@ final class IngestPipeline implements Ingest {
         }
     }
 
-    /** The limits of its key and its shard, or of what was sent before. */
-    private Optional<HeldBack> share(Candidate candidate, boolean isKnown) {
-        if (isKnown) {
-            return limits.takeKnown(candidate.sender(), candidate.admission());
-        }
+    /** The limits of its key and its shard. */
+    private Optional<HeldBack> takeNew(Candidate candidate) {
         String keyId = candidate.keyId();
         return limits.takeNew(
                 candidate.sender(),
-                candidate.admission(),
                 candidate.shardId(),
                 keyId,
                 parts.signatures().rateOf(keyId));

@@ -3,7 +3,6 @@ package dev.flk.backend.keys;
 
 import dev.flk.backend.limit.RateLimit;
 import java.math.BigDecimal;
-import java.math.RoundingMode;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -15,8 +14,6 @@ import org.jspecify.annotations.Nullable;
  * bucket when the file is read again, so that reading fills none. Immutable but for the buckets.
  */
 final class KeyRates {
-    private static final BigDecimal LEAST = BigDecimal.ONE.movePointLeft(RateLimit.RATE_DECIMALS);
-
     private final Map<String, Rate> rates;
 
     private record Rate(BigDecimal perSecond, RateLimit bucket) {}
@@ -42,17 +39,9 @@ final class KeyRates {
                     key.id(),
                     known != null && known.perSecond().compareTo(perSecond) == 0
                             ? known
-                            : new Rate(perSecond, bucket(perSecond, nanoTicker)));
+                            : new Rate(perSecond, RateLimit.ofTwoSeconds(perSecond, nanoTicker)));
         }
         return new KeyRates(next);
-    }
-
-    private static RateLimit bucket(BigDecimal perSecond, LongSupplier nanoTicker) {
-        BigDecimal exact = perSecond.max(LEAST).setScale(RateLimit.RATE_DECIMALS, RoundingMode.HALF_UP);
-        long burst = exact.multiply(BigDecimal.valueOf(2))
-                .setScale(0, RoundingMode.CEILING)
-                .longValueExact();
-        return new RateLimit(exact, burst, nanoTicker);
     }
 
     @Nullable

@@ -2,10 +2,10 @@
 package dev.flk.backend.limit;
 
 import io.github.bucket4j.Bucket;
-import io.github.bucket4j.ConsumptionProbe;
 import io.github.bucket4j.TimeMeter;
 import io.github.bucket4j.local.LocalBucket;
 import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.time.Duration;
 import java.util.OptionalLong;
 import java.util.function.LongSupplier;
@@ -37,6 +37,20 @@ public final class RateLimit {
                 .build();
     }
 
+    /**
+     * Holds what comes in two seconds, at least one token; more decimals than {@value #RATE_DECIMALS} are rounded, to at least the smallest
+     * rate.
+     */
+    public static RateLimit ofTwoSeconds(BigDecimal tokensPerSecond, LongSupplier nanoTicker) {
+        BigDecimal exact = tokensPerSecond
+                .max(BigDecimal.ONE.movePointLeft(RATE_DECIMALS))
+                .setScale(RATE_DECIMALS, RoundingMode.HALF_UP);
+        long burst = exact.multiply(BigDecimal.valueOf(2))
+                .setScale(0, RoundingMode.CEILING)
+                .longValueExact();
+        return new RateLimit(exact, burst, nanoTicker);
+    }
+
     /** Takes a token; empty if there was one, else the nanoseconds until the next. */
     public OptionalLong tryTake() {
         return tryTake(1);
@@ -44,16 +58,22 @@ public final class RateLimit {
 
     /** Takes so many tokens, not more than the bucket can hold, or none; empty if they were there, else the nanoseconds until they are. */
     public OptionalLong tryTake(long tokens) {
-        if (bucket.tryConsume(tokens)) {
-            return ADMITTED;
-        }
-        // the bucket rounds down, and a wait that is a nanosecond short would be refused once more
-        return OptionalLong.of(bucket.estimateAbilityToConsume(tokens).getNanosToWaitForRefill() + 1);
+        return bucket.tryConsume(tokens) ? ADMITTED : OptionalLong.of(waitNanos(tokens));
     }
 
-    /** Takes a token if there is one, and tells what is left then. */
-    ConsumptionProbe take() {
-        return bucket.tryConsumeAndReturnRemaining(1);
+    /** Nanoseconds until there is a token; 0 if there is one. */
+    long waitNanos() {
+        return bucket.getAvailableTokens() > 0 ? 0 : waitNanos(1);
+    }
+
+    /** The bucket rounds down, and a wait that is a nanosecond short would be refused once more. */
+    private long waitNanos(long tokens) {
+        return bucket.estimateAbilityToConsume(tokens).getNanosToWaitForRefill() + 1;
+    }
+
+    /** Takes so many tokens, also some that are yet to come. */
+    void takeAnyway(long tokens) {
+        bucket.consumeIgnoringRateLimits(tokens);
     }
 
     /** Puts a token back that was taken; never more than the bucket can hold. */
@@ -61,7 +81,7 @@ public final class RateLimit {
         bucket.addTokens(1);
     }
 
-    /** Whole tokens that are there just now. */
+    /** Whole tokens that are there now; below 0 if some were taken that are yet to come. */
     long availableTokens() {
         return bucket.getAvailableTokens();
     }

@@ -6,8 +6,8 @@ import java.net.InetAddress;
 import java.nio.ByteBuffer;
 
 /**
- * Who sends: a connection, with the address it comes from and what is remembered of it. Made once a connection. What is remembered
- * only helps to refuse cheaply; where two threads write at once, one may be forgotten.
+ * Who sends: a connection, with the address it comes from, and whether it has shown a key. Made once per connection. Where two threads
+ * write at once, one may be forgotten.
  */
 public final class Sender {
     /** No IPv6 address that sends begins like this, so that no IPv4 address is taken for a network of IPv6. */
@@ -20,10 +20,6 @@ public final class Sender {
 
     /** Whether something new came that a known key had signed, and nothing since that took none; what is sent again changes nothing. */
     private volatile boolean showedKey;
-
-    private volatile int account = FairShares.NOBODY;
-    private volatile int inARow;
-    private volatile int unexamined;
 
     private Sender(InetAddress address) {
         this.address = address;
@@ -65,25 +61,7 @@ public final class Sender {
         showedKey = false;
     }
 
-    /** Something of this account came. */
-    void sent(int ofAccount) {
-        showedKey |= ofAccount != FairShares.KNOWN;
-        if (ofAccount == account) {
-            inARow = Math.min(inARow, Integer.MAX_VALUE - 1) + 1;
-        } else {
-            account = ofAccount;
-            inARow = 1;
-        }
-    }
-
-    /** Of whom the last was, if it was one of at least {@code least} in a row; else {@link FairShares#NOBODY}. */
-    int accountOfLast(int least) {
-        return inARow >= least ? account : FairShares.NOBODY;
-    }
-
-    /** Whether this one, of {@code every}, is to be looked at all the same. */
-    boolean isDue(int every) {
-        unexamined = (unexamined + 1) % every;
-        return unexamined == 0;
+    void sentNew() {
+        showedKey = true;
     }
 }

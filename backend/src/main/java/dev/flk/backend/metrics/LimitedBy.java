@@ -7,10 +7,8 @@ public enum LimitedBy {
     GLOBAL("global"),
     /** The rate of the key that signed it. */
     KEY("key"),
-    /** Its shard has had more than its share while there is little left for others. */
+    /** The rate of its shard. */
     SHARD("shard"),
-    /** The same of certificates that were sent before, all together. */
-    KNOWN("known"),
     /** Too much from its address was refused lately. */
     ADDRESS("address"),
     /** Other content under a known id, of which no more is kept just now. */

@@ -154,10 +154,6 @@ public final class Meters {
     /** Entries of the index of evidence. */
     public final WatchedGauge evidenceEntries = gauge("flk_evidence_entries", "Contents in the index of evidence.");
 
-    /** Shards that took a share lately. */
-    public final WatchedGauge activeShards =
-            gauge("flk_active_shards", "Shards that took tokens lately; what was sent before counts as one of them.");
-
     /** Addresses that are refused before anything is read. */
     public final WatchedGauge heldAddresses =
             gauge("flk_held_addresses", "Addresses whose failures are refused before anything is read, just now.");
@@ -350,8 +346,7 @@ public final class Meters {
     }
 
     /** Counts a submission answered 429 after it had been admitted. */
-    public void rateLimitedLate(LimitedBy limit) {
-        rateLimited(limit);
+    public void rateLimitedLate() {
         rateLimitedLate.inc();
     }
 

@@ -10,7 +10,6 @@ import dev.flk.backend.config.StorageConfig.Memory;
 import dev.flk.backend.config.StorageConfig.Postgres;
 import dev.flk.backend.config.StorageConfig.Redis;
 import dev.flk.backend.keys.KeysFixture;
-import dev.flk.backend.limit.Limits;
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.tls.TlsFiles;
 import dev.flk.signing.SigningAlgorithm;
@@ -24,7 +23,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -125,7 +123,7 @@ class EveryKeyTest {
                         BackendConfig::ops,
                         Optional.empty(),
                         "9090",
-                        Optional.of(new OpsConfig(9090, "127.0.0.1")),
+                        Optional.of(new OpsConfig(9090, "127.0.0.1", false)),
                         "-1",
                         "65536",
                         "on"),
@@ -134,17 +132,20 @@ class EveryKeyTest {
                         BackendConfig::ops,
                         Optional.empty(),
                         Map.of("OPS_PORT", "9090", "OPS_BIND_ADDR", "0.0.0.0"),
-                        Optional.of(new OpsConfig(9090, "0.0.0.0")),
+                        Optional.of(new OpsConfig(9090, "0.0.0.0", false)),
                         "not an address"),
                 row(
-                        Key.DEBUG_PORT,
-                        BackendConfig::debugPort,
-                        OptionalInt.empty(),
-                        "6060",
-                        OptionalInt.of(6060),
-                        "-1",
-                        "65536",
-                        "on"),
+                        Key.DEBUG,
+                        c -> c.ops().map(OpsConfig::debug).orElse(false),
+                        false,
+                        Map.of(
+                                "DEBUG", "on",
+                                "OPS_PORT", "0",
+                                "METRICS_USER", "u",
+                                "METRICS_PASS", "a password of metrics"),
+                        true,
+                        "yes",
+                        "1"),
                 row(
                         Key.MAX_BODY_BYTES,
                         c -> c.http().maxBodyBytes(),
@@ -176,13 +177,14 @@ class EveryKeyTest {
                         "10000001"),
                 row(Key.TOKEN_BURST, c -> c.limit().burstTokens(), 200L, "5", 5L, "0", "-1", "1.5", "x"),
                 row(
-                        Key.FAIR_SHARES,
-                        c -> c.limit().sharing(),
-                        Limits.Sharing.FAIR,
+                        Key.SHARD_RATE,
+                        c -> Optional.ofNullable(c.limit().shardRate()),
+                        Optional.empty(),
+                        "0.5",
+                        Optional.of(new BigDecimal("0.5")),
+                        "0",
                         "off",
-                        Limits.Sharing.NONE,
-                        "maybe",
-                        "0"),
+                        "0.0001"),
                 row(
                         Key.ADDRESS_FAILURE_RATE,
                         c -> c.limit().failuresPerSecond(),

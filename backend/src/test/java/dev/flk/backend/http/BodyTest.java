@@ -3,21 +3,15 @@ package dev.flk.backend.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.zip.Deflater;
-import java.util.zip.DeflaterOutputStream;
-import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -124,99 +118,23 @@ class BodyTest {
         assertThat(server.ingest.turns.remove().get(0).body()).isEqualTo(body);
     }
 
-    @ParameterizedTest
-    @ValueSource(strings = {"gzip", "x-gzip", "GZIP"})
-    void gzip_body_isDecoded(String coding) throws IOException {
-        assertThat(submit(gzip("abc".repeat(100)), coding).body()).isEqualTo("\"" + "abc".repeat(100) + "\"");
-    }
-
-    @Test
-    void deflate_body_isDecoded() throws IOException {
-        assertThat(submit(deflate("abc", new Deflater()), "deflate").body()).isEqualTo("\"abc\"");
-    }
-
-    @Test
-    void deflate_withoutZlibHeader_isDecoded() throws IOException {
-        assertThat(submit(deflate("abc", new Deflater(9, true)), "deflate").body())
-                .isEqualTo("\"abc\"");
-    }
-
     @Test
     void identity_body_isTaken() throws IOException {
-        assertThat(submit(new byte[] {'x'}, "identity").body()).isEqualTo("\"x\"");
-    }
+        RawClient client = server.connect().post("/v1/pcs/submit", new byte[] {'x'}, "Content-Encoding: Identity");
 
-    @Test
-    void gzip_bodyThatIsLongerDecodedThanTheLimit_is413() throws IOException {
-        RawAnswer answer = submit(gzip("x".repeat(MAX + 1)), "gzip");
-
-        assertThat(answer.status()).isEqualTo(413);
-        assertThat(server.ingest.turns).isEmpty();
-    }
-
-    @Test
-    void gzip_bomb_is413() throws IOException {
-        server.bodies(64 << 10, 64 << 10);
-
-        assertThat(submit(gzip("x".repeat(50 << 20)), "gzip").status()).isEqualTo(413);
-    }
-
-    @Test
-    void gzip_inTwoMembers_isDecoded() throws IOException {
-        assertThat(submit(concat(gzip("a"), gzip(""), gzip("b")), "gzip").body())
-                .isEqualTo("\"ab\"");
-    }
-
-    @Test
-    void gzip_ofEmptyMembersOnly_is400() throws IOException {
-        server.bodies(1 << 20, 1 << 20);
-        byte[][] members = new byte[50_000][];
-        Arrays.fill(members, gzip(""));
-
-        assertThat(submit(concat(members), "gzip").status()).isEqualTo(400);
-    }
-
-    @Test
-    void deflate_bodyOfExactlyTheLimitThatGrewWithIt_isTaken() throws IOException {
-        byte[] stored = deflate("x".repeat(MAX), new Deflater(Deflater.NO_COMPRESSION));
-
-        assertThat(stored).hasSizeGreaterThan(MAX);
-        assertThat(submit(stored, "deflate").status()).isEqualTo(200);
-    }
-
-    @Test
-    void gzip_damaged_is400AndKeepsTheConnection() throws IOException {
-        byte[] damaged = gzip("abc".repeat(100));
-        damaged[damaged.length / 2] ^= 1;
-        RawClient client = server.connect().post("/v1/pcs/submit", damaged, "Content-Encoding: gzip");
-
-        RawAnswer answer = client.read();
-
-        assertThat(answer.status()).isEqualTo(400);
-        assertThat(answer.body()).isEqualTo("{\"error\":\"body is not valid gzip\"}");
-        assertThat(client.post("/v1/pcs/submit", "x").read().status()).isEqualTo(200);
+        assertThat(client.read().body()).isEqualTo("\"x\"");
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {0, 1, 5, 12})
-    void gzip_cutShort_is400(int bytes) throws IOException {
-        assertThat(submit(Arrays.copyOf(gzip("abc"), bytes), "gzip").status()).isEqualTo(400);
-    }
-
-    @Test
-    void deflate_ofNothing_is400() throws IOException {
-        assertThat(submit(new byte[0], "deflate").status()).isEqualTo(400);
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"br", "zstd", "gzip, gzip"})
-    void unknownCoding_is415AndKeepsTheConnection(String coding) throws IOException {
+    @ValueSource(strings = {"gzip", "deflate", "br", "identity, gzip"})
+    void compressed_is415AndKeepsTheConnection(String coding) throws IOException {
         RawClient client = server.connect().post("/v1/pcs/submit", new byte[] {'x'}, "Content-Encoding: " + coding);
 
         RawAnswer answer = client.read();
 
         assertThat(answer.status()).isEqualTo(415);
-        assertThat(answer.header("accept-encoding")).contains("gzip, deflate");
+        assertThat(answer.body())
+                .isEqualTo("{\"error\":\"Content-Encoding is not supported, send the body as it is\"}");
         assertThat(client.post("/v1/pcs/submit", "x").read().status()).isEqualTo(200);
     }
 
@@ -269,36 +187,5 @@ class BodyTest {
 
         assertThat(first.status()).isEqualTo(100);
         assertThat(client.read().body()).isEqualTo("\"abc\"");
-    }
-
-    private RawAnswer submit(byte[] body, String coding) throws IOException {
-        return server.connect()
-                .post("/v1/pcs/submit", body, "Content-Encoding: " + coding)
-                .read();
-    }
-
-    private static byte[] gzip(String text) throws IOException {
-        var bytes = new ByteArrayOutputStream();
-        return write(new GZIPOutputStream(bytes), bytes, text);
-    }
-
-    private static byte[] deflate(String text, Deflater deflater) throws IOException {
-        var bytes = new ByteArrayOutputStream();
-        return write(new DeflaterOutputStream(bytes, deflater), bytes, text);
-    }
-
-    private static byte[] concat(byte[]... parts) {
-        ByteArrayOutputStream all = new ByteArrayOutputStream();
-        for (byte[] part : parts) {
-            all.writeBytes(part);
-        }
-        return all.toByteArray();
-    }
-
-    private static byte[] write(OutputStream coded, ByteArrayOutputStream bytes, String text) throws IOException {
-        try (coded) {
-            coded.write(text.getBytes(StandardCharsets.US_ASCII));
-        }
-        return bytes.toByteArray();
     }
 }

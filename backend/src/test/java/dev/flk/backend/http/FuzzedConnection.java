@@ -95,7 +95,7 @@ final class FuzzedConnection {
         ServerParts parts = new ServerParts(CONFIG, routes(), load, limits, METERS, () -> 0);
         Sender sender = Sender.from(InetAddress.getLoopbackAddress());
         assertThat(limits.connect(sender)).isTrue();
-        Loop loop = new Loop(channel.eventLoop(), ingest, METERS, () -> Instant.EPOCH, () -> 0);
+        Loop loop = new Loop(channel.eventLoop(), ingest, new LongBodies(1), METERS, () -> Instant.EPOCH, () -> 0);
         channel.pipeline()
                 .addLast(decoder)
                 .addLast(new Counting())
@@ -147,7 +147,8 @@ final class FuzzedConnection {
                 new SubmitHandler(MAX_BODY_BYTES, METERS, () -> 0),
                 new BatchHandler(CONFIG, limits, METERS, () -> 0),
                 Endpoint.bodyless(Kind.LOOK_UP, new LookUpHandler(ingest)::serve),
-                new OpsHandler(List::of, new Scrapes(METERS), new MetricsGuard(CONFIG.metricsLogin())));
+                new OpsHandler(List::of, new Scrapes(METERS), new MetricsGuard(CONFIG.metricsLogin())),
+                null);
     }
 
     /** One write is one answer. */

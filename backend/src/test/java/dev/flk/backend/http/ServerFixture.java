@@ -45,8 +45,7 @@ final class ServerFixture implements AfterEachCallback {
     private int maxRequests = 1000;
     private long heapBytes = Runtime.getRuntime().maxMemory();
     private Limits limits;
-    private Limits.Sizes limitSizes =
-            new Limits.Sizes(BigDecimal.TEN, 10, Limits.Sharing.FAIR, BigDecimal.ZERO, 1, Integer.MAX_VALUE);
+    private Limits.Sizes limitSizes = new Limits.Sizes(BigDecimal.TEN, 10, null, BigDecimal.ZERO, 1, Integer.MAX_VALUE);
     private Login login;
     private Served served = Served.EVERYTHING;
     private Supplier<SSLEngine> tls;
@@ -162,7 +161,7 @@ final class ServerFixture implements AfterEachCallback {
     /** Those of the server. */
     Limits limits() {
         if (limits == null) {
-            limits = new Limits(limitSizes, System::nanoTime, meters);
+            limits = new Limits(limitSizes, System::nanoTime, meters).watch();
         }
         return limits;
     }

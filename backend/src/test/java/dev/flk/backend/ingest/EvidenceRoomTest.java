@@ -4,7 +4,6 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.GuardedStore;
-import dev.flk.backend.limit.Admission;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
@@ -29,7 +28,6 @@ final class EvidenceRoomTest {
         Certificate certificate = CertificateReader.parse(body).checkIgnoringClock();
         return new Candidate(
                 new Submission(body, IngestHarness.sender(), answer -> {}),
-                new Admission(null, 1, false),
                 "shard-1",
                 "-",
                 world.nowMillis(),

@@ -64,7 +64,7 @@ final class IngestHarness implements AutoCloseable {
     }
 
     private static Limits.Sizes sizes(int burst) {
-        return new Limits.Sizes(BigDecimal.ONE, burst, Limits.Sharing.FAIR, BigDecimal.ZERO, 1, 1);
+        return new Limits.Sizes(BigDecimal.ONE, burst, null, BigDecimal.ZERO, 1, 1);
     }
 
     static final class Clock {

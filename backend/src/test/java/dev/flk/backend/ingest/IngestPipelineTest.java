@@ -364,7 +364,7 @@ final class IngestPipelineTest {
     /** A megabyte of nothing takes as long to parse as many that are short. */
     @Test
     void refusedBody_costsItsAddress_byItsLength() throws Exception {
-        Limits.Sizes sizes = new Limits.Sizes(BigDecimal.TEN, 1_000, Limits.Sharing.FAIR, BigDecimal.ONE, 10, 10);
+        Limits.Sizes sizes = new Limits.Sizes(BigDecimal.TEN, 1_000, null, BigDecimal.ONE, 10, 10);
         try (IngestHarness harness = new IngestHarness(directory.resolve("short"), clock, sizes)) {
             for (int i = 0; i < 10; i++) {
                 assertThat(harness.submit(new byte[1_000])).isInstanceOf(Outcome.Malformed.class);

@@ -91,13 +91,7 @@ final class Simulation {
                 inbox,
                 new IngestService.Parts(
                         new Limits(
-                                new Limits.Sizes(
-                                        BigDecimal.valueOf(1_000_000),
-                                        1_000_000,
-                                        Limits.Sharing.NONE,
-                                        BigDecimal.ZERO,
-                                        1,
-                                        1),
+                                new Limits.Sizes(BigDecimal.valueOf(1_000_000), 1_000_000, null, BigDecimal.ZERO, 1, 1),
                                 world::nanos,
                                 meters),
                         Signatures.anyOf(SignatureCheck.hmac(List.of(Pcs.KEY))),

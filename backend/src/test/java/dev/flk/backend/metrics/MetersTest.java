@@ -39,7 +39,6 @@ class MetersTest {
                 "flk_rate_limited_by_total{limit=\"key\",}",
                 "flk_rate_limited_late_total",
                 "flk_address_connections_refused_total",
-                "flk_active_shards",
                 "flk_held_addresses",
                 "flk_connected_addresses",
                 "flk_conflicts_total",
@@ -80,7 +79,8 @@ class MetersTest {
         meters.rejected(RejectReason.TOO_LARGE);
         meters.rateLimited(LimitedBy.GLOBAL);
         meters.rateLimited(LimitedBy.ADDRESS);
-        meters.rateLimitedLate(LimitedBy.SHARD);
+        meters.rateLimited(LimitedBy.SHARD);
+        meters.rateLimitedLate();
         meters.conflict();
         meters.answered(202);
         meters.dedupUp.watch(() -> 1);

@@ -2,16 +2,25 @@
 package dev.flk.diagnostics.archive;
 
 import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.channels.Channels;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
+import java.time.LocalDateTime;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
 
 /**
  * An archive in the making, a new file that its owner alone may read. What can't be had is told in its place, and the rest goes in all
@@ -21,9 +30,14 @@ public final class DiagnosticsArchive {
     private static final DateTimeFormatter TIME =
             DateTimeFormatter.ofPattern("uuuuMMdd-HHmmss", Locale.ROOT).withZone(ZoneOffset.UTC);
 
+    private static final Set<StandardOpenOption> NEW = Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+    private static final FileAttribute<?> OWNER_ONLY =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+
     private final Path file;
     private final Scrubber scrubber;
-    private final TarGz tar;
+    private final ZipOutputStream zip;
+    private final Instant now;
     private final List<String> contents = new ArrayList<>();
 
     /** What an entry is to hold. */
@@ -40,10 +54,11 @@ public final class DiagnosticsArchive {
         void fill(DiagnosticsArchive archive) throws IOException;
     }
 
-    private DiagnosticsArchive(Path file, Scrubber scrubber, TarGz tar) {
+    private DiagnosticsArchive(Path file, Scrubber scrubber, ZipOutputStream zip, Instant now) {
         this.file = file;
         this.scrubber = scrubber;
-        this.tar = tar;
+        this.zip = zip;
+        this.now = now;
     }
 
     /**
@@ -53,14 +68,15 @@ public final class DiagnosticsArchive {
      * @throws IOException if there is a file of that name, which is left alone, or it can't be written; then nothing of it is left
      */
     public static String write(Path file, Instant now, Scrubber scrubber, Filler filler) throws IOException {
-        TarGz tar;
+        OutputStream out;
         try {
-            tar = TarGz.create(file, now.getEpochSecond());
+            out = Channels.newOutputStream(Files.newByteChannel(file, NEW, OWNER_ONLY));
         } catch (FileAlreadyExistsException e) {
             throw new IOException(file + " is there already and was left alone; name another with --output", e);
         }
-        DiagnosticsArchive archive = new DiagnosticsArchive(file, scrubber, tar);
-        try (tar) {
+        DiagnosticsArchive archive;
+        try (ZipOutputStream zip = new ZipOutputStream(out)) {
+            archive = new DiagnosticsArchive(file, scrubber, zip, now);
             filler.fill(archive);
         } catch (IOException | RuntimeException e) {
             Files.deleteIfExists(file);
@@ -69,9 +85,9 @@ public final class DiagnosticsArchive {
         return archive.summary();
     }
 
-    /** {@code flk-backend-diagnostics-20261120-083000.tar.gz}. */
+    /** {@code flk-backend-diagnostics-20261120-083000.zip}. */
     public static Path nameFor(String program, Instant now) {
-        return Path.of(program + "-diagnostics-" + TIME.format(now) + ".tar.gz");
+        return Path.of(program + "-diagnostics-" + TIME.format(now) + ".zip");
     }
 
     /** Adds a text, or why it can't be had. */
@@ -109,7 +125,11 @@ public final class DiagnosticsArchive {
     }
 
     private void put(String name, byte[] content, boolean isThere) throws IOException {
-        tar.add(name, content);
+        ZipEntry entry = new ZipEntry(name);
+        entry.setTimeLocal(LocalDateTime.ofInstant(now, ZoneOffset.UTC));
+        zip.putNextEntry(entry);
+        zip.write(content);
+        zip.closeEntry();
         contents.add(isThere ? "%12d  %s".formatted(content.length, name) : "%12s  %s".formatted("not there", name));
     }
 

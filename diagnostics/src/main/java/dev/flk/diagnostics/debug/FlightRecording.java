@@ -17,9 +17,9 @@ import jdk.jfr.Recording;
 import jdk.jfr.RecordingState;
 
 /** Records what this JVM does, one recording at a time. Safe for several threads. */
-final class FlightRecording implements Closeable {
-    static final int MOST_SECONDS = 300;
-    private static final long MOST_BYTES = 64 << 20;
+public final class FlightRecording implements Closeable {
+    public static final int MAX_SECONDS = 300;
+    private static final long MAX_BYTES = 16 << 20;
 
     /** Keys may stand in the environment, passwords in arguments, of this process and of others. */
     static final Set<String> TELLING_SECRETS = Set.of(
@@ -35,24 +35,29 @@ final class FlightRecording implements Closeable {
     private final CountDownLatch closed = new CountDownLatch(1);
 
     /** How it ended. */
-    sealed interface Result permits Recorded, Failed {}
+    public sealed interface Result permits Recorded, Failed {}
 
     /**
      * It worked.
      *
      * @param content to be closed; nothing of it is left on disk then
      */
-    record Recorded(InputStream content, long bytes) implements Result {}
+    public record Recorded(InputStream content) implements Result, Closeable {
+        @Override
+        public void close() throws IOException {
+            content.close();
+        }
+    }
 
     /**
      * It did not.
      *
      * @param isBusy whether another recording is under way
      */
-    record Failed(boolean isBusy, String why) implements Result {}
+    public record Failed(boolean isBusy, String why) implements Result {}
 
     /** Records for so long, or until it is closed. */
-    Result record(int seconds) {
+    public Result record(int seconds) {
         if (!oneAtATime.tryLock()) {
             return new Failed(true, "a recording is under way; only one is made at a time");
         }
@@ -70,7 +75,7 @@ final class FlightRecording implements Closeable {
     private Result made(int seconds) {
         try (Recording recording = new Recording(Configuration.getConfiguration("profile"))) {
             recording.setName("flk");
-            recording.setMaxSize(MOST_BYTES);
+            recording.setMaxSize(MAX_BYTES);
             TELLING_SECRETS.forEach(recording::disable);
             recording.start();
             if (closed.await(seconds, TimeUnit.SECONDS)) {
@@ -104,7 +109,7 @@ final class FlightRecording implements Closeable {
         try {
             recording.dump(file);
             // what is open can be read to its end after the name is gone
-            return new Recorded(Files.newInputStream(file), Files.size(file));
+            return new Recorded(Files.newInputStream(file));
         } finally {
             Files.delete(file);
         }

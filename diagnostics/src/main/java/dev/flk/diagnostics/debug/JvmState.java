@@ -13,7 +13,7 @@ import javax.management.JMException;
 import javax.management.ObjectName;
 
 /** What this JVM is doing, as text for people. */
-final class JvmState {
+public final class JvmState {
     private static final int CLASSES = 50;
     /** A line of titles, one of dashes. */
     private static final int HEADING = 2;
@@ -23,12 +23,12 @@ final class JvmState {
     private JvmState() {}
 
     /** Of each thread, also of the JVM's own: where it is, and the locks that it holds or waits for; and what is deadlocked. */
-    static String threads() {
+    public static String threads() {
         return diagnostic("threadPrint", "-l");
     }
 
     /** Memory by pool, collectors, direct memory, and the classes whose instances take most; it does not collect. */
-    static String heap() {
+    public static String heap() {
         StringBuilder text = new StringBuilder(MEMORY.formatted("KiB", "USED", "COMMITTED", "MAX"));
         MemoryMXBean memory = ManagementFactory.getMemoryMXBean();
         append(text, "heap", memory.getHeapMemoryUsage());

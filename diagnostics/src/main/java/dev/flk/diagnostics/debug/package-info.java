@@ -1,7 +1,4 @@
-/**
- * A look into the JVM that runs, for who is logged in on its machine: threads, memory, a flight recording. The programs open its one
- * door, {@link dev.flk.diagnostics.debug.DebugServer}; nothing here knows what they do.
- */
+/** What a running JVM does: threads, memory, a flight recording. The doors to it are elsewhere. */
 @NullMarked
 package dev.flk.diagnostics.debug;
 

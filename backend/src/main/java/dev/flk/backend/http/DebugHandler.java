@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.http.Answer.Header;
+import dev.flk.diagnostics.debug.FlightRecording;
+import dev.flk.diagnostics.debug.FlightRecording.Failed;
+import dev.flk.diagnostics.debug.FlightRecording.Recorded;
+import dev.flk.diagnostics.debug.JvmState;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * {@code /debug/threads}, {@code /debug/heap} and {@code /debug/jfr?seconds=N} on the operators' port, for who has its login. Each takes
+ * time, so they have a thread of their own; while that is busy, they answer 409.
+ */
+final class DebugHandler implements AutoCloseable {
+    private static final Pattern SECONDS = Pattern.compile("seconds=([1-9][0-9]{0,2})");
+    private static final Answer LOGIN_NEEDED = OpsHandler.UNAUTHORIZED;
+    private static final String TEXT = "text/plain; charset=utf-8";
+
+    private final MetricsGuard guard;
+    private final FlightRecording recording = new FlightRecording();
+    private final ThreadPoolExecutor thread =
+            new ThreadPoolExecutor(0, 1, 1, TimeUnit.SECONDS, new ArrayBlockingQueue<>(1), task -> {
+                Thread made = new Thread(task, "debug");
+                made.setDaemon(true);
+                return made;
+            });
+
+    DebugHandler(MetricsGuard guard) {
+        this.guard = guard;
+    }
+
+    void threads(Request request, Exchange exchange) {
+        answerLater(request, exchange, () -> text(JvmState.threads()));
+    }
+
+    void heap(Request request, Exchange exchange) {
+        answerLater(request, exchange, () -> text(JvmState.heap()));
+    }
+
+    void jfr(Request request, Exchange exchange) {
+        Matcher seconds = SECONDS.matcher(request.query());
+        if (!seconds.matches() || Integer.parseInt(seconds.group(1)) > FlightRecording.MAX_SECONDS) {
+            exchange.answer(Refusal.badRequest(
+                    "ask for /debug/jfr?seconds=N, a whole number from 1 to " + FlightRecording.MAX_SECONDS));
+            return;
+        }
+        answerLater(request, exchange, () -> recorded(Integer.parseInt(seconds.group(1))));
+    }
+
+    private void answerLater(Request request, Exchange exchange, Supplier<Answer> work) {
+        if (!guard.admits(request.authorization())) {
+            exchange.answer(LOGIN_NEEDED);
+            return;
+        }
+        try {
+            thread.execute(() -> {
+                boolean unused = exchange.safely(() -> {
+                    exchange.answer(work.get());
+                    return false;
+                });
+            });
+        } catch (RejectedExecutionException e) {
+            exchange.answer(Answer.error(409, "another request for debugging is under way"));
+        }
+    }
+
+    private Answer recorded(int seconds) {
+        FlightRecording.Result result = recording.record(seconds);
+        if (result instanceof Failed failed) {
+            return Answer.error(failed.isBusy() ? 409 : 500, failed.why());
+        }
+        try (Recorded recorded = (Recorded) result) {
+            return new Answer(
+                    200,
+                    "application/octet-stream",
+                    recorded.content().readAllBytes(),
+                    List.of(new Header("Content-Disposition", "attachment; filename=\"flk.jfr\"")));
+        } catch (IOException e) {
+            return Answer.error(500, "the recording could not be read");
+        }
+    }
+
+    private static Answer text(String text) {
+        return new Answer(200, TEXT, text.getBytes(StandardCharsets.UTF_8), List.of());
+    }
+
+    @Override
+    public void close() {
+        recording.close();
+        thread.shutdown();
+    }
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipInputStream;
+
+/** An archive of {@code diagnostics}. */
+final class Archive {
+    private Archive() {}
+
+    /** The text of each entry by its name. */
+    static Map<String, String> read(Path file) throws IOException {
+        Map<String, String> entries = new TreeMap<>();
+        try (ZipInputStream zip = new ZipInputStream(Files.newInputStream(file))) {
+            for (ZipEntry entry = zip.getNextEntry(); entry != null; entry = zip.getNextEntry()) {
+                entries.put(entry.getName(), new String(zip.readAllBytes(), StandardCharsets.ISO_8859_1));
+            }
+        }
+        return entries;
+    }
+}
