@@ -252,7 +252,7 @@ final class KeysIT {
                                         "expired", "but key over may not sign\n\nexpired        It ended at 2026-01-01",
                                         "not yet valid",
                                                 "but key later may not sign\n\nnot yet valid  It begins at 2999",
-                                        "unknown key", "signature bad, and it was not found out why\n",
+                                        "unknown key", "signature bad, and no known mistake explains it\n",
                                         "missing", "signature missing\n")
                                 .get(each.getKey()))
                         .contains("keys of shard  shard-1 has ")

@@ -1,116 +1,141 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.diagnosis;
 
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** What is to be said of a signature. */
-public sealed interface Diagnosis {
-    /** Calls the one case that applies; a new kind of diagnosis breaks every caller at compile time. */
-    <R> R match(Cases<R> cases);
+/**
+ * What is wrong with a signature.
+ *
+ * @param keyId of the key that made it; null if none is known
+ * @param keyName where that key comes from; null for a key that signatures are checked with
+ * @param differences what the signer did wrong; empty unless it is explained
+ * @param shouldBeSigned the canonical form; null where there is no need to compare
+ * @param wasSigned what was signed instead; null unless it is explained
+ * @param hint what its length or the number of keys tells; null if nothing
+ */
+public record Diagnosis(
+        Verdict verdict,
+        @Nullable String keyId,
+        @Nullable String keyName,
+        List<Difference> differences,
+        @Nullable String shouldBeSigned,
+        @Nullable String wasSigned,
+        @Nullable String hint) {
+    private static final int INDENT = 4;
+    private static final int LABEL_COLUMNS = 15;
+    /** Of a text that is shown; a program gets all of it. */
+    private static final int MAX_SHOWN_BYTES = 2_048;
+
+    /** How it stands with a signature. */
+    public enum Verdict {
+        /** It verifies. */
+        GOOD("signature good"),
+        /** No key is configured, and none is asked for. */
+        NOT_CHECKED("signature not checked: no key is configured"),
+        /** There is none. */
+        MISSING("signature missing"),
+        /** It can't be a signature of any kind. */
+        UNREADABLE("signature bad: that is no signature"),
+        /** It was found out how it was made. */
+        EXPLAINED("signature bad, and the mistake was found"),
+        /** No known mistake makes it. */
+        UNEXPLAINED("signature bad, and no known mistake explains it");
+
+        private final String heading;
+
+        Verdict(String heading) {
+            this.heading = heading;
+        }
+    }
+
+    /**
+     * One mistake of a signer.
+     *
+     * @param cause one lower-case word: algorithm, key, rounding, serialisation or spelling
+     * @param what what was done, a sentence
+     * @param advice what to do instead, a sentence
+     */
+    public record Difference(String cause, String what, String advice) {}
+
+    public Diagnosis {
+        differences = List.copyOf(differences);
+    }
+
+    static Diagnosis of(Verdict verdict, @Nullable String keyId) {
+        return new Diagnosis(verdict, keyId, null, List.of(), null, null, null);
+    }
+
+    static Diagnosis failed(Verdict verdict, byte[] canonical, @Nullable String hint) {
+        return new Diagnosis(verdict, null, null, List.of(), new String(canonical, StandardCharsets.UTF_8), null, hint);
+    }
 
     /** Whether a backend with the same keys takes the signature. */
-    default boolean isTaken() {
-        return this instanceof Good || this instanceof NotChecked;
+    public boolean isTaken() {
+        return verdict == Verdict.GOOD || verdict == Verdict.NOT_CHECKED;
     }
 
-    /** One method per kind of diagnosis. */
-    interface Cases<R> {
-        R good(Good good);
-
-        R notChecked(NotChecked notChecked);
-
-        R missing(Missing missing);
-
-        R unreadable(Unreadable unreadable);
-
-        R explained(Explained explained);
-
-        R unexplained(Unexplained unexplained);
+    /** For people: lines of at most 80 columns, each with its end. */
+    public String text() {
+        String heading = verdict.heading + (verdict == Verdict.GOOD ? ", key " + keyId : "") + "\n";
+        return switch (verdict) {
+            case GOOD, NOT_CHECKED -> heading;
+            case MISSING ->
+                heading + "\n"
+                        + Paragraph.wrapped(
+                                "",
+                                0,
+                                "sig is missing, empty or no string. 'flk-agent sign' signs a certificate; the agent"
+                                        + " signs whatever it sends.");
+            case UNREADABLE -> heading + "\n" + Paragraph.wrapped("", 0, String.valueOf(hint));
+            case EXPLAINED -> heading + "\n" + explanation();
+            case UNEXPLAINED ->
+                heading + "\n"
+                        + (hint == null ? "" : Paragraph.wrapped("", 0, hint))
+                        + Paragraph.wrapped(
+                                "",
+                                0,
+                                "Probably it was made with another key than those tried, or a signed field was changed"
+                                        + " after signing. Name further keys, and compare the text that is signed with"
+                                        + " this one.")
+                        + "\n" + shown("should have been signed", String.valueOf(shouldBeSigned));
+        };
     }
 
-    /**
-     * It verifies.
-     *
-     * @param key its id
-     */
-    record Good(String key) implements Diagnosis {
-        @Override
-        public <R> R match(Cases<R> cases) {
-            return cases.good(this);
+    private String explanation() {
+        StringBuilder out = new StringBuilder();
+        for (Difference difference : differences) {
+            String label = String.format(Locale.ROOT, "%-" + LABEL_COLUMNS + "s", difference.cause());
+            out.append(Paragraph.wrapped(label, LABEL_COLUMNS, difference.what()))
+                    .append(Paragraph.wrapped(" ".repeat(LABEL_COLUMNS), LABEL_COLUMNS, difference.advice()));
         }
+        String canonical = String.valueOf(shouldBeSigned);
+        String signed = String.valueOf(wasSigned);
+        out.append('\n').append(shown("should have been signed", canonical));
+        if (signed.equals(canonical)) {
+            out.append("was signed: the same text\n");
+        } else {
+            int at = Arrays.mismatch(
+                    canonical.getBytes(StandardCharsets.UTF_8), signed.getBytes(StandardCharsets.UTF_8));
+            out.append(shown("was signed", signed))
+                    .append("the first difference is at byte ")
+                    .append(at)
+                    .append('\n');
+        }
+        return out.append('\n')
+                .append(Paragraph.wrapped("", 0, "key " + keyId + (keyName == null ? "" : " of " + keyName)))
+                .toString();
     }
 
-    /** There is no key to check it with, and none is asked for. */
-    record NotChecked() implements Diagnosis {
-        @Override
-        public <R> R match(Cases<R> cases) {
-            return cases.notChecked(this);
-        }
+    private static String shown(String heading, String text) {
+        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        int end = Math.min(bytes.length, MAX_SHOWN_BYTES);
+        String rest = end < bytes.length ? "… and " + (bytes.length - end) + " bytes more" : "";
+        return heading + ", " + bytes.length + " bytes:\n"
+                + Paragraph.block(INDENT, new String(bytes, 0, end, StandardCharsets.UTF_8))
+                + (rest.isEmpty() ? "" : Paragraph.block(INDENT, rest));
     }
-
-    /** There is none. */
-    record Missing() implements Diagnosis {
-        @Override
-        public <R> R match(Cases<R> cases) {
-            return cases.missing(this);
-        }
-    }
-
-    /** It can't be a signature of any kind. */
-    record Unreadable(String why) implements Diagnosis {
-        @Override
-        public <R> R match(Cases<R> cases) {
-            return cases.unreadable(this);
-        }
-    }
-
-    /**
-     * What was signed was found.
-     *
-     * @param differences what was done otherwise, at least one, in the order of the causes
-     * @param key the id of the one that was used; empty if none was
-     * @param keyName where it comes from; null for one that is configured
-     * @param signed the text that was signed
-     * @param canonical the one that should have been
-     */
-    record Explained(
-            List<Difference> differences,
-            Optional<String> key,
-            @Nullable String keyName,
-            byte[] signed,
-            byte[] canonical,
-            Tried tried)
-            implements Diagnosis {
-        public Explained {
-            differences = List.copyOf(differences);
-        }
-
-        @Override
-        public <R> R match(Cases<R> cases) {
-            return cases.explained(this);
-        }
-    }
-
-    /**
-     * Nothing that was tried made the signature.
-     *
-     * @param hint what its length tells; empty if nothing
-     * @param canonical the text that should have been signed
-     */
-    record Unexplained(String hint, byte[] canonical, Tried tried) implements Diagnosis {
-        @Override
-        public <R> R match(Cases<R> cases) {
-            return cases.unexplained(this);
-        }
-    }
-
-    /**
-     * How far the search went.
-     *
-     * @param combinations of text, key and use of the key
-     * @param complete whether there was time and memory for all there are
-     */
-    record Tried(long combinations, boolean complete) {}
 }

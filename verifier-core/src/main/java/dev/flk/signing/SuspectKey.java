@@ -2,34 +2,59 @@
 package dev.flk.signing;
 
 import dev.flk.canonical.Sha256;
-import dev.flk.signing.KeyUse.KeyForm;
-import dev.flk.signing.KeyUse.Maker;
-import dev.flk.signing.KeyUse.Message;
-import dev.flk.signing.KeyUse.Scheme;
+import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HexFormat;
 import java.util.List;
-import java.util.Map;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
-import org.bouncycastle.crypto.params.Ed25519PrivateKeyParameters;
 import org.bouncycastle.crypto.params.Ed25519PublicKeyParameters;
 import org.bouncycastle.math.ec.rfc8032.Ed25519;
 
-/**
- * A key that may have made a signature that does not verify, in one of the ways in which keys are used by mistake. It never
- * shows itself. One thread's own, with its uses.
- */
+/** A key that may have made a signature that does not verify, perhaps in a way that is a mistake. It never shows itself. */
 public final class SuspectKey {
     private final KeyId id;
     private final SigningAlgorithm algorithm;
-    private final List<KeyUse> uses;
+    private final List<String> secrets;
+    private final byte[] publicKey;
 
-    private SuspectKey(KeyId id, SigningAlgorithm algorithm, List<KeyUse> uses) {
+    /** What became of a secret's text before it was used. */
+    public enum KeyForm {
+        AS_CONFIGURED,
+        /** From base64 or hex. */
+        DECODED,
+        /** With a line end behind it, or without the white space around it. */
+        OTHER_WHITE_SPACE
+    }
+
+    /** What the signature is made over, given a text. */
+    public enum Message {
+        TEXT,
+        SHA256,
+        SHA256_IN_HEX;
+
+        /** The one that certificates are signed over. */
+        public static Message proper(SigningAlgorithm algorithm) {
+            return algorithm == SigningAlgorithm.HMAC ? TEXT : SHA256;
+        }
+
+        private byte[] of(byte[] text) {
+            return switch (this) {
+                case TEXT -> text;
+                case SHA256 -> Sha256.of(text);
+                case SHA256_IN_HEX -> HexFormat.of().formatHex(Sha256.of(text)).getBytes(StandardCharsets.US_ASCII);
+            };
+        }
+    }
+
+    private SuspectKey(KeyId id, SigningAlgorithm algorithm, List<String> secrets, byte[] publicKey) {
         this.id = id;
         this.algorithm = algorithm;
-        this.uses = List.copyOf(uses);
+        this.secrets = List.copyOf(secrets);
+        this.publicKey = publicKey;
     }
 
     /**
@@ -38,19 +63,7 @@ public final class SuspectKey {
      * @throws IllegalArgumentException if it is empty
      */
     public static SuspectKey secret(String secret) {
-        KeyId id = new HmacKey(secret).id();
-        List<KeyUse> uses = new ArrayList<>();
-        Map<KeyForm, byte[]> forms = SecretForms.of(secret);
-        forms.forEach((form, key) -> addHmacs(uses, form, key));
-        forms.forEach((form, key) -> {
-            if (key.length == Ed25519.SECRET_KEY_SIZE) {
-                addEd25519(uses, form, new Ed25519PrivateKeyParameters(key, 0).generatePublicKey());
-                if (Ed25519.validatePublicKeyFull(key, 0)) {
-                    addEd25519(uses, form, new Ed25519PublicKeyParameters(key, 0));
-                }
-            }
-        });
-        return new SuspectKey(id, SigningAlgorithm.HMAC, uses);
+        return new SuspectKey(new HmacKey(secret).id(), SigningAlgorithm.HMAC, List.of(secret), new byte[0]);
     }
 
     /**
@@ -59,8 +72,8 @@ public final class SuspectKey {
      * @throws IllegalArgumentException unless it is one, 32 bytes in base64
      */
     public static SuspectKey publicKey(String base64) {
-        KeyId id = Ed25519Key.parse(base64).id();
-        return ofPair(id, base64, List.of(base64));
+        return new SuspectKey(
+                Ed25519Key.parse(base64).id(), SigningAlgorithm.ED25519, List.of(base64), decoded(base64));
     }
 
     /**
@@ -71,26 +84,12 @@ public final class SuspectKey {
     public static SuspectKey privateKey(String seedBase64) {
         Ed25519Signer signer = Ed25519Signer.ofBase64(seedBase64);
         String publicKey = signer.publicKeyBase64();
-        return ofPair(signer.keyId(), publicKey, List.of(publicKey, seedBase64));
+        return new SuspectKey(
+                signer.keyId(), SigningAlgorithm.ED25519, List.of(publicKey, seedBase64), decoded(publicKey));
     }
 
-    private static SuspectKey ofPair(KeyId id, String publicKey, List<String> asSecrets) {
-        List<KeyUse> uses = new ArrayList<>();
-        byte[] raw = StrictBase64.decode(publicKey, Ed25519.PUBLIC_KEY_SIZE).orElseThrow();
-        addEd25519(uses, KeyForm.AS_CONFIGURED, new Ed25519PublicKeyParameters(raw, 0));
-        for (String secret : asSecrets) {
-            SecretForms.of(secret).forEach((form, key) -> addHmacs(uses, form, key));
-        }
-        return new SuspectKey(id, SigningAlgorithm.ED25519, uses);
-    }
-
-    /** The uses that need no key: whoever can read a certificate could have made such a signature. */
-    public static List<KeyUse> keylessUses() {
-        return List.of(new KeyUse(
-                Scheme.SHA256,
-                KeyForm.AS_CONFIGURED,
-                Message.TEXT,
-                (signature, message) -> MessageDigest.isEqual(signature, Sha256.of(message))));
+    private static byte[] decoded(String publicKey) {
+        return StrictBase64.decode(publicKey, Ed25519.PUBLIC_KEY_SIZE).orElseThrow();
     }
 
     public KeyId id() {
@@ -102,41 +101,59 @@ public final class SuspectKey {
         return algorithm;
     }
 
-    /** The uses that make signatures of so many bytes, the right one included. */
-    public List<KeyUse> uses(int signatureBytes) {
-        return uses.stream()
-                .filter(use -> use.scheme().signatureBytes() == signatureBytes)
-                .toList();
-    }
-
-    private static void addHmacs(List<KeyUse> uses, KeyForm form, byte[] key) {
-        Maker sha256 = hmac("HmacSHA256", key);
-        for (Message message : Message.values()) {
-            uses.add(new KeyUse(Scheme.HMAC_SHA256, form, message, sha256));
+    /**
+     * Whether the key, used so, made exactly this signature of {@code text}. The text of an Ed25519 key may have served as the secret of an
+     * HMAC; a secret makes no Ed25519 signature.
+     */
+    public boolean made(byte[] signature, byte[] text, SigningAlgorithm with, KeyForm form, Message message) {
+        byte[] signed = message.of(text);
+        if (with == SigningAlgorithm.ED25519) {
+            return algorithm == SigningAlgorithm.ED25519
+                    && form == KeyForm.AS_CONFIGURED
+                    && signature.length == Ed25519.SIGNATURE_SIZE
+                    && new Ed25519PublicKeyParameters(publicKey, 0)
+                            .verify(Ed25519.Algorithm.Ed25519, null, signed, 0, signed.length, signature, 0);
         }
-        uses.add(new KeyUse(Scheme.HMAC_SHA1, form, Message.TEXT, hmac("HmacSHA1", key)));
-        uses.add(new KeyUse(Scheme.HMAC_SHA384, form, Message.TEXT, hmac("HmacSHA384", key)));
-        uses.add(new KeyUse(Scheme.HMAC_SHA512, form, Message.TEXT, hmac("HmacSHA512", key)));
+        return secrets.stream()
+                .flatMap(secret -> bytes(secret, form).stream())
+                .filter(key -> key.length > 0)
+                .anyMatch(key -> MessageDigest.isEqual(signature, hmac(key, signed)));
     }
 
-    private static Maker hmac(String algorithm, byte[] key) {
+    private static List<byte[]> bytes(String secret, KeyForm form) {
+        return switch (form) {
+            case AS_CONFIGURED -> List.of(utf8(secret));
+            case DECODED -> decodings(secret.strip());
+            case OTHER_WHITE_SPACE -> List.of(utf8(secret + "\n"), utf8(secret + "\r\n"), utf8(secret.strip()));
+        };
+    }
+
+    private static List<byte[]> decodings(String text) {
+        List<byte[]> found = new ArrayList<>();
         try {
-            Mac keyed = Mac.getInstance(algorithm);
-            keyed.init(new SecretKeySpec(key, algorithm));
-            return (signature, message) -> MessageDigest.isEqual(signature, keyed.doFinal(message));
-        } catch (GeneralSecurityException e) {
-            throw new IllegalStateException("every Java platform has " + algorithm, e);
+            found.add(Base64.getDecoder().decode(text.replace('-', '+').replace('_', '/')));
+        } catch (IllegalArgumentException e) {
+            // it is not base64
         }
+        try {
+            found.add(HexFormat.of().parseHex(text));
+        } catch (IllegalArgumentException e) {
+            // it is not hex
+        }
+        return found;
     }
 
-    private static void addEd25519(List<KeyUse> uses, KeyForm form, Ed25519PublicKeyParameters key) {
-        for (Message message : Message.values()) {
-            uses.add(new KeyUse(
-                    Scheme.ED25519,
-                    form,
-                    message,
-                    (signature, bytes) ->
-                            key.verify(Ed25519.Algorithm.Ed25519, null, bytes, 0, bytes.length, signature, 0)));
+    private static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static byte[] hmac(byte[] key, byte[] message) {
+        try {
+            Mac mac = Mac.getInstance("HmacSHA256");
+            mac.init(new SecretKeySpec(key, "HmacSHA256"));
+            return mac.doFinal(message);
+        } catch (GeneralSecurityException e) {
+            throw new IllegalStateException("every Java platform has HMAC-SHA256", e);
         }
     }
 }

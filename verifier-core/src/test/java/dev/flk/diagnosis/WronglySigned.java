@@ -49,11 +49,6 @@ final class WronglySigned {
         return new SignatureDiagnosis(check, List.of(others)).of(body, CertificateReader.parse(body));
     }
 
-    /** Of a signature by {@link #SECRET} over {@code text}. */
-    static Diagnosis diagnoseHmac(String text) throws MalformedCertificate {
-        return diagnose(base64(hmac("HmacSHA256", utf8(SECRET), utf8(text))), SignatureCheck.hmac(List.of(SECRET)));
-    }
-
     static byte[] hmac(String algorithm, byte[] key, byte[] message) {
         try {
             Mac mac = Mac.getInstance(algorithm);

@@ -3,16 +3,14 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.config.Signing;
-import dev.flk.canonical.CanonicalString;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.diagnosis.Diagnosis;
-import dev.flk.diagnosis.DiagnosisJson;
-import dev.flk.diagnosis.DiagnosisText;
 import dev.flk.diagnosis.KeyRing;
 import dev.flk.diagnosis.NamedKey;
 import dev.flk.diagnosis.SignatureDiagnosis;
+import dev.flk.program.cli.Json;
 import dev.flk.signing.SignatureCheck;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -90,7 +88,7 @@ final class VerifyCommand implements Callable<Integer> {
             brokenRule = Optional.ofNullable(e.getMessage());
         }
         if (json) {
-            context.out().println(asJson(signature, brokenRule));
+            context.out().print(Json.line(new Verified(signature.orElse(null), brokenRule.orElse(null))));
         } else {
             print(signature, brokenRule);
         }
@@ -99,16 +97,12 @@ final class VerifyCommand implements Callable<Integer> {
     }
 
     private void print(Optional<Diagnosis> signature, Optional<String> brokenRule) {
-        signature.ifPresent(diagnosis -> context.out().print(DiagnosisText.of(diagnosis)));
+        signature.ifPresent(diagnosis -> context.out().print(diagnosis.text()));
         brokenRule.ifPresent(rule -> context.complain(rule));
     }
 
-    private static String asJson(Optional<Diagnosis> signature, Optional<String> brokenRule) {
-        List<String> members = new ArrayList<>();
-        signature.ifPresent(diagnosis -> members.add("\"signature\":" + DiagnosisJson.of(diagnosis)));
-        brokenRule.ifPresent(rule -> members.add("\"broken_rule\":" + CanonicalString.quote(rule)));
-        return "{" + String.join(",", members) + "}";
-    }
+    private record Verified(
+            @Nullable Diagnosis signature, @Nullable String brokenRule) {}
 
     private SignatureDiagnosis keys() throws Exception {
         List<KeyRing> rings = new ArrayList<>();

@@ -2,7 +2,7 @@
 package dev.flk.agent.config;
 
 import dev.flk.agent.config.AgentConfig.Need;
-import dev.flk.diagnostics.archive.UriSecrets;
+import dev.flk.program.diagnostics.UriSecrets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;

@@ -4,22 +4,41 @@ package dev.flk.backend.cli;
 import dev.flk.backend.config.AnswerRules;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.SigningConfig;
+import dev.flk.backend.http.RenderedOutcome;
+import dev.flk.backend.ingest.Outcome;
+import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.keys.KeysFile;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.MalformedCertificate;
+import dev.flk.certificate.ParsedCertificate;
 import dev.flk.diagnosis.KeyRing;
 import dev.flk.diagnosis.NamedKey;
+import dev.flk.diagnosis.Paragraph;
 import dev.flk.diagnosis.SignatureDiagnosis;
+import dev.flk.program.cli.Json;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SuspectKey;
+import dev.flk.verification.Explanation;
+import dev.flk.verification.OutcomeBody;
+import dev.flk.verification.Reason;
+import dev.flk.verification.Step;
+import dev.flk.verification.Verdict;
+import dev.flk.verification.Verifier;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
@@ -56,6 +75,8 @@ import picocli.CommandLine.Spec;
         versionProvider = BuildVersion.class,
         mixinStandardHelpOptions = true)
 final class ExplainCommand implements Callable<Integer> {
+    private static final int INDENT = 4;
+
     private final Map<String, String> environment;
     private final ConfigOption config;
     private final InstantSource clock;
@@ -85,15 +106,132 @@ final class ExplainCommand implements Callable<Integer> {
         this.clock = clock;
     }
 
+    /** Explains the signature of a certificate that was read from {@code body}; takes a few seconds at the most. */
+    @FunctionalInterface
+    private interface Signatures {
+        ExplainedSignature of(byte[] body, ParsedCertificate certificate, Instant now);
+    }
+
+    /** What a backend would answer to a body that comes first under its id; each part is there if the way led so far. */
+    private record Explained(
+            @Nullable ExplainedSignature signature,
+            @Nullable String brokenRule,
+            @Nullable Explanation verification,
+            RenderedOutcome answer) {}
+
     @Override
     public Integer call() throws IOException {
         AnswerRules rules = BackendConfig.answerRules(environment, config.file);
-        ExplainedSignature.Source signatures = signatures(rules);
-        ExplainedAnswer explained = ExplainedAnswer.of(read(rules.maxBodyBytes()), rules, signatures, clock.instant());
+        Explained explained = explain(read(rules.maxBodyBytes()), rules, signatures(rules), clock.instant());
         PrintWriter out = spec.commandLine().getOut();
-        out.print(json ? ExplainJson.of(explained) : ExplainText.of(explained));
+        out.print(json ? asJson(explained) : asText(explained));
         out.flush();
-        return explained.isAccepted() ? ExitCode.OK : ExitCode.SOFTWARE;
+        return explained.answer().status() == 200 ? ExitCode.OK : ExitCode.SOFTWARE;
+    }
+
+    /** The way of a submission as far as it is pure. */
+    private static Explained explain(byte[] body, AnswerRules rules, Signatures signatures, Instant now) {
+        if (body.length > rules.maxBodyBytes()) {
+            return new Explained(null, null, null, RenderedOutcome.tooLong(rules.maxBodyBytes()));
+        }
+        ExplainedSignature signature = null;
+        try {
+            ParsedCertificate parsed = CertificateReader.parse(body);
+            signature = signatures.of(body, parsed, now);
+            if (!signature.isTaken()) {
+                return new Explained(signature, null, null, RenderedOutcome.of(new Outcome.BadSignature()));
+            }
+            Explanation explanation = new Verifier(rules.policy()).explain(parsed.check(now, rules.maxClockSkew()));
+            Verdict verdict = explanation.verdict();
+            return new Explained(
+                    signature,
+                    null,
+                    explanation,
+                    RenderedOutcome.of(
+                            new Outcome.Decided(verdict.status(), OutcomeBody.render(verdict), Relation.FIRST)));
+        } catch (MalformedCertificate e) {
+            String rule = String.valueOf(e.getMessage());
+            return new Explained(signature, rule, null, RenderedOutcome.of(new Outcome.Malformed(rule)));
+        }
+    }
+
+    /** All lines have at most 80 columns, but the last, which is the answer to the byte. */
+    private static String asText(Explained explained) {
+        StringBuilder out = new StringBuilder();
+        if (explained.signature() != null) {
+            out.append(explained.signature().text()).append('\n');
+        }
+        if (explained.brokenRule() != null) {
+            out.append("a rule of the format is broken\n")
+                    .append(Paragraph.wrapped(" ".repeat(INDENT), INDENT, explained.brokenRule()))
+                    .append('\n');
+        }
+        if (explained.verification() != null) {
+            appendSteps(out, explained.verification());
+        }
+        return out.append(explained.answer().status())
+                .append(' ')
+                .append(explained.answer().text())
+                .append('\n')
+                .toString();
+    }
+
+    private static void appendSteps(StringBuilder out, Explanation verification) {
+        String ending = ending(verification);
+        boolean decided = false;
+        for (Step step : verification.steps()) {
+            Optional<Reason> objection = step.objection();
+            String result = objection.isEmpty() ? "holds" : decided ? "would object, too" : ending;
+            decided |= objection.isPresent();
+            out.append(String.format(Locale.ROOT, "%s: %s%n", name(step.rule()), result))
+                    .append(ExplainedStep.text(step));
+            objection.ifPresent(reason -> out.append(Paragraph.wrapped(" ".repeat(INDENT), INDENT, reason.text())));
+        }
+        out.append('\n')
+                .append(ending)
+                .append(" under the policy ")
+                .append(verification.verdict().policyHash())
+                .append('\n');
+    }
+
+    private static String name(Reason.Rule rule) {
+        return switch (rule) {
+            case D_HAT_RECOMPUTATION -> "1. D_hat can be recomputed";
+            case D_HAT_TOLERANCE -> "2. D_hat is near the recomputed one";
+            case COH_STAR_BOUNDS -> "3. coh_star is within its bounds";
+            case R_BOUNDS -> "3. r is within its bounds";
+            case REGIME -> "4. the regime is the expected one";
+            case BUDGET -> "5. the budget is near the recomputed one";
+            case DEGRADED -> "6. nothing was degraded";
+        };
+    }
+
+    private static String ending(Explanation verification) {
+        Verdict verdict = verification.verdict();
+        return verdict instanceof Verdict.Accepted
+                ? "accepted"
+                : verdict instanceof Verdict.Escalated ? "escalated" : "rejected";
+    }
+
+    private static String asJson(Explained explained) {
+        Map<String, Object> members = new LinkedHashMap<>();
+        if (explained.signature() != null) {
+            members.putAll(explained.signature().members());
+        }
+        if (explained.brokenRule() != null) {
+            members.put("broken_rule", explained.brokenRule());
+        }
+        if (explained.verification() != null) {
+            members.put(
+                    "steps",
+                    explained.verification().steps().stream()
+                            .map(ExplainedStep::members)
+                            .toList());
+            members.put("ending", ending(explained.verification()));
+        }
+        members.put("status", explained.answer().status());
+        members.put("body", Json.raw(explained.answer().text()));
+        return Json.line(members);
     }
 
     /** At most one byte more than is taken. */
@@ -103,7 +241,7 @@ final class ExplainCommand implements Callable<Integer> {
         }
     }
 
-    private ExplainedSignature.Source signatures(AnswerRules rules) {
+    private Signatures signatures(AnswerRules rules) {
         try {
             List<KeyRing> rings = new ArrayList<>();
             for (Path keyFile : keyFiles) {
@@ -112,7 +250,8 @@ final class ExplainCommand implements Callable<Integer> {
             if (rules.signing().orElse(null) instanceof SigningConfig.Registered registered) {
                 List<NamedKey> further =
                         rings.stream().flatMap(ring -> ring.keys().stream()).toList();
-                return RegisteredSignature.by(registered.read(), further);
+                KeysFile file = registered.read();
+                return (body, certificate, now) -> ExplainedSignature.of(file, further, body, certificate, now);
             }
             SignatureCheck check = rules.signing()
                     .filter(SigningConfig.Simple.class::isInstance)
@@ -124,7 +263,7 @@ final class ExplainCommand implements Callable<Integer> {
             List<NamedKey> others = notInForce(rules);
             rings.forEach(ring -> others.addAll(ring.keys()));
             SignatureDiagnosis diagnosis = new SignatureDiagnosis(check, others);
-            return (body, certificate, now) -> new ExplainedSignature.Simple(diagnosis.of(body, certificate));
+            return (body, certificate, now) -> ExplainedSignature.simple(diagnosis.of(body, certificate));
         } catch (IOException e) {
             throw wrongKeyFile(CommandLineProgram.describe(e));
         } catch (IllegalArgumentException e) {

@@ -6,6 +6,7 @@ import dev.flk.backend.config.InvalidConfig;
 import dev.flk.backend.keys.InvalidKeysException;
 import dev.flk.backend.keys.KeyEntry;
 import dev.flk.backend.keys.KeysFile;
+import dev.flk.program.cli.Json;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -89,7 +90,7 @@ final class KeysCommand implements Runnable {
         }
         for (KeyEntry key : entries()) {
             ListedKey listed = new ListedKey(key, clock.millis());
-            out.print(json ? listed.json() : asText(listed));
+            out.print(json ? Json.line(listed.members()) : asText(listed));
         }
         out.flush();
     }

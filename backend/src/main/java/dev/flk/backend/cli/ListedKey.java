@@ -4,10 +4,10 @@ package dev.flk.backend.cli;
 import dev.flk.backend.keys.KeyEntry;
 import dev.flk.backend.keys.KeyState;
 import dev.flk.canonical.CanonicalString;
-import dev.flk.canonical.JsonLine;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.stream.Collectors;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** A key of the keys file as commands show it, at a time. */
@@ -40,32 +40,28 @@ record ListedKey(KeyEntry key, long nowMillis) {
         return name.matches("[A-Za-z0-9._:/-]+") ? name : CanonicalString.quote(name);
     }
 
-    /** One JSON object and a line end. */
-    String json() {
-        JsonLine line = new JsonLine()
-                .text("id", key.id())
-                .text("algorithm", key.algorithm().configName())
-                .text("state", key.state().label())
-                .truth("may_sign", maySign())
-                .json("shards", array(key.shards()))
-                .json("shard_prefixes", array(key.shardPrefixes()));
-        optional(line, "valid_from", key.validFrom());
-        optional(line, "valid_until", key.validUntil());
-        optional(line, "public_key", key.publicKey());
-        optional(line, "secret_file", key.secretFile());
+    /** For programs. */
+    Map<String, Object> members() {
+        Map<String, Object> members = new LinkedHashMap<>();
+        members.put("id", key.id());
+        members.put("algorithm", key.algorithm().configName());
+        members.put("state", key.state().label());
+        members.put("may_sign", maySign());
+        members.put("shards", key.shards());
+        members.put("shard_prefixes", key.shardPrefixes());
+        putText(members, "valid_from", key.validFrom());
+        putText(members, "valid_until", key.validUntil());
+        putText(members, "public_key", key.publicKey());
+        putText(members, "secret_file", key.secretFile());
         if (key.rate() != null) {
-            line.json("rate", key.rate().toPlainString());
+            members.put("rate", key.rate());
         }
-        return line.end();
+        return members;
     }
 
-    private static void optional(JsonLine line, String name, @Nullable Object value) {
+    private static void putText(Map<String, Object> members, String name, @Nullable Object value) {
         if (value != null) {
-            line.text(name, value.toString());
+            members.put(name, value.toString());
         }
-    }
-
-    private static String array(List<String> names) {
-        return names.stream().map(CanonicalString::quote).collect(Collectors.joining(",", "[", "]"));
     }
 }

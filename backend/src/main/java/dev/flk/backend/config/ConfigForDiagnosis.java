@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.config;
 
-import dev.flk.diagnostics.archive.Scrubber;
-import dev.flk.diagnostics.archive.UriSecrets;
+import dev.flk.program.diagnostics.Scrubber;
+import dev.flk.program.diagnostics.UriSecrets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

@@ -2,10 +2,10 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.http.Answer.Header;
-import dev.flk.diagnostics.debug.FlightRecording;
-import dev.flk.diagnostics.debug.FlightRecording.Failed;
-import dev.flk.diagnostics.debug.FlightRecording.Recorded;
-import dev.flk.diagnostics.debug.JvmState;
+import dev.flk.program.diagnostics.FlightRecording;
+import dev.flk.program.diagnostics.FlightRecording.Failed;
+import dev.flk.program.diagnostics.FlightRecording.Recorded;
+import dev.flk.program.diagnostics.JvmState;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;

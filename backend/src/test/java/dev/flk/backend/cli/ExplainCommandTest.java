@@ -175,7 +175,8 @@ class ExplainCommandTest {
 
         assertThat(explain(SIGNED, certificate)).isEqualTo(1);
         assertThat(out.toString())
-                .startsWith("signature bad, and it was found out why\n\nkey            The secret was used with a line")
+                .startsWith(
+                        "signature bad, and the mistake was found\n\nkey            The secret was used with a line")
                 .endsWith("\n\n" + BAD_SIGNATURE + "\n")
                 .doesNotContain("1. D_hat", Pcs.KEY);
         assertThat(explain(SIGNED, certificate, "--json")).isEqualTo(1);
@@ -203,7 +204,7 @@ class ExplainCommandTest {
         assertThat(explain(both, Pcs.number(1).signedBy(ED25519).json())).isEqualTo(1);
 
         assertThat(out.toString())
-                .contains("algorithm      It was made with Ed25519; PCS_SIGN_ALG=hmac is what is checked.")
+                .contains("algorithm      It was made with Ed25519; PCS_SIGN_ALG asks for HMAC-SHA256.")
                 .contains("key " + ED25519.keyId() + " of PCS_ED25519_PUB_B64");
     }
 

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.program.diagnostics;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.text.ParseException;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import jdk.jfr.Configuration;
+import jdk.jfr.FlightRecorder;
+import jdk.jfr.Recording;
+import jdk.jfr.RecordingState;
+
+/** Records what this JVM does, one recording at a time. Safe for several threads. */
+public final class FlightRecording implements Closeable {
+    public static final int MAX_SECONDS = 300;
+    private static final long MAX_BYTES = 16 << 20;
+
+    /** Keys may stand in the environment, passwords in arguments, of this process and of others. */
+    static final Set<String> TELLING_SECRETS = Set.of(
+            "jdk.InitialEnvironmentVariable",
+            "jdk.InitialSystemProperty",
+            "jdk.InitialSecurityProperty",
+            "jdk.JVMInformation",
+            "jdk.SystemProcess",
+            "jdk.ProcessStart",
+            "jdk.StringFlag");
+
+    private final ReentrantLock oneAtATime = new ReentrantLock();
+    private final CountDownLatch closed = new CountDownLatch(1);
+
+    /** How it ended. */
+    public sealed interface Result permits Recorded, Failed {}
+
+    /**
+     * It worked.
+     *
+     * @param content to be closed; nothing of it is left on disk then
+     */
+    public record Recorded(InputStream content) implements Result, Closeable {
+        @Override
+        public void close() throws IOException {
+            content.close();
+        }
+    }
+
+    /**
+     * It did not.
+     *
+     * @param isBusy whether another recording is under way
+     */
+    public record Failed(boolean isBusy, String why) implements Result {}
+
+    /** Records for so long, or until it is closed. */
+    public Result record(int seconds) {
+        if (!oneAtATime.tryLock()) {
+            return new Failed(true, "a recording is under way; only one is made at a time");
+        }
+        try {
+            return isAnotherRunning()
+                    ? new Failed(true, "this JVM records already, by its own options or jcmd; use that recording")
+                    : made(seconds);
+        } catch (IllegalStateException | LinkageError e) {
+            return failed(e);
+        } finally {
+            oneAtATime.unlock();
+        }
+    }
+
+    private Result made(int seconds) {
+        try (Recording recording = new Recording(Configuration.getConfiguration("profile"))) {
+            recording.setName("flk");
+            recording.setMaxSize(MAX_BYTES);
+            TELLING_SECRETS.forEach(recording::disable);
+            recording.start();
+            if (closed.await(seconds, TimeUnit.SECONDS)) {
+                return new Failed(false, "the program ends");
+            }
+            recording.stop();
+            return dumped(recording);
+        } catch (IOException | ParseException e) {
+            return failed(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return new Failed(false, "interrupted");
+        }
+    }
+
+    private static Failed failed(Throwable e) {
+        return new Failed(
+                false,
+                "no recording could be made in " + System.getProperty("java.io.tmpdir") + ": " + e
+                        + "; -Djava.io.tmpdir names another directory");
+    }
+
+    /** What another recording asks for would be in this one, too. */
+    private static boolean isAnotherRunning() {
+        return FlightRecorder.getFlightRecorder().getRecordings().stream()
+                .anyMatch(other -> other.getState() == RecordingState.RUNNING);
+    }
+
+    private static Recorded dumped(Recording recording) throws IOException {
+        Path file = Files.createTempFile("flk-", ".jfr");
+        try {
+            recording.dump(file);
+            // what is open can be read to its end after the name is gone
+            return new Recorded(Files.newInputStream(file));
+        } finally {
+            Files.delete(file);
+        }
+    }
+
+    @Override
+    public void close() {
+        closed.countDown();
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.program.diagnostics;
+
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashSet;
+import java.util.Locale;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** What in the address of a server is a password; rather too much of it than too little, also where it is written wrongly. */
+public final class UriSecrets {
+    private static final Pattern PARAMETER = Pattern.compile("(?i)[?&;][^=&;#]*pass[^=&;#]*=([^&#]+)");
+
+    private UriSecrets() {}
+
+    /** The passwords, as they are written and as they are meant. */
+    public static Set<String> of(String uri) {
+        Set<String> secrets = new LinkedHashSet<>();
+        int login = uri.indexOf("://") + 3;
+        int at = uri.lastIndexOf('@');
+        if (login > 2 && at > login) {
+            String userInfo = uri.substring(login, at);
+            int colon = userInfo.indexOf(':');
+            if (colon >= 0) {
+                add(secrets, userInfo.substring(colon + 1));
+            } else if (uri.toLowerCase(Locale.ROOT).startsWith("redis")) {
+                add(secrets, userInfo); // Redis has passwords without users
+            }
+        }
+        Matcher parameter = PARAMETER.matcher(uri);
+        while (parameter.find()) {
+            add(secrets, parameter.group(1));
+        }
+        return secrets;
+    }
+
+    private static void add(Set<String> secrets, String written) {
+        if (!written.isEmpty()) {
+            secrets.add(written);
+            try {
+                secrets.add(URLDecoder.decode(written.replace("+", "%2B"), StandardCharsets.UTF_8));
+            } catch (IllegalArgumentException e) {
+                // it stands for itself
+            }
+        }
+    }
+
+    /** The address without them. */
+    public static String redacted(String uri) {
+        String text = uri;
+        for (String secret : of(uri)) {
+            text = text.replace(secret, "***");
+        }
+        return text;
+    }
+}

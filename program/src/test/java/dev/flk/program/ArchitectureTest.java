@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.program;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import org.junit.jupiter.api.Test;
+
+/** What this module may reach for, and which way its packages look. */
+class ArchitectureTest {
+    private static final JavaClasses CLASSES = new ClassFileImporter()
+            .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+            .importPackages("dev.flk.program");
+
+    @Test
+    void nothing_knowsACertificate() {
+        classes()
+                .should()
+                .onlyDependOnClassesThat()
+                .resideInAnyPackage(
+                        "java..",
+                        "javax.management..",
+                        "jdk.jfr..",
+                        "org.jspecify..",
+                        "com.fasterxml.jackson..",
+                        "dev.flk.program..")
+                .check(CLASSES);
+    }
+
+    @Test
+    void packages_haveNoCycles() {
+        slices().matching("dev.flk.program.(*)..").should().beFreeOfCycles().check(CLASSES);
+    }
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.program.diagnostics;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.zip.GZIPOutputStream;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipInputStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class DiagnosticsArchiveTest {
+    private static final Instant NOW = Instant.parse("2026-11-20T08:30:00Z");
+    private static final String SEED = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
+    private static final String SEED_HEX = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+    private static final String QUOTED = "pa\"ss\\w\u00f6rt";
+    private static final Scrubber SCRUBBER = new Scrubber(List.of("key", "key-2", SEED, QUOTED, "", " "));
+
+    @TempDir
+    Path directory;
+
+    @Test
+    void entries_areReadByTheJdk_withoutSecretsInAnyForm() throws Exception {
+        Path file = directory.resolve("a.zip");
+        String summary = DiagnosticsArchive.write(file, NOW, SCRUBBER, archive -> {
+            archive.add("plain.txt", () -> "key key-2 " + SEED + " " + SEED_HEX + " " + QUOTED);
+            archive.add(
+                    "forms.txt",
+                    () -> "pa\\\"ss\\\\w\u00f6rt pa%22ss%5Cw%C3%B6rt " + "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
+            archive.add("bad.txt", () -> {
+                throw new IOException("the disk says key");
+            });
+            archive.add("block.txt", () -> "x".repeat(512));
+            archive.addMachine("build-1", List.of(directory, directory.resolve("missing")));
+        });
+
+        assertThat(summary).startsWith(file + ", ").contains("         512  block.txt\n", "   not there  bad.txt\n");
+        assertThat(entries(file).keySet())
+                .containsExactly("plain.txt", "forms.txt", "bad.txt", "block.txt", "versions.txt", "disks.txt");
+        assertThat(content(file, "plain.txt")).isEqualTo("*** *** *** *** ***");
+        assertThat(content(file, "forms.txt")).isEqualTo("*** *** ***");
+        assertThat(content(file, "bad.txt")).isEqualTo("could not be had: java.io.IOException: the disk says ***\n");
+        assertThat(content(file, "versions.txt"))
+                .contains("build            build-1\n", "java.version", "Max open files");
+        assertThat(content(file, "disks.txt"))
+                .contains(directory.toString(), "not there  " + directory.resolve("missing"));
+    }
+
+    @Test
+    void file_isForItsOwner_andNeverOverwritten() throws IOException {
+        Path file = directory.resolve("a.zip");
+        DiagnosticsArchive.write(file, NOW, SCRUBBER, archive -> {});
+        byte[] before = Files.readAllBytes(file);
+
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file)))
+                .isEqualTo("rw-------");
+        assertThatExceptionOfType(IOException.class)
+                .isThrownBy(() -> DiagnosticsArchive.write(file, NOW, SCRUBBER, archive -> archive.add("a", () -> "a")))
+                .withMessage(file + " is there already and was left alone; name another with --output");
+        assertThat(file).hasBinaryContent(before);
+    }
+
+    @Test
+    void archiveThatCantBeWritten_isNotLeftInPart() {
+        Path file = directory.resolve("a.zip");
+
+        assertThatExceptionOfType(IOException.class)
+                .isThrownBy(() -> DiagnosticsArchive.write(file, NOW, SCRUBBER, archive -> {
+                    archive.add("a", () -> "a");
+                    throw new IOException("disk full");
+                }))
+                .withMessage("disk full");
+        assertThat(file).doesNotExist();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ' ',
+            value = {
+                "redis://:p@ss@h:6379 redis://:***@h:6379",
+                "rediss://ann:p%40ss@h rediss://ann:***@h",
+                "redis-sentinel://pw@h1,h2#primary redis-sentinel://***@h1,h2#primary",
+                "redis://h:6379 redis://h:6379",
+                "postgresql://ann:p%3Aw@h:5432/d?sslmode=require postgresql://ann:***@h:5432/d?sslmode=require",
+                "jdbc:postgresql://h/d?user=ann&password=pw&sslpassword=qw jdbc:postgresql://h/d?user=ann&password=***&sslpassword=***",
+                "postgresql://ann@h/d postgresql://ann@h/d",
+                "redis://:p?w@h redis://:***@h"
+            })
+    void passwordsOfAddresses_areFound(String uri, String redacted) {
+        assertThat(UriSecrets.redacted(uri)).isEqualTo(redacted);
+    }
+
+    @Test
+    void passwordsOfAddresses_areFoundAsTheyAreMeant() {
+        assertThat(UriSecrets.of("rediss://ann:p%40ss@h")).containsExactly("p%40ss", "p@ss");
+    }
+
+    @Test
+    void name_hasTheTime() {
+        assertThat(DiagnosticsArchive.nameFor("flk-agent", NOW))
+                .hasToString("flk-agent-diagnostics-20261120-083000.zip");
+    }
+
+    @Test
+    void log_isItsEnd_fromALineOn() throws IOException {
+        Path log = Files.writeString(directory.resolve("a.log"), "first line with key-2\nsecond key\nthird\n");
+
+        assertThat(tail(log, 1_000)).isEqualTo("first line with ***\nsecond ***\nthird\n");
+        // the cut is within a secret of the first line
+        assertThat(tail(log, 20)).isEqualTo("(its earlier part is left out)\nsecond ***\nthird\n");
+    }
+
+    @Test
+    void logOfOneLine_leavesNoPartOfASecretAtTheCut() throws IOException {
+        Path log = Files.writeString(directory.resolve("a.log"), "x".repeat(10) + SEED + "y".repeat(100));
+
+        for (int most = 101; most < 100 + SEED.length(); most++) {
+            assertThat(tail(log, most)).doesNotContain("A=").endsWith("yyy");
+        }
+    }
+
+    @Test
+    void compressedLog_isNotTaken() throws IOException {
+        ByteArrayOutputStream packed = new ByteArrayOutputStream();
+        try (OutputStream gzip = new GZIPOutputStream(packed)) {
+            gzip.write("key".getBytes(StandardCharsets.UTF_8));
+        }
+        Path log = Files.write(directory.resolve("a.log.gz"), packed.toByteArray());
+
+        assertThatExceptionOfType(IOException.class)
+                .isThrownBy(() -> LogTail.of(log, 1_000, SCRUBBER))
+                .withMessageContaining("unpack it first");
+    }
+
+    private static String tail(Path log, int most) throws IOException {
+        return new String(LogTail.of(log, most, SCRUBBER), StandardCharsets.UTF_8);
+    }
+
+    private static String content(Path file, String name) throws Exception {
+        return String.valueOf(entries(file).get(name));
+    }
+
+    private static Map<String, String> entries(Path file) throws IOException {
+        Map<String, String> entries = new LinkedHashMap<>();
+        try (ZipInputStream zip = new ZipInputStream(Files.newInputStream(file))) {
+            for (ZipEntry entry = zip.getNextEntry(); entry != null; entry = zip.getNextEntry()) {
+                entries.put(entry.getName(), new String(zip.readAllBytes(), StandardCharsets.UTF_8));
+            }
+        }
+        return entries;
+    }
+}
