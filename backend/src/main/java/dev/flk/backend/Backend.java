@@ -99,7 +99,7 @@ public final class Backend implements AutoCloseable {
     private void startParts(BackendConfig config) throws IOException {
         DecisionRules rules =
                 new DecisionRules(config.policy(), config.storage().dedupTtl());
-        Limits limits = new Limits(config.limit().sizes(), System::nanoTime, meters).watch();
+        Limits limits = new Limits(config.limit(), System::nanoTime, meters).watch();
         HangUp hangUp = HangUp.listen();
         Optional<HttpServer> ops = config.ops().isEmpty()
                 ? Optional.empty()
@@ -116,8 +116,8 @@ public final class Backend implements AutoCloseable {
                 new SecureRandom(),
                 () -> embedded(config.storage()).flatMap(EmbeddedStore::logId),
                 meters));
-        Audit audit = opened(Audit.open(config.audit().directory(), clock, System::nanoTime, meters));
-        Map<String, String> begun = new TreeMap<>(config.audit().settings());
+        Audit audit = opened(Audit.open(config.auditDir(), clock, System::nanoTime, meters));
+        Map<String, String> begun = new TreeMap<>(config.settings());
         begun.put("version", version);
         audit.operation("started", begun);
         if (tls != null) {

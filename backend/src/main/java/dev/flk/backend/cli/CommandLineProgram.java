@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
-import dev.flk.backend.config.InvalidConfig;
+import dev.flk.program.config.InvalidConfig;
 import dev.flk.wal.DamagedLogException;
 import java.io.IOException;
 import java.io.PrintWriter;

@@ -2,7 +2,6 @@
 package dev.flk.backend.cli;
 
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.backend.config.ConfigForDiagnosis;
 import dev.flk.backend.config.HttpConfig;
 import dev.flk.backend.config.OpsConfig;
 import dev.flk.backend.config.StorageConfig;
@@ -89,7 +88,7 @@ final class DiagnosticsCommand implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "--log-mib: a number from 1 to " + MOST_LOG_MIB);
         }
         Instant now = clock.instant();
-        ConfigForDiagnosis known = ConfigForDiagnosis.read(environment, config.file);
+        BackendConfig.Diagnosed known = BackendConfig.diagnose(environment, config.file);
         String summary = DiagnosticsArchive.write(
                 output == null ? DiagnosticsArchive.nameFor(CommandLineProgram.NAME, now) : output,
                 now,
@@ -101,7 +100,7 @@ final class DiagnosticsCommand implements Callable<Integer> {
         return ExitCode.OK;
     }
 
-    private void fill(DiagnosticsArchive archive, ConfigForDiagnosis known) throws IOException {
+    private void fill(DiagnosticsArchive archive, BackendConfig.Diagnosed known) throws IOException {
         archive.addMachine(
                 BuildVersion.text(),
                 known.config().map(DiagnosticsCommand::directories).orElse(List.of()));

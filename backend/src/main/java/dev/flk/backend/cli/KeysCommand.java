@@ -2,11 +2,11 @@
 package dev.flk.backend.cli;
 
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.backend.config.InvalidConfig;
 import dev.flk.backend.keys.InvalidKeysException;
 import dev.flk.backend.keys.KeyEntry;
 import dev.flk.backend.keys.KeysFile;
 import dev.flk.program.cli.Json;
+import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
-import dev.flk.backend.config.InvalidConfig;
 import dev.flk.backend.config.LogRules;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
+import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.config.Quantities;
 import dev.flk.wal.Damage;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.SegmentSummary;
@@ -137,7 +138,7 @@ final class PolicyTryCommand implements Callable<Integer> {
             return Instant.EPOCH;
         }
         try {
-            return clock.instant().minus(LogRules.duration(since));
+            return clock.instant().minus(Quantities.duration(since));
         } catch (IllegalArgumentException | DateTimeException | ArithmeticException e) {
             problems.add("--since: '" + since + "' is " + e.getMessage());
             return Instant.EPOCH;

@@ -4,6 +4,7 @@ package dev.flk.backend.cli;
 import dev.flk.backend.config.LogRules;
 import dev.flk.backend.ingest.LogCompaction;
 import dev.flk.canonical.JsonLine;
+import dev.flk.program.config.Quantities;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps.Standing;
 import dev.flk.wal.Retention.Done;
@@ -186,7 +187,7 @@ final class WalCompactCommand implements Callable<Integer> {
 
     private Duration age(String option, String text) {
         try {
-            return LogRules.duration(text);
+            return Quantities.duration(text);
         } catch (IllegalArgumentException e) {
             throw new ParameterException(spec.commandLine(), option + ": '" + text + "' is " + e.getMessage(), e);
         }

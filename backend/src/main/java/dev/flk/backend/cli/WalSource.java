@@ -79,7 +79,7 @@ final class WalSource {
 
     /** What the configuration says of deciding, without the rest of it. */
     LogRules rules() {
-        return BackendConfig.logRules(environment, config.file);
+        return BackendConfig.logRules(environment, config.file, List.of());
     }
 
     /** The same with other numbers in the policy, like {@code TOL_D=0.20}. */

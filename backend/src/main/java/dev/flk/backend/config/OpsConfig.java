@@ -9,16 +9,6 @@ package dev.flk.backend.config;
  * @param debug whether it also shows threads, memory and flight recordings of the JVM
  */
 public record OpsConfig(int port, String bindAddress, boolean debug) {
-    /** What METRICS_PASS does not guard by itself is for this machine, unless somebody says otherwise. */
+    /** What METRICS_PASS does not protect is for this machine only by default. */
     static final String USUAL_BIND_ADDRESS = "127.0.0.1";
-
-    /** Throws {@link InvalidConfig} for what is no port or address. */
-    public OpsConfig {
-        new Rules()
-                .range(Key.OPS_PORT, port, 0, 65_535)
-                .require(
-                        bindAddress.matches(HttpConfig.ADDRESS),
-                        "OPS_BIND_ADDR: '%s' is no address or host name".formatted(bindAddress))
-                .check();
-    }
 }

@@ -4,6 +4,8 @@ package dev.flk.backend.config;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
+import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.config.Key;
 import java.io.IOException;
 import java.io.StringReader;
 import java.io.UncheckedIOException;
@@ -50,7 +52,7 @@ class BackendConfigFuzzTest {
             if (problems.isEmpty()) {
                 assertThat(BackendConfig.describe(Map.of(), file)).doesNotContain(SECRET);
                 // user and database in the URI of a Postgres are none
-                if (!entries.getOrDefault(Key.POSTGRES_CONN.name(), "").contains(SECRET)) {
+                if (!entries.getOrDefault(ConfigKeys.POSTGRES_CONN.name(), "").contains(SECRET)) {
                     assertThat(BackendConfig.load(Map.of(), file).toString()).doesNotContain(SECRET);
                 }
             }
@@ -63,8 +65,8 @@ class BackendConfigFuzzTest {
         boolean sayable = entries.entrySet().stream()
                 .allMatch(entry -> !entry.getValue().isEmpty()
                         && entry.getValue().indexOf('\uFFFD') < 0
-                        && (Key.of(entry.getKey()).isPresent()
-                                || Key.of(entry.getKey().replaceFirst("_FILE$", ""))
+                        && (key(entry.getKey()).isPresent()
+                                || key(entry.getKey().replaceFirst("_FILE$", ""))
                                         .isPresent()));
         boolean twice = problems.stream().anyMatch(problem -> problem.contains("stands twice"));
         boolean unread = problems.stream().anyMatch(problem -> problem.startsWith("--config "));
@@ -96,6 +98,10 @@ class BackendConfigFuzzTest {
         return entries;
     }
 
+    private static Optional<Key<?>> key(String name) {
+        return ConfigKeys.ALL.stream().filter(key -> key.name().equals(name)).findFirst();
+    }
+
     /** The files of the machine that tests run on, some of them without an end, are no part of a configuration. */
     private static boolean leadsElsewhere(Map.Entry<String, String> entry) {
         String value = entry.getValue();
@@ -111,7 +117,7 @@ class BackendConfigFuzzTest {
     /** Whether the secret stands in values of secrets only, if at all. */
     private static boolean mayNotBeTold(Map<String, String> entries) {
         return entries.entrySet().stream().noneMatch(entry -> {
-            Optional<Key> key = Key.of(entry.getKey());
+            Optional<Key<?>> key = key(entry.getKey());
             boolean secret = key.isPresent() && key.get().isSecret();
             return entry.getKey().contains(SECRET)
                     || (!secret && entry.getValue().contains(SECRET));

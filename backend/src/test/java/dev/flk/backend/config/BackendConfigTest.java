@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import dev.flk.backend.keys.KeysFixture;
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.tls.TlsFiles;
+import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.config.Secret;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
@@ -106,7 +108,7 @@ class BackendConfigTest {
                 .contains("TLS_KEY: is the text itself; write it to a file, and set TLS_KEY to its name")
                 .noneMatch(problem ->
                         problem.contains(key.lines().skip(1).findFirst().orElseThrow()));
-        assertThat(ConfigForDiagnosis.read(environment, null).text())
+        assertThat(BackendConfig.diagnose(environment, null).text())
                 .doesNotContain(key.lines().skip(1).findFirst().orElseThrow());
     }
 
@@ -388,5 +390,39 @@ class BackendConfigTest {
                         "PCS_SIGN_ALG: none takes unsigned certificates, so KEYS_FILE has no use; remove one of the two");
         assertThat(problems(Map.of("KEYS_FILE", keys.toString(), "PCS_SIGN_ALG", "hmac"), null))
                 .containsExactly("KEYS_FILE: " + keys + ": key a: its algorithm is not that of PCS_SIGN_ALG, hmac");
+    }
+
+    @Test
+    void diagnose_secrets_areKnownAndNotShown() {
+        BackendConfig.Diagnosed known = BackendConfig.diagnose(
+                Map.of(
+                        "PCS_SIGN_ALG", "hmac",
+                        "PCS_HMAC_KEYS", "key-1,key-2",
+                        "METRICS_USER", "ann",
+                        "METRICS_PASS", "pw-1",
+                        "REDIS_URI", "rediss://:pw%2D2@h:6379",
+                        "POSTGRES_CONN", "postgresql://bob:pw-3@h/d?sslpassword=pw-4"),
+                null);
+
+        assertThat(known.secrets())
+                .containsExactlyInAnyOrder(
+                        "key-1,key-2", "key-1", "key-2", "pw-1", "YW5uOnB3LTE=", "pw%2D2", "pw-2", "pw-3", "pw-4");
+        assertThat(known.config()).isPresent();
+        assertThat(known.text())
+                .contains("PCS_HMAC_KEYS        set (environment)\n", "PCS_HMAC_KEY         not set\n")
+                .contains("REDIS_URI            rediss://:***@h:6379 (environment)\n")
+                .contains("POSTGRES_CONN        postgresql://bob:***@h/d?sslpassword=*** (environment)\n")
+                .doesNotContain(known.secrets());
+    }
+
+    @Test
+    void diagnose_mistakes_areTold_andTheRestIsStillThere() {
+        BackendConfig.Diagnosed known =
+                BackendConfig.diagnose(Map.of("PCS_HMAC_KEY", "key-1", "PORT", "eighty", "TOL_D", "0.2"), null);
+
+        assertThat(known.config()).isEmpty();
+        assertThat(known.text())
+                .contains("TOL_D                0.2 (environment)\n", "PROBLEM PORT: 'eighty' is no whole number")
+                .doesNotContain("key-1");
     }
 }

@@ -12,6 +12,9 @@ import dev.flk.backend.config.StorageConfig.Redis;
 import dev.flk.backend.keys.KeysFixture;
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.tls.TlsFiles;
+import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Secret;
 import dev.flk.signing.SigningAlgorithm;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -77,7 +80,7 @@ class EveryKeyTest {
      * @param malformed values that are refused with a problem that names the key
      */
     record Row(
-            Key key,
+            Key<?> key,
             Function<BackendConfig, Object> read,
             Object byDefault,
             Map<String, String> explicit,
@@ -91,10 +94,10 @@ class EveryKeyTest {
 
     static Stream<Row> rows() {
         return Stream.of(
-                row(Key.PORT, c -> c.http().port(), 8080, "0", 0, "-1", "65536", "99999999999", "http", "80 80"),
-                row(Key.BIND_ADDR, c -> c.http().bindAddress(), "0.0.0.0", "::1", "::1", "not an address", "/x"),
+                row(ConfigKeys.PORT, c -> c.http().port(), 8080, "0", 0, "-1", "65536", "99999999999", "http", "80 80"),
+                row(ConfigKeys.BIND_ADDR, c -> c.http().bindAddress(), "0.0.0.0", "::1", "::1", "not an address", "/x"),
                 row(
-                        Key.TLS_CERT,
+                        ConfigKeys.TLS_CERT,
                         BackendConfig::tls,
                         Optional.empty(),
                         tls(Map.of()),
@@ -102,7 +105,7 @@ class EveryKeyTest {
                         "/no/such/file",
                         "a\0b"),
                 row(
-                        Key.TLS_KEY,
+                        ConfigKeys.TLS_KEY,
                         BackendConfig::tls,
                         Optional.empty(),
                         tls(Map.of()),
@@ -110,7 +113,7 @@ class EveryKeyTest {
                         "/no/such/file",
                         "a\0b"),
                 row(
-                        Key.TLS_CLIENT_CA,
+                        ConfigKeys.TLS_CLIENT_CA,
                         BackendConfig::tls,
                         Optional.empty(),
                         tls(Map.of("TLS_CLIENT_CA", TLS.resolve("own.crt").toString())),
@@ -119,7 +122,7 @@ class EveryKeyTest {
                         "/no/such/file",
                         "a\0b"),
                 row(
-                        Key.OPS_PORT,
+                        ConfigKeys.OPS_PORT,
                         BackendConfig::ops,
                         Optional.empty(),
                         "9090",
@@ -128,14 +131,14 @@ class EveryKeyTest {
                         "65536",
                         "on"),
                 row(
-                        Key.OPS_BIND_ADDR,
+                        ConfigKeys.OPS_BIND_ADDR,
                         BackendConfig::ops,
                         Optional.empty(),
                         Map.of("OPS_PORT", "9090", "OPS_BIND_ADDR", "0.0.0.0"),
                         Optional.of(new OpsConfig(9090, "0.0.0.0", false)),
                         "not an address"),
                 row(
-                        Key.DEBUG,
+                        ConfigKeys.DEBUG,
                         c -> c.ops().map(OpsConfig::debug).orElse(false),
                         false,
                         Map.of(
@@ -147,7 +150,7 @@ class EveryKeyTest {
                         "yes",
                         "1"),
                 row(
-                        Key.MAX_BODY_BYTES,
+                        ConfigKeys.MAX_BODY_BYTES,
                         c -> c.http().maxBodyBytes(),
                         1 << 20,
                         "64KiB",
@@ -156,15 +159,32 @@ class EveryKeyTest {
                         "64MB",
                         "1TiB",
                         "x"),
-                row(Key.MAX_BATCH, c -> c.http().maxBatchLines(), 1000, "7", 7, "0", "1KiB", "-5", "100001"),
-                row(Key.MAX_BATCH_BYTES, c -> c.http().maxBatchBytes(), 8 << 20, "4096", 4096, "0", "1 MiB", "257MiB"),
-                row(Key.MAX_CONNECTIONS, c -> c.http().maxConnections(), 20_000, "7", 7, "0", "-1", "1000001", "many"),
-                row(Key.MAX_REQUESTS, c -> c.http().maxRequests(), 10_000, "7", 7, "0", "-1", "1000001", "1.5"),
-                duration(Key.HEADER_TIMEOUT, c -> c.http().headerTimeout(), Duration.ofSeconds(10), "0", "0s"),
-                duration(Key.BODY_TIMEOUT, c -> c.http().bodyTimeout(), Duration.ofSeconds(30), "0", "0s"),
-                duration(Key.IDLE_TIMEOUT, c -> c.http().idleTimeout(), Duration.ofSeconds(75), "0", "0s"),
+                row(ConfigKeys.MAX_BATCH, c -> c.http().maxBatchLines(), 1000, "7", 7, "0", "1KiB", "-5", "100001"),
                 row(
-                        Key.TOKEN_RATE,
+                        ConfigKeys.MAX_BATCH_BYTES,
+                        c -> c.http().maxBatchBytes(),
+                        8 << 20,
+                        "4096",
+                        4096,
+                        "0",
+                        "1 MiB",
+                        "257MiB"),
+                row(
+                        ConfigKeys.MAX_CONNECTIONS,
+                        c -> c.http().maxConnections(),
+                        20_000,
+                        "7",
+                        7,
+                        "0",
+                        "-1",
+                        "1000001",
+                        "many"),
+                row(ConfigKeys.MAX_REQUESTS, c -> c.http().maxRequests(), 10_000, "7", 7, "0", "-1", "1000001", "1.5"),
+                duration(ConfigKeys.HEADER_TIMEOUT, c -> c.http().headerTimeout(), Duration.ofSeconds(10), "0", "0s"),
+                duration(ConfigKeys.BODY_TIMEOUT, c -> c.http().bodyTimeout(), Duration.ofSeconds(30), "0", "0s"),
+                duration(ConfigKeys.IDLE_TIMEOUT, c -> c.http().idleTimeout(), Duration.ofSeconds(75), "0", "0s"),
+                row(
+                        ConfigKeys.TOKEN_RATE,
                         c -> c.limit().tokensPerSecond(),
                         new BigDecimal("100"),
                         "0.5/s",
@@ -175,9 +195,9 @@ class EveryKeyTest {
                         "many",
                         "100/m",
                         "10000001"),
-                row(Key.TOKEN_BURST, c -> c.limit().burstTokens(), 200L, "5", 5L, "0", "-1", "1.5", "x"),
+                row(ConfigKeys.TOKEN_BURST, c -> c.limit().burstTokens(), 200L, "5", 5L, "0", "-1", "1.5", "x"),
                 row(
-                        Key.SHARD_RATE,
+                        ConfigKeys.SHARD_RATE,
                         c -> Optional.ofNullable(c.limit().shardRate()),
                         Optional.empty(),
                         "0.5",
@@ -186,7 +206,7 @@ class EveryKeyTest {
                         "off",
                         "0.0001"),
                 row(
-                        Key.ADDRESS_FAILURE_RATE,
+                        ConfigKeys.ADDRESS_FAILURE_RATE,
                         c -> c.limit().failuresPerSecond(),
                         new BigDecimal("10.000"),
                         "0",
@@ -195,9 +215,18 @@ class EveryKeyTest {
                         "0.0001",
                         "10000001",
                         "some"),
-                row(Key.ADDRESS_FAILURE_BURST, c -> c.limit().failureBurst(), 100L, "5", 5L, "0", "-1", "1.5", "x"),
                 row(
-                        Key.MAX_CONNECTIONS_PER_ADDRESS,
+                        ConfigKeys.ADDRESS_FAILURE_BURST,
+                        c -> c.limit().failureBurst(),
+                        100L,
+                        "5",
+                        5L,
+                        "0",
+                        "-1",
+                        "1.5",
+                        "x"),
+                row(
+                        ConfigKeys.MAX_CONNECTIONS_PER_ADDRESS,
                         c -> c.limit().connectionsPerAddress(),
                         10_000,
                         "7",
@@ -206,9 +235,9 @@ class EveryKeyTest {
                         "-1",
                         "1000001",
                         "many"),
-                duration(Key.MAX_CLOCK_SKEW, c -> c.maxClockSkew(), Duration.ofMinutes(5)),
+                duration(ConfigKeys.MAX_CLOCK_SKEW, c -> c.maxClockSkew(), Duration.ofMinutes(5)),
                 row(
-                        Key.PCS_SIGN_ALG,
+                        ConfigKeys.PCS_SIGN_ALG,
                         c -> c.signing().getClass(),
                         SigningConfig.Off.class,
                         Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY", "k"),
@@ -216,19 +245,19 @@ class EveryKeyTest {
                         "sha1",
                         "ed25519"),
                 row(
-                        Key.PCS_HMAC_KEY,
+                        ConfigKeys.PCS_HMAC_KEY,
                         c -> c.signing(),
                         new SigningConfig.Off(),
                         Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEY", " one, key "),
                         new SigningConfig.Hmac(List.of(new Secret(" one, key ")))),
                 row(
-                        Key.PCS_HMAC_KEYS,
+                        ConfigKeys.PCS_HMAC_KEYS,
                         c -> c.signing(),
                         new SigningConfig.Off(),
                         Map.of("PCS_SIGN_ALG", "hmac", "PCS_HMAC_KEYS", "old,new"),
                         new SigningConfig.Hmac(List.of(new Secret("old"), new Secret("new")))),
                 row(
-                        Key.PCS_ED25519_PUB_B64,
+                        ConfigKeys.PCS_ED25519_PUB_B64,
                         c -> c.signing(),
                         new SigningConfig.Off(),
                         Map.of("PCS_SIGN_ALG", "ed25519", "PCS_ED25519_PUB_B64", PUBLIC_KEY + ", " + PUBLIC_KEY),
@@ -237,25 +266,31 @@ class EveryKeyTest {
                         PUBLIC_KEY + ",",
                         PUBLIC_KEY.replace("=", "")),
                 row(
-                        Key.KEYS_FILE,
+                        ConfigKeys.KEYS_FILE,
                         c -> c.signing(),
                         new SigningConfig.Off(),
                         Map.of("PCS_SIGN_ALG", "ed25519", "KEYS_FILE", KEYS.toString()),
                         new SigningConfig.Registered(KEYS, SigningAlgorithm.ED25519),
                         "/no/such/file",
                         "a\0b"),
-                tolerance(Key.TOL_D, c -> c.policy().tolD(), 0.15),
-                tolerance(Key.TOL_COH, c -> c.policy().tolCoh(), 0.05),
-                tolerance(Key.TOL_BUDGET, c -> c.policy().tolBudget(), 0.01),
-                real(Key.BUDGET_BASE, c -> c.policy().base(), 0.1),
-                real(Key.BUDGET_ALPHA, c -> c.policy().alpha(), 0.3),
-                real(Key.BUDGET_BETA, c -> c.policy().beta(), 0.5),
-                real(Key.BUDGET_GAMMA, c -> c.policy().gamma(), 0.2),
-                real(Key.BUDGET_D0, c -> c.policy().d0(), 2.2),
-                row(Key.WAL_DIR, c -> c.storage().walDir(), Path.of("data/wal"), "/var/w", Path.of("/var/w"), "a\0b"),
-                duration(Key.WAL_RETENTION, c -> c.storage().walRetention(), Duration.ofDays(14), "0", "13d"),
+                tolerance(ConfigKeys.TOL_D, c -> c.policy().tolD(), 0.15),
+                tolerance(ConfigKeys.TOL_COH, c -> c.policy().tolCoh(), 0.05),
+                tolerance(ConfigKeys.TOL_BUDGET, c -> c.policy().tolBudget(), 0.01),
+                real(ConfigKeys.BUDGET_BASE, c -> c.policy().base(), 0.1),
+                real(ConfigKeys.BUDGET_ALPHA, c -> c.policy().alpha(), 0.3),
+                real(ConfigKeys.BUDGET_BETA, c -> c.policy().beta(), 0.5),
+                real(ConfigKeys.BUDGET_GAMMA, c -> c.policy().gamma(), 0.2),
+                real(ConfigKeys.BUDGET_D0, c -> c.policy().d0(), 2.2),
                 row(
-                        Key.WAL_MIN_FREE_BYTES,
+                        ConfigKeys.WAL_DIR,
+                        c -> c.storage().walDir(),
+                        Path.of("data/wal"),
+                        "/var/w",
+                        Path.of("/var/w"),
+                        "a\0b"),
+                duration(ConfigKeys.WAL_RETENTION, c -> c.storage().walRetention(), Duration.ofDays(14), "0", "13d"),
+                row(
+                        ConfigKeys.WAL_MIN_FREE_BYTES,
                         c -> c.storage().walMinFreeBytes(),
                         256L << 20,
                         "1GiB",
@@ -264,14 +299,14 @@ class EveryKeyTest {
                         "-1",
                         "9999999999TiB"),
                 row(
-                        Key.AUDIT_DIR,
-                        c -> c.audit().directory(),
+                        ConfigKeys.AUDIT_DIR,
+                        c -> c.auditDir(),
                         Path.of("data/wal/audit"),
                         "/var/log/flk",
                         Path.of("/var/log/flk"),
                         "a\0b"),
                 row(
-                        Key.DEDUP_BACKEND,
+                        ConfigKeys.DEDUP_BACKEND,
                         c -> c.storage().store(),
                         new Embedded(Path.of("data/dedup")),
                         "memory",
@@ -280,7 +315,7 @@ class EveryKeyTest {
                         "redis",
                         "postgres"),
                 row(
-                        Key.DEDUP_DIR,
+                        ConfigKeys.DEDUP_DIR,
                         c -> c.storage().store(),
                         new Embedded(Path.of("data/dedup")),
                         "/d",
@@ -288,7 +323,7 @@ class EveryKeyTest {
                         "data/wal",
                         "data/wal/x"),
                 row(
-                        Key.DEDUP_TTL,
+                        ConfigKeys.DEDUP_TTL,
                         c -> c.storage().dedupTtl(),
                         Duration.ofDays(14),
                         "12h",
@@ -297,7 +332,7 @@ class EveryKeyTest {
                         "0",
                         "14"),
                 row(
-                        Key.MEMORY_MAX_ENTRIES,
+                        ConfigKeys.MEMORY_MAX_ENTRIES,
                         c -> c.storage().store(),
                         new Embedded(Path.of("data/dedup")),
                         Map.of("DEDUP_BACKEND", "memory", "MEMORY_MAX_ENTRIES", "10"),
@@ -305,7 +340,7 @@ class EveryKeyTest {
                         "0",
                         "all"),
                 postgres(
-                        Key.POSTGRES_CONN,
+                        ConfigKeys.POSTGRES_CONN,
                         "postgres://ann:s%40%2B%3A+@h:1,[::1]/d?sslmode=verify-full&target_session_attrs=read-write",
                         new Postgres(
                                 "jdbc:postgresql://h:1,[::1]/d?sslmode=verify-full&targetServerType=primary",
@@ -321,14 +356,14 @@ class EveryKeyTest {
                         "postgres://u:p@ss@h/d",
                         "postgres://h/d?target_session_attrs=read-only"),
                 postgres(
-                        Key.POSTGRES_POOL_SIZE,
+                        ConfigKeys.POSTGRES_POOL_SIZE,
                         "64",
                         new Postgres("jdbc:postgresql://h/d", "", new Secret(""), 64, Duration.ofSeconds(1)),
                         "1",
                         "65",
                         "many"),
                 row(
-                        Key.DEDUP_TIMEOUT,
+                        ConfigKeys.DEDUP_TIMEOUT,
                         c -> c.storage().store(),
                         new Embedded(Path.of("data/dedup")),
                         Map.of("DEDUP_BACKEND", "redis", "REDIS_ADDR", "cache:6379", "DEDUP_TIMEOUT", "250ms"),
@@ -338,7 +373,7 @@ class EveryKeyTest {
                         "0",
                         "1"),
                 row(
-                        Key.REDIS_URI,
+                        ConfigKeys.REDIS_URI,
                         c -> c.storage().store(),
                         new Embedded(Path.of("data/dedup")),
                         Map.of("DEDUP_BACKEND", "redis", "REDIS_URI", "rediss://:p%40ss@h:1/0"),
@@ -348,17 +383,23 @@ class EveryKeyTest {
                         "redis://:p%zz@h:1",
                         "redis-sentinel://h1,h2"),
                 row(
-                        Key.REDIS_ADDR,
+                        ConfigKeys.REDIS_ADDR,
                         c -> c.storage().store(),
                         new Embedded(Path.of("data/dedup")),
                         Map.of("DEDUP_BACKEND", "redis", "REDIS_ADDR", "cache:6379"),
                         new Redis(new Secret("redis://cache:6379"), Duration.ofSeconds(1)),
                         "cache"),
-                row(Key.METRICS_USER, c -> userOf(c), "", login("ann", "s"), "ann", "with:colon"),
-                row(Key.METRICS_PASS, c -> passwordOf(c), "", login("ann", "s:ä "), "s:ä "),
-                row(Key.LOG_LEVEL, c -> c.log().level(), LogConfig.Level.INFO, "debug", LogConfig.Level.DEBUG, "loud"),
+                row(ConfigKeys.METRICS_USER, c -> userOf(c), "", login("ann", "s"), "ann", "with:colon"),
+                row(ConfigKeys.METRICS_PASS, c -> passwordOf(c), "", login("ann", "s:ä "), "s:ä "),
                 row(
-                        Key.LOG_FORMAT,
+                        ConfigKeys.LOG_LEVEL,
+                        c -> c.log().level(),
+                        LogConfig.Level.INFO,
+                        "debug",
+                        LogConfig.Level.DEBUG,
+                        "loud"),
+                row(
+                        ConfigKeys.LOG_FORMAT,
                         c -> c.log().format(),
                         LogConfig.Format.TEXT,
                         "json",
@@ -368,7 +409,7 @@ class EveryKeyTest {
 
     @Test
     void rows_keys_areAllThere() {
-        assertThat(rows().map(Row::key)).containsExactlyInAnyOrder(Key.values());
+        assertThat(rows().<Key<?>>map(Row::key)).hasSameElementsAs(ConfigKeys.ALL);
     }
 
     @ParameterizedTest
@@ -404,7 +445,7 @@ class EveryKeyTest {
     }
 
     private static Row row(
-            Key key,
+            Key<?> key,
             Function<BackendConfig, Object> read,
             Object byDefault,
             String explicit,
@@ -414,7 +455,7 @@ class EveryKeyTest {
     }
 
     private static Row row(
-            Key key,
+            Key<?> key,
             Function<BackendConfig, Object> read,
             Object byDefault,
             Map<String, String> explicit,
@@ -424,13 +465,13 @@ class EveryKeyTest {
     }
 
     private static Row duration(
-            Key key, Function<BackendConfig, Object> read, Duration byDefault, String... malformedToo) {
+            Key<?> key, Function<BackendConfig, Object> read, Duration byDefault, String... malformedToo) {
         var malformed = Stream.concat(
                 Stream.of("10", "1w", "-1s", "9999999d", "999999999999999d", "1.5h"), Stream.of(malformedToo));
         return row(key, read, byDefault, "1000h", Duration.ofHours(1000), malformed.toArray(String[]::new));
     }
 
-    private static Row postgres(Key key, String explicit, Object effect, String... malformed) {
+    private static Row postgres(Key<?> key, String explicit, Object effect, String... malformed) {
         Map<String, String> environment = new HashMap<>();
         environment.put("DEDUP_BACKEND", "postgres");
         environment.put("POSTGRES_CONN", "postgresql://h/d");
@@ -438,11 +479,11 @@ class EveryKeyTest {
         return row(key, c -> c.storage().store(), new Embedded(Path.of("data/dedup")), environment, effect, malformed);
     }
 
-    private static Row tolerance(Key key, Function<BackendConfig, Object> read, double byDefault) {
+    private static Row tolerance(Key<?> key, Function<BackendConfig, Object> read, double byDefault) {
         return row(key, read, byDefault, "0.25", 0.25, "-0.01", "NaN", "1e999", "0,1", "x");
     }
 
-    private static Row real(Key key, Function<BackendConfig, Object> read, double byDefault) {
+    private static Row real(Key<?> key, Function<BackendConfig, Object> read, double byDefault) {
         return row(key, read, byDefault, "-1.5e1", -15.0, "Infinity", "1e999", "0,1", "0x1p3");
     }
 

@@ -4,28 +4,37 @@ package dev.flk.backend.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.config.Key;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.params.provider.EnumSource.Mode;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** A value that can't be read, or is malformed, is one problem: what follows from it is none. */
 class OneCauseTest {
     private static final String NOWHERE = "/no/such/file";
 
+    static List<Key<?>> keysThatMayStandAlone() {
+        Set<String> others =
+                Set.of("KEYS_FILE", "METRICS_USER", "METRICS_PASS", "TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "DEBUG");
+        return ConfigKeys.ALL.stream()
+                .filter(key -> !others.contains(key.name()))
+                .toList();
+    }
+
     /** But for what is a mistake, alone or here, also where it can be read; the settings of TLS name files anyway. */
     @ParameterizedTest
-    @EnumSource(
-            mode = Mode.EXCLUDE,
-            names = {"KEYS_FILE", "METRICS_USER", "METRICS_PASS", "TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA"})
-    void load_fileOfAValueIsMissing_isTheOnlyProblem(Key key) {
+    @MethodSource("keysThatMayStandAlone")
+    void load_fileOfAValueIsMissing_isTheOnlyProblem(Key<?> key) {
         Map<String, String> environment = new HashMap<>(Map.of("PCS_SIGN_ALG", "none"));
         environment.remove(key.name());
-        environment.put(key.inFile(), NOWHERE);
+        environment.put(key.nameOfFile(), NOWHERE);
 
-        assertOnlyProblem(environment, key.inFile() + ": " + NOWHERE + " can't be read: there is no such file");
+        assertOnlyProblem(environment, key.nameOfFile() + ": " + NOWHERE + " can't be read: there is no such file");
     }
 
     @ParameterizedTest

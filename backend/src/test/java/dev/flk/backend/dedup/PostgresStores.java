@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup;
 
-import dev.flk.backend.config.Secret;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.testing.PostgresServer;
+import dev.flk.program.config.Secret;
 import java.time.Duration;
 
 /** How a store reaches a server of the tests. */

@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.config.Secret;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.redis.RedisStore;
 import dev.flk.backend.testing.RedisServer;
+import dev.flk.program.config.Secret;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.config.HttpConfig;
 import dev.flk.backend.config.HttpConfig.Login;
-import dev.flk.backend.config.Secret;
 import dev.flk.backend.http.Endpoint.Kind;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Outcome;
@@ -14,6 +13,7 @@ import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Sender;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
+import dev.flk.program.config.Secret;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;

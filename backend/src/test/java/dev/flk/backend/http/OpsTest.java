@@ -4,10 +4,10 @@ package dev.flk.backend.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.config.HttpConfig.Login;
-import dev.flk.backend.config.Secret;
 import dev.flk.backend.http.Readiness.Component;
 import dev.flk.backend.ingest.Ingest.LookUp;
 import dev.flk.backend.ingest.Outcome.Cause;
+import dev.flk.program.config.Secret;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;

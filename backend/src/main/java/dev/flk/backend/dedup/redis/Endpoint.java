@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup.redis;
 
-import dev.flk.backend.config.InvalidConfig;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.program.config.InvalidConfig;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.ClientOptions.DisconnectedBehavior;
 import io.lettuce.core.MaintNotificationsConfig;

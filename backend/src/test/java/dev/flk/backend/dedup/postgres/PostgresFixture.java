@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup.postgres;
 
-import dev.flk.backend.config.Secret;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.testing.PostgresServer;
+import dev.flk.program.config.Secret;
 import java.sql.SQLException;
 import java.time.Duration;
 

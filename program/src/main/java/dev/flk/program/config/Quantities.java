@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.program.config;
+
+import java.math.BigDecimal;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+
+/**
+ * How values are written: durations {@code 250ms}, {@code 30s}, {@code 5m}, {@code 12h}, {@code 14d}; sizes {@code 512}, {@code 64KiB},
+ * {@code 1GiB}; rates {@code 100} or {@code 100/s}. Each parser throws {@link IllegalArgumentException} whose message completes "the value
+ * is …".
+ */
+public final class Quantities {
+    private static final Pattern WITH_UNIT = Pattern.compile("([0-9]{1,15})([A-Za-z]*)");
+    private static final Pattern DECIMAL = Pattern.compile("-?[0-9]{1,15}(\\.[0-9]{1,20})?([eE]-?[0-9]{1,3})?");
+    private static final Map<String, Duration> DURATIONS = Map.of(
+            "ms", Duration.ofMillis(1),
+            "s", Duration.ofSeconds(1),
+            "m", Duration.ofMinutes(1),
+            "h", Duration.ofHours(1),
+            "d", Duration.ofDays(1));
+    private static final Map<String, Long> SIZES =
+            Map.of("", 1L, "B", 1L, "KiB", 1L << 10, "MiB", 1L << 20, "GiB", 1L << 30, "TiB", 1L << 40);
+    /** Far above any use, and far below where nanoseconds overflow. */
+    private static final Duration LONGEST = Duration.ofDays(36_500);
+
+    private Quantities() {}
+
+    /** From 0 to a hundred years. */
+    public static Duration duration(String text) {
+        if (text.equals("0")) {
+            return Duration.ZERO;
+        }
+        Matcher parts = WITH_UNIT.matcher(text);
+        Duration unit = parts.matches() ? DURATIONS.get(parts.group(2)) : null;
+        if (unit == null) {
+            throw new IllegalArgumentException("no duration; write it like 250ms, 30s, 5m, 12h or 14d");
+        }
+        long number = Long.parseLong(parts.group(1));
+        if (number > LONGEST.toMillis() / unit.toMillis()) {
+            throw new IllegalArgumentException("longer than 36500d");
+        }
+        return unit.multipliedBy(number);
+    }
+
+    /** Above 0. */
+    public static Duration positive(String text) {
+        Duration duration = duration(text);
+        if (duration.isZero()) {
+            throw new IllegalArgumentException("no duration above 0");
+        }
+        return duration;
+    }
+
+    /** Within these, both included. */
+    public static Function<String, Duration> duration(Duration least, Duration most) {
+        return text -> {
+            Duration duration = duration(text);
+            if (duration.compareTo(least) < 0 || duration.compareTo(most) > 0) {
+                throw new IllegalArgumentException("not from " + least.toMillis() + "ms to " + most.toMillis() + "ms");
+            }
+            return duration;
+        };
+    }
+
+    /** A size in bytes. */
+    public static long bytes(String text) {
+        Matcher parts = WITH_UNIT.matcher(text);
+        Long unit = parts.matches() ? SIZES.get(parts.group(2)) : null;
+        if (unit == null) {
+            throw new IllegalArgumentException("no size; write it like 4096, 64KiB, 256MiB or 1GiB");
+        }
+        try {
+            return Math.multiplyExact(unit, Long.parseLong(parts.group(1)));
+        } catch (ArithmeticException e) {
+            throw new IllegalArgumentException("too large a size", e);
+        }
+    }
+
+    /** A size in bytes within these. */
+    public static Function<String, Integer> bytes(int least, int most) {
+        return text -> (int) within(bytes(text), least, most);
+    }
+
+    /** A whole number within these. */
+    public static Function<String, Long> count(long least, long most) {
+        return text -> {
+            if (!text.matches("[0-9]{1,15}")) {
+                throw new IllegalArgumentException("no whole number");
+            }
+            return within(Long.parseLong(text), least, most);
+        };
+    }
+
+    /** A whole number within these. */
+    public static Function<String, Integer> count(int least, int most) {
+        return text -> count((long) least, most).apply(text).intValue();
+    }
+
+    /** 0 stands for a free one. */
+    public static int port(String text) {
+        return count(0, 65_535).apply(text);
+    }
+
+    private static long within(long value, long least, long most) {
+        if (value < least || value > most) {
+            throw new IllegalArgumentException("not from " + least + " to " + most);
+        }
+        return value;
+    }
+
+    /** How many a second. */
+    public static BigDecimal perSecond(String text) {
+        String number = text.endsWith("/s") ? text.substring(0, text.length() - 2) : text;
+        if (!DECIMAL.matcher(number).matches()) {
+            throw new IllegalArgumentException("no rate; write it like 100, 0.5 or 100/s");
+        }
+        return new BigDecimal(number);
+    }
+
+    /** A finite number. */
+    public static double real(String text) {
+        if (!DECIMAL.matcher(text).matches()) {
+            throw new IllegalArgumentException("no decimal number");
+        }
+        double value = Double.parseDouble(text);
+        if (!Double.isFinite(value)) {
+            throw new IllegalArgumentException("too large a number");
+        }
+        return value;
+    }
+
+    /** From 0 on. */
+    public static double notNegative(String text) {
+        double value = real(text);
+        if (value < 0) {
+            throw new IllegalArgumentException("below 0");
+        }
+        return value;
+    }
+
+    public static Path path(String text) {
+        try {
+            return Path.of(text);
+        } catch (InvalidPathException e) {
+            throw new IllegalArgumentException("no path: " + e.getReason(), e);
+        }
+    }
+
+    /** Any text. */
+    public static String text(String text) {
+        return text;
+    }
+
+    /** What matches; else it is {@code otherwise}. */
+    public static Function<String, String> matching(Pattern form, String otherwise) {
+        return text -> {
+            if (!form.matcher(text).matches()) {
+                throw new IllegalArgumentException(otherwise);
+            }
+            return text;
+        };
+    }
+
+    /** The constant of that name, in upper or lower case. */
+    public static <E extends Enum<E>> Function<String, E> oneOf(Class<E> type) {
+        return text -> Arrays.stream(type.getEnumConstants())
+                .filter(constant -> constant.name().equalsIgnoreCase(text))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("none of "
+                        + Arrays.stream(type.getEnumConstants())
+                                .map(constant -> constant.name().toLowerCase(Locale.ROOT))
+                                .collect(Collectors.joining(", "))));
+    }
+
+    /** The parts between commas, as many as there are commas and one more. */
+    public static List<String> commaSeparated(String text) {
+        return List.of(text.split(",", -1));
+    }
+}

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.program.config;
+
+import dev.flk.program.config.Key.Shown;
+import dev.flk.program.diagnostics.UriSecrets;
+import java.io.IOException;
+import java.io.Reader;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What is set for each key, and where: the environment wins over the properties file, that over the default; {@code NAME_FILE} names a file
+ * with the value. A value that is empty in the environment counts as not set. A key is looked at when it is asked for; what is wrong with
+ * it is remembered once, its default stands in, and reading goes on: {@link #check} throws with all problems. For one thread.
+ */
+public final class Settings {
+    private static final int MAX_FILE_BYTES = 1 << 20;
+    private static final int COLUMNS = 80;
+    private static final int KEY_COLUMNS = 27;
+    private static final int ORIGIN_COLUMNS = 18;
+    private static final int VALUE_COLUMNS = COLUMNS - KEY_COLUMNS - ORIGIN_COLUMNS - 2;
+
+    /** A line of base64 that is shorter tells nothing of a key. */
+    private static final int LEAST_KEY_LINE = 8;
+
+    /** What Java makes of a byte of the environment that the locale's encoding does not have. */
+    private static final char LOST = '\uFFFD';
+
+    private final List<Key<?>> keys;
+    private final Map<String, String> environment;
+    private final Map<String, String> file = new HashMap<>();
+    private final Map<Key<?>, Optional<Setting>> set = new LinkedHashMap<>();
+    private final Set<Key<?>> broken = new HashSet<>();
+    private final List<String> problems = new ArrayList<>();
+
+    private record Setting(String text, String origin) {}
+
+    /**
+     * Reads the file, if there is one.
+     *
+     * @param keys of the program
+     * @param gone settings of earlier versions, each with what to do instead
+     * @param path Java properties in UTF-8 with the names of the environment and no others; null: none
+     */
+    public Settings(List<Key<?>> keys, Map<String, String> gone, Map<String, String> environment, @Nullable Path path) {
+        this.keys = List.copyOf(keys);
+        this.environment = environment;
+        if (path != null) {
+            load(path, gone.keySet());
+        }
+        gone.forEach((name, instead) -> {
+            if (environment.containsKey(name) || file.containsKey(name)) {
+                problems.add(name + ": " + instead);
+            }
+        });
+    }
+
+    private void load(Path path, Set<String> gone) {
+        Properties lines = new Properties() {
+            private static final long serialVersionUID = 1;
+
+            @Override
+            public synchronized Object put(Object name, Object value) {
+                take((String) name, (String) value, path, gone);
+                return "";
+            }
+        };
+        try (Reader reader = Files.newBufferedReader(path, StandardCharsets.UTF_8)) {
+            lines.load(reader);
+        } catch (IOException | IllegalArgumentException e) {
+            problems.add("--config %s: can't be read: %s".formatted(path, why(e)));
+        }
+    }
+
+    private void take(String name, String value, Path path, Set<String> gone) {
+        if (!gone.contains(name) && names().noneMatch(name::equals)) {
+            problems.add("%s: no such key in %s; did you mean %s?".formatted(name, path, nearest(name, names())));
+        } else if (file.put(name, value) != null) {
+            problems.add("%s: stands twice in %s; remove one of the two".formatted(name, path));
+        }
+    }
+
+    private Stream<String> names() {
+        return keys.stream().flatMap(key -> Stream.of(key.name(), key.nameOfFile()));
+    }
+
+    /** The candidate with the smallest edit distance, upper and lower case taken as equal. */
+    public static String nearest(String name, Stream<String> candidates) {
+        String upper = name.toUpperCase(Locale.ROOT);
+        return candidates
+                .min(Comparator.comparingInt(candidate -> distance(upper, candidate)))
+                .orElseThrow();
+    }
+
+    /** Levenshtein distance, one row at a time. */
+    private static int distance(String a, String b) {
+        int[] row = new int[b.length() + 1];
+        for (int j = 0; j < row.length; j++) {
+            row[j] = j;
+        }
+        for (int i = 1; i <= a.length(); i++) {
+            int diagonal = row[0];
+            row[0] = i;
+            for (int j = 1; j < row.length; j++) {
+                int replaced = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.min(replaced, 1 + Math.min(row[j], row[j - 1]));
+            }
+        }
+        return row[b.length()];
+    }
+
+    /** {@code text} stands for a key, whatever else is set. */
+    public void override(Key<?> key, String text, String origin) {
+        set.put(key, Optional.of(new Setting(text, origin)));
+    }
+
+    /** The value of a key that has a default. */
+    public <T> T get(Key<T> key) {
+        return find(key).orElseGet(() -> key.parse(String.valueOf(key.defaultText())));
+    }
+
+    /** The value of a key; empty if it is not set, or can't be used, which is then a problem. */
+    public <T> Optional<T> find(Key<T> key) {
+        Optional<Setting> setting = setting(key);
+        if (setting.isEmpty() || broken.contains(key)) {
+            return Optional.empty();
+        }
+        String text = setting.get().text();
+        try {
+            return Optional.of(key.parse(key.isSecret() ? text : text.strip()));
+        } catch (IllegalArgumentException e) {
+            broken.add(key);
+            boolean isShown = !key.isSecret() && !setting.get().origin().equals("default");
+            problems.add("%s: %s is %s (%s)"
+                    .formatted(
+                            key,
+                            isShown ? "'" + text + "'" : "the value",
+                            e.getMessage(),
+                            setting.get().origin()));
+            return Optional.empty();
+        }
+    }
+
+    /** Whether somebody has set it, also to what can't be used: then that is the problem to tell, and none that follows from it. */
+    public boolean isGiven(Key<?> key) {
+        return setting(key).filter(each -> !each.origin().equals("default")).isPresent() || broken.contains(key);
+    }
+
+    /** Whether what is set can't be used; what stands in for it must not be held against others. */
+    public boolean isBroken(Key<?> key) {
+        return broken.contains(key);
+    }
+
+    /** Remembers what is wrong with a key, or with how some go together. */
+    public void problem(String problem) {
+        problems.add(problem);
+    }
+
+    /** The same unless something holds. */
+    public void require(boolean holds, String problem) {
+        if (!holds) {
+            problems.add(problem);
+        }
+    }
+
+    public List<String> problems() {
+        return List.copyOf(problems);
+    }
+
+    /** Throws {@link InvalidConfig} with all problems, if there are some. */
+    public void check() {
+        if (!problems.isEmpty()) {
+            throw new InvalidConfig(problems);
+        }
+    }
+
+    private Optional<Setting> setting(Key<?> key) {
+        Optional<Setting> known = set.get(key);
+        if (known == null) {
+            known = from(environment, key, "environment")
+                    .or(() -> from(file, key, "file"))
+                    .or(() -> Optional.ofNullable(key.defaultText()).map(text -> new Setting(text, "default")));
+            set.put(key, known);
+        }
+        return known;
+    }
+
+    private Optional<Setting> from(Map<String, String> values, Key<?> key, String origin) {
+        String text = values.getOrDefault(key.name(), "");
+        String path = values.getOrDefault(key.nameOfFile(), "");
+        if (!text.isEmpty() && !path.isEmpty()) {
+            problems.add("%s: %s is set too; remove one of the two".formatted(key, key.nameOfFile()));
+        }
+        if (values == environment && text.indexOf(LOST) >= 0) {
+            problems.add(("%s: has characters that got lost, since the locale has none but ASCII; start with "
+                            + "LC_ALL=C.UTF-8, or write the value into a file and set %s")
+                    .formatted(key, key.nameOfFile()));
+        }
+        String fromFile = origin + ", _FILE";
+        if (key.shown() == Shown.FILE_NAME) {
+            String name = text.isEmpty() ? path : text;
+            if (name.contains("-----BEGIN")) {
+                // without the value: it may be a key
+                broken.add(key);
+                problems.add("%s: is the text itself; write it to a file, and set %s to its name".formatted(key, key));
+                return Optional.empty();
+            }
+            return name.isEmpty()
+                    ? Optional.empty()
+                    : Optional.of(new Setting(name, text.isEmpty() ? fromFile : origin));
+        }
+        if (!text.isEmpty()) {
+            return Optional.of(new Setting(text, origin));
+        }
+        return path.isEmpty() ? Optional.empty() : contentOf(key, path).map(content -> new Setting(content, fromFile));
+    }
+
+    private Optional<String> contentOf(Key<?> key, String path) {
+        try {
+            Path from = Path.of(path);
+            String objection = "";
+            if (Files.exists(from) && !Files.isRegularFile(from)) {
+                objection = "is no regular file"; // to open a pipe may take for ever
+            } else if (Files.exists(from) && Files.size(from) > MAX_FILE_BYTES) {
+                objection = "is longer than " + MAX_FILE_BYTES + " bytes";
+            } else {
+                String content = withoutFinalNewline(Files.readString(from));
+                if (!content.isEmpty()) {
+                    return Optional.of(content);
+                }
+                objection = "is empty";
+            }
+            problems.add("%s: %s %s".formatted(key.nameOfFile(), path, objection));
+        } catch (IOException | InvalidPathException e) {
+            problems.add("%s: %s can't be read: %s".formatted(key.nameOfFile(), path, why(e)));
+        }
+        broken.add(key);
+        return Optional.empty();
+    }
+
+    private static String withoutFinalNewline(String content) {
+        if (content.endsWith("\r\n")) {
+            return content.substring(0, content.length() - 2);
+        }
+        return content.endsWith("\n") ? content.substring(0, content.length() - 1) : content;
+    }
+
+    /** The JDK's own exceptions often say no more than the path. */
+    private static String why(Exception e) {
+        if (e instanceof NoSuchFileException) {
+            return "there is no such file";
+        }
+        if (e instanceof AccessDeniedException) {
+            return "no permission to read it";
+        }
+        if (e instanceof CharacterCodingException) {
+            return "it is not UTF-8";
+        }
+        return String.valueOf(e.getMessage());
+    }
+
+    private static String shown(Key<?> key, String text) {
+        return switch (key.shown()) {
+            case NEVER -> "set";
+            case REDACTED -> UriSecrets.redacted(text);
+            case PLAIN, FILE_NAME -> text;
+        };
+    }
+
+    /** What is in force, by name, without secrets. */
+    public Map<String, String> shown() {
+        Map<String, String> shown = new LinkedHashMap<>();
+        for (Key<?> key : keys) {
+            setting(key).ifPresent(setting -> shown.put(key.name(), shown(key, setting.text())));
+        }
+        return shown;
+    }
+
+    /** For a report of a fault: a line per key, and one per problem; without secrets. */
+    public String report() {
+        StringBuilder text = new StringBuilder();
+        for (Key<?> key : keys) {
+            text.append("%-20s %s\n"
+                    .formatted(
+                            key,
+                            setting(key)
+                                    .map(setting -> shown(key, setting.text()) + " (" + setting.origin() + ")")
+                                    .orElse("not set")));
+        }
+        problems.forEach(problem -> text.append("PROBLEM ").append(problem).append('\n'));
+        return text.toString();
+    }
+
+    /** All secrets that are set, in the forms in which they may appear elsewhere. */
+    public List<String> secrets() {
+        Set<String> secrets = new LinkedHashSet<>();
+        for (Key<?> key : keys) {
+            String text = setting(key).map(Setting::text).orElse("");
+            if (key.shown() == Shown.REDACTED) {
+                secrets.addAll(UriSecrets.of(text));
+            } else if (text.contains("-----BEGIN")) {
+                text.lines()
+                        .filter(line -> line.length() >= LEAST_KEY_LINE && !line.startsWith("-----"))
+                        .forEach(secrets::add);
+            } else if (key.shown() == Shown.NEVER && !text.isEmpty()) {
+                secrets.add(text);
+                secrets.addAll(Quantities.commaSeparated(text));
+            }
+        }
+        return List.copyOf(secrets);
+    }
+
+    /**
+     * For people: key, value, who set it; {@value #COLUMNS} columns, long values on lines of their own.
+     *
+     * @param derived the values that follow from others, by name
+     */
+    public String table(Map<String, String> derived) {
+        StringBuilder table = new StringBuilder();
+        for (Key<?> key : keys) {
+            Optional<Setting> setting = setting(key);
+            String value = setting.map(each -> key.isSecret() ? "(set, not shown)" : each.text())
+                    .orElse(derived.getOrDefault(key.name(), "-"));
+            String origin = setting.map(Setting::origin)
+                    .orElse(derived.containsKey(key.name()) && key.derived() != null ? key.derived() : "not set");
+            String name = key.name();
+            while (value.length() > VALUE_COLUMNS) {
+                table.append(("%-" + KEY_COLUMNS + "s %s%n").formatted(name, value.substring(0, VALUE_COLUMNS)));
+                value = value.substring(VALUE_COLUMNS);
+                name = "";
+            }
+            table.append(("%-" + KEY_COLUMNS + "s %-" + VALUE_COLUMNS + "s %s%n").formatted(name, value, origin));
+        }
+        return table.toString();
+    }
+}
