@@ -5,11 +5,11 @@ import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.MalformedCsv;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.config.InvalidConfig;
-import dev.flk.agent.config.Quantities;
-import dev.flk.agent.config.Sizes;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.source.Intake;
+import dev.flk.program.cli.InWords;
+import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.config.Quantities;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -121,7 +121,7 @@ final class CertifyCommand implements Callable<Integer> {
         } else {
             boolean unused =
                     OutboxAccess.either(config, outbox -> add(outbox, certificates), agent -> add(agent, certificates));
-            context.say(Sizes.count(certificates.size(), "certificate") + " added to the outbox "
+            context.say(InWords.count(certificates.size(), "certificate") + " added to the outbox "
                     + config.outbox().directory());
         }
         return 0;
@@ -167,7 +167,7 @@ final class CertifyCommand implements Callable<Integer> {
                     ? Windows.byCount(cut.rows, firstEpoch)
                     : Windows.byTime(Quantities.duration(cut.time));
         } catch (IllegalArgumentException e) {
-            throw usage((cut.time == null ? "" : "--window-time ") + e.getMessage());
+            throw usage((cut.time == null ? "" : "--window-time: the value is ") + e.getMessage());
         }
     }
 

@@ -2,9 +2,9 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.config.Sizes;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
+import dev.flk.program.cli.InWords;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -61,16 +61,16 @@ final class CompactCommand implements Callable<Integer> {
     }
 
     private List<String> inWords(Report report) {
-        String freed = Sizes.inWords(Math.max(0, report.freedBytes()));
-        String waiting = Sizes.count(report.waiting(), "certificate") + (report.waiting() == 1 ? " waits" : " wait");
+        String freed = InWords.bytes(Math.max(0, report.freedBytes()));
+        String waiting = InWords.count(report.waiting(), "certificate") + (report.waiting() == 1 ? " waits" : " wait");
         return dryRun
                 ? List.of(
-                        Sizes.count(report.removed(), "segment") + " would be removed, " + report.compressed()
+                        InWords.count(report.removed(), "segment") + " would be removed, " + report.compressed()
                                 + " would be compressed, about " + freed + " would be freed",
                         report.moved() == 0 ? waiting : waiting + "; " + report.moved() + " would be written anew")
                 : List.of(
-                        Sizes.count(report.removed(), "segment") + " removed, " + report.compressed() + " compressed, "
-                                + freed + " freed",
+                        InWords.count(report.removed(), "segment") + " removed, " + report.compressed()
+                                + " compressed, " + freed + " freed",
                         report.moved() == 0 ? waiting : waiting + "; " + report.moved() + " written anew");
     }
 }

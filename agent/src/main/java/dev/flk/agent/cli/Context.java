@@ -2,12 +2,11 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.AgentConfig.LogFormat;
 import dev.flk.agent.config.AgentConfig.Need;
-import dev.flk.agent.config.ConfigForDiagnosis;
-import dev.flk.agent.config.InvalidConfig;
-import dev.flk.agent.config.LogFormat;
 import dev.flk.agent.logging.LogLines;
 import dev.flk.agent.logging.Printable;
+import dev.flk.program.config.InvalidConfig;
 import java.io.InputStream;
 import java.io.PrintStream;
 import java.nio.file.Path;
@@ -72,8 +71,8 @@ final class Context {
     }
 
     /** The configuration to be shown to others, whatever is wrong with it. */
-    ConfigForDiagnosis configForDiagnosis() {
-        return ConfigForDiagnosis.read(environment, configFile);
+    AgentConfig.Diagnosed diagnosedConfig() {
+        return AgentConfig.diagnose(environment, configFile);
     }
 
     /** The program once more, with the same settings, and all that it prints in one place. */

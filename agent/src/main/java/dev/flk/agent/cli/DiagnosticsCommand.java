@@ -2,7 +2,6 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.config.ConfigForDiagnosis;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.program.diagnostics.Asked;
 import dev.flk.program.diagnostics.DiagnosticsArchive;
@@ -77,7 +76,7 @@ final class DiagnosticsCommand implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "--log-mib: write a number from 1 to " + MOST_LOG_MIB);
         }
         Instant now = Instant.now();
-        ConfigForDiagnosis known = context.configForDiagnosis();
+        AgentConfig.Diagnosed known = context.diagnosedConfig();
         context.out()
                 .print(DiagnosticsArchive.write(
                         output == null ? DiagnosticsArchive.nameFor("flk-agent", now) : output,
@@ -87,7 +86,7 @@ final class DiagnosticsCommand implements Callable<Integer> {
         return 0;
     }
 
-    private void fill(DiagnosticsArchive archive, ConfigForDiagnosis known) throws IOException {
+    private void fill(DiagnosticsArchive archive, AgentConfig.Diagnosed known) throws IOException {
         archive.addMachine(
                 new FlkAgent.Version().getVersion()[0],
                 known.config().map(DiagnosticsCommand::directories).orElse(List.of()));

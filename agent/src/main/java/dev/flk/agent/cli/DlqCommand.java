@@ -2,14 +2,14 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.config.Quantities;
-import dev.flk.agent.config.Sizes;
 import dev.flk.agent.control.Operations;
 import dev.flk.agent.logging.Printable;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.DeadLetterFilter;
 import dev.flk.agent.outbox.DeadLetterLine;
 import dev.flk.agent.outbox.DeadLetters;
+import dev.flk.program.cli.InWords;
+import dev.flk.program.config.Quantities;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
@@ -100,7 +100,7 @@ final class DlqCommand implements Runnable {
             }
         });
         if (!json) {
-            context.say(Sizes.count(count[0], "dead letter"));
+            context.say(InWords.count(count[0], "dead letter"));
         }
         return 0;
     }
@@ -186,7 +186,7 @@ final class DlqCommand implements Runnable {
         if (how.json) {
             context.out().println("{\"" + (how.dryRun ? "matching" : done) + "\":" + count + "}");
         } else {
-            context.say(Sizes.count(count, "dead letter") + " " + (how.dryRun ? "would be " : "") + done);
+            context.say(InWords.count(count, "dead letter") + " " + (how.dryRun ? "would be " : "") + done);
         }
         return 0;
     }

@@ -2,9 +2,9 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.certify.MalformedCsv;
-import dev.flk.agent.config.InvalidConfig;
 import dev.flk.agent.outbox.OutboxLocked;
 import dev.flk.certificate.MalformedCertificate;
+import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
+import dev.flk.agent.config.AgentKeys;
+import dev.flk.program.config.Key;
 import java.io.InputStream;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -22,21 +26,6 @@ import picocli.CommandLine.ScopeType;
         usageHelpWidth = 80,
         synopsisSubcommandLabel = "COMMAND")
 public final class FlkAgent implements Runnable {
-    private static final String[] FOOTER = {
-        "",
-        "Settings come from the environment, or from --config FILE with NAME=value",
-        "lines; the environment wins, and NAME_FILE reads NAME from a file:",
-        "  ENDPOINT  TLS_CA  TLS_CERT  TLS_KEY",
-        "  PCS_SIGN_ALG  PCS_HMAC_KEY  PCS_ED25519_PRIV_B64  SHARD_ID",
-        "  OUTBOX_PATH  OUTBOX_MAX_BYTES  OUTBOX_MIN_FREE_BYTES  DLQ_PATH",
-        "  SPOOL_DIR  INTAKE_SOCKET  INTAKE_PORT  CONTROL_SOCKET",
-        "  BASE_DELAY  MAX_DELAY  MAX_ATTEMPTS  MAX_AGE  REQUEST_TIMEOUT",
-        "  MAX_IN_FLIGHT  BATCH_SIZE  METRICS_PORT",
-        "  LOG_LEVEL  LOG_FORMAT",
-        "",
-        "Exit codes: 0 done, 1 failed, 2 usage or configuration."
-    };
-
     private final Context context;
     private final CommandLine commandLine;
 
@@ -59,7 +48,7 @@ public final class FlkAgent implements Runnable {
                 .addSubcommand(new SignCommand(context))
                 .addSubcommand(new VerifyCommand(context));
         // set here and not in the annotation, from which the subcommands would inherit it
-        commandLine.getCommandSpec().usageMessage().footer(FOOTER);
+        commandLine.getCommandSpec().usageMessage().footer(footer());
         Failures failures = new Failures(context);
         commandLine
                 .setOut(Streams.writer(out))
@@ -76,6 +65,19 @@ public final class FlkAgent implements Runnable {
     /** Runs a command line; returns the exit code. */
     public int run(String... args) {
         return commandLine.execute(args);
+    }
+
+    private static String[] footer() {
+        String names = AgentKeys.ALL.stream().map(Key::name).collect(Collectors.joining(" "));
+        return Stream.of(
+                        "",
+                        "Settings come from the environment, or from --config FILE with NAME=value",
+                        "lines; the environment wins, and NAME_FILE reads NAME from a file:",
+                        Wrapped.at80("  " + names, 2),
+                        "",
+                        "Exit codes: 0 done, 1 failed, 2 usage or configuration.")
+                .flatMap(String::lines)
+                .toArray(String[]::new);
     }
 
     CommandLine commandLine() {

@@ -2,10 +2,10 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.config.Sizes;
 import dev.flk.agent.outbox.OutboxCheck;
 import dev.flk.agent.outbox.OutboxCheck.Found;
 import dev.flk.agent.outbox.OutboxLocked;
+import dev.flk.program.cli.InWords;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -34,10 +34,10 @@ final class FsckCommand implements Callable<Integer> {
         AgentConfig config = context.config();
         OutboxCheck check = new OutboxCheck(config.outbox().directory());
         Found found = check.look();
-        context.say(config.outbox().directory() + ": " + Sizes.count(found.records(), "whole record"));
+        context.say(config.outbox().directory() + ": " + InWords.count(found.records(), "whole record"));
         found.givenUp().forEach(line -> context.say("given up before: " + line));
         if (found.tornBytes() > 0) {
-            context.say(Sizes.count(found.tornBytes(), "byte") + " at the end "
+            context.say(InWords.count(found.tornBytes(), "byte") + " at the end "
                     + (found.tornBytes() == 1 ? "is" : "are")
                     + " not whole: a crash has left that, or a running agent is writing");
         }
@@ -45,7 +45,7 @@ final class FsckCommand implements Callable<Integer> {
             return 0;
         }
         found.missing().forEach(context::say);
-        context.say(Sizes.count(found.missingRecords(), "record") + (found.missingRecords() == 1 ? " is" : " are")
+        context.say(InWords.count(found.missingRecords(), "record") + (found.missingRecords() == 1 ? " is" : " are")
                 + " gone");
         if (dryRun) {
             return 1;

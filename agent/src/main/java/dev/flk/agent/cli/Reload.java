@@ -2,8 +2,8 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig.Need;
-import dev.flk.agent.config.InvalidConfig;
 import dev.flk.agent.run.Agent;
+import dev.flk.program.config.InvalidConfig;
 import java.lang.reflect.Proxy;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;

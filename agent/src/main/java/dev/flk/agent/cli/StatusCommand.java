@@ -2,12 +2,12 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.config.Quantities;
-import dev.flk.agent.config.Sizes;
 import dev.flk.agent.control.RunningAgent;
 import dev.flk.agent.control.StatusReport;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.OutboxView;
+import dev.flk.program.cli.InWords;
+import dev.flk.program.config.Quantities;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -72,7 +72,7 @@ final class StatusCommand implements Callable<Integer> {
         try {
             return Quantities.duration(maxAge);
         } catch (IllegalArgumentException e) {
-            throw new ParameterException(spec.commandLine(), "--max-age " + e.getMessage(), e);
+            throw new ParameterException(spec.commandLine(), "--max-age: the value is " + e.getMessage(), e);
         }
     }
 
@@ -123,8 +123,8 @@ final class StatusCommand implements Callable<Integer> {
         List<String> troubles = new ArrayList<>();
         Long oldest = report.oldestPendingSeconds();
         if (oldest != null && oldest > longest.toSeconds()) {
-            troubles.add("the oldest certificate has waited for " + Sizes.inWords(Duration.ofSeconds(oldest))
-                    + ", more than " + Sizes.inWords(longest));
+            troubles.add("the oldest certificate has waited for " + InWords.duration(Duration.ofSeconds(oldest))
+                    + ", more than " + InWords.duration(longest));
         }
         if (report.pid() == null && report.pending() > 0) {
             troubles.add("certificates wait, and no agent runs; start flk-agent run");
@@ -135,20 +135,20 @@ final class StatusCommand implements Callable<Integer> {
         }
         Long held = report.heldShards();
         if (held != null && held > 0) {
-            troubles.add("the backend refuses the signatures of " + Sizes.count(held, "shard")
+            troubles.add("the backend refuses the signatures of " + InWords.count(held, "shard")
                     + "; check PCS_SIGN_ALG and the key");
         }
         if (report.lostRecords() > 0) {
-            troubles.add("the disk has lost " + Sizes.count(report.lostRecords(), "record")
+            troubles.add("the disk has lost " + InWords.count(report.lostRecords(), "record")
                     + "; flk-agent fsck tells which");
         }
         if (report.diskFreeBytes() < report.diskMinFreeBytes()) {
-            troubles.add("the disk has " + Sizes.inWords(report.diskFreeBytes()) + " left, less than"
+            troubles.add("the disk has " + InWords.bytes(report.diskFreeBytes()) + " left, less than"
                     + " OUTBOX_MIN_FREE_BYTES; nothing new is taken");
         }
         if (report.outboxBytes() > report.outboxMaxBytes() - report.outboxMaxBytes() / 10) {
-            troubles.add("the outbox has " + Sizes.inWords(report.outboxBytes()) + " of "
-                    + Sizes.inWords(report.outboxMaxBytes()) + "; soon nothing new is taken");
+            troubles.add("the outbox has " + InWords.bytes(report.outboxBytes()) + " of "
+                    + InWords.bytes(report.outboxMaxBytes()) + "; soon nothing new is taken");
         }
         return troubles;
     }

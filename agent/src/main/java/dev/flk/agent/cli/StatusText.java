@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
-import dev.flk.agent.config.Sizes;
 import dev.flk.agent.control.StatusReport;
 import dev.flk.agent.logging.Printable;
+import dev.flk.program.cli.InWords;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -36,18 +36,18 @@ final class StatusText {
         text.add("given up", report.dlqEntries() + " in " + report.dlq());
         text.add(
                 "disk",
-                Sizes.inWords(report.outboxBytes()) + " of " + Sizes.inWords(report.outboxMaxBytes()) + " used, "
-                        + Sizes.inWords(report.diskFreeBytes()) + " free");
+                InWords.bytes(report.outboxBytes()) + " of " + InWords.bytes(report.outboxMaxBytes()) + " used, "
+                        + InWords.bytes(report.diskFreeBytes()) + " free");
         if (report.lostRecords() > 0) {
-            text.add("lost", Sizes.count(report.lostRecords(), "record") + ", by damage of the disk");
+            text.add("lost", InWords.count(report.lostRecords(), "record") + ", by damage of the disk");
         }
         return String.join(System.lineSeparator(), text.lines);
     }
 
     private static String waiting(StatusReport report) {
-        String waiting = Sizes.count(report.pending(), "certificate") + ", " + Sizes.inWords(report.pendingBytes());
+        String waiting = InWords.count(report.pending(), "certificate") + ", " + InWords.bytes(report.pendingBytes());
         Long oldest = report.oldestPendingSeconds();
-        return oldest == null ? waiting : waiting + ", the oldest for " + Sizes.inWords(Duration.ofSeconds(oldest));
+        return oldest == null ? waiting : waiting + ", the oldest for " + InWords.duration(Duration.ofSeconds(oldest));
     }
 
     private static String sending(StatusReport report, double rate) {
@@ -55,7 +55,7 @@ final class StatusText {
         Long drain = report.drainSeconds();
         return drain == null || report.pending() == 0
                 ? sending
-                : sending + ", done in " + Sizes.inWords(Duration.ofSeconds(drain));
+                : sending + ", done in " + InWords.duration(Duration.ofSeconds(drain));
     }
 
     private void addBackend(StatusReport.Backend backend) {
@@ -64,7 +64,7 @@ final class StatusText {
             state += ", paused for " + backend.pausedSeconds() + " s";
         }
         if (Math.abs(backend.clockAheadMs()) >= 1000) {
-            state += ", its clock is " + Sizes.inWords(Duration.ofMillis(Math.abs(backend.clockAheadMs())))
+            state += ", its clock is " + InWords.duration(Duration.ofMillis(Math.abs(backend.clockAheadMs())))
                     + (backend.clockAheadMs() > 0 ? " ahead" : " behind");
         }
         add("backend", backend.url());
@@ -81,7 +81,7 @@ final class StatusText {
             return backend.answering() && backend.lastError() == null ? "not asked yet" : "no answer yet";
         }
         Duration ago = Duration.between(Instant.parse(backend.lastAnsweredAt()), now);
-        return "last answered " + Sizes.inWords(ago.isNegative() ? Duration.ZERO : ago) + " ago";
+        return "last answered " + InWords.duration(ago.isNegative() ? Duration.ZERO : ago) + " ago";
     }
 
     private void add(String name, String what) {

@@ -2,9 +2,9 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.config.Sizes;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.source.Intake;
+import dev.flk.program.cli.InWords;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -67,7 +67,7 @@ final class SubmitCommand implements Callable<Integer> {
             }
         } finally {
             progress.clear();
-            context.say(Sizes.count(intake.added(), "certificate") + " added to the outbox " + sink.name()
+            context.say(InWords.count(intake.added(), "certificate") + " added to the outbox " + sink.name()
                     + (refused.get() == 0 ? "" : ", " + refused + " refused"));
         }
         return refused.get() == 0 ? 0 : 1;

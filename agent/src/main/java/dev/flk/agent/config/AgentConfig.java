@@ -5,16 +5,16 @@ import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.send.ClientTls;
 import dev.flk.agent.send.SendOptions;
 import dev.flk.agent.send.SendingSetup;
+import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Settings;
 import java.net.URI;
-import java.net.URISyntaxException;
 import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -53,8 +53,13 @@ public record AgentConfig(
         Level logLevel,
         LogFormat logFormat) {
 
-    private static final String CONTROL_SOCKET = "control.sock";
-    private static final int MANY = 1_000_000_000;
+    /** How log lines look. */
+    public enum LogFormat {
+        /** For people. */
+        TEXT,
+        /** A JSON object a line. */
+        JSON
+    }
 
     /** What a command can't do without. */
     public enum Need {
@@ -65,58 +70,86 @@ public record AgentConfig(
     /**
      * Reads the environment and the properties file.
      *
+     * @param file Java properties with the names of the environment; null: none
      * @throws InvalidConfig with everything that is wrong
      */
-    public static AgentConfig load(Map<String, String> environment, @Nullable Path file, Set<Need> needs)
-            throws InvalidConfig {
-        Settings settings = new Settings(environment, file);
+    public static AgentConfig load(Map<String, String> environment, @Nullable Path file, Set<Need> needs) {
+        return read(new Settings(AgentKeys.ALL, AgentKeys.GONE, environment, file), needs);
+    }
+
+    /**
+     * A configuration to be looked at by others, valid or not.
+     *
+     * @param text what is set, and what is wrong with it; of secrets, and of what is in PEM, only whether it is set
+     * @param secrets all that are set
+     * @param config empty if something is wrong with it
+     */
+    public record Diagnosed(String text, List<String> secrets, Optional<AgentConfig> config) {
+        public Diagnosed {
+            secrets = List.copyOf(secrets);
+        }
+    }
+
+    /** As {@link #load} for all commands, but that nothing is too wrong for it. */
+    public static Diagnosed diagnose(Map<String, String> environment, @Nullable Path file) {
+        Settings settings = new Settings(AgentKeys.ALL, AgentKeys.GONE, environment, file);
+        Optional<AgentConfig> config = Optional.empty();
+        try {
+            config = Optional.of(read(settings, EnumSet.allOf(Need.class)));
+        } catch (InvalidConfig e) {
+            // its problems are in the report
+        }
+        return new Diagnosed(settings.report(), settings.secrets(), config);
+    }
+
+    private static AgentConfig read(Settings settings, Set<Need> needs) {
         OutboxOptions outbox = new OutboxOptions(
-                settings.value(Setting.OUTBOX_PATH, "data/outbox.wal", AgentConfig::path),
-                settings.value(Setting.OUTBOX_MAX_BYTES, "1GiB", AgentConfig::outboxBytes),
-                settings.value(Setting.OUTBOX_MIN_FREE_BYTES, "64MiB", Quantities::bytes));
+                settings.get(AgentKeys.OUTBOX_PATH),
+                settings.get(AgentKeys.OUTBOX_MAX_BYTES),
+                settings.get(AgentKeys.OUTBOX_MIN_FREE_BYTES));
+        List<URI> endpoints = settings.find(AgentKeys.ENDPOINT).orElse(List.of());
+        settings.require(
+                !needs.contains(Need.ENDPOINT) || settings.isGiven(AgentKeys.ENDPOINT),
+                "ENDPOINT: not set; set it to the backend's base URL such as http://localhost:8080");
         AgentConfig config = new AgentConfig(
-                endpoints(settings, needs),
+                endpoints,
                 Tls.read(settings),
                 needs.contains(Need.SIGNING) ? Optional.of(Signing.read(settings)) : Optional.empty(),
-                settings.text(Setting.SHARD_ID),
+                settings.find(AgentKeys.SHARD_ID),
                 outbox,
-                settings.value(Setting.DLQ_PATH, "data/dlq.jsonl", AgentConfig::path),
-                settings.optional(Setting.SPOOL_DIR, AgentConfig::path),
-                settings.optional(Setting.CONTROL_SOCKET, AgentConfig::path)
-                        .orElseGet(() -> outbox.directory().resolve(CONTROL_SOCKET)),
-                settings.optional(Setting.INTAKE_SOCKET, AgentConfig::path),
-                port(settings, Setting.INTAKE_PORT),
+                settings.get(AgentKeys.DLQ_PATH),
+                settings.find(AgentKeys.SPOOL_DIR),
+                settings.find(AgentKeys.CONTROL_SOCKET)
+                        .orElseGet(() -> outbox.directory().resolve("control.sock")),
+                settings.find(AgentKeys.INTAKE_SOCKET),
+                port(settings, AgentKeys.INTAKE_PORT),
                 send(settings),
-                settings.value(Setting.REQUEST_TIMEOUT, "10s", AgentConfig::positive),
-                port(settings, Setting.METRICS_PORT),
-                settings.value(Setting.LOG_LEVEL, "INFO", AgentConfig::level),
-                settings.value(Setting.LOG_FORMAT, "text", AgentConfig::logFormat));
-        if (!settings.problems().isEmpty()) {
-            throw new InvalidConfig(settings.problems());
-        }
+                settings.get(AgentKeys.REQUEST_TIMEOUT),
+                port(settings, AgentKeys.METRICS_PORT),
+                settings.get(AgentKeys.LOG_LEVEL),
+                settings.get(AgentKeys.LOG_FORMAT));
+        settings.check();
         return config;
     }
 
-    private static OptionalInt port(Settings settings, Setting setting) {
-        return settings.optional(setting, port -> Quantities.count(port, 0, 65_535))
-                .map(OptionalInt::of)
-                .orElse(OptionalInt.empty());
+    private static OptionalInt port(Settings settings, Key<Integer> key) {
+        return settings.find(key).map(OptionalInt::of).orElse(OptionalInt.empty());
     }
 
     private static SendOptions send(Settings settings) {
-        Duration baseDelay = settings.value(Setting.BASE_DELAY, "1s", AgentConfig::positive);
-        Duration maxDelay = settings.value(Setting.MAX_DELAY, "60s", AgentConfig::positive);
-        boolean sound = settings.isSound(Setting.BASE_DELAY) && settings.isSound(Setting.MAX_DELAY);
-        if (sound && maxDelay.compareTo(baseDelay) < 0) {
-            settings.problem(Setting.MAX_DELAY, "is shorter than BASE_DELAY; make it at least as long");
-        }
+        Duration baseDelay = settings.get(AgentKeys.BASE_DELAY);
+        Duration maxDelay = settings.get(AgentKeys.MAX_DELAY);
+        boolean areSound = !settings.isBroken(AgentKeys.BASE_DELAY) && !settings.isBroken(AgentKeys.MAX_DELAY);
+        settings.require(
+                !areSound || maxDelay.compareTo(baseDelay) >= 0,
+                "MAX_DELAY: shorter than BASE_DELAY; set it to at least that");
         return new SendOptions(
                 baseDelay,
                 maxDelay,
-                settings.value(Setting.MAX_ATTEMPTS, "0", text -> Quantities.count(text, 0, MANY)),
-                settings.value(Setting.MAX_AGE, "13d", AgentConfig::positive),
-                settings.value(Setting.MAX_IN_FLIGHT, "256", text -> Quantities.count(text, 1, 100_000)),
-                settings.value(Setting.BATCH_SIZE, "100", text -> Quantities.count(text, 1, 1_000)));
+                settings.get(AgentKeys.MAX_ATTEMPTS),
+                settings.get(AgentKeys.MAX_AGE),
+                settings.get(AgentKeys.MAX_IN_FLIGHT),
+                settings.get(AgentKeys.BATCH_SIZE));
     }
 
     /**
@@ -126,15 +159,14 @@ public record AgentConfig(
     public Optional<String> spoolObjection() {
         return spoolDirectory
                 .filter(directory -> !Files.isDirectory(directory))
-                .map(directory -> Setting.SPOOL_DIR
-                        + " " + directory
+                .map(directory -> "SPOOL_DIR: " + directory
                         + (Files.exists(directory)
                                 ? " is a file; name a directory"
                                 : " does not exist; create it, for those who leave files there to write to"));
     }
 
     /** Throws unless the spool directory is there, where one is set. */
-    public void requireSpoolDirectory() throws InvalidConfig {
+    public void requireSpoolDirectory() {
         Optional<String> objection = spoolObjection();
         if (objection.isPresent()) {
             throw new InvalidConfig(List.of(objection.get()));
@@ -167,86 +199,5 @@ public record AgentConfig(
     /** How certificates are sent; the endpoint must have been asked for. */
     public SendingSetup sending() {
         return new SendingSetup(endpoints, tls, requestTimeout, signing.flatMap(Signing::signer), send);
-    }
-
-    private static List<URI> endpoints(Settings settings, Set<Need> needs) {
-        List<URI> endpoints =
-                settings.optional(Setting.ENDPOINT, AgentConfig::baseUrls).orElse(List.of());
-        if (needs.contains(Need.ENDPOINT) && !settings.isGiven(Setting.ENDPOINT)) {
-            settings.problem(
-                    Setting.ENDPOINT, "is not set; write the backend's base URL such as http://localhost:8080");
-        }
-        return endpoints;
-    }
-
-    /** Separated by commas. */
-    private static List<URI> baseUrls(String text) {
-        boolean mayHoldPassword = text.indexOf('@') >= 0;
-        List<URI> urls = Arrays.stream(text.split(",", -1))
-                .map(String::strip)
-                .map(url -> baseUrl(url, mayHoldPassword ? "is no base URL, or has a user" : "is \"" + url + "\""))
-                .toList();
-        if (Set.copyOf(urls).size() < urls.size()) {
-            throw new IllegalArgumentException("names a URL twice; each backend once");
-        }
-        return urls;
-    }
-
-    private static URI baseUrl(String text, String mistake) {
-        String advice = "; write a base URL such as http://localhost:8080";
-        String form = mistake + advice;
-        try {
-            URI uri = new URI(text);
-            boolean web = "http".equalsIgnoreCase(uri.getScheme()) || "https".equalsIgnoreCase(uri.getScheme());
-            if (!web || uri.getHost() == null || uri.getPort() == 0 || uri.getPort() > 65_535) {
-                throw new IllegalArgumentException(form);
-            }
-            if (uri.getRawUserInfo() != null || uri.getRawQuery() != null || uri.getRawFragment() != null) {
-                throw new IllegalArgumentException("has a user, a query or a fragment" + advice);
-            }
-            return uri;
-        } catch (URISyntaxException e) {
-            throw new IllegalArgumentException(form, e);
-        }
-    }
-
-    private static Path path(String text) {
-        try {
-            return Path.of(text);
-        } catch (InvalidPathException e) {
-            throw new IllegalArgumentException("is no path: " + e.getReason(), e);
-        }
-    }
-
-    private static long outboxBytes(String text) {
-        long bytes = Quantities.bytes(text);
-        if (bytes < 1) {
-            throw new IllegalArgumentException("is \"" + text + "\"; an outbox needs room, write a size such as 1GiB");
-        }
-        return bytes;
-    }
-
-    private static Duration positive(String text) {
-        Duration duration = Quantities.duration(text);
-        if (duration.isZero()) {
-            throw new IllegalArgumentException("is \"" + text + "\"; it must be longer than nothing");
-        }
-        return duration;
-    }
-
-    private static Level level(String text) {
-        try {
-            return Level.valueOf(text.toUpperCase(Locale.ROOT));
-        } catch (IllegalArgumentException e) {
-            throw new IllegalArgumentException("is \"" + text + "\"; write ERROR, WARN, INFO, DEBUG or TRACE", e);
-        }
-    }
-
-    private static LogFormat logFormat(String text) {
-        return switch (text) {
-            case "text" -> LogFormat.TEXT;
-            case "json" -> LogFormat.JSON;
-            default -> throw new IllegalArgumentException("is \"" + text + "\"; write text or json");
-        };
     }
 }

@@ -3,6 +3,7 @@ package dev.flk.agent.config;
 
 import dev.flk.agent.send.CertificateEnd;
 import dev.flk.agent.send.ClientTls;
+import dev.flk.program.config.Settings;
 import io.netty.handler.ssl.JdkSslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslProvider;
@@ -21,15 +22,12 @@ final class Tls {
 
     /** Empty if nothing of it is set: then the JDK's authorities are trusted, and no client certificate is shown. */
     static Optional<ClientTls> read(Settings settings) {
-        Optional<String> authorities = settings.text(Setting.TLS_CA);
-        Optional<String> certificate = settings.text(Setting.TLS_CERT);
-        Optional<String> key = settings.text(Setting.TLS_KEY);
-        boolean certificateGiven = settings.isGiven(Setting.TLS_CERT);
-        if (certificateGiven != settings.isGiven(Setting.TLS_KEY)) {
-            settings.problem(
-                    certificateGiven ? Setting.TLS_CERT : Setting.TLS_KEY,
-                    "is set without " + (certificateGiven ? Setting.TLS_KEY : Setting.TLS_CERT)
-                            + "; a client certificate needs both");
+        Optional<String> authorities = settings.find(AgentKeys.TLS_CA);
+        Optional<String> certificate = settings.find(AgentKeys.TLS_CERT);
+        Optional<String> key = settings.find(AgentKeys.TLS_KEY);
+        boolean certificateGiven = settings.isGiven(AgentKeys.TLS_CERT);
+        if (certificateGiven != settings.isGiven(AgentKeys.TLS_KEY)) {
+            settings.problem("TLS_CERT, TLS_KEY: only one of the two is set; set both, or none");
             return Optional.empty();
         }
         if (certificate.isPresent() != key.isPresent()) {
@@ -49,7 +47,7 @@ final class Tls {
             builder.trustManager(pem(authorities));
             return true;
         } catch (IllegalArgumentException e) {
-            settings.problem(Setting.TLS_CA, "can't be used: " + why(e) + "; it must be certificates in PEM");
+            settings.problem("TLS_CA: can't be used: " + why(e) + "; it must be certificates in PEM");
             return false;
         }
     }
@@ -60,10 +58,8 @@ final class Tls {
             return true;
         } catch (IllegalArgumentException e) {
             // without the cause: it may quote the key
-            settings.problem(
-                    Setting.TLS_KEY,
-                    "and TLS_CERT can't be used; they must be a PKCS#8 key without a password and its certificate, both"
-                            + " in PEM");
+            settings.problem("TLS_CERT, TLS_KEY: can't be used; they must be a certificate and its PKCS#8 key without a"
+                    + " password, both in PEM");
             return false;
         }
     }
@@ -75,7 +71,7 @@ final class Tls {
                     ((JdkSslContext) builder.build()).context(),
                     certificate.isEmpty() ? Optional.empty() : end(certificate.get())));
         } catch (SSLException | CertificateException | IllegalArgumentException e) {
-            settings.problem(Setting.TLS_CERT, "can't be used: " + why(e));
+            settings.problem("TLS_CERT: can't be used: " + why(e));
             return Optional.empty();
         }
     }

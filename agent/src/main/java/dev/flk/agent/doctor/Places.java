@@ -2,11 +2,11 @@
 package dev.flk.agent.doctor;
 
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.config.Sizes;
 import dev.flk.agent.control.RunningAgent;
 import dev.flk.agent.outbox.OutboxCheck;
 import dev.flk.agent.outbox.OutboxLocked;
 import dev.flk.agent.outbox.OutboxView;
+import dev.flk.program.cli.InWords;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -70,16 +70,16 @@ final class Places {
             if (free < keep) {
                 return Finding.bad(
                         "disk",
-                        there + " has " + Sizes.inWords(free) + " left, OUTBOX_MIN_FREE_BYTES keeps "
-                                + Sizes.inWords(keep) + ": nothing is taken; make room");
+                        there + " has " + InWords.bytes(free) + " left, OUTBOX_MIN_FREE_BYTES keeps "
+                                + InWords.bytes(keep) + ": nothing is taken; make room");
             }
             return free < keep + config.outbox().maxBytes()
                     ? Finding.doubtful(
                             "disk",
-                            there + " has " + Sizes.inWords(free) + " left; the outbox may grow to "
-                                    + Sizes.inWords(config.outbox().maxBytes())
+                            there + " has " + InWords.bytes(free) + " left; the outbox may grow to "
+                                    + InWords.bytes(config.outbox().maxBytes())
                                     + "; make room, or set OUTBOX_MAX_BYTES")
-                    : Finding.good("disk", Sizes.inWords(free) + " free");
+                    : Finding.good("disk", InWords.bytes(free) + " free");
         } catch (IOException e) {
             return Finding.bad("disk", "cannot be looked at: " + e.getMessage());
         }

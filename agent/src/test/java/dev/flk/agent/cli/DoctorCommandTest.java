@@ -86,10 +86,7 @@ class DoctorCommandTest {
         assertThat(ended.exitCode()).isEqualTo(2);
         assertThat(ended.out()).isEmpty();
         assertThat(ended.err())
-                .contains(
-                        "flk-agent: ENDPOINT is not set",
-                        "flk-agent: PCS_SIGN_ALG is not set",
-                        "flk-agent: BATCH_SIZE");
+                .contains("flk-agent: ENDPOINT: not set", "flk-agent: PCS_SIGN_ALG: not set", "flk-agent: BATCH_SIZE");
     }
 
     @Test
@@ -198,7 +195,7 @@ class DoctorCommandTest {
 
         assertThat(findings(1))
                 .contains("BAD dead letters: " + file + " is a file, a directory is needed")
-                .contains("BAD spool: SPOOL_DIR ", "does not exist; create it");
+                .contains("BAD spool: SPOOL_DIR: ", "does not exist; create it");
     }
 
     @Test

@@ -3,45 +3,49 @@ package dev.flk.agent.config;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
+import dev.flk.agent.config.AgentConfig.LogFormat;
 import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.send.SendOptions;
+import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Settings;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Base64;
-import java.util.EnumMap;
-import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.params.provider.EnumSource.Mode;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.event.Level;
 
 class AgentConfigTest {
     /** A good value of every setting, none of them the preset. */
-    private static final Map<Setting, String> GOOD = good();
+    private static final Map<Key<?>, String> GOOD = good();
 
     /** The settings that any text is good for. */
-    private static final Set<Setting> ANY_TEXT = EnumSet.of(
-            Setting.PCS_HMAC_KEY,
-            Setting.SHARD_ID,
-            Setting.OUTBOX_PATH,
-            Setting.DLQ_PATH,
-            Setting.SPOOL_DIR,
-            Setting.CONTROL_SOCKET,
-            Setting.INTAKE_SOCKET);
+    private static final Set<Key<?>> ANY_TEXT = Set.of(
+            AgentKeys.PCS_HMAC_KEY,
+            AgentKeys.SHARD_ID,
+            AgentKeys.OUTBOX_PATH,
+            AgentKeys.DLQ_PATH,
+            AgentKeys.SPOOL_DIR,
+            AgentKeys.CONTROL_SOCKET,
+            AgentKeys.INTAKE_SOCKET);
 
     @TempDir
     Path directory;
@@ -90,44 +94,45 @@ class AgentConfigTest {
     }
 
     @ParameterizedTest
-    @EnumSource(mode = Mode.MATCH_NONE, names = "TLS_.*")
-    void load_settingFromAFile_isTheSameAsGiven(Setting setting) throws Exception {
+    @MethodSource("keys")
+    void load_settingFromAFile_isTheSameAsGiven(Key<?> setting) throws Exception {
+        assumeThat(setting.name()).doesNotStartWith("TLS_");
         Path file = Files.writeString(directory.resolve("value"), GOOD.get(setting) + "\n");
         Map<String, String> environment = environment(GOOD);
         environment.remove(setting.name());
         environment.put(setting + "_FILE", file.toString());
 
-        assertThat(new Settings(environment, null).text(setting)).contains(GOOD.get(setting));
+        assertThat(shown(environment, null, setting)).isIn(GOOD.get(setting), "set");
         load(environment, Need.ENDPOINT, Need.SIGNING);
     }
 
     @ParameterizedTest
-    @EnumSource
-    void load_settingFromProperties_givesWayToTheEnvironment(Setting setting) throws Exception {
-        Path file = Files.writeString(directory.resolve("agent.properties"), setting + "=from the file\n");
+    @MethodSource("keys")
+    void load_settingFromProperties_givesWayToTheEnvironment(Key<?> setting) throws Exception {
+        String other = "from the file";
+        Path file = Files.writeString(directory.resolve("agent.properties"), setting + "=" + other + "\n");
 
-        assertThat(new Settings(Map.of(), file).text(setting)).contains("from the file");
-        assertThat(new Settings(Map.of(setting.name(), "given"), file).text(setting))
-                .contains("given");
-        assertThat(new Settings(Map.of(setting.name(), ""), file).text(setting)).contains("from the file");
+        assertThat(shown(Map.of(), file, setting)).isIn(other, "set");
+        assertThat(shown(Map.of(setting.name(), "given"), file, setting)).isIn("given", "set");
+        assertThat(shown(Map.of(setting.name(), ""), file, setting)).isEqualTo(shown(Map.of(), file, setting));
     }
 
     @ParameterizedTest
-    @EnumSource(mode = Mode.MATCH_NONE, names = "TLS_.*")
-    void load_settingWithGarbage_isAProblemThatNamesIt(Setting setting) throws Exception {
-        if (ANY_TEXT.contains(setting)) {
+    @MethodSource("keys")
+    void load_settingWithGarbage_isAProblemThatNamesIt(Key<?> setting) throws Exception {
+        if (ANY_TEXT.contains(setting) || setting.name().startsWith("TLS_")) {
             return;
         }
         Map<String, String> environment = environment(GOOD);
         environment.put(setting.name(), "!garbage!");
-        if (setting == Setting.PCS_ED25519_PRIV_B64) {
+        if (setting == AgentKeys.PCS_ED25519_PRIV_B64) {
             environment.put("PCS_SIGN_ALG", "ed25519");
         }
 
         assertThat(problems(environment, Need.SIGNING))
                 .singleElement()
                 .asString()
-                .startsWith(setting + " ");
+                .startsWith(setting + ": ");
     }
 
     @Test
@@ -158,13 +163,10 @@ class AgentConfigTest {
         "MAX_IN_FLIGHT, 0",
         "BATCH_SIZE, 1001",
         "METRICS_PORT, 65536",
-        "LOG_FORMAT, JSON",
+        "LOG_FORMAT, yaml",
     })
-    void load_valueOutOfBounds_isOneProblem(Setting setting, String value) {
-        assertThat(problems(Map.of(setting.name(), value)))
-                .singleElement()
-                .asString()
-                .startsWith(setting + " ");
+    void load_valueOutOfBounds_isOneProblem(String setting, String value) {
+        assertThat(problems(Map.of(setting, value))).singleElement().asString().startsWith(setting + ": ");
     }
 
     @ParameterizedTest
@@ -173,7 +175,7 @@ class AgentConfigTest {
         assertThat(problems(Map.of("PCS_SIGN_ALG", algorithm), Need.SIGNING))
                 .singleElement()
                 .asString()
-                .startsWith(key + " is not set");
+                .startsWith(key + ": not set");
     }
 
     @Test
@@ -199,7 +201,10 @@ class AgentConfigTest {
     void load_unknownNameInTheFile_isAProblem() throws Exception {
         Path file = Files.writeString(directory.resolve("agent.properties"), "ENDPONT=http://x\nENDPOINT=http://x\n");
 
-        assertThat(problems(Map.of(), file)).singleElement().asString().contains("unknown name ENDPONT");
+        assertThat(problems(Map.of(), file))
+                .singleElement()
+                .asString()
+                .contains("ENDPONT: no such key", "did you mean ENDPOINT?");
     }
 
     @Test
@@ -224,7 +229,7 @@ class AgentConfigTest {
         assertThat(problems(Map.of("SHARD_ID", "y", "SHARD_ID_FILE", file.toString())))
                 .singleElement()
                 .asString()
-                .contains("SHARD_ID and SHARD_ID_FILE are both given");
+                .isEqualTo("SHARD_ID: SHARD_ID_FILE is set too; remove one of the two");
     }
 
     @Test
@@ -235,35 +240,44 @@ class AgentConfigTest {
                 .contains("LC_ALL");
     }
 
-    private static Map<Setting, String> good() {
-        Map<Setting, String> good = new EnumMap<>(Setting.class);
-        good.put(Setting.ENDPOINT, "https://example.org/flk");
-        good.put(Setting.PCS_SIGN_ALG, "hmac");
-        good.put(Setting.PCS_HMAC_KEY, "secret");
-        good.put(Setting.PCS_ED25519_PRIV_B64, Base64.getEncoder().encodeToString(new byte[32]));
-        good.put(Setting.SHARD_ID, "a shard");
-        good.put(Setting.OUTBOX_PATH, "o");
-        good.put(Setting.OUTBOX_MAX_BYTES, "5MiB");
-        good.put(Setting.OUTBOX_MIN_FREE_BYTES, "7KiB");
-        good.put(Setting.DLQ_PATH, "d");
-        good.put(Setting.SPOOL_DIR, "s");
-        good.put(Setting.CONTROL_SOCKET, "c");
-        good.put(Setting.INTAKE_SOCKET, "i");
-        good.put(Setting.INTAKE_PORT, "9101");
-        good.put(Setting.BASE_DELAY, "250ms");
-        good.put(Setting.MAX_DELAY, "5m");
-        good.put(Setting.MAX_ATTEMPTS, "9");
-        good.put(Setting.MAX_AGE, "12h");
-        good.put(Setting.REQUEST_TIMEOUT, "3s");
-        good.put(Setting.MAX_IN_FLIGHT, "10");
-        good.put(Setting.BATCH_SIZE, "11");
-        good.put(Setting.METRICS_PORT, "9100");
-        good.put(Setting.LOG_LEVEL, "debug");
-        good.put(Setting.LOG_FORMAT, "json");
+    @SuppressWarnings("UnusedMethod")
+    private static List<Key<?>> keys() {
+        return AgentKeys.ALL;
+    }
+
+    private static @Nullable String shown(Map<String, String> environment, @Nullable Path file, Key<?> key) {
+        return new Settings(AgentKeys.ALL, Map.of(), environment, file).shown().get(key.name());
+    }
+
+    private static Map<Key<?>, String> good() {
+        Map<Key<?>, String> good = new HashMap<>();
+        good.put(AgentKeys.ENDPOINT, "https://example.org/flk");
+        good.put(AgentKeys.PCS_SIGN_ALG, "hmac");
+        good.put(AgentKeys.PCS_HMAC_KEY, "secret");
+        good.put(AgentKeys.PCS_ED25519_PRIV_B64, Base64.getEncoder().encodeToString(new byte[32]));
+        good.put(AgentKeys.SHARD_ID, "a shard");
+        good.put(AgentKeys.OUTBOX_PATH, "o");
+        good.put(AgentKeys.OUTBOX_MAX_BYTES, "5MiB");
+        good.put(AgentKeys.OUTBOX_MIN_FREE_BYTES, "7KiB");
+        good.put(AgentKeys.DLQ_PATH, "d");
+        good.put(AgentKeys.SPOOL_DIR, "s");
+        good.put(AgentKeys.CONTROL_SOCKET, "c");
+        good.put(AgentKeys.INTAKE_SOCKET, "i");
+        good.put(AgentKeys.INTAKE_PORT, "9101");
+        good.put(AgentKeys.BASE_DELAY, "250ms");
+        good.put(AgentKeys.MAX_DELAY, "5m");
+        good.put(AgentKeys.MAX_ATTEMPTS, "9");
+        good.put(AgentKeys.MAX_AGE, "12h");
+        good.put(AgentKeys.REQUEST_TIMEOUT, "3s");
+        good.put(AgentKeys.MAX_IN_FLIGHT, "10");
+        good.put(AgentKeys.BATCH_SIZE, "11");
+        good.put(AgentKeys.METRICS_PORT, "9100");
+        good.put(AgentKeys.LOG_LEVEL, "debug");
+        good.put(AgentKeys.LOG_FORMAT, "json");
         return good;
     }
 
-    private static Map<String, String> environment(Map<Setting, String> settings) {
+    private static Map<String, String> environment(Map<Key<?>, String> settings) {
         Map<String, String> environment = new TreeMap<>();
         settings.forEach((setting, value) -> environment.put(setting.name(), value));
         return environment;
@@ -274,16 +288,13 @@ class AgentConfigTest {
     }
 
     @ParameterizedTest
-    @EnumSource(
-            value = Setting.class,
-            names = {"SHARD_ID", "OUTBOX_PATH", "PCS_SIGN_ALG", "PCS_HMAC_KEY", "TLS_CA", "TLS_KEY", "ENDPOINT"})
-    void load_nameOfAFileThatIsNone_isAProblem(Setting setting) {
+    @ValueSource(strings = {"SHARD_ID", "OUTBOX_PATH", "PCS_SIGN_ALG", "PCS_HMAC_KEY", "TLS_CA", "TLS_KEY", "ENDPOINT"})
+    void load_nameOfAFileThatIsNone_isAProblem(String setting) {
         Map<String, String> environment = new TreeMap<>(Map.of("PCS_SIGN_ALG", "hmac"));
-        environment.remove(setting.name());
+        environment.remove(setting);
         environment.put(setting + "_FILE", "a\0b");
 
-        assertThat(problems(environment, Need.SIGNING))
-                .anyMatch(problem -> problem.startsWith(setting + "_FILE: is no path"));
+        assertThat(problems(environment, Need.SIGNING)).anyMatch(problem -> problem.startsWith(setting + "_FILE: "));
     }
 
     @ParameterizedTest
@@ -300,7 +311,7 @@ class AgentConfigTest {
         assertThat(problems(Map.of("ENDPOINT", url)))
                 .singleElement()
                 .asString()
-                .startsWith("ENDPOINT ")
+                .startsWith("ENDPOINT: ")
                 .doesNotContain("pass-word");
     }
 
@@ -312,5 +323,40 @@ class AgentConfigTest {
     private static List<String> problems(Map<String, String> environment, Path file) {
         return catchThrowableOfType(InvalidConfig.class, () -> AgentConfig.load(environment, file, Set.of()))
                 .problems();
+    }
+
+    @Test
+    void secrets_areKnownAndNotShown() {
+        AgentConfig.Diagnosed known = AgentConfig.diagnose(
+                Map.of(
+                        "ENDPOINT", "http://localhost:8080",
+                        "PCS_SIGN_ALG", "hmac",
+                        "PCS_HMAC_KEY", "the key",
+                        "PCS_ED25519_PRIV_B64", "the seed",
+                        "TLS_KEY",
+                                "-----BEGIN PRIVATE KEY-----\nfirst-line\nsecond-line\n==\n-----END PRIVATE KEY-----\n"),
+                null);
+
+        assertThat(known.secrets()).containsExactlyInAnyOrder("the key", "the seed", "first-line", "second-line");
+        assertThat(known.text())
+                .contains(
+                        "ENDPOINT             http://localhost:8080 (environment)\n",
+                        "PCS_HMAC_KEY         set (environment)\n")
+                .contains("SHARD_ID             not set\n", "TLS_KEY              set (environment)\n")
+                .doesNotContain(known.secrets());
+    }
+
+    @Test
+    void mistakes_areTold_andTheRestIsStillThere() {
+        AgentConfig.Diagnosed known = AgentConfig.diagnose(
+                Map.of("ENDPOINT", "http://ann:pw-1@localhost", "PCS_SIGN_ALG", "hmac", "MAX_AGE", "soon"), null);
+
+        assertThat(known.config()).isEmpty();
+        assertThat(known.secrets()).containsExactly("pw-1");
+        assertThat(known.text())
+                .contains(
+                        "ENDPOINT             http://ann:***@localhost (environment)\n",
+                        "\nPROBLEM MAX_AGE: 'soon' is no duration")
+                .doesNotContain("pw-1");
     }
 }

@@ -5,29 +5,37 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.config.Key;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.params.provider.EnumSource.Mode;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** A setting that can't be read, or is malformed, is one problem: what follows from it is none. */
 class OneCauseTest {
     private static final String NOWHERE = "/no/such/file";
 
     /** But for the key of the other algorithm, which nobody reads, and what is a mistake alone also where it can be read. */
+    @SuppressWarnings("UnusedMethod")
+    private static List<Key<?>> keys() {
+        return AgentKeys.ALL.stream()
+                .filter(key ->
+                        !Set.of("PCS_ED25519_PRIV_B64", "TLS_CERT", "TLS_KEY").contains(key.name()))
+                .toList();
+    }
+
     @ParameterizedTest
-    @EnumSource(
-            mode = Mode.EXCLUDE,
-            names = {"PCS_ED25519_PRIV_B64", "TLS_CERT", "TLS_KEY"})
-    void load_fileOfASettingIsMissing_isTheOnlyProblem(Setting setting) {
+    @MethodSource("keys")
+    void load_fileOfASettingIsMissing_isTheOnlyProblem(Key<?> setting) {
         Map<String, String> environment = good();
         environment.remove(setting.name());
         environment.put(setting + "_FILE", NOWHERE);
 
-        assertOnlyProblem(environment, setting + "_FILE: cannot read " + NOWHERE + ", there is no such file");
+        assertOnlyProblem(environment, setting + "_FILE: " + NOWHERE + " can't be read: there is no such file");
     }
 
     @ParameterizedTest
@@ -43,7 +51,7 @@ class OneCauseTest {
         environment.put(missing, NOWHERE);
         environment.put(other.substring(0, other.indexOf('=')), other.substring(other.indexOf('=') + 1));
 
-        assertOnlyProblem(environment, missing + ": cannot read " + NOWHERE + ", there is no such file");
+        assertOnlyProblem(environment, missing + ": " + NOWHERE + " can't be read: there is no such file");
     }
 
     @ParameterizedTest
@@ -54,7 +62,7 @@ class OneCauseTest {
             environment.put(setting.substring(0, setting.indexOf('=')), setting.substring(setting.indexOf('=') + 1));
         }
 
-        assertOnlyProblem(environment, malformed.substring(0, malformed.indexOf('=')) + " is \"");
+        assertOnlyProblem(environment, malformed.substring(0, malformed.indexOf('=')) + ": '");
     }
 
     private static Map<String, String> good() {

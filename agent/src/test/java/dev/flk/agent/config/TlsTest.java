@@ -10,6 +10,7 @@ import com.sun.net.httpserver.HttpsServer;
 import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.send.ClientTls;
 import dev.flk.agent.testing.TestKeys;
+import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;

@@ -10,6 +10,7 @@ import dev.flk.diagnosis.Diagnosis;
 import dev.flk.diagnosis.NamedKey;
 import dev.flk.diagnosis.Paragraph;
 import dev.flk.diagnosis.SignatureDiagnosis;
+import dev.flk.program.cli.InWords;
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -105,7 +106,7 @@ record ExplainedSignature(
     }
 
     private static Objection objection(SignatureRefusal reason, KeyEntry key, String shard, Instant now) {
-        String here = ", and here it is " + Quantity.time(now.toEpochMilli()) + ".";
+        String here = ", and here it is " + InWords.time(now.toEpochMilli()) + ".";
         return switch (reason) {
             case REVOKED ->
                 new Objection(

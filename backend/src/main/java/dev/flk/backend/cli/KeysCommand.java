@@ -5,6 +5,7 @@ import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.keys.InvalidKeysException;
 import dev.flk.backend.keys.KeyEntry;
 import dev.flk.backend.keys.KeysFile;
+import dev.flk.program.cli.InWords;
 import dev.flk.program.cli.Json;
 import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
@@ -109,7 +110,7 @@ final class KeysCommand implements Runnable {
     void check() {
         List<KeyEntry> keys = entries();
         PrintWriter out = spec.commandLine().getOut();
-        out.println(path() + " is valid: " + Quantity.count(keys.size(), "key"));
+        out.println(path() + " is valid: " + InWords.count(keys.size(), "key"));
         keys.stream()
                 .filter(key -> key.shardPrefixes().contains(""))
                 .forEach(key -> out.println("key " + key.id() + " may sign for every shard"));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import dev.flk.program.cli.InWords;
 import dev.flk.wal.Damage;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogRecord;
@@ -36,7 +37,7 @@ final class NewestRecords {
                 records++;
             }
             return (from == 1 ? "all of the log was read\n" : "the log was read from record " + from + " on\n")
-                    + Quantity.count(records, "whole record")
+                    + InWords.count(records, "whole record")
                     + (records == 0 ? "" : " (" + first + " to " + last + ")")
                     + "\n"
                     + walk.damages().stream()

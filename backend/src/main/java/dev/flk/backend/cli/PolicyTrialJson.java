@@ -6,6 +6,7 @@ import dev.flk.backend.cli.PolicyTrial.Line;
 import dev.flk.backend.cli.PolicyTrial.Tally;
 import dev.flk.backend.ingest.LoggedOutcomes.Ending;
 import dev.flk.canonical.JsonLine;
+import dev.flk.program.cli.InWords;
 import java.util.Locale;
 
 /** What another policy would have made of the log, for programs: one JSON object a line. */
@@ -46,7 +47,7 @@ final class PolicyTrialJson {
                         .text("type", "summary")
                         .text("policy", trial.policy().text())
                         .text("policy_hash", trial.policy().hash())
-                        .text("since", Quantity.time(trial.start().toEpochMilli()))
+                        .text("since", InWords.time(trial.start().toEpochMilli()))
                         .integer("decided", trial.decided())
                         .integer("answered_by_an_earlier_one", trial.overruled())
                         .integer("different", trial.otherwise())

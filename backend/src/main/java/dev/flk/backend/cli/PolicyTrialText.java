@@ -7,6 +7,7 @@ import dev.flk.backend.cli.PolicyTrial.Tally;
 import dev.flk.backend.ingest.LoggedOutcomes.Ending;
 import dev.flk.backend.ingest.LoggedOutcomes.Given;
 import dev.flk.diagnosis.Paragraph;
+import dev.flk.program.cli.InWords;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Locale;
@@ -29,12 +30,12 @@ final class PolicyTrialText {
                 trial.policy().text().replace(";", " ") + " (" + trial.policy().hash() + ")"));
         String since = trial.start().equals(Instant.EPOCH)
                 ? ""
-                : " since " + Quantity.time(trial.start().toEpochMilli());
+                : " since " + InWords.time(trial.start().toEpochMilli());
         String earlier = trial.overruled() == 0
                 ? ""
                 : "; for " + trial.overruled() + " of them another outcome stood already, and stands";
         text.append(Paragraph.wrapped(
-                "decided  ", 9, Quantity.count(trial.decided(), "certificate") + since + " in " + directory + earlier));
+                "decided  ", 9, InWords.count(trial.decided(), "certificate") + since + " in " + directory + earlier));
         if (trial.decided() == 0) {
             return text.toString();
         }

@@ -4,6 +4,7 @@ package dev.flk.backend.cli;
 import dev.flk.backend.ingest.RecordKind;
 import dev.flk.canonical.JsonLine;
 import dev.flk.certificate.PcsId;
+import dev.flk.program.cli.InWords;
 import dev.flk.wal.LogRecord;
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;
@@ -41,10 +42,10 @@ interface RecordText {
         public String of(LogRecord record, Optional<PcsId> about) {
             String head = ROW.formatted(
                     record.sequence(),
-                    Quantity.time(record.arrivalMillis()),
+                    InWords.time(record.arrivalMillis()),
                     RecordKind.nameOf(record.kind()),
                     shortened(record.keyId()),
-                    Quantity.bytes(record.body().length));
+                    InWords.bytes(record.body().length));
             String id = "             " + about.map(PcsId::toString).orElse("-") + "\n";
             return withBody ? head + id + forTerminal(bodyOf(record)) + "\n" : head + id;
         }
@@ -79,7 +80,7 @@ interface RecordText {
             JsonLine line = new JsonLine()
                     .integer("sequence", record.sequence())
                     .integer("group", record.group())
-                    .text("arrived", Quantity.time(record.arrivalMillis()))
+                    .text("arrived", InWords.time(record.arrivalMillis()))
                     .text("kind", RecordKind.nameOf(record.kind()))
                     .text("key_id", record.keyId());
             about.ifPresent(id -> line.text("pcs_id", id.toString()));

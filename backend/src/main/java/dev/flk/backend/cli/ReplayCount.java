@@ -5,6 +5,7 @@ import dev.flk.backend.ingest.LoggedOutcomes.Ending;
 import dev.flk.backend.ingest.LoggedOutcomes.Given;
 import dev.flk.backend.ingest.RecordKind;
 import dev.flk.canonical.JsonLine;
+import dev.flk.program.cli.InWords;
 import dev.flk.wal.LogRecord;
 import java.nio.file.Path;
 import java.util.EnumMap;
@@ -60,7 +61,7 @@ final class ReplayCount {
             text.append(ROW.formatted("otherwise by current policy", different));
         }
         String range = records == 0 ? "" : " (" + first + " to " + last + ")";
-        return text.append(Quantity.count(records, "record"))
+        return text.append(InWords.count(records, "record"))
                 .append(range)
                 .append(" in ")
                 .append(directory)

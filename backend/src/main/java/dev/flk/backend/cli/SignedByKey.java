@@ -4,6 +4,7 @@ package dev.flk.backend.cli;
 import dev.flk.backend.ingest.LoggedId;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
+import dev.flk.program.cli.InWords;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogRecord;
 import dev.flk.wal.LogWalk;
@@ -72,11 +73,11 @@ final class SignedByKey {
         }
         StringBuilder text = new StringBuilder()
                 .append("it has signed   ")
-                .append(Quantity.count(records, "record"))
+                .append(InWords.count(records, "record"))
                 .append(" that the log still has\nfirst arrival   ")
-                .append(Quantity.time(firstMillis))
+                .append(InWords.time(firstMillis))
                 .append("\nlast arrival    ")
-                .append(Quantity.time(lastMillis))
+                .append(InWords.time(lastMillis))
                 .append('\n');
         String label = "shards          ";
         int shown = 0;

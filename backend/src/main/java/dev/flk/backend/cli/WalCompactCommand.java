@@ -4,6 +4,7 @@ package dev.flk.backend.cli;
 import dev.flk.backend.config.LogRules;
 import dev.flk.backend.ingest.LogCompaction;
 import dev.flk.canonical.JsonLine;
+import dev.flk.program.cli.InWords;
 import dev.flk.program.config.Quantities;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps.Standing;
@@ -121,15 +122,15 @@ final class WalCompactCommand implements Callable<Integer> {
             return "nothing to do in " + source.directory() + "\n";
         }
         return dryRun
-                ? Quantity.count(plan.size(), "segment") + " would be compressed or removed in " + source.directory()
+                ? InWords.count(plan.size(), "segment") + " would be compressed or removed in " + source.directory()
                         + "\n"
-                : Quantity.bytes(freed) + " freed in " + source.directory() + "\n";
+                : InWords.bytes(freed) + " freed in " + source.directory() + "\n";
     }
 
     /** What is old and stays: a backend will decide it; if nobody knows, that is for the operator to see to. */
     private int reportKept(LogCompaction compaction, List<Due> undecided) {
         PrintWriter err = spec.commandLine().getErr();
-        String which = Quantity.count(undecided.size(), "segment") + " past the retention, from "
+        String which = InWords.count(undecided.size(), "segment") + " past the retention, from "
                 + undecided.get(0).segment() + " on, ";
         boolean known = compaction.decidedUpTo().isPresent();
         err.println(CommandLineProgram.NAME + ": " + which
@@ -147,8 +148,8 @@ final class WalCompactCommand implements Callable<Integer> {
             case COMPRESSED -> dryRun ? "compress" : "compressed";
             case NOTHING -> "";
         };
-        String after = due.what() == Done.REMOVED || dryRun ? "-" : Quantity.bytes(left);
-        return ROW.formatted(what, due.segment(), Quantity.bytes(before), after);
+        String after = due.what() == Done.REMOVED || dryRun ? "-" : InWords.bytes(left);
+        return ROW.formatted(what, due.segment(), InWords.bytes(before), after);
     }
 
     private String asJson(Due due, long before, long left) {

@@ -3,6 +3,7 @@ package dev.flk.backend.cli;
 
 import dev.flk.backend.ingest.Inbox;
 import dev.flk.canonical.JsonLine;
+import dev.flk.program.cli.InWords;
 import dev.flk.wal.LogListing;
 import dev.flk.wal.LogListing.OtherFile;
 import dev.flk.wal.SegmentSummary;
@@ -67,7 +68,7 @@ final class WalLsCommand implements Callable<Integer> {
                     lowerCase(segment.state()),
                     counts ? segment.first() : "-",
                     counts ? segment.end() - 1 : "-",
-                    Quantity.bytes(segment.bytes())));
+                    InWords.bytes(segment.bytes())));
         }
         long records =
                 listing.segments().stream().mapToLong(SegmentSummary::records).sum();
@@ -75,9 +76,9 @@ final class WalLsCommand implements Callable<Integer> {
                 listing.segments().stream().mapToLong(SegmentSummary::bytes).sum();
         table.append("%s, %s, %s in %s\n"
                 .formatted(
-                        Quantity.count(listing.segments().size(), "segment"),
-                        Quantity.count(records, "record"),
-                        Quantity.bytes(bytes),
+                        InWords.count(listing.segments().size(), "segment"),
+                        InWords.count(records, "record"),
+                        InWords.bytes(bytes),
                         source.directory()));
         for (OtherFile other : listing.others()) {
             table.append("\n%s\n    %s\n".formatted(other.name(), meaning(other)));
@@ -113,7 +114,7 @@ final class WalLsCommand implements Callable<Integer> {
                     .integer("records", segment.records())
                     .integer("carried", segment.carried())
                     .integer("bytes", segment.bytes())
-                    .text("opened", Quantity.time(segment.openedMillis()))
+                    .text("opened", InWords.time(segment.openedMillis()))
                     .text("context", segment.context())
                     .end());
         }

@@ -2,6 +2,7 @@
 package dev.flk.backend.cli;
 
 import dev.flk.canonical.JsonLine;
+import dev.flk.program.cli.InWords;
 import dev.flk.wal.Damage;
 import dev.flk.wal.LogLockedException;
 import dev.flk.wal.LogRepair;
@@ -90,14 +91,12 @@ final class WalRepairCommand implements Callable<Integer> {
                             ? "    its header is broken: none of its records can be read\n"
                             : "    %s of it %s in the log\n"
                                     .formatted(
-                                            Quantity.count(aside.kept(), "whole record"),
+                                            InWords.count(aside.kept(), "whole record"),
                                             aside.kept() == 1 ? "stays" : "stay"));
         }
         text.append(done.setAside().isEmpty() ? "" : "\n");
         text.append(dryRun ? "would be repaired: " : "repaired: ");
-        text.append(Quantity.count(done.missing(), "record"))
-                .append(" lost in ")
-                .append(source.directory());
+        text.append(InWords.count(done.missing(), "record")).append(" lost in ").append(source.directory());
         if (done.declaredIn() != null) {
             text.append(", declared in ").append(done.declaredIn());
         }

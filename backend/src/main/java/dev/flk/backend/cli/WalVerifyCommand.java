@@ -3,6 +3,7 @@ package dev.flk.backend.cli;
 
 import dev.flk.backend.ingest.Inbox;
 import dev.flk.canonical.JsonLine;
+import dev.flk.program.cli.InWords;
 import dev.flk.wal.Damage;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.LogInspector;
@@ -88,8 +89,8 @@ final class WalVerifyCommand implements Callable<Integer> {
                     .append('\n');
         }
         return text.append(found.isWhole() ? "whole" + end + ": " : "damaged: ")
-                .append(found.isWhole() ? "" : Quantity.count(found.missing(), "record") + " missing, ")
-                .append(Quantity.count(found.records(), "record"))
+                .append(found.isWhole() ? "" : InWords.count(found.missing(), "record") + " missing, ")
+                .append(InWords.count(found.records(), "record"))
                 .append(found.isWhole() ? "" : " whole")
                 .append(range)
                 .append(" in ")
@@ -103,8 +104,7 @@ final class WalVerifyCommand implements Callable<Integer> {
                 ? "being written now, or cut off by a crash"
                 : "with whole records up to " + tail.lastWhole() + " behind it: cut off by a crash, or damaged";
         return "unfinished: record %d and all behind it, %s from byte %d of\n    %s\n    %s\n"
-                .formatted(
-                        tail.sequence(), Quantity.count(tail.bytes(), "byte"), tail.offset(), tail.segment(), behind);
+                .formatted(tail.sequence(), InWords.count(tail.bytes(), "byte"), tail.offset(), tail.segment(), behind);
     }
 
     private static String asJson(Verification found) {

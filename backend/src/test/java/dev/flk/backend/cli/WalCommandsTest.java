@@ -3,6 +3,7 @@ package dev.flk.backend.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.program.cli.InWords;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.Append;
 import dev.flk.wal.DiskFiles;
@@ -173,7 +174,7 @@ class WalCommandsTest {
                                   2  2026-11-20T12:00:00.001Z  evidence    0a1b2c3d  %9s
                                      %s
                         """.formatted(
-                        Quantity.bytes(Pcs.number(1).bytes().length), id, Quantity.bytes(otherContent().length), id));
+                        InWords.bytes(Pcs.number(1).bytes().length), id, InWords.bytes(otherContent().length), id));
     }
 
     @Test
@@ -373,7 +374,7 @@ class WalCommandsTest {
     }
 
     private String size(String... names) {
-        return Quantity.bytes(Stream.of(names)
+        return InWords.bytes(Stream.of(names)
                 .mapToLong(name -> wal.resolve(name).toFile().length())
                 .sum());
     }
