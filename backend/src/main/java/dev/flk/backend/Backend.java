@@ -20,8 +20,11 @@ import dev.flk.backend.http.Readiness.Component;
 import dev.flk.backend.http.Served;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.Inbox;
+import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.IngestService;
 import dev.flk.backend.ingest.IngestService.Ready;
+import dev.flk.backend.ingest.Outcome;
+import dev.flk.backend.ingest.Submission;
 import dev.flk.backend.keys.InvalidKeysException;
 import dev.flk.backend.keys.ReloadedKeys;
 import dev.flk.backend.keys.Signatures;
@@ -31,9 +34,10 @@ import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.tls.InvalidTlsException;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.backend.tls.TlsFiles;
+import dev.flk.certificate.PcsId;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.LogOptions;
-import dev.flk.wal.LogSizes;
+import dev.flk.wal.LogOptions.LogSizes;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
@@ -46,6 +50,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -305,6 +310,47 @@ public final class Backend implements AutoCloseable {
                 part.close();
             } catch (Exception e) {
                 LOG.error("closing {} failed", part.getClass().getSimpleName(), e);
+            }
+        }
+    }
+
+    /** Answers {@code starting} while the log is being read, and lets everything through afterwards. Safe for any thread. */
+    private static final class Gate implements Ingest {
+        private static final long RETRY_AFTER_SECONDS = 1;
+        private static final Outcome STARTING = new Outcome.Unavailable(Outcome.Cause.STARTING, RETRY_AFTER_SECONDS);
+
+        private final Meters meters;
+        private volatile @Nullable Ingest behind;
+
+        Gate(Meters meters) {
+            this.meters = meters;
+        }
+
+        /** From now on everything goes to {@code ingest}. */
+        void open(Ingest ingest) {
+            behind = ingest;
+        }
+
+        @Override
+        public void submit(List<Submission> turn) {
+            Ingest ingest = behind;
+            if (ingest != null) {
+                ingest.submit(turn);
+                return;
+            }
+            for (Submission submission : turn) {
+                meters.unavailable(Outcome.Cause.STARTING.error());
+                submission.answer().accept(STARTING);
+            }
+        }
+
+        @Override
+        public void lookUp(PcsId id, Consumer<LookUp> answer) {
+            Ingest ingest = behind;
+            if (ingest != null) {
+                ingest.lookUp(id, answer);
+            } else {
+                answer.accept(new LookUp.Unavailable(Outcome.Cause.STARTING, RETRY_AFTER_SECONDS));
             }
         }
     }

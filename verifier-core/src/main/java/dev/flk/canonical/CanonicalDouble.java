@@ -2,6 +2,7 @@
 package dev.flk.canonical;
 
 import java.math.BigDecimal;
+import java.math.MathContext;
 import java.math.RoundingMode;
 
 /**
@@ -101,5 +102,98 @@ public final class CanonicalDouble {
         String magnitude =
                 new BigDecimal(Math.abs(x)).setScale(4, RoundingMode.HALF_EVEN).toPlainString();
         return Double.doubleToRawLongBits(x) < 0 ? "-" + magnitude : magnitude;
+    }
+
+    /**
+     * Finds the shortest decimal that reads back as a given double by trying lengths on the double's exact value. JDK 17's
+     * {@code Double.toString} is not used, because it sometimes has a digit too many.
+     */
+    private static final class ShortestDecimal {
+        /** Seventeen digits always read back (IEEE 754). */
+        private static final int ENOUGH_DIGITS = 17;
+
+        /** Among normal doubles a decimal of up to 15 digits that reads back is the only one of 15 digits that does. */
+        private static final int UNIQUE_DIGITS = 15;
+
+        private ShortestDecimal() {}
+
+        /** For a finite {@code x > 0}: the decimal of the fewest digits, and among those the one nearest to {@code x}. */
+        static BigDecimal of(double x) {
+            BigDecimal exact = new BigDecimal(x);
+            // Trying 15 digits first finds shorter ones too, as the same number with zeros at its end.
+            for (int digits = x < Double.MIN_NORMAL ? 1 : UNIQUE_DIGITS; digits < ENOUGH_DIGITS; digits++) {
+                // Both neighbours, since at a power of two the nearer one may not read back while the other does.
+                BigDecimal below = exact.round(new MathContext(digits, RoundingMode.DOWN));
+                BigDecimal above = exact.round(new MathContext(digits, RoundingMode.UP));
+                boolean belowReadsBack = below.doubleValue() == x;
+                boolean aboveReadsBack = above.doubleValue() == x;
+                if (belowReadsBack && aboveReadsBack) {
+                    return exact.round(new MathContext(digits, RoundingMode.HALF_EVEN));
+                }
+                if (belowReadsBack || aboveReadsBack) {
+                    return belowReadsBack ? below : above;
+                }
+            }
+            return exact.round(new MathContext(ENOUGH_DIGITS, RoundingMode.HALF_EVEN));
+        }
+    }
+
+    /** Lays out a decimal the way CPython's {@code repr} does: where the point stands, and when there is an exponent. */
+    private static final class DecimalText {
+        /** Values from 1e16 have an exponent. */
+        private static final int MAX_PLAIN_INTEGER_DIGITS = 16;
+
+        /** Values below 1e-4 have an exponent. */
+        private static final int MAX_PLAIN_LEADING_ZEROS = 3;
+
+        private DecimalText() {}
+
+        /** The text of {@code significand * 10^exponent}; {@code significand} is not negative. */
+        static String of(boolean negative, long significand, int exponent) {
+            StringBuilder text = new StringBuilder(24);
+            if (negative) {
+                text.append('-');
+            }
+            if (significand == 0) {
+                return text.append("0.0").toString();
+            }
+            long withoutZeros = significand;
+            while (withoutZeros % 10 == 0) {
+                withoutZeros /= 10;
+            }
+            String digits = Long.toString(withoutZeros);
+            int integerDigits = Long.toString(significand).length() + exponent;
+            if (integerDigits > MAX_PLAIN_INTEGER_DIGITS || integerDigits < -MAX_PLAIN_LEADING_ZEROS) {
+                appendWithExponent(text, digits, integerDigits - 1);
+            } else {
+                appendPlain(text, digits, integerDigits);
+            }
+            return text.toString();
+        }
+
+        private static void appendPlain(StringBuilder text, String digits, int integerDigits) {
+            if (integerDigits <= 0) {
+                text.append("0.").append("0".repeat(-integerDigits)).append(digits);
+            } else if (integerDigits >= digits.length()) {
+                text.append(digits)
+                        .append("0".repeat(integerDigits - digits.length()))
+                        .append(".0");
+            } else {
+                text.append(digits, 0, integerDigits).append('.').append(digits, integerDigits, digits.length());
+            }
+        }
+
+        private static void appendWithExponent(StringBuilder text, String digits, int exponent) {
+            text.append(digits.charAt(0));
+            if (digits.length() > 1) {
+                text.append('.').append(digits, 1, digits.length());
+            }
+            text.append('e').append(exponent < 0 ? '-' : '+');
+            int size = Math.abs(exponent);
+            if (size < 10) {
+                text.append('0');
+            }
+            text.append(size);
+        }
     }
 }

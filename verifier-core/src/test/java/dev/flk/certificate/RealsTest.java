@@ -3,6 +3,7 @@ package dev.flk.certificate;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.certificate.FieldValues.Reals;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.util.Random;

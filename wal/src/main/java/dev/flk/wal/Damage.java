@@ -49,4 +49,12 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
             case ABSENT -> "segment " + segment + " is not there: " + range() + " missing";
         };
     }
+
+    /** What a reader does when it meets damage (never: a torn tail, which is normal). */
+    public enum OnDamage {
+        /** Stop with a {@link DamagedLogException}. */
+        STOP,
+        /** Note it and go on behind it. */
+        SKIP
+    }
 }

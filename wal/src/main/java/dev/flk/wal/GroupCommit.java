@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.LogRecord.Position;
+import dev.flk.wal.Recovery.UnprovenTail;
 import dev.flk.wal.Segment.SegmentMovedException;
 import dev.flk.wal.SegmentOpener.Predecessor;
 import java.io.IOException;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.SegmentList.Listed;
 import java.io.Closeable;
 import java.io.IOException;

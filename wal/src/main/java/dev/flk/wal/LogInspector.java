@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
-import dev.flk.wal.LogListing.Kind;
-import dev.flk.wal.LogListing.OtherFile;
+import dev.flk.wal.LogInspector.LogListing.Kind;
+import dev.flk.wal.LogInspector.LogListing.OtherFile;
 import dev.flk.wal.SegmentList.Listed;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Looks at a log that somebody else may own and be writing: it locks nothing, writes nothing and creates nothing. What is being
@@ -137,5 +138,99 @@ public final class LogInspector {
             return Kind.NO_SEGMENT;
         }
         return name.contains(SegmentList.SUFFIX) && name.contains(SegmentList.BROKEN) ? Kind.SET_ASIDE : Kind.FOREIGN;
+    }
+
+    /**
+     * What stands in a log's directory.
+     *
+     * @param segments in the order in which they were opened
+     * @param others all other files but the lock, by name
+     */
+    public record LogListing(List<SegmentSummary> segments, List<OtherFile> others) {
+
+        /** Keeps copies. */
+        public LogListing {
+            segments = List.copyOf(segments);
+            others = List.copyOf(others);
+        }
+
+        /** Whether there is no trace of a log: no segment, and no file that was one. */
+        public boolean isEmpty() {
+            return segments.isEmpty() && others.stream().noneMatch(file -> file.kind() == Kind.BROKEN_HEADER);
+        }
+
+        /** A file that is no segment. */
+        public record OtherFile(String name, Kind kind) {}
+
+        /** What such a file is. */
+        public enum Kind {
+            /** It was a segment, and its header is not whole: the records that went to it are lost. */
+            BROKEN_HEADER,
+            /** It is named somewhat like a segment, and has neither a whole header nor records. */
+            NO_SEGMENT,
+            /** A torn tail, or a file that was in the way, kept for those who want to see it. */
+            SET_ASIDE,
+            /** A segment that is being opened, or was when its process ended. */
+            OPENING,
+            /** Declares the records that a repair gave up. */
+            LOSSES,
+            /** Nothing of this log. */
+            FOREIGN
+        }
+    }
+
+    /**
+     * What a reading of a whole log found.
+     *
+     * @param records how many records are whole
+     * @param first the sequence of the first of them; 0 if there is none
+     * @param last the sequence of the last of them; 0 if there is none
+     * @param damages what had been forced and is gone, oldest first
+     * @param givenUp what of it is known to be gone since a repair, and no damage any more
+     * @param tornTail where the log ends unfinished; null if it does not
+     */
+    public record Verification(
+            long records,
+            long first,
+            long last,
+            List<Damage> damages,
+            List<Damage> givenUp,
+            @Nullable TornTail tornTail) {
+
+        /** Keeps copies. */
+        public Verification {
+            damages = List.copyOf(damages);
+            givenUp = List.copyOf(givenUp);
+        }
+
+        /** Whether nothing is missing but, perhaps, a torn tail. */
+        public boolean isWhole() {
+            return damages.isEmpty();
+        }
+
+        /** How many sequences are gone. */
+        public long missing() {
+            return damages.stream().mapToLong(Damage::missing).sum();
+        }
+
+        /** How many sequences repairs gave up. */
+        public long lost() {
+            return givenUp.stream().mapToLong(Damage::missing).sum();
+        }
+
+        /** This one, with only those damages that begin where an earlier look found one, too. */
+        Verification alsoMissingIn(Verification earlier) {
+            Set<Long> known =
+                    earlier.damages().stream().map(Damage::firstMissing).collect(Collectors.toSet());
+            return new Verification(
+                    records,
+                    first,
+                    last,
+                    damages.stream()
+                            .filter(damage -> known.contains(damage.firstMissing()))
+                            .toList(),
+                    givenUp,
+                    tornTail);
+        }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.Damage.OnDamage;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;

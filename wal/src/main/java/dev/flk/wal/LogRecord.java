@@ -26,4 +26,12 @@ public record LogRecord(
     Entry entry() {
         return new Entry(kind, keyId, arrivalMillis, body);
     }
+
+    /**
+     * Where a record stands.
+     *
+     * @param segment the file's name
+     * @param offset of the record's header line in the file, in bytes
+     */
+    public record Position(String segment, long offset) {}
 }

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.FileOps.OpenFile;
+import dev.flk.wal.LogRepair.Repair.SetAside;
 import dev.flk.wal.RecordFormat.Framed;
-import dev.flk.wal.Repair.SetAside;
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes a damaged log one that a start goes on with: every whole record stays, under its own sequence and context, and what is gone
@@ -171,5 +174,129 @@ public final class LogRepair {
             throw new IOException("of segment " + original.scan().segment() + " " + kept + " records are whole, but "
                     + readBack + " read back of its replacement; the segment is left as it was");
         }
+    }
+
+    /**
+     * The records that were appended to a segment, count, and are whole; and a segment that holds just them, under the same header.
+     * What stood behind the last one that counts is left out; an unfinished end is kept, for the next start to judge. One thread.
+     */
+    private static final class WholeRecords {
+        private static final int CHUNK_BYTES = 1 << 20;
+
+        private final SegmentCursor cursor;
+        private final SegmentScan scan;
+        private boolean badBytes;
+
+        WholeRecords(SegmentCursor cursor) {
+            this.cursor = cursor;
+            this.scan = cursor.scan();
+        }
+
+        /** The next one; null behind the last. */
+        @Nullable
+        LogRecord next() throws IOException {
+            while (true) {
+                long expectedAt = scan.offset();
+                LogRecord record = cursor.next();
+                if (record == null) {
+                    badBytes |= cursor.damage() != null && !cursor.endsClean();
+                    return null;
+                }
+                boolean carried = record.position().offset() < scan.firstOffset();
+                if (!carried) {
+                    badBytes |= cursor.damage() != null && record.position().offset() > expectedAt;
+                    return record;
+                }
+            }
+        }
+
+        /** Whether bytes were met that belong to no whole record. */
+        boolean hasBadBytes() {
+            return badBytes;
+        }
+
+        /** Writes a segment of the header and the whole records, and the unfinished end if there is one. */
+        static void copy(SegmentCursor cursor, OpenFile target) throws IOException {
+            SegmentScan scan = cursor.scan();
+            ByteBuffer header = scan.headerBytes();
+            long at = header.remaining();
+            target.write(header, 0);
+            WholeRecords whole = new WholeRecords(cursor);
+            byte[] seed = scan.header().seed();
+            for (LogRecord record = whole.next(); record != null; record = whole.next()) {
+                ByteBuffer bytes = ByteBuffer.allocate(record.body().length + RecordFormat.MAX_OVERHEAD_BYTES);
+                RecordFormat.write(bytes, seed, record.sequence(), record.group(), record.entry());
+                bytes.flip();
+                long length = bytes.remaining();
+                target.write(bytes, at);
+                at += length;
+            }
+            if (cursor.torn()) {
+                long end = scan.endOfContent(scan.offset());
+                for (long from = scan.offset(); from < end; ) {
+                    ByteBuffer chunk = scan.bytesAt(from, (int) Math.min(CHUNK_BYTES, end - from));
+                    int length = chunk.remaining();
+                    if (length == 0) {
+                        throw new IOException(scan.segment() + " got shorter while it was being read");
+                    }
+                    target.write(chunk, at);
+                    at += length;
+                    from += length;
+                }
+            }
+        }
+
+        /** How many whole records stand one behind the other in a file with this header, as the file reads back. */
+        static long count(SegmentHeader header, OpenFile file) throws IOException {
+            SegmentBytes bytes = SegmentBytes.of(file);
+            Framed first = RecordFormat.readHeader(bytes);
+            if (first == null || !first.keyId().equals(header.id())) {
+                return 0;
+            }
+            long count = 0;
+            long at = first.length();
+            for (Framed next = RecordFormat.read(bytes, at, header.seed());
+                    next != null;
+                    next = RecordFormat.read(bytes, at, header.seed())) {
+                at += next.length();
+                count++;
+            }
+            return count;
+        }
+    }
+
+    /**
+     * What a repair did, or would do.
+     *
+     * @param lost what was given up: exactly these records are gone; offsets are those in the file that was set aside
+     * @param declaredIn the file that declares it; null where that is still to be written, or nothing was lost
+     * @param setAside the files that were damaged
+     */
+    public record Repair(List<Damage> lost, @Nullable String declaredIn, List<SetAside> setAside) {
+
+        /** Keeps copies. */
+        public Repair {
+            lost = List.copyOf(lost);
+            setAside = List.copyOf(setAside);
+        }
+
+        /** Whether there was anything to do. */
+        public boolean isNeeded() {
+            return !lost.isEmpty() || !setAside.isEmpty();
+        }
+
+        /** How many records are gone. */
+        public long missing() {
+            return lost.stream().mapToLong(Damage::missing).sum();
+        }
+
+        /**
+         * A damaged file.
+         *
+         * @param segment the name that it had
+         * @param as the name that it has now; null where that is still to be done
+         * @param kept how many whole records of it stay in the log; -1 if it had no whole header, and leaves the log
+         */
+        public record SetAside(String segment, @Nullable String as, long kept) {}
     }
 }

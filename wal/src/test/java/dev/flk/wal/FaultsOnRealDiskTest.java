@@ -4,6 +4,8 @@ package dev.flk.wal;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.wal.Damage.OnDamage;
+import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.io.UncheckedIOException;

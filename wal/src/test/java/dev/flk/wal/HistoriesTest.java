@@ -3,6 +3,7 @@ package dev.flk.wal;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.testing.Mutant;
 import dev.flk.wal.testing.SimulatedDisk;

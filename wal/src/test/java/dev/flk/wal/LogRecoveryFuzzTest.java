@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.api.FuzzedDataProvider;
 import com.code_intelligence.jazzer.junit.FuzzTest;
+import dev.flk.wal.Damage.OnDamage;
+import dev.flk.wal.LogInspector.Verification;
 import dev.flk.wal.testing.FuzzedDamage;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;

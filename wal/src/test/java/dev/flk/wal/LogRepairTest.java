@@ -6,7 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.wal.Damage.Kind;
-import dev.flk.wal.Repair.SetAside;
+import dev.flk.wal.Damage.OnDamage;
+import dev.flk.wal.LogInspector.Verification;
+import dev.flk.wal.LogRepair.Repair;
+import dev.flk.wal.LogRepair.Repair.SetAside;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;

@@ -4,6 +4,8 @@ package dev.flk.wal;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flk.wal.Damage.OnDamage;
+import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.SimulatedLog.Recorded;
 import dev.flk.wal.testing.SimulatedDisk;

@@ -3,6 +3,9 @@ package dev.flk.wal;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.wal.Damage.OnDamage;
+import dev.flk.wal.LogInspector.Verification;
+import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.Closeable;
 import java.io.IOException;

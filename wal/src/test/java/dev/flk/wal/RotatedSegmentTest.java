@@ -3,7 +3,8 @@ package dev.flk.wal;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.wal.LogListing.Kind;
+import dev.flk.wal.LogInspector.LogListing.Kind;
+import dev.flk.wal.LogInspector.Verification;
 import dev.flk.wal.Retention.Done;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.SimulatedLog.Recorded;

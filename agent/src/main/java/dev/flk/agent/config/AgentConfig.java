@@ -3,8 +3,8 @@ package dev.flk.agent.config;
 
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.send.ClientTls;
-import dev.flk.agent.send.SendOptions;
 import dev.flk.agent.send.SendingSetup;
+import dev.flk.agent.send.SendingSetup.SendOptions;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Settings;

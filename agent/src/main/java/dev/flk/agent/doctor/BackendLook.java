@@ -2,6 +2,7 @@
 package dev.flk.agent.doctor;
 
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.doctor.Doctor.Finding;
 import dev.flk.agent.send.ClientTls;
 import dev.flk.agent.send.SendingForm;
 import dev.flk.agent.send.SendingSetup;

@@ -2,10 +2,20 @@
 package dev.flk.agent.doctor;
 
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.control.RunningAgent;
+import dev.flk.agent.doctor.Doctor.Finding;
+import dev.flk.agent.outbox.OutboxCheck;
+import dev.flk.agent.outbox.OutboxLocked;
+import dev.flk.agent.outbox.OutboxView;
+import dev.flk.program.cli.InWords;
+import java.io.IOException;
 import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** Looks at everything; the configuration could be read, or there would be none of this. */
 public final class Doctor {
@@ -20,5 +30,159 @@ public final class Doctor {
             found.addAll(new BackendLook(config, endpoint, clock).look());
         }
         return found;
+    }
+
+    /**
+     * What one look found.
+     *
+     * @param subject what was looked at
+     * @param text what was found, and, if that is not good, what to do
+     */
+    public record Finding(Grade grade, String subject, String text) {
+        /** How good it is. */
+        public enum Grade {
+            GOOD,
+            DOUBTFUL,
+            BAD
+        }
+
+        static Finding good(String subject, String text) {
+            return new Finding(Grade.GOOD, subject, text);
+        }
+
+        static Finding doubtful(String subject, String text) {
+            return new Finding(Grade.DOUBTFUL, subject, text);
+        }
+
+        static Finding bad(String subject, String text) {
+            return new Finding(Grade.BAD, subject, text);
+        }
+    }
+
+    /** Looks at the agent's files and their disk. */
+    private static final class Places {
+        private final AgentConfig config;
+
+        Places(AgentConfig config) {
+            this.config = config;
+        }
+
+        List<Finding> look() {
+            List<Finding> found = new ArrayList<>();
+            found.add(directory("outbox", config.outbox().directory()));
+            found.add(deadLetters());
+            config.spoolDirectory().ifPresent(spool -> found.add(spool(spool)));
+            found.add(disk());
+            found.add(owner());
+            found.add(whole());
+            return found;
+        }
+
+        private static Finding directory(String subject, Path directory) {
+            Path there = existing(directory);
+            if (!Files.isDirectory(there)) {
+                return Finding.bad(subject, there + " is a file, a directory is needed");
+            }
+            if (!Files.isWritable(there)) {
+                return Finding.bad(
+                        subject, "this user may not write to " + there + "; change its owner, or run as another user");
+            }
+            return Finding.good(subject, directory + (there.equals(directory) ? "" : " will be made"));
+        }
+
+        private Finding deadLetters() {
+            Path file = config.deadLetters();
+            return Files.isDirectory(file)
+                    ? Finding.bad("dead letters", "DLQ_PATH " + file + " is a directory; name a file")
+                    : directory("dead letters", parent(file));
+        }
+
+        private Finding spool(Path spool) {
+            Optional<String> objection = config.spoolObjection();
+            if (objection.isPresent()) {
+                return Finding.bad("spool", objection.get());
+            }
+            return Files.isWritable(spool)
+                    ? Finding.good("spool", spool.toString())
+                    : Finding.bad("spool", "this user may not remove files from " + spool + "; change its owner");
+        }
+
+        private Finding disk() {
+            Path there = existing(config.outbox().directory());
+            long keep = config.outbox().minFreeBytes();
+            try {
+                long free = Files.getFileStore(there).getUsableSpace();
+                if (free < keep) {
+                    return Finding.bad(
+                            "disk",
+                            there + " has " + InWords.bytes(free) + " left, OUTBOX_MIN_FREE_BYTES keeps "
+                                    + InWords.bytes(keep) + ": nothing is taken; make room");
+                }
+                return free < keep + config.outbox().maxBytes()
+                        ? Finding.doubtful(
+                                "disk",
+                                there + " has " + InWords.bytes(free) + " left; the outbox may grow to "
+                                        + InWords.bytes(config.outbox().maxBytes())
+                                        + "; make room, or set OUTBOX_MAX_BYTES")
+                        : Finding.good("disk", InWords.bytes(free) + " free");
+            } catch (IOException e) {
+                return Finding.bad("disk", "cannot be looked at: " + e.getMessage());
+            }
+        }
+
+        private Finding owner() {
+            if (!Files.exists(config.outbox().directory())) {
+                return Finding.doubtful("agent", "none has run yet");
+            }
+            try (RunningAgent agent =
+                    RunningAgent.at(config.controlSocket(), config.outbox().directory())) {
+                return Finding.good("agent", "runs as process " + agent.status().pid());
+            } catch (RunningAgent.NotThere e) {
+                return withoutAgent();
+            } catch (IOException e) {
+                return Finding.bad("agent", e.getMessage() + "; look into its log");
+            }
+        }
+
+        private Finding withoutAgent() {
+            Path directory = config.outbox().directory();
+            try {
+                new OutboxCheck(directory).requireFree();
+                return Finding.doubtful(
+                        "agent",
+                        "none runs, certificates that wait: "
+                                + OutboxView.read(directory).pendingEntries() + "; start flk-agent run");
+            } catch (OutboxLocked e) {
+                return Finding.bad("agent", e.getMessage() + "; it does not answer at " + config.controlSocket());
+            } catch (IOException e) {
+                return Finding.bad("outbox", "cannot be read: " + e.getMessage());
+            }
+        }
+
+        private Finding whole() {
+            try {
+                OutboxCheck.Found found = new OutboxCheck(config.outbox().directory()).look();
+                return found.isWhole()
+                        ? Finding.good("records", found.records() + ", and none is missing")
+                        : Finding.bad(
+                                "records",
+                                "not whole, " + found.missingRecords() + " gone; flk-agent fsck tells which");
+            } catch (IOException e) {
+                return Finding.bad("records", "cannot be read: " + e.getMessage());
+            }
+        }
+
+        private static Path parent(Path file) {
+            return Optional.ofNullable(file.getParent()).orElse(Path.of("."));
+        }
+
+        /** The directory, or the nearest above it that is there. */
+        private static Path existing(Path directory) {
+            Path there = directory.toAbsolutePath().normalize();
+            while (!Files.exists(there) && there.getParent() != null) {
+                there = there.getParent();
+            }
+            return there.equals(directory.toAbsolutePath().normalize()) ? directory : there;
+        }
     }
 }

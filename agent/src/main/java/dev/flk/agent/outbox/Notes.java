@@ -2,11 +2,15 @@
 package dev.flk.agent.outbox;
 
 import dev.flk.agent.logging.LineLimit;
+import dev.flk.wal.Append;
+import dev.flk.wal.Entry;
 import dev.flk.wal.Log;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.LongConsumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -63,5 +67,29 @@ final class Notes {
             refused.clear();
         }
         again.forEach(this::add);
+    }
+
+    /**
+     * An append to the log.
+     *
+     * @param onDisk called with the first sequence, on the log's thread, before the future completes there
+     * @param ended completes with nothing once it is on disk
+     */
+    record ForcedAppend(List<Entry> entries, LongConsumer onDisk, CompletableFuture<Void> ended) implements Append {
+
+        ForcedAppend(List<Entry> entries, LongConsumer onDisk) {
+            this(entries, onDisk, new CompletableFuture<>());
+        }
+
+        @Override
+        public void forced(long firstSequence) {
+            onDisk.accept(firstSequence);
+            ended.complete(null);
+        }
+
+        @Override
+        public void failed(IOException cause) {
+            ended.completeExceptionally(cause);
+        }
     }
 }

@@ -2,16 +2,20 @@
 package dev.flk.agent.outbox;
 
 import dev.flk.agent.logging.LineLimit;
+import dev.flk.agent.outbox.Notes.ForcedAppend;
+import dev.flk.agent.outbox.Outbox.ShardBacklog;
+import dev.flk.agent.outbox.OutboxView.Losses;
+import dev.flk.agent.outbox.Shards.ShardField;
 import dev.flk.wal.Damage;
+import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogLockedException;
 import dev.flk.wal.LogOptions;
+import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.LogReader;
-import dev.flk.wal.LogSizes;
-import dev.flk.wal.OnDamage;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -515,4 +519,12 @@ public final class Outbox implements CertificateSink, Closeable {
             log.close();
         }
     }
+
+    /**
+     * What waits of one shard.
+     *
+     * @param entries how many
+     * @param oldestAddedMillis when the one that has waited longest was added, milliseconds since 1970; -1 if none waits
+     */
+    public record ShardBacklog(int entries, long oldestAddedMillis) {}
 }

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.wal.Damage;
+import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.LogReader;
-import dev.flk.wal.OnDamage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -31,6 +36,41 @@ public record OutboxView(
             Pending pending = Contents.replay(reader).pending();
             long lost = Losses.of(reader.damages()).records();
             return new OutboxView(pending.size(), pending.bytes(), pending.oldest(), lost, Room.used(files, directory));
+        }
+    }
+
+    /**
+     * What the disk has lost of the outbox. The log tells of one gap once for each segment that should have held it; here each
+     * missing record counts once.
+     */
+    record Losses(List<Damage> gaps) {
+
+        static Losses of(Collection<Damage> damages) {
+            List<Damage> gaps = new ArrayList<>();
+            long told = -1;
+            List<Damage> inOrder = damages.stream()
+                    .sorted(Comparator.comparingLong(Damage::firstMissing))
+                    .toList();
+            for (Damage damage : inOrder) {
+                if (damage.lastMissing() > told) {
+                    long first = Math.max(damage.firstMissing(), told + 1);
+                    gaps.add(new Damage(damage.kind(), damage.segment(), damage.offset(), first, damage.lastMissing()));
+                    told = damage.lastMissing();
+                }
+            }
+            return new Losses(gaps);
+        }
+
+        /** Records that are gone. */
+        long records() {
+            return gaps.stream()
+                    .mapToLong(gap -> gap.lastMissing() - gap.firstMissing() + 1)
+                    .sum();
+        }
+
+        /** A sentence for each gap. */
+        List<String> describe() {
+            return gaps.stream().map(Damage::describe).toList();
         }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.agent.outbox.Outbox.ShardBacklog;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;

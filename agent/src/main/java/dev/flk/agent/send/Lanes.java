@@ -5,10 +5,12 @@ import dev.flk.agent.outbox.Entry;
 import dev.flk.agent.outbox.Outbox;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.PriorityQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -104,5 +106,77 @@ final class Lanes {
             }
         }
         return !fresh.isEmpty();
+    }
+
+    /** The deliveries that were put off, the one due first in front; equally due ones in the order of the outbox. One thread. */
+    private static final class Schedule {
+        private final PriorityQueue<Delivery> waiting =
+                new PriorityQueue<>(Comparator.comparingLong((Delivery delivery) -> delivery.dueNanos)
+                        .thenComparingLong(delivery -> delivery.entry.sequence()));
+
+        void add(Delivery delivery) {
+            waiting.add(delivery);
+        }
+
+        /** When the first one is due, on the ticker. */
+        OptionalLong firstDueNanos() {
+            Delivery first = waiting.peek();
+            return first == null ? OptionalLong.empty() : OptionalLong.of(first.dueNanos);
+        }
+
+        boolean isDue(long nowNanos) {
+            Delivery first = waiting.peek();
+            return first != null && first.dueNanos <= nowNanos;
+        }
+
+        /** The first one; there must be one. */
+        Delivery first() {
+            return waiting.element();
+        }
+
+        /** Takes the first one out. */
+        Delivery remove() {
+            return waiting.remove();
+        }
+
+        int size() {
+            return waiting.size();
+        }
+    }
+
+    /** Numbers in the order they came, eight bytes each: there may be a million of them. One thread. */
+    static final class LongQueue {
+        private long[] numbers = new long[16];
+        private int head;
+        private int size;
+
+        void add(long number) {
+            if (size == numbers.length) {
+                long[] larger = new long[2 * size];
+                for (int i = 0; i < size; i++) {
+                    larger[i] = numbers[(head + i) % size];
+                }
+                numbers = larger;
+                head = 0;
+            }
+            numbers[(head + size) % numbers.length] = number;
+            size++;
+        }
+
+        /** Takes out the oldest; there must be one. */
+        long remove() {
+            long number = numbers[head];
+            head = (head + 1) % numbers.length;
+            size--;
+            return number;
+        }
+
+        boolean isEmpty() {
+            return size == 0;
+        }
+
+        int size() {
+            return size;
+        }
     }
 }

@@ -28,4 +28,25 @@ public record SendingSetup(
         }
         endpoints = List.copyOf(endpoints);
     }
+
+    /**
+     * How the sender behaves; see the contract's agent configuration.
+     *
+     * @param maxAttempts answered attempts before an entry is given up, 0 for no limit
+     * @param maxAge how long after the first sending without an answer an entry may still be sent; shorter than the backend
+     *     remembers outcomes, for after that it would be decided a second time
+     * @param maxInFlight certificates that wait for an answer at the same time
+     * @param batchSize certificates in one request at the most; 1 for requests of their own
+     */
+    public record SendOptions(
+            Duration baseDelay, Duration maxDelay, int maxAttempts, Duration maxAge, int maxInFlight, int batchSize) {
+
+        /** Checks what can't work. */
+        public SendOptions {
+            if (maxAttempts < 0 || maxInFlight < 1 || batchSize < 1 || maxAge.isNegative()) {
+                throw new IllegalArgumentException(
+                        "counts must be positive: " + maxAttempts + ", " + maxInFlight + ", " + batchSize);
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
+import dev.flk.agent.send.Lanes.LongQueue;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashMap;

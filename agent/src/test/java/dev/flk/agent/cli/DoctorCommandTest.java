@@ -10,7 +10,7 @@ import dev.flk.agent.cli.Cli.Ended;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.doctor.Doctor;
-import dev.flk.agent.doctor.Finding.Grade;
+import dev.flk.agent.doctor.Doctor.Finding.Grade;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.send.ScriptedBackend;
 import dev.flk.agent.send.ScriptedBackend.Said;

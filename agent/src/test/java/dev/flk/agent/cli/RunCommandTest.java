@@ -111,7 +111,7 @@ class RunCommandTest {
 
         assertThat(ended.exitCode()).isEqualTo(2);
         assertThat(ended.err())
-                .isEqualTo("flk-agent: SPOOL_DIR " + missing
+                .isEqualTo("flk-agent: SPOOL_DIR: " + missing
                         + " does not exist; create it, for those who leave files there to write to\n");
         assertThat(missing).doesNotExist();
     }
@@ -123,6 +123,6 @@ class RunCommandTest {
         Ended ended = cli.with("SPOOL_DIR", file.toString()).unwatched().run("run", "--until-empty");
 
         assertThat(ended.exitCode()).isEqualTo(2);
-        assertThat(ended.err()).isEqualTo("flk-agent: SPOOL_DIR " + file + " is a file; name a directory\n");
+        assertThat(ended.err()).isEqualTo("flk-agent: SPOOL_DIR: " + file + " is a file; name a directory\n");
     }
 }

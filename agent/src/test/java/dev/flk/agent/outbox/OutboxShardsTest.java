@@ -3,6 +3,7 @@ package dev.flk.agent.outbox;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.agent.outbox.Outbox.ShardBacklog;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.send.Certificates;
 import java.io.IOException;

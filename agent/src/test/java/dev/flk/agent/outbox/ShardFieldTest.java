@@ -3,6 +3,7 @@ package dev.flk.agent.outbox;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.agent.outbox.Shards.ShardField;
 import dev.flk.agent.send.Certificates;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;

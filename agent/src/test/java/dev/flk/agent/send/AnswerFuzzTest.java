@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.agent.send.Answer.Conflict;
 import dev.flk.agent.send.Answer.Later;
 import dev.flk.agent.send.Answer.Recorded;
+import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.certificate.MalformedCertificate;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -3,6 +3,7 @@ package dev.flk.agent.send;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.agent.send.BackendClient.Reply;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.nio.charset.StandardCharsets;

@@ -2,13 +2,19 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.config.HttpConfig;
+import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Submission;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.RejectReason;
+import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@code POST /v1/pcs/batch}: NDJSON, a certificate a line.
@@ -94,5 +100,117 @@ final class BatchHandler implements Endpoint {
             }
             return answer.render();
         });
+    }
+
+    /** The answer to a batch while its lines come in, from any thread and in any order. */
+    private static final class BatchAnswer {
+        private static final int USUAL_LINE_BYTES = 256;
+
+        /** By line; a line that was never submitted, being too long, stays null. */
+        private final AtomicReferenceArray<@Nullable Outcome> outcomes;
+
+        private final AtomicInteger open = new AtomicInteger();
+        private final int maxLineBytes;
+
+        BatchAnswer(int lines, int maxLineBytes) {
+            this.outcomes = new AtomicReferenceArray<>(lines);
+            this.maxLineBytes = maxLineBytes;
+        }
+
+        int lines() {
+            return outcomes.length();
+        }
+
+        /** Says how many outcomes will come; true if all of them are there. */
+        boolean expect(int submitted) {
+            return open.addAndGet(submitted) == 0;
+        }
+
+        /** Takes the outcome of a line, of which the first counts; true for the last one that was expected. */
+        boolean take(int line, Outcome outcome) {
+            return outcomes.compareAndSet(line, null, outcome) && open.decrementAndGet() == 0;
+        }
+
+        /** The whole answer; to be called once every outcome was taken. */
+        Answer render() {
+            var lines = new ByteArrayOutputStream(lines() * USUAL_LINE_BYTES);
+            for (int line = 0; line < lines(); line++) {
+                Outcome outcome = outcomes.get(line);
+                if (outcome == null) {
+                    OutcomeRenderer.appendTooLongLine(lines, maxLineBytes);
+                } else {
+                    OutcomeRenderer.appendLine(lines, outcome);
+                }
+            }
+            return new Answer(200, Answer.NDJSON, lines.toByteArray(), List.of());
+        }
+    }
+
+    /**
+     * The lines of a batch. A line ends with a newline, or a carriage return and a newline; the last may end with the body. Each byte is looked at
+     * once, and none of those behind the last line that may be.
+     */
+    private static final class BatchLines {
+        private static final int FIRST_LINES = 64;
+
+        private final BodyBuffer body;
+        private final int most;
+        /** Where the newlines are, or the body ends. */
+        private int[] ends = new int[FIRST_LINES];
+
+        private int found;
+
+        /** @param most lines that may be */
+        BatchLines(BodyBuffer body, int most) {
+            this.body = body;
+            this.most = most;
+            find();
+        }
+
+        private void find() {
+            int at = 0;
+            while (at < body.length() && found <= most) {
+                int newline = body.indexOf((byte) '\n', at);
+                add(newline);
+                at = newline + 1;
+            }
+        }
+
+        private void add(int end) {
+            if (found == ends.length) {
+                ends = Arrays.copyOf(ends, 2 * found);
+            }
+            ends[found++] = end;
+        }
+
+        /** How many there are, or one more than may be. */
+        int count() {
+            return found;
+        }
+
+        /** Whether there are more than may be. */
+        boolean areMore() {
+            return found > most;
+        }
+
+        /** Bytes of a line, without its end. */
+        int length(int line) {
+            return end(line) - start(line);
+        }
+
+        /** A copy of a line, without its end. */
+        byte[] line(int line) {
+            return body.copy(start(line), end(line));
+        }
+
+        private int start(int line) {
+            return line == 0 ? 0 : ends[line - 1] + 1;
+        }
+
+        private int end(int line) {
+            int end = ends[line];
+            boolean hasReturn = end < body.length() && end > start(line) && body.at(end - 1) == '\r';
+            return hasReturn ? end - 1 : end;
+        }
     }
 }

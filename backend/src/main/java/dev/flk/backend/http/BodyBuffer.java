@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
+import dev.flk.backend.http.ServerLoad.Bound;
 import io.netty.buffer.ByteBuf;
 import java.util.Arrays;
 

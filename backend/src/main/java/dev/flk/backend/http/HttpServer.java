@@ -4,6 +4,7 @@ package dev.flk.backend.http;
 import dev.flk.backend.config.HttpConfig;
 import dev.flk.backend.config.OpsConfig;
 import dev.flk.backend.http.Endpoint.Kind;
+import dev.flk.backend.http.OpsHandler.MetricsGuard;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Sender;

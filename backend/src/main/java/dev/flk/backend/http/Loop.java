@@ -2,17 +2,27 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.ingest.Ingest;
+import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Submission;
 import dev.flk.backend.metrics.Meters;
 import io.netty.channel.EventLoop;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** An event loop with its connections and what they share. Owned by that loop, except where it says otherwise. */
 final class Loop {
@@ -124,5 +134,104 @@ final class Loop {
                 connection.fail(e);
             }
         }
+    }
+
+    /**
+     * Collects what arrives on all connections of an event loop in one turn, and hands it to ingest as one list: a task put
+     * into the loop runs when every connection that had something to read was read. If ingest throws, what it had not answered is
+     * answered as broken. Owned by that loop.
+     */
+    static final class Turn {
+        private static final Logger log = LoggerFactory.getLogger(Turn.class);
+
+        private final Executor loop;
+        private final Ingest ingest;
+        private final Meters meters;
+        private List<Submission> arrived = new ArrayList<>();
+
+        Turn(Executor loop, Ingest ingest, Meters meters) {
+            this.loop = loop;
+            this.ingest = ingest;
+            this.meters = meters;
+        }
+
+        void add(List<Submission> submissions) {
+            if (arrived.isEmpty() && !submissions.isEmpty()) {
+                loop.execute(this::handOverAll);
+            }
+            arrived.addAll(submissions);
+        }
+
+        private void handOverAll() {
+            List<Submission> turn = arrived;
+            arrived = new ArrayList<>();
+            handOver(turn);
+        }
+
+        /** Hands these to ingest now. */
+        void handOver(List<Submission> turn) {
+            try {
+                ingest.submit(turn);
+            } catch (RuntimeException | Error e) {
+                log.error("{} submissions could not be taken", turn.size(), e);
+                for (Submission submission : turn) {
+                    meters.internalError(); // also for one that was answered before: nobody here can tell
+                    submission.answer().accept(new Outcome.Broken());
+                }
+            }
+        }
+    }
+
+    /**
+     * The way of answers back to an event loop, from any thread. What was answered together costs one wake-up of the loop, and
+     * one flush per connection.
+     */
+    static final class Answers {
+        private static final Logger log = LoggerFactory.getLogger(Answers.class);
+
+        private final Executor loop;
+        private final Queue<Ready> ready = new ConcurrentLinkedQueue<>();
+        private final AtomicBoolean scheduled = new AtomicBoolean();
+
+        Answers(Executor loop) {
+            this.loop = loop;
+        }
+
+        /** Takes an answer; {@code answer} is rendered on the loop. Safe for any thread; never throws. */
+        void add(Exchange exchange, Supplier<Answer> answer) {
+            ready.add(new Ready(exchange, answer));
+            if (scheduled.compareAndSet(false, true)) {
+                try {
+                    loop.execute(this::deliver);
+                } catch (RejectedExecutionException e) {
+                    // the server has ended, and with it every connection that could carry an answer
+                    ready.clear();
+                }
+            }
+        }
+
+        private void deliver() {
+            // before the queue is read: what is added from now on finds it unset, and comes again
+            scheduled.set(false);
+            List<Connection> touched = new ArrayList<>();
+            for (Ready next = ready.poll(); next != null; next = ready.poll()) {
+                if (!next.exchange.isAnswered()) {
+                    next.exchange.complete(render(next.answer));
+                    touched.add(next.exchange.connection());
+                }
+            }
+            touched.forEach(Connection::writeReady);
+        }
+
+        private static Answer render(Supplier<Answer> answer) {
+            try {
+                return answer.get();
+            } catch (RuntimeException | Error e) {
+                log.error("An answer could not be rendered", e);
+                return Refusal.internalError();
+            }
+        }
+
+        private record Ready(Exchange exchange, Supplier<Answer> answer) {}
     }
 }

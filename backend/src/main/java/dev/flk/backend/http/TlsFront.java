@@ -2,17 +2,27 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.limit.Sender;
+import dev.flk.backend.metrics.TlsFailure;
 import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.channel.socket.SocketChannel;
+import io.netty.handler.codec.DecoderException;
 import io.netty.handler.ssl.SslHandler;
+import io.netty.handler.ssl.SslHandshakeCompletionEvent;
+import io.netty.util.ReferenceCountUtil;
+import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLException;
 
 /**
  * Puts TLS in front of connections. Who speaks plain HTTP instead is told so, in plain HTTP, and not in the form in which a backend
@@ -114,6 +124,115 @@ final class TlsFront {
                 }
             }
             read.fireChannelRead(message);
+        }
+    }
+
+    /**
+     * Stands before TLS on a connection: when a handshake has failed, ends the own side and reads on for a moment, instead of closing at once. A client of
+     * TLS 1.3 has sent its request by then; to close with that unread would take from it the alert that says why. Owned by the event
+     * loop of the connection.
+     */
+    private static final class LastWord extends ChannelDuplexHandler {
+        private static final long LONGEST_MILLIS = 1_000;
+
+        private final HandshakeWatch watch;
+        private boolean isSaid;
+
+        LastWord(HandshakeWatch watch) {
+            this.watch = watch;
+        }
+
+        @Override
+        public void close(ChannelHandlerContext closing, ChannelPromise promise) {
+            if (!watch.hasObjected() || !closing.channel().isActive()) {
+                var unusedClose = closing.close(promise);
+                return;
+            }
+            var unused = closing.channel().closeFuture().addListener(closed -> promise.trySuccess());
+            if (!isSaid) {
+                isSaid = true;
+                var unusedEnd = ((DuplexChannel) closing.channel()).shutdownOutput();
+                closing.channel().config().setAutoRead(true);
+                var unusedTimer =
+                        closing.executor().schedule(() -> end(closing), LONGEST_MILLIS, TimeUnit.MILLISECONDS);
+            }
+        }
+
+        @Override
+        public void channelRead(ChannelHandlerContext read, Object message) {
+            if (isSaid) {
+                ReferenceCountUtil.release(message);
+            } else {
+                read.fireChannelRead(message);
+            }
+        }
+
+        @Override
+        public void userEventTriggered(ChannelHandlerContext triggered, Object event) {
+            if (isSaid && event instanceof ChannelInputShutdownEvent) {
+                end(triggered);
+            } else {
+                triggered.fireUserEventTriggered(event);
+            }
+        }
+
+        private static void end(ChannelHandlerContext context) {
+            var unused = context.close();
+        }
+    }
+
+    /**
+     * Stands behind TLS on a connection: tells how its handshake failed, once, and keeps what a client does wrong with TLS from what
+     * comes after, where it would look like a fault of ours. Owned by the event loop of the connection.
+     */
+    private static final class HandshakeWatch extends ChannelInboundHandlerAdapter {
+        private final TlsFailures failures;
+        private final InetSocketAddress client;
+        private boolean hasBegun;
+        private boolean isOver;
+        private boolean hasObjected;
+
+        HandshakeWatch(TlsFailures failures, InetSocketAddress client) {
+            this.failures = failures;
+            this.client = client;
+        }
+
+        /** The client has sent a first byte of TLS. */
+        void begins() {
+            hasBegun = true;
+        }
+
+        /** Whether the handshake has failed by what one side said, and not since the client went away. */
+        boolean hasObjected() {
+            return hasObjected;
+        }
+
+        /** The client has sent something else. */
+        void isNoTls() {
+            isOver = true;
+            failures.tell(TlsFailure.NO_TLS, client, "what came is plain HTTP, or no TLS at all");
+        }
+
+        @Override
+        public void userEventTriggered(ChannelHandlerContext triggered, Object event) {
+            if (event instanceof SslHandshakeCompletionEvent end && !isOver) {
+                isOver = true;
+                if (!end.isSuccess()) {
+                    hasObjected = end.cause() instanceof SSLException;
+                    failures.tell(end.cause(), client, hasBegun);
+                }
+            }
+            triggered.fireUserEventTriggered(event);
+        }
+
+        @Override
+        public void exceptionCaught(ChannelHandlerContext caught, Throwable cause) {
+            if (cause instanceof SSLException
+                    || (cause instanceof DecoderException && cause.getCause() instanceof SSLException)) {
+                var unused = caught.close();
+            } else {
+                caught.fireExceptionCaught(cause);
+            }
         }
     }
 }

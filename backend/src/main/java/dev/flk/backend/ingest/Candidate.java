@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.ingest.DecisionRules.Decision;
 import dev.flk.backend.limit.Sender;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;

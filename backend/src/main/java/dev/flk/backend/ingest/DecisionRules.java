@@ -74,4 +74,7 @@ public final class DecisionRules {
                         certificate.signedDigest().substring(0, SIGNED_DIGEST_CHARS),
                         arrivalMillis + dedupTtlMillis));
     }
+
+    /** What was decided of a certificate, and what of it is to be recorded. */
+    record Decision(Verdict verdict, double cohStar, Recorded recorded) {}
 }

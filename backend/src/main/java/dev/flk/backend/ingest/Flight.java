@@ -2,6 +2,7 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.ingest.DecisionRules.Decision;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.Entry;
 import java.util.ArrayList;

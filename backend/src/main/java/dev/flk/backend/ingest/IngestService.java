@@ -5,6 +5,10 @@ import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.ingest.Evidence.EvidenceBudget;
+import dev.flk.backend.ingest.Reassertion.AssertionContext;
+import dev.flk.backend.ingest.Recorder.Backlog;
+import dev.flk.backend.ingest.StoreLink.RetryAdvice;
 import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Meters;
@@ -286,6 +290,20 @@ public final class IngestService implements Ingest, AutoCloseable {
         }
         if (interrupted) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Shows how much waits at each place of the way of a submission. */
+    private static final class QueueLengths {
+        private QueueLengths() {}
+
+        /** From now on the gauges show these. */
+        static void watch(Meters meters, Flights flights, Inbox inbox, Evidence evidence) {
+            meters.idsInFlight.watch(flights::size);
+            meters.walQueueBytes.watch(inbox::queuedBytes);
+            meters.walQueueAppends.watch(inbox::queuedAppends);
+            meters.recorderQueueGroups.watch(inbox.groups()::size);
+            meters.evidenceEntries.watch(evidence::size);
         }
     }
 }

@@ -3,16 +3,21 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.ingest.DecisionRules.Decision;
 import dev.flk.backend.limit.Sender;
 import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.certificate.PcsId;
 import dev.flk.verification.Reason;
 import dev.flk.verification.Verdict;
+import io.github.bucket4j.Bucket;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.OptionalLong;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -170,6 +175,39 @@ final class OutcomeLog {
             LOG.info("PCS {} duplicate: logged again while the dedup store could not be asked", standing.id());
         } else {
             LOG.warn("PCS {} overruled: another outcome was recorded first, of other content", standing.id());
+        }
+    }
+
+    /** Keeps lines that could flood the log to a few a second; says how many were left out. Safe for any thread. */
+    private static final class LimitedLines {
+        private static final int BURST = 20;
+
+        private final Bucket bucket;
+        private final AtomicLong leftOut = new AtomicLong();
+
+        /** About one a second. */
+        LimitedLines() {
+            this(BURST, 1);
+        }
+
+        LimitedLines(int burst, int perSecond) {
+            bucket = Bucket.builder()
+                    .addLimit(limit -> limit.capacity(burst).refillGreedy(perSecond, Duration.ofSeconds(1)))
+                    .build();
+        }
+
+        /** Empty if the line is to be left out; else how many were since the last one that was not. */
+        OptionalLong next() {
+            if (bucket.tryConsume(1)) {
+                return OptionalLong.of(leftOut.getAndSet(0));
+            }
+            leftOut.incrementAndGet();
+            return OptionalLong.empty();
+        }
+
+        /** What stands at the end of a line that follows some that were left out. */
+        static String suffix(long leftOut) {
+            return leftOut == 0 ? "" : " (" + leftOut + " more like it were not logged)";
         }
     }
 }

@@ -3,6 +3,8 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.ingest.LoggedOutcomes.ReplayedRules;
+import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.KeyId;
 import dev.flk.wal.Entry;
@@ -13,6 +15,7 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.NoSuchFileException;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -317,6 +320,37 @@ final class Reassertion {
                 throw new UncheckedIOException(e);
             }
             reader = null;
+        }
+    }
+
+    /**
+     * What the log is asserted with.
+     *
+     * @param told the sequences of submissions that were told to have lost, and are not yet known to be overruled; the recorder's thread only
+     */
+    record AssertionContext(
+            InstantSource clock,
+            InstantSource expiry,
+            Flights flights,
+            Evidence evidence,
+            Meters meters,
+            OutcomeLog log,
+            Set<Long> told) {
+
+        /**
+         * Another outcome stands for a submission that the store lacked, is not in flight and was not known to be overruled: whoever
+         * submitted it may have been answered with ours.
+         */
+        void lost(long sequence, Recorded ours, Recorded standing) {
+            if (!told.add(sequence)) {
+                return; // what overruled it could not be logged then
+            }
+            if (ours.isAnsweredAs(standing)) {
+                meters.overruled();
+            } else {
+                meters.lostOutcome();
+                log.lost(ours, standing);
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ import dev.flk.backend.ingest.LoggedOutcomes;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.wal.LogRecord;
-import dev.flk.wal.Position;
+import dev.flk.wal.LogRecord.Position;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;

@@ -12,7 +12,7 @@ import dev.flk.wal.Entry;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
-import dev.flk.wal.LogSizes;
+import dev.flk.wal.LogOptions.LogSizes;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.PrintWriter;

@@ -4,6 +4,7 @@ package dev.flk.backend.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.http.BodyBuffer.Taken;
+import dev.flk.backend.http.ServerLoad.Bound;
 import io.netty.buffer.Unpooled;
 import java.util.Arrays;
 import java.util.Random;

@@ -4,6 +4,7 @@ package dev.flk.backend.ingest;
 import static dev.flk.backend.ingest.Outcomes.assertDecided;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.ingest.Evidence.EvidenceBudget;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.sample.Pcs;

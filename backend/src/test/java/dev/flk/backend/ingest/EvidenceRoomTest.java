@@ -4,13 +4,14 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.ingest.Evidence.EvidenceBudget;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.wal.LogOptions;
-import dev.flk.wal.LogSizes;
+import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.nio.file.Path;
 import java.time.Duration;

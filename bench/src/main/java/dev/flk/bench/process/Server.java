@@ -1,8 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench.process;
 
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.handler.codec.http.DefaultFullHttpResponse;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaderValues;
+import io.netty.handler.codec.http.HttpResponseStatus;
+import io.netty.handler.codec.http.HttpServerCodec;
+import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.codec.http.LastHttpContent;
+import io.netty.util.ReferenceCountUtil;
 import java.io.Closeable;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -50,5 +76,65 @@ public record Server(Program program, int port) implements Closeable {
     @Override
     public void close() {
         program.close();
+    }
+
+    /**
+     * The ceiling: Netty as it comes, which reads every request and answers it with as many bytes as an outcome has, and does nothing else.
+     * As many event loops as the backend has. A program of its own; prints where it listens.
+     */
+    public static final class BareServer {
+        private static final byte[] BODY = ("{\"accepted\":true,\"recomputed_D_hat\":1.0,\"recomputed_budget\":0.26,"
+                        + "\"regime\":\"mixed\",\"pad\":\"" + "x".repeat(120) + "\"}")
+                .getBytes(StandardCharsets.US_ASCII);
+
+        private BareServer() {}
+
+        /** Runs until it is killed. */
+        public static void main(String[] args) throws InterruptedException {
+            EventLoopGroup loops = new MultiThreadIoEventLoopGroup(
+                    Runtime.getRuntime().availableProcessors(),
+                    Epoll.isAvailable() ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
+            Channel channel = new ServerBootstrap()
+                    .group(loops)
+                    .channel(Epoll.isAvailable() ? EpollServerSocketChannel.class : NioServerSocketChannel.class)
+                    .option(ChannelOption.SO_BACKLOG, 1024)
+                    .childHandler(new ChannelInitializer<SocketChannel>() {
+                        @Override
+                        protected void initChannel(SocketChannel accepted) {
+                            accepted.pipeline().addLast(new HttpServerCodec()).addLast(new Answerer());
+                        }
+                    })
+                    .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+                    .sync()
+                    .channel();
+            System.out.println("listening on " + ((InetSocketAddress) channel.localAddress()).getPort());
+            channel.closeFuture().sync();
+        }
+
+        private static final class Answerer extends ChannelInboundHandlerAdapter {
+            @Override
+            public void channelRead(ChannelHandlerContext context, Object message) {
+                boolean last = message instanceof LastHttpContent;
+                ReferenceCountUtil.release(message);
+                if (last) {
+                    DefaultFullHttpResponse response = new DefaultFullHttpResponse(
+                            HttpVersion.HTTP_1_1, HttpResponseStatus.OK, Unpooled.wrappedBuffer(BODY));
+                    response.headers()
+                            .set(HttpHeaderNames.CONTENT_TYPE, HttpHeaderValues.APPLICATION_JSON)
+                            .setInt(HttpHeaderNames.CONTENT_LENGTH, BODY.length);
+                    var unused = context.write(response, context.voidPromise());
+                }
+            }
+
+            @Override
+            public void channelReadComplete(ChannelHandlerContext context) {
+                context.flush();
+            }
+
+            @Override
+            public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+                var unused = context.close();
+            }
+        }
     }
 }

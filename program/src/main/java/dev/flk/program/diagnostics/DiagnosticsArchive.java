@@ -3,9 +3,11 @@ package dev.flk.program.diagnostics;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.RandomAccessFile;
 import java.nio.channels.Channels;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -19,6 +21,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 
@@ -138,5 +142,104 @@ public final class DiagnosticsArchive {
                         .formatted(file, (Files.size(file) + 1023) >> 10, String.join("\n", contents))
                 + "It has ids, shards, paths and addresses; the secrets of this configuration were\n"
                 + "taken out. Read it before you give it away.\n";
+    }
+
+    /** What it all runs on. */
+    private static final class Machine {
+        private Machine() {}
+
+        /** The build, the JVM, the system, processors, memory, limits of a process. */
+        static String versions(String build) {
+            String properties = Stream.of(
+                            "java.version",
+                            "java.vendor",
+                            "java.vm.name",
+                            "java.vm.version",
+                            "java.home",
+                            "os.name",
+                            "os.version",
+                            "os.arch",
+                            "file.encoding",
+                            "java.io.tmpdir",
+                            "user.timezone")
+                    .map(name -> "%-16s %s\n".formatted(name, System.getProperty(name, "-")))
+                    .collect(Collectors.joining());
+            Runtime runtime = Runtime.getRuntime();
+            return "%-16s %s\n".formatted("build", build)
+                    + properties
+                    + "%-16s %d\n".formatted("processors", runtime.availableProcessors())
+                    + "%-16s %d MiB\n".formatted("heap at most", runtime.maxMemory() >> 20)
+                    + file("/proc/version", 5)
+                    + file("/etc/os-release", 3)
+                    + file("/proc/meminfo", 5)
+                    + file("/proc/loadavg", 1)
+                    + file("/sys/fs/cgroup/memory.max", 1)
+                    + file("/sys/fs/cgroup/cpu.max", 1)
+                    + "\nlimits of this process, which those of the running one may differ from\n"
+                    + file("/proc/self/limits", 40);
+        }
+
+        private static String file(String name, int lines) {
+            try (Stream<String> text = Files.lines(Path.of(name), StandardCharsets.ISO_8859_1)) {
+                return text.limit(lines).collect(Collectors.joining("\n", "\n" + name + "\n", "\n"));
+            } catch (IOException | java.io.UncheckedIOException e) {
+                return "\n" + name + " can't be read\n";
+            }
+        }
+
+        /** How much room there is for each of them. */
+        static String disks(List<Path> directories) {
+            StringBuilder text = new StringBuilder("%15s %15s  %s\n".formatted("FREE MiB", "OF MiB", "DIRECTORY"));
+            for (Path directory : directories) {
+                try {
+                    FileStore store = Files.getFileStore(directory);
+                    text.append("%15d %15d  %s (%s)\n"
+                            .formatted(
+                                    store.getUsableSpace() >> 20,
+                                    store.getTotalSpace() >> 20,
+                                    directory,
+                                    store.type()));
+                } catch (IOException e) {
+                    text.append("%15s %15s  %s\n".formatted("-", "not there", directory));
+                }
+            }
+            return text.toString();
+        }
+    }
+
+    /** The end of a log file. */
+    static final class LogTail {
+        private static final byte[] GZIP = {0x1f, (byte) 0x8b};
+
+        private LogTail() {}
+
+        /**
+         * The last bytes of a file, from the beginning of a line on, without secrets; one that was cut in two is not left in part.
+         *
+         * @throws IOException if it can't be read, or searched for secrets
+         */
+        static byte[] of(Path file, int mostBytes, Scrubber scrubber) throws IOException {
+            if (!Files.isRegularFile(file)) {
+                throw new IOException(file + " is no file");
+            }
+            try (RandomAccessFile log = new RandomAccessFile(file.toFile(), "r")) {
+                byte[] first = new byte[GZIP.length];
+                if (log.read(first) == GZIP.length && first[0] == GZIP[0] && first[1] == GZIP[1]) {
+                    throw new IOException(file + " is compressed and can't be searched for secrets; unpack it first");
+                }
+                long start = Math.max(0, log.length() - mostBytes);
+                byte[] tail = new byte[(int) Math.min(mostBytes, log.length() - start)];
+                log.seek(start);
+                log.readFully(tail);
+                return start == 0 ? scrubber.scrubbed(tail) : scrubber.scrubbed(withoutFirst(tail, scrubber));
+            }
+        }
+
+        private static byte[] withoutFirst(byte[] tail, Scrubber scrubber) {
+            String text = new String(tail, StandardCharsets.ISO_8859_1);
+            int line = text.indexOf('\n') + 1;
+            String rest = text.substring(line > 0 ? line : Math.min(text.length(), scrubber.longest()));
+            return ("(its earlier part is left out)\n" + rest).getBytes(StandardCharsets.ISO_8859_1);
+        }
     }
 }

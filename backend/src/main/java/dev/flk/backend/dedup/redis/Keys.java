@@ -2,6 +2,7 @@
 package dev.flk.backend.dedup.redis;
 
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.redis.Session.Position;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 

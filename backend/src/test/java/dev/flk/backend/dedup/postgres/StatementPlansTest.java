@@ -3,6 +3,7 @@ package dev.flk.backend.dedup.postgres;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.dedup.postgres.Session.PositionRow;
 import dev.flk.backend.testing.PostgresServer;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
