@@ -2,8 +2,8 @@
 package dev.flk.agent;
 
 import dev.flk.agent.cli.FlkAgent;
-import dev.flk.agent.cli.Terminal;
 import dev.flk.agent.logging.LogLines;
+import dev.flk.program.cli.Terminal;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.PrintStream;

@@ -35,6 +35,7 @@ import dev.flk.backend.tls.InvalidTlsException;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.backend.tls.TlsFiles;
 import dev.flk.certificate.PcsId;
+import dev.flk.program.cli.HangUp;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
@@ -105,7 +106,8 @@ public final class Backend implements AutoCloseable {
         DecisionRules rules =
                 new DecisionRules(config.policy(), config.storage().dedupTtl());
         Limits limits = new Limits(config.limit(), System::nanoTime, meters).watch();
-        HangUp hangUp = HangUp.listen();
+        HangUp hangUp = HangUp.listen(
+                () -> LOG.info("SIGHUP: there is no file to be read again; other changes need a restart"));
         Optional<HttpServer> ops = config.ops().isEmpty()
                 ? Optional.empty()
                 : Optional.of(startOps(config, config.ops().get()));
@@ -199,10 +201,15 @@ public final class Backend implements AutoCloseable {
         return opened(server);
     }
 
+    private static void readAgain(HangUp hangUp, Runnable action) {
+        hangUp.trouble().ifPresent(trouble -> LOG.warn("{}; a changed file is seen all the same", trouble));
+        hangUp.add(action);
+    }
+
     private ReloadedTls openTls(TlsFiles files, HangUp hangUp) throws IOException {
         try {
             ReloadedTls opened = opened(new ReloadedTls(files, clock, meters));
-            hangUp.add(opened::hangUp);
+            readAgain(hangUp, opened::hangUp);
             LOG.info("TLS: {}", opened);
             return opened;
         } catch (InvalidTlsException e) {
@@ -224,7 +231,7 @@ public final class Backend implements AutoCloseable {
             try {
                 ReloadedKeys keys = opened(new ReloadedKeys(
                         registered.file(), registered.only(), expiry, expiry::isHalted, System::nanoTime, meters));
-                hangUp.add(keys::hangUp);
+                readAgain(hangUp, keys::hangUp);
                 return keys.start(audit);
             } catch (InvalidKeysException e) {
                 throw new IOException("can't use " + registered.file() + ": " + e.getMessage(), e);

@@ -3,9 +3,9 @@ package dev.flk.backend;
 
 import dev.flk.backend.cli.BuildVersion;
 import dev.flk.backend.cli.CommandLineProgram;
-import dev.flk.backend.cli.Terminal;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.program.cli.Terminal;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;

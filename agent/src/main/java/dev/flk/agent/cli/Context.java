@@ -5,7 +5,7 @@ import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.LogFormat;
 import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.logging.LogLines;
-import dev.flk.agent.logging.Printable;
+import dev.flk.program.cli.Printable;
 import dev.flk.program.config.InvalidConfig;
 import java.io.InputStream;
 import java.io.PrintStream;

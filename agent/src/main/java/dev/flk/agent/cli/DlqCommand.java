@@ -3,12 +3,12 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.control.Operations;
-import dev.flk.agent.logging.Printable;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.DeadLetterFilter;
 import dev.flk.agent.outbox.DeadLetterLine;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.Printable;
 import dev.flk.program.config.Quantities;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -6,7 +6,7 @@ import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.doctor.Doctor;
 import dev.flk.agent.doctor.Doctor.Finding;
 import dev.flk.agent.doctor.Doctor.Finding.Grade;
-import dev.flk.agent.logging.Printable;
+import dev.flk.program.cli.Printable;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.concurrent.Callable;

@@ -4,13 +4,9 @@ package dev.flk.agent.cli;
 import dev.flk.agent.certify.MalformedCsv;
 import dev.flk.agent.outbox.OutboxLocked;
 import dev.flk.certificate.MalformedCertificate;
+import dev.flk.program.cli.IoTrouble;
 import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.FileSystemException;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.NotDirectoryException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -54,28 +50,13 @@ final class Failures implements CommandLine.IParameterExceptionHandler, CommandL
         }
         if (e instanceof MalformedCsv || e instanceof MalformedCertificate) {
             say(e.getMessage());
-        } else if (e instanceof AccessDeniedException denied) {
-            say("no permission for " + denied.getFile());
-        } else if (e instanceof FileSystemException file) {
-            say("cannot use " + file.getFile() + ": " + describe(file));
-        } else if (e instanceof IOException) {
-            say(describe(e));
+        } else if (e instanceof IOException io) {
+            say(IoTrouble.inWords(io));
         } else {
             say("this should not happen: " + e);
             LOG.debug("unexpected", e);
         }
         return ExitCode.SOFTWARE;
-    }
-
-    private static String describe(Exception e) {
-        if (e instanceof NoSuchFileException) {
-            return "there is no such file or directory";
-        }
-        if (e instanceof FileAlreadyExistsException || e instanceof NotDirectoryException) {
-            return "it is a file, a directory is needed";
-        }
-        String reason = e instanceof FileSystemException file ? file.getReason() : e.getMessage();
-        return reason == null ? e.getClass().getSimpleName() : reason;
     }
 
     private void say(@Nullable String what) {

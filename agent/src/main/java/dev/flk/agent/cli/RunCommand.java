@@ -6,10 +6,14 @@ import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.outbox.OutboxLocked;
 import dev.flk.agent.run.Agent;
 import dev.flk.agent.send.Surroundings;
+import dev.flk.program.cli.HangUp;
+import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -21,6 +25,8 @@ import picocli.CommandLine.Option;
             "to stop (SIGTERM). SIGHUP reads the key and the configuration again."
         })
 final class RunCommand implements Callable<Integer> {
+    private static final Logger LOG = LoggerFactory.getLogger(RunCommand.class);
+
     /** A process that is told to end has 10 s; this leaves time to end. */
     private static final long LONGEST_END_MILLIS = 9_500;
 
@@ -48,7 +54,7 @@ final class RunCommand implements Callable<Integer> {
         CountDownLatch ended = new CountDownLatch(1);
         try (Agent agent = open(config)) {
             Runtime.getRuntime().addShutdownHook(new Thread(() -> end(agent, ended), "shutdown"));
-            Reload.onHangUp(context, agent);
+            readAgainOnHangUp(agent);
             if (untilEmpty) {
                 agent.runUntilEmpty();
                 agent.leftBehind().forEach(context::complain);
@@ -60,6 +66,19 @@ final class RunCommand implements Callable<Integer> {
             ended.countDown();
         }
         return 0;
+    }
+
+    /** SIGHUP reads the configuration and the key again; a configuration with a mistake changes nothing. */
+    private void readAgainOnHangUp(Agent agent) {
+        HangUp hangUp = HangUp.listen(() -> {});
+        hangUp.trouble().ifPresent(trouble -> LOG.warn("{}; a restart reads the configuration", trouble));
+        hangUp.add(() -> {
+            try {
+                agent.reload(context.config(Need.ENDPOINT, Need.SIGNING));
+            } catch (InvalidConfig e) {
+                e.problems().forEach(problem -> LOG.error("SIGHUP: {}; the agent goes on as it was", problem));
+            }
+        });
     }
 
     /** A short command, like {@code compact} of a cron job, gives the outbox back soon. */

@@ -2,8 +2,8 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.control.StatusReport;
-import dev.flk.agent.logging.Printable;
 import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.Printable;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;

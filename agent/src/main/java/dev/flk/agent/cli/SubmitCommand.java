@@ -5,11 +5,14 @@ import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.source.Intake;
 import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.RewrittenLine;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicLong;
@@ -55,8 +58,11 @@ final class SubmitCommand implements Callable<Integer> {
 
     private int submitTo(CertificateSink sink) throws IOException {
         AtomicLong refused = new AtomicLong();
-        Progress progress = new Progress(context.terminal(), all());
-        Intake intake = new Intake(sink, progress::show);
+        RewrittenLine progress =
+                new RewrittenLine(context.terminal().map(SubmitCommand::printer).orElse(null));
+        OptionalLong all = all();
+        String of = all.isPresent() ? " of " + number(all.getAsLong()) : "";
+        Intake intake = new Intake(sink, added -> progress.show(number(added) + of + " certificates added"));
         try {
             for (String file : files) {
                 take(intake, file, one -> {
@@ -71,6 +77,17 @@ final class SubmitCommand implements Callable<Integer> {
                     + (refused.get() == 0 ? "" : ", " + refused + " refused"));
         }
         return refused.get() == 0 ? 0 : 1;
+    }
+
+    private static Consumer<String> printer(PrintStream terminal) {
+        return text -> {
+            terminal.print(text);
+            terminal.flush();
+        };
+    }
+
+    private static String number(long count) {
+        return String.format(Locale.ROOT, "%,d", count);
     }
 
     private void take(Intake intake, String file, Consumer<Intake.Refused> refused) throws IOException {

@@ -13,6 +13,7 @@ import dev.flk.diagnosis.SignatureDiagnosis;
 import dev.flk.program.cli.Json;
 import dev.flk.signing.SignatureCheck;
 import java.io.IOException;
+import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -107,11 +108,17 @@ final class VerifyCommand implements Callable<Integer> {
     private SignatureDiagnosis keys() throws Exception {
         List<KeyRing> rings = new ArrayList<>();
         for (String name : keyFiles) {
-            rings.add(usable("--key", () -> KeyFile.read(name, context)));
+            rings.add(usable("--key", () -> readKeys(name)));
         }
         List<NamedKey> all =
                 rings.stream().flatMap(ring -> ring.keys().stream()).toList();
         return new SignatureDiagnosis(check(rings), all);
+    }
+
+    private KeyRing readKeys(String name) throws IOException {
+        try (InputStream in = Streams.open(name, context)) {
+            return KeyRing.read(name, in);
+        }
     }
 
     /** By what is closest at hand. */

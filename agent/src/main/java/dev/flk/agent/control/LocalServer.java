@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.control;
 
-import dev.flk.agent.logging.LineLimit;
 import dev.flk.agent.outbox.Outbox;
+import dev.flk.program.logging.LineLimit;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -56,7 +56,7 @@ public final class LocalServer implements Closeable {
     private final MultiThreadIoEventLoopGroup loops = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
     private final ChannelGroup connections = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
     private final BodyRoom room = new BodyRoom(MAX_BODIES_BYTES);
-    private final LineLimit limit = new LineLimit(System::nanoTime);
+    private final LineLimit limit = LineLimit.ofOutages(System::nanoTime);
     private final OperatorDoor operators;
     private final IntakeDoor intake;
     private int port;

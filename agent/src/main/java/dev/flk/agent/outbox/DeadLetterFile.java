@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import dev.flk.agent.logging.LineLimit;
+import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.FileOps.OpenFile;

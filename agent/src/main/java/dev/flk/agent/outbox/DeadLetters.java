@@ -5,7 +5,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
-import dev.flk.agent.logging.LineLimit;
+import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.FileOps.OpenFile;
@@ -35,7 +35,7 @@ public final class DeadLetters implements Closeable {
     private final Path path;
     private final Path directory;
     private final Outbox outbox;
-    private final LineLimit limit = new LineLimit(System::nanoTime);
+    private final LineLimit limit = LineLimit.ofOutages(System::nanoTime);
     private OpenFile file;
     private Object identity;
     private volatile int count;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import dev.flk.agent.logging.LineLimit;
 import dev.flk.agent.outbox.Notes.ForcedAppend;
 import dev.flk.agent.outbox.Outbox.ShardBacklog;
 import dev.flk.agent.outbox.OutboxView.Losses;
 import dev.flk.agent.outbox.Shards.ShardField;
+import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.Damage;
 import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.DiskFiles;
@@ -77,7 +77,7 @@ public final class Outbox implements CertificateSink, Closeable {
         }
         losses = Losses.of(damages);
         badBlocks = files;
-        LineLimit limit = new LineLimit(nanoTicker);
+        LineLimit limit = LineLimit.ofOutages(nanoTicker);
         room = new Room(files, options, nanoTicker);
         notes = new Notes(log, limit);
         certificates = new Certificates(files, options.directory());

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import dev.flk.agent.logging.LineLimit;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
+import dev.flk.program.logging.LineLimit;
 import java.io.Closeable;
 import java.io.IOException;
 import java.time.Duration;

@@ -3,7 +3,6 @@ package dev.flk.agent.run;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.control.LocalServer;
-import dev.flk.agent.logging.LineLimit;
 import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.metrics.MetricsServer;
 import dev.flk.agent.metrics.ShardWaiting;
@@ -13,6 +12,7 @@ import dev.flk.agent.send.Sender;
 import dev.flk.agent.send.Surroundings;
 import dev.flk.agent.source.Intake;
 import dev.flk.agent.source.SpoolDirectory;
+import dev.flk.program.logging.LineLimit;
 import java.io.Closeable;
 import java.io.IOException;
 import java.time.Duration;
@@ -76,7 +76,7 @@ public final class Agent implements Closeable {
                             directory,
                             new Intake(outbox),
                             surroundings.clock(),
-                            new LineLimit(surroundings.nanoTicker())));
+                            LineLimit.ofOutages(surroundings.nanoTicker())));
             register(meters, surroundings);
             metrics = config.metricsPort().isPresent()
                     ? opened(MetricsServer.start(config.metricsPort().getAsInt(), meters))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
-import dev.flk.agent.logging.Printable;
+import dev.flk.program.cli.Printable;
 import java.time.Instant;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
-import dev.flk.agent.logging.LineLimit;
-import dev.flk.agent.logging.Printable;
 import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.agent.send.Endpoint.SlowStart;
 import dev.flk.agent.send.SendingSetup.SendOptions;
+import dev.flk.program.cli.Printable;
+import dev.flk.program.logging.LineLimit;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -68,7 +68,7 @@ public final class Sender {
         this.surroundings = surroundings;
         this.clock = surroundings.clock();
         this.nanoTicker = surroundings.nanoTicker();
-        this.limit = new LineLimit(nanoTicker);
+        this.limit = LineLimit.ofOutages(nanoTicker);
         this.lanes = new Lanes(outbox);
         this.hold = new SignatureHold(
                 lanes, new Backoff(setup.options().baseDelay(), setup.options().maxDelay(), surroundings.random()));

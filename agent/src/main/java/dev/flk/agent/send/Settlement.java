@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
-import dev.flk.agent.logging.LineLimit;
-import dev.flk.agent.logging.Printable;
 import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.outbox.DeadLetter;
 import dev.flk.agent.outbox.DeadLetters;
@@ -12,6 +10,8 @@ import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.send.SendingSetup.SendOptions;
 import dev.flk.agent.send.Shipment.Parcel;
 import dev.flk.certificate.PcsId;
+import dev.flk.program.cli.Printable;
+import dev.flk.program.logging.LineLimit;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.InstantSource;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.source;
 
-import dev.flk.agent.logging.LineLimit;
-import dev.flk.agent.logging.Printable;
 import dev.flk.agent.outbox.OutboxFull;
+import dev.flk.program.cli.Printable;
+import dev.flk.program.logging.LineLimit;
 import java.io.IOException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.source;
 
-import dev.flk.agent.logging.LineLimit;
-import dev.flk.agent.logging.Printable;
+import dev.flk.program.cli.Printable;
+import dev.flk.program.logging.LineLimit;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.InputStream;

@@ -19,8 +19,6 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code submit} of many, watched and not. */
 @Timeout(60)
@@ -130,18 +128,5 @@ class SubmitCommandTest {
 
         assertThat(ended.exitCode()).isEqualTo(1);
         assertThat(ended.err()).doesNotContain("\u009b");
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"/dev/pts/0", "/dev/pts/12", "/dev/tty", "/dev/tty1", "/dev/ttyS0", "/dev/console"})
-    void device_ofATerminal_isOne(String device) {
-        assertThat(Terminal.isTerminal(device)).isTrue();
-    }
-
-    @ParameterizedTest
-    @ValueSource(
-            strings = {"/dev/null", "pipe:[1234]", "/var/log/err.log", "socket:[7]", "/tmp/dev/pts/0", "/dev/pts/x"})
-    void device_ofNoTerminal_isNone(String device) {
-        assertThat(Terminal.isTerminal(device)).isFalse();
     }
 }

@@ -4,7 +4,7 @@ package dev.flk.agent.send;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
-import dev.flk.agent.logging.LineLimit;
+import dev.flk.program.logging.LineLimit;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -188,7 +188,7 @@ class TimingTest {
     @Test
     void lineLimit_linesOfOneKind_areFewAndSayHowManyWereLeftOut() {
         AtomicLong nanos = new AtomicLong();
-        LineLimit limit = new LineLimit(nanos::get);
+        LineLimit limit = LineLimit.ofOutages(nanos::get);
         List<String> lines = new ArrayList<>();
 
         for (int i = 0; i < 3600; i++) {

@@ -3,12 +3,12 @@ package dev.flk.agent.source;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.agent.logging.LineLimit;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.outbox.Fate;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.testing.LogCapture;
+import dev.flk.program.logging.LineLimit;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
@@ -274,7 +274,7 @@ class SpoolDirectoryTest {
             }
         };
         SpoolDirectory directory =
-                new SpoolDirectory(spool, new Intake(replacing), InstantSource.system(), new LineLimit(() -> 0));
+                new SpoolDirectory(spool, new Intake(replacing), InstantSource.system(), LineLimit.ofOutages(() -> 0));
 
         for (int i = 0; i < 3; i++) {
             var unused = directory.step();
@@ -288,7 +288,7 @@ class SpoolDirectoryTest {
     void step_fileWrittenAnewInPlaceAfterAPortion_isTakenInFromItsBeginning() throws Exception {
         write("a.ndjson", GOOD + "\n{\"pcs_id\"");
         SpoolDirectory directory =
-                new SpoolDirectory(spool, new Intake(outbox), InstantSource.system(), new LineLimit(() -> 0));
+                new SpoolDirectory(spool, new Intake(outbox), InstantSource.system(), LineLimit.ofOutages(() -> 0));
         var unused = directory.step(); // the end may still be written
         assertThat(outbox.pendingEntries()).isEqualTo(1);
 
@@ -370,7 +370,7 @@ class SpoolDirectoryTest {
         write("a.ndjson", GOOD + "\n" + tooLong + "\n");
         Files.createDirectories(spool.resolve("a.ndjson.rejected/obstacle"));
         SpoolDirectory directory =
-                new SpoolDirectory(spool, new Intake(outbox), InstantSource.system(), new LineLimit(() -> 0));
+                new SpoolDirectory(spool, new Intake(outbox), InstantSource.system(), LineLimit.ofOutages(() -> 0));
 
         for (int i = 0; i < 20; i++) {
             var unused = directory.step();
@@ -407,7 +407,7 @@ class SpoolDirectoryTest {
     }
 
     private SpoolDirectory directory() {
-        return new SpoolDirectory(spool, new Intake(outbox), InstantSource.system(), new LineLimit(() -> 0));
+        return new SpoolDirectory(spool, new Intake(outbox), InstantSource.system(), LineLimit.ofOutages(() -> 0));
     }
 
     private Outbox outbox(long maxBytes) throws IOException {

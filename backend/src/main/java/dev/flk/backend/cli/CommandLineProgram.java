@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import dev.flk.program.cli.IoTrouble;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.wal.DamagedLogException;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.FileSystemException;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.NotDirectoryException;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
@@ -65,23 +61,10 @@ public final class CommandLineProgram {
         throw failure;
     }
 
-    /** The JDK's own exceptions often say no more than the path. */
-    static String describe(IOException failure) {
-        if (failure instanceof DamagedLogException) {
-            return failure.getMessage() + "; 'flk-backend wal verify' lists all damage, 'wal repair' mends what can be";
-        }
-        if (!(failure instanceof FileSystemException file)) {
-            return String.valueOf(failure.getMessage());
-        }
-        String why = String.valueOf(file.getReason());
-        if (file instanceof NoSuchFileException) {
-            why = "there is no such file or directory";
-        } else if (file instanceof AccessDeniedException) {
-            why = "no permission";
-        } else if (file instanceof FileAlreadyExistsException || file instanceof NotDirectoryException) {
-            why = "it is a file, and a directory is needed";
-        }
-        return "can't use " + file.getFile() + ": " + why;
+    private static String describe(IOException failure) {
+        return failure instanceof DamagedLogException
+                ? failure.getMessage() + "; 'flk-backend wal verify' lists all damage, 'wal repair' mends what can be"
+                : IoTrouble.inWords(failure);
     }
 
     private static void report(List<String> problems, PrintWriter err) {

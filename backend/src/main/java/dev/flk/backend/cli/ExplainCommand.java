@@ -15,6 +15,7 @@ import dev.flk.diagnosis.KeyRing;
 import dev.flk.diagnosis.NamedKey;
 import dev.flk.diagnosis.Paragraph;
 import dev.flk.diagnosis.SignatureDiagnosis;
+import dev.flk.program.cli.IoTrouble;
 import dev.flk.program.cli.Json;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SuspectKey;
@@ -245,7 +246,9 @@ final class ExplainCommand implements Callable<Integer> {
         try {
             List<KeyRing> rings = new ArrayList<>();
             for (Path keyFile : keyFiles) {
-                rings.add(KeyFile.read(keyFile));
+                try (InputStream in = Files.newInputStream(keyFile)) {
+                    rings.add(KeyRing.read(keyFile.toString(), in));
+                }
             }
             if (rules.signing().orElse(null) instanceof SigningConfig.Registered registered) {
                 List<NamedKey> further =
@@ -265,7 +268,7 @@ final class ExplainCommand implements Callable<Integer> {
             SignatureDiagnosis diagnosis = new SignatureDiagnosis(check, others);
             return (body, certificate, now) -> ExplainedSignature.simple(diagnosis.of(body, certificate));
         } catch (IOException e) {
-            throw wrongKeyFile(CommandLineProgram.describe(e));
+            throw wrongKeyFile(IoTrouble.inWords(e));
         } catch (IllegalArgumentException e) {
             throw wrongKeyFile(String.valueOf(e.getMessage()));
         }

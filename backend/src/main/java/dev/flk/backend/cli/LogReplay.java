@@ -3,12 +3,14 @@ package dev.flk.backend.cli;
 
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
+import dev.flk.program.cli.RewrittenLine;
 import dev.flk.wal.Damage;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogRecord;
 import dev.flk.wal.LogWalk;
 import java.io.IOException;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -55,7 +57,43 @@ final class LogReplay {
             workers.finish();
             return walk.damages();
         } finally {
-            progress.clear();
+            progress.line.clear();
+        }
+    }
+
+    /** A bar that tells how far a replay is. One thread. */
+    static final class Progress {
+        private static final int BAR = 30;
+        private static final int STEPS_BETWEEN_LINES = 2_000;
+
+        private final RewrittenLine line;
+        private final long all;
+        private long done;
+
+        /** @param all steps, two for each record */
+        Progress(RewrittenLine line, long all) {
+            this.line = line;
+            this.all = Math.max(1, all);
+        }
+
+        /** One that shows nothing. */
+        static Progress none() {
+            return new Progress(new RewrittenLine(null), 1);
+        }
+
+        private void step(String what) {
+            if (line.isSeen() && done++ % STEPS_BETWEEN_LINES == 0) {
+                // more may have come since the steps were counted
+                double share = Math.min(1, (double) done / all);
+                int full = (int) (share * BAR);
+                line.show(String.format(
+                        Locale.ROOT,
+                        "%-9s [%s%s] %3.0f %%",
+                        what,
+                        "#".repeat(full),
+                        " ".repeat(BAR - full),
+                        Math.floor(share * 100)));
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ package dev.flk.backend.cli;
 import dev.flk.backend.config.LogRules;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
+import dev.flk.program.cli.RewrittenLine;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Quantities;
 import dev.flk.wal.Damage;
@@ -107,8 +108,8 @@ final class PolicyTryCommand implements Callable<Integer> {
         List<SegmentSummary> segments = inspector.list().segments();
         long from = firstToRead(segments, start);
         PolicyTrial trial = new PolicyTrial(rules.policy(), start, examples, shards);
-        Progress progress = new Progress(
-                watched.byPeople ? spec.commandLine().getErr() : null,
+        LogReplay.Progress progress = new LogReplay.Progress(
+                new RewrittenLine(watched.byPeople ? this::printOnTerminal : null),
                 2
                         * segments.stream()
                                 .mapToLong(segment -> segment.end() - Math.max(from, segment.first()))
@@ -124,6 +125,12 @@ final class PolicyTryCommand implements Callable<Integer> {
         out.print(source.json ? PolicyTrialJson.of(trial) : PolicyTrialText.of(trial, source.directory()));
         out.flush();
         return MissingText.report(damages, Long.MAX_VALUE, spec.commandLine().getErr());
+    }
+
+    private void printOnTerminal(String text) {
+        PrintWriter terminal = spec.commandLine().getErr();
+        terminal.print(text);
+        terminal.flush();
     }
 
     private void checkUsage() {

@@ -77,7 +77,7 @@ final class WalReplayCommand implements Callable<Integer> {
         ReplayCount count = new ReplayCount();
         DecisionRules current = policy == null ? null : currentRules();
         PrintWriter out = spec.commandLine().getOut();
-        List<Damage> damages = new LogReplay(source.inspector(), current, Progress.none())
+        List<Damage> damages = new LogReplay(source.inspector(), current, LogReplay.Progress.none())
                 .run(
                         from,
                         to,

@@ -9,6 +9,7 @@ import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Sender;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.program.logging.LineLimit;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
@@ -42,12 +43,16 @@ import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The HTTP server: an event loop per core, which accept, read and write. {@link #start} and {@link #close} are for one
  * thread, which is none of the loops. Nothing here is durable: an answer is what ingest says, in its order.
  */
 public final class HttpServer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
+
     private static final int BACKLOG = 1024;
     private static final long LONGEST_END_SECONDS = 3;
     private static final Duration LONGEST_TICK = Duration.ofMillis(500);
@@ -80,11 +85,7 @@ public final class HttpServer implements AutoCloseable {
     private final Scrapes scrapes;
     private final LongBodies longBodies;
     private final @Nullable DebugHandler debug;
-    private final RareLine refusals;
-    private final RareLine acceptFailures = new RareLine("connections can't be accepted: {}{}", Duration.ofSeconds(10));
-    private final RareLine addressRefusals = new RareLine(
-            "too many connections from {}: closed one at once, see MAX_CONNECTIONS_PER_ADDRESS{}",
-            Duration.ofSeconds(10));
+    private final LineLimit limit;
     private final Site site;
     private final @Nullable TlsFront tls;
     private final Map<EventLoop, Loop> loops = new ConcurrentHashMap<>();
@@ -162,7 +163,7 @@ public final class HttpServer implements AutoCloseable {
         this.scrapes = new Scrapes(meters);
         this.site = Site.of(served);
         this.longBodies = new LongBodies(site.loops());
-        this.refusals = new RareLine(site.tooMany(), Duration.ofSeconds(10));
+        this.limit = new LineLimit(1, Duration.ofSeconds(10), nanoTicker);
         MetricsGuard guard = new MetricsGuard(config.metricsLogin());
         this.debug = served == Served.OPERATIONS_AND_DEBUG ? new DebugHandler(guard) : null;
         Routes routes = Routes.of(
@@ -257,7 +258,10 @@ public final class HttpServer implements AutoCloseable {
                         new ChannelInboundHandlerAdapter() { // behind what pauses accepting for a second
                             @Override
                             public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-                                acceptFailures.warn(nanoTicker.getAsLong(), String.valueOf(cause.getMessage()));
+                                limit.say(
+                                        "accept",
+                                        leftOut -> LOG.warn(
+                                                "connections can't be accepted: {}{}", cause.getMessage(), leftOut));
                             }
                         });
         return ((InetSocketAddress) bound.channel().localAddress()).getPort();
@@ -315,7 +319,9 @@ public final class HttpServer implements AutoCloseable {
         protected void initChannel(SocketChannel channel) {
             if (!parts.load().connections().take(1)) {
                 parts.meters().connectionRefused();
-                refusals.warn(nanoTicker.getAsLong(), parts.config().maxConnections());
+                limit.say(
+                        "connections",
+                        leftOut -> LOG.warn(site.tooMany(), parts.config().maxConnections(), leftOut));
                 var unused = channel.close();
                 return;
             }
@@ -325,7 +331,12 @@ public final class HttpServer implements AutoCloseable {
             if (!parts.limits().connect(sender)) {
                 parts.load().connections().giveBack(1);
                 parts.meters().addressConnectionRefused();
-                addressRefusals.warn(nanoTicker.getAsLong(), sender.address());
+                limit.say(
+                        "address",
+                        leftOut -> LOG.warn(
+                                "too many connections from {}: closed one at once, see MAX_CONNECTIONS_PER_ADDRESS{}",
+                                sender.address(),
+                                leftOut));
                 var unused = channel.close();
                 return;
             }

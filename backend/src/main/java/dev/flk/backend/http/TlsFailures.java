@@ -3,33 +3,31 @@ package dev.flk.backend.http;
 
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.TlsFailure;
+import dev.flk.program.logging.LineLimit;
 import io.netty.handler.ssl.SslHandshakeTimeoutException;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.security.cert.CertPathValidatorException;
 import java.security.cert.CertificateException;
 import java.time.Duration;
-import java.util.EnumMap;
 import java.util.Locale;
-import java.util.Map;
 import java.util.function.LongSupplier;
 import javax.net.ssl.SSLException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Counts handshakes that failed, and tells of some of them, each reason once in a while. Safe for any thread. */
 final class TlsFailures {
+    private static final Logger LOG = LoggerFactory.getLogger(TlsFailures.class);
     private static final Duration EVERY = Duration.ofSeconds(10);
     private static final int LONGEST_QUOTE = 160;
 
     private final Meters meters;
-    private final LongSupplier nanoTicker;
-    private final Map<TlsFailure, RareLine> lines = new EnumMap<>(TlsFailure.class);
+    private final LineLimit limit;
 
     TlsFailures(Meters meters, LongSupplier nanoTicker) {
         this.meters = meters;
-        this.nanoTicker = nanoTicker;
-        for (TlsFailure reason : TlsFailure.values()) {
-            lines.put(reason, new RareLine("TLS handshake failed with {}{}", EVERY));
-        }
+        this.limit = new LineLimit(1, EVERY, nanoTicker);
     }
 
     /** One that failed by {@code cause}; {@code hasBegun}: the client had sent something, else it has just looked whether the port is open. */
@@ -42,11 +40,14 @@ final class TlsFailures {
 
     void tell(TlsFailure reason, InetSocketAddress client, String what) {
         meters.tlsFailed(reason);
-        RareLine line = lines.get(reason);
-        if (line != null) {
-            line.warn(
-                    nanoTicker.getAsLong(), client.getAddress().getHostAddress() + ": " + reason.label() + ": " + what);
-        }
+        limit.say(
+                reason.label(),
+                leftOut -> LOG.warn(
+                        "TLS handshake failed with {}: {}: {}{}",
+                        client.getAddress().getHostAddress(),
+                        reason.label(),
+                        what,
+                        leftOut));
     }
 
     /** The JDK has one exception for nearly all, so that its words must do. */

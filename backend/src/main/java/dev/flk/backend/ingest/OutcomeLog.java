@@ -7,18 +7,12 @@ import dev.flk.backend.ingest.DecisionRules.Decision;
 import dev.flk.backend.limit.Sender;
 import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.certificate.PcsId;
+import dev.flk.program.logging.LineLimit;
 import dev.flk.verification.Reason;
 import dev.flk.verification.Verdict;
-import io.github.bucket4j.Bucket;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.Locale;
-import java.util.Map;
-import java.util.Objects;
-import java.util.OptionalLong;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,14 +34,11 @@ final class OutcomeLog {
 
     private static final int MANY_PER_SECOND = 10;
 
-    /** One for each reason, so that a flood of one hides no other. */
-    private final Map<SignatureRefusal, LimitedLines> badSignatures = Arrays.stream(SignatureRefusal.values())
-            .collect(Collectors.toUnmodifiableMap(reason -> reason, reason -> new LimitedLines()));
+    /** Of each kind about one a second, so that a flood of one hides no other. */
+    private final LineLimit limit = new LineLimit(20, Duration.ofSeconds(1), System::nanoTime);
 
-    private final LimitedLines duplicates = new LimitedLines(MANY, MANY_PER_SECOND);
-    private final LimitedLines conflicts = new LimitedLines(MANY, MANY_PER_SECOND);
-    private final LimitedLines noMemory = new LimitedLines();
-    private final LimitedLines ownFaults = new LimitedLines();
+    private final LineLimit many =
+            new LineLimit(MANY, Duration.ofSeconds(1).dividedBy(MANY_PER_SECOND), System::nanoTime);
 
     private final Audit audit;
 
@@ -105,10 +96,9 @@ final class OutcomeLog {
     }
 
     void duplicate(PcsId id) {
-        duplicates
-                .next()
-                .ifPresent(leftOut -> LOG.info(
-                        "PCS {} duplicate: answered with the recorded outcome{}", id, LimitedLines.suffix(leftOut)));
+        many.say(
+                "duplicate",
+                leftOut -> LOG.info("PCS {} duplicate: answered with the recorded outcome{}", id, leftOut));
     }
 
     void conflict(Recorded refused, Recorded standing, String keyId, Sender sender) {
@@ -116,41 +106,42 @@ final class OutcomeLog {
                 ? "the signed fields are the same, others differ"
                 : "signed fields differ";
         audit.conflict(sender.address(), what, keyId, standing.id().toString());
-        conflicts
-                .next()
-                .ifPresent(leftOut -> LOG.warn(
+        many.say(
+                "conflict",
+                leftOut -> LOG.warn(
                         "PCS {} conflict: other content under this id, signed by key {}, from {}; {}; the first outcome stands{}",
                         standing.id(),
                         keyId,
                         sender.address(),
                         what,
-                        LimitedLines.suffix(leftOut)));
+                        leftOut));
     }
 
     void badSignature(String claimedId, SignatureRefusal reason, @Nullable String keyId, Sender sender) {
         audit.signatureRefused(sender.address(), reason.label(), keyId, PcsId.isHex64(claimedId) ? claimedId : null);
-        Objects.requireNonNull(badSignatures.get(reason))
-                .next()
-                .ifPresent(leftOut -> LOG.error(
+        limit.say(
+                reason.label(),
+                leftOut -> LOG.error(
                         "Signature verification failed for {}: {}{}, from {}{}",
                         PcsId.isHex64(claimedId) ? claimedId : "a certificate whose pcs_id is no id",
                         reason.label(),
                         keyId == null ? "" : ", key " + keyId,
                         sender.address(),
-                        LimitedLines.suffix(leftOut)));
+                        leftOut));
     }
 
     void noMemory(int bodyBytes) {
-        noMemory.next()
-                .ifPresent(leftOut -> LOG.error(
+        limit.say(
+                "memory",
+                leftOut -> LOG.error(
                         "no memory to read a body of {} bytes; raise -Xmx or lower MAX_BODY_BYTES{}",
                         bodyBytes,
-                        LimitedLines.suffix(leftOut)));
+                        leftOut));
     }
 
     /** Ours to mend: something threw that should not. */
     void broken(Throwable e) {
-        ownFaults.next().ifPresent(leftOut -> LOG.error("verification error{}", LimitedLines.suffix(leftOut), e));
+        limit.say("fault", leftOut -> LOG.error("verification error{}", leftOut, e));
     }
 
     /** What may have been answered is not what the store holds now. */
@@ -175,39 +166,6 @@ final class OutcomeLog {
             LOG.info("PCS {} duplicate: logged again while the dedup store could not be asked", standing.id());
         } else {
             LOG.warn("PCS {} overruled: another outcome was recorded first, of other content", standing.id());
-        }
-    }
-
-    /** Keeps lines that could flood the log to a few a second; says how many were left out. Safe for any thread. */
-    private static final class LimitedLines {
-        private static final int BURST = 20;
-
-        private final Bucket bucket;
-        private final AtomicLong leftOut = new AtomicLong();
-
-        /** About one a second. */
-        LimitedLines() {
-            this(BURST, 1);
-        }
-
-        LimitedLines(int burst, int perSecond) {
-            bucket = Bucket.builder()
-                    .addLimit(limit -> limit.capacity(burst).refillGreedy(perSecond, Duration.ofSeconds(1)))
-                    .build();
-        }
-
-        /** Empty if the line is to be left out; else how many were since the last one that was not. */
-        OptionalLong next() {
-            if (bucket.tryConsume(1)) {
-                return OptionalLong.of(leftOut.getAndSet(0));
-            }
-            leftOut.incrementAndGet();
-            return OptionalLong.empty();
-        }
-
-        /** What stands at the end of a line that follows some that were left out. */
-        static String suffix(long leftOut) {
-            return leftOut == 0 ? "" : " (" + leftOut + " more like it were not logged)";
         }
     }
 }

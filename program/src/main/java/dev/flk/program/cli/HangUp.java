@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend;
+package dev.flk.program.cli;
 
 import java.lang.reflect.Proxy;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import org.jspecify.annotations.Nullable;
 
 /** SIGHUP, which ends a process that does not listen to it. Safe for any thread. */
-final class HangUp {
-    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
-
+public final class HangUp {
+    private final Runnable whenNothingIsAdded;
     private final List<Runnable> actions = new CopyOnWriteArrayList<>();
-    private String trouble = "";
+    private @Nullable String trouble;
 
-    private HangUp() {}
+    private HangUp(Runnable whenNothingIsAdded) {
+        this.whenNothingIsAdded = whenNothingIsAdded;
+    }
 
     /**
      * From now on SIGHUP does nothing but what is {@link #add added}. By reflection: the JDK has nothing else for signals, and javac warns of
      * each use of this without a way to say that it is meant.
      */
-    static HangUp listen() {
-        HangUp hangUp = new HangUp();
+    public static HangUp listen(Runnable whenNothingIsAdded) {
+        HangUp hangUp = new HangUp(whenNothingIsAdded);
         try {
             Class<?> signal = Class.forName("sun.misc.Signal");
             Class<?> handler = Class.forName("sun.misc.SignalHandler");
@@ -35,6 +36,7 @@ final class HangUp {
             Object before = signal.getMethod("handle", signal, handler)
                     .invoke(null, signal.getConstructor(String.class).newInstance("HUP"), acting);
             if (before == handler.getField("SIG_IGN").get(null)) {
+                // the JVM leaves it so
                 hangUp.trouble = "SIGHUP is ignored in this process, as nohup does";
             }
         } catch (ReflectiveOperationException | IllegalArgumentException e) {
@@ -43,17 +45,19 @@ final class HangUp {
         return hangUp;
     }
 
+    /** Why nothing will be heard of the signal; empty if it will. */
+    public Optional<String> trouble() {
+        return Optional.ofNullable(trouble);
+    }
+
     /** Runs {@code action}, too, at each SIGHUP from now on; it must not throw. */
-    void add(Runnable action) {
-        if (actions.isEmpty() && !trouble.isEmpty()) {
-            LOG.warn("{}; a changed file is seen all the same", trouble);
-        }
+    public void add(Runnable action) {
         actions.add(action);
     }
 
     private void act() {
         if (actions.isEmpty()) {
-            LOG.info("SIGHUP: there is no file to be read again; other changes need a restart");
+            whenNothingIsAdded.run();
         }
         actions.forEach(Runnable::run);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.logging;
+package dev.flk.program.cli;
 
 import java.util.regex.Pattern;
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.cli;
+package dev.flk.program.cli;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Whether somebody looks. The JDK tells of input and output together, which says nothing of standard error. */
+/** Whether somebody looks. The JDK tells only whether input and output both are a terminal, which says nothing of standard error. */
 public final class Terminal {
     private static final Path STANDARD_ERROR = Path.of("/proc/self/fd/2");
 

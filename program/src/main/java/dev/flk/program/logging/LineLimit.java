@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent.logging;
+package dev.flk.program.logging;
 
 import java.time.Duration;
 import java.util.HashMap;
@@ -8,25 +8,39 @@ import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 
 /**
- * Keeps lines that may come again and again, as long as an outage lasts, from flooding the log: of each kind {@value #BURST}
- * in a row, then one every ten minutes, which says how many were left out. Safe for several threads.
+ * Keeps lines that may come again and again from flooding the log: of each kind so many in a row, then one per interval, which says how
+ * many were left out. Safe for several threads.
  */
 public final class LineLimit {
-    private static final int BURST = 5;
-    private static final long EVERY_NANOS = Duration.ofMinutes(10).toNanos();
-
+    private final int burst;
+    private final long everyNanos;
     private final LongSupplier nanoTicker;
     private final Map<String, Kind> kinds = new HashMap<>();
 
     private static final class Kind {
-        private int tokens = BURST;
+        private int tokens;
         private long refilledNanos;
         private long leftOut;
+
+        Kind(int tokens) {
+            this.tokens = tokens;
+        }
     }
 
-    /** With a ticker that never goes back. */
-    public LineLimit(LongSupplier nanoTicker) {
+    /**
+     * @param burst lines in a row
+     * @param every one line when these are spent
+     * @param nanoTicker never goes back
+     */
+    public LineLimit(int burst, Duration every, LongSupplier nanoTicker) {
+        this.burst = burst;
+        this.everyNanos = every.toNanos();
         this.nanoTicker = nanoTicker;
+    }
+
+    /** For what is repeated as long as an outage lasts: five lines, then one every ten minutes. */
+    public static LineLimit ofOutages(LongSupplier nanoTicker) {
+        return new LineLimit(5, Duration.ofMinutes(10), nanoTicker);
     }
 
     /**
@@ -38,7 +52,7 @@ public final class LineLimit {
     public void say(String kind, Consumer<String> line) {
         long leftOut;
         synchronized (this) {
-            Kind of = kinds.computeIfAbsent(kind, any -> new Kind());
+            Kind of = kinds.computeIfAbsent(kind, any -> new Kind(burst));
             refill(of);
             if (of.tokens == 0) {
                 of.leftOut++;
@@ -53,11 +67,11 @@ public final class LineLimit {
 
     private void refill(Kind of) {
         long now = nanoTicker.getAsLong();
-        if (of.tokens == BURST) {
+        if (of.tokens == burst) {
             of.refilledNanos = now;
         }
-        long tokens = (now - of.refilledNanos) / EVERY_NANOS;
-        of.tokens = (int) Math.min(BURST, of.tokens + tokens);
-        of.refilledNanos += tokens * EVERY_NANOS;
+        long tokens = (now - of.refilledNanos) / everyNanos;
+        of.tokens = (int) Math.min(burst, of.tokens + tokens);
+        of.refilledNanos += tokens * everyNanos;
     }
 }

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.program.cli;
+
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
+
+/** What the JDK's exceptions of files mean; their own messages often say no more than the path. */
+public final class IoTrouble {
+    private IoTrouble() {}
+
+    /** A sentence: {@code can't use /x/y: there is no such file or directory}. */
+    public static String inWords(IOException failure) {
+        return failure instanceof FileSystemException file
+                ? "can't use " + file.getFile() + ": " + reason(file)
+                : reason(failure);
+    }
+
+    /** The same without the name of the file. */
+    public static String reason(IOException failure) {
+        if (failure instanceof NoSuchFileException) {
+            return "there is no such file or directory";
+        }
+        if (failure instanceof AccessDeniedException) {
+            return "no permission";
+        }
+        if (failure instanceof FileAlreadyExistsException || failure instanceof NotDirectoryException) {
+            return "it is a file, and a directory is needed";
+        }
+        if (failure instanceof CharacterCodingException) {
+            return "it is not UTF-8";
+        }
+        String reason = failure instanceof FileSystemException file ? file.getReason() : failure.getMessage();
+        return reason == null ? failure.getClass().getSimpleName() : reason;
+    }
+}
