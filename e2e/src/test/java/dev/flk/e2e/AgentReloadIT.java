@@ -45,12 +45,12 @@ final class AgentReloadIT {
                 assertThat(new Client(second.url()).metric("flk_accepted")).isEqualTo(1);
 
                 // mistakes: each is told, and none of it counts
-                configure("nonsense", "not the key", "MAX_DELAY=soon\n");
+                configure("nonsense", "not the key", "MAX_AGE=soon\n");
                 agent.hangUp();
                 agent.awaitLine(
-                        line -> line.contains(" ERROR SIGHUP: ENDPOINT is \"nonsense\"; write a base URL such as")
+                        line -> line.contains(" ERROR SIGHUP: ENDPOINT: the value is 'nonsense', which is no base URL; write it")
                                 && line.endsWith("; the agent goes on as it was"));
-                agent.awaitLine(line -> line.contains(" ERROR SIGHUP: MAX_DELAY is \"soon\"; write a duration such as")
+                agent.awaitLine(line -> line.contains(" ERROR SIGHUP: MAX_AGE: 'soon' is no duration; write it")
                         && line.endsWith("; the agent goes on as it was"));
                 // the configuration of the command that adds it is its own
                 configure(second.url(), Pcs.KEY, "");
