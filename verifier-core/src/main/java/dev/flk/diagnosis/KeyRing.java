@@ -4,19 +4,11 @@ package dev.flk.diagnosis;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SuspectKey;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.StringReader;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Properties;
 import java.util.function.Supplier;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -24,9 +16,6 @@ import java.util.stream.Stream;
  * {@code PCS_HMAC_KEY_FILE} names it. No message of a failure contains one.
  */
 public final class KeyRing {
-    /** Whatever is longer is something else, named by mistake. */
-    private static final int MAX_BYTES = 64 << 10;
-
     private static final List<String> NAMES =
             List.of("PCS_HMAC_KEY", "PCS_HMAC_KEYS", "PCS_ED25519_PRIV_B64", "PCS_ED25519_PUB_B64");
 
@@ -65,40 +54,6 @@ public final class KeyRing {
         KeyRing ring = new KeyRing(name, "hmac");
         ring.addSecret(withoutFinalNewline(text));
         return ring;
-    }
-
-    /**
-     * Reads a file.
-     *
-     * @param name of the file, for people
-     * @param in is not closed
-     * @throws IllegalArgumentException as {@link #of}, and if it is too long or no text
-     */
-    public static KeyRing read(String name, InputStream in) throws IOException {
-        byte[] bytes = in.readNBytes(MAX_BYTES + 1);
-        if (bytes.length > MAX_BYTES) {
-            throw new IllegalArgumentException(name + " is too long for a file with keys");
-        }
-        try {
-            String text = StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(bytes))
-                    .toString();
-            return of(name, text, settings(text));
-        } catch (CharacterCodingException e) {
-            throw new IllegalArgumentException(name + " is not UTF-8 text", e);
-        }
-    }
-
-    /** Empty if it can't be settings. */
-    private static Map<String, String> settings(String text) throws IOException {
-        Properties settings = new Properties();
-        try {
-            settings.load(new StringReader(text));
-        } catch (IllegalArgumentException e) {
-            return Map.of();
-        }
-        return settings.stringPropertyNames().stream().collect(Collectors.toMap(name -> name, settings::getProperty));
     }
 
     private static KeyRing ofSettings(String name, Map<String, String> settings) {

@@ -11,6 +11,7 @@ import dev.flk.diagnosis.KeyRing;
 import dev.flk.diagnosis.NamedKey;
 import dev.flk.diagnosis.SignatureDiagnosis;
 import dev.flk.program.cli.Json;
+import dev.flk.program.config.ShortText;
 import dev.flk.signing.SignatureCheck;
 import java.io.IOException;
 import java.io.InputStream;
@@ -117,7 +118,8 @@ final class VerifyCommand implements Callable<Integer> {
 
     private KeyRing readKeys(String name) throws IOException {
         try (InputStream in = Streams.open(name, context)) {
-            return KeyRing.read(name, in);
+            String text = ShortText.read(name, in);
+            return KeyRing.of(name, text, ShortText.settings(text));
         }
     }
 

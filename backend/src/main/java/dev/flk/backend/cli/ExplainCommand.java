@@ -17,6 +17,7 @@ import dev.flk.diagnosis.Paragraph;
 import dev.flk.diagnosis.SignatureDiagnosis;
 import dev.flk.program.cli.IoTrouble;
 import dev.flk.program.cli.Json;
+import dev.flk.program.config.ShortText;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SuspectKey;
 import dev.flk.verification.Explanation;
@@ -247,7 +248,8 @@ final class ExplainCommand implements Callable<Integer> {
             List<KeyRing> rings = new ArrayList<>();
             for (Path keyFile : keyFiles) {
                 try (InputStream in = Files.newInputStream(keyFile)) {
-                    rings.add(KeyRing.read(keyFile.toString(), in));
+                    String text = ShortText.read(keyFile.toString(), in);
+                    rings.add(KeyRing.of(keyFile.toString(), text, ShortText.settings(text)));
                 }
             }
             if (rules.signing().orElse(null) instanceof SigningConfig.Registered registered) {

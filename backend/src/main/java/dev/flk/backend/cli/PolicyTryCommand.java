@@ -124,7 +124,7 @@ final class PolicyTryCommand implements Callable<Integer> {
         PrintWriter out = spec.commandLine().getOut();
         out.print(source.json ? PolicyTrialJson.of(trial) : PolicyTrialText.of(trial, source.directory()));
         out.flush();
-        return MissingText.report(damages, Long.MAX_VALUE, spec.commandLine().getErr());
+        return WalSource.report(damages, Long.MAX_VALUE, spec.commandLine().getErr());
     }
 
     private void printOnTerminal(String text) {

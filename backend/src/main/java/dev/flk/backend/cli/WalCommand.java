@@ -1,13 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import dev.flk.backend.ingest.Inbox;
+import dev.flk.backend.ingest.LoggedId;
+import dev.flk.backend.ingest.RecordKind;
+import dev.flk.certificate.PcsId;
+import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.Json;
+import dev.flk.wal.Damage;
+import dev.flk.wal.DiskFiles;
+import dev.flk.wal.LogInspector;
+import dev.flk.wal.LogInspector.LogListing;
+import dev.flk.wal.LogInspector.LogListing.OtherFile;
+import dev.flk.wal.LogInspector.Verification;
+import dev.flk.wal.LogRecord;
+import dev.flk.wal.LogWalk;
+import dev.flk.wal.SegmentSummary;
+import dev.flk.wal.TornTail;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.Iterator;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** {@code wal}: only the commands below it do anything. */
+/** {@code wal}: the commands that only read the log; {@code replay}, {@code compact} and {@code repair} are classes of their own. */
 @Command(
         name = "wal",
         description = {
@@ -20,17 +49,27 @@ import picocli.CommandLine.Spec;
         versionProvider = BuildVersion.class,
         mixinStandardHelpOptions = true)
 final class WalCommand implements Runnable {
+    private static final String SEGMENT_ROW = "%-35s %-10s %11s %11s %9s\n";
+    static final String DAMAGE_ROW = "%-24s %-35s %15s\n";
+    private static final String RECORD_ROW = "%11s  %-24s  %-10s  %-8s  %9s\n";
+    private static final int KEY_COLUMNS = 18;
+
+    /** How often to ask whether anyone still reads what is printed. */
+    private static final int RECORDS_BETWEEN_CHECKS = 1_000;
+
+    @Mixin
+    private final WalSource source;
+
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    private WalCommand() {}
+    private WalCommand(WalSource source) {
+        this.source = source;
+    }
 
     /** With the commands below it, which share their options. */
     static CommandLine with(WalSource source) {
-        return new CommandLine(new WalCommand())
-                .addSubcommand(new WalLsCommand(source))
-                .addSubcommand(new WalVerifyCommand(source))
-                .addSubcommand(new WalCatCommand(source))
+        return new CommandLine(new WalCommand(source))
                 .addSubcommand(new WalReplayCommand(source))
                 .addSubcommand(new WalCompactCommand(source))
                 .addSubcommand(new WalRepairCommand(source));
@@ -40,5 +79,375 @@ final class WalCommand implements Runnable {
     public void run() {
         throw new ParameterException(
                 spec.commandLine(), "Missing command: wal ls, verify, cat, replay, compact or repair");
+    }
+
+    private PrintWriter out() {
+        return spec.commandLine().getOut();
+    }
+
+    @Command(
+            name = "ls",
+            description = {
+                "Lists the segments of the log, oldest first.",
+                "",
+                "  newest      appended to, or gone on from at the next start",
+                "  complete    gone on from by the next segment",
+                "  failed      a write or force failed behind its last record",
+                "  superseded  later segments repeat all that counted in it",
+                "  detached    the segment that went on from it is missing",
+                "",
+                "Whether the records are whole is for wal verify to say.",
+                ""
+            },
+            versionProvider = BuildVersion.class,
+            mixinStandardHelpOptions = true)
+    void ls() throws IOException {
+        LogListing listing = source.inspector().list();
+        if (listing.isEmpty()) {
+            throw source.nothingThere();
+        }
+        if (source.json) {
+            listing.segments().forEach(segment -> out().print(Json.line(new SegmentLine(segment))));
+            listing.others().forEach(other -> out().print(Json.line(new FileLine(other))));
+        } else {
+            out().print(asTable(listing));
+        }
+        out().flush();
+    }
+
+    private record SegmentLine(
+            String type,
+            String name,
+            long ordinal,
+            SegmentSummary.State state,
+            long firstSequence,
+            long nextSequence,
+            long endSequence,
+            long records,
+            long carried,
+            long bytes,
+            String opened,
+            String context) {
+        SegmentLine(SegmentSummary of) {
+            this(
+                    "segment",
+                    of.name(),
+                    of.ordinal(),
+                    of.state(),
+                    of.first(),
+                    of.next(),
+                    of.end(),
+                    of.records(),
+                    of.carried(),
+                    of.bytes(),
+                    InWords.time(of.openedMillis()),
+                    of.context());
+        }
+    }
+
+    private record FileLine(String type, String name, String kind) {
+        FileLine(OtherFile of) {
+            this("file", of.name(), isMark(of) ? "mark" : lowerCase(of.kind()));
+        }
+    }
+
+    private static boolean isMark(OtherFile file) {
+        return file.name().equals(Inbox.MARK_FILE);
+    }
+
+    private String asTable(LogListing listing) {
+        StringBuilder table = new StringBuilder(SEGMENT_ROW.formatted("SEGMENT", "STATE", "FIRST", "LAST", "SIZE"));
+        for (SegmentSummary segment : listing.segments()) {
+            boolean counts = segment.records() > 0;
+            table.append(SEGMENT_ROW.formatted(
+                    segment.name(),
+                    lowerCase(segment.state()),
+                    counts ? segment.first() : "-",
+                    counts ? segment.end() - 1 : "-",
+                    InWords.bytes(segment.bytes())));
+        }
+        long records =
+                listing.segments().stream().mapToLong(SegmentSummary::records).sum();
+        long bytes =
+                listing.segments().stream().mapToLong(SegmentSummary::bytes).sum();
+        table.append("%s, %s, %s in %s\n"
+                .formatted(
+                        InWords.count(listing.segments().size(), "segment"),
+                        InWords.count(records, "record"),
+                        InWords.bytes(bytes),
+                        source.directory()));
+        for (OtherFile other : listing.others()) {
+            table.append("\n%s\n    %s\n".formatted(other.name(), meaning(other)));
+        }
+        return table.toString();
+    }
+
+    private static String meaning(OtherFile other) {
+        if (isMark(other)) {
+            return "how far the log is decided";
+        }
+        return switch (other.kind()) {
+            case BROKEN_HEADER -> "a segment with a broken header: its records are lost, see wal verify";
+            case NO_SEGMENT -> "no segment, though it is named somewhat like one: no header and no records";
+            case SET_ASIDE -> "set aside by a start or a repair: what was cut off, broken, or in the way";
+            case OPENING -> "a segment that is being opened, or was when its backend ended";
+            case LOSSES -> "declares the records that a repair gave up";
+            case FOREIGN -> "does not belong to the log";
+        };
+    }
+
+    private static String lowerCase(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT);
+    }
+
+    @Command(
+            name = "verify",
+            description = {
+                "Reads the whole log and says which records are gone, if any.",
+                "",
+                "The end of the log may be unfinished: being written, or cut off by a crash,",
+                "and then nobody was told that it is on disk. Damage to the last records that",
+                "were forced together looks the same.",
+                ""
+            },
+            exitCodeListHeading = "%nExit codes:%n",
+            exitCodeList = {"0:all is there", "1:records are missing, or the log can't be read", "2:wrong usage"},
+            versionProvider = BuildVersion.class,
+            mixinStandardHelpOptions = true)
+    int verify() throws IOException {
+        LogInspector inspector = source.inspector();
+        Verification found = verify(inspector);
+        if (found.records() == 0 && found.isWhole() && inspector.isEmpty()) {
+            throw source.nothingThere();
+        }
+        if (source.json) {
+            found.damages().forEach(damage -> out().print(Json.line(new DamageLine(damage))));
+            found.givenUp().forEach(lost -> out().print(Json.line(new LostLine(lost))));
+            if (found.tornTail() != null) {
+                out().print(Json.line(new TornTailLine(found.tornTail())));
+            }
+            out().print(Json.line(new VerifiedLine(found)));
+        } else {
+            out().print(asText(found));
+        }
+        out().flush();
+        return found.isWhole() ? ExitCode.OK : ExitCode.SOFTWARE;
+    }
+
+    /** Once more if the retention of a running backend removed something meanwhile. */
+    private Verification verify(LogInspector inspector) throws IOException {
+        OptionalLong removed = Inbox.removedUpTo(new DiskFiles(), source.directory());
+        Verification found = inspector.verify(removed.isPresent() ? removed.getAsLong() + 1 : 0);
+        OptionalLong removedSince = Inbox.removedUpTo(new DiskFiles(), source.directory());
+        return removedSince.equals(removed) ? found : inspector.verify(removedSince.orElse(-1) + 1);
+    }
+
+    private record DamageLine(
+            String type, Damage.Kind kind, String segment, long offset, long firstMissing, long lastMissing) {
+        DamageLine(Damage of) {
+            this("damage", of.kind(), of.segment(), of.offset(), of.firstMissing(), of.lastMissing());
+        }
+    }
+
+    private record LostLine(String type, long firstLost, long lastLost) {
+        LostLine(Damage of) {
+            this("lost", of.firstMissing(), of.lastMissing());
+        }
+    }
+
+    private record TornTailLine(
+            String type, String segment, long offset, long bytes, long sequence, long lastWholeSequence) {
+        TornTailLine(TornTail of) {
+            this("torn_tail", of.segment(), of.offset(), of.bytes(), of.sequence(), of.lastWhole());
+        }
+    }
+
+    private record VerifiedLine(
+            String type, boolean whole, long records, long firstSequence, long lastSequence, long missing, long lost) {
+        VerifiedLine(Verification of) {
+            this("summary", of.isWhole(), of.records(), of.first(), of.last(), of.missing(), of.lost());
+        }
+    }
+
+    private String asText(Verification found) {
+        StringBuilder text = new StringBuilder();
+        if (!found.isWhole()) {
+            text.append(DAMAGE_ROW.formatted("MISSING RECORDS", "SEGMENT", "DAMAGED AT BYTE"));
+        }
+        for (Damage damage : found.damages()) {
+            text.append(DAMAGE_ROW.formatted(WalSource.sequences(damage), damage.segment(), WalSource.place(damage)));
+        }
+        if (found.tornTail() != null) {
+            text.append(asText(found.tornTail()));
+        }
+        String range = found.records() == 0 ? "" : " (" + found.first() + " to " + found.last() + ")";
+        String end = found.tornTail() == null ? "" : " up to there";
+        if (found.lost() > 0) {
+            text.append("lost since a repair: ")
+                    .append(found.givenUp().stream().map(WalSource::sequences).collect(Collectors.joining(", ")))
+                    .append('\n');
+        }
+        return text.append(found.isWhole() ? "whole" + end + ": " : "damaged: ")
+                .append(found.isWhole() ? "" : InWords.count(found.missing(), "record") + " missing, ")
+                .append(InWords.count(found.records(), "record"))
+                .append(found.isWhole() ? "" : " whole")
+                .append(range)
+                .append(" in ")
+                .append(source.directory())
+                .append('\n')
+                .toString();
+    }
+
+    private static String asText(TornTail tail) {
+        String behind = tail.lastWhole() == 0
+                ? "being written now, or cut off by a crash"
+                : "with whole records up to " + tail.lastWhole() + " behind it: cut off by a crash, or damaged";
+        return "unfinished: record %d and all behind it, %s from byte %d of\n    %s\n    %s\n"
+                .formatted(tail.sequence(), InWords.count(tail.bytes(), "byte"), tail.offset(), tail.segment(), behind);
+    }
+
+    @Command(
+            name = "cat",
+            description = {"Prints the records of the log, oldest first; without their bodies.", ""},
+            exitCodeListHeading = "%nExit codes:%n",
+            exitCodeList = {"0:done", "1:records are missing in between, or the log can't be read", "2:wrong usage"},
+            versionProvider = BuildVersion.class,
+            mixinStandardHelpOptions = true)
+    int cat(
+            @Option(
+                            names = "--from",
+                            paramLabel = "SEQ",
+                            defaultValue = "1",
+                            showDefaultValue = CommandLine.Help.Visibility.NEVER,
+                            description = "The first record to be printed.")
+                    long from,
+            @Option(
+                            names = "--to",
+                            paramLabel = "SEQ",
+                            defaultValue = "9223372036854775807",
+                            showDefaultValue = CommandLine.Help.Visibility.NEVER,
+                            description = "The last record to be printed.")
+                    long to,
+            @Option(names = "--id", paramLabel = "PCS_ID", description = "Only records of this certificate.") @Nullable
+                    String id,
+            @Option(
+                            names = "--kind",
+                            paramLabel = "KIND",
+                            completionCandidates = Kinds.class,
+                            description = "Only records of this kind: ${COMPLETION-CANDIDATES}.")
+                    @Nullable
+                    String kind,
+            @Option(names = "--body", description = "With the bodies: they are what somebody submitted.") boolean body)
+            throws IOException {
+        CommandLine command = Objects.requireNonNull(spec.subcommands().get("cat"));
+        Optional<PcsId> wanted = checkUsage(command, from, to, id, kind);
+        LogInspector inspector = source.inspector();
+        PrintWriter out = out();
+        try (LogWalk walk = inspector.walk(from)) {
+            LogRecord record = walk.next();
+            if (record == null && walk.damages().isEmpty() && inspector.isEmpty()) {
+                throw source.nothingThere();
+            }
+            if (!source.json) {
+                out.print(RECORD_ROW.formatted("SEQUENCE", "ARRIVED", "KIND", "KEY", "BODY") + "             PCS_ID\n");
+            }
+            for (long read = 1; record != null && record.sequence() <= to; read++) {
+                if (kind == null || kind.equals(RecordKind.nameOf(record.kind()))) {
+                    Optional<PcsId> about = LoggedId.of(record);
+                    if (wanted.isEmpty() || wanted.equals(about)) {
+                        out.print(
+                                source.json
+                                        ? Json.line(new RecordLine(record, about, body))
+                                        : asText(record, about, body));
+                    }
+                }
+                if (read % RECORDS_BETWEEN_CHECKS == 0 && out.checkError()) {
+                    return ExitCode.OK; // like head, who was printed to has seen enough
+                }
+                record = walk.next();
+            }
+            out.flush();
+            return WalSource.report(walk.damages(), to, command.getErr());
+        }
+    }
+
+    /** What {@code --kind} takes. */
+    static final class Kinds implements Iterable<String> {
+        @Override
+        public Iterator<String> iterator() {
+            return RecordKind.names().iterator();
+        }
+    }
+
+    private static Optional<PcsId> checkUsage(
+            CommandLine command, long from, long to, @Nullable String id, @Nullable String kind) {
+        WalSource.checkRange(command, from, to);
+        if (kind != null && !RecordKind.names().contains(kind)) {
+            throw new ParameterException(
+                    command, "--kind: '" + kind + "' is none; use one of " + String.join(", ", RecordKind.names()));
+        }
+        if (id == null) {
+            return Optional.empty();
+        }
+        return Optional.of(PcsId.parse(id)
+                .orElseThrow(() -> new ParameterException(command, "--id: a pcs_id is 64 lower-case hex digits")));
+    }
+
+    private record RecordLine(
+            long sequence,
+            long group,
+            String arrived,
+            String kind,
+            String keyId,
+            @Nullable String pcsId,
+            int bytes,
+            String segment,
+            long offset,
+            String context,
+            @Nullable String body) {
+        RecordLine(LogRecord of, Optional<PcsId> about, boolean withBody) {
+            this(
+                    of.sequence(),
+                    of.group(),
+                    InWords.time(of.arrivalMillis()),
+                    RecordKind.nameOf(of.kind()),
+                    of.keyId(),
+                    about.map(PcsId::toString).orElse(null),
+                    of.body().length,
+                    of.position().segment(),
+                    of.position().offset(),
+                    of.context(),
+                    withBody ? bodyOf(of) : null);
+        }
+    }
+
+    /** Two lines of at most 80 columns, and the body as a third. */
+    private static String asText(LogRecord record, Optional<PcsId> about, boolean withBody) {
+        String keyId = record.keyId();
+        String head = RECORD_ROW.formatted(
+                record.sequence(),
+                InWords.time(record.arrivalMillis()),
+                RecordKind.nameOf(record.kind()),
+                keyId.length() > KEY_COLUMNS ? keyId.substring(0, KEY_COLUMNS - 1) + "…" : keyId,
+                InWords.bytes(record.body().length));
+        String id = "             " + about.map(PcsId::toString).orElse("-") + "\n";
+        return withBody ? head + id + forTerminal(bodyOf(record)) + "\n" : head + id;
+    }
+
+    /** Nothing in a body speaks to a terminal. JSON has such characters in strings only, where an escape says the same. */
+    private static String forTerminal(String body) {
+        StringBuilder shown = new StringBuilder(body.length());
+        for (int i = 0; i < body.length(); i++) {
+            char c = body.charAt(i);
+            int type = Character.getType(c);
+            boolean speaks = (type == Character.CONTROL && c != '\n' && c != '\t') || type == Character.FORMAT;
+            shown.append(speaks ? "\\u%04x".formatted((int) c) : String.valueOf(c));
+        }
+        return shown.toString();
+    }
+
+    /** Bodies of the inbox are UTF-8: a certificate was read strictly before it was logged. */
+    private static String bodyOf(LogRecord record) {
+        return new String(record.body(), StandardCharsets.UTF_8);
     }
 }

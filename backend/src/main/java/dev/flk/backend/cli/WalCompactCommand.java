@@ -3,8 +3,8 @@ package dev.flk.backend.cli;
 
 import dev.flk.backend.config.LogRules;
 import dev.flk.backend.ingest.LogCompaction;
-import dev.flk.canonical.JsonLine;
 import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.Json;
 import dev.flk.program.config.Quantities;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps.Standing;
@@ -16,11 +16,11 @@ import java.io.PrintWriter;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -49,7 +49,6 @@ import picocli.CommandLine.Spec;
 final class WalCompactCommand implements Callable<Integer> {
     private static final String ROW = "%-10s %-38s %11s %11s\n";
 
-    @Mixin
     private final WalSource source;
 
     @Option(
@@ -152,31 +151,37 @@ final class WalCompactCommand implements Callable<Integer> {
         return ROW.formatted(what, due.segment(), InWords.bytes(before), after);
     }
 
+    private record DueLine(
+            Done type,
+            String segment,
+            long firstSequence,
+            long lastSequence,
+            long bytesBefore,
+            @Nullable Long bytesAfter) {}
+
     private String asJson(Due due, long before, long left) {
-        JsonLine line = new JsonLine()
-                .text("type", due.what() == Done.REMOVED ? "removed" : "compressed")
-                .text("segment", due.segment())
-                .integer("first_sequence", due.first())
-                .integer("last_sequence", due.last())
-                .integer("bytes_before", before);
-        return dryRun ? line.end() : line.integer("bytes_after", left).end();
+        return Json.line(new DueLine(due.what(), due.segment(), due.first(), due.last(), before, dryRun ? null : left));
     }
 
+    private record Summary(
+            String type,
+            boolean dryRun,
+            long removed,
+            long compressed,
+            long keptUndecided,
+            @Nullable Long decidedUpTo,
+            @Nullable Long bytesFreed) {}
+
     private String summaryAsJson(LogCompaction compaction, List<Due> plan, List<Due> undecided, long freed) {
-        JsonLine line = new JsonLine()
-                .text("type", "summary")
-                .truth("dry_run", dryRun)
-                .integer(
-                        "removed",
-                        plan.stream().filter(due -> due.what() == Done.REMOVED).count())
-                .integer(
-                        "compressed",
-                        plan.stream()
-                                .filter(due -> due.what() == Done.COMPRESSED)
-                                .count())
-                .integer("kept_undecided", undecided.size());
-        compaction.decidedUpTo().ifPresent(sequence -> line.integer("decided_up_to", sequence));
-        return dryRun ? line.end() : line.integer("bytes_freed", freed).end();
+        OptionalLong decided = compaction.decidedUpTo();
+        return Json.line(new Summary(
+                "summary",
+                dryRun,
+                plan.stream().filter(due -> due.what() == Done.REMOVED).count(),
+                plan.stream().filter(due -> due.what() == Done.COMPRESSED).count(),
+                undecided.size(),
+                decided.isPresent() ? decided.getAsLong() : null,
+                dryRun ? null : freed));
     }
 
     private long bytes(String segment) throws IOException {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
-import dev.flk.canonical.JsonLine;
 import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.Json;
 import dev.flk.wal.Damage;
 import dev.flk.wal.LogLockedException;
 import dev.flk.wal.LogRepair;
@@ -10,11 +10,10 @@ import dev.flk.wal.LogRepair.Repair;
 import dev.flk.wal.LogRepair.Repair.SetAside;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -38,9 +37,6 @@ import picocli.CommandLine.Spec;
         versionProvider = BuildVersion.class,
         mixinStandardHelpOptions = true)
 final class WalRepairCommand implements Callable<Integer> {
-    private static final String ROW = "%-24s %-35s %15s\n";
-
-    @Mixin
     private final WalSource source;
 
     @Option(names = "--dry-run", description = "Says what would be done, and changes nothing.")
@@ -78,10 +74,11 @@ final class WalRepairCommand implements Callable<Integer> {
         }
         StringBuilder text = new StringBuilder();
         if (!done.lost().isEmpty()) {
-            text.append(ROW.formatted("LOST RECORDS", "SEGMENT", "DAMAGED AT BYTE"));
+            text.append(WalCommand.DAMAGE_ROW.formatted("LOST RECORDS", "SEGMENT", "DAMAGED AT BYTE"));
         }
         for (Damage lost : done.lost()) {
-            text.append(ROW.formatted(MissingText.sequences(lost), lost.segment(), MissingText.place(lost)));
+            text.append(
+                    WalCommand.DAMAGE_ROW.formatted(WalSource.sequences(lost), lost.segment(), WalSource.place(lost)));
         }
         for (SetAside aside : done.setAside()) {
             text.append("\n%s\n".formatted(aside.segment()));
@@ -107,33 +104,31 @@ final class WalRepairCommand implements Callable<Integer> {
         return aside.as() == null ? aside.segment() + ".broken" : aside.as();
     }
 
+    private record LostLine(
+            String type, Damage.Kind kind, String segment, long offset, long firstLost, long lastLost) {}
+
+    private record SetAsideLine(
+            String type, String segment, @Nullable String as, long keptRecords) {}
+
+    private record Summary(
+            String type,
+            boolean dryRun,
+            boolean needed,
+            long lost,
+            @Nullable String declaredIn) {}
+
     private String asJson(Repair done) {
         StringBuilder lines = new StringBuilder();
         for (Damage lost : done.lost()) {
-            lines.append(new JsonLine()
-                    .text("type", "lost")
-                    .text("kind", lost.kind().name().toLowerCase(Locale.ROOT))
-                    .text("segment", lost.segment())
-                    .integer("offset", lost.offset())
-                    .integer("first_lost", lost.firstMissing())
-                    .integer("last_lost", lost.lastMissing())
-                    .end());
+            lines.append(Json.line(new LostLine(
+                    "lost", lost.kind(), lost.segment(), lost.offset(), lost.firstMissing(), lost.lastMissing())));
         }
         for (SetAside aside : done.setAside()) {
-            JsonLine line = new JsonLine().text("type", "set_aside").text("segment", aside.segment());
-            if (aside.as() != null) {
-                line.text("as", aside.as());
-            }
-            lines.append(line.integer("kept_records", Math.max(0, aside.kept())).end());
+            lines.append(
+                    Json.line(new SetAsideLine("set_aside", aside.segment(), aside.as(), Math.max(0, aside.kept()))));
         }
-        JsonLine summary = new JsonLine()
-                .text("type", "summary")
-                .truth("dry_run", dryRun)
-                .truth("needed", done.isNeeded())
-                .integer("lost", done.missing());
-        if (done.declaredIn() != null) {
-            summary.text("declared_in", done.declaredIn());
-        }
-        return lines.append(summary.end()).toString();
+        return lines.append(
+                        Json.line(new Summary("summary", dryRun, done.isNeeded(), done.missing(), done.declaredIn())))
+                .toString();
     }
 }

@@ -1,21 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import com.fasterxml.jackson.databind.util.RawValue;
 import dev.flk.backend.config.LogRules;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
+import dev.flk.backend.ingest.LoggedOutcomes.Ending;
 import dev.flk.backend.ingest.LoggedOutcomes.Given;
-import dev.flk.canonical.JsonLine;
+import dev.flk.backend.ingest.RecordKind;
+import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.Json;
 import dev.flk.wal.Damage;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -39,7 +46,6 @@ import picocli.CommandLine.Spec;
         versionProvider = BuildVersion.class,
         mixinStandardHelpOptions = true)
 final class WalReplayCommand implements Callable<Integer> {
-    @Mixin
     private final WalSource source;
 
     @Option(names = "--from", paramLabel = "SEQ", description = "The first record to be decided.")
@@ -87,7 +93,7 @@ final class WalReplayCommand implements Callable<Integer> {
                         },
                         (record, given, other) -> tell(record, given, other, count, out));
         printSummary(count, current != null);
-        return MissingText.report(damages, to, spec.commandLine().getErr());
+        return WalSource.report(damages, to, spec.commandLine().getErr());
     }
 
     /** Beside lines for programs, what people read goes elsewhere. */
@@ -118,23 +124,17 @@ final class WalReplayCommand implements Callable<Integer> {
         }
     }
 
+    private record Outcome(long seq, String pcsId, int status, RawValue body) {}
+
+    private record Difference(long seq, String pcsId, Ending was, Ending wouldBe, RawValue body) {}
+
     private static String asOutcome(long sequence, Given given) {
-        return new JsonLine()
-                .integer("seq", sequence)
-                .text("pcs_id", given.id().toString())
-                .integer("status", given.status())
-                .json("body", given.body())
-                .end();
+        return Json.line(new Outcome(sequence, given.id().toString(), given.status(), Json.raw(given.body())));
     }
 
     private static String asDifference(long sequence, Given was, Given wouldBe) {
-        return new JsonLine()
-                .integer("seq", sequence)
-                .text("pcs_id", was.id().toString())
-                .text("was", was.ending().name().toLowerCase(Locale.ROOT))
-                .text("would_be", wouldBe.ending().name().toLowerCase(Locale.ROOT))
-                .json("body", wouldBe.body())
-                .end();
+        return Json.line(new Difference(
+                sequence, was.id().toString(), was.ending(), wouldBe.ending(), Json.raw(wouldBe.body())));
     }
 
     private DecisionRules currentRules() {
@@ -143,9 +143,7 @@ final class WalReplayCommand implements Callable<Integer> {
     }
 
     private void checkUsage() {
-        if (from < 1 || to < from) {
-            throw wrong("--from and --to: sequences count from 1, and the first is not behind the last");
-        }
+        WalSource.checkRange(spec.commandLine(), from, to);
         if (policy != null && !policy.equals("current")) {
             throw wrong("--policy: '" + policy + "' is none; the only one is 'current', that of the configuration");
         }
@@ -156,5 +154,81 @@ final class WalReplayCommand implements Callable<Integer> {
 
     private ParameterException wrong(String what) {
         return new ParameterException(spec.commandLine(), what);
+    }
+
+    /** What a replay counted. */
+    private static final class ReplayCount {
+        private static final String ROW = "%-28s %12d\n";
+
+        private final Map<String, Long> byKind = new LinkedHashMap<>();
+        private final Map<Ending, Long> byEnding = new EnumMap<>(Ending.class);
+        private long records;
+        private long first;
+        private long last;
+        private long overruled;
+        private long different;
+
+        ReplayCount() {
+            RecordKind.names().forEach(kind -> byKind.put(kind, 0L));
+            for (Ending ending : Ending.values()) {
+                byEnding.put(ending, 0L);
+            }
+        }
+
+        void record(LogRecord record) {
+            first = records == 0 ? record.sequence() : first;
+            last = record.sequence();
+            records++;
+            byKind.merge(RecordKind.nameOf(record.kind()), 1L, Long::sum);
+        }
+
+        void given(Given given) {
+            byEnding.merge(given.ending(), 1L, Long::sum);
+            overruled += given.isOverruled() ? 1 : 0;
+        }
+
+        void differs() {
+            different++;
+        }
+
+        String asText(boolean compared, Path directory) {
+            StringBuilder text = new StringBuilder();
+            byKind.forEach((kind, count) -> {
+                text.append(ROW.formatted(kind, count));
+                if (kind.equals(RecordKind.names().get(0))) {
+                    byEnding.forEach((ending, ended) -> text.append(ROW.formatted("  " + lowerCase(ending), ended)));
+                    text.append(ROW.formatted("  of these, by an earlier one", overruled));
+                }
+            });
+            if (compared) {
+                text.append(ROW.formatted("otherwise by current policy", different));
+            }
+            String range = records == 0 ? "" : " (" + first + " to " + last + ")";
+            return text.append(InWords.count(records, "record"))
+                    .append(range)
+                    .append(" in ")
+                    .append(directory)
+                    .append('\n')
+                    .toString();
+        }
+
+        String asJson(boolean compared) {
+            Map<String, Object> line = new LinkedHashMap<>();
+            line.put("type", "summary");
+            line.put("records", records);
+            line.put("first_sequence", first);
+            line.put("last_sequence", last);
+            line.putAll(byKind);
+            byEnding.forEach((ending, count) -> line.put(lowerCase(ending), count));
+            line.put("answered_by_an_earlier_one", overruled);
+            if (compared) {
+                line.put("different", different);
+            }
+            return Json.line(line);
+        }
+
+        private static String lowerCase(Ending ending) {
+            return ending.name().toLowerCase(Locale.ROOT);
+        }
     }
 }

@@ -4,6 +4,7 @@ package dev.flk.backend.cli;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.LogRules;
 import dev.flk.backend.ingest.Inbox;
+import dev.flk.wal.Damage;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
@@ -11,25 +12,31 @@ import dev.flk.wal.LogLockedException;
 import dev.flk.wal.LogRepair;
 import java.io.Closeable;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
 
-/** Which log to look at, and for whom to print: the options that the commands about the log share. */
+/** Which log to look at, and for whom to print: what the commands about the log share. */
 final class WalSource {
     private final Map<String, String> environment;
     private final ConfigOption config;
 
     @Option(
             names = "--dir",
+            scope = ScopeType.INHERIT,
             paramLabel = "DIR",
             description = "Directory of the log; without it that of the configuration (WAL_DIR).")
     @Nullable
     Path dir;
 
-    @Option(names = "--json", description = "For programs: one JSON object a line.")
+    @Option(names = "--json", scope = ScopeType.INHERIT, description = "For programs: one JSON object a line.")
     boolean json;
 
     WalSource(Map<String, String> environment, ConfigOption config) {
@@ -91,5 +98,37 @@ final class WalSource {
     IOException nothingThere() {
         return new IOException(
                 "there are no segments in " + directory() + "; name the log's directory with --dir or WAL_DIR");
+    }
+
+    /** {@code 4}, {@code 4 to 6}. */
+    static String sequences(Damage damage) {
+        return damage.firstMissing() == damage.lastMissing()
+                ? String.valueOf(damage.firstMissing())
+                : damage.firstMissing() + " to " + damage.lastMissing();
+    }
+
+    /** Says what is missing up to the sequence {@code to}; returns the exit code. */
+    static int report(List<Damage> damages, long to, PrintWriter err) {
+        List<Damage> within =
+                damages.stream().filter(damage -> damage.firstMissing() <= to).toList();
+        within.forEach(damage -> err.println(CommandLineProgram.NAME + ": " + damage.describe()));
+        err.flush();
+        return within.isEmpty() ? ExitCode.OK : ExitCode.SOFTWARE;
+    }
+
+    /** Where in the file. */
+    static String place(Damage damage) {
+        return switch (damage.kind()) {
+            case BROKEN -> String.valueOf(damage.offset());
+            case ABSENT -> "not there";
+        };
+    }
+
+    /** Throws unless there may be records from {@code from} to {@code to}. */
+    static void checkRange(CommandLine command, long from, long to) {
+        if (from < 1 || to < from) {
+            throw new ParameterException(
+                    command, "--from and --to: sequences count from 1, and the first is not behind the last");
+        }
     }
 }
