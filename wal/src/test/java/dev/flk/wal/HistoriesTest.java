@@ -142,7 +142,8 @@ final class HistoriesTest {
         return Stream.of(
                 Arguments.of(
                         "history1_cacheAfterAFailedForce",
-                        Mutant.returning("a start repeats what no force proves", HERE + "UnprovenTail", "isEmpty", 1)),
+                        Mutant.returning(
+                                "a start repeats what no force proves", HERE + "Recovery$UnprovenTail", "isEmpty", 1)),
                 Arguments.of("history1_cacheAfterAFailedForce", headerUnforced),
                 Arguments.of(
                         "history2_tornCopies",

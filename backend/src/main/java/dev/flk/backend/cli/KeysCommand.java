@@ -71,7 +71,9 @@ final class KeysCommand implements Runnable {
     @Command(
             name = "list",
             description = {
-                "Lists the keys, in the order of the file, with the shards that each may sign for.",
+                "Lists the keys and the shards that each may sign for.",
+                "",
+                "In the order of the file.",
                 "",
                 "  active    may sign",
                 "  retiring  may sign; its submissions are counted, to see who still uses it",
@@ -99,8 +101,9 @@ final class KeysCommand implements Runnable {
     @Command(
             name = "check",
             description = {
-                "Reads the keys file and the secrets beside it as a backend does, and reports",
-                "every problem.",
+                "Reports every problem of the keys file.",
+                "",
+                "Reads it and the secrets beside it as a backend does.",
                 ""
             },
             exitCodeListHeading = "%nExit codes:%n",
@@ -120,8 +123,10 @@ final class KeysCommand implements Runnable {
     @Command(
             name = "signed",
             description = {
-                "Says what a key has signed, according to the log: how much, when, and for which",
-                "shards. Reads only, and may run beside a backend.",
+                "Says what a key has signed, according to the log.",
+                "",
+                "How many records, when, and for which shards. Reads only, and may run beside a",
+                "backend.",
                 ""
             },
             exitCodeListHeading = "%nExit codes:%n",
