@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.program.config.Key;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+
+class ConfigurationPageTest {
+    @Test
+    void page_hasTheTableOfTheKeys() {
+        assertThat(Path.of("../docs/configuration.md")).content().contains(Key.table(AgentKeys.ALL));
+    }
+}
