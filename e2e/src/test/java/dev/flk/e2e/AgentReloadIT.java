@@ -47,9 +47,9 @@ final class AgentReloadIT {
                 // mistakes: each is told, and none of it counts
                 configure("nonsense", "not the key", "MAX_AGE=soon\n");
                 agent.hangUp();
-                agent.awaitLine(
-                        line -> line.contains(" ERROR SIGHUP: ENDPOINT: the value is 'nonsense', which is no base URL; write it")
-                                && line.endsWith("; the agent goes on as it was"));
+                agent.awaitLine(line -> line.contains(
+                                " ERROR SIGHUP: ENDPOINT: the value is 'nonsense', which is no base URL; write it")
+                        && line.endsWith("; the agent goes on as it was"));
                 agent.awaitLine(line -> line.contains(" ERROR SIGHUP: MAX_AGE: 'soon' is no duration; write it")
                         && line.endsWith("; the agent goes on as it was"));
                 // the configuration of the command that adds it is its own

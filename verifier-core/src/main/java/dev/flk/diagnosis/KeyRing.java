@@ -119,4 +119,11 @@ public final class KeyRing {
         }
         return hmac ? SignatureCheck.hmac(secrets) : SignatureCheck.ed25519(publicKeys);
     }
+
+    /**
+     * A key that is not the one to sign with, but may have been used.
+     *
+     * @param name where it comes from: a file, a setting
+     */
+    public record NamedKey(String name, SuspectKey key) {}
 }

@@ -6,6 +6,7 @@ import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.diagnosis.Diagnosis.Difference;
 import dev.flk.diagnosis.Diagnosis.Verdict;
+import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.signing.KeyId;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SigningAlgorithm;

@@ -7,6 +7,7 @@ import static dev.flk.canonical.CanonicalDouble.round9;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.FaultTolerance;
 import dev.flk.certificate.Regime;
+import dev.flk.verification.Budget.BudgetTerms;
 import dev.flk.verification.Reason.Rule;
 import java.util.List;
 import java.util.Objects;

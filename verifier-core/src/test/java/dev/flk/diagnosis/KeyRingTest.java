@@ -4,6 +4,7 @@ package dev.flk.diagnosis;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.HmacSigner;
 import java.util.Map;

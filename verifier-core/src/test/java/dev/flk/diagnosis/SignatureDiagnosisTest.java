@@ -17,6 +17,7 @@ import dev.flk.certificate.JsonValue;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.diagnosis.Diagnosis.Difference;
 import dev.flk.diagnosis.Diagnosis.Verdict;
+import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.sample.Pcs;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.HmacSigner;

@@ -3,6 +3,7 @@ package dev.flk.diagnosis;
 
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
+import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.signing.SignatureCheck;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;

@@ -7,7 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.diagnosis.Diagnosis;
-import dev.flk.diagnosis.NamedKey;
+import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.diagnosis.SignatureDiagnosis;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SuspectKey;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.Log.Append;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;

@@ -3,6 +3,7 @@ package dev.flk.wal;
 
 import dev.flk.wal.FileOps.OpenFile;
 import dev.flk.wal.Segment.FillResult;
+import dev.flk.wal.SegmentOpener.SegmentWatch;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Objects;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.Log.Append;
 import dev.flk.wal.LogRecord.Position;
 import dev.flk.wal.Recovery.UnprovenTail;
 import dev.flk.wal.Segment.SegmentMovedException;
 import dev.flk.wal.SegmentOpener.Predecessor;
+import dev.flk.wal.SegmentOpener.SegmentWatch;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.NoSuchFileException;

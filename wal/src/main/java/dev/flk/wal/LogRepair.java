@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.BrokenFiles.NewFile;
 import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.FileOps.OpenFile;
 import dev.flk.wal.LogRepair.Repair.SetAside;

@@ -2,6 +2,7 @@
 package dev.flk.wal;
 
 import dev.flk.wal.FileOps.OpenFile;
+import dev.flk.wal.SegmentBytes.GzippedFile;
 import dev.flk.wal.SegmentList.Listed;
 import java.io.IOException;
 import java.io.OutputStream;

@@ -5,11 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
+import dev.flk.wal.Damage.TornTail;
 import dev.flk.wal.LogInspector.LogListing;
 import dev.flk.wal.LogInspector.LogListing.Kind;
 import dev.flk.wal.LogInspector.LogListing.OtherFile;
+import dev.flk.wal.LogInspector.SegmentSummary;
+import dev.flk.wal.LogInspector.SegmentSummary.State;
 import dev.flk.wal.LogInspector.Verification;
-import dev.flk.wal.SegmentSummary.State;
+import dev.flk.wal.LogReader.LogWalk;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;

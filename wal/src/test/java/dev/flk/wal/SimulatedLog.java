@@ -2,6 +2,7 @@
 package dev.flk.wal;
 
 import dev.flk.wal.Damage.OnDamage;
+import dev.flk.wal.Log.Append;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;

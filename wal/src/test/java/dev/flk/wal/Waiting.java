@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.Log.Append;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;

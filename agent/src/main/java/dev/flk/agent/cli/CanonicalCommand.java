@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
+import dev.flk.agent.cli.Streams.CertificateFile;
 import dev.flk.certificate.CertificateReader;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;

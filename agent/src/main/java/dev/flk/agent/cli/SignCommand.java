@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
+import dev.flk.agent.cli.Streams.CertificateFile;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.config.Signing;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
+import dev.flk.agent.source.Intake;
 import java.io.BufferedInputStream;
 import java.io.FileInputStream;
 import java.io.IOException;
@@ -12,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import picocli.CommandLine.Parameters;
 
 /** Files and standard input, named the way people name them: {@code -} is standard input. */
 final class Streams {
@@ -39,6 +41,22 @@ final class Streams {
             throw new IOException("there is no file " + name, e);
         } catch (IOException e) {
             throw new IOException("cannot read " + name + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** The argument of the commands that look at one certificate. */
+    static final class CertificateFile {
+        @Parameters(paramLabel = "FILE", description = "A certificate in JSON; - is standard input.")
+        private String name = "";
+
+        byte[] read(Context context) throws IOException {
+            try (InputStream in = Streams.open(name, context)) {
+                byte[] bytes = in.readNBytes(Intake.MAX_CERTIFICATE_BYTES + 1);
+                if (bytes.length > Intake.MAX_CERTIFICATE_BYTES) {
+                    throw new IOException(name + " is longer than " + Intake.MAX_CERTIFICATE_BYTES + " bytes");
+                }
+                return bytes;
+            }
         }
     }
 }

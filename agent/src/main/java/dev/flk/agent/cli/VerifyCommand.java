@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
+import dev.flk.agent.cli.Streams.CertificateFile;
 import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.config.Signing;
 import dev.flk.certificate.CertificateReader;
@@ -8,7 +9,7 @@ import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.diagnosis.Diagnosis;
 import dev.flk.diagnosis.KeyRing;
-import dev.flk.diagnosis.NamedKey;
+import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.diagnosis.SignatureDiagnosis;
 import dev.flk.program.cli.Json;
 import dev.flk.program.config.ShortText;

@@ -3,8 +3,8 @@ package dev.flk.agent.outbox;
 
 import dev.flk.wal.FileOps;
 import dev.flk.wal.LogInspector;
+import dev.flk.wal.LogReader.LogWalk;
 import dev.flk.wal.LogRecord;
-import dev.flk.wal.LogWalk;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;

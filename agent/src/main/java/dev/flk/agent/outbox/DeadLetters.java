@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import dev.flk.agent.outbox.OutboxRecords.Name;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps;

@@ -3,6 +3,8 @@ package dev.flk.agent.outbox;
 
 import dev.flk.agent.outbox.Notes.ForcedAppend;
 import dev.flk.agent.outbox.Outbox.ShardBacklog;
+import dev.flk.agent.outbox.OutboxRecords.Name;
+import dev.flk.agent.outbox.OutboxView.Contents;
 import dev.flk.agent.outbox.OutboxView.Losses;
 import dev.flk.agent.outbox.Shards.ShardField;
 import dev.flk.program.logging.LineLimit;

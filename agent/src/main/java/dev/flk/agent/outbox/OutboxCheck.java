@@ -2,13 +2,13 @@
 package dev.flk.agent.outbox;
 
 import dev.flk.wal.Damage;
+import dev.flk.wal.Damage.TornTail;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogInspector.Verification;
 import dev.flk.wal.LogLockedException;
 import dev.flk.wal.LogRepair;
 import dev.flk.wal.LogRepair.Repair;
-import dev.flk.wal.TornTail;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

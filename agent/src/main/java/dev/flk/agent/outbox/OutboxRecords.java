@@ -161,4 +161,12 @@ final class OutboxRecords {
     private static byte[] ascii(String text) {
         return text.getBytes(StandardCharsets.US_ASCII);
     }
+
+    /**
+     * What names an entry for good: its sequence, and when it was added, so that names stay different even after the outbox was deleted and
+     * began anew.
+     *
+     * @param addedMillis milliseconds since 1970
+     */
+    record Name(long sequence, long addedMillis) {}
 }

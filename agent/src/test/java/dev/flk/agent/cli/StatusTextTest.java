@@ -3,6 +3,7 @@ package dev.flk.agent.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.agent.cli.StatusCommand.StatusText;
 import dev.flk.agent.control.StatusReport;
 import java.time.Instant;
 import java.util.List;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import dev.flk.backend.cli.PolicyTryCommand.PolicyCommand;
+import dev.flk.backend.config.BackendConfig;
 import dev.flk.program.cli.IoTrouble;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.wal.DamagedLogException;
@@ -9,8 +11,13 @@ import java.io.PrintWriter;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import picocli.CommandLine;
+import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** {@code flk-backend}. Exit codes: 0 done, 1 failed, 2 usage or configuration. */
 public final class CommandLineProgram {
@@ -73,5 +80,84 @@ public final class CommandLineProgram {
                 NAME, problems.size() == 1 ? "a problem" : problems.size() + " problems");
         problems.forEach(problem -> err.println("  " + problem));
         err.flush();
+    }
+
+    /** What {@code serve} runs. */
+    @FunctionalInterface
+    public interface Service {
+        /**
+         * Serves until the process is told to stop.
+         *
+         * @throws IOException if it can't start; the message says what to do
+         */
+        void run(BackendConfig config) throws IOException, InterruptedException;
+    }
+
+    /** Whether somebody looks at standard error, so that long commands tell there how far they are. One thread. */
+    static final class Watched {
+        boolean byPeople;
+    }
+
+    /** {@code flk-backend} without a command: serves. */
+    @Command(
+            name = CommandLineProgram.NAME,
+            description = "Takes signed certificates, checks and logs them, and records each outcome once.",
+            footer = "Without a command it serves. Configuration comes from the environment and --config.",
+            versionProvider = BuildVersion.class,
+            mixinStandardHelpOptions = true)
+    private static final class BackendCommand implements Callable<Integer> {
+        private final ServeCommand serve;
+
+        BackendCommand(ServeCommand serve) {
+            this.serve = serve;
+        }
+
+        @Override
+        public Integer call() throws IOException, InterruptedException {
+            return serve.call();
+        }
+    }
+
+    /** {@code config}: only the commands below it do anything. */
+    @Command(
+            name = "config",
+            description = "Commands about the configuration.",
+            versionProvider = BuildVersion.class,
+            mixinStandardHelpOptions = true)
+    private static final class ConfigCommand implements Runnable {
+        @Spec
+        private CommandSpec spec = CommandSpec.create();
+
+        @Override
+        public void run() {
+            throw new ParameterException(spec.commandLine(), "Missing command: config check");
+        }
+    }
+
+    /** {@code config check}: prints what is in force, or all that is wrong. */
+    @Command(
+            name = "check",
+            description = "Prints the configuration that is in force, or all that is wrong with it.",
+            versionProvider = BuildVersion.class,
+            mixinStandardHelpOptions = true)
+    private static final class ConfigCheckCommand implements Runnable {
+        private final Map<String, String> environment;
+        private final ConfigOption config;
+
+        @Spec
+        private CommandSpec spec = CommandSpec.create();
+
+        ConfigCheckCommand(Map<String, String> environment, ConfigOption config) {
+            this.environment = environment;
+            this.config = config;
+        }
+
+        @Override
+        public void run() {
+            String table = BackendConfig.describe(environment, config.file);
+            PrintWriter out = spec.commandLine().getOut();
+            out.print(table);
+            out.flush();
+        }
     }
 }

@@ -12,7 +12,7 @@ import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.diagnosis.KeyRing;
-import dev.flk.diagnosis.NamedKey;
+import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.diagnosis.Paragraph;
 import dev.flk.diagnosis.SignatureDiagnosis;
 import dev.flk.program.cli.IoTrouble;

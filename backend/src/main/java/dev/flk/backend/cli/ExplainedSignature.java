@@ -2,12 +2,12 @@
 package dev.flk.backend.cli;
 
 import dev.flk.backend.keys.KeyEntry;
-import dev.flk.backend.keys.KeyState;
+import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.backend.keys.KeysFile;
 import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.diagnosis.Diagnosis;
-import dev.flk.diagnosis.NamedKey;
+import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.diagnosis.Paragraph;
 import dev.flk.diagnosis.SignatureDiagnosis;
 import dev.flk.program.cli.InWords;

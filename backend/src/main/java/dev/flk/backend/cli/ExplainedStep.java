@@ -7,7 +7,7 @@ import dev.flk.canonical.CanonicalDouble;
 import dev.flk.certificate.Regime;
 import dev.flk.diagnosis.Paragraph;
 import dev.flk.program.cli.Json;
-import dev.flk.verification.BudgetTerms;
+import dev.flk.verification.Budget.BudgetTerms;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Step;
 import java.util.Arrays;

@@ -2,12 +2,18 @@
 package dev.flk.backend.cli;
 
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.backend.keys.InvalidKeysException;
+import dev.flk.backend.ingest.RecordKind.LoggedId;
 import dev.flk.backend.keys.KeyEntry;
 import dev.flk.backend.keys.KeysFile;
+import dev.flk.backend.keys.KeysFile.InvalidKeysException;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.MalformedCertificate;
 import dev.flk.program.cli.InWords;
 import dev.flk.program.cli.Json;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.wal.LogInspector;
+import dev.flk.wal.LogReader.LogWalk;
+import dev.flk.wal.LogRecord;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -15,6 +21,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -187,5 +194,98 @@ final class KeysCommand implements Runnable {
             line.append(line.length() == INDENT.length() ? "" : " ").append(name);
         }
         return text.append(line).append('\n').toString();
+    }
+
+    /** What a key has signed, as far as the log goes back. Memory is that of {@value #MAX_SHARDS} names of shards. */
+    private static final class SignedByKey {
+        private static final int MAX_SHARDS = 1_000;
+        private static final int SHOWN_SHARDS = 20;
+
+        private final String keyId;
+        private final Map<String, Long> shards = new TreeMap<>();
+        private long records;
+        private long ofOtherShards;
+        private long firstMillis = Long.MAX_VALUE;
+        private long lastMillis = Long.MIN_VALUE;
+        private boolean isWhole = true;
+
+        SignedByKey(String keyId) {
+            this.keyId = keyId;
+        }
+
+        /** Reads the log; with {@code ids} a line for each record goes there at once: arrival, id, shard. */
+        void read(LogInspector log, PrintWriter ids, boolean withIds) throws IOException {
+            try (LogWalk walk = log.walk(1)) {
+                for (LogRecord record = walk.next(); record != null; record = walk.next()) {
+                    if (record.keyId().equals(keyId)) {
+                        add(record, ids, withIds);
+                    }
+                }
+                isWhole = walk.damages().isEmpty();
+            }
+        }
+
+        private void add(LogRecord record, PrintWriter ids, boolean withIds) {
+            records++;
+            firstMillis = Math.min(firstMillis, record.arrivalMillis());
+            lastMillis = Math.max(lastMillis, record.arrivalMillis());
+            String shard = shardOf(record);
+            if (shards.containsKey(shard) || shards.size() < MAX_SHARDS) {
+                shards.merge(shard, 1L, Long::sum);
+            } else {
+                ofOtherShards++;
+            }
+            if (withIds) {
+                String id = LoggedId.of(record).map(Object::toString).orElse("-");
+                ids.println(id);
+            }
+        }
+
+        private static String shardOf(LogRecord record) {
+            try {
+                return CertificateReader.parse(record.body()).signed().shardId();
+            } catch (MalformedCertificate e) {
+                return "";
+            }
+        }
+
+        /** Lines for people. */
+        String text() {
+            if (records == 0) {
+                return "it has signed nothing that the log still has\n" + (isWhole ? "" : missing());
+            }
+            StringBuilder text = new StringBuilder()
+                    .append("it has signed   ")
+                    .append(InWords.count(records, "record"))
+                    .append(" that the log still has\nfirst arrival   ")
+                    .append(InWords.time(firstMillis))
+                    .append("\nlast arrival    ")
+                    .append(InWords.time(lastMillis))
+                    .append('\n');
+            String label = "shards          ";
+            int shown = 0;
+            for (Map.Entry<String, Long> shard : shards.entrySet()) {
+                if (shown++ < SHOWN_SHARDS) {
+                    text.append(label)
+                            .append(ListedKey.quoted(shard.getKey()))
+                            .append(": ")
+                            .append(shard.getValue())
+                            .append('\n');
+                    label = " ".repeat(label.length());
+                }
+            }
+            if (shards.size() > SHOWN_SHARDS || ofOtherShards > 0) {
+                text.append(label)
+                        .append("and ")
+                        .append(ofOtherShards > 0 ? "more than " : "")
+                        .append(shards.size() - SHOWN_SHARDS)
+                        .append(" more\n");
+            }
+            return text.append(isWhole ? "" : missing()).toString();
+        }
+
+        private static String missing() {
+            return "records of the log are missing, see wal verify: there may have been more\n";
+        }
     }
 }

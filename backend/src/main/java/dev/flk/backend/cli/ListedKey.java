@@ -2,7 +2,7 @@
 package dev.flk.backend.cli;
 
 import dev.flk.backend.keys.KeyEntry;
-import dev.flk.backend.keys.KeyState;
+import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.canonical.CanonicalString;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import dev.flk.backend.cli.CommandLineProgram.Watched;
+import dev.flk.backend.cli.PolicyTrial.Example;
+import dev.flk.backend.cli.PolicyTrial.Line;
+import dev.flk.backend.cli.PolicyTrial.Tally;
 import dev.flk.backend.config.LogRules;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
+import dev.flk.backend.ingest.LoggedOutcomes.Ending;
+import dev.flk.canonical.JsonLine;
+import dev.flk.program.cli.InWords;
 import dev.flk.program.cli.RewrittenLine;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Quantities;
 import dev.flk.wal.Damage;
 import dev.flk.wal.LogInspector;
-import dev.flk.wal.SegmentSummary;
+import dev.flk.wal.LogInspector.SegmentSummary;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.time.DateTimeException;
@@ -18,8 +25,10 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -171,5 +180,107 @@ final class PolicyTryCommand implements Callable<Integer> {
             from = segment.first();
         }
         return from;
+    }
+
+    /** What another policy would have made of the log, for programs: one JSON object a line. */
+    private static final class PolicyTrialJson {
+        private PolicyTrialJson() {}
+
+        static String of(PolicyTrial trial) {
+            StringBuilder lines = new StringBuilder();
+            for (Ending before : Ending.values()) {
+                for (Ending after : Ending.values()) {
+                    lines.append(new JsonLine()
+                            .text("type", "outcome")
+                            .text("before", name(before))
+                            .text("after", name(after))
+                            .integer("certificates", trial.count(before, after))
+                            .end());
+                }
+            }
+            for (Line line : trial.reasons()) {
+                lines.append(new JsonLine()
+                        .text("type", "reason")
+                        .text("reason", line.name())
+                        .integer("before", line.tally().before())
+                        .integer("after", line.tally().after())
+                        .end());
+            }
+            for (Line line : trial.shards()) {
+                lines.append(tally(new JsonLine().text("type", "shard").text("shard", line.name()), line.tally()));
+            }
+            lines.append(tally(
+                    new JsonLine()
+                            .text("type", "other_shards")
+                            .integer("shards", trial.shardsLeftOut())
+                            .truth("and_more", trial.hasMoreShards()),
+                    trial.leftOut()));
+            examples(lines, trial);
+            return lines.append(new JsonLine()
+                            .text("type", "summary")
+                            .text("policy", trial.policy().text())
+                            .text("policy_hash", trial.policy().hash())
+                            .text("since", InWords.time(trial.start().toEpochMilli()))
+                            .integer("decided", trial.decided())
+                            .integer("answered_by_an_earlier_one", trial.overruled())
+                            .integer("different", trial.otherwise())
+                            .integer("different_reason", trial.otherReason())
+                            .end())
+                    .toString();
+        }
+
+        private static String tally(JsonLine line, Tally tally) {
+            return line.integer("decided", tally.before())
+                    .integer("different", tally.changed())
+                    .integer("accepted_change", tally.more(Ending.ACCEPTED))
+                    .integer("escalated_change", tally.more(Ending.ESCALATED))
+                    .integer("rejected_change", tally.more(Ending.REJECTED))
+                    .end();
+        }
+
+        private static void examples(StringBuilder lines, PolicyTrial trial) {
+            for (Ending before : Ending.values()) {
+                for (Ending after : Ending.values()) {
+                    for (Example example : trial.examples(before, after)) {
+                        lines.append(new JsonLine()
+                                .text("type", "example")
+                                .integer("seq", example.sequence())
+                                .text("pcs_id", example.before().id().toString())
+                                .text("shard", example.before().shard())
+                                .text("before", name(before))
+                                .text("after", name(after))
+                                .text("reason_before", example.before().reason())
+                                .text("reason_after", example.after().reason())
+                                .end());
+                    }
+                }
+            }
+        }
+
+        private static String name(Ending ending) {
+            return ending.name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    /** {@code policy}: only the command below it does anything. */
+    @Command(
+            name = "policy",
+            description = "Commands about the policy that certificates are decided by.",
+            versionProvider = BuildVersion.class,
+            mixinStandardHelpOptions = true)
+    static final class PolicyCommand implements Runnable {
+        @Spec
+        private CommandSpec spec = CommandSpec.create();
+
+        private PolicyCommand() {}
+
+        static CommandLine with(WalSource source, Watched watched, InstantSource clock) {
+            return new CommandLine(new PolicyCommand()).addSubcommand(new PolicyTryCommand(source, watched, clock));
+        }
+
+        @Override
+        public void run() {
+            throw new ParameterException(spec.commandLine(), "Missing command: policy try");
+        }
     }
 }

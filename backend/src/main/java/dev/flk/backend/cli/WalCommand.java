@@ -2,21 +2,21 @@
 package dev.flk.backend.cli;
 
 import dev.flk.backend.ingest.Inbox;
-import dev.flk.backend.ingest.LoggedId;
 import dev.flk.backend.ingest.RecordKind;
+import dev.flk.backend.ingest.RecordKind.LoggedId;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.cli.InWords;
 import dev.flk.program.cli.Json;
 import dev.flk.wal.Damage;
+import dev.flk.wal.Damage.TornTail;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogInspector.LogListing;
 import dev.flk.wal.LogInspector.LogListing.OtherFile;
+import dev.flk.wal.LogInspector.SegmentSummary;
 import dev.flk.wal.LogInspector.Verification;
+import dev.flk.wal.LogReader.LogWalk;
 import dev.flk.wal.LogRecord;
-import dev.flk.wal.LogWalk;
-import dev.flk.wal.SegmentSummary;
-import dev.flk.wal.TornTail;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.config;
 
-import dev.flk.backend.keys.InvalidKeysException;
 import dev.flk.backend.keys.KeysFile;
+import dev.flk.backend.keys.KeysFile.InvalidKeysException;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Secret;
 import dev.flk.signing.SignatureCheck;

@@ -2,6 +2,7 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.config.HttpConfig;
+import dev.flk.backend.http.Endpoint.Request;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Submission;
 import dev.flk.backend.limit.Limits;

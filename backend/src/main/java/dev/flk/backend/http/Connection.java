@@ -2,6 +2,7 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.config.HttpConfig;
+import dev.flk.backend.http.HttpServer.ServerParts;
 import dev.flk.backend.limit.Sender;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;

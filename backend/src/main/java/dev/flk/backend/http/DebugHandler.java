@@ -2,6 +2,7 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.http.Answer.Header;
+import dev.flk.backend.http.Endpoint.Request;
 import dev.flk.backend.http.OpsHandler.MetricsGuard;
 import dev.flk.program.diagnostics.FlightRecording;
 import dev.flk.program.diagnostics.FlightRecording.Failed;

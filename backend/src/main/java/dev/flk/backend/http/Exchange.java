@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
+import dev.flk.backend.http.Loop.LongBodies;
 import dev.flk.backend.ingest.Submission;
 import dev.flk.backend.limit.Sender;
 import java.util.ArrayList;

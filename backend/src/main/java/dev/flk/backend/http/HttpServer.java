@@ -2,8 +2,9 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.config.HttpConfig;
-import dev.flk.backend.config.OpsConfig;
+import dev.flk.backend.config.HttpConfig.OpsConfig;
 import dev.flk.backend.http.Endpoint.Kind;
+import dev.flk.backend.http.Loop.LongBodies;
 import dev.flk.backend.http.OpsHandler.MetricsGuard;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.limit.Limits;
@@ -349,4 +350,12 @@ public final class HttpServer implements AutoCloseable {
             }
         }
     }
+
+    /**
+     * What all connections share.
+     *
+     * @param nanoTicker monotonic time
+     */
+    record ServerParts(
+            HttpConfig config, Routes routes, ServerLoad load, Limits limits, Meters meters, LongSupplier nanoTicker) {}
 }

@@ -3,6 +3,8 @@ package dev.flk.backend.http;
 
 import dev.flk.backend.http.BodyBuffer.Taken;
 import dev.flk.backend.http.Endpoint.Kind;
+import dev.flk.backend.http.Endpoint.Request;
+import dev.flk.backend.http.HttpServer.ServerParts;
 import dev.flk.backend.limit.HeldBack;
 import dev.flk.backend.metrics.RejectReason;
 import io.netty.buffer.ByteBuf;

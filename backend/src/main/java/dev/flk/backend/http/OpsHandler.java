@@ -3,6 +3,7 @@ package dev.flk.backend.http;
 
 import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.http.Answer.Header;
+import dev.flk.backend.http.Endpoint.Request;
 import dev.flk.backend.http.Readiness.Component;
 import dev.flk.canonical.CanonicalString;
 import java.nio.charset.StandardCharsets;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
+import dev.flk.backend.http.Endpoint.Request;
 import dev.flk.backend.ingest.Submission;
 import dev.flk.backend.metrics.Meters;
 import java.util.List;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
+import dev.flk.backend.http.HttpServer.ServerParts;
 import dev.flk.backend.limit.Sender;
 import dev.flk.backend.metrics.TlsFailure;
 import io.netty.buffer.ByteBuf;

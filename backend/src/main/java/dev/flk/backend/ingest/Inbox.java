@@ -2,12 +2,12 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.metrics.Meters;
-import dev.flk.wal.Append;
 import dev.flk.wal.Damage;
 import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.Entry;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.Log;
+import dev.flk.wal.Log.Append;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogReader;
 import dev.flk.wal.LogRecord;

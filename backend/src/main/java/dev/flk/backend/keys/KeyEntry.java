@@ -6,7 +6,9 @@ import dev.flk.signing.SigningAlgorithm;
 import java.math.BigDecimal;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -74,5 +76,32 @@ public record KeyEntry(
     /** Whether its shards name this one, whatever its state and the time. */
     public boolean maySignFor(String shard) {
         return shards.contains(shard) || shardPrefixes.stream().anyMatch(shard::startsWith);
+    }
+
+    /** What somebody has decided about a key. */
+    public enum KeyState {
+        /** It may sign. */
+        ACTIVE("active"),
+        /** It may still sign; whoever uses it is to change to another one. */
+        RETIRING("retiring"),
+        /** It may not sign any more, for good. */
+        REVOKED("revoked");
+
+        private final String label;
+
+        KeyState(String label) {
+            this.label = label;
+        }
+
+        /** As the keys file has it. */
+        public String label() {
+            return label;
+        }
+
+        static Optional<KeyState> of(String label) {
+            return Arrays.stream(values())
+                    .filter(state -> state.label.equals(label))
+                    .findFirst();
+        }
     }
 }

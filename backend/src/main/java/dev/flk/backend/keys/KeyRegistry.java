@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.keys;
 
+import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.backend.keys.KeysFile.Usable;
 import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.signing.Ed25519Signer;

@@ -4,8 +4,9 @@ package dev.flk.backend.keys;
 import dev.flk.backend.files.ConfiguredFile;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.backend.files.Stamps;
+import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.canonical.Sha256;
-import dev.flk.diagnosis.NamedKey;
+import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SigningAlgorithm;
 import java.nio.ByteBuffer;
@@ -221,6 +222,23 @@ public final class KeysFile {
             } catch (CharacterCodingException e) {
                 throw new Unusable("is not UTF-8 text");
             }
+        }
+    }
+
+    /** A keys file that can't be used, with all that is wrong with it. */
+    public static final class InvalidKeysException extends Exception {
+        private static final long serialVersionUID = 1;
+
+        private final transient List<String> problems;
+
+        InvalidKeysException(List<String> problems) {
+            super(String.join("; ", problems));
+            this.problems = List.copyOf(problems);
+        }
+
+        /** One sentence each; no secret is in them. */
+        public List<String> problems() {
+            return problems;
         }
     }
 }

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SigningAlgorithm;
 import java.io.IOException;

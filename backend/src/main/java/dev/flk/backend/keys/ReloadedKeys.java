@@ -4,6 +4,8 @@ package dev.flk.backend.keys;
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.files.FileWatch;
 import dev.flk.backend.files.Stamps;
+import dev.flk.backend.keys.KeyEntry.KeyState;
+import dev.flk.backend.keys.KeysFile.InvalidKeysException;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.SignatureRefusal;

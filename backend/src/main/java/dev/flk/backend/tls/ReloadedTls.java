@@ -5,6 +5,7 @@ import dev.flk.backend.audit.Audit;
 import dev.flk.backend.files.FileWatch;
 import dev.flk.backend.files.Stamps;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import java.time.InstantSource;
 import java.util.Map;
 import java.util.function.Supplier;

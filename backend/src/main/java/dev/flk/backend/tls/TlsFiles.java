@@ -3,6 +3,7 @@ package dev.flk.backend.tls;
 
 import dev.flk.backend.files.Stamps;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -20,5 +21,22 @@ public record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorit
      */
     public void check() throws InvalidTlsException {
         TlsIdentity unused = TlsIdentity.read(this, new Stamps());
+    }
+
+    /** The files of TLS have mistakes. */
+    public static final class InvalidTlsException extends Exception {
+        private static final long serialVersionUID = 1;
+
+        private final transient List<String> problems;
+
+        InvalidTlsException(List<String> problems) {
+            super(String.join("; ", problems));
+            this.problems = List.copyOf(problems);
+        }
+
+        /** Each of them, beginning with the setting and the file; none with a key. */
+        public List<String> problems() {
+            return problems;
+        }
     }
 }

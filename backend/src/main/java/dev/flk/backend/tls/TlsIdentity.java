@@ -4,6 +4,7 @@ package dev.flk.backend.tls;
 import dev.flk.backend.files.ConfiguredFile;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.backend.files.Stamps;
+import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Path;

@@ -3,6 +3,7 @@ package dev.flk.backend.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.cli.CommandLineProgram.Service;
 import dev.flk.backend.config.BackendConfig;
 import java.io.IOException;
 import java.io.PrintWriter;

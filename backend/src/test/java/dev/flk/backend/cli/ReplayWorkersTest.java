@@ -4,6 +4,7 @@ package dev.flk.backend.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flk.backend.cli.LogReplay.ReplayWorkers;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
 import dev.flk.sample.Pcs;

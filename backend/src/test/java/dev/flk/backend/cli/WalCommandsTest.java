@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.program.cli.InWords;
 import dev.flk.sample.Pcs;
-import dev.flk.wal.Append;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.Entry;
 import dev.flk.wal.Log;
+import dev.flk.wal.Log.Append;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;

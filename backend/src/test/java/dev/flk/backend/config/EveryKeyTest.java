@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.flk.backend.config.HttpConfig.Login;
+import dev.flk.backend.config.HttpConfig.OpsConfig;
 import dev.flk.backend.config.StorageConfig.Embedded;
 import dev.flk.backend.config.StorageConfig.Memory;
 import dev.flk.backend.config.StorageConfig.Postgres;

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.config.HttpConfig;
 import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.http.Endpoint.Kind;
+import dev.flk.backend.http.HttpServer.ServerParts;
+import dev.flk.backend.http.Loop.LongBodies;
 import dev.flk.backend.http.OpsHandler.MetricsGuard;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Outcome;

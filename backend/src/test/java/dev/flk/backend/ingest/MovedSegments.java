@@ -3,7 +3,7 @@ package dev.flk.backend.ingest;
 
 import dev.flk.wal.FileOps;
 import dev.flk.wal.LogInspector;
-import dev.flk.wal.SegmentSummary;
+import dev.flk.wal.LogInspector.SegmentSummary;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
 import java.nio.file.Path;

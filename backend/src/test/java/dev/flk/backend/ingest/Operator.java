@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.ingest.RecordKind.LoggedId;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.Damage;
 import dev.flk.wal.DamagedLogException;

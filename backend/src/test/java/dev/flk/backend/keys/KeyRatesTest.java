@@ -3,6 +3,7 @@ package dev.flk.backend.keys;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.signing.SigningAlgorithm;
 import java.math.BigDecimal;

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.keys.KeysFile.InvalidKeysException;
 import dev.flk.signing.SigningAlgorithm;
 import java.io.IOException;
 import java.io.UncheckedIOException;

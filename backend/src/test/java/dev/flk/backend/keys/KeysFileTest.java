@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.keys.KeyEntry.KeyState;
+import dev.flk.backend.keys.KeysFile.InvalidKeysException;
 import dev.flk.backend.keys.KeysFixture.KeyText;
 import dev.flk.signing.SigningAlgorithm;
 import java.io.IOException;

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.dedup.ExpiryClock;
+import dev.flk.backend.keys.KeysFile.InvalidKeysException;
 import dev.flk.backend.keys.KeysFixture.KeyText;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.SignatureRefusal;

@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.testing.TestAuthority.Issued;
+import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.testing.TestAuthority.Issued;
+import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench.step;
 
-import dev.flk.wal.Append;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.Entry;
 import dev.flk.wal.Log;
+import dev.flk.wal.Log.Append;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
 import java.io.IOException;

@@ -8,7 +8,7 @@ import dev.flk.backend.dedup.Sweeper;
 import dev.flk.backend.dedup.embedded.Layout.Position;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
-import dev.flk.wal.OwnerOnly;
+import dev.flk.wal.DiskFiles.OwnerOnly;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
