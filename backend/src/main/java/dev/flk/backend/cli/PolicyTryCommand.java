@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import dev.flk.backend.cli.CommandLineProgram.Watched;
 import dev.flk.backend.cli.PolicyTrial.Example;
 import dev.flk.backend.cli.PolicyTrial.Line;
@@ -9,8 +10,8 @@ import dev.flk.backend.config.LogRules;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
 import dev.flk.backend.ingest.LoggedOutcomes.Ending;
-import dev.flk.canonical.JsonLine;
 import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.Json;
 import dev.flk.program.cli.RewrittenLine;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Quantities;
@@ -25,7 +26,6 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -186,79 +186,95 @@ final class PolicyTryCommand implements Callable<Integer> {
     private static final class PolicyTrialJson {
         private PolicyTrialJson() {}
 
+        private record Outcome(String type, Ending before, Ending after, long certificates) {}
+
+        private record ReasonLine(String type, String reason, long before, long after) {}
+
+        private record Change(
+                long decided, long different, long acceptedChange, long escalatedChange, long rejectedChange) {
+            Change(Tally of) {
+                this(
+                        of.before(),
+                        of.changed(),
+                        of.more(Ending.ACCEPTED),
+                        of.more(Ending.ESCALATED),
+                        of.more(Ending.REJECTED));
+            }
+        }
+
+        private record Shard(
+                String type, String shard, @JsonUnwrapped Change change) {}
+
+        private record OtherShards(
+                String type,
+                long shards,
+                boolean andMore,
+                @JsonUnwrapped Change change) {}
+
+        private record ExampleLine(
+                String type,
+                long seq,
+                String pcsId,
+                String shard,
+                Ending before,
+                Ending after,
+                String reasonBefore,
+                String reasonAfter) {}
+
+        private record Summary(
+                String type,
+                String policy,
+                String policyHash,
+                String since,
+                long decided,
+                long answeredByAnEarlierOne,
+                long different,
+                long differentReason) {}
+
         static String of(PolicyTrial trial) {
             StringBuilder lines = new StringBuilder();
             for (Ending before : Ending.values()) {
                 for (Ending after : Ending.values()) {
-                    lines.append(new JsonLine()
-                            .text("type", "outcome")
-                            .text("before", name(before))
-                            .text("after", name(after))
-                            .integer("certificates", trial.count(before, after))
-                            .end());
+                    lines.append(Json.line(new Outcome("outcome", before, after, trial.count(before, after))));
                 }
             }
             for (Line line : trial.reasons()) {
-                lines.append(new JsonLine()
-                        .text("type", "reason")
-                        .text("reason", line.name())
-                        .integer("before", line.tally().before())
-                        .integer("after", line.tally().after())
-                        .end());
+                lines.append(Json.line(new ReasonLine(
+                        "reason",
+                        line.name(),
+                        line.tally().before(),
+                        line.tally().after())));
             }
             for (Line line : trial.shards()) {
-                lines.append(tally(new JsonLine().text("type", "shard").text("shard", line.name()), line.tally()));
+                lines.append(Json.line(new Shard("shard", line.name(), new Change(line.tally()))));
             }
-            lines.append(tally(
-                    new JsonLine()
-                            .text("type", "other_shards")
-                            .integer("shards", trial.shardsLeftOut())
-                            .truth("and_more", trial.hasMoreShards()),
-                    trial.leftOut()));
-            examples(lines, trial);
-            return lines.append(new JsonLine()
-                            .text("type", "summary")
-                            .text("policy", trial.policy().text())
-                            .text("policy_hash", trial.policy().hash())
-                            .text("since", InWords.time(trial.start().toEpochMilli()))
-                            .integer("decided", trial.decided())
-                            .integer("answered_by_an_earlier_one", trial.overruled())
-                            .integer("different", trial.otherwise())
-                            .integer("different_reason", trial.otherReason())
-                            .end())
-                    .toString();
-        }
-
-        private static String tally(JsonLine line, Tally tally) {
-            return line.integer("decided", tally.before())
-                    .integer("different", tally.changed())
-                    .integer("accepted_change", tally.more(Ending.ACCEPTED))
-                    .integer("escalated_change", tally.more(Ending.ESCALATED))
-                    .integer("rejected_change", tally.more(Ending.REJECTED))
-                    .end();
-        }
-
-        private static void examples(StringBuilder lines, PolicyTrial trial) {
+            lines.append(Json.line(new OtherShards(
+                    "other_shards", trial.shardsLeftOut(), trial.hasMoreShards(), new Change(trial.leftOut()))));
             for (Ending before : Ending.values()) {
                 for (Ending after : Ending.values()) {
                     for (Example example : trial.examples(before, after)) {
-                        lines.append(new JsonLine()
-                                .text("type", "example")
-                                .integer("seq", example.sequence())
-                                .text("pcs_id", example.before().id().toString())
-                                .text("shard", example.before().shard())
-                                .text("before", name(before))
-                                .text("after", name(after))
-                                .text("reason_before", example.before().reason())
-                                .text("reason_after", example.after().reason())
-                                .end());
+                        lines.append(Json.line(new ExampleLine(
+                                "example",
+                                example.sequence(),
+                                example.before().id().toString(),
+                                example.before().shard(),
+                                before,
+                                after,
+                                example.before().reason(),
+                                example.after().reason())));
                     }
                 }
             }
-        }
-
-        private static String name(Ending ending) {
-            return ending.name().toLowerCase(Locale.ROOT);
+            return lines.append(Json.line(new Summary(
+                            "summary",
+                            trial.policy().text(),
+                            trial.policy().hash(),
+                            InWords.time(trial.start().toEpochMilli()),
+                            trial.decided(),
+                            trial.overruled(),
+                            trial.otherwise(),
+                            trial.otherReason())))
+                    .toString();
         }
     }
 
