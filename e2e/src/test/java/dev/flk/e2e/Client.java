@@ -95,7 +95,7 @@ final class Client {
     }
 
     HttpRequest.Builder request(String path) {
-        return HttpRequest.newBuilder(URI.create(url + path)).timeout(Duration.ofSeconds(30));
+        return HttpRequest.newBuilder(URI.create(url + path)).timeout(Duration.ofMinutes(2));
     }
 
     Answer send(HttpRequest.Builder request) throws IOException, InterruptedException {
