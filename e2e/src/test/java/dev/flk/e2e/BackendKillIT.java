@@ -36,34 +36,34 @@ final class BackendKillIT {
 
     @Test
     void embeddedStore_acknowledgedOutcomesSurviveKills_byteForByte() throws Exception {
-        killAgainAndAgain("embedded", kills(10), Map.of(), () -> {}, () -> {});
+        killAgainAndAgain("embedded", kills(4), Map.of(), () -> {}, () -> {});
     }
 
     @Test
     void redis_acknowledgedOutcomesSurviveKillsOfTheBackend() throws Exception {
         try (StoreServer store = new RedisStoreServer(directory.resolve("server"))) {
-            killAgainAndAgain("redis", kills(5), store.configuration(), () -> {}, () -> {});
+            killAgainAndAgain("redis", kills(2), store.configuration(), () -> {}, () -> {});
         }
     }
 
     @Test
     void redis_acknowledgedOutcomesSurviveKillsOfBoth() throws Exception {
         try (StoreServer store = new RedisStoreServer(directory.resolve("server"))) {
-            killAgainAndAgain("redis, killed as well", kills(3), store.configuration(), store::kill, store::restart);
+            killAgainAndAgain("redis, killed as well", kills(2), store.configuration(), store::kill, store::restart);
         }
     }
 
     @Test
     void postgres_acknowledgedOutcomesSurviveKillsOfTheBackend() throws Exception {
         try (StoreServer store = new PostgresStoreServer()) {
-            killAgainAndAgain("postgres", kills(5), store.configuration(), () -> {}, () -> {});
+            killAgainAndAgain("postgres", kills(2), store.configuration(), () -> {}, () -> {});
         }
     }
 
     @Test
     void postgres_acknowledgedOutcomesSurviveKillsOfBoth() throws Exception {
         try (StoreServer store = new PostgresStoreServer()) {
-            killAgainAndAgain("postgres, killed as well", kills(3), store.configuration(), store::kill, store::restart);
+            killAgainAndAgain("postgres, killed as well", kills(2), store.configuration(), store::kill, store::restart);
         }
     }
 
