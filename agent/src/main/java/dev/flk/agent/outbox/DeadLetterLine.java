@@ -2,12 +2,10 @@
 package dev.flk.agent.outbox;
 
 import com.fasterxml.jackson.core.JsonEncoding;
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadConstraints;
 import dev.flk.agent.outbox.OutboxRecords.Name;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -39,21 +37,13 @@ public record DeadLetterLine(
         int attempts,
         byte[] certificate,
         byte[] bytes) {
-    private static final JsonFactory JSON = JsonFactory.builder()
-            .streamReadConstraints(StreamReadConstraints.builder()
-                    .maxNumberLength(Integer.MAX_VALUE)
-                    .maxStringLength(Integer.MAX_VALUE)
-                    .maxNameLength(Integer.MAX_VALUE)
-                    .build())
-            .build();
-
     Name name() {
         return new Name(sequence, addedMillis);
     }
 
     static byte[] encode(DeadLetter letter) throws IOException {
         var bytes = new ByteArrayOutputStream(letter.certificate().length + 512);
-        try (JsonGenerator json = JSON.createGenerator(bytes, JsonEncoding.UTF8)) {
+        try (JsonGenerator json = UnboundedJson.FACTORY.createGenerator(bytes, JsonEncoding.UTF8)) {
             json.writeStartObject();
             json.writeStringField("when", letter.when().toString());
             json.writeNumberField("outbox_seq", letter.entry().sequence());
@@ -81,7 +71,7 @@ public record DeadLetterLine(
      */
     static DeadLetterLine decode(byte[] line) throws IOException {
         Reading reading = new Reading(line);
-        try (JsonParser json = JSON.createParser(line)) {
+        try (JsonParser json = UnboundedJson.FACTORY.createParser(line)) {
             if (json.nextToken() != JsonToken.START_OBJECT) {
                 throw new IOException("not a JSON object");
             }

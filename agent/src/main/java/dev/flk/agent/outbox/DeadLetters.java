@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadConstraints;
 import dev.flk.agent.outbox.OutboxRecords.Name;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.DiskFiles;
@@ -296,13 +294,6 @@ public final class DeadLetters implements Closeable {
      */
     private static final class LastLine {
         private static final Logger LOG = LoggerFactory.getLogger(LastLine.class);
-        private static final JsonFactory JSON = JsonFactory.builder()
-                .streamReadConstraints(StreamReadConstraints.builder()
-                        .maxNumberLength(Integer.MAX_VALUE)
-                        .maxStringLength(Integer.MAX_VALUE)
-                        .maxNameLength(Integer.MAX_VALUE)
-                        .build())
-                .build();
         private static final int BLOCK_BYTES = 1 << 16;
 
         private LastLine() {}
@@ -350,7 +341,7 @@ public final class DeadLetters implements Closeable {
         }
 
         private static boolean isObject(byte[] line) {
-            try (JsonParser json = JSON.createParser(line)) {
+            try (JsonParser json = UnboundedJson.FACTORY.createParser(line)) {
                 boolean object = json.nextToken() == JsonToken.START_OBJECT;
                 json.skipChildren();
                 return object && json.nextToken() == null;

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadConstraints;
 import java.io.IOException;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -119,20 +117,11 @@ final class Shards {
         /** In code points; no backend takes a longer one. */
         private static final int LONGEST = 256;
 
-        private static final JsonFactory JSON = JsonFactory.builder()
-                .streamReadConstraints(StreamReadConstraints.builder()
-                        .maxNumberLength(Integer.MAX_VALUE)
-                        .maxStringLength(Integer.MAX_VALUE)
-                        .maxNameLength(Integer.MAX_VALUE)
-                        .build())
-                .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
-                .build();
-
         private ShardField() {}
 
         /** The name of the shard in the certificate that begins at {@code from}; {@link Shards#OTHERS} if it says none that a backend takes. */
         static String of(byte[] bytes, int from) {
-            try (JsonParser json = JSON.createParser(bytes, from, bytes.length - from)) {
+            try (JsonParser json = UnboundedJson.FACTORY.createParser(bytes, from, bytes.length - from)) {
                 if (json.nextToken() != JsonToken.START_OBJECT) {
                     return Shards.OTHERS;
                 }

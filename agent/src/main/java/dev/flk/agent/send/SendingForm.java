@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.io.JsonStringEncoder;
+import dev.flk.agent.outbox.UnboundedJson;
 import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
@@ -90,21 +89,12 @@ public record SendingForm(SignedFields signed, byte[] line) {
      * in, unknown fields and the spelling of numbers included. Not for several threads.
      */
     private static final class Members {
-        private static final JsonFactory JSON = JsonFactory.builder()
-                .streamReadConstraints(StreamReadConstraints.builder()
-                        .maxNumberLength(Integer.MAX_VALUE)
-                        .maxStringLength(Integer.MAX_VALUE)
-                        .maxNameLength(Integer.MAX_VALUE)
-                        .build())
-                .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
-                .build();
-
         private final Map<String, byte[]> values = new LinkedHashMap<>();
 
         /** Reads an object that the strict reader of certificates has let through, or a part of one. */
         static Members parse(byte[] object) {
             Members members = new Members();
-            try (JsonParser parser = JSON.createParser(object)) {
+            try (JsonParser parser = UnboundedJson.FACTORY.createParser(object)) {
                 if (parser.nextToken() != JsonToken.START_OBJECT) {
                     throw new IllegalArgumentException("not a JSON object");
                 }

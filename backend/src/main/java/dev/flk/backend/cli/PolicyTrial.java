@@ -43,7 +43,7 @@ final class PolicyTrial {
     /** How a certificate came out, and how it would have. */
     record Change(Ending before, Ending after) {}
 
-    /** One that would have come out otherwise. */
+    /** A certificate whose outcome would change. */
     record Example(long sequence, Given before, Given after) {}
 
     /** Before and after, of a shard or a reason. */
@@ -148,7 +148,7 @@ final class PolicyTrial {
         return overruled;
     }
 
-    /** How many would come out otherwise. */
+    /** How many outcomes would change. */
     long otherwise() {
         return otherwise;
     }

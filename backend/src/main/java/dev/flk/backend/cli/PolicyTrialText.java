@@ -58,7 +58,7 @@ final class PolicyTrialText {
         text.append('\n')
                 .append(String.format(
                         Locale.ROOT,
-                        "%d of %d would come out otherwise (%.2f %%)",
+                        "%d of %d outcomes would change (%.2f %%)",
                         trial.otherwise(),
                         trial.decided(),
                         100.0 * trial.otherwise() / trial.decided()))

@@ -65,8 +65,7 @@ final class WalReplayCommand implements Callable<Integer> {
 
     @Option(
             names = "--diff",
-            description =
-                    "With --policy: print each certificate that would come out otherwise, one JSON object a line.")
+            description = "With --policy: print each outcome that would change, one JSON object a line.")
     private boolean diff;
 
     @Spec

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup;
 
+import dev.flk.program.breaker.TickerClock;
 import io.github.resilience4j.circuitbreaker.CircuitBreaker;
 import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig;
 import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig.SlidingWindowType;
-import java.time.Clock;
-import java.time.Duration;
-import java.time.Instant;
-import java.time.ZoneId;
-import java.time.ZoneOffset;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
@@ -65,31 +61,5 @@ final class StoreBreaker {
         long jittered = Math.round(millis * (0.8 + 0.4 * random.nextDouble()));
         openUntilNanos = nanoTicker.getAsLong() + TimeUnit.MILLISECONDS.toNanos(jittered + 1); // it opens after that
         return jittered;
-    }
-
-    /** Monotonic time as resilience4j wants to see it; only differences mean anything. */
-    private static final class TickerClock extends Clock {
-        private final LongSupplier nanoTicker;
-        private final long startNanos;
-
-        TickerClock(LongSupplier nanoTicker) {
-            this.nanoTicker = nanoTicker;
-            this.startNanos = nanoTicker.getAsLong();
-        }
-
-        @Override
-        public Instant instant() {
-            return Instant.EPOCH.plus(Duration.ofNanos(nanoTicker.getAsLong() - startNanos));
-        }
-
-        @Override
-        public ZoneId getZone() {
-            return ZoneOffset.UTC;
-        }
-
-        @Override
-        public Clock withZone(ZoneId zone) {
-            return this;
-        }
     }
 }

@@ -77,7 +77,7 @@ class PolicyTryCommandTest {
                 escalated                              0                   0                   0
                 rejected                               2                   0                   1
 
-                2 of 5 would come out otherwise (40.00 %%)
+                2 of 5 outcomes would change (40.00 %%)
 
                 REASON                                             BEFORE      AFTER      CHANGE
                 accepted                                                2          4          +2
@@ -142,11 +142,11 @@ class PolicyTryCommandTest {
         Files.write(wal.resolve(oldest), content);
 
         assertThat(run("--since 7d --set TOL_D=0.20")).isZero();
-        assertThat(out.toString()).contains("decided  3 certificates since ", "\n1 of 3 would come out otherwise");
+        assertThat(out.toString()).contains("decided  3 certificates since ", "\n1 of 3 outcomes would change");
         assertThat(err.toString()).isEmpty();
 
         assertThat(run("--set TOL_D=0.20")).isEqualTo(1);
-        assertThat(out.toString()).contains("\n2 of 4 would come out otherwise");
+        assertThat(out.toString()).contains("\n2 of 4 outcomes would change");
         assertThat(err.toString()).contains("segment " + oldest + " is damaged at byte 4096: record 1 missing");
     }
 
