@@ -14,10 +14,9 @@ import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.dedup.postgres.PostgresStore;
 import dev.flk.backend.dedup.redis.RedisStore;
-import dev.flk.backend.http.HttpServer;
+import dev.flk.backend.http.BackendServer;
 import dev.flk.backend.http.Readiness;
 import dev.flk.backend.http.Readiness.Component;
-import dev.flk.backend.http.Served;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.Inbox;
 import dev.flk.backend.ingest.Ingest;
@@ -108,10 +107,10 @@ public final class Backend implements AutoCloseable {
         Limits limits = new Limits(config.limit(), System::nanoTime, meters).watch();
         HangUp hangUp = HangUp.listen(
                 () -> LOG.info("SIGHUP: there is no file to be read again; other changes need a restart"));
-        Optional<HttpServer> ops = config.ops().isEmpty()
+        Optional<BackendServer> ops = config.ops().isEmpty()
                 ? Optional.empty()
                 : Optional.of(startOps(config, config.ops().get()));
-        HttpServer http = startHttp(config, limits, hangUp);
+        BackendServer http = startHttp(config, limits, hangUp);
         Path walDir = config.storage().walDir();
         Inbox inbox = opened(Inbox.open(
                 LogOptions.of(walDir, Inbox.SEGMENT_PREFIX, rules.context())
@@ -175,30 +174,29 @@ public final class Backend implements AutoCloseable {
     }
 
     /** First of all, and closed last of the servers: it answers while others start, or are flooded. */
-    private HttpServer startOps(BackendConfig config, OpsConfig ops) throws IOException {
-        HttpServer server = HttpServer.forOperations(
-                ops, config.http(), gate, () -> readiness.components(), meters, clock, System::nanoTime, FINISH_WITHIN);
+    private BackendServer startOps(BackendConfig config, OpsConfig ops) throws IOException {
+        BackendServer server = BackendServer.forOperations(parts(config), ops);
         opsPort = server.start();
         LOG.info("metrics and probes on {} port {}", ops.bindAddress(), opsPort);
         return opened(server);
     }
 
-    private HttpServer startHttp(BackendConfig config, Limits limits, HangUp hangUp) throws IOException {
+    private BackendServer startHttp(BackendConfig config, Limits limits, HangUp hangUp) throws IOException {
         tls = config.tls().isEmpty() ? null : openTls(config.tls().get(), hangUp);
-        HttpServer server = new HttpServer(
-                config.http(),
-                config.ops().isEmpty() ? Served.EVERYTHING : Served.CERTIFICATES,
+        BackendServer server = new BackendServer(
+                parts(config),
+                config.ops().isPresent(),
                 tls,
-                gate,
                 limits,
-                () -> readiness.components(),
-                meters,
-                clock,
-                System::nanoTime,
-                FINISH_WITHIN);
+                Runtime.getRuntime().maxMemory());
         port = server.start();
         LOG.info("listening on {} port {}", config.http().bindAddress(), port);
         return opened(server);
+    }
+
+    private BackendServer.Parts parts(BackendConfig config) {
+        return new BackendServer.Parts(
+                config.http(), gate, () -> readiness.components(), meters, clock, System::nanoTime, FINISH_WITHIN);
     }
 
     private static void readAgain(HangUp hangUp, Runnable action) {
@@ -217,7 +215,7 @@ public final class Backend implements AutoCloseable {
         }
     }
 
-    private void closeBeforeOthers(HttpServer server) {
+    private void closeBeforeOthers(BackendServer server) {
         parts.remove(server);
         parts.push(server);
     }

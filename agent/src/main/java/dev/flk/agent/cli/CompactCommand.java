@@ -62,15 +62,20 @@ final class CompactCommand implements Callable<Integer> {
 
     private List<String> inWords(Report report) {
         String freed = InWords.bytes(Math.max(0, report.freedBytes()));
-        String waiting = InWords.count(report.waiting(), "certificate") + (report.waiting() == 1 ? " waits" : " wait");
+        String waiting = InWords.count(report.pending(), "certificate") + (report.pending() == 1 ? " waits" : " wait");
         return dryRun
                 ? List.of(
-                        InWords.count(report.removed(), "segment") + " would be removed, " + report.compressed()
-                                + " would be compressed, about " + freed + " would be freed",
-                        report.moved() == 0 ? waiting : waiting + "; " + report.moved() + " would be written anew")
+                        InWords.count(report.removedSegments(), "segment") + " would be removed, "
+                                + report.compressedSegments() + " would be compressed, about " + freed
+                                + " would be freed",
+                        report.movedEntries() == 0
+                                ? waiting
+                                : waiting + "; " + report.movedEntries() + " would be written anew")
                 : List.of(
-                        InWords.count(report.removed(), "segment") + " removed, " + report.compressed()
+                        InWords.count(report.removedSegments(), "segment") + " removed, " + report.compressedSegments()
                                 + " compressed, " + freed + " freed",
-                        report.moved() == 0 ? waiting : waiting + "; " + report.moved() + " written anew");
+                        report.movedEntries() == 0
+                                ? waiting
+                                : waiting + "; " + report.movedEntries() + " written anew");
     }
 }

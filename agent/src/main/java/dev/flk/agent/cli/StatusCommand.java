@@ -7,10 +7,10 @@ import dev.flk.agent.control.StatusReport;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.OutboxView;
 import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.config.Quantities;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -60,11 +60,7 @@ final class StatusCommand implements Callable<Integer> {
         Duration longest = longest();
         AgentConfig config = context.config();
         StatusReport report = report(config);
-        context.out()
-                .println(
-                        json
-                                ? new String(report.encode(), StandardCharsets.UTF_8)
-                                : StatusText.of(report, Instant.now()));
+        context.out().println(json ? Json.line(report).strip() : StatusText.of(report, Instant.now()));
         List<String> troubles = troubles(report, longest);
         troubles.forEach(trouble -> context.complain("not healthy: " + trouble));
         return troubles.isEmpty() ? 0 : 1;

@@ -5,6 +5,11 @@ import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxFull;
 import dev.flk.agent.source.Intake;
 import dev.flk.agent.source.Intake.Refused;
+import dev.flk.http.Answer;
+import dev.flk.http.Answer.Header;
+import dev.flk.http.Endpoint.Request;
+import dev.flk.http.Exchange;
+import dev.flk.program.cli.Json;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -27,14 +32,22 @@ final class IntakeDoor {
         this.intake = new Intake(outbox);
     }
 
-    CompletableFuture<Answered> one(byte[] certificate) {
+    /** Takes what a request brings. */
+    void take(Request request, Exchange exchange) {
+        byte[] body = request.body().exact();
+        String type = request.header("Content-Type");
+        var unused = (type != null && type.startsWith("application/x-ndjson") ? lines(body) : one(body))
+                .thenAccept(exchange::answer);
+    }
+
+    private CompletableFuture<Answer> one(byte[] certificate) {
         List<Refused> refused = new ArrayList<>();
         return intake.admits(certificate, refused::add)
                 ? take(List.of(certificate), refused)
-                : done(Answered.error(400, refused.get(0).reason()));
+                : done(Answer.error(400, refused.get(0).reason()));
     }
 
-    CompletableFuture<Answered> lines(byte[] body) {
+    private CompletableFuture<Answer> lines(byte[] body) {
         List<Refused> refused = new ArrayList<>();
         List<byte[]> good;
         try {
@@ -43,44 +56,33 @@ final class IntakeDoor {
             throw new UncheckedIOException(e); // memory does not fail
         }
         if (good.isEmpty()) {
-            return done(Answered.json(400, report("nothing could be taken", 0, refused)));
+            return done(Answer.json(400, report("nothing could be taken", 0, refused)));
         }
         return take(good, refused);
     }
 
-    private CompletableFuture<Answered> take(List<byte[]> good, List<Refused> refused) {
+    private CompletableFuture<Answer> take(List<byte[]> good, List<Refused> refused) {
         try {
             return outbox.add(good)
                     .handle((nothing, failure) -> failure == null
-                            ? Answered.json(202, report(null, good.size(), refused))
-                            : Answered.error(500, "outbox append failed: " + failure.getMessage()));
+                            ? Answer.json(202, report(null, good.size(), refused))
+                            : Answer.error(500, "outbox append failed: " + failure.getMessage()));
         } catch (OutboxFull e) {
-            return done(Answered.busy(String.valueOf(e.getMessage())));
+            return done(Answer.error(503, String.valueOf(e.getMessage()), Header.retryAfter(1)));
         } catch (IOException e) {
-            return done(Answered.error(500, "outbox append failed: " + e.getMessage()));
+            return done(Answer.error(500, "outbox append failed: " + e.getMessage()));
         }
     }
 
+    /** What became of the lines of a request. */
+    private record Report(
+            @Nullable String error, int added, @Nullable List<Refused> refused) {}
+
     private static byte[] report(@Nullable String error, int added, List<Refused> refused) {
-        return Json.object(json -> {
-            if (error != null) {
-                json.writeStringField("error", error);
-            }
-            json.writeNumberField("added", added);
-            if (!refused.isEmpty()) {
-                json.writeArrayFieldStart("refused");
-                for (Refused one : refused) {
-                    json.writeStartObject();
-                    json.writeNumberField("line", one.line());
-                    json.writeStringField("reason", one.reason());
-                    json.writeEndObject();
-                }
-                json.writeEndArray();
-            }
-        });
+        return Json.bytes(new Report(error, added, refused.isEmpty() ? null : refused));
     }
 
-    private static CompletableFuture<Answered> done(Answered answered) {
+    private static CompletableFuture<Answer> done(Answer answered) {
         return CompletableFuture.completedFuture(answered);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.control;
 
+import dev.flk.http.Answer;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
@@ -23,7 +24,6 @@ import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -47,9 +47,8 @@ public final class LocalClient implements Closeable {
      * @throws RunningAgent.NotThere if nobody listens there
      * @throws IOException if the answer does not come within the time given
      */
-    public Answered ask(String method, String uri, String contentType, byte[] body, Duration timeout)
-            throws IOException {
-        CompletableFuture<Answered> answer = new CompletableFuture<>();
+    public Answer ask(String method, String uri, String contentType, byte[] body, Duration timeout) throws IOException {
+        CompletableFuture<Answer> answer = new CompletableFuture<>();
         var connected = new Bootstrap()
                 .group(loops)
                 .channel(NioDomainSocketChannel.class)
@@ -83,7 +82,7 @@ public final class LocalClient implements Closeable {
         }
     }
 
-    private Answered await(CompletableFuture<Answered> answer, Duration timeout) throws IOException {
+    private Answer await(CompletableFuture<Answer> answer, Duration timeout) throws IOException {
         try {
             return answer.get(timeout.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
@@ -98,19 +97,15 @@ public final class LocalClient implements Closeable {
     }
 
     private static final class Receiver extends SimpleChannelInboundHandler<FullHttpResponse> {
-        private final CompletableFuture<Answered> answer;
+        private final CompletableFuture<Answer> answer;
 
-        Receiver(CompletableFuture<Answered> answer) {
+        Receiver(CompletableFuture<Answer> answer) {
             this.answer = answer;
         }
 
         @Override
         protected void channelRead0(ChannelHandlerContext context, FullHttpResponse response) {
-            Integer retryAfter = response.headers().getInt(HttpHeaderNames.RETRY_AFTER);
-            answer.complete(new Answered(
-                    response.status().code(),
-                    ByteBufUtil.getBytes(response.content()),
-                    retryAfter == null ? OptionalInt.empty() : OptionalInt.of(retryAfter)));
+            answer.complete(Answer.json(response.status().code(), ByteBufUtil.getBytes(response.content())));
         }
 
         @Override

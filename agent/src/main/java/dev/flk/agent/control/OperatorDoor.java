@@ -5,6 +5,12 @@ import dev.flk.agent.outbox.DeadLetterFilter;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
 import dev.flk.agent.outbox.OutboxFull;
+import dev.flk.http.Answer;
+import dev.flk.http.Answer.Header;
+import dev.flk.http.Endpoint;
+import dev.flk.http.Endpoint.Request;
+import dev.flk.http.Routes;
+import dev.flk.program.cli.Json;
 import io.netty.handler.codec.http.QueryStringDecoder;
 import java.io.Closeable;
 import java.io.IOException;
@@ -12,9 +18,9 @@ import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -38,57 +44,47 @@ final class OperatorDoor implements Closeable {
 
     /** Does one of them. */
     private interface Operation {
-        Answered run() throws IOException;
+        /** The result, which becomes the answer's JSON. */
+        Object run(QueryStringDecoder query) throws IOException;
     }
 
-    /** The answer to a request; empty if there is no such operation. */
-    Optional<CompletableFuture<Answered>> answer(String method, String uri) {
-        QueryStringDecoder query = new QueryStringDecoder(uri);
-        return switch (method + " " + query.path()) {
-            case "GET /v1/status" ->
-                Optional.of(later(() -> Answered.json(200, operations.status().encode())));
-            case "POST /v1/compact" -> Optional.of(later(() -> compact(query)));
-            case "POST /v1/dlq/requeue" ->
-                Optional.of(later(() -> count("requeued", operations.requeue(filter(query)))));
-            case "POST /v1/dlq/purge" -> Optional.of(later(() -> count("purged", operations.purge(filter(query)))));
-            default -> Optional.empty();
-        };
+    Routes addTo(Routes routes) {
+        return routes.get("/v1/status", later(query -> operations.status()))
+                .post("/v1/compact", later(this::compact))
+                .post("/v1/dlq/requeue", later(query -> Map.of("requeued", operations.requeue(filter(query)))))
+                .post("/v1/dlq/purge", later(query -> Map.of("purged", operations.purge(filter(query)))));
     }
 
-    private CompletableFuture<Answered> later(Operation operation) {
+    private Endpoint later(Operation operation) {
+        return Endpoint.asking((request, exchange) -> {
+            try {
+                executor.execute(() -> exchange.safely(() -> exchange.answer(run(operation, request))));
+            } catch (RejectedExecutionException e) {
+                exchange.answer(busy("other operations are under way; try again"));
+            }
+        });
+    }
+
+    private static Answer run(Operation operation, Request request) {
         try {
-            return CompletableFuture.supplyAsync(() -> run(operation), executor);
-        } catch (RejectedExecutionException e) {
-            return CompletableFuture.completedFuture(Answered.busy("other operations are under way; try again"));
-        }
-    }
-
-    private static Answered run(Operation operation) {
-        try {
-            return operation.run();
+            return Answer.json(200, Json.bytes(operation.run(new QueryStringDecoder(request.query(), false))));
         } catch (IllegalArgumentException e) {
-            return Answered.error(400, String.valueOf(e.getMessage()));
+            return Answer.error(400, String.valueOf(e.getMessage()));
         } catch (OutboxFull e) {
-            return Answered.busy(String.valueOf(e.getMessage()));
+            return busy(String.valueOf(e.getMessage()));
         } catch (IOException e) {
-            return Answered.error(500, String.valueOf(e.getMessage()));
+            return Answer.error(500, String.valueOf(e.getMessage()));
         }
     }
 
-    private Answered compact(QueryStringDecoder query) throws IOException {
+    private static Answer busy(String what) {
+        return Answer.error(503, what, Header.retryAfter(1));
+    }
+
+    private Report compact(QueryStringDecoder query) throws IOException {
         long days = first(query, "horizon_days").map(OperatorDoor::days).orElse(14L);
         boolean dryRun = first(query, "dry_run").map(Boolean::parseBoolean).orElse(false);
-        return Answered.json(200, encode(operations.compact(Duration.ofDays(days), dryRun ? Mode.DRY_RUN : Mode.RUN)));
-    }
-
-    static byte[] encode(Report report) {
-        return Json.object(json -> {
-            json.writeNumberField("removed_segments", report.removed());
-            json.writeNumberField("freed_bytes", report.freedBytes());
-            json.writeNumberField("moved_entries", report.moved());
-            json.writeNumberField("compressed_segments", report.compressed());
-            json.writeNumberField("pending", report.waiting());
-        });
+        return operations.compact(Duration.ofDays(days), dryRun ? Mode.DRY_RUN : Mode.RUN);
     }
 
     private static long days(String text) {
@@ -117,10 +113,6 @@ final class OperatorDoor implements Closeable {
             throw new IllegalArgumentException(
                     "since is \"" + text + "\"; write a time such as 2026-11-20T08:00:00Z", e);
         }
-    }
-
-    private static Answered count(String what, int count) {
-        return Answered.json(200, Json.object(json -> json.writeNumberField(what, count)));
     }
 
     private static Optional<String> first(QueryStringDecoder query, String name) {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.control;
 
-import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.outbox.DeadLetterFilter;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
 import dev.flk.agent.outbox.OutboxFull;
+import dev.flk.http.Answer;
 import io.netty.handler.codec.http.QueryStringEncoder;
 import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
@@ -18,7 +19,9 @@ import java.util.List;
 
 /** A running agent, used by another process of its machine. One thread. */
 public final class RunningAgent implements CertificateSink, Operations, Closeable {
-    private static final JsonMapper JSON = new JsonMapper();
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+            .build();
     private static final Duration SOON = Duration.ofSeconds(10);
     /** For what reads or writes a lot. */
     private static final Duration PATIENCE = Duration.ofMinutes(30);
@@ -54,7 +57,7 @@ public final class RunningAgent implements CertificateSink, Operations, Closeabl
             }
             lines.write('\n');
         }
-        Answered answered =
+        Answer answered =
                 client.ask("POST", "/v1/pcs", "application/x-ndjson", lines.toByteArray(), SOON.multipliedBy(6));
         if (answered.status() == 503) {
             throw new OutboxFull(error(answered));
@@ -87,13 +90,7 @@ public final class RunningAgent implements CertificateSink, Operations, Closeabl
         QueryStringEncoder uri = new QueryStringEncoder("/v1/compact");
         uri.addParam("horizon_days", Long.toString(horizon.toDays()));
         uri.addParam("dry_run", Boolean.toString(mode == Mode.DRY_RUN));
-        JsonNode report = JSON.readTree(post(uri));
-        return new Report(
-                report.path("removed_segments").asInt(),
-                report.path("freed_bytes").asLong(),
-                report.path("moved_entries").asInt(),
-                report.path("compressed_segments").asInt(),
-                report.path("pending").asInt());
+        return JSON.readValue(post(uri), Report.class);
     }
 
     @Override
@@ -125,14 +122,14 @@ public final class RunningAgent implements CertificateSink, Operations, Closeabl
         return require(client.ask("POST", uri.toString(), "text/plain", new byte[0], PATIENCE), 200);
     }
 
-    private static byte[] require(Answered answered, int status) throws IOException {
+    private static byte[] require(Answer answered, int status) throws IOException {
         if (answered.status() != status) {
             throw new IOException("the running agent refused: " + error(answered));
         }
         return answered.body();
     }
 
-    private static String error(Answered answered) throws IOException {
+    private static String error(Answer answered) throws IOException {
         return JSON.readTree(answered.body()).path("error").asText("status " + answered.status());
     }
 

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.control;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
-import com.fasterxml.jackson.annotation.JsonInclude.Include;
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -25,7 +21,6 @@ import org.jspecify.annotations.Nullable;
  * @param outboxBytes what the outbox's files take, of {@code outboxMaxBytes}
  * @param diskFreeBytes what is left of the file system; intake stops below {@code diskMinFreeBytes}
  */
-@JsonInclude(Include.NON_NULL)
 public record StatusReport(
         @Nullable Long pid,
         String outbox,
@@ -59,7 +54,6 @@ public record StatusReport(
      * @param window certificates that it may be sent at once
      * @param clockAheadMs how far its clock is ahead of ours
      */
-    @JsonInclude(Include.NON_NULL)
     public record Backend(
             String url,
             boolean answering,
@@ -70,16 +64,7 @@ public record StatusReport(
             @Nullable String lastErrorAt,
             @Nullable String lastError) {}
 
-    /** As JSON. */
-    public byte[] encode() {
-        try {
-            return JSON.writeValueAsBytes(this);
-        } catch (JsonProcessingException e) {
-            throw new UncheckedIOException(e); // a record of numbers and texts
-        }
-    }
-
-    /** The inverse of {@link #encode}. */
+    /** Of what {@link dev.flk.program.cli.Json#bytes} made. */
     public static StatusReport decode(byte[] json) throws IOException {
         return JSON.readValue(json, StatusReport.class);
     }

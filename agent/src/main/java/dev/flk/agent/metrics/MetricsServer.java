@@ -1,74 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.metrics;
 
-import com.sun.net.httpserver.HttpExchange;
-import com.sun.net.httpserver.HttpServer;
+import dev.flk.http.Admission;
+import dev.flk.http.Answer;
+import dev.flk.http.Endpoint;
+import dev.flk.http.HttpEvents;
+import dev.flk.http.HttpOptions;
+import dev.flk.http.HttpServer;
+import dev.flk.http.HttpServer.Door;
+import dev.flk.http.Refusal;
+import dev.flk.http.Routes;
 import io.prometheus.client.exporter.common.TextFormat;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.StringWriter;
-import java.net.BindException;
+import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Serves {@code GET /metrics} on a port of its own, with one thread. */
 public final class MetricsServer implements Closeable {
-    private final HttpServer server;
-    private final ExecutorService executor;
-    private final AgentMeters meters;
+    private static final int MAX_CONNECTIONS = 64;
+    private static final int MAX_SKIPPED_BYTES = 64 << 10;
+    private static final long MAX_ANSWERS_BYTES = 16 << 20;
+    private static final Duration TIMEOUT = Duration.ofSeconds(30);
 
-    private MetricsServer(HttpServer server, AgentMeters meters) {
-        this.server = server;
+    private final HttpServer server = new HttpServer(
+            new HttpOptions(
+                    "metrics",
+                    1,
+                    MAX_CONNECTIONS,
+                    MAX_CONNECTIONS,
+                    MAX_SKIPPED_BYTES,
+                    MAX_SKIPPED_BYTES,
+                    MAX_ANSWERS_BYTES,
+                    TIMEOUT,
+                    TIMEOUT,
+                    TIMEOUT.multipliedBy(4),
+                    Duration.ofSeconds(1)),
+            HttpEvents.NONE,
+            InstantSource.system(),
+            System::nanoTime);
+    private final AgentMeters meters;
+    private final int port;
+
+    private MetricsServer(int wanted, AgentMeters meters) throws IOException {
         this.meters = meters;
-        this.executor = Executors.newSingleThreadExecutor(task -> {
-            Thread thread = new Thread(task, "metrics");
-            thread.setDaemon(true);
-            return thread;
-        });
+        Endpoint metrics = Endpoint.always((request, exchange) -> exchange.answer(render(request.header("Accept"))));
+        port = server.listen(new Door(
+                new InetSocketAddress(wanted),
+                "METRICS_PORT " + wanted,
+                "METRICS_PORT",
+                "too many connections to METRICS_PORT: closed one at once, there may be " + MAX_CONNECTIONS,
+                new Routes(Endpoint.always(Refusal.notFound())).get("/metrics", metrics),
+                Admission.ALL,
+                null));
     }
 
     /** Listens on all addresses; port 0 takes a free one. */
     public static MetricsServer start(int port, AgentMeters meters) throws IOException {
-        HttpServer server;
-        try {
-            server = HttpServer.create(new InetSocketAddress(port), 0);
-        } catch (BindException e) {
-            throw new IOException("METRICS_PORT " + port + " can't be used: " + e.getMessage() + "; choose another", e);
-        }
-        MetricsServer metrics = new MetricsServer(server, meters);
-        server.createContext("/metrics", metrics::answer);
-        server.setExecutor(metrics.executor);
-        server.start();
-        return metrics;
+        return new MetricsServer(port, meters);
     }
 
     /** The port it listens on. */
     public int port() {
-        return server.getAddress().getPort();
+        return port;
     }
 
-    private void answer(HttpExchange exchange) throws IOException {
-        try (exchange) {
-            if (!exchange.getRequestURI().getPath().equals("/metrics")) {
-                exchange.sendResponseHeaders(404, -1);
-                return;
-            }
-            String format =
-                    TextFormat.chooseContentType(exchange.getRequestHeaders().getFirst("Accept"));
-            StringWriter text = new StringWriter();
+    private Answer render(@Nullable String accept) {
+        String format = TextFormat.chooseContentType(accept);
+        StringWriter text = new StringWriter();
+        try {
             TextFormat.writeFormat(format, text, meters.registry().metricFamilySamples());
-            byte[] body = text.toString().getBytes(StandardCharsets.UTF_8);
-            exchange.getResponseHeaders().set("Content-Type", format);
-            exchange.sendResponseHeaders(200, body.length);
-            exchange.getResponseBody().write(body);
+        } catch (IOException e) {
+            throw new UncheckedIOException("a StringWriter does not fail", e);
         }
+        return new Answer(200, format, text.toString().getBytes(StandardCharsets.UTF_8), List.of());
     }
 
     @Override
     public void close() {
-        server.stop(0);
-        executor.shutdown();
+        server.close();
     }
 }

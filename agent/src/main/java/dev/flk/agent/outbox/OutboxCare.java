@@ -84,16 +84,16 @@ final class OutboxCare implements Closeable {
             return;
         }
         Report report = compaction.run(Duration.ZERO, Mode.RUN);
-        if (report.removed() == 0) {
+        if (report.removedSegments() == 0) {
             nextTryNanos = nanoTicker.getAsLong() + FRUITLESS_NANOS;
             settledWhenFruitless = settled;
         }
         room.look();
-        if (report.removed() > 0) {
+        if (report.removedSegments() > 0) {
             LOG.info(
                     "outbox: removed {} segments of settled certificates to make room, moved {} that wait",
-                    report.removed(),
-                    report.moved());
+                    report.removedSegments(),
+                    report.movedEntries());
         }
     }
 

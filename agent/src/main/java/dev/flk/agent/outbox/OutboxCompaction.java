@@ -52,13 +52,13 @@ public final class OutboxCompaction {
     /**
      * What was done, or would be.
      *
-     * @param removed segments that went
+     * @param removedSegments segments that went
      * @param freedBytes by how much the files became smaller
-     * @param moved entries that were written anew
-     * @param compressed segments that were compressed
-     * @param waiting entries that wait, untouched
+     * @param movedEntries entries that were written anew
+     * @param compressedSegments segments that were compressed
+     * @param pending entries that wait, untouched
      */
-    public record Report(int removed, long freedBytes, int moved, int compressed, int waiting) {}
+    public record Report(int removedSegments, long freedBytes, int movedEntries, int compressedSegments, int pending) {}
 
     /** The oldest segments that can go, after these entries were moved. */
     private record Way(int segments, long bytes, long lastLocation, List<Located> inTheWay) {}

@@ -97,9 +97,9 @@ final class AgentOperations implements Operations {
         if (mode == OutboxCompaction.Mode.RUN) {
             LOG.info(
                     "compacted: {} segments removed, {} compressed, {} entries moved, {} bytes freed",
-                    report.removed(),
-                    report.compressed(),
-                    report.moved(),
+                    report.removedSegments(),
+                    report.compressedSegments(),
+                    report.movedEntries(),
                     report.freedBytes());
         }
         return report;

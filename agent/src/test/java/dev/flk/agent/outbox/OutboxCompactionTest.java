@@ -95,9 +95,9 @@ class OutboxCompactionTest {
         outbox.compact(HORIZON, Mode.RUN);
         now = now.plus(Duration.ofDays(13));
 
-        assertThat(outbox.compact(HORIZON, Mode.RUN).removed()).isZero();
+        assertThat(outbox.compact(HORIZON, Mode.RUN).removedSegments()).isZero();
         now = now.plus(Duration.ofDays(1));
-        assertThat(outbox.compact(HORIZON, Mode.RUN).removed()).isPositive();
+        assertThat(outbox.compact(HORIZON, Mode.RUN).removedSegments()).isPositive();
         assertThat(outbox.pendingEntries()).isZero();
     }
 
@@ -115,8 +115,8 @@ class OutboxCompactionTest {
         Report planned = outbox.compact(HORIZON, Mode.DRY_RUN);
         Report report = outbox.compact(HORIZON, Mode.RUN);
 
-        assertThat(report.moved()).isEqualTo(1).isEqualTo(planned.moved());
-        assertThat(report.removed()).isPositive();
+        assertThat(report.movedEntries()).isEqualTo(1).isEqualTo(planned.movedEntries());
+        assertThat(report.removedSegments()).isPositive();
         assertThat(report.freedBytes()).isGreaterThan(150_000);
         assertThat(names()).containsExactly("certificate 7");
         outbox.close();
@@ -151,7 +151,7 @@ class OutboxCompactionTest {
 
         files.failReads("", 0, 0, 0);
         assertThat(names()).containsExactly("certificate 61");
-        assertThat(outbox.compact(Duration.ZERO, Mode.RUN).removed()).isPositive();
+        assertThat(outbox.compact(Duration.ZERO, Mode.RUN).removedSegments()).isPositive();
         assertThat(names()).containsExactly("certificate 61");
     }
 
@@ -164,8 +164,8 @@ class OutboxCompactionTest {
 
         Report report = outbox.compact(HORIZON, Mode.RUN);
 
-        assertThat(report.moved()).isZero();
-        assertThat(report.removed()).isZero();
+        assertThat(report.movedEntries()).isZero();
+        assertThat(report.removedSegments()).isZero();
         assertThat(outbox.pendingEntries()).isEqualTo(80);
     }
 
@@ -175,7 +175,7 @@ class OutboxCompactionTest {
         outbox.compact(HORIZON, Mode.RUN);
         now = now.plus(Duration.ofDays(1));
 
-        assertThat(outbox.compact(HORIZON, Mode.RUN).compressed()).isEqualTo(1);
+        assertThat(outbox.compact(HORIZON, Mode.RUN).compressedSegments()).isEqualTo(1);
 
         assertThat(segments(".gz")).isEqualTo(1);
         outbox.close();
@@ -193,8 +193,8 @@ class OutboxCompactionTest {
 
         Report report = outbox.compact(Duration.ZERO, Mode.RUN);
 
-        assertThat(report.moved()).isEqualTo(2);
-        assertThat(report.removed()).isPositive();
+        assertThat(report.movedEntries()).isEqualTo(2);
+        assertThat(report.removedSegments()).isPositive();
         assertThat(names()).containsExactly("certificate 100", "certificate 101");
         assertThat(Files.size(directory.resolve(Reserve.FILE)))
                 .as("taken again")
@@ -226,7 +226,7 @@ class OutboxCompactionTest {
         outbox.compact(HORIZON, Mode.RUN);
         now = now.minus(Duration.ofDays(30));
 
-        assertThat(outbox.compact(Duration.ZERO, Mode.RUN).removed()).isPositive();
+        assertThat(outbox.compact(Duration.ZERO, Mode.RUN).removedSegments()).isPositive();
     }
 
     @Test

@@ -146,7 +146,7 @@ class OutboxShardsTest {
         outbox.settle(Fate.ACCEPTED, done);
         now = now.plusSeconds(90);
 
-        assertThat(outbox.compact(Duration.ZERO, Mode.RUN).moved()).isEqualTo(2);
+        assertThat(outbox.compact(Duration.ZERO, Mode.RUN).movedEntries()).isEqualTo(2);
 
         assertThat(outbox.byShard())
                 .containsEntry("a", backlog(1, 5))

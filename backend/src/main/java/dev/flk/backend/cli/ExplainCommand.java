@@ -4,7 +4,7 @@ package dev.flk.backend.cli;
 import dev.flk.backend.config.AnswerRules;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.SigningConfig;
-import dev.flk.backend.http.RenderedOutcome;
+import dev.flk.backend.http.OutcomeRenderer;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.keys.KeysFile;
@@ -15,6 +15,8 @@ import dev.flk.diagnosis.KeyRing;
 import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.diagnosis.Paragraph;
 import dev.flk.diagnosis.SignatureDiagnosis;
+import dev.flk.http.Answer;
+import dev.flk.http.Refusal;
 import dev.flk.program.cli.IoTrouble;
 import dev.flk.program.cli.Json;
 import dev.flk.program.config.ShortText;
@@ -119,7 +121,7 @@ final class ExplainCommand implements Callable<Integer> {
             @Nullable ExplainedSignature signature,
             @Nullable String brokenRule,
             @Nullable Explanation verification,
-            RenderedOutcome answer) {}
+            Answer answer) {}
 
     @Override
     public Integer call() throws IOException {
@@ -134,14 +136,14 @@ final class ExplainCommand implements Callable<Integer> {
     /** The way of a submission as far as it is pure. */
     private static Explained explain(byte[] body, AnswerRules rules, Signatures signatures, Instant now) {
         if (body.length > rules.maxBodyBytes()) {
-            return new Explained(null, null, null, RenderedOutcome.tooLong(rules.maxBodyBytes()));
+            return new Explained(null, null, null, Refusal.bodyTooLong(rules.maxBodyBytes()));
         }
         ExplainedSignature signature = null;
         try {
             ParsedCertificate parsed = CertificateReader.parse(body);
             signature = signatures.of(body, parsed, now);
             if (!signature.isTaken()) {
-                return new Explained(signature, null, null, RenderedOutcome.of(new Outcome.BadSignature()));
+                return new Explained(signature, null, null, OutcomeRenderer.answer(new Outcome.BadSignature()));
             }
             Explanation explanation = new Verifier(rules.policy()).explain(parsed.check(now, rules.maxClockSkew()));
             Verdict verdict = explanation.verdict();
@@ -149,11 +151,11 @@ final class ExplainCommand implements Callable<Integer> {
                     signature,
                     null,
                     explanation,
-                    RenderedOutcome.of(
+                    OutcomeRenderer.answer(
                             new Outcome.Decided(verdict.status(), OutcomeBody.render(verdict), Relation.FIRST)));
         } catch (MalformedCertificate e) {
             String rule = String.valueOf(e.getMessage());
-            return new Explained(signature, rule, null, RenderedOutcome.of(new Outcome.Malformed(rule)));
+            return new Explained(signature, rule, null, OutcomeRenderer.answer(new Outcome.Malformed(rule)));
         }
     }
 
@@ -173,7 +175,7 @@ final class ExplainCommand implements Callable<Integer> {
         }
         return out.append(explained.answer().status())
                 .append(' ')
-                .append(explained.answer().text())
+                .append(explained.answer().bodyText())
                 .append('\n')
                 .toString();
     }
@@ -232,7 +234,7 @@ final class ExplainCommand implements Callable<Integer> {
             members.put("ending", ending(explained.verification()));
         }
         members.put("status", explained.answer().status());
-        members.put("body", Json.raw(explained.answer().text()));
+        members.put("body", Json.raw(explained.answer().bodyText()));
         return Json.line(members);
     }
 

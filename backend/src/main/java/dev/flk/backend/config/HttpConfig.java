@@ -33,22 +33,6 @@ public record HttpConfig(
         Duration idleTimeout,
         @Nullable Login metricsLogin) {
 
-    /** The same on another port, with another bound of connections. */
-    public HttpConfig at(int otherPort, String otherAddress, int otherMaxConnections) {
-        return new HttpConfig(
-                otherPort,
-                otherAddress,
-                maxBodyBytes,
-                maxBatchLines,
-                maxBatchBytes,
-                otherMaxConnections,
-                maxRequests,
-                headerTimeout,
-                bodyTimeout,
-                idleTimeout,
-                metricsLogin);
-    }
-
     /** A user with a password. */
     public record Login(String user, Secret password) {}
 

@@ -2,19 +2,23 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.config.HttpConfig;
-import dev.flk.backend.http.Endpoint.Request;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Submission;
 import dev.flk.backend.limit.Limits;
+import dev.flk.backend.limit.Sender;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.RejectReason;
+import dev.flk.http.Answer;
+import dev.flk.http.BodyBuffer;
+import dev.flk.http.Endpoint;
+import dev.flk.http.Endpoint.Request;
+import dev.flk.http.Exchange;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReferenceArray;
-import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  * between others is a line, and as a certificate malformed: answers are told apart by their place. A batch without any
  * line is a 400.
  */
-final class BatchHandler implements Endpoint {
+final class BatchHandler implements Endpoint.Handler {
     /** What working on a line takes, beside its bytes, until it is answered. */
     private static final int LINE_BYTES = 2 << 10;
 
@@ -33,72 +37,60 @@ final class BatchHandler implements Endpoint {
     private final HttpConfig config;
     private final Limits limits;
     private final Meters meters;
-    private final LongSupplier nanoTicker;
+    private final Turns turns;
 
-    BatchHandler(HttpConfig config, Limits limits, Meters meters, LongSupplier nanoTicker) {
+    BatchHandler(HttpConfig config, Limits limits, Turns turns) {
         this.config = config;
         this.limits = limits;
-        this.meters = meters;
-        this.nanoTicker = nanoTicker;
-    }
-
-    @Override
-    public Kind kind() {
-        return Kind.SUBMISSION;
-    }
-
-    @Override
-    public int maxBodyBytes() {
-        return config.maxBatchBytes();
+        this.meters = turns.meters();
+        this.turns = turns;
     }
 
     @Override
     public void serve(Request request, Exchange exchange) {
         BatchLines lines = new BatchLines(request.body(), config.maxBatchLines());
         int length = request.body().length();
+        Sender sender = Client.of(exchange);
         if (lines.count() == 0) {
-            limits.failed(exchange.sender(), length);
-            exchange.answer(Refusal.badRequest("empty batch, send a certificate a line"));
+            limits.failed(sender, length);
+            exchange.answer(Answer.error(400, "empty batch, send a certificate a line"));
         } else if (lines.areMore()) {
             meters.rejected(RejectReason.TOO_LARGE);
-            limits.failed(exchange.sender(), length);
-            exchange.answer(Refusal.tooManyLines(config.maxBatchLines()));
+            limits.failed(sender, length);
+            exchange.answer(Answer.error(413, "batch over " + config.maxBatchLines() + " lines"));
         } else if (!exchange.holdMore(length + (long) lines.count() * LINE_BYTES)
                 || !exchange.reserveAnswer((long) lines.count() * LINE_ANSWER_BYTES)) {
             exchange.refuseEarly();
         } else {
-            submit(lines, new BatchAnswer(lines.count(), config.maxBodyBytes()), request.arrivedNanos(), exchange);
+            submit(lines, new BatchAnswer(lines.count(), config.maxBodyBytes()), request, exchange);
         }
     }
 
-    private void submit(BatchLines lines, BatchAnswer answer, long arrivedNanos, Exchange exchange) {
+    private void submit(BatchLines lines, BatchAnswer answer, Request request, Exchange exchange) {
+        Sender sender = Client.of(exchange);
         List<Submission> submissions = new ArrayList<>(answer.lines());
         for (int line = 0; line < answer.lines(); line++) {
             if (lines.length(line) > config.maxBodyBytes()) {
                 meters.rejected(RejectReason.TOO_LARGE);
-                limits.failed(exchange.sender(), lines.length(line));
+                limits.failed(sender, lines.length(line));
             } else {
                 int place = line;
-                submissions.add(new Submission(
-                        lines.length(line), () -> lines.line(place), exchange.sender(), outcome -> {
-                            if (answer.take(place, outcome)) {
-                                finish(answer, arrivedNanos, exchange);
-                            }
-                        }));
+                submissions.add(new Submission(lines.length(line), () -> lines.line(place), sender, outcome -> {
+                    if (answer.take(place, outcome)) {
+                        finish(answer, request, exchange);
+                    }
+                }));
             }
         }
         if (answer.expect(submissions.size())) {
-            finish(answer, arrivedNanos, exchange);
+            finish(answer, request, exchange);
         }
-        exchange.submit(submissions);
+        turns.handOver(submissions, exchange);
     }
 
-    private void finish(BatchAnswer answer, long arrivedNanos, Exchange exchange) {
+    private void finish(BatchAnswer answer, Request request, Exchange exchange) {
         exchange.answerLater(() -> {
-            long nanos = nanoTicker.getAsLong() - arrivedNanos;
-            for (int line = 0; line < answer.lines(); line++) {
-                meters.submit.observeNanos(nanos);
-            }
+            turns.observe(request, answer.lines());
             return answer.render();
         });
     }
@@ -143,7 +135,7 @@ final class BatchHandler implements Endpoint {
                     OutcomeRenderer.appendLine(lines, outcome);
                 }
             }
-            return new Answer(200, Answer.NDJSON, lines.toByteArray(), List.of());
+            return new Answer(200, "application/x-ndjson", lines.toByteArray(), List.of());
         }
     }
 

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
-import dev.flk.backend.http.Answer.Header;
-import dev.flk.backend.http.Endpoint.Request;
 import dev.flk.backend.http.OpsHandler.MetricsGuard;
+import dev.flk.http.Answer;
+import dev.flk.http.Answer.Header;
+import dev.flk.http.Endpoint;
+import dev.flk.http.Endpoint.Request;
+import dev.flk.http.Exchange;
+import dev.flk.http.Routes;
 import dev.flk.program.diagnostics.FlightRecording;
 import dev.flk.program.diagnostics.FlightRecording.Failed;
 import dev.flk.program.diagnostics.FlightRecording.Recorded;
 import dev.flk.program.diagnostics.JvmState;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
@@ -26,7 +29,6 @@ import java.util.regex.Pattern;
 final class DebugHandler implements AutoCloseable {
     private static final Pattern SECONDS = Pattern.compile("seconds=([1-9][0-9]{0,2})");
     private static final Answer LOGIN_NEEDED = OpsHandler.UNAUTHORIZED;
-    private static final String TEXT = "text/plain; charset=utf-8";
 
     private final MetricsGuard guard;
     private final FlightRecording recording = new FlightRecording();
@@ -41,36 +43,37 @@ final class DebugHandler implements AutoCloseable {
         this.guard = guard;
     }
 
-    void threads(Request request, Exchange exchange) {
-        answerLater(request, exchange, () -> text(JvmState.threads()));
+    Routes addTo(Routes routes) {
+        return routes.get("/debug/threads", Endpoint.always(this::threads))
+                .get("/debug/heap", Endpoint.always(this::heap))
+                .get("/debug/jfr", Endpoint.always(this::jfr));
     }
 
-    void heap(Request request, Exchange exchange) {
-        answerLater(request, exchange, () -> text(JvmState.heap()));
+    private void threads(Request request, Exchange exchange) {
+        answerLater(request, exchange, () -> Answer.text(200, JvmState.threads()));
     }
 
-    void jfr(Request request, Exchange exchange) {
+    private void heap(Request request, Exchange exchange) {
+        answerLater(request, exchange, () -> Answer.text(200, JvmState.heap()));
+    }
+
+    private void jfr(Request request, Exchange exchange) {
         Matcher seconds = SECONDS.matcher(request.query());
         if (!seconds.matches() || Integer.parseInt(seconds.group(1)) > FlightRecording.MAX_SECONDS) {
-            exchange.answer(Refusal.badRequest(
-                    "ask for /debug/jfr?seconds=N, a whole number from 1 to " + FlightRecording.MAX_SECONDS));
+            exchange.answer(Answer.error(
+                    400, "ask for /debug/jfr?seconds=N, a whole number from 1 to " + FlightRecording.MAX_SECONDS));
             return;
         }
         answerLater(request, exchange, () -> recorded(Integer.parseInt(seconds.group(1))));
     }
 
     private void answerLater(Request request, Exchange exchange, Supplier<Answer> work) {
-        if (!guard.admits(request.authorization())) {
+        if (!guard.admits(request)) {
             exchange.answer(LOGIN_NEEDED);
             return;
         }
         try {
-            thread.execute(() -> {
-                boolean unused = exchange.safely(() -> {
-                    exchange.answer(work.get());
-                    return false;
-                });
-            });
+            thread.execute(() -> exchange.safely(() -> exchange.answer(work.get())));
         } catch (RejectedExecutionException e) {
             exchange.answer(Answer.error(409, "another request for debugging is under way"));
         }
@@ -90,10 +93,6 @@ final class DebugHandler implements AutoCloseable {
         } catch (IOException e) {
             return Answer.error(500, "the recording could not be read");
         }
-    }
-
-    private static Answer text(String text) {
-        return new Answer(200, TEXT, text.getBytes(StandardCharsets.UTF_8), List.of());
     }
 
     @Override

@@ -2,10 +2,16 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.config.HttpConfig.Login;
-import dev.flk.backend.http.Answer.Header;
-import dev.flk.backend.http.Endpoint.Request;
 import dev.flk.backend.http.Readiness.Component;
 import dev.flk.canonical.CanonicalString;
+import dev.flk.http.Answer;
+import dev.flk.http.Answer.Header;
+import dev.flk.http.Endpoint;
+import dev.flk.http.Endpoint.Request;
+import dev.flk.http.Exchange;
+import dev.flk.http.Refusal;
+import dev.flk.http.Routes;
+import io.netty.handler.codec.http.HttpHeaderNames;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -16,8 +22,7 @@ import org.jspecify.annotations.Nullable;
 
 /** What operators and their machines ask: {@code /health}, {@code /readyz}, {@code /metrics}. */
 final class OpsHandler {
-    private static final Answer HEALTHY =
-            new Answer(200, "text/plain; charset=utf-8", "OK".getBytes(StandardCharsets.US_ASCII), List.of());
+    private static final Answer HEALTHY = Answer.text(200, "OK");
     static final Answer UNAUTHORIZED = Answer.error(
             401, "login needed", new Header("WWW-Authenticate", "Basic realm=\"metrics\", charset=\"UTF-8\""));
 
@@ -31,13 +36,18 @@ final class OpsHandler {
         this.guard = guard;
     }
 
+    /** All but {@code /health}, which is for everybody, agents among them. */
+    Routes addTo(Routes routes) {
+        return routes.get("/readyz", Endpoint.always(this::readyz)).get("/metrics", Endpoint.always(this::metrics));
+    }
+
     /** Asks nothing: it tells that the process serves. */
     void health(Request request, Exchange exchange) {
         exchange.answer(HEALTHY);
     }
 
     /** {@code {"ready":…,"components":[…]}} with a line per component. */
-    void readyz(Request request, Exchange exchange) {
+    private void readyz(Request request, Exchange exchange) {
         List<Component> components = readiness.components();
         boolean ready = components.stream().allMatch(Component::ready);
         String lines = components.stream().map(OpsHandler::line).collect(Collectors.joining(",\n"));
@@ -46,8 +56,8 @@ final class OpsHandler {
         exchange.answer(ready ? Answer.json(200, body) : Answer.json(503, body, Header.retryAfter(1)));
     }
 
-    void metrics(Request request, Exchange exchange) {
-        if (!guard.admits(request.authorization())) {
+    private void metrics(Request request, Exchange exchange) {
+        if (!guard.admits(request)) {
             exchange.answer(UNAUTHORIZED);
             return;
         }
@@ -55,7 +65,7 @@ final class OpsHandler {
             exchange.answer(Refusal.overloaded());
             return;
         }
-        scrapes.add(exchange, request.accept());
+        scrapes.add(exchange, request.header(HttpHeaderNames.ACCEPT));
     }
 
     private static String line(Component component) {
@@ -80,10 +90,11 @@ final class OpsHandler {
         }
 
         /** Compares digests in constant time, so that neither the time nor the length of the login shows. */
-        boolean admits(@Nullable String authorization) {
+        boolean admits(Request request) {
             if (digest == null) {
                 return true;
             }
+            String authorization = request.header(HttpHeaderNames.AUTHORIZATION);
             if (authorization == null || !authorization.regionMatches(true, 0, SCHEME, 0, SCHEME.length())) {
                 return false;
             }

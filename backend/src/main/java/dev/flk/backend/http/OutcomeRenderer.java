@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
-import dev.flk.backend.http.Answer.Header;
 import dev.flk.backend.ingest.Ingest.LookUp;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.canonical.CanonicalString;
+import dev.flk.http.Answer;
+import dev.flk.http.Answer.Header;
+import dev.flk.http.Refusal;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /** Turns outcomes into status codes, headers and bodies; nothing else does. */
-final class OutcomeRenderer {
-    private static final byte[] BAD_SIGNATURE = Answer.errorBody("Signature verification failed");
-    private static final byte[] RATE_LIMITED = Answer.errorBody("Too many requests");
-    private static final byte[] BROKEN = Answer.errorBody("internal error");
-    private static final byte[] LOG_FAILED = Answer.errorBody("log append failed");
+public final class OutcomeRenderer {
+    private static final byte[] BAD_SIGNATURE = errorBody("Signature verification failed");
+    private static final byte[] RATE_LIMITED = errorBody("Too many requests");
+    private static final byte[] BROKEN = errorBody("internal error");
+    private static final byte[] LOG_FAILED = errorBody("log append failed");
     private static final List<Header> DUPLICATE = List.of(new Header("X-Flk-Duplicate", "true"));
     private static final List<Header> CONFLICT =
             List.of(new Header("X-Flk-Duplicate", "true"), new Header("X-Flk-Conflict", "true"));
@@ -23,9 +26,9 @@ final class OutcomeRenderer {
     private OutcomeRenderer() {}
 
     /** The answer to a single submission. */
-    static Answer answer(Outcome outcome) {
+    public static Answer answer(Outcome outcome) {
         Rendered rendered = outcome.match(CASES);
-        return new Answer(rendered.status, Answer.JSON, rendered.body, rendered.headers());
+        return new Answer(rendered.status, "application/json", rendered.body, rendered.headers());
     }
 
     /** Appends the line of a batch, with its newline. */
@@ -49,7 +52,7 @@ final class OutcomeRenderer {
     /** Appends the line for a certificate that is too long to be taken. */
     static void appendTooLongLine(ByteArrayOutputStream out, int maxBytes) {
         appendAscii(out, "{\"status\":413,\"body\":");
-        out.writeBytes(Answer.errorBody(Refusal.tooLong(maxBytes)));
+        out.writeBytes(errorBody(Refusal.tooLong(maxBytes)));
         appendAscii(out, "}\n");
     }
 
@@ -87,7 +90,7 @@ final class OutcomeRenderer {
 
         @Override
         public Rendered malformed(Outcome.Malformed malformed) {
-            return new Rendered(400, Answer.errorBody(malformed.error()));
+            return new Rendered(400, errorBody(malformed.error()));
         }
 
         @Override
@@ -107,7 +110,7 @@ final class OutcomeRenderer {
 
         @Override
         public Rendered unavailable(Outcome.Unavailable unavailable) {
-            return retry(503, Answer.errorBody(unavailable.cause().error()), unavailable.retryAfterSeconds());
+            return retry(503, errorBody(unavailable.cause().error()), unavailable.retryAfterSeconds());
         }
 
         @Override
@@ -118,6 +121,11 @@ final class OutcomeRenderer {
         private static Rendered retry(int status, byte[] body, long afterSeconds) {
             return new Rendered(status, body, Relation.FIRST, Math.max(1, afterSeconds));
         }
+    }
+
+    /** In ASCII, whatever the text says. */
+    private static byte[] errorBody(String error) {
+        return ("{\"error\":" + CanonicalString.quote(error) + "}").getBytes(StandardCharsets.US_ASCII);
     }
 
     private static void appendAscii(ByteArrayOutputStream out, String text) {

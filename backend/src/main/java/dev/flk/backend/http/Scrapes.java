@@ -3,6 +3,8 @@ package dev.flk.backend.http;
 
 import dev.flk.backend.metrics.Exposition;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.http.Answer;
+import dev.flk.http.Exchange;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -74,7 +76,7 @@ final class Scrapes implements AutoCloseable {
             return answer;
         } catch (RuntimeException | Error e) {
             log.error("The metrics could not be rendered", e);
-            return Refusal.internalError();
+            return Answer.error(500, "internal error");
         }
     }
 

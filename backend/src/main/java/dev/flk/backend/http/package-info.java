@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * HTTP: reads requests within their limits, hands bodies to {@code ingest}, writes answers in the order of the requests.
- * {@link dev.flk.backend.http.HttpServer} is the door, for the bootstrap alone; no other package imports Netty.
+ * The routes of the backend: certificates and look-ups to {@code ingest}, metrics and readiness for operators. {@link
+ * dev.flk.backend.http.BackendServer} is the way in, for the bootstrap alone; reading, limits and order are those of {@link dev.flk.http}.
  */
 @NullMarked
 package dev.flk.backend.http;

@@ -81,12 +81,6 @@ public final class Limits {
         }
     }
 
-    /** For a port that only operators reach: any number of connections. */
-    public static Limits none(LongSupplier nanoTicker, Meters meters) {
-        return new Limits(
-                new Sizes(BigDecimal.ONE, 1, null, BigDecimal.ZERO, 1, Integer.MAX_VALUE), nanoTicker, meters);
-    }
-
     /** From now on the gauges show these limits. */
     public Limits watch() {
         meters.heldAddresses.watch(() -> failuresByAddress.asMap().values().stream()
@@ -105,11 +99,6 @@ public final class Limits {
             return opened[0] ? Integer.valueOf(open + 1) : before;
         });
         return opened[0];
-    }
-
-    /** Counts a connection once more, whether there may be another or not. */
-    public void connectOnceMore(Sender sender) {
-        connectionsByAddress.merge(sender.network(), 1, Integer::sum);
     }
 
     /** A connection is gone that {@link #connect} had counted. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.metrics;
 
+import dev.flk.http.HttpEvents;
+import dev.flk.http.TlsFailure;
 import io.prometheus.client.CollectorRegistry;
 import io.prometheus.client.Counter;
 import io.prometheus.client.Histogram;
@@ -24,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  * {@code flk_rejected_total} of the reasons malformed, clock and signature, {@code flk_rate_limited_late_total}, and
  * {@code flk_unavailable_total} of all causes but starting, less {@code flk_decided_late_total} and {@code flk_refused_early_total}.
  */
-public final class Meters {
+public final class Meters implements HttpEvents {
     /** From a fast local disk to one that is failing. */
     private static final double[] FSYNC_SECONDS = {
         0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
@@ -309,6 +311,16 @@ public final class Meters {
         dedupSetAside.inc();
     }
 
+    @Override
+    public void bodyTooLong() {
+        rejected(RejectReason.TOO_LARGE);
+    }
+
+    @Override
+    public void bodyTooSlow() {
+        rejected(RejectReason.SLOW);
+    }
+
     /** Counts a submission that was not accepted. */
     public void rejected(RejectReason reason) {
         rejected.labels(reason.label()).inc();
@@ -319,7 +331,7 @@ public final class Meters {
         signatureRefused.labels(reason.label()).inc();
     }
 
-    /** Counts a TLS handshake that failed. */
+    @Override
     public void tlsFailed(TlsFailure reason) {
         tlsFailures.labels(reason.label()).inc();
     }
@@ -360,18 +372,18 @@ public final class Meters {
         unavailable.labels(cause).inc();
     }
 
-    /** Counts a submission, or a batch, answered 503 before it came to the limiter. */
+    @Override
     public void refusedEarly() {
         refusedEarly.inc();
         unavailable(OVERLOADED);
     }
 
-    /** Counts a connection that was closed since there were too many. */
+    @Override
     public void connectionRefused() {
         connectionsRefused.inc();
     }
 
-    /** Counts a connection that ended for being slow while memory was short. */
+    @Override
     public void slowClient() {
         slowClients.inc();
     }
@@ -406,7 +418,7 @@ public final class Meters {
         conflicts.inc();
     }
 
-    /** Counts an HTTP answer by its status; a batch is one. */
+    @Override
     public void answered(int status) {
         answers.labels(Integer.toString(status)).inc();
     }

@@ -5,17 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.config.HttpConfig;
 import dev.flk.backend.config.HttpConfig.Login;
-import dev.flk.backend.http.Endpoint.Kind;
-import dev.flk.backend.http.HttpServer.ServerParts;
-import dev.flk.backend.http.Loop.LongBodies;
-import dev.flk.backend.http.OpsHandler.MetricsGuard;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Submission;
 import dev.flk.backend.limit.Limits;
-import dev.flk.backend.limit.Sender;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
+import dev.flk.http.ServerLoad;
 import dev.flk.program.config.Secret;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -23,7 +19,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.handler.codec.http.HttpRequest;
-import java.net.InetAddress;
+import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -59,7 +55,7 @@ final class FuzzedConnection {
             LONG,
             new Login("operator", new Secret("a password that nobody guesses")));
 
-    private final ServerLoad load = ServerLoad.of(CONFIG, HEAP_BYTES);
+    private BackendServer server;
     private final KeepingIngest ingest;
     private final DuplexEmbeddedChannel channel = new DuplexEmbeddedChannel();
     private final List<Throwable> uncaught = new ArrayList<>();
@@ -90,20 +86,19 @@ final class FuzzedConnection {
         return new FuzzedConnection(answering).run(pieces);
     }
 
-    private final Limits limits = Limits.none(() -> 0, METERS);
+    private final Limits limits =
+            new Limits(new Limits.Sizes(BigDecimal.ONE, 1, null, BigDecimal.ZERO, 1, 10), () -> 0, METERS);
 
     private Seen run(List<byte[]> pieces) {
-        assertThat(load.connections().take(1)).isTrue();
-        RequestDecoder decoder = new RequestDecoder(() -> 0);
-        ServerParts parts = new ServerParts(CONFIG, routes(), load, limits, METERS, () -> 0);
-        Sender sender = Sender.from(InetAddress.getLoopbackAddress());
-        assertThat(limits.connect(sender)).isTrue();
-        Loop loop = new Loop(channel.eventLoop(), ingest, new LongBodies(1), METERS, () -> Instant.EPOCH, () -> 0);
-        channel.pipeline()
-                .addLast(decoder)
-                .addLast(new Counting())
-                .addLast(new Connection(parts, sender, loop, decoder))
-                .addLast(new Last());
+        server = new BackendServer(
+                new BackendServer.Parts(CONFIG, ingest, List::of, METERS, () -> Instant.EPOCH, () -> 0, Duration.ZERO),
+                false,
+                null,
+                limits,
+                HEAP_BYTES);
+        server.server().serve(channel, server.door());
+        channel.pipeline().addAfter(channel.pipeline().firstContext().name(), null, new Counting());
+        channel.pipeline().addLast(new Last());
         List<ByteBuf> buffers = new ArrayList<>();
         for (byte[] piece : pieces) {
             if (piece.length > 0 && channel.isActive()) {
@@ -120,6 +115,7 @@ final class FuzzedConnection {
         assertThat(buffers).as("buffers, when all is over").allMatch(buffer -> buffer.refCnt() == 0);
         assertThat(uncaught).isEmpty();
         channel.checkException();
+        server.close();
         assertThat(answers)
                 .as("answers to what the decoder took for %d requests", requests)
                 .hasSizeLessThanOrEqualTo(requests);
@@ -135,6 +131,7 @@ final class FuzzedConnection {
     }
 
     private void assertNothingIsHeld() {
+        ServerLoad load = server.server().load();
         assertThat(List.of(
                         load.connections().held(),
                         load.requests().held(),
@@ -142,16 +139,6 @@ final class FuzzedConnection {
                         load.answerBytes().held()))
                 .as("connections, requests, bytes of bodies and of answers that count when all is over")
                 .containsOnly(0L);
-    }
-
-    private Routes routes() {
-        return Routes.of(
-                Served.EVERYTHING,
-                new SubmitHandler(MAX_BODY_BYTES, METERS, () -> 0),
-                new BatchHandler(CONFIG, limits, METERS, () -> 0),
-                Endpoint.bodyless(Kind.LOOK_UP, new LookUpHandler(ingest)::serve),
-                new OpsHandler(List::of, new Scrapes(METERS), new MetricsGuard(CONFIG.metricsLogin())),
-                null);
     }
 
     /** One write is one answer. */

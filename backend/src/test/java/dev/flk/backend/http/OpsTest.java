@@ -59,7 +59,7 @@ class OpsTest {
 
     @Test
     void served_certificatesAlone_hidesMetricsAndReadiness() throws IOException {
-        server.served(Served.CERTIFICATES);
+        server.withoutOps();
 
         assertThat(server.get("/health").status()).isEqualTo(200);
         assertThat(server.get("/readyz").status()).isEqualTo(404);
@@ -67,19 +67,6 @@ class OpsTest {
         assertThat(server.submit("x").status()).isEqualTo(200);
         server.ingest.store(id -> new LookUp.Found(200, new byte[0]));
         assertThat(server.get("/v1/pcs/" + ID).status()).isEqualTo(200);
-    }
-
-    @Test
-    void served_operationsAlone_takesNoCertificate() throws IOException {
-        server.served(Served.OPERATIONS);
-
-        assertThat(server.get("/health").status()).isEqualTo(200);
-        assertThat(server.get("/readyz").status()).isEqualTo(200);
-        assertThat(server.get("/metrics").status()).isEqualTo(200);
-        assertThat(server.submit("x").status()).isEqualTo(404);
-        assertThat(server.batch("x").status()).isEqualTo(404);
-        assertThat(server.get("/v1/pcs/" + ID).status()).isEqualTo(404);
-        assertThat(server.ingest.turns).isEmpty();
     }
 
     @Test

@@ -47,10 +47,10 @@ final class ServerFixture implements AfterEachCallback {
     private Limits limits;
     private Limits.Sizes limitSizes = new Limits.Sizes(BigDecimal.TEN, 10, null, BigDecimal.ZERO, 1, Integer.MAX_VALUE);
     private Login login;
-    private Served served = Served.EVERYTHING;
+    private boolean hasOps;
     private Supplier<SSLEngine> tls;
     private final List<RawClient> clients = new ArrayList<>();
-    private HttpServer server;
+    private BackendServer server;
     private int port;
 
     ServerFixture headerTimeout(Duration timeout) {
@@ -105,8 +105,9 @@ final class ServerFixture implements AfterEachCallback {
         return this;
     }
 
-    ServerFixture served(Served part) {
-        served = part;
+    /** Without metrics and readiness, which another port has. */
+    ServerFixture withoutOps() {
+        hasOps = true;
         return this;
     }
 
@@ -125,11 +126,11 @@ final class ServerFixture implements AfterEachCallback {
     }
 
     /** A server of the same make, not started; it is the test's to close. */
-    HttpServer another(int onPort) {
+    BackendServer another(int onPort) {
         return another("127.0.0.1", onPort);
     }
 
-    HttpServer another(String onAddress, int onPort) {
+    BackendServer another(String onAddress, int onPort) {
         var config = new HttpConfig(
                 onPort,
                 onAddress,
@@ -142,20 +143,13 @@ final class ServerFixture implements AfterEachCallback {
                 bodyTimeout,
                 idleTimeout,
                 login);
-        ServerLoad load = ServerLoad.of(config, heapBytes);
-        load.watch(meters);
-        return new HttpServer(
-                config,
-                served,
+        return new BackendServer(
+                new BackendServer.Parts(
+                        config, ingest, () -> components, meters, () -> clock.instant(), System::nanoTime, stopWithin),
+                hasOps,
                 tls,
-                load,
-                ingest,
                 limits(),
-                () -> components,
-                meters,
-                () -> clock.instant(),
-                System::nanoTime,
-                stopWithin);
+                heapBytes);
     }
 
     /** Those of the server. */
@@ -166,7 +160,7 @@ final class ServerFixture implements AfterEachCallback {
         return limits;
     }
 
-    HttpServer server() throws IOException {
+    BackendServer server() throws IOException {
         port();
         return server;
     }

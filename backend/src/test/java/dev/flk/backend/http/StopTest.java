@@ -120,7 +120,7 @@ class StopTest {
     @Test
     void start_portInUse_saysWhichAndWhatToDo() throws IOException {
         int port = server.port();
-        try (HttpServer second = server.another(port)) {
+        try (BackendServer second = server.another(port)) {
             assertThatThrownBy(second::start)
                     .isInstanceOf(IOException.class)
                     .hasMessageContaining("can't listen on 127.0.0.1 port " + port)
@@ -130,7 +130,7 @@ class StopTest {
 
     @Test
     void start_onNoHost_saysSo() throws IOException {
-        try (HttpServer second = server.another("no..host", 0)) {
+        try (BackendServer second = server.another("no..host", 0)) {
             assertThatThrownBy(second::start)
                     .isInstanceOf(IOException.class)
                     .hasMessageContaining("no..host port 0: there is no such host");
@@ -138,7 +138,7 @@ class StopTest {
     }
 
     private Thread closeInBackground() throws IOException {
-        HttpServer closed = server.server();
+        BackendServer closed = server.server();
         Thread closing = new Thread(closed::close);
         closing.start();
         return closing;

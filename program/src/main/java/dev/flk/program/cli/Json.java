@@ -38,6 +38,11 @@ public final class Json {
         }
     }
 
+    /** The same without its end, in bytes. */
+    public static byte[] bytes(Object result) {
+        return line(result).strip().getBytes(StandardCharsets.US_ASCII);
+    }
+
     /** A text that is JSON already, as a component of a result. */
     public static RawValue raw(String json) {
         return new RawValue(json);

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.config.HttpConfig;
+import dev.flk.backend.config.HttpConfig.OpsConfig;
+import dev.flk.backend.http.OpsHandler.MetricsGuard;
+import dev.flk.backend.ingest.Ingest;
+import dev.flk.backend.limit.Limits;
+import dev.flk.backend.metrics.Meters;
+import dev.flk.http.Admission;
+import dev.flk.http.Endpoint;
+import dev.flk.http.HttpOptions;
+import dev.flk.http.HttpServer;
+import dev.flk.http.HttpServer.Door;
+import dev.flk.http.Refusal;
+import dev.flk.http.Routes;
+import dev.flk.http.ServerLoad;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import javax.net.ssl.SSLEngine;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The backend's part of HTTP: which port serves what, with which bounds. {@link #start} and {@link #close} are for one thread.
+ */
+public final class BackendServer implements AutoCloseable {
+    /** Of the heap: a quarter for bodies, an eighth for answers. */
+    private static final int BODIES_OF_HEAP = 4;
+
+    private static final int ANSWERS_OF_HEAP = 8;
+    /** A few scrapers and probes, and a few that hang. */
+    private static final int MAX_OPS_CONNECTIONS = 64;
+    /** For the bodies and answers of operators, a part of which is theirs. */
+    private static final int OPS_OF_HEAP = 8;
+
+    private final HttpServer server;
+    private final Door door;
+    private final Scrapes scrapes;
+    private final @Nullable DebugHandler debug;
+
+    /** What a server needs of the backend. */
+    public record Parts(
+            HttpConfig config,
+            Ingest ingest,
+            Readiness readiness,
+            Meters meters,
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            Duration stopWithin) {}
+
+    /**
+     * A server for the port of {@code config}; takes no resources yet.
+     *
+     * @param hasOps whether metrics and readiness are served {@link #forOperations elsewhere}
+     * @param tls gives an engine for each connection; null: plain HTTP
+     * @param limits who may connect, and who may not be read
+     * @param heapBytes a part of which bodies and answers may take
+     */
+    public BackendServer(
+            Parts parts, boolean hasOps, @Nullable Supplier<SSLEngine> tls, Limits limits, long heapBytes) {
+        HttpConfig config = parts.config();
+        this.scrapes = new Scrapes(parts.meters());
+        this.debug = null;
+        Turns turns = new Turns(parts.ingest(), parts.meters(), parts.nanoTicker());
+        OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, new MetricsGuard(config.metricsLogin()));
+        Routes routes = new Routes(Endpoint.always(Refusal.notFound()))
+                .post("/v1/pcs/submit", Endpoint.withBody(config.maxBodyBytes(), turns::submit))
+                .post(
+                        "/v1/pcs/batch",
+                        Endpoint.withBody(config.maxBatchBytes(), new BatchHandler(config, limits, turns)))
+                .getBelow("/v1/pcs", Endpoint.asking(turns::lookUp))
+                .get("/health", Endpoint.always(ops::health));
+        this.door = new Door(
+                new InetSocketAddress(config.bindAddress(), config.port()),
+                config.bindAddress() + " port " + config.port(),
+                "BIND_ADDR or PORT",
+                "too many connections: closed one at once, MAX_CONNECTIONS is " + config.maxConnections(),
+                hasOps ? routes : ops.addTo(routes),
+                Client.admission(limits, parts.meters(), parts.nanoTicker()),
+                tls);
+        this.server = server(
+                parts, "flk-http", Runtime.getRuntime().availableProcessors(), config.maxConnections(), heapBytes);
+        ServerLoad load = server.load();
+        parts.meters().httpConnections.watch(load.connections()::held);
+        parts.meters().httpRequests.watch(load.requests()::held);
+        parts.meters().httpBodyBytes.watch(load.bodyBytes()::held);
+        parts.meters().httpAnswerBytes.watch(load.answerBytes()::held);
+    }
+
+    /**
+     * A server for what operators and their machines ask, on a port, a thread and with bounds of its own: it answers whatever goes on at the
+     * other. Plain HTTP; takes no resources yet.
+     */
+    public static BackendServer forOperations(Parts parts, OpsConfig ops) {
+        return new BackendServer(parts, ops);
+    }
+
+    private BackendServer(Parts parts, OpsConfig ops) {
+        this.scrapes = new Scrapes(parts.meters());
+        MetricsGuard guard = new MetricsGuard(parts.config().metricsLogin());
+        OpsHandler handler = new OpsHandler(parts.readiness(), scrapes, guard);
+        Routes routes = handler.addTo(
+                new Routes(Endpoint.always(Refusal.notFound())).get("/health", Endpoint.always(handler::health)));
+        this.debug = ops.debug() ? new DebugHandler(guard) : null;
+        this.door = new Door(
+                new InetSocketAddress(ops.bindAddress(), ops.port()),
+                ops.bindAddress() + " port " + ops.port(),
+                "OPS_BIND_ADDR or OPS_PORT",
+                "too many connections to OPS_PORT: closed one at once, it takes " + MAX_OPS_CONNECTIONS,
+                debug == null ? routes : debug.addTo(routes),
+                Admission.ALL,
+                null);
+        this.server = server(
+                parts, "flk-ops", 1, MAX_OPS_CONNECTIONS, Runtime.getRuntime().maxMemory() / OPS_OF_HEAP);
+    }
+
+    private static HttpServer server(Parts parts, String threads, int loops, int maxConnections, long heapBytes) {
+        HttpConfig config = parts.config();
+        return new HttpServer(
+                new HttpOptions(
+                        threads,
+                        loops,
+                        maxConnections,
+                        config.maxRequests(),
+                        config.maxBodyBytes(),
+                        heapBytes / BODIES_OF_HEAP,
+                        heapBytes / ANSWERS_OF_HEAP,
+                        config.headerTimeout(),
+                        config.bodyTimeout(),
+                        config.idleTimeout(),
+                        parts.stopWithin()),
+                parts.meters(),
+                parts.clock(),
+                parts.nanoTicker());
+    }
+
+    /**
+     * Listens.
+     *
+     * @return the port, which is the configured one unless that is 0
+     * @throws IOException if the address can't be bound; nothing is left open then
+     */
+    public int start() throws IOException {
+        try {
+            return server.listen(door);
+        } catch (IOException e) {
+            close();
+            throw e;
+        }
+    }
+
+    /** For connections that others accept. */
+    Door door() {
+        return door;
+    }
+
+    HttpServer server() {
+        return server;
+    }
+
+    /** Stops to accept, lets requests finish that are under way, but not longer than was said, then closes everything. */
+    @Override
+    public void close() {
+        server.close();
+        scrapes.close();
+        if (debug != null) {
+            debug.close();
+        }
+    }
+}

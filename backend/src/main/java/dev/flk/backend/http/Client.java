@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.ingest.Outcome;
+import dev.flk.backend.limit.Limits;
+import dev.flk.backend.limit.Sender;
+import dev.flk.backend.metrics.Meters;
+import dev.flk.http.Admission;
+import dev.flk.http.Admission.Visitor;
+import dev.flk.http.Answer;
+import dev.flk.http.Exchange;
+import dev.flk.program.logging.LineLimit;
+import io.netty.handler.codec.http.HttpHeaders;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Who is at the other end of a connection to the public port: held to the limits of its address. */
+record Client(Sender sender, Limits limits) implements Visitor {
+    private static final Logger LOG = LoggerFactory.getLogger(Client.class);
+
+    static Admission admission(Limits limits, Meters meters, LongSupplier nanoTicker) {
+        LineLimit lines = new LineLimit(1, Duration.ofSeconds(10), nanoTicker);
+        return remote -> {
+            // a client that is gone already has no address
+            Sender sender = Sender.from(
+                    remote instanceof InetSocketAddress inet
+                            ? inet.getAddress()
+                            : new InetSocketAddress(0).getAddress());
+            if (limits.connect(sender)) {
+                return new Client(sender, limits);
+            }
+            meters.addressConnectionRefused();
+            lines.say(
+                    "address",
+                    leftOut -> LOG.warn(
+                            "too many connections from {}: closed one at once, see MAX_CONNECTIONS_PER_ADDRESS{}",
+                            sender.address(),
+                            leftOut));
+            return null;
+        };
+    }
+
+    /** Who has sent it. */
+    static Sender of(Exchange exchange) {
+        return ((Client) exchange.visitor()).sender;
+    }
+
+    @Override
+    public Optional<Answer> beforeReading(HttpHeaders headers) {
+        return limits.beforeReading(sender)
+                .map(held -> OutcomeRenderer.answer(new Outcome.RateLimited(held.waitSeconds())));
+    }
+
+    @Override
+    public void disconnected() {
+        limits.disconnect(sender);
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.ingest.Ingest;
+import dev.flk.backend.ingest.Outcome;
+import dev.flk.backend.ingest.Submission;
+import dev.flk.backend.metrics.Meters;
+import dev.flk.certificate.PcsId;
+import dev.flk.http.Answer;
+import dev.flk.http.Endpoint.Request;
+import dev.flk.http.Exchange;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The way to ingest: {@code POST /v1/pcs/submit} and {@code GET /v1/pcs/{pcs_id}}. What arrives on all connections of an event loop in one turn
+ * is handed over as one list: a task put into the loop runs when every connection that had something to read was read.
+ */
+final class Turns {
+    private static final Logger LOG = LoggerFactory.getLogger(Turns.class);
+    /** Longer than a usual batch of 100 certificates; parsing as much takes about two milliseconds. */
+    private static final long LONG_BYTES = 256 << 10;
+
+    private final Ingest ingest;
+    private final Meters meters;
+    private final LongSupplier nanoTicker;
+    /** What has arrived in this turn, by the thread of the event loop. */
+    private final ThreadLocal<List<Submission>> arrived = ThreadLocal.withInitial(ArrayList::new);
+
+    Turns(Ingest ingest, Meters meters, LongSupplier nanoTicker) {
+        this.ingest = ingest;
+        this.meters = meters;
+        this.nanoTicker = nanoTicker;
+    }
+
+    Meters meters() {
+        return meters;
+    }
+
+    /** The body is one certificate. */
+    void submit(Request request, Exchange exchange) {
+        handOver(
+                List.of(new Submission(
+                        request.body().length(),
+                        request.body()::exact,
+                        Client.of(exchange),
+                        outcome -> exchange.answerLater(() -> {
+                            observe(request, 1);
+                            return OutcomeRenderer.answer(outcome);
+                        }))),
+                exchange);
+    }
+
+    /** Notes that certificates are answered which came with this request. */
+    void observe(Request request, int certificates) {
+        long nanos = nanoTicker.getAsLong() - request.arrivedNanos();
+        for (int i = 0; i < certificates; i++) {
+            meters.submit.observeNanos(nanos);
+        }
+    }
+
+    /** The stored outcome. */
+    void lookUp(Request request, Exchange exchange) {
+        Optional<PcsId> id = PcsId.parse(request.lastSegment());
+        if (id.isEmpty()) {
+            exchange.answer(Answer.error(400, "pcs_id is not 64 lower-case hex digits"));
+            return;
+        }
+        ingest.lookUp(id.get(), found -> exchange.answerLater(() -> OutcomeRenderer.answer(found)));
+    }
+
+    /** Hands these over with all else that arrives in this turn of the event loop; long ones on another thread. */
+    void handOver(List<Submission> submissions, Exchange exchange) {
+        long bytes = submissions.stream().mapToLong(Submission::bodyBytes).sum();
+        if (bytes > LONG_BYTES) {
+            exchange.runElsewhere(() -> handOver(submissions));
+            return;
+        }
+        List<Submission> turn = arrived.get();
+        if (turn.isEmpty() && !submissions.isEmpty()) {
+            exchange.afterReading().execute(() -> {
+                arrived.remove();
+                handOver(turn);
+            });
+        }
+        turn.addAll(submissions);
+    }
+
+    /** If ingest throws, what it had not answered is answered as broken. */
+    private void handOver(List<Submission> turn) {
+        try {
+            ingest.submit(turn);
+        } catch (RuntimeException | Error e) {
+            LOG.error("{} submissions could not be taken", turn.size(), e);
+            for (Submission submission : turn) {
+                meters.internalError(); // also for one that was answered before: nobody here can tell
+                submission.answer().accept(new Outcome.Broken());
+            }
+        }
+    }
+}

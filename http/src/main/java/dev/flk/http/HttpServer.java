@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.http;
+
+import dev.flk.http.Admission.Visitor;
+import dev.flk.http.Loop.LongBodies;
+import dev.flk.program.logging.LineLimit;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoop;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.ServerChannel;
+import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollChannelOption;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.nio.NioServerDomainSocketChannel;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.UnresolvedAddressException;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import javax.net.ssl.SSLEngine;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An HTTP server: event loops that accept, read and write, for one or more {@link Door doors}. {@link #listen} and {@link #close} are for one
+ * thread, which is none of the loops. Nothing here is durable: an answer is what the endpoints say, in the order of the requests.
+ */
+public final class HttpServer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
+
+    private static final int BACKLOG = 1024;
+    private static final long LONGEST_END_SECONDS = 3;
+    /** An answer goes over to the network when less than the first of these waits there; see {@link AnswerOrder}. */
+    private static final WriteBufferWaterMark UNSENT_BYTES = new WriteBufferWaterMark(8 << 10, 32 << 10);
+
+    /**
+     * What the kernel takes of an answer beyond what is on its way, so that it does not keep megabytes for a client that does not read.
+     */
+    private static final int UNSENT_KERNEL_BYTES = 64 << 10;
+
+    /**
+     * The most that the kernel keeps, what is on its way included; it doubles this for its own needs. Were it less than
+     * some segments of the loopback interface (64 KiB each), each of them would wait 40 ms for the acknowledgement of the one before.
+     */
+    private static final int SEND_BUFFER_BYTES = 256 << 10;
+
+    private final HttpOptions options;
+    private final HttpEvents events;
+    private final InstantSource clock;
+    private final LongSupplier nanoTicker;
+    private final ServerLoad load;
+    private final LineLimit limit;
+    private final TlsFailures tlsFailures;
+    private final LongBodies longBodies;
+    private final boolean epoll = Epoll.isAvailable();
+    private final Map<EventLoop, Loop> loops = new ConcurrentHashMap<>();
+    private final List<Channel> listeners = new CopyOnWriteArrayList<>();
+    private @Nullable EventLoopGroup group;
+
+    /**
+     * Where connections come in, and what they get.
+     *
+     * @param address a port, 0 for any free one, or a Unix socket whose file does not exist
+     * @param where for messages: "127.0.0.1 port 8080"
+     * @param settings for messages: what to change if it can't be listened on, "BIND_ADDR or PORT"
+     * @param tooMany the log line where the server has as many connections as it may
+     * @param tls gives an engine for each connection; null: plain HTTP
+     */
+    public record Door(
+            SocketAddress address,
+            String where,
+            String settings,
+            String tooMany,
+            Routes routes,
+            Admission admission,
+            @Nullable Supplier<SSLEngine> tls) {}
+
+    /**
+     * A server without doors; takes no resources yet.
+     *
+     * @param clock for the {@code Date} of answers
+     * @param nanoTicker monotonic time, for time-outs and timings
+     */
+    public HttpServer(HttpOptions options, HttpEvents events, InstantSource clock, LongSupplier nanoTicker) {
+        this.options = options;
+        this.events = events;
+        this.clock = clock;
+        this.nanoTicker = nanoTicker;
+        this.load = ServerLoad.of(options);
+        this.limit = new LineLimit(1, Duration.ofSeconds(10), nanoTicker);
+        this.tlsFailures = new TlsFailures(events, nanoTicker);
+        this.longBodies = new LongBodies(options.loops());
+    }
+
+    HttpOptions options() {
+        return options;
+    }
+
+    HttpEvents events() {
+        return events;
+    }
+
+    LongSupplier nanoTicker() {
+        return nanoTicker;
+    }
+
+    /** What its connections hold just now. */
+    public ServerLoad load() {
+        return load;
+    }
+
+    /**
+     * Listens.
+     *
+     * @return the port, which is the configured one unless that is 0; 0 for a Unix socket
+     * @throws IOException if the address can't be bound; nothing is left open then, if it was the first door
+     */
+    public int listen(Door door) throws IOException {
+        boolean isUnix = door.address() instanceof UnixDomainSocketAddress;
+        if (group == null) {
+            group = new MultiThreadIoEventLoopGroup(
+                    options.loops(),
+                    new DefaultThreadFactory(options.threads()),
+                    epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
+        }
+        ServerBootstrap bootstrap = new ServerBootstrap()
+                .group(group)
+                .channel(channel(isUnix))
+                // a client that has sent its request may shut down its side and still wait for the answer
+                .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
+                .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, UNSENT_BYTES)
+                .childHandler(new ChannelInitializer<>() {
+                    @Override
+                    protected void initChannel(Channel channel) {
+                        serve(channel, door);
+                    }
+                });
+        if (!isUnix) {
+            bootstrap
+                    .option(ChannelOption.SO_BACKLOG, BACKLOG)
+                    .option(ChannelOption.SO_REUSEADDR, true)
+                    .childOption(ChannelOption.SO_SNDBUF, SEND_BUFFER_BYTES);
+        }
+        if (!isUnix && epoll) {
+            bootstrap.childOption(EpollChannelOption.TCP_NOTSENT_LOWAT, (long) UNSENT_KERNEL_BYTES);
+        }
+        ChannelFuture bound = bootstrap.bind(bindable(door.address())).awaitUninterruptibly();
+        @Nullable Throwable cause = bound.cause();
+        if (cause != null) {
+            if (listeners.isEmpty()) {
+                close();
+            }
+            throw new IOException(
+                    "can't listen on %s: %s; choose another %s"
+                            .formatted(
+                                    door.where(),
+                                    cause instanceof UnresolvedAddressException
+                                            ? "there is no such host"
+                                            : cause.getMessage(),
+                                    door.settings()),
+                    cause);
+        }
+        listeners.add(bound.channel());
+        bound.channel()
+                .pipeline()
+                .addLast(
+                        new ChannelInboundHandlerAdapter() { // behind what pauses accepting for a second
+                            @Override
+                            public void exceptionCaught(ChannelHandlerContext context, Throwable thrown) {
+                                limit.say(
+                                        "accept",
+                                        leftOut -> LOG.warn(
+                                                "connections to {} can't be accepted: {}{}",
+                                                door.where(),
+                                                thrown.getMessage(),
+                                                leftOut));
+                            }
+                        });
+        return bound.channel().localAddress() instanceof InetSocketAddress inet ? inet.getPort() : 0;
+    }
+
+    private Class<? extends ServerChannel> channel(boolean isUnix) {
+        if (epoll) {
+            return isUnix ? EpollServerDomainSocketChannel.class : EpollServerSocketChannel.class;
+        }
+        return isUnix ? NioServerDomainSocketChannel.class : NioServerSocketChannel.class;
+    }
+
+    private SocketAddress bindable(SocketAddress address) {
+        return epoll && address instanceof UnixDomainSocketAddress unix
+                ? new DomainSocketAddress(unix.getPath().toFile())
+                : address;
+    }
+
+    /** Serves a connection that has come in at {@code door}. For who accepts in place of the server: on the event loop of the channel. */
+    public void serve(Channel channel, Door door) {
+        if (!load.connections().take(1)) {
+            events.connectionRefused();
+            limit.say("connections " + door.where(), leftOut -> LOG.warn("{}{}", door.tooMany(), leftOut));
+            var unused = channel.close();
+            return;
+        }
+        Visitor visitor = door.admission().connect(channel.remoteAddress());
+        if (visitor == null) {
+            load.connections().giveBack(1);
+            var unused = channel.close();
+            return;
+        }
+        var unused = channel.closeFuture().addListener(closed -> {
+            load.connections().giveBack(1);
+            visitor.disconnected();
+        });
+        RequestDecoder decoder = new RequestDecoder(nanoTicker);
+        Loop loop = loopOf(channel);
+        Connection connection = new Connection(this, door.routes(), visitor, loop, decoder);
+        channel.pipeline().addLast(decoder).addLast(connection);
+        Supplier<SSLEngine> engines = door.tls();
+        if (engines != null) {
+            new TlsFront(this, tlsFailures).addTo(channel, engines.get(), visitor, loop, decoder, connection);
+        }
+    }
+
+    /** Stops to accept, lets requests finish that are under way, but not longer than was said, then closes everything. */
+    @Override
+    public void close() {
+        if (group == null) {
+            return; // it has no thread
+        }
+        long stopNanos = options.stopWithin().toNanos();
+        listeners.forEach(listener -> listener.close().awaitUninterruptibly(stopNanos, TimeUnit.NANOSECONDS));
+        var all = CompletableFuture.allOf(
+                loops.values().stream().map(Loop::finish).toArray(CompletableFuture[]::new));
+        all.completeOnTimeout(null, stopNanos, TimeUnit.NANOSECONDS).join();
+        loops.values().forEach(Loop::closeAll);
+        // never waits for a loop whose thread has died: it would be for ever
+        group.shutdownGracefully(0, 1, TimeUnit.SECONDS).awaitUninterruptibly(LONGEST_END_SECONDS, TimeUnit.SECONDS);
+        longBodies.close();
+        group = null;
+    }
+
+    private Loop loopOf(Channel channel) {
+        return loops.computeIfAbsent(channel.eventLoop(), eventLoop -> {
+            Loop loop = new Loop(eventLoop, longBodies, clock, nanoTicker);
+            loop.tickEvery(options.tick());
+            return loop;
+        });
+    }
+}

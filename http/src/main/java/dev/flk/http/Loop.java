@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.http;
+
+import dev.flk.http.AnswerOrder.DateHeader;
+import io.netty.channel.EventLoop;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** An event loop with its connections and what they share. Owned by that loop, except where it says otherwise. */
+final class Loop {
+    private final EventLoop eventLoop;
+    private final LongSupplier nanoTicker;
+    private final Answers answers;
+    private final LongBodies longBodies;
+    private final DateHeader date;
+    private final Set<Connection> connections = new LinkedHashSet<>();
+    private final CompletableFuture<Void> finished = new CompletableFuture<>();
+    private boolean finishing;
+
+    Loop(EventLoop eventLoop, LongBodies longBodies, InstantSource clock, LongSupplier nanoTicker) {
+        this.eventLoop = eventLoop;
+        this.nanoTicker = nanoTicker;
+        this.answers = new Answers(eventLoop);
+        this.longBodies = longBodies;
+        this.date = new DateHeader(clock);
+    }
+
+    /** Runs what it gets after everything that the connections of this loop had to read in this turn. */
+    Executor afterReading() {
+        return eventLoop;
+    }
+
+    /** Safe for any thread, as is what it returns. */
+    Answers answers() {
+        return answers;
+    }
+
+    /** Runs {@code work} on a thread for long bodies, then {@code done} on this loop; false if too many wait. */
+    boolean runElsewhere(Runnable work, Runnable done) {
+        return longBodies.offer(() -> {
+            work.run();
+            eventLoop.execute(done);
+        });
+    }
+
+    DateHeader date() {
+        return date;
+    }
+
+    /** Runs {@code task} on this loop after {@code delay}. */
+    void runLater(Runnable task, Duration delay) {
+        var unused = eventLoop.schedule(task, delay.toNanos(), TimeUnit.NANOSECONDS);
+    }
+
+    void add(Connection connection) {
+        connections.add(connection);
+        if (finishing) {
+            connection.finish();
+        }
+    }
+
+    void remove(Connection connection) {
+        connections.remove(connection);
+        completeIfFinished();
+    }
+
+    /** From now on looks for connections that are too slow, about every {@code period}. Safe for any thread. */
+    void tickEvery(Duration period) {
+        long nanos = period.toNanos();
+        var unused = eventLoop.scheduleWithFixedDelay(this::tick, nanos, nanos, TimeUnit.NANOSECONDS);
+    }
+
+    /** Lets every connection serve what is under way; the future ends with the last of them. Safe for any thread. */
+    CompletableFuture<Void> finish() {
+        eventLoop.execute(() -> {
+            finishing = true;
+            List.copyOf(connections).forEach(Connection::finish);
+            completeIfFinished();
+        });
+        return finished;
+    }
+
+    /** Closes what is still open. Safe for any thread. */
+    void closeAll() {
+        eventLoop.execute(() -> {
+            List.copyOf(connections).forEach(Connection::close);
+        });
+    }
+
+    private void completeIfFinished() {
+        if (finishing && connections.isEmpty()) {
+            finished.complete(null);
+        }
+    }
+
+    /** A connection whose tick fails ends alone; thrown from here, it would be the last tick of all. */
+    private void tick() {
+        long now = nanoTicker.getAsLong();
+        for (Connection connection : List.copyOf(connections)) {
+            try {
+                connection.tick(now);
+            } catch (RuntimeException | Error e) {
+                connection.fail(e);
+            }
+        }
+    }
+
+    /**
+     * The way of answers back to an event loop, from any thread. What was answered together costs one wake-up of the loop, and
+     * one flush per connection.
+     */
+    static final class Answers {
+        private static final Logger log = LoggerFactory.getLogger(Answers.class);
+
+        private final Executor loop;
+        private final Queue<Ready> ready = new ConcurrentLinkedQueue<>();
+        private final AtomicBoolean scheduled = new AtomicBoolean();
+
+        Answers(Executor loop) {
+            this.loop = loop;
+        }
+
+        /** Takes an answer; {@code answer} is rendered on the loop. Safe for any thread; never throws. */
+        void add(Exchange exchange, Supplier<Answer> answer) {
+            ready.add(new Ready(exchange, answer));
+            if (scheduled.compareAndSet(false, true)) {
+                try {
+                    loop.execute(this::deliver);
+                } catch (RejectedExecutionException e) {
+                    // the server has ended, and with it every connection that could carry an answer
+                    ready.clear();
+                }
+            }
+        }
+
+        private void deliver() {
+            // before the queue is read: what is added from now on finds it unset, and comes again
+            scheduled.set(false);
+            List<Connection> touched = new ArrayList<>();
+            for (Ready next = ready.poll(); next != null; next = ready.poll()) {
+                if (!next.exchange.isAnswered()) {
+                    next.exchange.complete(render(next.answer));
+                    touched.add(next.exchange.connection());
+                }
+            }
+            touched.forEach(Connection::writeReady);
+        }
+
+        private static Answer render(Supplier<Answer> answer) {
+            try {
+                return answer.get();
+            } catch (RuntimeException | Error e) {
+                log.error("An answer could not be rendered", e);
+                return Refusal.internalError();
+            }
+        }
+
+        private record Ready(Exchange exchange, Supplier<Answer> answer) {}
+    }
+
+    /**
+     * The threads that work on long bodies, so that no event loop is held up by one. They come and go; at most {@value #MAX_WAITING} bodies wait
+     * for them. Safe for any thread.
+     */
+    static final class LongBodies implements AutoCloseable {
+        private static final int MAX_WAITING = 256;
+        private static final long IDLE_SECONDS = 30;
+
+        private final ThreadPoolExecutor threads;
+
+        LongBodies(int threads) {
+            this.threads = new ThreadPoolExecutor(
+                    threads, threads, IDLE_SECONDS, TimeUnit.SECONDS, new ArrayBlockingQueue<>(MAX_WAITING), task -> {
+                        Thread thread = new Thread(task, "long-bodies");
+                        thread.setDaemon(true);
+                        return thread;
+                    });
+            this.threads.allowCoreThreadTimeOut(true);
+        }
+
+        /** Runs {@code work} on one of the threads; false if too many bodies wait already. */
+        boolean offer(Runnable work) {
+            try {
+                threads.execute(work);
+                return true;
+            } catch (RejectedExecutionException e) {
+                return false;
+            }
+        }
+
+        @Override
+        public void close() {
+            threads.shutdownNow();
+        }
+    }
+}

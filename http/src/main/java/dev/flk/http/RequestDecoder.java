@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.http;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.codec.DecoderResult;
+import io.netty.handler.codec.http.HttpDecoderConfig;
+import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http.HttpRequestDecoder;
+import io.netty.handler.codec.http.LastHttpContent;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.function.LongSupplier;
+
+/**
+ * Netty's decoder, which also tells since when a header has been coming in, so that a slow one can be refused, and takes no
+ * head that can be read in two ways.
+ */
+final class RequestDecoder extends HttpRequestDecoder {
+    private static final int MAX_REQUEST_LINE_BYTES = 8 << 10;
+    private static final int MAX_HEADER_BYTES = 16 << 10;
+    private static final DecoderResult AMBIGUOUS =
+            DecoderResult.failure(new IllegalArgumentException("a head that can be read in two ways"));
+
+    private final LongSupplier nanoTicker;
+    private final HeadLines head = new HeadLines();
+    private boolean insideRequest;
+    private OptionalLong headerSinceNanos = OptionalLong.empty();
+
+    RequestDecoder(LongSupplier nanoTicker) {
+        super(new HttpDecoderConfig()
+                .setMaxInitialLineLength(MAX_REQUEST_LINE_BYTES)
+                .setMaxHeaderSize(MAX_HEADER_BYTES));
+        this.nanoTicker = nanoTicker;
+    }
+
+    /** When the first byte of a header came whose end has not come yet; empty between requests and inside bodies. */
+    OptionalLong headerSinceNanos() {
+        return headerSinceNanos;
+    }
+
+    @Override
+    protected void decode(ChannelHandlerContext context, ByteBuf in, List<Object> out) throws Exception {
+        if (!insideRequest && headerSinceNanos.isEmpty() && hasMoreThanSpace(in)) {
+            headerSinceNanos = OptionalLong.of(nanoTicker.getAsLong());
+        }
+        if (!insideRequest) {
+            head.look(in);
+        }
+        int before = out.size();
+        super.decode(context, in, out);
+        for (Object decoded : out.subList(before, out.size())) {
+            if (decoded instanceof HttpRequest request) {
+                if (head.isAmbiguous() && request.decoderResult().isSuccess()) {
+                    request.setDecoderResult(AMBIGUOUS);
+                }
+                insideRequest = true;
+                headerSinceNanos = OptionalLong.empty();
+            }
+            if (decoded instanceof LastHttpContent) {
+                insideRequest = false;
+            }
+        }
+    }
+
+    /** An empty line between requests, which old clients send, begins nothing. */
+    private static boolean hasMoreThanSpace(ByteBuf in) {
+        return in.forEachByte(b -> b >= 0 && b <= ' ') >= 0;
+    }
+
+    /**
+     * Looks at the lines of a request's head before the decoder does, which takes what a proxy in front may read in another way: a
+     * line that is continued by a space at the beginning of the next (obs-fold, RFC 9112 section 5.2), a space before the first
+     * header, and anything but one space between the three parts of the request line (section 3). Owned by the event loop of the
+     * connection.
+     */
+    private static final class HeadLines {
+        private static final byte[] VERSION = {'H', 'T', 'T', 'P', '/'};
+        /** {@code HTTP/1.1} */
+        private static final int VERSION_BYTES = VERSION.length + 3;
+
+        private boolean requestLineSeen;
+        private boolean ambiguous;
+
+        /**
+         * Looks at what the decoder is about to take: all complete lines up to the end of the head, the first of which begins at
+         * the reader index. What is behind them is looked at again when more has come.
+         */
+        void look(ByteBuf in) {
+            int start = in.readerIndex();
+            for (int end = lineEnd(in, start); end >= 0; end = lineEnd(in, start)) {
+                int last = end > start && in.getByte(end - 1) == '\r' ? end - 1 : end;
+                if (last == start) {
+                    if (requestLineSeen) {
+                        requestLineSeen = false;
+                        return;
+                    }
+                } else if (requestLineSeen) {
+                    checkHeader(in.getByte(start));
+                } else {
+                    requestLineSeen = true;
+                    ambiguous = !isRequestLine(in, start, last);
+                }
+                start = end + 1;
+            }
+        }
+
+        /** Whether a head that was looked at to its end, can be read in another way. */
+        boolean isAmbiguous() {
+            return ambiguous;
+        }
+
+        private void checkHeader(byte first) {
+            ambiguous |= first == ' ' || first == '\t';
+        }
+
+        private static int lineEnd(ByteBuf in, int start) {
+            return in.indexOf(start, in.writerIndex(), (byte) '\n');
+        }
+
+        private static boolean isRequestLine(ByteBuf in, int start, int end) {
+            int first = in.indexOf(start, end, (byte) ' ');
+            int second = first < 0 ? -1 : in.indexOf(first + 1, end, (byte) ' ');
+            return first > start
+                    && second > first + 1
+                    && isVersion(in, second + 1, end)
+                    && in.forEachByte(start, end - start, b -> b >= ' ' || b < 0) < 0;
+        }
+
+        private static boolean isVersion(ByteBuf in, int start, int end) {
+            if (end - start != VERSION_BYTES) {
+                return false;
+            }
+            for (int i = 0; i < VERSION.length; i++) {
+                if (in.getByte(start + i) != VERSION[i]) {
+                    return false;
+                }
+            }
+            return isDigit(in.getByte(end - 3)) && in.getByte(end - 2) == '.' && isDigit(in.getByte(end - 1));
+        }
+
+        private static boolean isDigit(byte character) {
+            return character >= '0' && character <= '9';
+        }
+    }
+}

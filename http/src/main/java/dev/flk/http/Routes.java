@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.http;
+
+import io.netty.handler.codec.http.HttpMethod;
+import java.util.HashMap;
+import java.util.Map;
+
+/** Which endpoint a method and a path lead to; what leads nowhere leads to the endpoint that says so. Not changed once a server has it. */
+public final class Routes {
+    private static final Endpoint POST_ONLY = Endpoint.always(Refusal.methodNotAllowed("POST"));
+    private static final Endpoint GET_ONLY = Endpoint.always(Refusal.methodNotAllowed("GET, HEAD"));
+
+    private final Map<String, Endpoint> posts = new HashMap<>();
+    private final Map<String, Endpoint> gets = new HashMap<>();
+    private final Map<String, Endpoint> getsBelow = new HashMap<>();
+    private final Endpoint notFound;
+
+    /** No routes yet. */
+    public Routes(Endpoint notFound) {
+        this.notFound = notFound;
+    }
+
+    /** {@code POST} to this path. */
+    public Routes post(String path, Endpoint endpoint) {
+        posts.put(path, endpoint);
+        return this;
+    }
+
+    /** {@code GET} and {@code HEAD} of this path. */
+    public Routes get(String path, Endpoint endpoint) {
+        gets.put(path, endpoint);
+        return this;
+    }
+
+    /** {@code GET} and {@code HEAD} of what stands right below this path, where nothing else stands. */
+    public Routes getBelow(String path, Endpoint endpoint) {
+        getsBelow.put(path, endpoint);
+        return this;
+    }
+
+    Endpoint find(HttpMethod method, String path) {
+        Endpoint post = posts.get(path);
+        if (post != null) {
+            return method.equals(HttpMethod.POST) ? post : POST_ONLY;
+        }
+        Endpoint get = gets.get(path);
+        int slash = path.lastIndexOf('/');
+        if (get == null && slash > 0 && slash < path.length() - 1) {
+            get = getsBelow.get(path.substring(0, slash));
+        }
+        if (get == null) {
+            return notFound;
+        }
+        return method.equals(HttpMethod.GET) || method.equals(HttpMethod.HEAD) ? get : GET_ONLY;
+    }
+
+    /** The longest body that any of them takes. */
+    int maxBodyBytes() {
+        return posts.values().stream().mapToInt(Endpoint::maxBodyBytes).max().orElse(0);
+    }
+
+    /** The path of a request target, which may be a whole URI and may have a query. */
+    static String path(String target) {
+        int start = 0;
+        if (!target.startsWith("/")) {
+            int authority = target.indexOf("://");
+            start = authority < 0 ? 0 : target.indexOf('/', authority + 3);
+        }
+        int query = target.indexOf('?');
+        return start < 0 ? "/" : target.substring(start, query < start ? target.length() : query);
+    }
+
+    /** What stands behind the question mark of a request target; empty if there is none. */
+    static String query(String target) {
+        int query = target.indexOf('?');
+        return query < 0 ? "" : target.substring(query + 1);
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.http;
+
+import dev.flk.program.logging.LineLimit;
+import io.netty.handler.ssl.SslHandshakeTimeoutException;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.security.cert.CertPathValidatorException;
+import java.security.cert.CertificateException;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.function.LongSupplier;
+import javax.net.ssl.SSLException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Counts handshakes that failed, and tells of some of them, each reason once in a while. Safe for any thread. */
+final class TlsFailures {
+    private static final Logger LOG = LoggerFactory.getLogger(TlsFailures.class);
+    private static final Duration EVERY = Duration.ofSeconds(10);
+    private static final int LONGEST_QUOTE = 160;
+
+    private final HttpEvents events;
+    private final LineLimit limit;
+
+    TlsFailures(HttpEvents events, LongSupplier nanoTicker) {
+        this.events = events;
+        this.limit = new LineLimit(1, EVERY, nanoTicker);
+    }
+
+    /** One that failed by {@code cause}; {@code hasBegun}: the client had sent something, else it has just looked whether the port is open. */
+    void tell(Throwable cause, InetSocketAddress client, boolean hasBegun) {
+        TlsFailure reason = reason(cause);
+        if (hasBegun || reason != TlsFailure.CLOSED) {
+            tell(reason, client, what(reason, cause));
+        }
+    }
+
+    void tell(TlsFailure reason, InetSocketAddress client, String what) {
+        events.tlsFailed(reason);
+        limit.say(
+                reason.label(),
+                leftOut -> LOG.warn(
+                        "TLS handshake failed with {}: {}: {}{}",
+                        client.getAddress().getHostAddress(),
+                        reason.label(),
+                        what,
+                        leftOut));
+    }
+
+    /** The JDK has one exception for nearly all, so that its words must do. */
+    static TlsFailure reason(Throwable failure) {
+        if (failure instanceof SslHandshakeTimeoutException) {
+            return TlsFailure.TIMEOUT;
+        }
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (cause instanceof CertificateException || cause instanceof CertPathValidatorException) {
+                return TlsFailure.CLIENT_CERTIFICATE_REFUSED;
+            }
+        }
+        String said = String.valueOf(failure.getMessage()).toLowerCase(Locale.ROOT);
+        if (said.contains("received fatal alert")) {
+            return TlsFailure.REFUSED_BY_CLIENT;
+        }
+        if (said.contains("empty client certificate") || said.contains("empty server certificate")) {
+            return TlsFailure.CLIENT_CERTIFICATE_MISSING;
+        }
+        if (said.contains("protocol version") || said.contains("client requested protocol")) {
+            return TlsFailure.PROTOCOL;
+        }
+        if (said.contains("cipher suites in common") || said.contains("no selected cipher")) {
+            return TlsFailure.CIPHER;
+        }
+        boolean wentAway = failure instanceof IOException && !(failure instanceof SSLException);
+        return wentAway ? TlsFailure.CLOSED : TlsFailure.OTHER;
+    }
+
+    private static String what(TlsFailure reason, Throwable cause) {
+        return switch (reason) {
+            case NO_TLS, TIMEOUT -> "it was not over within HEADER_TIMEOUT";
+            case CLOSED ->
+                "the client closed the connection in the midst of it, as one does that does not trust the"
+                        + " certificate of TLS_CERT";
+            case PROTOCOL -> "the client knows neither TLS 1.2 nor 1.3; update it";
+            case CIPHER -> "no cipher suite that both know, and that fits the certificate";
+            case CLIENT_CERTIFICATE_MISSING ->
+                "TLS_CLIENT_CA asks for one; the agent shows it with TLS_CERT and TLS_KEY";
+            case CLIENT_CERTIFICATE_REFUSED ->
+                "it is not of TLS_CLIENT_CA, not valid now, or not for clients (" + quoted(cause) + ")";
+            case REFUSED_BY_CLIENT ->
+                "mostly it does not trust the certificate of TLS_CERT, or that is not valid now (" + quoted(cause)
+                        + ")";
+            case OTHER -> quoted(cause);
+        };
+    }
+
+    private static String quoted(Throwable cause) {
+        String text = String.valueOf(cause.getMessage());
+        return text.length() <= LONGEST_QUOTE ? text : text.substring(0, LONGEST_QUOTE) + "…";
+    }
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.http;
+
+import dev.flk.http.Admission.Visitor;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelDuplexHandler;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.DuplexChannel;
+import io.netty.handler.codec.DecoderException;
+import io.netty.handler.ssl.SslHandler;
+import io.netty.handler.ssl.SslHandshakeCompletionEvent;
+import io.netty.util.ReferenceCountUtil;
+import java.net.InetSocketAddress;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLException;
+
+/**
+ * Puts TLS in front of connections. Who speaks plain HTTP instead is told so, in plain HTTP, and not in the form in which a backend
+ * refuses a certificate: an agent would give up what it sends for good. Safe for any thread.
+ */
+final class TlsFront {
+    private static final Routes SPEAK_TLS =
+            new Routes(Endpoint.always(Answer.text(400, "This port speaks TLS: use https\n")));
+    /** The types of TLS records. */
+    private static final int LEAST_TYPE = 20;
+
+    private static final int MOST_TYPE = 24;
+
+    private final HttpServer server;
+    private final TlsFailures failures;
+
+    /** For connections to {@code server}. */
+    TlsFront(HttpServer server, TlsFailures failures) {
+        this.server = server;
+        this.failures = failures;
+    }
+
+    /**
+     * Puts it before what the pipeline has: {@code decoder}, then {@code connection}. On the loop of the channel.
+     *
+     * @param engine for this connection alone
+     */
+    void addTo(
+            Channel channel,
+            SSLEngine engine,
+            Visitor visitor,
+            Loop loop,
+            RequestDecoder decoder,
+            Connection connection) {
+        SslHandler tls = new SslHandler(engine);
+        tls.setHandshakeTimeoutMillis(server.options().headerTimeout().toMillis());
+        HandshakeWatch watch = new HandshakeWatch(failures, (InetSocketAddress) channel.remoteAddress());
+        channel.pipeline()
+                .addFirst(
+                        new LingeringClose(watch),
+                        new FirstByte(tls, watch, () -> {
+                            Connection answering = new Connection(server, SPEAK_TLS, visitor, loop, decoder);
+                            channel.pipeline().replace(connection, null, answering);
+                            return answering;
+                        }),
+                        tls,
+                        watch);
+    }
+
+    /** Ends the own side of a connection, after what was written; TLS has a word for it. */
+    static void endOutput(DuplexChannel channel) {
+        SslHandler tls = channel.pipeline().get(SslHandler.class);
+        if (tls == null) {
+            channel.shutdownOutput().addListener(ChannelFutureListener.CLOSE_ON_FAILURE);
+        } else {
+            tls.closeOutbound()
+                    .addListener(said -> channel.shutdownOutput().addListener(ChannelFutureListener.CLOSE_ON_FAILURE));
+        }
+    }
+
+    /** Tells TLS from all else by the first byte, then is gone. */
+    private static final class FirstByte extends ChannelInboundHandlerAdapter {
+        private final SslHandler tls;
+        private final HandshakeWatch watch;
+        private final Supplier<Connection> answerPlainly;
+
+        FirstByte(SslHandler tls, HandshakeWatch watch, Supplier<Connection> answerPlainly) {
+            this.tls = tls;
+            this.watch = watch;
+            this.answerPlainly = answerPlainly;
+        }
+
+        @Override
+        public void channelRead(ChannelHandlerContext read, Object message) {
+            if (message instanceof ByteBuf bytes && bytes.isReadable()) {
+                int type = bytes.getUnsignedByte(bytes.readerIndex());
+                if (type >= LEAST_TYPE && type <= MOST_TYPE) {
+                    watch.begins();
+                    read.pipeline().remove(this);
+                } else {
+                    watch.isNoTls();
+                    read.pipeline().remove(watch);
+                    read.pipeline().remove(tls);
+                    read.pipeline().remove(this);
+                    Connection answering = answerPlainly.get();
+                    read.fireChannelRead(message);
+                    answering.finish();
+                    return;
+                }
+            }
+            read.fireChannelRead(message);
+        }
+    }
+
+    /**
+     * Stands before TLS on a connection: when a handshake has failed, ends the own side and reads on for a moment, instead of closing at once. A client of
+     * TLS 1.3 has sent its request by then; to close with that unread would take from it the alert that says why. Owned by the event
+     * loop of the connection.
+     */
+    private static final class LingeringClose extends ChannelDuplexHandler {
+        private static final long LONGEST_MILLIS = 1_000;
+
+        private final HandshakeWatch watch;
+        private boolean isSaid;
+
+        LingeringClose(HandshakeWatch watch) {
+            this.watch = watch;
+        }
+
+        @Override
+        public void close(ChannelHandlerContext closing, ChannelPromise promise) {
+            if (!watch.hasObjected() || !closing.channel().isActive()) {
+                var unusedClose = closing.close(promise);
+                return;
+            }
+            var unused = closing.channel().closeFuture().addListener(closed -> promise.trySuccess());
+            if (!isSaid) {
+                isSaid = true;
+                var unusedEnd = ((DuplexChannel) closing.channel()).shutdownOutput();
+                closing.channel().config().setAutoRead(true);
+                var unusedTimer =
+                        closing.executor().schedule(() -> end(closing), LONGEST_MILLIS, TimeUnit.MILLISECONDS);
+            }
+        }
+
+        @Override
+        public void channelRead(ChannelHandlerContext read, Object message) {
+            if (isSaid) {
+                ReferenceCountUtil.release(message);
+            } else {
+                read.fireChannelRead(message);
+            }
+        }
+
+        @Override
+        public void userEventTriggered(ChannelHandlerContext triggered, Object event) {
+            if (isSaid && event instanceof ChannelInputShutdownEvent) {
+                end(triggered);
+            } else {
+                triggered.fireUserEventTriggered(event);
+            }
+        }
+
+        private static void end(ChannelHandlerContext context) {
+            var unused = context.close();
+        }
+    }
+
+    /**
+     * Stands behind TLS on a connection: tells how its handshake failed, once, and keeps what a client does wrong with TLS from what
+     * comes after, where it would look like a fault of ours. Owned by the event loop of the connection.
+     */
+    private static final class HandshakeWatch extends ChannelInboundHandlerAdapter {
+        private final TlsFailures failures;
+        private final InetSocketAddress client;
+        private boolean hasBegun;
+        private boolean isOver;
+        private boolean hasObjected;
+
+        HandshakeWatch(TlsFailures failures, InetSocketAddress client) {
+            this.failures = failures;
+            this.client = client;
+        }
+
+        /** The client has sent a first byte of TLS. */
+        void begins() {
+            hasBegun = true;
+        }
+
+        /** Whether the handshake has failed by what one side said, and not since the client went away. */
+        boolean hasObjected() {
+            return hasObjected;
+        }
+
+        /** The client has sent something else. */
+        void isNoTls() {
+            isOver = true;
+            failures.tell(TlsFailure.NO_TLS, client, "what came is plain HTTP, or no TLS at all");
+        }
+
+        @Override
+        public void userEventTriggered(ChannelHandlerContext triggered, Object event) {
+            if (event instanceof SslHandshakeCompletionEvent end && !isOver) {
+                isOver = true;
+                if (!end.isSuccess()) {
+                    hasObjected = end.cause() instanceof SSLException;
+                    failures.tell(end.cause(), client, hasBegun);
+                }
+            }
+            triggered.fireUserEventTriggered(event);
+        }
+
+        @Override
+        public void exceptionCaught(ChannelHandlerContext caught, Throwable cause) {
+            if (cause instanceof SSLException
+                    || (cause instanceof DecoderException && cause.getCause() instanceof SSLException)) {
+                var unused = caught.close();
+            } else {
+                caught.fireExceptionCaught(cause);
+            }
+        }
+    }
+}
