@@ -2,8 +2,9 @@
 package dev.flk.agent;
 
 import dev.flk.agent.cli.FlkAgent;
-import dev.flk.agent.logging.LogLines;
 import dev.flk.program.cli.Terminal;
+import dev.flk.program.logging.LogConfig;
+import dev.flk.program.logging.LogOutput;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.PrintStream;
@@ -20,7 +21,7 @@ public final class Main {
         PrintStream err = utf8(FileDescriptor.err);
         System.setOut(out);
         System.setErr(err);
-        LogLines.text(Level.WARN);
+        LogOutput.configure(new LogConfig(Level.WARN, LogConfig.Format.TEXT), FlkAgent.LOG_STYLE);
         FlkAgent agent = new FlkAgent(System.getenv(), System.in, out, err);
         if (Terminal.isStandardError(System.getenv().getOrDefault("TERM", "dumb"))) {
             agent.watched();

@@ -25,16 +25,15 @@ class ArchitectureTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "certify | outbox,send,source,control,run,cli,config,metrics,logging",
+                "certify | outbox,send,source,control,run,cli,config,metrics",
                 "outbox  | certify,send,source,control,run,cli,config,metrics",
                 "source  | certify,send,control,run,cli,config,metrics",
                 "send    | certify,source,control,run,cli,config",
                 "control | certify,send,run,cli,config,metrics",
-                "metrics | certify,outbox,send,source,control,run,cli,config,logging",
-                "config  | certify,source,control,run,cli,metrics,logging",
-                "logging | certify,outbox,send,source,control,run,cli,config,metrics",
+                "metrics | certify,outbox,send,source,control,run,cli,config",
+                "config  | certify,source,control,run,cli,metrics",
                 "run     | certify,doctor,cli",
-                "doctor  | certify,source,run,cli,metrics,logging",
+                "doctor  | certify,source,run,cli,metrics",
             })
     void package_asksFor_onlyWhatItMay(String of, String forbidden) {
         String[] packages = java.util.Arrays.stream(forbidden.split(","))

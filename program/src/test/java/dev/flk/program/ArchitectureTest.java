@@ -26,6 +26,9 @@ class ArchitectureTest {
                         "jdk.jfr..",
                         "org.jspecify..",
                         "com.fasterxml.jackson..",
+                        "ch.qos.logback..",
+                        "net.logstash..",
+                        "org.slf4j..",
                         "dev.flk.program..")
                 .check(CLASSES);
     }

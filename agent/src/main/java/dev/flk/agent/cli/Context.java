@@ -2,11 +2,10 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.config.AgentConfig.LogFormat;
 import dev.flk.agent.config.AgentConfig.Need;
-import dev.flk.agent.logging.LogLines;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.logging.LogOutput;
 import java.io.InputStream;
 import java.io.PrintStream;
 import java.nio.file.Path;
@@ -89,11 +88,7 @@ final class Context {
         Set<Need> needed = EnumSet.noneOf(Need.class);
         needed.addAll(Arrays.asList(needs));
         AgentConfig config = AgentConfig.load(environment, configFile, needed);
-        if (config.logFormat() == LogFormat.JSON) {
-            LogLines.json(config.logLevel());
-        } else {
-            LogLines.text(config.logLevel());
-        }
+        LogOutput.configure(config.log(), FlkAgent.LOG_STYLE);
         return config;
     }
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
+import ch.qos.logback.classic.Level;
 import dev.flk.agent.config.AgentKeys;
 import dev.flk.program.config.Key;
+import dev.flk.program.logging.LogOutput;
 import java.io.InputStream;
 import java.io.PrintStream;
 import java.nio.file.Path;
@@ -26,6 +28,12 @@ import picocli.CommandLine.ScopeType;
         usageHelpWidth = 80,
         synopsisSubcommandLabel = "COMMAND")
 public final class FlkAgent implements Runnable {
+    /** Time in UTC, level, text. */
+    public static final LogOutput.Style LOG_STYLE = new LogOutput.Style(
+            "%d{yyyy-MM-dd'T'HH:mm:ss.SSS'Z',UTC} %-5level " + LogOutput.MESSAGE + "%n",
+            Map.of("io.netty", Level.INFO, "io.github", Level.INFO),
+            null);
+
     private final Context context;
     private final CommandLine commandLine;
 

@@ -8,6 +8,7 @@ import dev.flk.agent.send.SendingSetup.SendOptions;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Settings;
+import dev.flk.program.logging.LogConfig;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,7 +21,6 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.event.Level;
 
 /**
  * Everything the agent is told. Values are checked here, all of them, before anything starts; what a command needs and is
@@ -50,16 +50,7 @@ public record AgentConfig(
         SendOptions send,
         Duration requestTimeout,
         OptionalInt metricsPort,
-        Level logLevel,
-        LogFormat logFormat) {
-
-    /** How log lines look. */
-    public enum LogFormat {
-        /** For people. */
-        TEXT,
-        /** A JSON object a line. */
-        JSON
-    }
+        LogConfig log) {
 
     /** What a command can't do without. */
     public enum Need {
@@ -126,8 +117,7 @@ public record AgentConfig(
                 send(settings),
                 settings.get(AgentKeys.REQUEST_TIMEOUT),
                 port(settings, AgentKeys.METRICS_PORT),
-                settings.get(AgentKeys.LOG_LEVEL),
-                settings.get(AgentKeys.LOG_FORMAT));
+                new LogConfig(settings.get(AgentKeys.LOG_LEVEL), settings.get(AgentKeys.LOG_FORMAT)));
         settings.check();
         return config;
     }

@@ -4,9 +4,9 @@ package dev.flk.agent.config;
 import static dev.flk.program.config.Quantities.count;
 import static dev.flk.program.config.Quantities.oneOf;
 
-import dev.flk.agent.config.AgentConfig.LogFormat;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
+import dev.flk.program.logging.LogConfig;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
@@ -90,8 +90,9 @@ public final class AgentKeys {
             Key.of("METRICS_PORT", Quantities::port, "A loopback port for metrics; 0 takes a free one. Not set: none.");
     static final Key<Level> LOG_LEVEL = Key.of("LOG_LEVEL", oneOf(Level.class), "The least level that is logged.")
             .or("INFO");
-    static final Key<LogFormat> LOG_FORMAT =
-            Key.of("LOG_FORMAT", oneOf(LogFormat.class), "`text`, or `json`.").or("text");
+    static final Key<LogConfig.Format> LOG_FORMAT = Key.of(
+                    "LOG_FORMAT", oneOf(LogConfig.Format.class), "`text`, or `json`.")
+            .or("text");
 
     /** All of them, in the order of the docs. */
     public static final List<Key<?>> ALL = List.of(

@@ -5,13 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
-import dev.flk.agent.config.AgentConfig.LogFormat;
 import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.send.SendingSetup.SendOptions;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Settings;
+import dev.flk.program.logging.LogConfig;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -60,8 +60,8 @@ class AgentConfigTest {
                 .isEqualTo(new SendOptions(
                         Duration.ofSeconds(1), Duration.ofSeconds(60), 0, Duration.ofDays(13), 256, 100));
         assertThat(config.requestTimeout()).isEqualTo(Duration.ofSeconds(10));
-        assertThat(config.logLevel()).isEqualTo(Level.INFO);
-        assertThat(config.logFormat()).isEqualTo(LogFormat.TEXT);
+        assertThat(config.log().level()).isEqualTo(Level.INFO);
+        assertThat(config.log().format()).isEqualTo(LogConfig.Format.TEXT);
         assertThat(config.endpoints()).isEmpty();
         assertThat(List.of(config.tls(), config.signing(), config.shardId(), config.spoolDirectory()))
                 .containsOnly(Optional.empty());
@@ -89,8 +89,8 @@ class AgentConfigTest {
                         Duration.ofMillis(250), Duration.ofMinutes(5), 9, Duration.ofHours(12), 10, 11));
         assertThat(config.requestTimeout()).isEqualTo(Duration.ofSeconds(3));
         assertThat(config.metricsPort()).isEqualTo(OptionalInt.of(9100));
-        assertThat(config.logLevel()).isEqualTo(Level.DEBUG);
-        assertThat(config.logFormat()).isEqualTo(LogFormat.JSON);
+        assertThat(config.log().level()).isEqualTo(Level.DEBUG);
+        assertThat(config.log().format()).isEqualTo(LogConfig.Format.JSON);
     }
 
     @ParameterizedTest

@@ -14,6 +14,7 @@ import dev.flk.program.config.Key;
 import dev.flk.program.config.Secret;
 import dev.flk.program.config.Settings;
 import dev.flk.program.diagnostics.Scrubber;
+import dev.flk.program.logging.LogConfig;
 import dev.flk.signing.KeyId;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SigningAlgorithm;

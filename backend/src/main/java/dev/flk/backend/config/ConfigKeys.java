@@ -10,6 +10,7 @@ import dev.flk.backend.limit.RateLimit;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Secret;
+import dev.flk.program.logging.LogConfig;
 import java.math.BigDecimal;
 import java.net.URI;
 import java.net.URISyntaxException;
@@ -20,6 +21,7 @@ import java.util.Map;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.slf4j.event.Level;
 
 /** Every setting of the backend. */
 public final class ConfigKeys {
@@ -184,8 +186,7 @@ public final class ConfigKeys {
             "Who may read the metrics, with `METRICS_PASS`. Not set: everyone.");
     static final Key<Secret> METRICS_PASS =
             Key.of("METRICS_PASS", Secret::new, "The password for the metrics.").secret();
-    static final Key<LogConfig.Level> LOG_LEVEL = Key.of(
-                    "LOG_LEVEL", oneOf(LogConfig.Level.class), "The least level that is logged.")
+    static final Key<Level> LOG_LEVEL = Key.of("LOG_LEVEL", oneOf(Level.class), "The least level that is logged.")
             .or("INFO");
     static final Key<LogConfig.Format> LOG_FORMAT = Key.of(
                     "LOG_FORMAT", oneOf(LogConfig.Format.class), "`text`, or `json`.")

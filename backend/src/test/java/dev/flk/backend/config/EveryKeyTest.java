@@ -16,6 +16,7 @@ import dev.flk.backend.tls.TlsFiles;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Secret;
+import dev.flk.program.logging.LogConfig;
 import dev.flk.signing.SigningAlgorithm;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -32,6 +33,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.slf4j.event.Level;
 
 /** Every configuration key: what stands without it, what a value does, which values are refused. */
 class EveryKeyTest {
@@ -392,13 +394,7 @@ class EveryKeyTest {
                         "cache"),
                 row(ConfigKeys.METRICS_USER, c -> userOf(c), "", login("ann", "s"), "ann", "with:colon"),
                 row(ConfigKeys.METRICS_PASS, c -> passwordOf(c), "", login("ann", "s:ä "), "s:ä "),
-                row(
-                        ConfigKeys.LOG_LEVEL,
-                        c -> c.log().level(),
-                        LogConfig.Level.INFO,
-                        "debug",
-                        LogConfig.Level.DEBUG,
-                        "loud"),
+                row(ConfigKeys.LOG_LEVEL, c -> c.log().level(), Level.INFO, "debug", Level.DEBUG, "loud"),
                 row(
                         ConfigKeys.LOG_FORMAT,
                         c -> c.log().format(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.cli;
+package dev.flk.program.logging;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
@@ -7,67 +7,73 @@ import ch.qos.logback.classic.LoggerContext;
 import ch.qos.logback.classic.PatternLayout;
 import ch.qos.logback.classic.pattern.MessageConverter;
 import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.Appender;
 import ch.qos.logback.core.AppenderBase;
 import ch.qos.logback.core.encoder.Encoder;
 import ch.qos.logback.core.encoder.LayoutWrappingEncoder;
-import dev.flk.backend.config.LogConfig;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
 import java.util.regex.Pattern;
 import net.logstash.logback.encoder.LogstashEncoder;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 
 /**
- * Log lines: on standard error, so that a command's result can be piped; in UTF-8 whatever the locale; one event a line,
- * stack traces apart.
+ * Log lines: on standard error, so that a command's result can be piped; in UTF-8 whatever the locale; one event a line, stack traces
+ * apart. Set up in code: no file on the class path can change what operators grep for.
  */
-final class LogOutput {
-    private static final String CLEAN = "clean";
-    private static final String TEXT_LINE =
-            "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - %" + CLEAN + "%n";
-
-    /** It has a line for each certificate. */
-    private static final String INGEST = "dev.flk.backend.ingest";
-
-    /** Libraries tell more than an operator wants to know. */
-    private static final String[] QUIET = {"io.lettuce", "io.netty", "org.rocksdb", "reactor"};
-
-    /** These warn of each connection that broke, and of each Sentinel at each try, which the store tells in a line, once. */
-    private static final String[] MUTE = {"com.zaxxer.hikari", "io.lettuce.core.RedisClient"};
-
-    /** What it tells of a migration that failed, with its stack trace, the store tells in a line. */
-    private static final String SILENT = "org.flywaydb";
+public final class LogOutput {
+    /** In the pattern of a line: the message, on one line. */
+    public static final String MESSAGE = "%clean";
 
     private LogOutput() {}
 
-    static void configure(LogConfig config) {
+    /**
+     * How the lines of a program look.
+     *
+     * @param textLine logback's pattern of a line for people
+     * @param quiet the levels of loggers that tell more than an operator wants to know
+     * @param patientLogger has a line for each certificate; those at INFO may wait a moment. Null: none does
+     */
+    public record Style(
+            String textLine,
+            Map<String, Level> quiet,
+            @Nullable String patientLogger) {}
+
+    /** From now on logs like this; no line gets lost in between. */
+    public static void configure(LogConfig config, Style style) {
         LoggerContext context = (LoggerContext) LoggerFactory.getILoggerFactory();
-        context.reset();
-        StandardError standardError = new StandardError(encoder(config.format(), context), INGEST);
+        StandardError standardError =
+                new StandardError(encoder(config.format(), style.textLine(), context), style.patientLogger());
         standardError.setContext(context);
         standardError.start();
         Logger root = context.getLogger(org.slf4j.Logger.ROOT_LOGGER_NAME);
-        root.setLevel(Level.valueOf(config.level().name()));
+        List<Appender<ILoggingEvent>> before = new ArrayList<>();
+        root.iteratorForAppenders().forEachRemaining(before::add);
+        root.setLevel(Level.convertAnSLF4JLevel(config.level()));
+        style.quiet().forEach((name, level) -> {
+            Level least = root.getLevel().isGreaterOrEqual(level) ? root.getLevel() : level;
+            context.getLogger(name).setLevel(least);
+        });
         root.addAppender(standardError);
-        for (String library : QUIET) {
-            Level quiet = root.getLevel().isGreaterOrEqual(Level.WARN) ? root.getLevel() : Level.WARN;
-            context.getLogger(library).setLevel(quiet);
-        }
-        for (String library : MUTE) {
-            context.getLogger(library).setLevel(Level.ERROR);
-        }
-        context.getLogger(SILENT).setLevel(Level.OFF);
+        before.forEach(old -> {
+            root.detachAppender(old);
+            old.stop();
+        });
     }
 
-    private static Encoder<ILoggingEvent> encoder(LogConfig.Format format, LoggerContext context) {
+    private static Encoder<ILoggingEvent> encoder(LogConfig.Format format, String textLine, LoggerContext context) {
         return switch (format) {
             case TEXT -> {
                 PatternLayout layout = new PatternLayout();
-                layout.getInstanceConverterMap().put(CLEAN, CleanMessage::new);
+                layout.getInstanceConverterMap().put(MESSAGE.substring(1), CleanMessage::new);
                 layout.setContext(context);
-                layout.setPattern(TEXT_LINE);
+                layout.setPattern(textLine);
                 layout.start();
                 LayoutWrappingEncoder<ILoggingEvent> encoder = new LayoutWrappingEncoder<>();
                 encoder.setContext(context);
@@ -118,13 +124,13 @@ final class LogOutput {
         private static final int MOST_HELD_BYTES = 32 << 10;
 
         private final Encoder<ILoggingEvent> encoder;
-        private final String patientLogger;
+        private final @Nullable String patientLogger;
         private final ByteArrayOutputStream held = new ByteArrayOutputStream(2 * MOST_HELD_BYTES);
         private final Thread flusher = new Thread(this::flushNowAndThen, "log-lines");
         private volatile boolean waiting;
 
-        /** @param patientLogger whose lines at INFO may wait */
-        StandardError(Encoder<ILoggingEvent> encoder, String patientLogger) {
+        /** @param patientLogger whose lines at INFO may wait; null: nobody's */
+        StandardError(Encoder<ILoggingEvent> encoder, @Nullable String patientLogger) {
             this.encoder = encoder;
             this.patientLogger = patientLogger;
             flusher.setDaemon(true);
@@ -133,7 +139,9 @@ final class LogOutput {
         @Override
         public void start() {
             super.start();
-            flusher.start();
+            if (patientLogger != null) {
+                flusher.start();
+            }
         }
 
         /** One thread at a time, as the base class has it. */
