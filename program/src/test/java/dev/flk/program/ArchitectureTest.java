@@ -27,6 +27,7 @@ class ArchitectureTest {
                         "org.jspecify..",
                         "com.fasterxml.jackson..",
                         "ch.qos.logback..",
+                        "io.github.resilience4j..",
                         "net.logstash..",
                         "org.slf4j..",
                         "dev.flk.program..")
