@@ -57,7 +57,7 @@ public sealed interface JsonValue {
         }
     }
 
-    private static Members members(JsonInput in) throws MalformedCertificate {
+    private static Members members(JsonText in) throws MalformedCertificate {
         List<Member> members = new ArrayList<>();
         while (in.next() == JsonToken.FIELD_NAME) {
             String name = in.text();
@@ -67,7 +67,7 @@ public sealed interface JsonValue {
         return new Members(members);
     }
 
-    private static JsonValue value(JsonInput in) throws MalformedCertificate {
+    private static JsonValue value(JsonText in) throws MalformedCertificate {
         return switch (in.token()) {
             case START_OBJECT -> members(in);
             case START_ARRAY -> {
