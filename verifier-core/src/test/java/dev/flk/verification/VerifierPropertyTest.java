@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.canonical.CanonicalDouble;
 import dev.flk.certificate.CertificateText;
 import dev.flk.certificate.Regime;
+import dev.flk.verification.Verdict.Reason;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
