@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.DIRECTORY;
+import static dev.flk.wal.SimulatedLog.PREFIX;
+import static dev.flk.wal.SimulatedLog.entry;
+import static dev.flk.wal.SimulatedLog.options;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.wal.Damage.OnDamage;
@@ -27,17 +31,17 @@ final class ReadingBesideTheWriterTest {
 
     @Test
     void groupsWrittenBehindWhatWasRead_areNoDamage() throws IOException {
-        SimulatedLog owner = SimulatedLog.open(disk, SimulatedLog.options(LogSizes.usual()), new SimulatedLog.Clock());
+        SimulatedLog owner = SimulatedLog.open(disk, options(LogSizes.usual()), new SimulatedLog.Clock());
         fillAhead(owner);
-        owner.append(SimulatedLog.entry(1, 100));
+        owner.append(entry(1, 100));
         // the first read ends among zeros; the next one meets a group that was written after two others
         doBeforeRead(3, () -> {
             for (int i = 2; i <= 5; i++) {
-                owner.append(SimulatedLog.entry(i, 120_000));
+                owner.append(entry(i, 120_000));
             }
         });
 
-        Verification found = new LogInspector(new Watched(), SimulatedLog.DIRECTORY, SimulatedLog.PREFIX).verify();
+        Verification found = new LogInspector(new Watched(), DIRECTORY, PREFIX).verify();
 
         assertThat(between).isEmpty();
         assertThat(found).isEqualTo(new Verification(5, 1, 5, List.of(), List.of(), null));
@@ -45,17 +49,16 @@ final class ReadingBesideTheWriterTest {
 
     @Test
     void readerOfTheOwner_isNotMisledEither() throws IOException {
-        SimulatedLog owner = SimulatedLog.open(disk, SimulatedLog.options(LogSizes.usual()), new SimulatedLog.Clock());
+        SimulatedLog owner = SimulatedLog.open(disk, options(LogSizes.usual()), new SimulatedLog.Clock());
         fillAhead(owner);
-        owner.append(SimulatedLog.entry(1, 100));
+        owner.append(entry(1, 100));
         doBeforeRead(3, () -> {
             for (int i = 2; i <= 5; i++) {
-                owner.append(SimulatedLog.entry(i, 120_000));
+                owner.append(entry(i, 120_000));
             }
         });
 
-        try (LogReader reader =
-                LogReader.open(new Watched(), SimulatedLog.DIRECTORY, SimulatedLog.PREFIX, 1, OnDamage.STOP)) {
+        try (LogReader reader = LogReader.open(new Watched(), DIRECTORY, PREFIX, 1, OnDamage.STOP)) {
             for (long sequence = 1; sequence <= 5; sequence++) {
                 assertThat(reader.next().sequence()).isEqualTo(sequence);
             }
@@ -65,15 +68,15 @@ final class ReadingBesideTheWriterTest {
     @Test
     void segmentFailedAndGoneOnFrom_isNoDamage() throws IOException {
         SimulatedLog owner = SimulatedLog.open(disk);
-        owner.append(SimulatedLog.entry(1, 100));
-        owner.append(SimulatedLog.entry(2, 100));
+        owner.append(entry(1, 100));
+        owner.append(entry(2, 100));
         doBeforeRead(2, () -> {
             disk.failOperation(1, SimulatedDisk.Fault.EIO);
-            owner.append(SimulatedLog.entry(3, 100));
-            owner.append(SimulatedLog.entry(4, 100));
+            owner.append(entry(3, 100));
+            owner.append(entry(4, 100));
         });
 
-        Verification found = new LogInspector(new Watched(), SimulatedLog.DIRECTORY, SimulatedLog.PREFIX).verify();
+        Verification found = new LogInspector(new Watched(), DIRECTORY, PREFIX).verify();
 
         assertThat(between).isEmpty();
         assertThat(found.isWhole()).isTrue();
