@@ -93,11 +93,8 @@ final class DeclaredLosses {
 
     private static String content(FileOps files, Path file) throws IOException {
         try (OpenFile open = files.openForReading(file)) {
-            ByteBuffer bytes = ByteBuffer.allocate((int) Math.min(open.size(), MAX_FILE_BYTES));
-            while (bytes.hasRemaining() && open.read(bytes, bytes.position()) > 0) {
-                // until all is there
-            }
-            return StandardCharsets.UTF_8.decode(bytes.flip()).toString();
+            ByteBuffer bytes = open.readUpTo(0, (int) Math.min(open.size(), MAX_FILE_BYTES));
+            return StandardCharsets.UTF_8.decode(bytes).toString();
         }
     }
 

@@ -92,27 +92,15 @@ public final class LogInspector {
                 last = record.sequence();
                 records++;
             }
-            List<Damage> damages = new ArrayList<>(missingAtTheBeginning(from));
+            SegmentList list = Vanished.retry(() -> SegmentList.read(files, directory, prefix));
+            long begin = list.firstKnown();
+            List<Damage> damages = new ArrayList<>();
+            if (from > 0 && begin > from && !list.isEmpty()) {
+                damages.add(list.absentBefore(0, from, begin - 1));
+            }
             damages.addAll(walk.damages());
-            return new Verification(records, first, last, damages, givenUp(), walk.tornTail());
+            return new Verification(records, first, last, damages, list.losses().from(begin), walk.tornTail());
         }
-    }
-
-    private List<Damage> missingAtTheBeginning(long from) throws IOException {
-        return Vanished.retry(() -> {
-            SegmentList list = SegmentList.read(files, directory, prefix);
-            long first = list.firstKnown();
-            return from > 0 && first > from && !list.isEmpty()
-                    ? List.of(list.absentBefore(0, from, first - 1))
-                    : List.of();
-        });
-    }
-
-    private List<Damage> givenUp() throws IOException {
-        return Vanished.retry(() -> {
-            SegmentList list = SegmentList.read(files, directory, prefix);
-            return list.losses().from(list.firstKnown());
-        });
     }
 
     private List<OtherFile> others(SegmentList list, Set<String> names) {

@@ -11,7 +11,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.function.Function;
@@ -196,29 +195,10 @@ public final class Retention {
     private void requireSame(Path raw, Path part) throws IOException {
         try (OpenFile expected = files.openForReading(raw);
                 OpenFile actual = new GzippedFile(files.openForReading(part))) {
-            byte[] left = new byte[CHUNK_BYTES];
-            byte[] right = new byte[CHUNK_BYTES];
-            long size = expected.size();
-            boolean same = actual.size() == size;
-            for (long at = 0; same && at < size; at += CHUNK_BYTES) {
-                int length = (int) Math.min(CHUNK_BYTES, size - at);
-                same = fill(expected, left, length, at) && fill(actual, right, length, at);
-                same = same && Arrays.equals(left, 0, length, right, 0, length);
-            }
-            if (!same) {
+            if (!BrokenFiles.isSame(expected, actual)) {
                 throw new IOException("what was compressed of " + raw + " reads back differently; the segment is kept");
             }
         }
-    }
-
-    private static boolean fill(OpenFile file, byte[] target, int length, long position) throws IOException {
-        ByteBuffer buffer = ByteBuffer.wrap(target, 0, length);
-        while (buffer.hasRemaining()) {
-            if (file.read(buffer, position + buffer.position()) <= 0) {
-                return false;
-            }
-        }
-        return true;
     }
 
     private static final class Appending extends OutputStream {

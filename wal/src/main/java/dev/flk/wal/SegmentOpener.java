@@ -216,15 +216,11 @@ final class SegmentOpener {
         /** Whether the file under a segment's name begins with its header; one that was emptied begins with a hole once written to. */
         static boolean beginsAs(FileOps files, Segment segment) throws IOException {
             byte[] expected = segment.beginning();
-            ByteBuffer found = ByteBuffer.allocate(expected.length);
             try (OpenFile file = files.openForReading(segment.path())) {
-                while (found.hasRemaining() && file.read(found, found.position()) > 0) {
-                    // until all is there
-                }
+                return file.readUpTo(0, expected.length).equals(ByteBuffer.wrap(expected));
             } catch (NoSuchFileException | FileNotFoundException e) {
                 return false;
             }
-            return found.flip().equals(ByteBuffer.wrap(expected));
         }
     }
 }

@@ -37,26 +37,17 @@ final class DamageOfEveryByteTest {
     }
 
     @Test
-    void cutAtEveryByte_ofNewestSegment_keepsWholeRecordsAndSetsTheRestAside() throws IOException {
+    void cutAtEveryByte_ofNewestSegment_filledWithZerosOrNot_keepsWholeRecordsAndSetsTheRestAside() throws IOException {
         byte[] whole = varied.disk.content(varied.newest);
         int header = 4096;
         for (int length = header; length <= whole.length; length++) {
-            SimulatedDisk disk = varied.disk.copy();
-            disk.put(varied.newest, Arrays.copyOf(whole, length));
-            int kept = readPrefix(disk);
-            byte[] torn = reopenAndAppend(disk, kept);
-            assertThat(torn).isEqualTo(tornPart(whole, length, kept));
-        }
-    }
-
-    @Test
-    void cutAtEveryByte_filledWithZerosBehind_isTheSame() throws IOException {
-        byte[] whole = varied.disk.content(varied.newest);
-        for (int length = 4096; length <= whole.length; length++) {
-            SimulatedDisk disk = varied.disk.copy();
-            disk.put(varied.newest, Arrays.copyOf(Arrays.copyOf(whole, length), whole.length + 5_000));
-            int kept = readPrefix(disk);
-            reopenAndAppend(disk, kept);
+            for (int zeros : new int[] {0, whole.length + 5_000 - length}) {
+                SimulatedDisk disk = varied.disk.copy();
+                disk.put(varied.newest, Arrays.copyOf(Arrays.copyOf(whole, length), length + zeros));
+                int kept = readPrefix(disk);
+                byte[] torn = reopenAndAppend(disk, kept);
+                assertThat(torn).isEqualTo(tornPart(whole, length, kept));
+            }
         }
     }
 
@@ -222,26 +213,6 @@ final class DamageOfEveryByteTest {
     }
 
     @Test
-    void skip_goesOnBehindDamageAndListsIt() throws IOException {
-        byte[] changed = varied.disk.content(varied.oldest);
-        changed[(int) offsetOf(2) + 3] ^= 1;
-        varied.disk.put(varied.oldest, changed);
-        try (LogReader reader = LogReader.open(varied.disk, DIRECTORY, "inbox", 1, OnDamage.SKIP)) {
-            int count = 0;
-            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
-                assertThat(same(record, varied.entries.get((int) record.sequence() - 1)))
-                        .isTrue();
-                count++;
-            }
-            assertThat(count).isEqualTo(varied.entries.size() - 1);
-            assertThat(reader.damages())
-                    .singleElement()
-                    .extracting(Damage::firstMissing)
-                    .isEqualTo(2L);
-        }
-    }
-
-    @Test
     void skip_brokenHeaderOfNewest_goesOnBehindItsRecords() throws IOException {
         byte[] changed = varied.disk.content(varied.newest);
         changed[20] ^= 1;
@@ -356,12 +327,7 @@ final class DamageOfEveryByteTest {
     }
 
     private long offsetOf(long sequence) throws IOException {
-        for (LogRecord record : readAll(varied.disk)) {
-            if (record.sequence() == sequence) {
-                return record.position().offset();
-            }
-        }
-        throw new AssertionError("no record " + sequence);
+        return SimulatedLog.offsetOf(varied.disk, sequence);
     }
 
     private long sequenceAt(String segment, int offset) throws IOException {

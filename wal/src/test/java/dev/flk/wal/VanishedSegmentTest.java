@@ -324,8 +324,7 @@ final class VanishedSegmentTest {
         };
         LogOptions options = LogOptions.of(directory, "inbox", "policy-1");
         try (Log real = Log.start(new DiskFiles(), options, listener)) {
-            Waiting first = Waiting.of("one");
-            real.append(first);
+            Waiting first = Waiting.append(real, "one");
             first.end().get();
             Path active;
             try (var listed = Files.list(directory)) {
@@ -336,8 +335,7 @@ final class VanishedSegmentTest {
             Files.move(active, directory.resolve("moved"));
 
             await().until(() -> !seen.isEmpty());
-            Waiting next = Waiting.of("two");
-            real.append(next);
+            Waiting next = Waiting.append(real, "two");
 
             assertThat(next.end().get()).isEqualTo(2);
             assertThat(seen).containsExactly(String.valueOf(active.getFileName()));

@@ -14,6 +14,15 @@ record Waiting(List<Entry> entries, CompletableFuture<Long> end) implements Appe
         return new Waiting(List.of(entry(body)), new CompletableFuture<>());
     }
 
+    /** Hands over an append, which the log must take. */
+    static Waiting append(Log log, String body) {
+        Waiting append = of(body);
+        if (!log.append(append)) {
+            throw new IllegalStateException("refused");
+        }
+        return append;
+    }
+
     @Override
     public void forced(long firstSequence) {
         end.complete(firstSequence);
