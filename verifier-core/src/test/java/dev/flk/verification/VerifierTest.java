@@ -140,21 +140,9 @@ class VerifierTest {
     }
 
     private static Rule rule(CertificateText text) throws MalformedCertificate {
-        return verify(text).match(new Verdict.Cases<>() {
-            @Override
-            public Rule accepted(Verdict.Accepted accepted) {
-                throw new AssertionError("accepted");
-            }
-
-            @Override
-            public Rule escalated(Verdict.Escalated escalated) {
-                return escalated.reason().rule();
-            }
-
-            @Override
-            public Rule rejected(Verdict.Rejected rejected) {
-                return rejected.reason().rule();
-            }
-        });
+        Verdict verdict = verify(text);
+        return verdict instanceof Verdict.Escalated escalated
+                ? escalated.reason().rule()
+                : ((Verdict.Rejected) verdict).reason().rule();
     }
 }
