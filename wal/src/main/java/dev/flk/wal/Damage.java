@@ -77,7 +77,7 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
             long offset = scan.offset();
             long bytes = scan.endOfContent(offset) - offset;
             long lastWhole = 0;
-            for (Framed whole = scan.nextWholeAfterBad(); whole != null; whole = scan.nextWholeAfterBad()) {
+            for (Framed whole = scan.nextWhole(); whole != null; whole = scan.nextWhole()) {
                 lastWhole = Math.max(lastWhole, whole.sequence());
             }
             return new TornTail(scan.segment(), offset, bytes, sequence, lastWhole > sequence ? lastWhole : 0);

@@ -322,18 +322,13 @@ public final class LogInspector {
         private static long endBelow(long next, SegmentScan scan) throws IOException {
             long end = scan.firstOffset();
             scan.seek(end);
-            for (Framed record = nextWhole(scan);
+            for (Framed record = scan.nextWhole();
                     record != null && record.sequence() < next;
-                    record = nextWhole(scan)) {
+                    record = scan.nextWhole()) {
                 end = scan.offset();
             }
             scan.seek(scan.firstOffset());
             return end;
-        }
-
-        private static @Nullable Framed nextWhole(SegmentScan scan) throws IOException {
-            Framed framed = scan.next();
-            return framed == null ? scan.nextWholeAfterBad() : framed;
         }
     }
 }

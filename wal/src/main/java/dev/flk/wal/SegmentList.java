@@ -188,10 +188,10 @@ final class SegmentList {
     private static long endOf(FileOps files, Path directory, Listed listed) throws IOException {
         long end = listed.header().next();
         try (SegmentScan scan = SegmentScan.open(files, directory.resolve(listed.name()))) {
-            Framed record = scan == null ? null : scan.nextWholeAfterBad();
+            Framed record = scan == null ? null : scan.nextWhole();
             while (scan != null && record != null) {
                 end = Math.max(end, record.sequence() + 1);
-                record = scan.nextWholeAfterBad();
+                record = scan.nextWhole();
             }
         }
         return end;

@@ -115,9 +115,9 @@ final class SegmentScan implements Closeable {
         return framed;
     }
 
-    /** The next whole record behind a bad one, wherever it begins, and moves behind it; null at the end. */
+    /** The next whole record, past what is none, and moves behind it; null at the end. */
     @Nullable
-    Framed nextWholeAfterBad() throws IOException {
+    Framed nextWhole() throws IOException {
         long candidate = RecordFormat.findMagic(bytes, offset);
         while (candidate < bytes.size()) {
             Framed framed = RecordFormat.read(bytes, candidate, seed);
@@ -151,10 +151,8 @@ final class SegmentScan implements Closeable {
     long countWhole() throws IOException {
         long whole = header.carried().size();
         seek(firstOffset);
-        Framed record = next();
-        while (record != null || (record = nextWholeAfterBad()) != null) {
+        while (nextWhole() != null) {
             whole++;
-            record = next();
         }
         return whole;
     }
