@@ -61,7 +61,7 @@ enum Field {
         return wireName;
     }
 
-    /** The broken rules of one certificate, of which the first in the order of the fields is told. One thread's own. */
+    /** The broken rules of one certificate; the first in the order of the fields is reported. One thread's own. */
     static final class Problems {
         /** Null while there is none, as mostly. */
         private @Nullable Map<Field, String> byField;

@@ -6,8 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * JSON as somebody wrote it: members in their order, numbers in their spelling. For those who want to know how a certificate
- * was written; what it says is told by {@link CertificateReader}.
+ * JSON as it was written: members in their order, numbers in their spelling. For diagnosis; certificates are read by
+ * {@link CertificateReader}.
  */
 public sealed interface JsonValue {
     /** A string, unescaped. */

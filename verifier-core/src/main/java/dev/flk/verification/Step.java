@@ -248,7 +248,7 @@ public sealed interface Step {
         }
     }
 
-    /** Step 6: whether the agent said that it had to take a way out. */
+    /** Step 6: whether the agent said that it had to use a fallback. */
     record NoDegradation(FaultTolerance faultTolerance) implements Step {
         @Override
         public Rule rule() {

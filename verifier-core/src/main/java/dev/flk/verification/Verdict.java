@@ -40,7 +40,7 @@ public sealed interface Verdict {
         }
     }
 
-    /** Accepted, but someone should have a look. */
+    /** Accepted, but to be reviewed. */
     record Escalated(PcsId id, double claimedDHat, Recomputed recomputed, Reason reason, String policyHash)
             implements Verdict {
         @Override
@@ -63,7 +63,7 @@ public sealed interface Verdict {
     }
 
     /**
-     * What the verifier found itself.
+     * What the verifier recomputed.
      *
      * @param dHat D̂ from scales and counts, rounded to 9 decimals
      * @param budget from that D̂ and the claimed coh★ and r, rounded to 9 decimals

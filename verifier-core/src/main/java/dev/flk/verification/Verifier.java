@@ -75,7 +75,7 @@ public final class Verifier {
                 new Step.RBounds(claim.r()));
     }
 
-    /** Steps 4 to 6: what someone should have a look at. */
+    /** Steps 4 to 6: what needs a review. */
     private List<Step> doubts(Certificate certificate, Recomputed recomputed) {
         SignedFields claim = certificate.signed();
         return List.of(

@@ -6,7 +6,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 
-/** Copies of damaged files, for those who want to see them. */
+/** Copies of damaged files, kept for inspection. */
 final class BrokenFiles {
     private static final int COPY_BYTES = 256 * 1024;
 

@@ -14,8 +14,8 @@ import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 
 /**
- * The sequences that a repair gave up, so that nobody takes their absence for new damage, and no other record ever gets one of them.
- * They stand in files {@code inbox-lost-1}, {@code inbox-lost-2}, …, one for each repair that lost something:
+ * The sequences that repairs gave up: their absence is no new damage, and no other record ever gets one of them. They are kept in
+ * files {@code inbox-lost-1}, {@code inbox-lost-2}, …, one per repair that lost records:
  *
  * <pre>
  * losses 1 0a1b2c3d                                       version; CRC32C of all that follows, lower-case hex

@@ -34,7 +34,7 @@ final class SegmentBytes implements Closeable {
         }
     }
 
-    /** By its content where somebody else gave it its name. */
+    /** By content if another program may have named the file. */
     private static boolean isGzipped(Path path, OpenFile file) throws IOException {
         if (path.toString().endsWith(SegmentList.SUFFIX)) {
             return false;

@@ -145,7 +145,7 @@ record SegmentHeader(
                 List.copyOf(records));
     }
 
-    /** Reads the lines of a segment header's body. What does not fit was written by another version, or by nobody. */
+    /** Reads the lines of a segment header's body. A line that does not fit was written by another version. */
     private static final class HeaderLines {
         private final byte[] body;
         private final String segment;

@@ -45,9 +45,9 @@ final class SegmentScan implements Closeable {
     }
 
     /**
-     * What is lost with a file whose header is not whole. It gets its name only when its header was forced, so that somebody has
-     * changed or cut it since; how many records went to it nobody can tell if they are gone as well: at least the first one may have.
-     * Null if it has neither records nor the name of a segment.
+     * The loss in a file whose header is not whole. A segment gets its name only after its header was forced, so the file was changed
+     * or cut since. If its records are gone too, their number is unknown: at least the first one is assumed. Null if it has neither
+     * records nor the name of a segment.
      */
     static @Nullable Damage lostWithHeader(FileOps files, Path file) throws IOException {
         try (SegmentBytes bytes = SegmentBytes.open(files, file)) {
