@@ -3,7 +3,7 @@ package dev.flk.canonical;
 
 /**
  * The eight fields that a signature covers. The four reals count as rounded to 9 decimals, so they are rounded here, once,
- * and are never seen otherwise. What else a certificate must satisfy is the reader's to say.
+ * and are never seen otherwise. All other rules are checked by the reader.
  *
  * @param epoch as sent; may be negative here, which no certificate's is
  * @param dHat claimed D̂

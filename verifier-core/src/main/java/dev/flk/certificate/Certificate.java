@@ -10,8 +10,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A certificate that keeps every rule of its format. Whether it is signed and whether its claims are true is for others to
- * say.
+ * A certificate that keeps every rule of its format. Signature and claims are checked elsewhere.
  *
  * @param id the same as {@code signed.pcsId()}
  * @param signed the signed fields, their reals rounded to 9 decimals

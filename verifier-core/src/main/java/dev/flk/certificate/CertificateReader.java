@@ -3,6 +3,7 @@ package dev.flk.certificate;
 
 import com.fasterxml.jackson.core.JsonToken;
 import dev.flk.canonical.SignedFields;
+import dev.flk.certificate.Field.Problems;
 import java.util.EnumSet;
 import java.util.Objects;
 import java.util.Set;
@@ -17,11 +18,9 @@ import org.jspecify.annotations.Nullable;
 public final class CertificateReader {
     private final JsonText in;
     private final Problems problems = new Problems();
-    private final FieldValues values;
-    private final RecordedTokens unsigned = new RecordedTokens();
+    private final FieldValues values = new FieldValues(problems);
+    private final UnsignedFields unsigned = new UnsignedFields();
     private final Set<Field> seen = EnumSet.noneOf(Field.class);
-    private final StringBuilder contentText = new StringBuilder(512);
-    private final StringBuilder asideText = new StringBuilder(256);
 
     private @Nullable String pcsId;
     private @Nullable String shardId;
@@ -35,7 +34,6 @@ public final class CertificateReader {
 
     private CertificateReader(JsonText in) {
         this.in = in;
-        this.values = new FieldValues(in, problems);
     }
 
     /**
@@ -53,44 +51,34 @@ public final class CertificateReader {
         if (in.next() != JsonToken.START_OBJECT) {
             throw new MalformedCertificate("malformed JSON: a certificate is an object");
         }
-        NormalObject content = new NormalObject(contentText);
-        NormalObject aside = new NormalObject(asideText);
         while (in.next() == JsonToken.FIELD_NAME) {
-            String key = in.text();
-            in.next();
-            Field field = Field.named(key);
+            String name = in.text();
+            JsonToken first = in.next();
+            Field field = Field.named(name);
             if (field == null) {
-                content.add(key, in);
+                unsigned.readUnknown(name, in);
             } else if (!seen.add(field)) {
-                throw MalformedCertificate.repeatedKey(key);
+                throw MalformedCertificate.repeatedKey(name);
+            } else if (Field.SIGNED.contains(field)) {
+                NormalObject.skipValue(in);
+                readSigned(field);
+            } else if (field == Field.SIG && first == JsonToken.VALUE_STRING) {
+                sig = in.text();
             } else {
-                switch (field.part) {
-                    case SIGNED -> readSigned(field);
-                    case CONTENT -> addUnsigned(content, key);
-                    case ASIDE -> addUnsigned(aside, key);
-                    case SIGNATURE -> readSignature(key, aside);
-                }
+                unsigned.read(field, in);
             }
         }
-        content.close();
-        aside.close();
+        unsigned.end(seen);
         in.end();
-        return new ParsedCertificate(signedFields(), sig, contentText.toString(), asideText.toString(), unsigned);
+        return new ParsedCertificate(signedFields(), sig, unsigned);
     }
 
-    /** A known field that is not signed: its text is kept, and its tokens for the second phase. */
-    private void addUnsigned(NormalObject object, String key) throws MalformedCertificate {
-        in.record(key, unsigned);
-        object.add(key, in);
-        in.stopRecording();
-    }
-
-    private void readSigned(Field field) throws MalformedCertificate {
+    private void readSigned(Field field) {
         switch (field) {
-            case PCS_ID -> pcsId = values.string(field);
-            case SHARD_ID -> shardId = values.string(field);
-            case MERKLE_ROOT -> merkleRoot = values.string(field);
-            case EPOCH -> epoch = values.int64(field).orElse(0);
+            case PCS_ID -> pcsId = values.string(in, field);
+            case SHARD_ID -> shardId = values.string(in, field);
+            case MERKLE_ROOT -> merkleRoot = values.string(in, field);
+            case EPOCH -> epoch = values.int64(in, field).orElse(0);
             case D_HAT -> dHat = signedReal(field);
             case COH_STAR -> cohStar = signedReal(field);
             case R -> r = signedReal(field);
@@ -99,17 +87,8 @@ public final class CertificateReader {
         }
     }
 
-    private double signedReal(Field field) throws MalformedCertificate {
-        return values.real(field, "must be a finite number").orElse(0);
-    }
-
-    /** A signature that is no string is none; the second phase says so where none is asked for. */
-    private void readSignature(String key, NormalObject aside) throws MalformedCertificate {
-        if (in.token() == JsonToken.VALUE_STRING) {
-            sig = in.text();
-        } else {
-            addUnsigned(aside, key);
-        }
+    private double signedReal(Field field) {
+        return values.real(in, field, "must be a finite number").orElse(0);
     }
 
     private SignedFields signedFields() throws MalformedCertificate {

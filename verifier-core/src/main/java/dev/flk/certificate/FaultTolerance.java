@@ -5,12 +5,12 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The field {@code ft}: under which circumstances the agent made and sent the certificate. Not signed and no content.
+ * The field {@code ft}: the circumstances under which the agent made and sent the certificate. Not signed, no content.
  *
- * @param outboxSeq the entry's number in the agent's outbox, if told; numbers beyond 64 bits count as the nearest there is
- * @param degraded whether the agent had to take a way out, which escalates the certificate
- * @param fallbacks the ways out that it took, as it names them
- * @param clockSkewMillis the offset of the agent's clock that it corrected for, if told; clamped like {@code outboxSeq}
+ * @param outboxSeq the entry's number in the agent's outbox, if given; numbers beyond 64 bits count as the nearest there is
+ * @param degraded whether the agent had to use a fallback, which escalates the certificate
+ * @param fallbacks the fallbacks that it used, by its names
+ * @param clockSkewMillis the offset of the agent's clock that it corrected for, if given; clamped like {@code outboxSeq}
  */
 public record FaultTolerance(
         @Nullable Long outboxSeq,

@@ -2,60 +2,53 @@
 package dev.flk.certificate;
 
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** The known fields of a certificate, in the order in which the first of several problems is named. */
 enum Field {
-    PCS_ID("pcs_id", Part.SIGNED),
-    SCHEMA("schema", Part.CONTENT),
-    VERSION("version", Part.CONTENT),
-    SHARD_ID("shard_id", Part.SIGNED),
-    EPOCH("epoch", Part.SIGNED),
-    ATTEMPT("attempt", Part.ASIDE),
-    SENT_AT("sent_at", Part.ASIDE),
-    SEED("seed", Part.CONTENT),
-    SCALES("scales", Part.CONTENT),
-    N_J("N_j", Part.CONTENT),
-    COH_STAR("coh_star", Part.SIGNED),
-    D_HAT("D_hat", Part.SIGNED),
-    R("r", Part.SIGNED),
-    BUDGET("budget", Part.SIGNED),
-    V_STAR("v_star", Part.ASIDE),
-    REGIME("regime", Part.CONTENT),
-    MERKLE_ROOT("merkle_root", Part.SIGNED),
-    SIG("sig", Part.SIGNATURE),
-    FT("ft", Part.ASIDE);
-
-    /** Where the first phase of reading puts a field. */
-    enum Part {
-        /** Typed at once: the signature covers it. */
-        SIGNED,
-        /** The signature. */
-        SIGNATURE,
-        /** Goes into the second line of the content digest as it is. */
-        CONTENT,
-        /** No content, or content in another spelling ({@code v_star}). */
-        ASIDE
-    }
+    PCS_ID("pcs_id"),
+    SCHEMA("schema"),
+    VERSION("version"),
+    SHARD_ID("shard_id"),
+    EPOCH("epoch"),
+    ATTEMPT("attempt"),
+    SENT_AT("sent_at"),
+    SEED("seed"),
+    SCALES("scales"),
+    N_J("N_j"),
+    COH_STAR("coh_star"),
+    D_HAT("D_hat"),
+    R("r"),
+    BUDGET("budget"),
+    V_STAR("v_star"),
+    REGIME("regime"),
+    MERKLE_ROOT("merkle_root"),
+    SIG("sig"),
+    FT("ft");
 
     /** Those that the signature covers. */
-    static final List<Field> SIGNED =
-            Arrays.stream(values()).filter(field -> field.part == Part.SIGNED).toList();
+    static final Set<Field> SIGNED =
+            Collections.unmodifiableSet(EnumSet.of(PCS_ID, SHARD_ID, EPOCH, COH_STAR, D_HAT, R, BUDGET, MERKLE_ROOT));
+
+    /** Those of the others that must be there. */
+    static final Set<Field> REQUIRED =
+            Collections.unmodifiableSet(EnumSet.of(SCHEMA, VERSION, SENT_AT, SCALES, N_J, REGIME));
 
     private static final Map<String, Field> BY_NAME = new HashMap<>(
             Arrays.stream(values()).collect(Collectors.toMap(field -> field.wireName, Function.identity())));
 
     final String wireName;
-    final Part part;
 
-    Field(String wireName, Part part) {
+    Field(String wireName) {
         this.wireName = wireName;
-        this.part = part;
     }
 
     /** The field of that name; null if it is unknown. */
@@ -66,5 +59,45 @@ enum Field {
     @Override
     public String toString() {
         return wireName;
+    }
+
+    /** The broken rules of one certificate; the first in the order of the fields is reported. One thread's own. */
+    static final class Problems {
+        /** Null while there is none, as mostly. */
+        private @Nullable Map<Field, String> byField;
+
+        /** Notes that {@code field} breaks a rule; the first note of a field stands. */
+        void add(Field field, String rule) {
+            addWhole(field, field + " " + rule);
+        }
+
+        /** Notes a problem of {@code field} in words that are fixed. */
+        void addWhole(Field field, String problem) {
+            if (byField == null) {
+                byField = new EnumMap<>(Field.class);
+            }
+            byField.putIfAbsent(field, problem);
+        }
+
+        boolean has(Field field) {
+            return byField != null && byField.containsKey(field);
+        }
+
+        /** Adds those of fields that have none yet. */
+        void addAll(Problems others) {
+            if (others.byField != null) {
+                others.byField.forEach(this::addWhole);
+            }
+        }
+
+        /** Throws if anything was noted. */
+        void throwFirst() throws MalformedCertificate {
+            if (byField == null) {
+                return;
+            }
+            for (String problem : byField.values()) {
+                throw new MalformedCertificate(problem);
+            }
+        }
     }
 }

@@ -2,37 +2,36 @@
 package dev.flk.certificate;
 
 import com.fasterxml.jackson.core.JsonToken;
+import dev.flk.certificate.Field.Problems;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads single values of known fields. Each method takes the value on whose first token the input stands, goes past it
- * whatever it is, and where it is of the wrong type notes a problem and gives nothing. One thread's own.
+ * Reads single values of known fields. The input stands on the last token of the value, which a scalar's is. Each method adds
+ * a problem and returns nothing where the value is of the wrong type. One thread's own.
  */
 final class FieldValues {
     /** No 64-bit integer has more characters. */
     private static final int MAX_INT64_CHARS = 20;
 
-    private final JsonInput in;
     private final Problems problems;
 
-    FieldValues(JsonInput in, Problems problems) {
-        this.in = in;
+    FieldValues(Problems problems) {
         this.problems = problems;
     }
 
     @Nullable
-    String string(Field field) throws MalformedCertificate {
+    String string(JsonText in, Field field) {
         if (in.token() == JsonToken.VALUE_STRING) {
             return in.text();
         }
-        wrongType(field, "must be a string");
+        problems.add(field, "must be a string");
         return null;
     }
 
-    OptionalLong int64(Field field) throws MalformedCertificate {
-        OptionalLong value = int64();
+    OptionalLong int64(JsonText in, Field field) {
+        OptionalLong value = int64(in);
         if (value.isEmpty()) {
             problems.add(field, "must be a 64-bit integer");
         }
@@ -40,12 +39,8 @@ final class FieldValues {
     }
 
     /** As with a field, but what is wrong is the caller's to note. */
-    OptionalLong int64() throws MalformedCertificate {
-        if (in.token() != JsonToken.VALUE_NUMBER_INT) {
-            NormalObject.skipValue(in);
-            return OptionalLong.empty();
-        }
-        if (in.textLength() > MAX_INT64_CHARS) {
+    OptionalLong int64(JsonText in) {
+        if (in.token() != JsonToken.VALUE_NUMBER_INT || in.textLength() > MAX_INT64_CHARS) {
             return OptionalLong.empty();
         }
         try {
@@ -56,12 +51,12 @@ final class FieldValues {
     }
 
     /** An integer of any size; one beyond 64 bits counts as the nearest there is. */
-    OptionalLong clampedInteger(Field field, String rule) throws MalformedCertificate {
+    OptionalLong clampedInteger(JsonText in, Field field, String rule) {
         if (in.token() != JsonToken.VALUE_NUMBER_INT) {
-            wrongType(field, rule);
+            problems.add(field, rule);
             return OptionalLong.empty();
         }
-        OptionalLong value = int64();
+        OptionalLong value = int64(in);
         if (value.isPresent()) {
             return value;
         }
@@ -69,10 +64,10 @@ final class FieldValues {
     }
 
     /** A finite number, correctly rounded however long its literal is; as in CPython the integer -0 is 0.0. */
-    OptionalDouble real(Field field, String rule) throws MalformedCertificate {
+    OptionalDouble real(JsonText in, Field field, String rule) {
         boolean integer = in.token() == JsonToken.VALUE_NUMBER_INT;
         if (!integer && in.token() != JsonToken.VALUE_NUMBER_FLOAT) {
-            wrongType(field, rule);
+            problems.add(field, rule);
             return OptionalDouble.empty();
         }
         double value = Reals.parse(in.text());
@@ -81,12 +76,6 @@ final class FieldValues {
             return OptionalDouble.empty();
         }
         return OptionalDouble.of(integer && value == 0 ? 0.0 : value);
-    }
-
-    /** Notes the problem and goes past the value. */
-    void wrongType(Field field, String rule) throws MalformedCertificate {
-        problems.add(field, rule);
-        NormalObject.skipValue(in);
     }
 
     /** Reads the literals of JSON numbers as doubles. Pure, safe from any thread. */

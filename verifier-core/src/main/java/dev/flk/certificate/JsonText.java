@@ -14,14 +14,13 @@ import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The tokens of one body, read strictly: UTF-8 and nothing else, without byte order mark, nested at most 32 deep, no lone
  * surrogate in any string. One thread's own. Numbers are kept as text until someone asks, and then read in linear time;
  * names are neither interned nor shared, so that a body leaves nothing behind.
  */
-final class JsonText extends JsonInput {
+final class JsonText implements AutoCloseable {
     static final int MAX_NESTING = 32;
 
     private static final char BYTE_ORDER_MARK = '\uFEFF';
@@ -41,8 +40,6 @@ final class JsonText extends JsonInput {
     private final JsonParser parser;
     /** Whether a string may hold a surrogate: in ASCII without an escape there is none. */
     private final boolean maySurrogate;
-
-    private @Nullable RecordedTokens recording;
 
     private JsonText(JsonParser parser, boolean maySurrogate) {
         this.parser = parser;
@@ -82,11 +79,6 @@ final class JsonText extends JsonInput {
         return of(text.array(), text.arrayOffset(), text.length(), true);
     }
 
-    /** Opens a text that was written by {@link NormalObject}. */
-    static JsonText of(String text) {
-        return of(text.toCharArray(), 0, text.length(), true);
-    }
-
     private static JsonText of(char[] text, int from, int length, boolean maySurrogate) {
         try {
             // From characters, since from bytes the library would guess at UTF-16 and UTF-32 and be lenient on UTF-8.
@@ -96,7 +88,7 @@ final class JsonText extends JsonInput {
         }
     }
 
-    @Override
+    /** Goes to the next token. */
     JsonToken next() throws MalformedCertificate {
         JsonToken token = read();
         if (token == null) {
@@ -107,37 +99,7 @@ final class JsonText extends JsonInput {
                 && !CanonicalString.isWellFormed(text())) {
             throw new MalformedCertificate("malformed JSON: a string has a surrogate without its partner");
         }
-        if (recording != null) {
-            record(recording, token);
-        }
         return token;
-    }
-
-    /** Records a member, on whose first value's token it stands, from here until {@link #stopRecording}. */
-    void record(String name, RecordedTokens target) {
-        target.add(JsonToken.FIELD_NAME, name);
-        record(target, token());
-        recording = target;
-    }
-
-    /** The member is over. */
-    void stopRecording() {
-        recording = null;
-    }
-
-    private void record(RecordedTokens target, JsonToken token) {
-        if (!target.isIncomplete()) {
-            target.add(token, token.isStructStart() || token.isStructEnd() ? "" : text());
-        }
-    }
-
-    @Override
-    void skipChildren() {
-        try {
-            parser.skipChildren();
-        } catch (IOException e) {
-            throw unreachable(e);
-        }
     }
 
     /** Makes sure that nothing but white space is left. */
@@ -148,12 +110,12 @@ final class JsonText extends JsonInput {
         }
     }
 
-    @Override
+    /** The token that {@link #next} went to. */
     JsonToken token() {
         return parser.currentToken();
     }
 
-    @Override
+    /** The present name or string, unescaped, or the present number as it is spelled. */
     String text() {
         try {
             return parser.getText();
@@ -162,7 +124,7 @@ final class JsonText extends JsonInput {
         }
     }
 
-    @Override
+    /** Appends {@link #text} without making a string of it. */
     void appendTextTo(StringBuilder out) {
         try {
             out.append(parser.getTextCharacters(), parser.getTextOffset(), parser.getTextLength());
@@ -171,7 +133,7 @@ final class JsonText extends JsonInput {
         }
     }
 
-    @Override
+    /** The length of {@link #text} in UTF-16 code units, without making it. */
     int textLength() {
         try {
             return parser.getTextLength();

@@ -6,8 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * JSON as somebody wrote it: members in their order, numbers in their spelling. For those who want to know how a certificate
- * was written; what it says is told by {@link CertificateReader}.
+ * JSON as it was written: members in their order, numbers in their spelling. For diagnosis; certificates are read by
+ * {@link CertificateReader}.
  */
 public sealed interface JsonValue {
     /** A string, unescaped. */
@@ -57,7 +57,7 @@ public sealed interface JsonValue {
         }
     }
 
-    private static Members members(JsonInput in) throws MalformedCertificate {
+    private static Members members(JsonText in) throws MalformedCertificate {
         List<Member> members = new ArrayList<>();
         while (in.next() == JsonToken.FIELD_NAME) {
             String name = in.text();
@@ -67,7 +67,7 @@ public sealed interface JsonValue {
         return new Members(members);
     }
 
-    private static JsonValue value(JsonInput in) throws MalformedCertificate {
+    private static JsonValue value(JsonText in) throws MalformedCertificate {
         return switch (in.token()) {
             case START_OBJECT -> members(in);
             case START_ARRAY -> {

@@ -29,12 +29,26 @@ final class NormalObject {
     /** Where a member's text stands in the output, with the comma that ends it. */
     private record Member(String key, int start, int end) {}
 
+    /** Sees each element or member of a value. */
+    @FunctionalInterface
+    interface Child {
+        Child UNSEEN = name -> {};
+
+        /** The input is on the last token of what was just appended; {@code name} is empty in an array. */
+        void appended(String name) throws MalformedCertificate;
+    }
+
     /** Appends a member; {@code in} stands on the first token of its value and is left on the last one. */
-    void add(String key, JsonInput in) throws MalformedCertificate {
+    void add(String key, JsonText in) throws MalformedCertificate {
+        add(key, in, Child.UNSEEN);
+    }
+
+    /** The same, with a look at the elements or members that its value directly has. */
+    void add(String key, JsonText in, Child child) throws MalformedCertificate {
         int memberStart = out.length();
         appendQuoted(out, key);
         out.append(':');
-        appendValue(out, in);
+        appendValue(out, in, child);
         out.append(',');
         int last = members.size() - 1;
         inOrder &= last < 0 || members.get(last).key().compareTo(key) < 0;
@@ -68,11 +82,14 @@ final class NormalObject {
     }
 
     /** Goes past the value on whose first token {@code in} stands, checking it like any other. */
-    static void skipValue(JsonInput in) throws MalformedCertificate {
-        appendValue(new StringBuilder(), in);
+    static void skipValue(JsonText in) throws MalformedCertificate {
+        if (!in.token().isScalarValue()) {
+            appendValue(new StringBuilder(), in, Child.UNSEEN);
+        }
     }
 
-    private static void appendValue(StringBuilder out, JsonInput in) throws MalformedCertificate {
+    /** Appends the value on whose first token {@code in} stands, and goes to its last one. */
+    static void appendValue(StringBuilder out, JsonText in, Child child) throws MalformedCertificate {
         switch (in.token()) {
             case START_OBJECT -> {
                 NormalObject object = new NormalObject(out);
@@ -80,13 +97,15 @@ final class NormalObject {
                     String key = in.text();
                     in.next();
                     object.add(key, in);
+                    child.appended(key);
                 }
                 object.close();
             }
             case START_ARRAY -> {
                 out.append('[');
                 while (in.next() != JsonToken.END_ARRAY) {
-                    appendValue(out, in);
+                    appendValue(out, in, Child.UNSEEN);
+                    child.appended("");
                     out.append(',');
                 }
                 if (out.charAt(out.length() - 1) == ',') {

@@ -4,6 +4,7 @@ package dev.flk.certificate;
 import dev.flk.canonical.CanonicalForm;
 import dev.flk.canonical.Sha256;
 import dev.flk.canonical.SignedFields;
+import dev.flk.certificate.Field.Problems;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -22,22 +23,12 @@ public final class ParsedCertificate {
 
     private final SignedFields signed;
     private final @Nullable String sig;
-    private final String content;
-    private final String aside;
-    private final RecordedTokens unsigned;
+    private final UnsignedFields unsigned;
     private volatile byte @Nullable [] canonicalForm;
 
-    /**
-     * @param content the unsigned content but {@code v_star}, line 2 of {@link ContentDigest}
-     * @param aside the other known fields that are not signed, in the same form
-     * @param unsigned the known ones of both as they were read, if they are not too many
-     */
-    ParsedCertificate(
-            SignedFields signed, @Nullable String sig, String content, String aside, RecordedTokens unsigned) {
+    ParsedCertificate(SignedFields signed, @Nullable String sig, UnsignedFields unsigned) {
         this.signed = signed;
         this.sig = sig;
-        this.content = content;
-        this.aside = aside;
         this.unsigned = unsigned;
     }
 
@@ -69,44 +60,39 @@ public final class ParsedCertificate {
      */
     public Certificate check(Instant now, Duration maxClockSkew) throws MalformedCertificate {
         Problems problems = new Problems();
-        UnsignedFields fields = unsigned.isIncomplete()
-                ? UnsignedFields.read(content, aside, problems)
-                : UnsignedFields.read(unsigned, problems);
-        if (fields.sentAt != null && !maxClockSkew.isZero()) {
-            Duration ahead = Duration.between(now, fields.sentAt);
+        List<Double> vStar = unsigned.vStar(problems);
+        unsigned.addProblemsTo(problems);
+        if (unsigned.sentAt != null && !maxClockSkew.isZero()) {
+            Duration ahead = Duration.between(now, unsigned.sentAt);
             if (ahead.compareTo(maxClockSkew) > 0) {
                 problems.addWhole(
                         Field.SENT_AT,
-                        "timestamp in future: sent_at=" + fields.sentAt + ", now=" + now + ", ahead=" + text(ahead));
+                        "timestamp in future: sent_at=" + unsigned.sentAt + ", now=" + now + ", ahead=" + text(ahead));
             }
         }
-        return check(fields, problems);
-    }
-
-    /** {@link #check} for a body that was taken before, at a time when its {@code sent_at} was no matter. */
-    public Certificate checkIgnoringClock() throws MalformedCertificate {
-        return check(Instant.EPOCH, Duration.ZERO);
-    }
-
-    private Certificate check(UnsignedFields fields, Problems problems) throws MalformedCertificate {
         PcsId id = checkSigned(problems);
         problems.throwFirst();
         return new Certificate(
                 id,
                 signed,
-                fields.attempt,
-                Objects.requireNonNull(fields.sentAt),
-                fields.seed,
-                List.copyOf(fields.scales),
-                fields.counts,
-                fields.vStar,
-                Objects.requireNonNull(fields.regime),
-                fields.faultTolerance,
+                unsigned.attempt,
+                Objects.requireNonNull(unsigned.sentAt),
+                unsigned.seed,
+                List.copyOf(unsigned.scales),
+                unsigned.counts,
+                vStar,
+                Objects.requireNonNull(unsigned.regime),
+                unsigned.faultTolerance,
                 HexFormat.of().formatHex(Sha256.of(canonicalForm())),
                 ContentDigest.ofPreimage(
                         canonicalForm(),
-                        content.getBytes(StandardCharsets.UTF_8),
-                        bits(fields.vStar).getBytes(StandardCharsets.US_ASCII)));
+                        unsigned.content().getBytes(StandardCharsets.UTF_8),
+                        bits(vStar).getBytes(StandardCharsets.US_ASCII)));
+    }
+
+    /** {@link #check} for a body that was taken before, at a time when its {@code sent_at} was no matter. */
+    public Certificate checkIgnoringClock() throws MalformedCertificate {
+        return check(Instant.EPOCH, Duration.ZERO);
     }
 
     /** Notes what is wrong with the values of the signed fields; the result is the id that belongs to them. */

@@ -6,39 +6,43 @@ import java.time.Instant;
 import java.time.LocalDateTime;
 import java.time.ZoneOffset;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads a time as RFC 3339, section 5.6 has it, and nothing else that ISO 8601 would allow. Digits of the fraction beyond
- * nanoseconds are dropped. A leap second, which only the end of a UTC day can have, counts as the second after it.
+ * nanoseconds are dropped. A leap second, which only the end of a UTC day can have, counts as the second after it. The JDK's
+ * parsers know no leap seconds and no offsets beyond 18 hours.
  */
 final class Rfc3339 {
     // Bounded, so that a long text is refused without being walked through.
     private static final int MAX_CHARS = 64;
 
-    /** Where the fraction or the offset begins. */
-    private static final int SECONDS_END = 19;
-
     private static final int NANO_DIGITS = 9;
+
+    private static final Pattern TIME = Pattern.compile("([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]"
+            + "([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\\.([0-9]+))?(?:[Zz]|([+-][0-9]{2}):([0-9]{2}))");
 
     private Rfc3339() {}
 
     static Optional<Instant> parse(String text) {
-        if (text.length() > MAX_CHARS || !hasForm(text)) {
+        Matcher time = TIME.matcher(text);
+        if (text.length() > MAX_CHARS || !time.matches()) {
             return Optional.empty();
         }
-        int offsetAt = fractionEnd(text);
-        int second = number(text, 17, 19);
+        int second = number(time, 6);
         boolean leapSecond = second == 60;
         try {
             LocalDateTime local = LocalDateTime.of(
-                    number(text, 0, 4),
-                    number(text, 5, 7),
-                    number(text, 8, 10),
-                    number(text, 11, 13),
-                    number(text, 14, 16),
+                    number(time, 1),
+                    number(time, 2),
+                    number(time, 3),
+                    number(time, 4),
+                    number(time, 5),
                     leapSecond ? 59 : second,
-                    nanos(text, offsetAt));
-            Instant instant = local.toInstant(ZoneOffset.UTC).minusSeconds(offsetSeconds(text, offsetAt));
+                    nanos(time.group(7)));
+            Instant instant = local.toInstant(ZoneOffset.UTC).minusSeconds(offsetSeconds(time));
             if (!leapSecond) {
                 return Optional.of(instant);
             }
@@ -49,77 +53,24 @@ final class Rfc3339 {
         }
     }
 
-    /** {@code dddd-dd-ddTdd:dd:dd}, a fraction or none, and {@code Z} or {@code +dd:dd}. */
-    private static boolean hasForm(String text) {
-        if (text.length() <= SECONDS_END || !fits(text, 0, "0000-00-00T00:00:00")) {
-            return false;
-        }
-        int offsetAt = fractionEnd(text);
-        if (offsetAt == SECONDS_END + 1 || offsetAt == text.length()) {
-            return false; // a point without digits; no offset
-        }
-        return switch (text.charAt(offsetAt)) {
-            case 'Z', 'z' -> text.length() == offsetAt + 1;
-            case '+', '-' -> text.length() == offsetAt + 6 && fits(text, offsetAt + 1, "00:00");
-            default -> false;
-        };
+    private static int number(Matcher time, int group) {
+        return Integer.parseInt(time.group(group));
     }
 
-    /** Whether a text goes on like a form, in which each 0 stands for a digit, and T for t as well. */
-    private static boolean fits(String text, int from, String form) {
-        for (int i = 0; i < form.length(); i++) {
-            char c = text.charAt(from + i);
-            char wanted = form.charAt(i);
-            if (wanted == '0' ? !isDigit(c) : c != wanted && !(wanted == 'T' && c == 't')) {
-                return false;
-            }
-        }
-        return true;
+    private static int nanos(@Nullable String fraction) {
+        return fraction == null ? 0 : Integer.parseInt((fraction + "0".repeat(NANO_DIGITS)).substring(0, NANO_DIGITS));
     }
 
-    private static int fractionEnd(String text) {
-        int at = SECONDS_END;
-        if (text.charAt(at) == '.') {
-            at++;
-            while (at < text.length() && isDigit(text.charAt(at))) {
-                at++;
-            }
-        }
-        return at;
-    }
-
-    private static boolean isDigit(char c) {
-        return c >= '0' && c <= '9';
-    }
-
-    private static int number(String text, int from, int end) {
-        int value = 0;
-        for (int i = from; i < end; i++) {
-            value = 10 * value + text.charAt(i) - '0';
-        }
-        return value;
-    }
-
-    private static int nanos(String text, int offsetAt) {
-        int nanos = 0;
-        for (int i = 0; i < NANO_DIGITS; i++) {
-            int at = SECONDS_END + 1 + i;
-            nanos = 10 * nanos + (at < offsetAt ? text.charAt(at) - '0' : 0);
-        }
-        return nanos;
-    }
-
-    private static int offsetSeconds(String text, int offsetAt) {
-        char sign = text.charAt(offsetAt);
-        if (sign == 'Z' || sign == 'z') {
+    private static int offsetSeconds(Matcher time) {
+        if (time.group(8) == null) {
             return 0;
         }
-        int hours = number(text, offsetAt + 1, offsetAt + 3);
-        int minutes = number(text, offsetAt + 4, offsetAt + 6);
-        if (hours > 23 || minutes > 59) {
+        int hours = number(time, 8);
+        int minutes = number(time, 9);
+        if (Math.abs(hours) > 23 || minutes > 59) {
             throw new DateTimeException("no such offset");
         }
-        int seconds = hours * 3600 + minutes * 60;
-        return sign == '-' ? -seconds : seconds;
+        int sign = time.group(8).charAt(0) == '-' ? -1 : 1;
+        return hours * 3600 + sign * minutes * 60;
     }
 }

@@ -2,19 +2,22 @@
 package dev.flk.certificate;
 
 import com.fasterxml.jackson.core.JsonToken;
+import dev.flk.certificate.Field.Problems;
+import dev.flk.certificate.FieldValues.Reals;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** The fields that no signature covers, read and checked in the second phase. One thread's own. */
+/**
+ * The fields that no signature covers. They are read with the rest of the body, in the first phase, but what is wrong with
+ * them is reported by the second. One thread's own until it was read.
+ */
 final class UnsignedFields {
     static final String SCHEMA = "fractal-lba-kakeya";
     static final String VERSION = "0.1";
@@ -22,11 +25,19 @@ final class UnsignedFields {
     static final int MAX_COUNTS = 256;
     static final int MAX_V_STAR = 65_536;
 
-    private static final Set<Field> REQUIRED =
-            EnumSet.of(Field.SCHEMA, Field.VERSION, Field.SENT_AT, Field.SCALES, Field.N_J, Field.REGIME);
+    private static final String FINITE_NUMBERS = "must be finite numbers";
+    private static final String FALLBACKS = "fallbacks must be an array of strings";
 
-    private final Problems problems;
-    private final Set<Field> seen = EnumSet.noneOf(Field.class);
+    private final Problems problems = new Problems();
+    private final FieldValues values = new FieldValues(problems);
+    private final StringBuilder contentText = new StringBuilder(512);
+    private final NormalObject content = new NormalObject(contentText);
+
+    /** The normal form of {@code v_star}: its elements are converted in the second phase only, since that is slow. */
+    private final StringBuilder vStarText = new StringBuilder();
+
+    private int vStarNumbers;
+    private boolean hasVStar;
 
     long attempt = 1;
 
@@ -40,138 +51,103 @@ final class UnsignedFields {
     final Map<String, Long> counts = new LinkedHashMap<>();
 
     @Nullable
-    List<Double> vStar;
-
-    @Nullable
     Regime regime;
 
     FaultTolerance faultTolerance = FaultTolerance.NOTHING_SAID;
 
-    private UnsignedFields(Problems problems) {
-        this.problems = problems;
+    /** Reads a member that is not signed; {@code in} stands on the first token of its value and is left on the last one. */
+    void read(Field field, JsonText in) throws MalformedCertificate {
+        switch (field) {
+            case SCALES -> readScales(in);
+            case N_J -> readCounts(in);
+            case V_STAR -> readVStar(in);
+            case FT -> readFaultTolerance(in);
+            case ATTEMPT, SENT_AT, SIG -> {
+                NormalObject.skipValue(in);
+                readScalar(field, in);
+            }
+            default -> {
+                content.add(field.wireName, in);
+                readScalar(field, in);
+            }
+        }
     }
 
-    /** Reads what the first phase left as two well-formed objects, and notes each broken rule. */
-    static UnsignedFields read(String content, String aside, Problems problems) throws MalformedCertificate {
-        UnsignedFields fields = new UnsignedFields(problems);
-        try (JsonInput in = JsonText.of(content)) {
-            fields.readObject(in);
-        }
-        try (JsonInput in = JsonText.of(aside)) {
-            fields.readObject(in);
-        }
-        fields.requireAll();
-        return fields;
+    /** Reads a member whose name is no known field: content that has no further rules. */
+    void readUnknown(String name, JsonText in) throws MalformedCertificate {
+        content.add(name, in);
     }
 
-    /** The same from the tokens that the first phase met. */
-    static UnsignedFields read(RecordedTokens recorded, Problems problems) throws MalformedCertificate {
-        UnsignedFields fields = new UnsignedFields(problems);
-        try (JsonInput in = JsonInput.of(recorded)) {
-            fields.readObject(in);
-        }
-        fields.requireAll();
-        return fields;
-    }
-
-    private void requireAll() {
-        for (Field field : REQUIRED) {
+    /** The body is read. */
+    void end(Set<Field> seen) throws MalformedCertificate {
+        content.close();
+        for (Field field : Field.REQUIRED) {
             if (!seen.contains(field)) {
                 problems.add(field, "is missing");
             }
         }
     }
 
-    private void readObject(JsonInput in) throws MalformedCertificate {
-        FieldValues values = new FieldValues(in, problems);
-        in.next();
-        while (in.next() == JsonToken.FIELD_NAME) {
-            Field field = Field.named(in.text());
-            in.next();
-            if (field == null) {
-                in.skipChildren();
-            } else {
-                seen.add(field);
-                readField(field, in, values);
-            }
-        }
+    /** Line 2 of {@link ContentDigest}. */
+    String content() {
+        return contentText.toString();
     }
 
-    private void readField(Field field, JsonInput in, FieldValues values) throws MalformedCertificate {
+    private void readScalar(Field field, JsonText in) {
         switch (field) {
-            case SCHEMA -> readSchema(values);
-            case VERSION -> readVersion(values);
-            case ATTEMPT -> readAttempt(values);
-            case SENT_AT -> readSentAt(values);
+            case SCHEMA -> {
+                String schema = values.string(in, field);
+                if (schema != null && !schema.equals(SCHEMA)) {
+                    problems.add(field, "must be \"" + SCHEMA + "\"");
+                }
+            }
+            case VERSION -> {
+                String version = values.string(in, field);
+                if (version != null && !version.equals(VERSION)) {
+                    problems.add(
+                            field,
+                            MalformedCertificate.shown(version) + " is not understood; versions understood: "
+                                    + VERSION);
+                }
+            }
+            case ATTEMPT -> {
+                attempt = values.clampedInteger(in, field, "must be an integer").orElse(1);
+                if (attempt < 1) {
+                    problems.add(field, "must be at least 1");
+                }
+            }
+            case SENT_AT -> {
+                String text = values.string(in, field);
+                sentAt = text == null ? null : Rfc3339.parse(text).orElse(null);
+                if (sentAt == null) {
+                    problems.add(field, "must be an RFC 3339 time like 2026-01-19T10:30:45Z");
+                }
+            }
             case SEED -> {
-                OptionalLong value = values.int64(field);
+                OptionalLong value = values.int64(in, field);
                 seed = value.isPresent() ? value.getAsLong() : null;
             }
-            case SCALES -> readScales(in, values);
-            case N_J -> readCounts(in, values);
-            case V_STAR -> readVStar(in, values);
-            case REGIME -> readRegime(values);
-            case SIG -> values.string(field);
-            case FT -> faultTolerance = FaultToleranceReader.read(in, values, problems);
-            default -> throw new IllegalStateException(field + " is signed");
-        }
-    }
-
-    private void readSchema(FieldValues values) throws MalformedCertificate {
-        String schema = values.string(Field.SCHEMA);
-        if (schema != null && !schema.equals(SCHEMA)) {
-            problems.add(Field.SCHEMA, "must be \"" + SCHEMA + "\"");
-        }
-    }
-
-    private void readVersion(FieldValues values) throws MalformedCertificate {
-        String version = values.string(Field.VERSION);
-        if (version != null && !version.equals(VERSION)) {
-            problems.add(
-                    Field.VERSION,
-                    MalformedCertificate.shown(version) + " is not understood; versions understood: " + VERSION);
-        }
-    }
-
-    private void readAttempt(FieldValues values) throws MalformedCertificate {
-        OptionalLong value = values.clampedInteger(Field.ATTEMPT, "must be an integer");
-        attempt = value.orElse(1);
-        if (attempt < 1) {
-            problems.add(Field.ATTEMPT, "must be at least 1");
-        }
-    }
-
-    private void readSentAt(FieldValues values) throws MalformedCertificate {
-        String text = values.string(Field.SENT_AT);
-        if (text != null) {
-            sentAt = Rfc3339.parse(text).orElse(null);
-            if (sentAt == null) {
-                problems.add(Field.SENT_AT, "must be an RFC 3339 time like 2026-01-19T10:30:45Z");
+            case REGIME -> {
+                String name = values.string(in, field);
+                regime = name == null ? null : Regime.parse(name).orElse(null);
+                if (regime == null) {
+                    problems.add(field, "must be sticky, mixed or non_sticky");
+                }
             }
+            case SIG -> values.string(in, field);
+            default -> throw new IllegalStateException(field + " is no unsigned scalar");
         }
     }
 
-    private void readRegime(FieldValues values) throws MalformedCertificate {
-        String name = values.string(Field.REGIME);
-        if (name != null) {
-            regime = Regime.parse(name).orElse(null);
-            if (regime == null) {
-                problems.add(Field.REGIME, "must be sticky, mixed or non_sticky");
-            }
-        }
-    }
-
-    private void readScales(JsonInput in, FieldValues values) throws MalformedCertificate {
+    private void readScales(JsonText in) throws MalformedCertificate {
         if (in.token() != JsonToken.START_ARRAY) {
-            values.wrongType(Field.SCALES, "must be an array of integers");
-            return;
+            problems.add(Field.SCALES, "must be an array of integers");
         }
-        while (in.next() != JsonToken.END_ARRAY) {
+        content.add(Field.SCALES.wireName, in, name -> {
             if (problems.has(Field.SCALES)) {
-                in.skipChildren();
-                continue;
+                return;
             }
-            long scale = values.int64().orElse(0);
+            long scale = values.int64(in).orElse(0);
             if (scale < 1 || scale > Integer.MAX_VALUE) {
                 problems.add(Field.SCALES, "must be integers from 1 to " + Integer.MAX_VALUE);
             } else if (scales.size() == MAX_SCALES) {
@@ -179,35 +155,32 @@ final class UnsignedFields {
             } else if (!scales.add((int) scale)) {
                 problems.add(Field.SCALES, "must not repeat: " + scale + " does");
             }
-        }
+        });
     }
 
-    private void readCounts(JsonInput in, FieldValues values) throws MalformedCertificate {
+    private void readCounts(JsonText in) throws MalformedCertificate {
         if (in.token() != JsonToken.START_OBJECT) {
-            values.wrongType(Field.N_J, "must be an object of integers");
-            return;
+            problems.add(Field.N_J, "must be an object of integers");
         }
-        while (in.next() == JsonToken.FIELD_NAME) {
-            String key = in.text();
-            in.next();
+        content.add(Field.N_J.wireName, in, name -> {
             if (problems.has(Field.N_J)) {
-                in.skipChildren();
-                continue;
+                return;
             }
-            if (!isPlainDecimal(key)) {
+            if (!isPlainDecimal(name)) {
                 problems.add(
                         Field.N_J,
-                        "must have decimal keys without leading zero: " + MalformedCertificate.shown(key) + " is none");
+                        "must have decimal keys without leading zero: " + MalformedCertificate.shown(name)
+                                + " is none");
             }
-            OptionalLong count = values.int64();
+            OptionalLong count = values.int64(in);
             if (count.isEmpty()) {
-                problems.add(Field.N_J, "must be 64-bit integers: " + MalformedCertificate.shown(key) + " is none");
+                problems.add(Field.N_J, "must be 64-bit integers: " + MalformedCertificate.shown(name) + " is none");
             } else if (counts.size() == MAX_COUNTS) {
                 problems.add(Field.N_J, "must have at most " + MAX_COUNTS + " keys");
             } else {
-                counts.put(key, count.getAsLong());
+                counts.put(name, count.getAsLong());
             }
-        }
+        });
     }
 
     private static boolean isPlainDecimal(String key) {
@@ -219,80 +192,97 @@ final class UnsignedFields {
         return !key.isEmpty() && (key.charAt(0) != '0' || key.length() == 1);
     }
 
-    private void readVStar(JsonInput in, FieldValues values) throws MalformedCertificate {
+    private void readVStar(JsonText in) throws MalformedCertificate {
+        hasVStar = true;
         if (in.token() != JsonToken.START_ARRAY) {
-            values.wrongType(Field.V_STAR, "must be an array of finite numbers");
-            return;
+            problems.add(Field.V_STAR, "must be an array of finite numbers");
         }
-        List<Double> elements = new ArrayList<>();
-        while (in.next() != JsonToken.END_ARRAY) {
+        NormalObject.appendValue(vStarText, in, name -> {
             if (problems.has(Field.V_STAR)) {
-                in.skipChildren();
-            } else if (elements.size() == MAX_V_STAR) {
-                problems.add(Field.V_STAR, "must have at most " + MAX_V_STAR + " elements");
-                in.skipChildren();
-            } else {
-                OptionalDouble element = values.real(Field.V_STAR, "must be finite numbers");
-                element.ifPresent(elements::add);
+                return;
             }
-        }
-        vStar = elements;
+            if (vStarNumbers == MAX_V_STAR) {
+                problems.add(Field.V_STAR, "must have at most " + MAX_V_STAR + " elements");
+            } else if (!in.token().isNumeric()) {
+                problems.add(Field.V_STAR, FINITE_NUMBERS);
+            } else {
+                vStarNumbers++;
+            }
+        });
     }
 
-    /** Reads the field {@code ft}. */
-    private static final class FaultToleranceReader {
-        private FaultToleranceReader() {}
+    /** What is wrong with these fields, in addition to what {@link #vStar} finds. */
+    void addProblemsTo(Problems found) {
+        found.addAll(problems);
+    }
 
-        static FaultTolerance read(JsonInput in, FieldValues values, Problems problems) throws MalformedCertificate {
-            if (in.token() != JsonToken.START_OBJECT) {
-                values.wrongType(Field.FT, "must be an object");
-                return FaultTolerance.NOTHING_SAID;
+    /** The elements of {@code v_star}, null if it isn't there; adds a problem if one is beyond a double. */
+    @Nullable
+    List<Double> vStar(Problems found) {
+        if (!hasVStar) {
+            return null;
+        }
+        List<Double> elements = new ArrayList<>(vStarNumbers);
+        int from = 1;
+        for (int i = 0; i < vStarNumbers; i++) {
+            int end = from;
+            while (vStarText.charAt(end) != ',' && vStarText.charAt(end) != ']') {
+                end++;
             }
-            Long outboxSeq = null;
-            boolean degraded = false;
-            List<String> fallbacks = List.of();
-            Long clockSkewMillis = null;
-            while (in.next() == JsonToken.FIELD_NAME) {
-                String key = in.text();
-                JsonToken token = in.next();
-                switch (key) {
-                    case "outbox_seq" -> outboxSeq = integer(values, "outbox_seq must be an integer");
-                    case "clock_skew_ms" -> clockSkewMillis = integer(values, "clock_skew_ms must be an integer");
-                    case "fallbacks" -> fallbacks = strings(in, values, problems);
-                    case "degraded" -> {
-                        degraded = token == JsonToken.VALUE_TRUE;
-                        if (!degraded && token != JsonToken.VALUE_FALSE) {
-                            values.wrongType(Field.FT, "degraded must be true or false");
-                        }
+            double element = Reals.parse(vStarText.substring(from, end));
+            if (Double.isInfinite(element)) {
+                found.add(Field.V_STAR, FINITE_NUMBERS);
+                return elements;
+            }
+            elements.add(element);
+            from = end + 1;
+        }
+        return elements;
+    }
+
+    private void readFaultTolerance(JsonText in) throws MalformedCertificate {
+        if (in.token() != JsonToken.START_OBJECT) {
+            NormalObject.skipValue(in);
+            problems.add(Field.FT, "must be an object");
+            return;
+        }
+        Long outboxSeq = null;
+        boolean degraded = false;
+        List<String> fallbacks = new ArrayList<>();
+        Long clockSkewMillis = null;
+        NormalObject members = new NormalObject(new StringBuilder());
+        while (in.next() == JsonToken.FIELD_NAME) {
+            String name = in.text();
+            if (in.next() == JsonToken.START_ARRAY && name.equals("fallbacks")) {
+                members.add(name, in, unnamed -> {
+                    if (in.token() == JsonToken.VALUE_STRING) {
+                        fallbacks.add(in.text());
+                    } else {
+                        problems.add(Field.FT, FALLBACKS);
                     }
-                    default -> in.skipChildren();
+                });
+                continue;
+            }
+            members.add(name, in);
+            switch (name) {
+                case "outbox_seq" -> outboxSeq = ftInteger(in, "outbox_seq must be an integer");
+                case "clock_skew_ms" -> clockSkewMillis = ftInteger(in, "clock_skew_ms must be an integer");
+                case "fallbacks" -> problems.add(Field.FT, FALLBACKS);
+                case "degraded" -> {
+                    degraded = in.token() == JsonToken.VALUE_TRUE;
+                    if (!degraded && in.token() != JsonToken.VALUE_FALSE) {
+                        problems.add(Field.FT, "degraded must be true or false");
+                    }
                 }
+                default -> {}
             }
-            return new FaultTolerance(outboxSeq, degraded, fallbacks, clockSkewMillis);
         }
+        members.close();
+        faultTolerance = new FaultTolerance(outboxSeq, degraded, fallbacks, clockSkewMillis);
+    }
 
-        private static @Nullable Long integer(FieldValues values, String rule) throws MalformedCertificate {
-            OptionalLong value = values.clampedInteger(Field.FT, rule);
-            return value.isPresent() ? value.getAsLong() : null;
-        }
-
-        private static List<String> strings(JsonInput in, FieldValues values, Problems problems)
-                throws MalformedCertificate {
-            String rule = "fallbacks must be an array of strings";
-            if (in.token() != JsonToken.START_ARRAY) {
-                values.wrongType(Field.FT, rule);
-                return List.of();
-            }
-            List<String> strings = new ArrayList<>();
-            while (in.next() != JsonToken.END_ARRAY) {
-                if (in.token() == JsonToken.VALUE_STRING) {
-                    strings.add(in.text());
-                } else {
-                    problems.add(Field.FT, rule);
-                    in.skipChildren();
-                }
-            }
-            return strings;
-        }
+    private @Nullable Long ftInteger(JsonText in, String rule) {
+        OptionalLong value = values.clampedInteger(in, Field.FT, rule);
+        return value.isPresent() ? value.getAsLong() : null;
     }
 }

@@ -1,25 +1,79 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.signing;
 
-/** Signs with a shared secret: HMAC-SHA256 over the canonical form. */
-public final class HmacSigner implements Signer {
-    private final HmacKey key;
+import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
+
+/** A shared secret, which signs and verifies: HMAC-SHA256 over the canonical form. */
+public final class HmacSigner implements Signer, SignatureCheck.Key {
+    private static final String ALGORITHM = "HmacSHA256";
+    private static final int MAC_BYTES = 32;
+
+    /** No canonical form looks like this, so that the id is no signature of anything. */
+    private static final byte[] ID_TEXT = "flk-key-id".getBytes(StandardCharsets.US_ASCII);
+
+    /** Keyed once and never updated; each use works on a clone, which costs less than looking the algorithm up. */
+    private final Mac keyed;
+
+    private final String secret;
+    private final KeyId id;
 
     /**
      * @param secret its UTF-8 bytes are the key
      * @throws IllegalArgumentException if it is empty
      */
     public HmacSigner(String secret) {
-        key = new HmacKey(secret);
+        if (secret.isEmpty()) {
+            throw new IllegalArgumentException("an HMAC secret is empty: give at least one character");
+        }
+        this.secret = secret;
+        keyed = keyed(secret.getBytes(StandardCharsets.UTF_8));
+        id = new KeyId(HexFormat.of().formatHex(mac(ID_TEXT), 0, 4));
+    }
+
+    /** HMAC-SHA256 with any key. */
+    static Mac keyed(byte[] key) {
+        try {
+            Mac mac = Mac.getInstance(ALGORITHM);
+            mac.init(new SecretKeySpec(key, ALGORITHM));
+            return mac;
+        } catch (GeneralSecurityException e) {
+            throw new IllegalStateException("every Java platform has " + ALGORITHM, e);
+        }
+    }
+
+    private byte[] mac(byte[] canonical) {
+        try {
+            return ((Mac) keyed.clone()).doFinal(canonical);
+        } catch (CloneNotSupportedException e) {
+            throw new IllegalStateException("the platform's " + ALGORITHM + " can't be cloned", e);
+        }
     }
 
     @Override
     public String sign(byte[] canonical) {
-        return StrictBase64.encode(key.mac(canonical));
+        return StrictBase64.encode(mac(canonical));
     }
 
     /** The id under which a {@link SignatureCheck} with the same secret reports it. */
+    @Override
     public KeyId keyId() {
-        return key.id();
+        return id;
+    }
+
+    @Override
+    public SuspectKey suspect() {
+        return SuspectKey.secret(secret);
+    }
+
+    @Override
+    public boolean verifies(byte[] canonical, String sig) {
+        return StrictBase64.decode(sig, MAC_BYTES)
+                .filter(mac -> MessageDigest.isEqual(mac, mac(canonical)))
+                .isPresent();
     }
 }

@@ -2,11 +2,11 @@
 package dev.flk.signing;
 
 /**
- * Names a key in records and messages without telling it: 8 hex digits, or {@code none} where signatures are not checked.
- * Short on purpose: it tells a handful of configured keys apart and is no proof of anything.
+ * Identifies a key in records and messages without disclosing it: 8 hex digits, or {@code none} where signatures are not checked.
+ * Short on purpose: it distinguishes a handful of configured keys and proves nothing.
  */
 public record KeyId(String text) {
-    /** Stands for a signature that nobody checked. */
+    /** For a signature that was not checked. */
     public static final KeyId NONE = new KeyId("none");
 
     public KeyId {

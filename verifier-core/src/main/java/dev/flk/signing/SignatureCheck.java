@@ -10,8 +10,19 @@ import org.jspecify.annotations.Nullable;
  * for an event loop (an HMAC takes microseconds, an Ed25519 verification some tens of them, per key).
  */
 public final class SignatureCheck {
-    private final List<VerifyingKey> keys;
+    private final List<Key> keys;
     private final Unsigned unsigned;
+
+    /** One key that can tell its own signatures. Immutable, safe from any thread. */
+    interface Key {
+        KeyId keyId();
+
+        /** The same key, to be asked what was done with it by mistake. */
+        SuspectKey suspect();
+
+        /** Whether {@code sig} is this key's base64 signature over {@code canonical}. */
+        boolean verifies(byte[] canonical, String sig);
+    }
 
     /** What a certificate gets that no key has signed. */
     private enum Unsigned {
@@ -19,7 +30,7 @@ public final class SignatureCheck {
         TAKEN
     }
 
-    private SignatureCheck(List<VerifyingKey> keys, Unsigned unsigned) {
+    private SignatureCheck(List<Key> keys, Unsigned unsigned) {
         this.keys = keys;
         this.unsigned = unsigned;
     }
@@ -31,7 +42,7 @@ public final class SignatureCheck {
      */
     public static SignatureCheck hmac(List<String> secrets) {
         return new SignatureCheck(
-                requireSome(secrets).stream().<VerifyingKey>map(HmacKey::new).toList(), Unsigned.REFUSED);
+                requireSome(secrets).stream().<Key>map(HmacSigner::new).toList(), Unsigned.REFUSED);
     }
 
     /**
@@ -43,7 +54,7 @@ public final class SignatureCheck {
     public static SignatureCheck ed25519(List<String> publicKeysBase64) {
         return new SignatureCheck(
                 requireSome(publicKeysBase64).stream()
-                        .<VerifyingKey>map(Ed25519Key::parse)
+                        .<Key>map(Ed25519Signer.PublicKey::parse)
                         .toList(),
                 Unsigned.REFUSED);
     }
@@ -55,12 +66,12 @@ public final class SignatureCheck {
 
     /** The ids of the configured keys, in the order in which they are tried. */
     public List<KeyId> keyIds() {
-        return keys.stream().map(VerifyingKey::id).toList();
+        return keys.stream().map(Key::keyId).toList();
     }
 
     /** The configured keys, to be asked what was done with them by mistake; in the same order. */
     public List<SuspectKey> suspects() {
-        return keys.stream().map(VerifyingKey::suspect).toList();
+        return keys.stream().map(Key::suspect).toList();
     }
 
     /**
@@ -75,9 +86,9 @@ public final class SignatureCheck {
         if (sig == null) {
             return Optional.empty();
         }
-        for (VerifyingKey key : keys) {
+        for (Key key : keys) {
             if (key.verifies(canonical, sig)) {
-                return Optional.of(key.id());
+                return Optional.of(key.keyId());
             }
         }
         return Optional.empty();

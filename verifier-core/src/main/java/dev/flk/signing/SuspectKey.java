@@ -3,14 +3,11 @@ package dev.flk.signing;
 
 import dev.flk.canonical.Sha256;
 import java.nio.charset.StandardCharsets;
-import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HexFormat;
 import java.util.List;
-import javax.crypto.Mac;
-import javax.crypto.spec.SecretKeySpec;
 import org.bouncycastle.crypto.params.Ed25519PublicKeyParameters;
 import org.bouncycastle.math.ec.rfc8032.Ed25519;
 
@@ -63,7 +60,7 @@ public final class SuspectKey {
      * @throws IllegalArgumentException if it is empty
      */
     public static SuspectKey secret(String secret) {
-        return new SuspectKey(new HmacKey(secret).id(), SigningAlgorithm.HMAC, List.of(secret), new byte[0]);
+        return new SuspectKey(new HmacSigner(secret).keyId(), SigningAlgorithm.HMAC, List.of(secret), new byte[0]);
     }
 
     /**
@@ -73,7 +70,10 @@ public final class SuspectKey {
      */
     public static SuspectKey publicKey(String base64) {
         return new SuspectKey(
-                Ed25519Key.parse(base64).id(), SigningAlgorithm.ED25519, List.of(base64), decoded(base64));
+                Ed25519Signer.PublicKey.parse(base64).keyId(),
+                SigningAlgorithm.ED25519,
+                List.of(base64),
+                decoded(base64));
     }
 
     /**
@@ -117,7 +117,8 @@ public final class SuspectKey {
         return secrets.stream()
                 .flatMap(secret -> bytes(secret, form).stream())
                 .filter(key -> key.length > 0)
-                .anyMatch(key -> MessageDigest.isEqual(signature, hmac(key, signed)));
+                .anyMatch(key ->
+                        MessageDigest.isEqual(signature, HmacSigner.keyed(key).doFinal(signed)));
     }
 
     private static List<byte[]> bytes(String secret, KeyForm form) {
@@ -145,15 +146,5 @@ public final class SuspectKey {
 
     private static byte[] utf8(String text) {
         return text.getBytes(StandardCharsets.UTF_8);
-    }
-
-    private static byte[] hmac(byte[] key, byte[] message) {
-        try {
-            Mac mac = Mac.getInstance("HmacSHA256");
-            mac.init(new SecretKeySpec(key, "HmacSHA256"));
-            return mac.doFinal(message);
-        } catch (GeneralSecurityException e) {
-            throw new IllegalStateException("every Java platform has HMAC-SHA256", e);
-        }
     }
 }

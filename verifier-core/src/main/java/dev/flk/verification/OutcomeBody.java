@@ -3,6 +3,8 @@ package dev.flk.verification;
 
 import dev.flk.canonical.CanonicalDouble;
 import dev.flk.canonical.CanonicalString;
+import dev.flk.verification.Verdict.Reason;
+import dev.flk.verification.Verdict.Recomputed;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 

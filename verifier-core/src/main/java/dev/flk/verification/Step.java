@@ -8,7 +8,8 @@ import dev.flk.certificate.Certificate;
 import dev.flk.certificate.FaultTolerance;
 import dev.flk.certificate.Regime;
 import dev.flk.verification.Budget.BudgetTerms;
-import dev.flk.verification.Reason.Rule;
+import dev.flk.verification.Verdict.Reason;
+import dev.flk.verification.Verdict.Reason.Rule;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -247,7 +248,7 @@ public sealed interface Step {
         }
     }
 
-    /** Step 6: whether the agent said that it had to take a way out. */
+    /** Step 6: whether the agent said that it had to use a fallback. */
     record NoDegradation(FaultTolerance faultTolerance) implements Step {
         @Override
         public Rule rule() {

@@ -2,6 +2,7 @@
 package dev.flk.verification;
 
 import dev.flk.certificate.PcsId;
+import dev.flk.certificate.Regime;
 import org.jspecify.annotations.Nullable;
 
 /** What the verifier decided of one certificate. */
@@ -39,7 +40,7 @@ public sealed interface Verdict {
         }
     }
 
-    /** Accepted, but someone should have a look. */
+    /** Accepted, but to be reviewed. */
     record Escalated(PcsId id, double claimedDHat, Recomputed recomputed, Reason reason, String policyHash)
             implements Verdict {
         @Override
@@ -58,6 +59,34 @@ public sealed interface Verdict {
         @Override
         public <R> R match(Cases<R> cases) {
             return cases.rejected(this);
+        }
+    }
+
+    /**
+     * What the verifier recomputed.
+     *
+     * @param dHat D̂ from scales and counts, rounded to 9 decimals
+     * @param budget from that D̂ and the claimed coh★ and r, rounded to 9 decimals
+     * @param regime from that D̂ and the claimed coh★
+     */
+    record Recomputed(double dHat, double budget, Regime regime) {}
+
+    /**
+     * Why a certificate was not simply accepted.
+     *
+     * @param text the words of the outcome's body
+     */
+    record Reason(Rule rule, String text) {
+
+        /** The rules in the order in which they are tried. */
+        public enum Rule {
+            D_HAT_RECOMPUTATION,
+            D_HAT_TOLERANCE,
+            COH_STAR_BOUNDS,
+            R_BOUNDS,
+            REGIME,
+            BUDGET,
+            DEGRADED
         }
     }
 }

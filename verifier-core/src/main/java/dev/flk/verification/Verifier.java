@@ -5,6 +5,8 @@ import dev.flk.canonical.SignedFields;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.PcsId;
 import dev.flk.certificate.Regime;
+import dev.flk.verification.Verdict.Reason;
+import dev.flk.verification.Verdict.Recomputed;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -73,7 +75,7 @@ public final class Verifier {
                 new Step.RBounds(claim.r()));
     }
 
-    /** Steps 4 to 6: what someone should have a look at. */
+    /** Steps 4 to 6: what needs a review. */
     private List<Step> doubts(Certificate certificate, Recomputed recomputed) {
         SignedFields claim = certificate.signed();
         return List.of(
@@ -90,5 +92,17 @@ public final class Verifier {
             }
         }
         return Optional.empty();
+    }
+
+    /**
+     * How a verdict came about.
+     *
+     * @param steps in the order in which they are tried; the first that objects gave the reason, the ones behind it would have
+     *     been tried next. Only the first one if D̂ could not be recomputed
+     */
+    public record Explanation(List<Step> steps, Verdict verdict) {
+        public Explanation {
+            steps = List.copyOf(steps);
+        }
     }
 }

@@ -29,56 +29,29 @@ class GoldenCanonicalTest {
 
     @ParameterizedTest(name = "{index}")
     @MethodSource("vectors")
-    void canonicalForm_isTheSignedText(JsonNode vector) throws MalformedCertificate {
-        assertThat(new String(canonical(vector), StandardCharsets.UTF_8)).isEqualTo(Golden.text(vector, "canonical"));
-    }
-
-    @ParameterizedTest(name = "{index}")
-    @MethodSource("vectors")
-    void check_valid_passes(JsonNode vector) throws MalformedCertificate {
+    void vector_isSignedAndVerifiedToTheByte(JsonNode vector) throws MalformedCertificate {
         ParsedCertificate parsed = CertificateReader.parse(Golden.certificate(vector));
+        byte[] canonical = CanonicalForm.of(parsed.signed());
+        String secret = Golden.text(vector, "hmac_key");
+        String hmac = Golden.text(vector, "hmac");
 
+        assertThat(new String(canonical, StandardCharsets.UTF_8)).isEqualTo(Golden.text(vector, "canonical"));
         assertThat(parsed.checkIgnoringClock().signed()).isEqualTo(parsed.signed());
+        assertThat(new HmacSigner(secret).sign(canonical)).isEqualTo(hmac);
+        assertOnlyOriginalVerifies(SignatureCheck.hmac(List.of(secret)), parsed.signed(), hmac);
+        assertOnlyOriginalVerifies(
+                SignatureCheck.ed25519(List.of(Golden.text(vector, "ed25519_pub"))),
+                parsed.signed(),
+                Golden.text(vector, "ed25519"));
     }
 
-    @ParameterizedTest(name = "{index}")
-    @MethodSource("vectors")
-    void hmacSigner_makesTheVectorsSignature(JsonNode vector) throws MalformedCertificate {
-        HmacSigner signer = new HmacSigner(Golden.text(vector, "hmac_key"));
-
-        assertThat(signer.sign(canonical(vector))).isEqualTo(Golden.text(vector, "hmac"));
-    }
-
-    @ParameterizedTest(name = "{index}")
-    @MethodSource("vectors")
-    void hmacCheck_takesTheSignatureAndNoneAfterAChange(JsonNode vector) throws MalformedCertificate {
-        SignatureCheck check = SignatureCheck.hmac(List.of(Golden.text(vector, "hmac_key")));
-
-        assertOnlyOriginalVerifies(check, vector, Golden.text(vector, "hmac"));
-    }
-
-    @ParameterizedTest(name = "{index}")
-    @MethodSource("vectors")
-    void ed25519Check_takesTheSignatureAndNoneAfterAChange(JsonNode vector) throws MalformedCertificate {
-        SignatureCheck check = SignatureCheck.ed25519(List.of(Golden.text(vector, "ed25519_pub")));
-
-        assertOnlyOriginalVerifies(check, vector, Golden.text(vector, "ed25519"));
-    }
-
-    private static void assertOnlyOriginalVerifies(SignatureCheck check, JsonNode vector, String sig)
-            throws MalformedCertificate {
-        assertThat(check.verify(canonical(vector), sig)).isPresent();
-        for (SignedFields changed : eachFieldChanged(
-                CertificateReader.parse(Golden.certificate(vector)).signed())) {
+    private static void assertOnlyOriginalVerifies(SignatureCheck check, SignedFields signed, String sig) {
+        assertThat(check.verify(CanonicalForm.of(signed), sig)).isPresent();
+        for (SignedFields changed : eachFieldChanged(signed)) {
             assertThat(check.verify(CanonicalForm.of(changed), sig))
                     .as("signature after a change to %s", changed)
                     .isEmpty();
         }
-    }
-
-    private static byte[] canonical(JsonNode vector) throws MalformedCertificate {
-        return CanonicalForm.of(
-                CertificateReader.parse(Golden.certificate(vector)).signed());
     }
 
     private static List<SignedFields> eachFieldChanged(SignedFields f) {

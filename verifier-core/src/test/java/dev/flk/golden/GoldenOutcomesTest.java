@@ -11,15 +11,24 @@ import dev.flk.certificate.ParsedCertificate;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.verification.OutcomeBody;
 import dev.flk.verification.Policy;
+import dev.flk.verification.Step;
 import dev.flk.verification.Verdict;
+import dev.flk.verification.Verdict.Reason;
+import dev.flk.verification.Verdict.Reason.Rule;
 import dev.flk.verification.Verifier;
+import dev.flk.verification.Verifier.Explanation;
 import java.nio.charset.StandardCharsets;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class GoldenOutcomesTest {
+    private static final Verifier VERIFIER = new Verifier(Policy.defaults());
+
     static List<JsonNode> outcomes() {
         return Golden.lines("outcomes.jsonl");
     }
@@ -31,23 +40,48 @@ class GoldenOutcomesTest {
 
     @ParameterizedTest(name = "{index}")
     @MethodSource("outcomes")
-    void verify_givesStatusAndBodyToTheByte(JsonNode outcome) throws MalformedCertificate {
-        ParsedCertificate parsed = CertificateReader.parse(Golden.certificate(outcome));
-
-        Verdict verdict = new Verifier(Policy.defaults()).verify(parsed.checkIgnoringClock());
-
-        assertThat(verdict.status()).isEqualTo(outcome.get("status").intValue());
-        assertThat(new String(OutcomeBody.render(verdict), StandardCharsets.UTF_8))
-                .isEqualTo(Golden.text(outcome, "body"));
-    }
-
-    @ParameterizedTest(name = "{index}")
-    @MethodSource("outcomes")
-    void signature_verifies(JsonNode outcome) throws MalformedCertificate {
+    void verify_givesStatusAndBodyToTheByte_andTheFirstObjectionAsItsReason(JsonNode outcome)
+            throws MalformedCertificate {
         ParsedCertificate parsed = CertificateReader.parse(Golden.certificate(outcome));
         SignatureCheck check = SignatureCheck.hmac(List.of(Golden.text(outcome, "hmac_key")));
 
+        Verdict verdict = VERIFIER.verify(parsed.checkIgnoringClock());
+        Explanation explanation = VERIFIER.explain(parsed.checkIgnoringClock());
+
         assertThat(check.verify(CanonicalForm.of(parsed.signed()), parsed.sig()))
                 .isEqualTo(check.keyIds().stream().findFirst());
+        assertThat(verdict.status()).isEqualTo(outcome.get("status").intValue());
+        assertThat(new String(OutcomeBody.render(verdict), StandardCharsets.UTF_8))
+                .isEqualTo(Golden.text(outcome, "body"));
+        assertThat(explanation.verdict()).isEqualTo(verdict);
+        assertThat(firstObjection(explanation)).isEqualTo(reason(verdict));
+    }
+
+    @Test
+    void explain_allGolden_meetEveryRuleAndObjectByEachAtLeastOnce() throws MalformedCertificate {
+        Set<Rule> objecting = EnumSet.noneOf(Rule.class);
+        for (JsonNode outcome : outcomes()) {
+            Explanation explanation = VERIFIER.explain(
+                    CertificateReader.parse(Golden.certificate(outcome)).checkIgnoringClock());
+            boolean recomputed = explanation.steps().get(0).objection().isEmpty();
+            assertThat(explanation.steps())
+                    .extracting(Step::rule)
+                    .containsExactly(recomputed ? Rule.values() : new Rule[] {Rule.D_HAT_RECOMPUTATION});
+            firstObjection(explanation).ifPresent(reason -> objecting.add(reason.rule()));
+        }
+        assertThat(objecting).containsExactly(Rule.values());
+    }
+
+    private static Optional<Reason> firstObjection(Explanation explanation) {
+        return explanation.steps().stream()
+                .flatMap(step -> step.objection().stream())
+                .findFirst();
+    }
+
+    private static Optional<Reason> reason(Verdict verdict) {
+        if (verdict instanceof Verdict.Escalated escalated) {
+            return Optional.of(escalated.reason());
+        }
+        return verdict instanceof Verdict.Rejected rejected ? Optional.of(rejected.reason()) : Optional.empty();
     }
 }

@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.within;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.sample.Pcs;
+import dev.flk.verification.Verdict.Reason;
+import dev.flk.verification.Verifier.Explanation;
 import org.apache.commons.math3.stat.descriptive.rank.Median;
 import org.junit.jupiter.api.Test;
 

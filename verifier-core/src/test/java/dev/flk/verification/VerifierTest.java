@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.certificate.CertificateText;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.Regime;
-import dev.flk.verification.Reason.Rule;
+import dev.flk.verification.Verdict.Reason;
+import dev.flk.verification.Verdict.Reason.Rule;
+import dev.flk.verification.Verdict.Recomputed;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -138,21 +140,9 @@ class VerifierTest {
     }
 
     private static Rule rule(CertificateText text) throws MalformedCertificate {
-        return verify(text).match(new Verdict.Cases<>() {
-            @Override
-            public Rule accepted(Verdict.Accepted accepted) {
-                throw new AssertionError("accepted");
-            }
-
-            @Override
-            public Rule escalated(Verdict.Escalated escalated) {
-                return escalated.reason().rule();
-            }
-
-            @Override
-            public Rule rejected(Verdict.Rejected rejected) {
-                return rejected.reason().rule();
-            }
-        });
+        Verdict verdict = verify(text);
+        return verdict instanceof Verdict.Escalated escalated
+                ? escalated.reason().rule()
+                : ((Verdict.Rejected) verdict).reason().rule();
     }
 }

@@ -6,9 +6,9 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 
-/** Copies of damaged files, for those who want to see them. */
+/** Copies of damaged files, kept for inspection. */
 final class BrokenFiles {
-    private static final int COPY_BYTES = 1 << 20;
+    private static final int COPY_BYTES = 256 * 1024;
 
     private final FileOps files;
     private final Path directory;
@@ -40,35 +40,33 @@ final class BrokenFiles {
     /** Copies a part of a file to the beginning of another. */
     static void copy(OpenFile source, long from, long end, OpenFile target) throws IOException {
         for (long at = from; at < end; ) {
-            ByteBuffer chunk = ByteBuffer.allocate((int) Math.min(COPY_BYTES, end - at));
-            int read = source.read(chunk, at);
-            if (read <= 0) {
+            ByteBuffer chunk = source.readUpTo(at, (int) Math.min(COPY_BYTES, end - at));
+            int length = chunk.remaining();
+            if (length == 0) {
                 throw new IOException("a segment got shorter while it was being copied");
             }
-            target.write(chunk.flip(), at - from);
-            at += read;
+            target.write(chunk, at - from);
+            at += length;
         }
     }
 
     private boolean isSame(String name, String other) throws IOException {
         try (OpenFile left = files.openForReading(directory.resolve(name));
                 OpenFile right = files.openForReading(directory.resolve(other))) {
-            long size = left.size();
-            boolean same = right.size() == size;
-            for (long at = 0; same && at < size; at += COPY_BYTES) {
-                int length = (int) Math.min(COPY_BYTES, size - at);
-                same = bytes(left, at, length).equals(bytes(right, at, length));
-            }
-            return same;
+            return isSame(left, right);
         }
     }
 
-    private static ByteBuffer bytes(OpenFile file, long at, int length) throws IOException {
-        ByteBuffer bytes = ByteBuffer.allocate(length);
-        while (bytes.hasRemaining() && file.read(bytes, at + bytes.position()) > 0) {
-            // until all is there
+    /** Whether two files have the same content, however it is stored. */
+    static boolean isSame(OpenFile left, OpenFile right) throws IOException {
+        long size = left.size();
+        boolean same = right.size() == size;
+        for (long at = 0; same && at < size; at += COPY_BYTES) {
+            int length = (int) Math.min(COPY_BYTES, size - at);
+            ByteBuffer expected = left.readUpTo(at, length);
+            same = expected.remaining() == length && expected.equals(right.readUpTo(at, length));
         }
-        return bytes.flip();
+        return same;
     }
 
     /**

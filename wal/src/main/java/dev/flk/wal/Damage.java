@@ -15,11 +15,11 @@ import java.io.IOException;
  */
 public record Damage(Kind kind, String segment, long offset, long firstMissing, long lastMissing) {
 
-    /** What happened to a stretch of the log. */
+    /** Kind of damage. */
     public enum Kind {
         /** The file is there, and something in it was changed, cut off or overwritten. */
         BROKEN,
-        /** The file is not there: somebody moved or removed it. Its neighbours are whole. */
+        /** The file was moved or removed. Its neighbours are whole. */
         ABSENT
     }
 
@@ -62,9 +62,9 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
     }
 
     /**
-     * The end of the newest segment from its first record on that is not whole: what a crash cut off, which the next start sets
-     * aside, or what a running writer is just writing. A log can't tell that from damage to its last group, which no later record
-     * proves to have been forced.
+     * The end of the newest segment from its first incomplete record on: cut off by a crash, in which case the next start sets it
+     * aside, or being written by a running writer. It can't be distinguished from damage to the last group, since no later record
+     * proves that this group was forced.
      *
      * @param segment the file's name
      * @param offset where it begins, in bytes
@@ -77,7 +77,7 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
             long offset = scan.offset();
             long bytes = scan.endOfContent(offset) - offset;
             long lastWhole = 0;
-            for (Framed whole = scan.nextWholeAfterBad(); whole != null; whole = scan.nextWholeAfterBad()) {
+            for (Framed whole = scan.nextWhole(); whole != null; whole = scan.nextWhole()) {
                 lastWhole = Math.max(lastWhole, whole.sequence());
             }
             return new TornTail(scan.segment(), offset, bytes, sequence, lastWhole > sequence ? lastWhole : 0);

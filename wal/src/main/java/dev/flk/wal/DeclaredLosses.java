@@ -14,8 +14,8 @@ import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 
 /**
- * The sequences that a repair gave up, so that nobody takes their absence for new damage, and no other record ever gets one of them.
- * They stand in files {@code inbox-lost-1}, {@code inbox-lost-2}, …, one for each repair that lost something:
+ * The sequences that repairs gave up: their absence is no new damage, and no other record ever gets one of them. They are kept in
+ * files {@code inbox-lost-1}, {@code inbox-lost-2}, …, one per repair that lost records:
  *
  * <pre>
  * losses 1 0a1b2c3d                                       version; CRC32C of all that follows, lower-case hex
@@ -93,11 +93,8 @@ final class DeclaredLosses {
 
     private static String content(FileOps files, Path file) throws IOException {
         try (OpenFile open = files.openForReading(file)) {
-            ByteBuffer bytes = ByteBuffer.allocate((int) Math.min(open.size(), MAX_FILE_BYTES));
-            while (bytes.hasRemaining() && open.read(bytes, bytes.position()) > 0) {
-                // until all is there
-            }
-            return StandardCharsets.UTF_8.decode(bytes.flip()).toString();
+            ByteBuffer bytes = open.readUpTo(0, (int) Math.min(open.size(), MAX_FILE_BYTES));
+            return StandardCharsets.UTF_8.decode(bytes).toString();
         }
     }
 

@@ -236,8 +236,8 @@ public final class DiskFiles implements FileOps {
     }
 
     /**
-     * What is created is for the account that runs the program and for nobody else, whatever the umask. What is there already
-     * keeps its permissions: somebody may have chosen them.
+     * New files and directories are accessible to the account that runs the program only, whatever the umask. Existing ones keep
+     * their permissions: an administrator may have chosen them.
      */
     public static final class OwnerOnly {
         private OwnerOnly() {}

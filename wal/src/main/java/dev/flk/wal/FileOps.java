@@ -64,6 +64,15 @@ public interface FileOps {
         /** Reads up to {@code target.remaining()} bytes; returns how many, or -1 at or beyond the end. */
         int read(ByteBuffer target, long position) throws IOException;
 
+        /** The bytes from {@code position} on: {@code length} of them, or as many as there are. */
+        default ByteBuffer readUpTo(long position, int length) throws IOException {
+            ByteBuffer bytes = ByteBuffer.allocate(length);
+            while (bytes.hasRemaining() && read(bytes, position + bytes.position()) > 0) {
+                // until all is there
+            }
+            return bytes.flip();
+        }
+
         /** Writes all of {@code source}. On an error any part of it may have been written. */
         void write(ByteBuffer source, long position) throws IOException;
 

@@ -22,7 +22,7 @@ final class FillAhead {
     private final long keepFreeBytes;
     private final ByteBuffer zeros;
 
-    /** Fills as far ahead as it is told, or not at all where that is 0. */
+    /** @param aheadBytes how far ahead to fill; 0 for not at all */
     FillAhead(FileOps files, int aheadBytes, long keepFreeBytes) {
         this.files = files;
         this.aheadBytes = aheadBytes;

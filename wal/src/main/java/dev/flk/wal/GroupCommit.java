@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  * thousand share one. One thread (or a simulation) calls {@link #step}; {@link AppendQueue} is how others hand over.
  */
 final class GroupCommit {
-    /** Somebody renames the segment that is written to; nobody does that often within one force. */
+    /** How often one group is moved to another segment because its own was renamed. */
     private static final int MOST_MOVES = 3;
 
     private final FileOps files;
@@ -43,10 +43,10 @@ final class GroupCommit {
     /** What the next segment goes on from; null while the present one can be written to. */
     private @Nullable Predecessor leaving;
 
-    /** A segment that somebody else moved, removed or emptied; null if none. */
+    /** A segment that another program moved, removed or emptied; null if none. */
     private volatile @Nullable Segment gone;
 
-    /** The one whose end was told; the next one may not be open yet. */
+    /** The vanished segment that the listener knows of; the next one may not be open yet. */
     private volatile @Nullable Segment toldGone;
 
     private volatile boolean retryAsked;
@@ -379,8 +379,8 @@ final class GroupCommit {
     }
 
     /**
-     * Writes and forces the group; false if somebody renamed or removed the file meanwhile, as logrotate does: what was forced since
-     * may be on its way out, so the group must go, under the same sequences, to the next segment.
+     * Writes and forces the group; false if the file was renamed or removed meanwhile, as by logrotate: its last records may get lost,
+     * so the group must go to the next segment under the same sequences.
      */
     private boolean append(List<Append> group) throws IOException {
         List<LogRecord> records = write(group);

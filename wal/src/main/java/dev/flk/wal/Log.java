@@ -19,9 +19,9 @@ import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 
 /**
- * The door: an append-only log that one process owns. {@link #append} may be called from any thread and never waits for the
+ * An append-only log that one process owns. {@link #append} may be called from any thread and never waits for the
  * disk; an append is on disk when {@link Append#forced} is called. Two threads work behind it: the writer, and the one that
- * fills the segment with zeros ahead and watches that nobody else moves it. Neither may be interrupted.
+ * fills the segment with zeros ahead and notices when another program moves it. Neither may be interrupted.
  */
 public final class Log implements Closeable {
     private static final long WATCH_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -175,8 +175,8 @@ public final class Log implements Closeable {
     }
 
     /**
-     * The same, but a segment that is not there, moved away by somebody, is passed over if nothing behind {@code decidedUpTo} stood in
-     * it; {@link LogReader#absent} tells. What is damaged in a segment that is there is damage all the same.
+     * The same, but a missing segment without records behind {@code decidedUpTo} is passed over and listed by
+     * {@link LogReader#absent}. Damage in a segment that is there is damage all the same.
      */
     public LogReader read(long from, OnDamage onDamage, long decidedUpTo) throws IOException {
         long end = commit.forcedEnd();
@@ -213,7 +213,7 @@ public final class Log implements Closeable {
     }
 
     /**
-     * A segment that is there, as its header tells.
+     * A segment that is there, from its header.
      *
      * @param first everything below this sequence was appended before it was opened
      * @param openedMillis wall time, milliseconds since the epoch

@@ -17,8 +17,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Looks at a log that somebody else may own and be writing: it locks nothing, writes nothing and creates nothing. What is being
- * written while it looks is a torn tail or not seen yet, never damage. One thread.
+ * Read-only access to a log that another process may own and be writing: no lock, no file is written or created. What is being
+ * written meanwhile is a torn tail or not seen yet, never damage. One thread.
  */
 public final class LogInspector {
     private final FileOps files;
@@ -71,14 +71,14 @@ public final class LogInspector {
     }
 
     /**
-     * Reads the whole log, every checksum and the sequence; twice if something seems to be gone. Memory is that of the longest
+     * Reads the whole log and checks every checksum and the sequence; reads twice if something seems to be missing. Memory is that of the longest
      * record.
      *
      * @param from the first sequence that must be there; 0 if that is not known
      */
     public Verification verify(long from) throws IOException {
         Verification found = look(from);
-        // A directory whose files change while it is being listed may be told without one of them.
+        // a listing of a directory that changes meanwhile may lack a file
         return found.isWhole() ? found : look(from).alsoMissingIn(found);
     }
 
@@ -92,27 +92,15 @@ public final class LogInspector {
                 last = record.sequence();
                 records++;
             }
-            List<Damage> damages = new ArrayList<>(missingAtTheBeginning(from));
+            SegmentList list = Vanished.retry(() -> SegmentList.read(files, directory, prefix));
+            long begin = list.firstKnown();
+            List<Damage> damages = new ArrayList<>();
+            if (from > 0 && begin > from && !list.isEmpty()) {
+                damages.add(list.absentBefore(0, from, begin - 1));
+            }
             damages.addAll(walk.damages());
-            return new Verification(records, first, last, damages, givenUp(), walk.tornTail());
+            return new Verification(records, first, last, damages, list.losses().from(begin), walk.tornTail());
         }
-    }
-
-    private List<Damage> missingAtTheBeginning(long from) throws IOException {
-        return Vanished.retry(() -> {
-            SegmentList list = SegmentList.read(files, directory, prefix);
-            long first = list.firstKnown();
-            return from > 0 && first > from && !list.isEmpty()
-                    ? List.of(list.absentBefore(0, from, first - 1))
-                    : List.of();
-        });
-    }
-
-    private List<Damage> givenUp() throws IOException {
-        return Vanished.retry(() -> {
-            SegmentList list = SegmentList.read(files, directory, prefix);
-            return list.losses().from(list.firstKnown());
-        });
     }
 
     private List<OtherFile> others(SegmentList list, Set<String> names) {
@@ -238,8 +226,8 @@ public final class LogInspector {
     }
 
     /**
-     * A segment as its header, its length and its successor's header tell of it. Whether its records can all be read is for
-     * {@link LogInspector#verify} to say.
+     * A segment, from its header, its length and its successor's header. Whether all its records can be read is checked by
+     * {@link LogInspector#verify} only.
      *
      * @param name the file's name
      * @param ordinal rises with every segment ever opened
@@ -263,17 +251,17 @@ public final class LogInspector {
             String context,
             State state) {
 
-        /** What became of a segment. */
+        /** State of a segment. */
         public enum State {
-            /** It is appended to, or will be gone on from at the next start. */
+            /** The active segment; without a writer, the one that the next start continues. */
             NEWEST,
-            /** Cut to its length, forced, and gone on from. */
+            /** Cut to its length, forced, and continued by the next segment. */
             COMPLETE,
             /** A write or a force failed in it; what stands behind its last record that counts does not. */
             FAILED,
-            /** Later segments repeat all that counted in it. */
+            /** Later segments repeat all its records that count. */
             SUPERSEDED,
-            /** The segment that went on from it is missing, or has no whole header. */
+            /** The segment that continued it is missing, or has no whole header. */
             DETACHED
         }
 
@@ -334,18 +322,13 @@ public final class LogInspector {
         private static long endBelow(long next, SegmentScan scan) throws IOException {
             long end = scan.firstOffset();
             scan.seek(end);
-            for (Framed record = nextWhole(scan);
+            for (Framed record = scan.nextWhole();
                     record != null && record.sequence() < next;
-                    record = nextWhole(scan)) {
+                    record = scan.nextWhole()) {
                 end = scan.offset();
             }
             scan.seek(scan.firstOffset());
             return end;
-        }
-
-        private static @Nullable Framed nextWhole(SegmentScan scan) throws IOException {
-            Framed framed = scan.next();
-            return framed == null ? scan.nextWholeAfterBad() : framed;
         }
     }
 }

@@ -4,9 +4,9 @@ package dev.flk.wal;
 import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
-/** Hears from the log what metrics and further steps need; called on the writer's thread, must return at once and not throw, but for {@link #vanished}. */
+/** Events for metrics and further steps. Called on the writer's thread; must return at once and not throw, except {@link #vanished}. */
 public interface LogListener {
-    /** Nobody listens. */
+    /** Ignores all events. */
     LogListener NONE = new LogListener() {};
 
     /** A group was forced: how many records, the segment's length in bytes, and what write and force took in nanoseconds. */
@@ -15,13 +15,13 @@ public interface LogListener {
     /** A write, a force or the opening of a segment failed; the next group goes to another segment. */
     default void failed(IOException cause) {}
 
-    /** All appends of a group were told how they ended. */
+    /** All appends of a group were completed. */
     default void groupEnded() {}
 
     /**
-     * Somebody renamed, moved, removed, replaced or emptied the segment that was written to, and perhaps no start will find what was
-     * acknowledged in it: what was made of that must be durable elsewhere when this returns. It may take its time. Nothing is
-     * acknowledged until then; the next segment is opened after it.
+     * The active segment was renamed, moved, removed, replaced or emptied, and a start may not find its acknowledged records: what was
+     * derived from them must be durable elsewhere when this returns. It may take its time: nothing is acknowledged and no segment is
+     * opened before.
      *
      * @param renamedTo the file in the directory that holds the segment now, as logrotate leaves it; null if there is none
      * @throws IOException if that failed: it is called again before the next group, which fails until it succeeds

@@ -131,7 +131,7 @@ public final class LogRepair {
 
     /** Whether a record stands behind those that count whose sequence is not given up. */
     private static boolean wouldCount(SegmentScan scan, List<Damage> lost) throws IOException {
-        for (Framed next = scan.nextWholeAfterBad(); next != null; next = scan.nextWholeAfterBad()) {
+        for (Framed next = scan.nextWhole(); next != null; next = scan.nextWhole()) {
             long sequence = next.sequence();
             if (lost.stream().noneMatch(gone -> gone.firstMissing() <= sequence && sequence <= gone.lastMissing())) {
                 return true;

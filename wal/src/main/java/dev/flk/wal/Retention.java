@@ -11,17 +11,16 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.function.Function;
 import java.util.zip.GZIPOutputStream;
 
 /**
- * Looks after closed segments: compresses them after a while, and removes them, oldest first, when they are old enough and
- * everything in them is finished. What is not finished is never removed, nor the newest segment, nor anything that was set aside.
- * A segment that somebody renamed is removed in its turn, and never compressed.
- * One thread; works beside the log's writer, and a crash at any point loses nothing.
+ * Compresses closed segments after a while, and removes them, oldest first, when they are old enough and all their records are
+ * finished. It never removes unfinished records, the newest segment, or files that were set aside. A segment that another
+ * program renamed is removed in its turn, but never compressed.
+ * One thread; runs beside the log's writer, and a crash at any point loses nothing.
  */
 public final class Retention {
     static final String GZIP = ".gz";
@@ -36,7 +35,7 @@ public final class Retention {
     private final InstantSource clock;
 
     /**
-     * What is to be done to a segment.
+     * A step that is due for a segment.
      *
      * @param first the first sequence that counts in it
      * @param last the last one; below {@code first} if none does
@@ -54,7 +53,7 @@ public final class Retention {
      * Ages count from when a segment was closed.
      *
      * @param keep how long records with this context are kept (see {@link LogOptions#context})
-     * @param clock wall time; whoever doubts it takes no steps
+     * @param clock wall time; callers that doubt it take no steps
      */
     public Retention(
             FileOps files,
@@ -135,7 +134,7 @@ public final class Retention {
         return Done.NOTHING;
     }
 
-    /** What somebody renamed is his to compress. */
+    /** A renamed segment is left to the program that renamed it. */
     private boolean isCompressible(List<Listed> segments, int index) {
         return segments.get(index).name().endsWith(SegmentList.SUFFIX)
                 && isOlder(segments.get(index + 1), compressAfter);
@@ -196,29 +195,10 @@ public final class Retention {
     private void requireSame(Path raw, Path part) throws IOException {
         try (OpenFile expected = files.openForReading(raw);
                 OpenFile actual = new GzippedFile(files.openForReading(part))) {
-            byte[] left = new byte[CHUNK_BYTES];
-            byte[] right = new byte[CHUNK_BYTES];
-            long size = expected.size();
-            boolean same = actual.size() == size;
-            for (long at = 0; same && at < size; at += CHUNK_BYTES) {
-                int length = (int) Math.min(CHUNK_BYTES, size - at);
-                same = fill(expected, left, length, at) && fill(actual, right, length, at);
-                same = same && Arrays.equals(left, 0, length, right, 0, length);
-            }
-            if (!same) {
+            if (!BrokenFiles.isSame(expected, actual)) {
                 throw new IOException("what was compressed of " + raw + " reads back differently; the segment is kept");
             }
         }
-    }
-
-    private static boolean fill(OpenFile file, byte[] target, int length, long position) throws IOException {
-        ByteBuffer buffer = ByteBuffer.wrap(target, 0, length);
-        while (buffer.hasRemaining()) {
-            if (file.read(buffer, position + buffer.position()) <= 0) {
-                return false;
-            }
-        }
-        return true;
     }
 
     private static final class Appending extends OutputStream {

@@ -34,16 +34,13 @@ final class SegmentBytes implements Closeable {
         }
     }
 
-    /** By its content where somebody else gave it its name. */
+    /** By content if another program may have named the file. */
     private static boolean isGzipped(Path path, OpenFile file) throws IOException {
         if (path.toString().endsWith(SegmentList.SUFFIX)) {
             return false;
         }
-        ByteBuffer magic = ByteBuffer.allocate(2);
-        while (magic.hasRemaining() && file.read(magic, magic.position()) > 0) {
-            // until both bytes are there
-        }
-        return !magic.hasRemaining() && magic.get(0) == (byte) 0x1f && magic.get(1) == (byte) 0x8b;
+        ByteBuffer magic = file.readUpTo(0, 2);
+        return magic.remaining() == 2 && magic.get(0) == (byte) 0x1f && magic.get(1) == (byte) 0x8b;
     }
 
     /** Over a file that stays its owner's. */
@@ -162,14 +159,11 @@ final class SegmentBytes implements Closeable {
         /** From the trailer; a segment is far below the 4 GiB that this counts to. */
         @Override
         public long size() throws IOException {
-            ByteBuffer trailer = ByteBuffer.allocate(TRAILER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-            long end = compressed.size();
-            while (trailer.hasRemaining()) {
-                if (compressed.read(trailer, end - trailer.remaining()) <= 0) {
-                    return 0;
-                }
-            }
-            return Integer.toUnsignedLong(trailer.getInt(0));
+            ByteBuffer trailer = compressed.readUpTo(Math.max(0, compressed.size() - TRAILER_BYTES), TRAILER_BYTES);
+            return trailer.remaining() < TRAILER_BYTES
+                    ? 0
+                    : Integer.toUnsignedLong(
+                            trailer.order(ByteOrder.LITTLE_ENDIAN).getInt());
         }
 
         @Override

@@ -152,7 +152,7 @@ final class SegmentCursor implements Closeable {
      */
     private @Nullable Framed firstBehindDamage() throws IOException {
         Framed first = null;
-        for (Framed next = scan.nextWholeAfterBad(); next != null; next = scan.nextWholeAfterBad()) {
+        for (Framed next = scan.nextWhole(); next != null; next = scan.nextWhole()) {
             if (next.sequence() <= expected || next.sequence() >= countedEnd) {
                 continue;
             }

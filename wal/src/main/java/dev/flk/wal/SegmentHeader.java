@@ -7,10 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The first record of a segment. Its body is lines of text, then the records that it carries over:
@@ -111,16 +108,17 @@ record SegmentHeader(
      */
     static SegmentHeader parse(Framed framed, SegmentBytes bytes, String segment) throws IOException {
         HeaderLines lines = new HeaderLines(framed.body(), segment);
-        Map<String, String> values = new HashMap<>();
         String version = lines.next();
         if (!version.equals(FORMAT)) {
             throw new IOException("segment " + segment + " has '" + version + "', this program reads '" + FORMAT + "'");
         }
-        for (String name : List.of("ordinal", "first", "next", "previous", "context", "carried")) {
-            values.put(name, lines.next(name));
-        }
-        String[] previous = lines.split(values.get("previous"));
-        int carried = (int) lines.number(values.get("carried"));
+        long ordinal = lines.number(lines.next("ordinal"));
+        long first = lines.number(lines.next("first"));
+        long next = lines.number(lines.next("next"));
+        String[] previous = lines.split(lines.next("previous"));
+        long previousEnd = lines.number(previous[1]);
+        String ownContext = lines.next("context");
+        long carried = lines.number(lines.next("carried"));
         byte[] seed = framed.keyId().getBytes(StandardCharsets.US_ASCII);
         List<LogRecord> records = new ArrayList<>();
         int bodyAt = framed.length() - framed.body().length - 1;
@@ -137,17 +135,17 @@ record SegmentHeader(
         }
         return new SegmentHeader(
                 framed.keyId(),
-                lines.number(values.get("ordinal")),
-                lines.number(values.get("first")),
-                lines.number(values.get("next")),
+                ordinal,
+                first,
+                next,
                 previous[0],
-                lines.number(previous[1]),
-                String.valueOf(values.get("context")),
+                previousEnd,
+                ownContext,
                 framed.arrivalMillis(),
                 List.copyOf(records));
     }
 
-    /** Reads the lines of a segment header's body. What does not fit was written by another version, or by nobody. */
+    /** Reads the lines of a segment header's body. A line that does not fit was written by another version. */
     private static final class HeaderLines {
         private final byte[] body;
         private final String segment;
@@ -188,17 +186,17 @@ record SegmentHeader(
             return line.substring(name.length() + 1);
         }
 
-        String[] split(@Nullable String value) throws IOException {
-            String[] parts = String.valueOf(value).split(" ");
+        String[] split(String value) throws IOException {
+            String[] parts = value.split(" ");
             if (parts.length != 2) {
                 throw unreadable("two words expected in '" + value + "'");
             }
             return parts;
         }
 
-        long number(@Nullable String value) throws IOException {
+        long number(String value) throws IOException {
             try {
-                return Long.parseLong(String.valueOf(value));
+                return Long.parseLong(value);
             } catch (NumberFormatException e) {
                 throw unreadable("'" + value + "' is no number");
             }

@@ -78,7 +78,7 @@ final class SegmentList {
         this.absentNewest = absentNewest;
     }
 
-    /** Reads the headers of all segments; anew while somebody renames files, so that none is missed. */
+    /** Reads the headers of all segments, again while files are being renamed, so that none is missed. */
     static SegmentList read(FileOps files, Path directory, String prefix) throws IOException {
         List<String> names = files.list(directory);
         for (int attempt = 1; ; attempt++) {
@@ -188,10 +188,10 @@ final class SegmentList {
     private static long endOf(FileOps files, Path directory, Listed listed) throws IOException {
         long end = listed.header().next();
         try (SegmentScan scan = SegmentScan.open(files, directory.resolve(listed.name()))) {
-            Framed record = scan == null ? null : scan.nextWholeAfterBad();
+            Framed record = scan == null ? null : scan.nextWhole();
             while (scan != null && record != null) {
                 end = Math.max(end, record.sequence() + 1);
-                record = scan.nextWholeAfterBad();
+                record = scan.nextWhole();
             }
         }
         return end;
@@ -205,7 +205,7 @@ final class SegmentList {
                 && !name.endsWith(Retention.PART);
     }
 
-    /** Whether it is a name that we give, and nobody added to. */
+    /** Whether a log gives such a name, and nothing was added to it. */
     private static boolean isOurName(String name) {
         return name.endsWith(SUFFIX) || name.endsWith(SUFFIX + Retention.GZIP);
     }
@@ -237,7 +237,7 @@ final class SegmentList {
         return Listed.of(kept, fullest.header(), others);
     }
 
-    /** The first appended sequence, from a segment's name; the highest there is where nobody of ours gave it that name. */
+    /** The first appended sequence, from a segment's name; {@code Long.MAX_VALUE} if a log gives no such name. */
     static long sequenceIn(String name) {
         int from = name.lastIndexOf('-') + 1;
         int to = name.indexOf('.', from);

@@ -109,8 +109,8 @@ final class SegmentOpener {
     }
 
     /**
-     * Moves out of the way what stands under the name of a segment that vanished, for those who want to see it: a new file of somebody
-     * else, or what was left of ours. A copy of ours with records in it stays: a start can read it.
+     * Sets aside a file that has the name of a vanished segment: another program's new file, or the remains of ours. A copy of ours with
+     * records stays: a start can read it.
      */
     void clearNameOf(Segment vanished) throws IOException {
         Path path = vanished.path();
@@ -123,7 +123,7 @@ final class SegmentOpener {
         }
     }
 
-    /** An empty file is no segment, and in nobody's way. */
+    /** An empty file is no segment, and may be replaced. */
     private boolean hasContent(Path file) throws IOException {
         return files.standing(file).filter(standing -> standing.bytes() > 0).isPresent();
     }
@@ -189,8 +189,8 @@ final class SegmentOpener {
     }
 
     /**
-     * Tells whether the segment that is written to still is what stands under its name: a file that was moved, removed, replaced or
-     * emptied goes on taking writes without an error, and no start would find them. It is asked once in a while, not for each write.
+     * Checks that the active segment still is the file of its name: one that was moved, removed, replaced or emptied accepts writes
+     * without an error, but no start would find them. Checked from time to time, not for each write.
      */
     static final class SegmentWatch {
         private SegmentWatch() {}
@@ -216,15 +216,11 @@ final class SegmentOpener {
         /** Whether the file under a segment's name begins with its header; one that was emptied begins with a hole once written to. */
         static boolean beginsAs(FileOps files, Segment segment) throws IOException {
             byte[] expected = segment.beginning();
-            ByteBuffer found = ByteBuffer.allocate(expected.length);
             try (OpenFile file = files.openForReading(segment.path())) {
-                while (found.hasRemaining() && file.read(found, found.position()) > 0) {
-                    // until all is there
-                }
+                return file.readUpTo(0, expected.length).equals(ByteBuffer.wrap(expected));
             } catch (NoSuchFileException | FileNotFoundException e) {
                 return false;
             }
-            return found.flip().equals(ByteBuffer.wrap(expected));
         }
     }
 }

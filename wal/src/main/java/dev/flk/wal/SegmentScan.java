@@ -45,9 +45,9 @@ final class SegmentScan implements Closeable {
     }
 
     /**
-     * What is lost with a file whose header is not whole. It gets its name only when its header was forced, so that somebody has
-     * changed or cut it since; how many records went to it nobody can tell if they are gone as well: at least the first one may have.
-     * Null if it has neither records nor the name of a segment.
+     * The loss in a file whose header is not whole. A segment gets its name only after its header was forced, so the file was changed
+     * or cut since. If its records are gone too, their number is unknown: at least the first one is assumed. Null if it has neither
+     * records nor the name of a segment.
      */
     static @Nullable Damage lostWithHeader(FileOps files, Path file) throws IOException {
         try (SegmentBytes bytes = SegmentBytes.open(files, file)) {
@@ -115,9 +115,9 @@ final class SegmentScan implements Closeable {
         return framed;
     }
 
-    /** The next whole record behind a bad one, wherever it begins, and moves behind it; null at the end. */
+    /** The next whole record, past what is none, and moves behind it; null at the end. */
     @Nullable
-    Framed nextWholeAfterBad() throws IOException {
+    Framed nextWhole() throws IOException {
         long candidate = RecordFormat.findMagic(bytes, offset);
         while (candidate < bytes.size()) {
             Framed framed = RecordFormat.read(bytes, candidate, seed);
@@ -151,10 +151,8 @@ final class SegmentScan implements Closeable {
     long countWhole() throws IOException {
         long whole = header.carried().size();
         seek(firstOffset);
-        Framed record = next();
-        while (record != null || (record = nextWholeAfterBad()) != null) {
+        while (nextWhole() != null) {
             whole++;
-            record = next();
         }
         return whole;
     }

@@ -5,7 +5,7 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 
-/** Files that were listed and are not there any more: their owner removed or replaced them, and the next listing tells. */
+/** Retries for files that were removed or replaced after they were listed. */
 public final class Vanished {
     /** An owner removes, and logrotate renames, a few files an hour; more than this one after the other is neither at work. */
     private static final int ATTEMPTS = 10;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.same;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.wal.SimulatedLog.Recorded;
@@ -17,14 +18,14 @@ final class Audit {
             assertThat(record.sequence()).isEqualTo(i + 1);
             assertThat(appends)
                     .as("record %s was appended by somebody", record)
-                    .anyMatch(append -> append.entries.stream().anyMatch(entry -> SimulatedLog.same(record, entry)));
+                    .anyMatch(append -> append.entries.stream().anyMatch(entry -> same(record, entry)));
         }
         for (Recorded append : appends) {
             if (append.acknowledged()) {
                 for (int i = 0; i < append.entries.size(); i++) {
                     int at = (int) append.firstSequence - 1 + i;
                     assertThat(records).as("acknowledged record %d", at + 1).hasSizeGreaterThan(at);
-                    assertThat(SimulatedLog.same(records.get(at), append.entries.get(i)))
+                    assertThat(same(records.get(at), append.entries.get(i)))
                             .as("acknowledged record %d unchanged", at + 1)
                             .isTrue();
                 }

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.DIRECTORY;
+import static dev.flk.wal.SimulatedLog.bodies;
+import static dev.flk.wal.SimulatedLog.entry;
+import static dev.flk.wal.SimulatedLog.options;
+import static dev.flk.wal.SimulatedLog.readAll;
+import static dev.flk.wal.SimulatedLog.same;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
@@ -26,31 +32,22 @@ final class DamageOfEveryByteTest {
 
     @Test
     void untouched_readsBackAll() throws IOException {
-        assertIsPrefix(SimulatedLog.readAll(varied.disk), varied.entries.size());
+        assertIsPrefix(readAll(varied.disk), varied.entries.size());
         assertThat(varied.firstOwnOfNewest()).isEqualTo(11);
     }
 
     @Test
-    void cutAtEveryByte_ofNewestSegment_keepsWholeRecordsAndSetsTheRestAside() throws IOException {
+    void cutAtEveryByte_ofNewestSegment_filledWithZerosOrNot_keepsWholeRecordsAndSetsTheRestAside() throws IOException {
         byte[] whole = varied.disk.content(varied.newest);
         int header = 4096;
         for (int length = header; length <= whole.length; length++) {
-            SimulatedDisk disk = varied.disk.copy();
-            disk.put(varied.newest, Arrays.copyOf(whole, length));
-            int kept = readPrefix(disk);
-            byte[] torn = reopenAndAppend(disk, kept);
-            assertThat(torn).isEqualTo(tornPart(whole, length, kept));
-        }
-    }
-
-    @Test
-    void cutAtEveryByte_filledWithZerosBehind_isTheSame() throws IOException {
-        byte[] whole = varied.disk.content(varied.newest);
-        for (int length = 4096; length <= whole.length; length++) {
-            SimulatedDisk disk = varied.disk.copy();
-            disk.put(varied.newest, Arrays.copyOf(Arrays.copyOf(whole, length), whole.length + 5_000));
-            int kept = readPrefix(disk);
-            reopenAndAppend(disk, kept);
+            for (int zeros : new int[] {0, whole.length + 5_000 - length}) {
+                SimulatedDisk disk = varied.disk.copy();
+                disk.put(varied.newest, Arrays.copyOf(Arrays.copyOf(whole, length), length + zeros));
+                int kept = readPrefix(disk);
+                byte[] torn = reopenAndAppend(disk, kept);
+                assertThat(torn).isEqualTo(tornPart(whole, length, kept));
+            }
         }
     }
 
@@ -75,7 +72,7 @@ final class DamageOfEveryByteTest {
                 .isInstanceOfSatisfying(
                         DamagedLogException.class,
                         damaged -> assertThat(damaged.damage().segment()).isEqualTo(varied.newest));
-        assertThatThrownBy(() -> SimulatedLog.readAll(disk)).isInstanceOf(DamagedLogException.class);
+        assertThatThrownBy(() -> readAll(disk)).isInstanceOf(DamagedLogException.class);
     }
 
     @Test
@@ -125,7 +122,7 @@ final class DamageOfEveryByteTest {
             changed[at] ^= (byte) (1 << at % 8);
             disk.put(varied.failed, changed);
             // all its records share the block that the failed write hurt: the newest segment repeats them
-            assertIsPrefix(SimulatedLog.readAll(disk), varied.entries.size());
+            assertIsPrefix(readAll(disk), varied.entries.size());
         }
     }
 
@@ -136,7 +133,7 @@ final class DamageOfEveryByteTest {
         Arrays.fill(changed, 0, text.lastIndexOf("flk1 "), (byte) 0);
         varied.disk.put(varied.failed, changed);
 
-        assertIsPrefix(SimulatedLog.readAll(varied.disk), varied.entries.size());
+        assertIsPrefix(readAll(varied.disk), varied.entries.size());
         reopenAndAppend(varied.disk, varied.entries.size());
     }
 
@@ -144,10 +141,10 @@ final class DamageOfEveryByteTest {
     void failedSegment_ofWhichARefusedRecordIsLeftBehindTheNewest_losesNothing() throws IOException {
         SimulatedDisk disk = new SimulatedDisk(new Random(4));
         SimulatedLog log = SimulatedLog.open(disk);
-        log.append(SimulatedLog.entry("answered first"));
+        log.append(entry("answered first"));
         disk.failOperation(1, SimulatedDisk.Fault.EIO);
-        log.append(SimulatedLog.entry("refused first"), SimulatedLog.entry("refused second"));
-        log.append(SimulatedLog.entry("answered second"));
+        log.append(entry("refused first"), entry("refused second"));
+        log.append(entry("answered second"));
         disk.kill();
         String failed = disk.names().get(0);
         byte[] changed = disk.content(failed);
@@ -155,10 +152,8 @@ final class DamageOfEveryByteTest {
         Arrays.fill(changed, 0, text.lastIndexOf("flk1 "), (byte) 0);
         disk.put(failed, changed);
 
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk)))
-                .containsExactly("answered first", "answered second");
-        assertThat(SimulatedLog.open(disk).append(SimulatedLog.entry("next")).firstSequence)
-                .isEqualTo(3);
+        assertThat(bodies(readAll(disk))).containsExactly("answered first", "answered second");
+        assertThat(SimulatedLog.open(disk).append(entry("next")).firstSequence).isEqualTo(3);
     }
 
     @Test
@@ -195,7 +190,7 @@ final class DamageOfEveryByteTest {
             varied.disk.put(later, headless);
         }
 
-        SimulatedLog log = SimulatedLog.open(varied.disk, SimulatedLog.options().with(OnDamage.SKIP), new Clock());
+        SimulatedLog log = SimulatedLog.open(varied.disk, options().with(OnDamage.SKIP), new Clock());
 
         int kept = varied.disk.content(varied.oldest).length;
         assertThat(varied.disk.content(varied.oldest + ".broken"))
@@ -207,7 +202,7 @@ final class DamageOfEveryByteTest {
 
     private void assertIsLostFromItsFirstSequenceOn(String newest) throws IOException {
         long first = varied.firstOwnOfNewest();
-        try (LogReader reader = LogReader.open(varied.disk, SimulatedLog.DIRECTORY, "inbox", 1, OnDamage.SKIP)) {
+        try (LogReader reader = LogReader.open(varied.disk, DIRECTORY, "inbox", 1, OnDamage.SKIP)) {
             List<LogRecord> records = new ArrayList<>();
             for (LogRecord record = reader.next(); record != null; record = reader.next()) {
                 records.add(record);
@@ -218,36 +213,16 @@ final class DamageOfEveryByteTest {
     }
 
     @Test
-    void skip_goesOnBehindDamageAndListsIt() throws IOException {
-        byte[] changed = varied.disk.content(varied.oldest);
-        changed[(int) offsetOf(2) + 3] ^= 1;
-        varied.disk.put(varied.oldest, changed);
-        try (LogReader reader = LogReader.open(varied.disk, SimulatedLog.DIRECTORY, "inbox", 1, OnDamage.SKIP)) {
-            int count = 0;
-            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
-                assertThat(SimulatedLog.same(record, varied.entries.get((int) record.sequence() - 1)))
-                        .isTrue();
-                count++;
-            }
-            assertThat(count).isEqualTo(varied.entries.size() - 1);
-            assertThat(reader.damages())
-                    .singleElement()
-                    .extracting(Damage::firstMissing)
-                    .isEqualTo(2L);
-        }
-    }
-
-    @Test
     void skip_brokenHeaderOfNewest_goesOnBehindItsRecords() throws IOException {
         byte[] changed = varied.disk.content(varied.newest);
         changed[20] ^= 1;
         varied.disk.put(varied.newest, changed);
-        SimulatedLog log = SimulatedLog.open(varied.disk, SimulatedLog.options().with(OnDamage.SKIP), new Clock());
+        SimulatedLog log = SimulatedLog.open(varied.disk, options().with(OnDamage.SKIP), new Clock());
         long end = varied.entries.size();
         assertThat(log.log.damages()).containsExactly(new Damage(varied.newest, 0, varied.firstOwnOfNewest(), end));
-        assertThat(log.append(SimulatedLog.entry("next")).firstSequence).isEqualTo(end + 1);
+        assertThat(log.append(entry("next")).firstSequence).isEqualTo(end + 1);
         assertThat(varied.disk.names()).contains(varied.newest);
-        try (LogReader reader = LogReader.open(varied.disk, SimulatedLog.DIRECTORY, "inbox", 1, OnDamage.SKIP)) {
+        try (LogReader reader = LogReader.open(varied.disk, DIRECTORY, "inbox", 1, OnDamage.SKIP)) {
             int count = 0;
             while (reader.next() != null) {
                 count++;
@@ -262,11 +237,11 @@ final class DamageOfEveryByteTest {
     @Test
     void segmentMissingInTheMiddle_isDamage() throws IOException {
         SimulatedDisk disk = varied.disk.copy();
-        disk.delete(SimulatedLog.DIRECTORY.resolve(varied.failed));
+        disk.delete(DIRECTORY.resolve(varied.failed));
         // the newest repeats all that the failed one held
-        assertIsPrefix(SimulatedLog.readAll(disk), varied.entries.size());
-        disk.delete(SimulatedLog.DIRECTORY.resolve(varied.newest));
-        assertIsPrefix(SimulatedLog.readAll(disk), 7);
+        assertIsPrefix(readAll(disk), varied.entries.size());
+        disk.delete(DIRECTORY.resolve(varied.newest));
+        assertIsPrefix(readAll(disk), 7);
     }
 
     @Test
@@ -295,7 +270,7 @@ final class DamageOfEveryByteTest {
         SimulatedDisk disk = new SimulatedDisk(new Random(3));
         Clock clock = new Clock();
         clock.millis += 12_345; // another segment id
-        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options(), clock);
+        SimulatedLog log = SimulatedLog.open(disk, options(), clock);
         log.append(varied.entries.get(0));
         log.append(varied.entries.get(1));
         byte[] theirs = disk.content("inbox-20261120-0000000000000001.wal");
@@ -305,7 +280,7 @@ final class DamageOfEveryByteTest {
 
     private DamagedLogException assertDamaged(SimulatedDisk disk, int at) {
         try {
-            SimulatedLog.readAll(disk);
+            readAll(disk);
         } catch (DamagedLogException e) {
             return e;
         } catch (IOException e) {
@@ -316,7 +291,7 @@ final class DamageOfEveryByteTest {
 
     /** Reads all, which must be what was appended up to some record; returns how many. */
     private int readPrefix(SimulatedDisk disk) throws IOException {
-        List<LogRecord> records = SimulatedLog.readAll(disk);
+        List<LogRecord> records = readAll(disk);
         assertIsPrefix(records, records.size());
         return records.size();
     }
@@ -325,7 +300,7 @@ final class DamageOfEveryByteTest {
         assertThat(records).hasSize(count);
         for (int i = 0; i < count; i++) {
             assertThat(records.get(i).sequence()).isEqualTo(i + 1);
-            assertThat(SimulatedLog.same(records.get(i), varied.entries.get(i))).isTrue();
+            assertThat(same(records.get(i), varied.entries.get(i))).isTrue();
             assertThat(records.get(i).group()).isEqualTo(varied.groups.get(i));
         }
     }
@@ -333,8 +308,8 @@ final class DamageOfEveryByteTest {
     /** A start on this disk goes on behind what was kept; returns what was set aside. */
     private byte[] reopenAndAppend(SimulatedDisk disk, int kept) throws IOException {
         SimulatedLog again = SimulatedLog.open(disk);
-        assertThat(again.append(SimulatedLog.entry("next")).firstSequence).isEqualTo(kept + 1);
-        List<LogRecord> records = SimulatedLog.readAll(disk);
+        assertThat(again.append(entry("next")).firstSequence).isEqualTo(kept + 1);
+        List<LogRecord> records = readAll(disk);
         assertThat(records).hasSize(kept + 1);
         assertIsPrefix(records.subList(0, kept), kept);
         String broken = varied.newest + ".broken";
@@ -352,17 +327,12 @@ final class DamageOfEveryByteTest {
     }
 
     private long offsetOf(long sequence) throws IOException {
-        for (LogRecord record : SimulatedLog.readAll(varied.disk)) {
-            if (record.sequence() == sequence) {
-                return record.position().offset();
-            }
-        }
-        throw new AssertionError("no record " + sequence);
+        return SimulatedLog.offsetOf(varied.disk, sequence);
     }
 
     private long sequenceAt(String segment, int offset) throws IOException {
         long found = 0;
-        for (LogRecord record : SimulatedLog.readAll(varied.disk)) {
+        for (LogRecord record : readAll(varied.disk)) {
             if (record.position().segment().equals(segment) && record.position().offset() <= offset) {
                 found = record.sequence();
             }

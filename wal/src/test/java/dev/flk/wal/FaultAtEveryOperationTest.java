@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.SIZES;
+import static dev.flk.wal.SimulatedLog.entry;
+import static dev.flk.wal.SimulatedLog.options;
+import static dev.flk.wal.SimulatedLog.readAll;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.wal.SimulatedLog.Clock;
@@ -65,13 +69,12 @@ final class FaultAtEveryOperationTest {
     /** False if the process died or the log could not be opened. */
     private static boolean life(SimulatedDisk disk, List<Recorded> appends, int firstSeed) {
         try {
-            LogOptions options = SimulatedLog.options(
-                    SimulatedLog.SIZES.withSegments(9_000, Duration.ofDays(1)).withFillAhead(4096));
+            LogOptions options =
+                    options(SIZES.withSegments(9_000, Duration.ofDays(1)).withFillAhead(4096));
             SimulatedLog log = SimulatedLog.open(disk, options, new Clock());
             for (int i = 0; i < 9; i++) {
-                Recorded first = new Recorded(SimulatedLog.entry(firstSeed + 3 * i, 200 * i));
-                Recorded second = new Recorded(
-                        SimulatedLog.entry(firstSeed + 3 * i + 1, 50), SimulatedLog.entry(firstSeed + 3 * i + 2, 9));
+                Recorded first = new Recorded(entry(firstSeed + 3 * i, 200 * i));
+                Recorded second = new Recorded(entry(firstSeed + 3 * i + 1, 50), entry(firstSeed + 3 * i + 2, 9));
                 appends.add(first);
                 appends.add(second);
                 log.log.append(first);
@@ -91,11 +94,11 @@ final class FaultAtEveryOperationTest {
     }
 
     private static void audit(SimulatedDisk disk, List<Recorded> appends) throws IOException {
-        Audit.acknowledgedIsThere(SimulatedLog.readAll(disk), appends);
+        Audit.acknowledgedIsThere(readAll(disk), appends);
         SimulatedLog log = SimulatedLog.open(disk);
-        List<LogRecord> records = SimulatedLog.readAll(disk);
+        List<LogRecord> records = readAll(disk);
         Audit.acknowledgedIsThere(records, appends);
-        Recorded next = log.append(SimulatedLog.entry("next"));
+        Recorded next = log.append(entry("next"));
         assertThat(next.firstSequence).isEqualTo(records.size() + 1);
     }
 }

@@ -4,18 +4,13 @@ package dev.flk.wal;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.time.InstantSource;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -36,17 +31,14 @@ final class FaultsOnRealDiskTest {
     void reopen_directoryCantBeListed_theLogGoesOnWhenItCan() throws Exception {
         FaultyFiles files = new FaultyFiles();
         try (Log log = Log.start(files, options(), LogListener.NONE)) {
-            Waiting first = Waiting.of("one");
-            log.append(first);
+            Waiting first = Waiting.append(log, "one");
             first.end().get();
             files.failForces(1);
             files.throwOnList(new UncheckedIOException(new IOException("injected: Input/output error")));
-            Waiting failed = Waiting.of("two");
-            log.append(failed);
+            Waiting failed = Waiting.append(log, "two");
             await().dontCatchUncaughtExceptions().until(failed.end()::isDone);
             await().dontCatchUncaughtExceptions().until(files::hasThrownOnList);
-            Waiting next = Waiting.of("three");
-            assertThat(log.append(next)).as("taken").isTrue();
+            Waiting next = Waiting.append(log, "three");
             await().dontCatchUncaughtExceptions().atMost(Duration.ofSeconds(3)).until(next.end()::isDone);
             assertThat(next.end()).isCompletedWithValue(2L);
         }
@@ -57,8 +49,7 @@ final class FaultsOnRealDiskTest {
         FaultyFiles files = new FaultyFiles();
         try (Log log = Log.start(files, options(), LogListener.NONE)) {
             files.throwOnWrite(new InternalError("stands for OutOfMemoryError, which surefire takes for its own"));
-            Waiting first = Waiting.of("one");
-            log.append(first);
+            Waiting first = Waiting.append(log, "one");
             await().dontCatchUncaughtExceptions().atMost(Duration.ofSeconds(3)).until(first.end()::isDone);
         }
     }
@@ -75,8 +66,7 @@ final class FaultsOnRealDiskTest {
                 new Random(1));
         files.failForces(1);
         files.setCreateFails(true);
-        Waiting failed = Waiting.of("one");
-        log.append(failed);
+        Waiting failed = Waiting.append(log, "one");
         log.step();
         assertThat(failed.end()).isCompletedExceptionally();
         assertThat(files.takeForced()).hasSize(1); // the header, before the failure
@@ -102,47 +92,11 @@ final class FaultsOnRealDiskTest {
             append.end().get();
         }
         try (Log log = Log.start(files, big, LogListener.NONE)) {
-            Waiting append = Waiting.of("three");
-            log.append(append);
+            Waiting append = Waiting.append(log, "three");
             assertThat(append.end().get()).isEqualTo(3);
         }
         try (Log log = Log.start(files, big, LogListener.NONE)) {
             assertThat(log.forcedEnd()).isEqualTo(4);
         }
-    }
-
-    /** A middle segment whose header is broken: its records are missing, and that must be said. */
-    @Test
-    void read_headerOfAMiddleSegmentBroken_isDamage() throws Exception {
-        DiskFiles files = new DiskFiles();
-        LogOptions small = options().with(LogSizes.usual().withFillAhead(0).withSegments(5_000, Duration.ofDays(1)));
-        try (Log log = Log.start(files, small, LogListener.NONE)) {
-            for (int i = 0; i < 12; i++) {
-                Waiting append = Waiting.of("record " + i + "x".repeat(300));
-                log.append(append);
-                append.end().get();
-            }
-        }
-        List<String> segments = files.list(directory).stream()
-                .filter(name -> name.endsWith(".wal"))
-                .toList();
-        assertThat(segments).hasSizeGreaterThanOrEqualTo(3);
-        try (var channel = FileChannel.open(directory.resolve(segments.get(1)), StandardOpenOption.WRITE)) {
-            channel.write(ByteBuffer.wrap(new byte[] {'#'}), 200);
-        }
-        List<Long> read = new ArrayList<>();
-        List<Damage> damages;
-        try (LogReader reader = LogReader.open(files, directory, "inbox", 1, OnDamage.SKIP)) {
-            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
-                read.add(record.sequence());
-            }
-            damages = reader.damages();
-        }
-
-        assertThat(read.size()
-                        + damages.stream()
-                                .mapToLong(d -> d.lastMissing() - d.firstMissing() + 1)
-                                .sum())
-                .isEqualTo(12);
     }
 }

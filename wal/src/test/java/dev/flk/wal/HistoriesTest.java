@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.DIRECTORY;
+import static dev.flk.wal.SimulatedLog.PREFIX;
+import static dev.flk.wal.SimulatedLog.SIZES;
+import static dev.flk.wal.SimulatedLog.bodies;
+import static dev.flk.wal.SimulatedLog.entry;
+import static dev.flk.wal.SimulatedLog.options;
+import static dev.flk.wal.SimulatedLog.readAll;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.wal.LogOptions.LogSizes;
@@ -33,7 +40,7 @@ final class HistoriesTest {
     private static List<String> found(SimulatedDisk disk) throws IOException {
         try {
             SimulatedLog.open(disk);
-            return SimulatedLog.bodies(SimulatedLog.readAll(disk));
+            return bodies(readAll(disk));
         } catch (IOException e) {
             throw new AssertionError("the start stops", e);
         }
@@ -44,14 +51,14 @@ final class HistoriesTest {
     @MethodSource("seeds")
     void history1_cacheAfterAFailedForce(long seed) throws IOException {
         SimulatedDisk disk = new SimulatedDisk(new Random(seed));
-        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options(), new Clock(), new LogListener() {
+        SimulatedLog log = SimulatedLog.open(disk, options(), new Clock(), new LogListener() {
             @Override
             public void failed(IOException cause) {
                 disk.failOperation(0, Fault.KILL); // before another segment says what counts
             }
         });
         disk.failOperation(FORCE, Fault.EIO);
-        assertThat(log.append(SimulatedLog.entry("A")).failure).isNotNull();
+        assertThat(log.append(entry("A")).failure).isNotNull();
         disk.kill();
         List<String> actedOn = found(disk);
         assertThat(actedOn).containsExactly("A");
@@ -69,11 +76,11 @@ final class HistoriesTest {
         for (List<String> more : List.of(List.<String>of(), List.of("B"))) {
             SimulatedDisk disk = new SimulatedDisk(new Random(seed));
             SimulatedLog log = SimulatedLog.open(disk);
-            assertThat(log.append(SimulatedLog.entry("A")).acknowledged()).isTrue();
+            assertThat(log.append(entry("A")).acknowledged()).isTrue();
             disk.failOperation(FORCE, Fault.EIO);
-            assertThat(log.append(SimulatedLog.entry("refused")).failure).isNotNull();
+            assertThat(log.append(entry("refused")).failure).isNotNull();
             for (String body : more) {
-                assertThat(log.append(SimulatedLog.entry(body)).acknowledged()).isTrue();
+                assertThat(log.append(entry(body)).acknowledged()).isTrue();
             }
             disk.losePower();
             assertThat(found(disk))
@@ -88,15 +95,13 @@ final class HistoriesTest {
     @MethodSource("seeds")
     void history3_copiesUnderOnePolicy(long seed) throws IOException {
         SimulatedDisk disk = new SimulatedDisk(new Random(seed));
-        SimulatedLog.open(disk).append(SimulatedLog.entry("A"));
+        SimulatedLog.open(disk).append(entry("A"));
         for (int policy = 2; policy < 5; policy++) {
             disk.losePower();
-            LogOptions options = LogOptions.of(SimulatedLog.DIRECTORY, SimulatedLog.PREFIX, "policy-" + policy)
-                    .with(SimulatedLog.SIZES);
+            LogOptions options =
+                    LogOptions.of(DIRECTORY, PREFIX, "policy-" + policy).with(SIZES);
             SimulatedLog.open(disk, options, new Clock());
-            assertThat(SimulatedLog.readAll(disk))
-                    .extracting(LogRecord::context)
-                    .containsExactly("policy-1");
+            assertThat(readAll(disk)).extracting(LogRecord::context).containsExactly("policy-1");
         }
     }
 
@@ -111,22 +116,22 @@ final class HistoriesTest {
         for (int step = 0; refused; step++) {
             SimulatedDisk disk = new SimulatedDisk(new Random(seed));
             // every group goes to a segment of its own
-            LogSizes sizes = SimulatedLog.SIZES.withSegments(1, Duration.ofDays(2));
+            LogSizes sizes = SIZES.withSegments(1, Duration.ofDays(2));
             Clock clock = new Clock();
-            SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options(sizes), clock, new LogListener() {
+            SimulatedLog log = SimulatedLog.open(disk, options(sizes), clock, new LogListener() {
                 @Override
                 public void failed(IOException cause) {
                     clock.advance(Duration.ofDays(1));
                 }
             });
-            assertThat(log.append(SimulatedLog.entry("A")).acknowledged()).isTrue();
+            assertThat(log.append(entry("A")).acknowledged()).isTrue();
             disk.failOperation(step, Fault.EIO);
-            boolean taken = log.append(SimulatedLog.entry("a day earlier")).acknowledged();
+            boolean taken = log.append(entry("a day earlier")).acknowledged();
             refused = disk.faultHappened();
             disk.failNothing();
             // a look whether the file is still there may fail, and refuses nothing
             assertThat(taken || refused).isTrue();
-            assertThat(log.append(SimulatedLog.entry("B")).acknowledged()).isTrue();
+            assertThat(log.append(entry("B")).acknowledged()).isTrue();
             disk.losePower();
             assertThat(found(disk)).startsWith("A").endsWith("B").hasSize(taken ? 3 : 2);
         }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.entry;
+import static dev.flk.wal.SimulatedLog.inspector;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
@@ -64,11 +66,11 @@ final class LogInspectorTest {
     void list_segmentThatFailedBehindWhatCounts_isFailed() throws IOException {
         SimulatedDisk other = new SimulatedDisk(new Random(5));
         SimulatedLog log = SimulatedLog.open(other);
-        log.append(SimulatedLog.entry(1, 5_000));
-        log.append(SimulatedLog.entry(2, 5_000));
+        log.append(entry(1, 5_000));
+        log.append(entry(2, 5_000));
         other.failOperation(1, SimulatedDisk.Fault.EIO);
-        log.append(SimulatedLog.entry(3, 10));
-        log.append(SimulatedLog.entry(4, 10));
+        log.append(entry(3, 10));
+        log.append(entry(4, 10));
 
         assertThat(inspector(other).list().segments())
                 .extracting(SegmentSummary::state, SegmentSummary::end)
@@ -89,7 +91,7 @@ final class LogInspectorTest {
     @Test
     void list_successorMissing_isDetached() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);
-        log.append(SimulatedLog.entry("more"));
+        log.append(entry("more"));
         disk.delete(Path.of(varied.newest));
 
         assertThat(list().segments())
@@ -154,7 +156,7 @@ final class LogInspectorTest {
 
     @Test
     void verify_twoBrokenHeadersAtTheEnd_missesAllOfBoth() throws IOException {
-        SimulatedLog.open(disk).append(SimulatedLog.entry("more"));
+        SimulatedLog.open(disk).append(entry("more"));
         String last = list().segments().get(3).name();
         disk.delete(Path.of(varied.failed));
         flip(varied.newest, 20);
@@ -228,10 +230,10 @@ final class LogInspectorTest {
     @Test
     void everyLook_besideTheOwner_needsNoLock() throws IOException {
         SimulatedLog owner = SimulatedLog.open(disk);
-        owner.append(SimulatedLog.entry("more"));
+        owner.append(entry("more"));
 
         assertThat(verify().last()).isEqualTo(17);
-        assertThat(owner.append(SimulatedLog.entry("yet more")).acknowledged()).isTrue();
+        assertThat(owner.append(entry("yet more")).acknowledged()).isTrue();
         assertThat(verify().last()).isEqualTo(18);
     }
 
@@ -250,27 +252,19 @@ final class LogInspectorTest {
                 .isTrue();
     }
 
-    private static LogInspector inspector(SimulatedDisk disk) {
-        return new LogInspector(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX);
-    }
-
     private LogListing list() throws IOException {
         return inspector(disk).list();
     }
 
     private Verification verify() throws IOException {
-        return inspector(disk).verify();
+        return SimulatedLog.verify(disk);
     }
 
     private void flip(String name, long at) {
-        byte[] changed = disk.content(name);
-        changed[(int) at] ^= 1;
-        disk.put(name, changed);
+        SimulatedLog.flip(disk, name, at);
     }
 
     private long offsetOf(long sequence) throws IOException {
-        try (LogWalk walk = inspector(disk).walk(sequence)) {
-            return walk.next().position().offset();
-        }
+        return SimulatedLog.offsetOf(disk, sequence);
     }
 }

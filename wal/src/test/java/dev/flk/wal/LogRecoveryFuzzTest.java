@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.DIRECTORY;
+import static dev.flk.wal.SimulatedLog.PREFIX;
+import static dev.flk.wal.SimulatedLog.entry;
+import static dev.flk.wal.SimulatedLog.options;
+import static dev.flk.wal.SimulatedLog.readAll;
+import static dev.flk.wal.SimulatedLog.same;
+import static dev.flk.wal.SimulatedLog.verify;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.api.FuzzedDataProvider;
@@ -47,7 +54,7 @@ class LogRecoveryFuzzTest {
 
     LogRecoveryFuzzTest() throws IOException {
         varied = new VariedLog();
-        for (LogRecord record : SimulatedLog.readAll(varied.disk)) {
+        for (LogRecord record : readAll(varied.disk)) {
             String segment = record.position().segment();
             // one that its segment's header repeats stands somewhere in that
             long end = record.position().offset() + RecordFormat.lengthOf(record);
@@ -56,7 +63,7 @@ class LogRecoveryFuzzTest {
     }
 
     private long headerBytes(String segment) throws IOException {
-        try (SegmentScan scan = SegmentScan.open(varied.disk, SimulatedLog.DIRECTORY.resolve(segment))) {
+        try (SegmentScan scan = SegmentScan.open(varied.disk, DIRECTORY.resolve(segment))) {
             return scan.firstOffset();
         }
     }
@@ -86,8 +93,8 @@ class LogRecoveryFuzzTest {
             if (disk.content(segment).length == 0) {
                 return true;
             }
-            try (SegmentScan scan = SegmentScan.open(disk, SimulatedLog.DIRECTORY.resolve(segment))) {
-                if (scan == null && SegmentScan.lostWithHeader(disk, SimulatedLog.DIRECTORY.resolve(segment)) == null) {
+            try (SegmentScan scan = SegmentScan.open(disk, DIRECTORY.resolve(segment))) {
+                if (scan == null && SegmentScan.lostWithHeader(disk, DIRECTORY.resolve(segment)) == null) {
                     return true;
                 }
             }
@@ -97,7 +104,7 @@ class LogRecoveryFuzzTest {
 
     private static Told read(SimulatedDisk disk) throws IOException {
         NavigableMap<Long, LogRecord> records = new TreeMap<>();
-        try (LogReader reader = LogReader.open(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX, 1, OnDamage.SKIP)) {
+        try (LogReader reader = LogReader.open(disk, DIRECTORY, PREFIX, 1, OnDamage.SKIP)) {
             for (LogRecord record = reader.next(); record != null; record = reader.next()) {
                 assertThat(records.isEmpty() || records.lastKey() < record.sequence())
                         .as("sequences rise")
@@ -112,7 +119,7 @@ class LogRecoveryFuzzTest {
         told.records().forEach((sequence, record) -> {
             assertThat(sequence).isBetween(1L, (long) varied.entries.size());
             int index = (int) (sequence - 1);
-            assertThat(SimulatedLog.same(record, varied.entries.get(index))).isTrue();
+            assertThat(same(record, varied.entries.get(index))).isTrue();
             assertThat(record.group()).isEqualTo(varied.groups.get(index));
         });
         long last = told.records().isEmpty() ? 0 : told.records().lastKey();
@@ -138,7 +145,7 @@ class LogRecoveryFuzzTest {
     private static boolean stopsWith(SimulatedDisk disk, Told told) throws IOException {
         List<Long> expected = told.sequences();
         int count = 0;
-        try (LogReader reader = LogReader.open(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX, 1, OnDamage.STOP)) {
+        try (LogReader reader = LogReader.open(disk, DIRECTORY, PREFIX, 1, OnDamage.STOP)) {
             for (LogRecord record = reader.next(); record != null; record = reader.next()) {
                 assertThat(record.sequence()).isEqualTo(expected.get(count));
                 count++;
@@ -160,16 +167,15 @@ class LogRecoveryFuzzTest {
             assertThat(told.damages()).isNotEmpty();
         }
         disk.kill();
-        SimulatedLog log =
-                SimulatedLog.open(disk, SimulatedLog.options().with(OnDamage.SKIP), new SimulatedLog.Clock());
+        SimulatedLog log = SimulatedLog.open(disk, options().with(OnDamage.SKIP), new SimulatedLog.Clock());
         assertNothingIsCutButIsSetAside(before, disk);
         assertThat(read(disk).sequences()).isEqualTo(told.sequences());
-        long appended = log.append(SimulatedLog.entry("next")).firstSequence;
+        long appended = log.append(entry("next")).firstSequence;
         assertThat(appended)
                 .isGreaterThan(told.records().isEmpty() ? 0 : told.records().lastKey());
         disk.kill();
 
-        SimulatedLog.open(disk, SimulatedLog.options().with(OnDamage.SKIP), new SimulatedLog.Clock());
+        SimulatedLog.open(disk, options().with(OnDamage.SKIP), new SimulatedLog.Clock());
         Told again = read(disk);
         assertThat(again.records()).containsKey(appended);
         again.records().remove(appended);
@@ -203,16 +209,16 @@ class LogRecoveryFuzzTest {
 
     /** Every whole record stays, the others are given up, and from then on nothing is damaged. */
     private void assertIsRepaired(SimulatedDisk disk, Told told) throws IOException {
-        Verification seen = new LogInspector(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX).verify();
+        Verification seen = verify(disk);
         assertThat(seen.records()).isEqualTo(told.records().size());
         assertThat(seen.isWhole()).isEqualTo(told.damages().isEmpty());
 
-        new LogRepair(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX, "test").run();
+        new LogRepair(disk, DIRECTORY, PREFIX, "test").run();
 
-        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options(), new SimulatedLog.Clock());
-        assertThat(SimulatedLog.readAll(disk)).extracting(LogRecord::sequence).isEqualTo(told.sequences());
-        long appended = log.append(SimulatedLog.entry("next")).firstSequence;
-        assertThat(SimulatedLog.readAll(disk)).extracting(LogRecord::sequence).contains(appended);
+        SimulatedLog log = SimulatedLog.open(disk, options(), new SimulatedLog.Clock());
+        assertThat(readAll(disk)).extracting(LogRecord::sequence).isEqualTo(told.sequences());
+        long appended = log.append(entry("next")).firstSequence;
+        assertThat(readAll(disk)).extracting(LogRecord::sequence).contains(appended);
     }
 
     /** Of the damage that a plain reading of the log finds, what a writer that dies can leave is never some. */

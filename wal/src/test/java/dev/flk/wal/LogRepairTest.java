@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.DIRECTORY;
+import static dev.flk.wal.SimulatedLog.PREFIX;
+import static dev.flk.wal.SimulatedLog.bodies;
+import static dev.flk.wal.SimulatedLog.entry;
+import static dev.flk.wal.SimulatedLog.flip;
+import static dev.flk.wal.SimulatedLog.newest;
+import static dev.flk.wal.SimulatedLog.readAll;
+import static dev.flk.wal.SimulatedLog.readSkipping;
+import static dev.flk.wal.SimulatedLog.retention;
+import static dev.flk.wal.SimulatedLog.same;
+import static dev.flk.wal.SimulatedLog.verify;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.wal.Damage.Kind;
-import dev.flk.wal.Damage.OnDamage;
-import dev.flk.wal.LogInspector.Verification;
 import dev.flk.wal.LogRepair.Repair;
 import dev.flk.wal.LogRepair.Repair.SetAside;
 import dev.flk.wal.SimulatedLog.Clock;
@@ -17,7 +26,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -65,7 +73,7 @@ final class LogRepairTest {
         Repair done = repair(damaged).run();
 
         assertThat(done.lost()).isEqualTo(damages).isEqualTo(planned.lost());
-        assertThat(SimulatedLog.readAll(damaged)).zipSatisfy(whole, LogRepairTest::assertSame);
+        assertThat(readAll(damaged)).zipSatisfy(whole, LogRepairTest::assertSame);
         for (SetAside aside : done.setAside()) {
             assertThat(aside.segment()).isEqualTo(segment);
             assertThat(damaged.content(aside.as())).isEqualTo(changed);
@@ -77,10 +85,10 @@ final class LogRepairTest {
 
     private void assertStartsBehind(SimulatedDisk repaired, List<LogRecord> whole) throws IOException {
         SimulatedLog log = SimulatedLog.open(repaired);
-        long next = log.append(SimulatedLog.entry("next")).firstSequence;
+        long next = log.append(entry("next")).firstSequence;
         long last = whole.get(whole.size() - 1).sequence();
         assertThat(next).isEqualTo(Math.max(last, lastLost(repaired)) + 1);
-        List<LogRecord> after = SimulatedLog.readAll(repaired);
+        List<LogRecord> after = readAll(repaired);
         assertThat(after.subList(0, whole.size())).zipSatisfy(whole, LogRepairTest::assertSame);
         assertThat(after).hasSize(whole.size() + 1);
         assertThat(verify(repaired).isWhole()).isTrue();
@@ -91,14 +99,14 @@ final class LogRepairTest {
         disk.delete(Path.of(varied.newest));
         disk.put("inbox-20261121-0000000000000017.wal", headerOf(17, varied.newest));
         SimulatedLog later = SimulatedLog.open(disk);
-        assertThat(later.append(SimulatedLog.entry("later")).firstSequence).isEqualTo(17);
+        assertThat(later.append(entry("later")).firstSequence).isEqualTo(17);
         later.log.close();
 
         Repair done = repair(disk).run();
 
         assertThat(done.setAside()).isEmpty();
         assertThat(done.lost()).containsExactly(new Damage(Kind.ABSENT, varied.newest, 0, 11, 16));
-        assertThat(SimulatedLog.readAll(disk))
+        assertThat(readAll(disk))
                 .extracting(LogRecord::sequence)
                 .containsExactly(1L, 2L, 3L, 4L, 5L, 6L, 7L, 8L, 9L, 10L, 17L);
     }
@@ -106,7 +114,7 @@ final class LogRepairTest {
     @Test
     void compressedSegmentDamaged_whatCanBeReadStays() throws IOException {
         SimulatedLog later = SimulatedLog.open(disk);
-        later.append(SimulatedLog.entry("more"));
+        later.append(entry("more"));
         disk.kill();
         compressAll();
         String compressed = varied.oldest + ".gz";
@@ -121,9 +129,9 @@ final class LogRepairTest {
         assertThat(done.setAside()).extracting(SetAside::segment).containsExactly(compressed);
         assertThat(disk.content(compressed + ".broken")).isEqualTo(damaged);
         assertThat(disk.names()).contains(varied.oldest).doesNotContain(compressed);
-        assertThat(SimulatedLog.readAll(disk)).zipSatisfy(whole, LogRepairTest::assertSame);
+        assertThat(readAll(disk)).zipSatisfy(whole, LogRepairTest::assertSame);
         compressAll();
-        assertThat(SimulatedLog.readAll(disk)).zipSatisfy(whole, LogRepairTest::assertSame);
+        assertThat(readAll(disk)).zipSatisfy(whole, LogRepairTest::assertSame);
     }
 
     @Test
@@ -146,7 +154,7 @@ final class LogRepairTest {
         flip(disk, varied.oldest, offsetOf(2) + 3);
         repair(disk).run();
         flip(disk, varied.oldest, offsetOf(3) + 3);
-        assertThatThrownBy(() -> SimulatedLog.readAll(disk)).isInstanceOf(DamagedLogException.class);
+        assertThatThrownBy(() -> readAll(disk)).isInstanceOf(DamagedLogException.class);
 
         Repair second = repair(disk).run();
 
@@ -155,7 +163,7 @@ final class LogRepairTest {
                 .containsExactly(tuple(3L, 3L));
         assertThat(second.declaredIn()).isEqualTo("inbox-lost-2");
         assertThat(disk.names()).contains(varied.oldest + ".broken", varied.oldest + ".broken.2");
-        assertThat(SimulatedLog.readAll(disk)).hasSize(14);
+        assertThat(readAll(disk)).hasSize(14);
     }
 
     @Test
@@ -170,17 +178,17 @@ final class LogRepairTest {
             assertThat(verify(disk).missing()).as("byte %d", at).isEqualTo(1);
         }
         assertThat(repair(disk).run().declaredIn()).isEqualTo("inbox-lost-2");
-        assertThat(SimulatedLog.readAll(disk)).hasSize(15);
+        assertThat(readAll(disk)).hasSize(15);
     }
 
     @Test
     void recordThatDidNotCount_doesNotTakeThePlaceOfALostOne() throws IOException {
         SimulatedDisk other = new SimulatedDisk(new Random(5));
         SimulatedLog log = SimulatedLog.open(other);
-        log.append(SimulatedLog.entry(1, 5_000));
+        log.append(entry(1, 5_000));
         other.failOperation(1, Fault.EIO);
-        log.append(SimulatedLog.entry("refused"));
-        log.append(SimulatedLog.entry("answered"));
+        log.append(entry("refused"));
+        log.append(entry("answered"));
         other.kill();
         String newest = newest(other);
         flip(other, newest, 20);
@@ -188,21 +196,21 @@ final class LogRepairTest {
         Repair done = repair(other).run();
 
         assertThat(done.setAside()).containsExactly(new SetAside(newest, newest + ".broken", -1));
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(other))).noneMatch("refused"::equals);
+        assertThat(bodies(readAll(other))).noneMatch("refused"::equals);
         SimulatedLog again = SimulatedLog.open(other);
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(other))).noneMatch("refused"::equals);
-        assertThat(again.append(SimulatedLog.entry("next")).firstSequence).isEqualTo(3);
+        assertThat(bodies(readAll(other))).noneMatch("refused"::equals);
+        assertThat(again.append(entry("next")).firstSequence).isEqualTo(3);
     }
 
     @Test
     void recordThatDidNotCount_behindTheLostOnes_doesNotCountAfterwards() throws IOException {
         SimulatedDisk other = new SimulatedDisk(new Random(5));
         SimulatedLog log = SimulatedLog.open(other);
-        log.append(SimulatedLog.entry(1, 5_000));
+        log.append(entry(1, 5_000));
         other.failOperation(1, Fault.EIO);
-        log.append(SimulatedLog.entry("refused first"), SimulatedLog.entry("refused second"));
-        log.append(SimulatedLog.entry("answered first"));
-        log.append(SimulatedLog.entry("answered second"));
+        log.append(entry("refused first"), entry("refused second"));
+        log.append(entry("answered first"));
+        log.append(entry("answered second"));
         other.kill();
         String newest = newest(other);
         flip(other, newest, 20);
@@ -212,12 +220,10 @@ final class LogRepairTest {
 
         repair(other).run();
 
-        assertThat(SimulatedLog.readAll(other)).extracting(LogRecord::sequence).containsExactly(1L);
+        assertThat(readAll(other)).extracting(LogRecord::sequence).containsExactly(1L);
         SimulatedLog again = SimulatedLog.open(other);
-        again.append(SimulatedLog.entry("next"));
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(other)))
-                .hasSize(2)
-                .noneMatch(body -> body.startsWith("refused"));
+        again.append(entry("next"));
+        assertThat(bodies(readAll(other))).hasSize(2).noneMatch(body -> body.startsWith("refused"));
     }
 
     @Test
@@ -229,10 +235,8 @@ final class LogRepairTest {
         repair(disk).run();
         SimulatedLog again = SimulatedLog.open(disk);
 
-        assertThat(again.append(SimulatedLog.entry("next")).firstSequence).isEqualTo(17);
-        assertThat(SimulatedLog.readAll(disk))
-                .extracting(LogRecord::sequence)
-                .containsExactly(1L, 2L, 3L, 4L, 5L, 7L, 17L);
+        assertThat(again.append(entry("next")).firstSequence).isEqualTo(17);
+        assertThat(readAll(disk)).extracting(LogRecord::sequence).containsExactly(1L, 2L, 3L, 4L, 5L, 7L, 17L);
     }
 
     @Test
@@ -244,7 +248,7 @@ final class LogRepairTest {
         repair(disk).run();
         SimulatedLog again = SimulatedLog.open(disk);
 
-        assertThat(again.append(SimulatedLog.entry("next")).firstSequence).isEqualTo(16);
+        assertThat(again.append(entry("next")).firstSequence).isEqualTo(16);
         assertThat(disk.names()).contains(varied.newest + ".broken", varied.newest + ".broken.2");
     }
 
@@ -260,8 +264,7 @@ final class LogRepairTest {
         assertThat(done.lost())
                 .extracting(Damage::firstMissing, Damage::lastMissing)
                 .containsExactly(tuple(1L, 16L));
-        assertThat(SimulatedLog.open(disk).append(SimulatedLog.entry("next")).firstSequence)
-                .isEqualTo(17);
+        assertThat(SimulatedLog.open(disk).append(entry("next")).firstSequence).isEqualTo(17);
     }
 
     @Test
@@ -278,7 +281,7 @@ final class LogRepairTest {
     @ParameterizedTest
     @EnumSource(Fault.class)
     void everyOperation_failing_nothingWholeIsLostAndAnotherRunEndsIt(Fault fault) throws IOException {
-        SimulatedLog.open(disk).append(SimulatedLog.entry("more"));
+        SimulatedLog.open(disk).append(entry("more"));
         disk.kill();
         compressAll();
         byte[] compressed = disk.content(varied.oldest + ".gz");
@@ -286,7 +289,7 @@ final class LogRepairTest {
         disk.put(varied.oldest + ".gz", compressed);
         disk.put(varied.newest + ".gz", Arrays.copyOf(disk.content(varied.newest + ".gz"), 40));
         String last = newest(disk);
-        SimulatedLog.open(disk).append(SimulatedLog.entry("a"), SimulatedLog.entry("b"));
+        SimulatedLog.open(disk).append(entry("a"), entry("b"));
         disk.kill();
         flip(disk, last, 20);
         List<LogRecord> whole = readSkipping(disk);
@@ -318,7 +321,7 @@ final class LogRepairTest {
             assertThat(ended && reached).isFalse();
             repair(copy).run();
             assertKept(copy, originals);
-            assertThat(SimulatedLog.readAll(copy)).zipSatisfy(whole, LogRepairTest::assertSame);
+            assertThat(readAll(copy)).zipSatisfy(whole, LogRepairTest::assertSame);
             assertThat(verify(copy).lost())
                     .isEqualTo(damages.stream().mapToLong(Damage::missing).sum());
             assertThat(copy.names()).noneMatch(name -> name.contains("opening"));
@@ -336,25 +339,11 @@ final class LogRepairTest {
         assertThat(actual.sequence()).isEqualTo(expected.sequence());
         assertThat(actual.group()).isEqualTo(expected.group());
         assertThat(actual.context()).isEqualTo(expected.context());
-        assertThat(SimulatedLog.same(actual, expected.entry())).isTrue();
+        assertThat(same(actual, expected.entry())).isTrue();
     }
 
     private static LogRepair repair(SimulatedDisk disk) {
-        return new LogRepair(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX, "a test");
-    }
-
-    private static Verification verify(SimulatedDisk disk) throws IOException {
-        return new LogInspector(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX).verify();
-    }
-
-    private static List<LogRecord> readSkipping(SimulatedDisk disk) throws IOException {
-        List<LogRecord> records = new ArrayList<>();
-        try (LogReader reader = LogReader.open(disk, SimulatedLog.DIRECTORY, SimulatedLog.PREFIX, 1, OnDamage.SKIP)) {
-            for (LogRecord record = reader.next(); record != null; record = reader.next()) {
-                records.add(record);
-            }
-        }
-        return records;
+        return new LogRepair(disk, DIRECTORY, PREFIX, "a test");
     }
 
     /** The last sequence that is declared lost; 0 if none is. */
@@ -378,38 +367,14 @@ final class LogRepairTest {
     }
 
     private void compressAll() throws IOException {
-        Retention retention = new Retention(
-                disk,
-                SimulatedLog.DIRECTORY,
-                SimulatedLog.PREFIX,
-                Duration.ofDays(1),
-                context -> Duration.ofDays(14),
-                () -> Instant.ofEpochMilli(
-                        new Clock().millis + Duration.ofDays(2).toMillis()));
-        while (retention.step(0) != Retention.Done.NOTHING) {
+        Clock later = new Clock();
+        later.advance(Duration.ofDays(2));
+        while (retention(disk, Duration.ofDays(14), later).step(0) != Retention.Done.NOTHING) {
             // one a step
         }
     }
 
-    private static String newest(SimulatedDisk disk) {
-        return disk.names().stream()
-                .filter(name -> name.endsWith(".wal"))
-                .reduce((first, second) -> second)
-                .orElseThrow();
-    }
-
     private long offsetOf(long sequence) throws IOException {
-        return readSkipping(disk).stream()
-                .filter(record -> record.sequence() == sequence)
-                .findFirst()
-                .orElseThrow()
-                .position()
-                .offset();
-    }
-
-    private static void flip(SimulatedDisk disk, String name, long at) {
-        byte[] content = disk.content(name);
-        content[(int) at] ^= 1;
-        disk.put(name, content);
+        return SimulatedLog.offsetOf(disk, sequence);
     }
 }

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.DIRECTORY;
+import static dev.flk.wal.SimulatedLog.SIZES;
+import static dev.flk.wal.SimulatedLog.bodies;
+import static dev.flk.wal.SimulatedLog.entry;
+import static dev.flk.wal.SimulatedLog.options;
+import static dev.flk.wal.SimulatedLog.readAll;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -22,13 +28,12 @@ final class LogTest {
     @Test
     void append_toNewLog_sequencesFromOneWithoutGap() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);
-        assertThat(log.append(SimulatedLog.entry("a"), SimulatedLog.entry("b")).firstSequence)
-                .isEqualTo(1);
-        assertThat(log.append(SimulatedLog.entry("c")).firstSequence).isEqualTo(3);
-        List<LogRecord> records = SimulatedLog.readAll(disk);
+        assertThat(log.append(entry("a"), entry("b")).firstSequence).isEqualTo(1);
+        assertThat(log.append(entry("c")).firstSequence).isEqualTo(3);
+        List<LogRecord> records = readAll(disk);
         assertThat(records).extracting(LogRecord::sequence).containsExactly(1L, 2L, 3L);
         assertThat(records).extracting(LogRecord::group).containsExactly(1L, 1L, 3L);
-        assertThat(SimulatedLog.bodies(records)).containsExactly("a", "b", "c");
+        assertThat(bodies(records)).containsExactly("a", "b", "c");
     }
 
     @Test
@@ -40,7 +45,7 @@ final class LogTest {
     @Test
     void segment_isReadableAsText() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);
-        log.append(SimulatedLog.entry("{\"a\":1}"));
+        log.append(entry("{\"a\":1}"));
         String text = new String(disk.content("inbox-20261120-0000000000000001.wal"), StandardCharsets.UTF_8);
         assertThat(text.lines().toList())
                 .contains("format 1", "first 1", "next 1", "previous - 0", "context policy-1", "{\"a\":1}");
@@ -56,125 +61,121 @@ final class LogTest {
     @Test
     void append_severalQueued_shareOneGroup() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);
-        Recorded first = new Recorded(SimulatedLog.entry("a"));
-        Recorded second = new Recorded(SimulatedLog.entry("b"));
+        Recorded first = new Recorded(entry("a"));
+        Recorded second = new Recorded(entry("b"));
         log.log.append(first);
         log.log.append(second);
         assertThat(first.acknowledged()).isFalse();
         log.log.step();
         assertThat(second.firstSequence).isEqualTo(2);
-        assertThat(SimulatedLog.readAll(disk)).extracting(LogRecord::group).containsExactly(1L, 1L);
+        assertThat(readAll(disk)).extracting(LogRecord::group).containsExactly(1L, 1L);
     }
 
     @Test
     void append_beyondQueueBound_isRefusedAndNothingCalled() throws IOException {
-        SimulatedLog log =
-                SimulatedLog.open(disk, SimulatedLog.options(SimulatedLog.SIZES.withQueue(1000, 1000)), new Clock());
-        assertThat(log.log.append(new Recorded(SimulatedLog.entry(1, 900)))).isTrue();
-        assertThat(log.log.append(new Recorded(SimulatedLog.entry(2, 900)))).isFalse();
+        SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withQueue(1000, 1000)), new Clock());
+        assertThat(log.log.append(new Recorded(entry(1, 900)))).isTrue();
+        assertThat(log.log.append(new Recorded(entry(2, 900)))).isFalse();
         log.log.step();
-        assertThat(log.log.append(new Recorded(SimulatedLog.entry(2, 900)))).isTrue();
+        assertThat(log.log.append(new Recorded(entry(2, 900)))).isTrue();
     }
 
     @Test
     void append_largerThanQueueBound_isTakenAlone() throws IOException {
-        SimulatedLog log =
-                SimulatedLog.open(disk, SimulatedLog.options(SimulatedLog.SIZES.withQueue(100, 100)), new Clock());
-        assertThat(log.append(SimulatedLog.entry(1, 5000)).acknowledged()).isTrue();
+        SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withQueue(100, 100)), new Clock());
+        assertThat(log.append(entry(1, 5000)).acknowledged()).isTrue();
     }
 
     @Test
     void append_moreThanAGroup_isSplitBetweenForces() throws IOException {
-        SimulatedLog log = SimulatedLog.open(
-                disk, SimulatedLog.options(SimulatedLog.SIZES.withQueue(100_000, 2_000)), new Clock());
+        SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withQueue(100_000, 2_000)), new Clock());
         for (int i = 0; i < 4; i++) {
-            log.log.append(new Recorded(SimulatedLog.entry(i, 700)));
+            log.log.append(new Recorded(entry(i, 700)));
         }
         log.log.step();
         log.log.step();
         assertThat(log.log.step()).isFalse();
-        assertThat(SimulatedLog.readAll(disk)).extracting(LogRecord::group).containsExactly(1L, 1L, 3L, 3L);
+        assertThat(readAll(disk)).extracting(LogRecord::group).containsExactly(1L, 1L, 3L, 3L);
     }
 
     @Test
     void restart_continuesSequenceAndKeepsContextOfEachRecord() throws IOException {
-        SimulatedLog.open(disk).append(SimulatedLog.entry("a"), SimulatedLog.entry("b"));
+        SimulatedLog.open(disk).append(entry("a"), entry("b"));
         disk.kill();
-        LogOptions changed =
-                LogOptions.of(SimulatedLog.DIRECTORY, "inbox", "policy-2").with(SimulatedLog.SIZES);
+        LogOptions changed = LogOptions.of(DIRECTORY, "inbox", "policy-2").with(SIZES);
         SimulatedLog again = SimulatedLog.open(disk, changed, new Clock());
-        assertThat(again.append(SimulatedLog.entry("c")).firstSequence).isEqualTo(3);
-        List<LogRecord> records = SimulatedLog.readAll(disk);
-        assertThat(SimulatedLog.bodies(records)).containsExactly("a", "b", "c");
+        assertThat(again.append(entry("c")).firstSequence).isEqualTo(3);
+        List<LogRecord> records = readAll(disk);
+        assertThat(bodies(records)).containsExactly("a", "b", "c");
         assertThat(records).extracting(LogRecord::context).containsExactly("policy-1", "policy-1", "policy-2");
         assertThat(records).extracting(LogRecord::group).containsExactly(1L, 1L, 3L);
     }
 
     @Test
     void restart_tenTimesWithoutAppend_keepsOneSegmentMore() throws IOException {
-        SimulatedLog.open(disk).append(SimulatedLog.entry("a"));
+        SimulatedLog.open(disk).append(entry("a"));
         for (int i = 0; i < 10; i++) {
             disk.kill();
             SimulatedLog.open(disk);
         }
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).containsExactly("a");
+        assertThat(bodies(readAll(disk))).containsExactly("a");
         assertThat(disk.names()).filteredOn(name -> name.endsWith(".wal")).hasSize(2);
     }
 
     @Test
     void restart_afterClose_repeatsLastGroupAll_theSame() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);
-        log.append(SimulatedLog.entry("a"));
+        log.append(entry("a"));
         log.log.close();
         SimulatedLog.open(disk);
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).containsExactly("a");
+        assertThat(bodies(readAll(disk))).containsExactly("a");
         assertThat(disk.names()).noneMatch(name -> name.contains(".broken"));
     }
 
     @Test
     void rotation_bySize_cutsTheSegmentToItsLength() throws IOException {
-        LogOptions options = SimulatedLog.options(
-                SimulatedLog.SIZES.withSegments(10_000, Duration.ofDays(1)).withFillAhead(64 * 1024));
+        LogOptions options =
+                options(SIZES.withSegments(10_000, Duration.ofDays(1)).withFillAhead(64 * 1024));
         SimulatedLog log = SimulatedLog.open(disk, options, new Clock());
         assertThat(log.log.fillStep()).isTrue();
         assertThat(disk.content("inbox-20261120-0000000000000001.wal").length).isEqualTo(4096 + 64 * 1024);
         for (int i = 0; i < 4; i++) {
-            log.append(SimulatedLog.entry(i, 3000));
+            log.append(entry(i, 3000));
         }
         assertThat(disk.names()).contains("inbox-20261120-0000000000000001.wal", "inbox-20261120-0000000000000003.wal");
         assertThat(disk.content("inbox-20261120-0000000000000001.wal").length).isBetween(10_000, 11_000);
-        assertThat(SimulatedLog.readAll(disk)).hasSize(4);
+        assertThat(readAll(disk)).hasSize(4);
     }
 
     @Test
     void rotation_byAge_onlyOnceThereAreRecords() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);
         log.clock.advance(Duration.ofDays(2));
-        log.append(SimulatedLog.entry("a"));
+        log.append(entry("a"));
         assertThat(disk.names()).filteredOn(name -> name.endsWith(".wal")).hasSize(1);
-        log.append(SimulatedLog.entry("b"));
+        log.append(entry("b"));
         assertThat(disk.names()).contains("inbox-20261122-0000000000000002.wal");
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).containsExactly("a", "b");
+        assertThat(bodies(readAll(disk))).containsExactly("a", "b");
     }
 
     @Test
     void read_fromPosition_startsThere() throws IOException {
-        LogOptions options = SimulatedLog.options(SimulatedLog.SIZES.withSegments(5_000, Duration.ofDays(1)));
+        LogOptions options = options(SIZES.withSegments(5_000, Duration.ofDays(1)));
         SimulatedLog log = SimulatedLog.open(disk, options, new Clock());
         for (int i = 0; i < 20; i++) {
-            log.append(SimulatedLog.entry(i, 700));
+            log.append(entry(i, 700));
         }
         for (int from = 1; from <= 21; from++) {
-            assertThat(SimulatedLog.readAll(disk, from)).hasSize(21 - from).allMatch(r -> r.sequence() >= 1);
+            assertThat(readAll(disk, from)).hasSize(21 - from).allMatch(r -> r.sequence() >= 1);
         }
     }
 
     @Test
     void read_byTheLog_endsAtWhatIsForced() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);
-        log.append(SimulatedLog.entry("a"));
+        log.append(entry("a"));
         try (LogReader reader = log.log.read(1, OnDamage.STOP)) {
-            log.append(SimulatedLog.entry("b"));
+            log.append(entry("b"));
             assertThat(reader.next().sequence()).isEqualTo(1);
             assertThat(reader.next()).isNull();
             assertThat(reader.next()).isNull();
@@ -183,86 +184,82 @@ final class LogTest {
 
     @Test
     void fillAhead_zerosAreNoRecords() throws IOException {
-        SimulatedLog log =
-                SimulatedLog.open(disk, SimulatedLog.options(SimulatedLog.SIZES.withFillAhead(8192)), new Clock());
+        SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withFillAhead(8192)), new Clock());
         log.log.fillStep();
-        log.append(SimulatedLog.entry("a"));
+        log.append(entry("a"));
         disk.kill();
         SimulatedLog again = SimulatedLog.open(disk);
-        again.append(SimulatedLog.entry("b"));
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).containsExactly("a", "b");
+        again.append(entry("b"));
+        assertThat(bodies(readAll(disk))).containsExactly("a", "b");
         assertThat(disk.names()).noneMatch(name -> name.contains(".broken"));
     }
 
     @Test
     void failedForce_nextGroupGoesToAnotherSegmentWithTheSuspects() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);
-        log.append(SimulatedLog.entry("answered"));
+        log.append(entry("answered"));
         disk.failOperation(1, SimulatedDisk.Fault.EIO); // 0 is the write, 1 the force
-        Recorded failed = log.append(SimulatedLog.entry("refused"));
+        Recorded failed = log.append(entry("refused"));
         assertThat(failed.failure).hasMessageContaining("Input/output error");
-        Recorded next = log.append(SimulatedLog.entry("next"));
+        Recorded next = log.append(entry("next"));
         assertThat(next.firstSequence).isEqualTo(2);
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).containsExactly("answered", "next");
+        assertThat(bodies(readAll(disk))).containsExactly("answered", "next");
         assertThat(new String(disk.content("inbox-20261120-0000000000000002.wal"), StandardCharsets.UTF_8))
                 .contains("carried 1\n", "answered", "first 1\n", "next 2\n");
     }
 
     @Test
     void failedForceOfZerosAhead_nothingForcedWithItIsTrusted() throws IOException {
-        SimulatedLog log =
-                SimulatedLog.open(disk, SimulatedLog.options(SimulatedLog.SIZES.withFillAhead(8192)), new Clock());
-        log.append(SimulatedLog.entry("answered"));
+        SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withFillAhead(8192)), new Clock());
+        log.append(entry("answered"));
         disk.failOperation(4, SimulatedDisk.Fault.EIO); // open, whose it is, what is free, write, force
         log.log.fillStep();
-        assertThat(log.append(SimulatedLog.entry("next")).acknowledged()).isTrue();
+        assertThat(log.append(entry("next")).acknowledged()).isTrue();
         assertThat(disk.names()).contains("inbox-20261120-0000000000000002.wal");
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).containsExactly("answered", "next");
+        assertThat(bodies(readAll(disk))).containsExactly("answered", "next");
     }
 
     @Test
     void diskFullWhileFilling_appendsGoOnInTheSameSegment() throws IOException {
-        SimulatedLog log =
-                SimulatedLog.open(disk, SimulatedLog.options(SimulatedLog.SIZES.withFillAhead(8192)), new Clock());
+        SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withFillAhead(8192)), new Clock());
         disk.failOperation(3, SimulatedDisk.Fault.ENOSPC);
         assertThat(log.log.fillStep()).isTrue();
         assertThat(log.log.fillStep()).isFalse();
-        assertThat(log.append(SimulatedLog.entry("a")).acknowledged()).isTrue();
+        assertThat(log.append(entry("a")).acknowledged()).isTrue();
         assertThat(disk.names()).filteredOn(name -> name.endsWith(".wal")).hasSize(1);
     }
 
     @Test
     void fillAhead_goesInSmallStepsUntilItIsFarEnough() throws IOException {
-        SimulatedLog log =
-                SimulatedLog.open(disk, SimulatedLog.options(SimulatedLog.SIZES.withFillAhead(1 << 20)), new Clock());
+        SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withFillAhead(1 << 20)), new Clock());
         for (int step = 1; step <= 4; step++) {
             assertThat(log.log.fillStep()).isTrue();
             assertThat(disk.content("inbox-20261120-0000000000000001.wal")).hasSize(4096 + step * 256 * 1024);
         }
         assertThat(log.log.fillStep()).isFalse();
-        log.append(SimulatedLog.entry("a"));
+        log.append(entry("a"));
         assertThat(log.log.fillStep()).isTrue();
         assertThat(log.log.fillStep()).isFalse();
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).containsExactly("a");
+        assertThat(bodies(readAll(disk))).containsExactly("a");
     }
 
     @Test
     void fillAhead_leavesFreeWhatMustStayFree() throws IOException {
-        LogSizes sizes = SimulatedLog.SIZES.withFillAhead(8192).withKeepFree(100_000);
-        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options(sizes), new Clock());
+        LogSizes sizes = SIZES.withFillAhead(8192).withKeepFree(100_000);
+        SimulatedLog log = SimulatedLog.open(disk, options(sizes), new Clock());
         disk.setUsableBytes(108_191);
         log.log.fillStep();
         assertThat(disk.content("inbox-20261120-0000000000000001.wal")).hasSize(4096);
-        assertThat(log.append(SimulatedLog.entry("a")).acknowledged()).isTrue();
+        assertThat(log.append(entry("a")).acknowledged()).isTrue();
     }
 
     @Test
     void diskFull_tellsSoAndRecoversByItself() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);
         disk.failOperation(0, SimulatedDisk.Fault.ENOSPC);
-        assertThat(log.append(SimulatedLog.entry("a")).failure).isInstanceOf(DiskFullException.class);
-        assertThat(log.append(SimulatedLog.entry("b")).firstSequence).isEqualTo(1);
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).containsExactly("b");
+        assertThat(log.append(entry("a")).failure).isInstanceOf(DiskFullException.class);
+        assertThat(log.append(entry("b")).firstSequence).isEqualTo(1);
+        assertThat(bodies(readAll(disk))).containsExactly("b");
     }
 
     @Test
@@ -287,13 +284,13 @@ final class LogTest {
     @Test
     void closed_byteOfTheLastGroupChanged_isDamageAndNoTornTail() throws IOException {
         SimulatedLog log = SimulatedLog.open(disk);
-        log.append(SimulatedLog.entry("answered"));
+        log.append(entry("answered"));
         log.log.close();
         String name = "inbox-20261120-0000000000000001.wal";
         byte[] changed = disk.content(name);
         changed[changed.length - 3] ^= 1;
         disk.put(name, changed);
-        assertThatThrownBy(() -> SimulatedLog.readAll(disk)).isInstanceOf(DamagedLogException.class);
+        assertThatThrownBy(() -> readAll(disk)).isInstanceOf(DamagedLogException.class);
     }
 
     @Test
@@ -301,6 +298,6 @@ final class LogTest {
         SimulatedLog log = SimulatedLog.open(disk);
         log.log.close();
         log.log.close();
-        assertThat(log.log.append(new Recorded(SimulatedLog.entry("a")))).isFalse();
+        assertThat(log.log.append(new Recorded(entry("a")))).isFalse();
     }
 }

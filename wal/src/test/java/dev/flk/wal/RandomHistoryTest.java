@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.SIZES;
+import static dev.flk.wal.SimulatedLog.entry;
+import static dev.flk.wal.SimulatedLog.options;
+import static dev.flk.wal.SimulatedLog.readAll;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.wal.SimulatedLog.Clock;
@@ -43,8 +47,7 @@ final class RandomHistoryTest {
         List<Recorded> appends = new ArrayList<>();
         int next = 0;
         for (int life = 0; life < 6; life++) {
-            LogOptions options = SimulatedLog.options(SimulatedLog.SIZES
-                    .withSegments(6_000 + random.nextInt(20_000), Duration.ofDays(1))
+            LogOptions options = options(SIZES.withSegments(6_000 + random.nextInt(20_000), Duration.ofDays(1))
                     .withFillAhead(random.nextInt(3) * 4096));
             if (random.nextInt(4) == 0) {
                 disk.failOperation(random.nextInt(15), fault(random));
@@ -53,14 +56,14 @@ final class RandomHistoryTest {
                 Clock clock = new Clock();
                 clock.advance(Duration.ofHours(random.nextInt(30)));
                 SimulatedLog log = SimulatedLog.open(disk, options, clock);
-                Audit.acknowledgedIsThere(SimulatedLog.readAll(disk), appends);
+                Audit.acknowledgedIsThere(readAll(disk), appends);
                 int steps = random.nextInt(12);
                 for (int step = 0; step < steps; step++) {
                     if (random.nextInt(6) == 0) {
                         disk.failOperation(random.nextInt(6), fault(random));
                     }
                     for (int i = random.nextInt(3); i >= 0; i--) {
-                        Recorded append = new Recorded(SimulatedLog.entry(next++, random.nextInt(1_500)));
+                        Recorded append = new Recorded(entry(next++, random.nextInt(1_500)));
                         appends.add(append);
                         assertThat(log.log.append(append)).isTrue();
                     }
@@ -82,7 +85,7 @@ final class RandomHistoryTest {
                 disk.kill();
             }
         }
-        Audit.acknowledgedIsThere(SimulatedLog.readAll(disk), appends);
+        Audit.acknowledgedIsThere(readAll(disk), appends);
         return appends.stream().filter(Recorded::acknowledged).count();
     }
 

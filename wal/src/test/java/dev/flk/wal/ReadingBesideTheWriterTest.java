@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.DIRECTORY;
+import static dev.flk.wal.SimulatedLog.PREFIX;
+import static dev.flk.wal.SimulatedLog.entry;
+import static dev.flk.wal.SimulatedLog.options;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.wal.Damage.OnDamage;
+import dev.flk.wal.FileOps.OpenFile;
 import dev.flk.wal.LogInspector.Verification;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.testing.SimulatedDisk;
-import java.io.Closeable;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.file.Path;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
-import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** What a reader sees of a log that is appended to, rotated or replaced between two of its reads. */
@@ -27,17 +31,9 @@ final class ReadingBesideTheWriterTest {
 
     @Test
     void groupsWrittenBehindWhatWasRead_areNoDamage() throws IOException {
-        SimulatedLog owner = SimulatedLog.open(disk, SimulatedLog.options(LogSizes.usual()), new SimulatedLog.Clock());
-        fillAhead(owner);
-        owner.append(SimulatedLog.entry(1, 100));
-        // the first read ends among zeros; the next one meets a group that was written after two others
-        doBeforeRead(3, () -> {
-            for (int i = 2; i <= 5; i++) {
-                owner.append(SimulatedLog.entry(i, 120_000));
-            }
-        });
+        writeFourGroupsBeforeTheThirdRead();
 
-        Verification found = new LogInspector(new Watched(), SimulatedLog.DIRECTORY, SimulatedLog.PREFIX).verify();
+        Verification found = new LogInspector(watched(), DIRECTORY, PREFIX).verify();
 
         assertThat(between).isEmpty();
         assertThat(found).isEqualTo(new Verification(5, 1, 5, List.of(), List.of(), null));
@@ -45,17 +41,9 @@ final class ReadingBesideTheWriterTest {
 
     @Test
     void readerOfTheOwner_isNotMisledEither() throws IOException {
-        SimulatedLog owner = SimulatedLog.open(disk, SimulatedLog.options(LogSizes.usual()), new SimulatedLog.Clock());
-        fillAhead(owner);
-        owner.append(SimulatedLog.entry(1, 100));
-        doBeforeRead(3, () -> {
-            for (int i = 2; i <= 5; i++) {
-                owner.append(SimulatedLog.entry(i, 120_000));
-            }
-        });
+        writeFourGroupsBeforeTheThirdRead();
 
-        try (LogReader reader =
-                LogReader.open(new Watched(), SimulatedLog.DIRECTORY, SimulatedLog.PREFIX, 1, OnDamage.STOP)) {
+        try (LogReader reader = LogReader.open(watched(), DIRECTORY, PREFIX, 1, OnDamage.STOP)) {
             for (long sequence = 1; sequence <= 5; sequence++) {
                 assertThat(reader.next().sequence()).isEqualTo(sequence);
             }
@@ -65,27 +53,34 @@ final class ReadingBesideTheWriterTest {
     @Test
     void segmentFailedAndGoneOnFrom_isNoDamage() throws IOException {
         SimulatedLog owner = SimulatedLog.open(disk);
-        owner.append(SimulatedLog.entry(1, 100));
-        owner.append(SimulatedLog.entry(2, 100));
+        owner.append(entry(1, 100));
+        owner.append(entry(2, 100));
         doBeforeRead(2, () -> {
             disk.failOperation(1, SimulatedDisk.Fault.EIO);
-            owner.append(SimulatedLog.entry(3, 100));
-            owner.append(SimulatedLog.entry(4, 100));
+            owner.append(entry(3, 100));
+            owner.append(entry(4, 100));
         });
 
-        Verification found = new LogInspector(new Watched(), SimulatedLog.DIRECTORY, SimulatedLog.PREFIX).verify();
+        Verification found = new LogInspector(watched(), DIRECTORY, PREFIX).verify();
 
         assertThat(between).isEmpty();
         assertThat(found.isWhole()).isTrue();
         assertThat(found.last()).isGreaterThanOrEqualTo(2);
     }
 
-    private static void fillAhead(SimulatedLog owner) {
-        int steps = 0;
+    /** The first read ends among zeros; the next one meets a group that was written after two others. */
+    private void writeFourGroupsBeforeTheThirdRead() throws IOException {
+        SimulatedLog owner = SimulatedLog.open(disk, options(LogSizes.usual()), new SimulatedLog.Clock());
+        assertThat(owner.log.fillStep()).isTrue();
         while (owner.log.fillStep()) {
-            steps++;
+            // as far ahead as it goes
         }
-        assertThat(steps).isPositive();
+        owner.append(entry(1, 100));
+        doBeforeRead(3, () -> {
+            for (int i = 2; i <= 5; i++) {
+                owner.append(entry(i, 120_000));
+            }
+        });
     }
 
     private void doBeforeRead(int number, Runnable what) {
@@ -95,96 +90,27 @@ final class ReadingBesideTheWriterTest {
         between.add(what);
     }
 
-    /** The disk, where something happens before a file is read. */
-    private final class Watched implements FileOps {
-        @Override
-        public List<String> list(Path directory) throws IOException {
-            return disk.list(directory);
-        }
+    /** The disk for a reader, where something happens before a file is read. */
+    private FileOps watched() {
+        return readOnly(FileOps.class, disk, Set.of("list", "openForReading", "standing", "usableBytes"));
+    }
 
-        @Override
-        public OpenFile openForReading(Path file) throws IOException {
-            OpenFile open = disk.openForReading(file);
-            return new OpenFile() {
-                @Override
-                public int read(ByteBuffer target, long position) throws IOException {
-                    Runnable next = between.poll();
-                    if (next != null) {
-                        next.run();
-                    }
-                    return open.read(target, position);
-                }
-
-                @Override
-                public long size() throws IOException {
-                    return open.size();
-                }
-
-                @Override
-                public void write(ByteBuffer source, long position) {
-                    throw new AssertionError("written by a reader");
-                }
-
-                @Override
-                public void force() {
-                    throw new AssertionError("forced by a reader");
-                }
-
-                @Override
-                public void truncate(long size) {
-                    throw new AssertionError("cut by a reader");
-                }
-
-                @Override
-                public void close() throws IOException {
-                    open.close();
-                }
-            };
-        }
-
-        @Override
-        public void createDirectories(Path directory) {
-            throw new AssertionError("created by a reader");
-        }
-
-        @Override
-        public OpenFile create(Path file) {
-            throw new AssertionError("created by a reader");
-        }
-
-        @Override
-        public OpenFile openForWriting(Path file) {
-            throw new AssertionError("opened for writing by a reader");
-        }
-
-        @Override
-        public void move(Path from, Path to) {
-            throw new AssertionError("moved by a reader");
-        }
-
-        @Override
-        public void delete(Path file) {
-            throw new AssertionError("deleted by a reader");
-        }
-
-        @Override
-        public void forceDirectory(Path directory) {
-            throw new AssertionError("forced by a reader");
-        }
-
-        @Override
-        public Optional<Standing> standing(Path file) throws IOException {
-            return disk.standing(file);
-        }
-
-        @Override
-        public long usableBytes(Path directory) throws IOException {
-            return disk.usableBytes(directory);
-        }
-
-        @Override
-        public Closeable lock(Path file, String holder) {
-            throw new AssertionError("locked by a reader");
-        }
+    private <T> T readOnly(Class<T> type, T target, Set<String> allowed) {
+        return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (proxy, method, args) -> {
+            if (!allowed.contains(method.getName())) {
+                throw new AssertionError(method + " called by a reader");
+            }
+            if (method.getName().equals("read") && !between.isEmpty()) {
+                between.poll().run();
+            }
+            try {
+                Object result = method.invoke(target, args);
+                return result instanceof OpenFile file
+                        ? readOnly(OpenFile.class, file, Set.of("read", "size", "close"))
+                        : result;
+            } catch (InvocationTargetException e) {
+                throw e.getCause();
+            }
+        }));
     }
 }

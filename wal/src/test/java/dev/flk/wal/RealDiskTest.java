@@ -35,8 +35,7 @@ final class RealDiskTest {
         Path made = directory.resolve("made/log");
         try (Log log = Log.start(
                 new DiskFiles(), LogOptions.of(made, "inbox", "policy").with(SIZES), LogListener.NONE)) {
-            Waiting append = Waiting.of("a record");
-            assertThat(log.append(append)).isTrue();
+            Waiting append = Waiting.append(log, "a record");
             append.end().get();
         }
         try (Stream<Path> paths = Files.walk(directory.resolve("made"))) {
@@ -63,8 +62,7 @@ final class RealDiskTest {
                 results.add(pool.submit(() -> {
                     List<Long> mine = new ArrayList<>();
                     for (int i = 0; i < each; i++) {
-                        Waiting append = Waiting.of("thread " + thread + " record " + i + " " + "x".repeat(i));
-                        assertThat(log.append(append)).isTrue();
+                        Waiting append = Waiting.append(log, "thread " + thread + " record " + i + " " + "x".repeat(i));
                         mine.add(append.end().get());
                     }
                     return mine;
@@ -95,8 +93,7 @@ final class RealDiskTest {
         try (Log log = Log.start(new DiskFiles(), options(SIZES.withFillAhead(1 << 20)), LogListener.NONE)) {
             segment = directory.resolve(segments().get(0));
             await().until(() -> Files.size(segment) > 1 << 20);
-            Waiting append = Waiting.of("a");
-            log.append(append);
+            Waiting append = Waiting.append(log, "a");
             append.end().get();
         }
         assertThat(Files.size(segment)).isLessThan(8192);

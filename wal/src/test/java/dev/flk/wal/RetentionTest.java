@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.SIZES;
+import static dev.flk.wal.SimulatedLog.bodies;
+import static dev.flk.wal.SimulatedLog.entry;
+import static dev.flk.wal.SimulatedLog.options;
+import static dev.flk.wal.SimulatedLog.readAll;
+import static dev.flk.wal.SimulatedLog.same;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -10,7 +16,6 @@ import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -25,21 +30,14 @@ final class RetentionTest {
     private final Retention retention = retention(disk);
 
     private Retention retention(SimulatedDisk on) {
-        return new Retention(
-                on,
-                SimulatedLog.DIRECTORY,
-                SimulatedLog.PREFIX,
-                Duration.ofDays(1),
-                context -> Duration.ofDays(14),
-                () -> Instant.ofEpochMilli(clock.millis));
+        return SimulatedLog.retention(on, Duration.ofDays(14), clock);
     }
 
     /** Twelve records in four segments, opened a day apart. */
     private void fill() throws IOException {
-        SimulatedLog log = SimulatedLog.open(
-                disk, SimulatedLog.options(SimulatedLog.SIZES.withSegments(1 << 20, Duration.ofDays(1))), clock);
+        SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withSegments(1 << 20, Duration.ofDays(1))), clock);
         for (int i = 0; i < 12; i++) {
-            Entry entry = SimulatedLog.entry(i, 2_000);
+            Entry entry = entry(i, 2_000);
             entries.add(entry);
             log.append(entry);
             if (i % 3 == 2) {
@@ -55,11 +53,10 @@ final class RetentionTest {
     }
 
     private void assertAllThere(SimulatedDisk on, long from) throws IOException {
-        List<LogRecord> records = SimulatedLog.readAll(on, from);
+        List<LogRecord> records = readAll(on, from);
         assertThat(records).hasSize((int) (entries.size() + 1 - from));
         for (LogRecord record : records) {
-            assertThat(SimulatedLog.same(record, entries.get((int) record.sequence() - 1)))
-                    .isTrue();
+            assertThat(same(record, entries.get((int) record.sequence() - 1))).isTrue();
         }
     }
 
@@ -73,8 +70,7 @@ final class RetentionTest {
         assertThat(retention.step(0)).isEqualTo(Done.NOTHING);
         assertThat(segments()).filteredOn(name -> name.endsWith(".gz")).hasSize(3);
         assertAllThere(disk, 5);
-        assertThat(SimulatedLog.open(disk).append(SimulatedLog.entry("next")).firstSequence)
-                .isEqualTo(13);
+        assertThat(SimulatedLog.open(disk).append(entry("next")).firstSequence).isEqualTo(13);
     }
 
     @Test
@@ -118,9 +114,7 @@ final class RetentionTest {
             byte[] changed = whole.clone();
             changed[at] ^= 4;
             disk.put(name, changed);
-            assertThatThrownBy(() -> SimulatedLog.readAll(disk))
-                    .as("byte %d", at)
-                    .isInstanceOf(DamagedLogException.class);
+            assertThatThrownBy(() -> readAll(disk)).as("byte %d", at).isInstanceOf(DamagedLogException.class);
         }
     }
 
@@ -154,11 +148,11 @@ final class RetentionTest {
     /** A torn tail is cut off where the log was written to last; what was closed and compressed is not written to, wherever it ends. */
     @Test
     void newestIsGone_theOneBeforeFailedAndIsCompressed_aStartLeavesItAsItIs() throws IOException {
-        SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options(), clock);
-        log.append(SimulatedLog.entry("A"));
+        SimulatedLog log = SimulatedLog.open(disk, options(), clock);
+        log.append(entry("A"));
         disk.failOperation(1, Fault.EIO);
-        assertThat(log.append(SimulatedLog.entry(1, 20_000)).failure).isNotNull();
-        log.append(SimulatedLog.entry("B"));
+        assertThat(log.append(entry(1, 20_000)).failure).isNotNull();
+        log.append(entry("B"));
         byte[] failed = disk.content(segments().get(0));
         failed[failed.length - 100] ^= 1; // in what was refused
         disk.put(segments().get(0), failed);
@@ -169,10 +163,10 @@ final class RetentionTest {
         String compressed = segments().get(0);
         byte[] before = disk.content(compressed);
 
-        SimulatedLog again = SimulatedLog.open(disk, SimulatedLog.options(), clock);
-        again.append(SimulatedLog.entry("C"));
+        SimulatedLog again = SimulatedLog.open(disk, options(), clock);
+        again.append(entry("C"));
 
         assertThat(disk.content(compressed)).isEqualTo(before);
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).containsExactly("A", "C");
+        assertThat(bodies(readAll(disk))).containsExactly("A", "C");
     }
 }

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.DIRECTORY;
+import static dev.flk.wal.SimulatedLog.PREFIX;
+import static dev.flk.wal.SimulatedLog.bodies;
+import static dev.flk.wal.SimulatedLog.entry;
+import static dev.flk.wal.SimulatedLog.readAll;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.wal.Retention.Done;
@@ -33,18 +38,18 @@ final class SealTest {
     @Test
     void seal_segmentWithRecords_canBeRemovedThen() throws IOException {
         SimulatedLog log = open();
-        log.append(SimulatedLog.entry("one"), SimulatedLog.entry("two"));
+        log.append(entry("one"), entry("two"));
         assertThat(seal(log)).isCompleted();
         Retention retention = new Retention(
                 disk,
-                SimulatedLog.DIRECTORY,
-                SimulatedLog.PREFIX,
+                DIRECTORY,
+                PREFIX,
                 Duration.ofDays(1),
                 context -> Duration.ZERO,
                 () -> Instant.ofEpochMilli(log.clock.millis));
         assertThat(retention.step(2)).isEqualTo(Done.REMOVED);
-        log.append(SimulatedLog.entry("three"));
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk, 3))).containsExactly("three");
+        log.append(entry("three"));
+        assertThat(bodies(readAll(disk, 3))).containsExactly("three");
     }
 
     @Test
@@ -58,11 +63,11 @@ final class SealTest {
     @Test
     void seal_diskRefuses_isTold_andTheNextAppendIsTaken() throws IOException {
         SimulatedLog log = open();
-        log.append(SimulatedLog.entry("one"));
+        log.append(entry("one"));
         disk.failOperation(0, Fault.ENOSPC);
         assertThat(seal(log)).isCompletedExceptionally();
-        assertThat(log.append(SimulatedLog.entry("two")).acknowledged()).isTrue();
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).containsExactly("one", "two");
+        assertThat(log.append(entry("two")).acknowledged()).isTrue();
+        assertThat(bodies(readAll(disk))).containsExactly("one", "two");
     }
 
     @Test

@@ -3,6 +3,7 @@ package dev.flk.wal;
 
 import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.Log.Append;
+import dev.flk.wal.LogInspector.Verification;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
@@ -130,13 +131,59 @@ final class SimulatedLog {
     }
 
     static List<LogRecord> readAll(SimulatedDisk disk, long from) throws IOException {
+        return drain(LogReader.open(disk, DIRECTORY, PREFIX, from, OnDamage.STOP));
+    }
+
+    /** All that can be read, behind damage too. */
+    static List<LogRecord> readSkipping(SimulatedDisk disk) throws IOException {
+        return drain(LogReader.open(disk, DIRECTORY, PREFIX, 1, OnDamage.SKIP));
+    }
+
+    private static List<LogRecord> drain(LogReader open) throws IOException {
         List<LogRecord> records = new ArrayList<>();
-        try (LogReader reader = LogReader.open(disk, DIRECTORY, PREFIX, from, OnDamage.STOP)) {
+        try (LogReader reader = open) {
             for (LogRecord record = reader.next(); record != null; record = reader.next()) {
                 records.add(record);
             }
         }
         return records;
+    }
+
+    /** Where a record stands in its file. */
+    static long offsetOf(SimulatedDisk disk, long sequence) throws IOException {
+        return readSkipping(disk).stream()
+                .filter(record -> record.sequence() == sequence)
+                .mapToLong(record -> record.position().offset())
+                .findFirst()
+                .orElseThrow();
+    }
+
+    static LogInspector inspector(SimulatedDisk disk) {
+        return new LogInspector(disk, DIRECTORY, PREFIX);
+    }
+
+    static Verification verify(SimulatedDisk disk) throws IOException {
+        return inspector(disk).verify();
+    }
+
+    /** Compresses after a day, keeps for {@code keep} whatever the context. */
+    static Retention retention(SimulatedDisk disk, Duration keep, Clock clock) {
+        return new Retention(
+                disk, DIRECTORY, PREFIX, Duration.ofDays(1), context -> keep, () -> Instant.ofEpochMilli(clock.millis));
+    }
+
+    /** The segment under its own name that sorts last. */
+    static String newest(SimulatedDisk disk) {
+        return disk.names().stream()
+                .filter(name -> name.endsWith(".wal") && disk.content(name).length > 0)
+                .reduce((earlier, later) -> later)
+                .orElseThrow();
+    }
+
+    static void flip(SimulatedDisk disk, String name, long at) {
+        byte[] content = disk.content(name);
+        content[(int) at] ^= 1;
+        disk.put(name, content);
     }
 
     static List<String> bodies(List<LogRecord> records) {

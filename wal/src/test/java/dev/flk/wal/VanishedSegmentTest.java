@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.bodies;
+import static dev.flk.wal.SimulatedLog.entry;
+import static dev.flk.wal.SimulatedLog.options;
+import static dev.flk.wal.SimulatedLog.readAll;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -28,7 +32,7 @@ final class VanishedSegmentTest {
     private final SimulatedDisk disk = new SimulatedDisk(new Random(1));
     private final List<String> told = new ArrayList<>();
     private boolean flushFails;
-    private final SimulatedLog log = SimulatedLog.open(disk, SimulatedLog.options(), new Clock(), new LogListener() {
+    private final SimulatedLog log = SimulatedLog.open(disk, options(), new Clock(), new LogListener() {
         @Override
         public void vanished(String segment, @Nullable String renamedTo) throws IOException {
             told.add(segment + " "
@@ -50,7 +54,7 @@ final class VanishedSegmentTest {
     /** Records of a block each, so that a new segment repeats the last one only. */
     private void append(int count) {
         for (int i = 0; i < count; i++) {
-            assertThat(log.append(SimulatedLog.entry(i, 5_000)).acknowledged()).isTrue();
+            assertThat(log.append(entry(i, 5_000)).acknowledged()).isTrue();
         }
     }
 
@@ -76,7 +80,7 @@ final class VanishedSegmentTest {
         leave();
 
         assertThat(told).containsExactly(ACTIVE + " 0");
-        assertThat(log.append(SimulatedLog.entry("next")).firstSequence).isEqualTo(4);
+        assertThat(log.append(entry("next")).firstSequence).isEqualTo(4);
     }
 
     @Test
@@ -84,7 +88,7 @@ final class VanishedSegmentTest {
         append(3);
         disk.moveAway(ACTIVE, "moved");
         leave();
-        log.append(SimulatedLog.entry("next"));
+        log.append(entry("next"));
         log.log.close();
 
         SimulatedLog again = SimulatedLog.open(disk);
@@ -101,11 +105,11 @@ final class VanishedSegmentTest {
         append(2);
         log.log.close();
         SimulatedLog second = SimulatedLog.open(disk);
-        second.append(SimulatedLog.entry(3, 5_000));
-        second.append(SimulatedLog.entry(4, 5_000));
+        second.append(entry(3, 5_000));
+        second.append(entry(4, 5_000));
         second.log.close();
         SimulatedLog third = SimulatedLog.open(disk);
-        third.append(SimulatedLog.entry(5, 5_000));
+        third.append(entry(5, 5_000));
         String moved = "inbox-20261120-0000000000000003.wal";
         disk.moveAway(moved, "moved");
 
@@ -133,8 +137,8 @@ final class VanishedSegmentTest {
         append(1);
         log.log.close();
         SimulatedLog second = SimulatedLog.open(disk);
-        second.append(SimulatedLog.entry(2, 5_000));
-        second.append(SimulatedLog.entry(3, 5_000));
+        second.append(entry(2, 5_000));
+        second.append(entry(3, 5_000));
         disk.moveAway("inbox-20261120-0000000000000002.wal", "moved");
 
         try (LogReader reader = second.log.read(1, OnDamage.STOP)) {
@@ -156,8 +160,8 @@ final class VanishedSegmentTest {
     void read_segmentThatIsWrittenToMoved_whatWasRefusedDoesNotStandIn() throws IOException {
         append(1);
         disk.failOperation(1, Fault.EIO);
-        assertThat(log.append(SimulatedLog.entry("refused")).failure).isNotNull();
-        assertThat(log.append(SimulatedLog.entry("acknowledged")).firstSequence).isEqualTo(2);
+        assertThat(log.append(entry("refused")).failure).isNotNull();
+        assertThat(log.append(entry("acknowledged")).firstSequence).isEqualTo(2);
         String newest = "inbox-20261120-0000000000000002.wal";
         disk.moveAway(newest, "moved");
 
@@ -173,7 +177,7 @@ final class VanishedSegmentTest {
     private String failedThenAbsent() throws IOException {
         append(1);
         disk.failOperation(1, Fault.EIO);
-        assertThat(log.append(SimulatedLog.entry("refused")).failure).isNotNull();
+        assertThat(log.append(entry("refused")).failure).isNotNull();
         append(1);
         byte[] failed = disk.content(ACTIVE);
         failed[failed.length - 40] ^= 1; // in what was refused
@@ -183,7 +187,7 @@ final class VanishedSegmentTest {
     }
 
     private static void assertAbsent(SimulatedDisk disk, String what) {
-        assertThatThrownBy(() -> SimulatedLog.readAll(disk))
+        assertThatThrownBy(() -> readAll(disk))
                 .isInstanceOf(DamagedLogException.class)
                 .hasMessageContaining(what);
     }
@@ -193,12 +197,12 @@ final class VanishedSegmentTest {
     void read_absentSegmentAfterOneThatFailed_isWhatIsMissing() throws IOException {
         String repeats = failedThenAbsent();
         disk.kill();
-        SimulatedLog.open(disk).append(SimulatedLog.entry("B"));
+        SimulatedLog.open(disk).append(entry("B"));
         disk.moveAway(repeats, "moved");
         assertAbsent(disk, "segment " + repeats + " is not there: record 1 missing");
 
         disk.moveAway("moved", repeats);
-        assertThat(SimulatedLog.readAll(disk)).extracting(LogRecord::sequence).containsExactly(1L, 2L, 3L);
+        assertThat(readAll(disk)).extracting(LogRecord::sequence).containsExactly(1L, 2L, 3L);
     }
 
     /** The segment behind it was replaced by the next start, which must not forget what that went on from. */
@@ -206,7 +210,7 @@ final class VanishedSegmentTest {
     void read_absentSegmentAfterOneThatFailed_behindAReplacedOne() throws IOException {
         String repeats = failedThenAbsent();
         log.log.close();
-        SimulatedLog.open(disk).append(SimulatedLog.entry("B"));
+        SimulatedLog.open(disk).append(entry("B"));
         disk.moveAway(repeats, "moved");
         assertAbsent(disk, "segment " + repeats + " is not there: record 1 missing");
     }
@@ -231,9 +235,9 @@ final class VanishedSegmentTest {
 
         leave();
 
-        assertThat(log.append(SimulatedLog.entry("first")).firstSequence).isEqualTo(1);
+        assertThat(log.append(entry("first")).firstSequence).isEqualTo(1);
         assertThat(disk.names()).contains(ACTIVE).noneMatch(name -> name.contains("broken"));
-        assertThat(SimulatedLog.bodies(SimulatedLog.readAll(disk))).containsExactly("first");
+        assertThat(bodies(readAll(disk))).containsExactly("first");
     }
 
     @Test
@@ -245,7 +249,7 @@ final class VanishedSegmentTest {
         leave();
 
         assertThat(disk.names()).contains(ACTIVE).doesNotContain(ACTIVE + ".broken");
-        log.append(SimulatedLog.entry("next"));
+        log.append(entry("next"));
         log.log.close();
         SimulatedLog.open(disk);
     }
@@ -256,9 +260,9 @@ final class VanishedSegmentTest {
         disk.put(ACTIVE, disk.content(ACTIVE));
 
         leave();
-        log.append(SimulatedLog.entry("next"));
+        log.append(entry("next"));
 
-        assertThat(SimulatedLog.readAll(disk)).extracting(LogRecord::sequence).containsExactly(1L, 2L, 3L, 4L);
+        assertThat(readAll(disk)).extracting(LogRecord::sequence).containsExactly(1L, 2L, 3L, 4L);
     }
 
     @Test
@@ -289,11 +293,11 @@ final class VanishedSegmentTest {
         disk.moveAway(ACTIVE, "moved");
         flushFails = true;
         log.log.watchStep();
-        Recorded refused = log.append(SimulatedLog.entry("refused"));
+        Recorded refused = log.append(entry("refused"));
         assertThat(refused.failure).hasMessage("injected: the store");
         flushFails = false;
 
-        assertThat(log.append(SimulatedLog.entry("taken")).firstSequence).isEqualTo(4);
+        assertThat(log.append(entry("taken")).firstSequence).isEqualTo(4);
 
         assertThat(disk.names().stream().filter(VanishedSegmentTest::isSegment)).hasSize(1);
     }
@@ -306,8 +310,7 @@ final class VanishedSegmentTest {
         log.log.close();
 
         assertThat(told).hasSize(1);
-        assertThat(SimulatedLog.open(disk).append(SimulatedLog.entry("next")).firstSequence)
-                .isEqualTo(4);
+        assertThat(SimulatedLog.open(disk).append(entry("next")).firstSequence).isEqualTo(4);
     }
 
     @Test
@@ -321,8 +324,7 @@ final class VanishedSegmentTest {
         };
         LogOptions options = LogOptions.of(directory, "inbox", "policy-1");
         try (Log real = Log.start(new DiskFiles(), options, listener)) {
-            Waiting first = Waiting.of("one");
-            real.append(first);
+            Waiting first = Waiting.append(real, "one");
             first.end().get();
             Path active;
             try (var listed = Files.list(directory)) {
@@ -333,8 +335,7 @@ final class VanishedSegmentTest {
             Files.move(active, directory.resolve("moved"));
 
             await().until(() -> !seen.isEmpty());
-            Waiting next = Waiting.of("two");
-            real.append(next);
+            Waiting next = Waiting.append(real, "two");
 
             assertThat(next.end().get()).isEqualTo(2);
             assertThat(seen).containsExactly(String.valueOf(active.getFileName()));

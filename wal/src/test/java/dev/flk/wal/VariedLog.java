@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.SIZES;
+import static dev.flk.wal.SimulatedLog.entry;
+import static dev.flk.wal.SimulatedLog.options;
+
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.SimulatedLog.Recorded;
 import dev.flk.wal.testing.SimulatedDisk;
@@ -28,8 +32,7 @@ final class VariedLog {
     final String newest;
 
     VariedLog() throws IOException {
-        SimulatedLog log = SimulatedLog.open(
-                disk, SimulatedLog.options(SimulatedLog.SIZES.withSegments(6_500, Duration.ofDays(1))), new Clock());
+        SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withSegments(6_500, Duration.ofDays(1))), new Clock());
         append(log, 1, 0);
         append(log, 1, 10);
         append(log, 3, 300);
@@ -39,7 +42,7 @@ final class VariedLog {
         append(log, 1, 500);
         failed = newestName();
         disk.failOperation(1, SimulatedDisk.Fault.EIO);
-        Recorded refused = log.append(SimulatedLog.entry(99, 60), SimulatedLog.entry(98, 30));
+        Recorded refused = log.append(entry(99, 60), entry(98, 30));
         if (refused.failure == null) {
             throw new IllegalStateException("the force should have failed");
         }
@@ -54,7 +57,7 @@ final class VariedLog {
         long group = entries.size() + 1L;
         Entry[] added = new Entry[count];
         for (int i = 0; i < count; i++) {
-            added[i] = SimulatedLog.entry(entries.size(), bytes + 13 * i);
+            added[i] = entry(entries.size(), bytes + 13 * i);
             entries.add(added[i]);
             groups.add(group);
         }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.entry;
+
 import dev.flk.wal.Log.Append;
 import java.io.IOException;
 import java.util.List;
@@ -9,7 +11,16 @@ import java.util.concurrent.CompletableFuture;
 /** An append whose end can be waited for. */
 record Waiting(List<Entry> entries, CompletableFuture<Long> end) implements Append {
     static Waiting of(String body) {
-        return new Waiting(List.of(SimulatedLog.entry(body)), new CompletableFuture<>());
+        return new Waiting(List.of(entry(body)), new CompletableFuture<>());
+    }
+
+    /** Hands over an append, which the log must take. */
+    static Waiting append(Log log, String body) {
+        Waiting append = of(body);
+        if (!log.append(append)) {
+            throw new IllegalStateException("refused");
+        }
+        return append;
     }
 
     @Override
