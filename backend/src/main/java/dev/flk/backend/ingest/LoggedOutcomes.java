@@ -3,6 +3,7 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.ingest.DecisionRules.Decision;
+import dev.flk.backend.ingest.RecordKind.Overruled;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;

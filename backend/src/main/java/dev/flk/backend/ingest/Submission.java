@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.ingest.DecisionRules.Decision;
 import dev.flk.backend.limit.Sender;
+import dev.flk.certificate.ContentDigest;
+import dev.flk.certificate.PcsId;
+import dev.flk.wal.Entry;
 import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -61,5 +65,34 @@ public final class Submission {
 
     public Consumer<Outcome> answer() {
         return answer;
+    }
+
+    /**
+     * A submission that parsed, is validly signed and keeps every rule, with what would be decided of it.
+     *
+     * @param shardId that it is signed for
+     * @param keyId of the key that signed it, as it goes into the log
+     */
+    record Candidate(Submission submission, String shardId, String keyId, long arrivalMillis, Decision decision) {
+
+        PcsId id() {
+            return decision.recorded().id();
+        }
+
+        ContentDigest digest() {
+            return decision.recorded().digest();
+        }
+
+        Sender sender() {
+            return submission.sender();
+        }
+
+        Consumer<Outcome> answer() {
+            return submission.answer();
+        }
+
+        Entry entry(char kind) {
+            return new Entry(kind, keyId, arrivalMillis, submission.body());
+        }
     }
 }

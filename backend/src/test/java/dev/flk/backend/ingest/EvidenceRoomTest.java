@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.ingest.Evidence.EvidenceBudget;
+import dev.flk.backend.ingest.Submission.Candidate;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
@@ -45,8 +46,7 @@ final class EvidenceRoomTest {
         Inbox inbox = Inbox.open(options, 0, disk, world::now, world::nanos, new Random(1), Optional::empty, meters);
         GuardedStore store =
                 new GuardedStore("the store", new SimulatedStore(world), world::nanos, new Random(1), meters);
-        Evidence evidence =
-                new Evidence(inbox, store, new Failures(() -> 1), world::now, new EvidenceBudget(world::nanos), 10);
+        Evidence evidence = new Evidence(inbox, store, world::now, new EvidenceBudget(world::nanos), 10);
         evidence.known(
                 candidate(0).id(),
                 candidate(0).digest(),
@@ -55,7 +55,7 @@ final class EvidenceRoomTest {
             AtomicReference<Outcome> told = new AtomicReference<>();
             evidence.keep(candidate(i), told::set);
             disk.failOperation(0, SimulatedDisk.Fault.EIO);
-            inbox.step();
+            inbox.log().step();
             inbox.groups().poll().others().forEach(Runnable::run);
             assertThat(told.get()).as("failed").isNotNull();
             world.advance(Duration.ofSeconds(30));
@@ -63,7 +63,7 @@ final class EvidenceRoomTest {
         assertThat(evidence.size()).isEqualTo(1);
         AtomicReference<Outcome> told = new AtomicReference<>();
         evidence.keep(candidate(100), told::set);
-        inbox.step();
+        inbox.log().step();
         ForcedGroups.Group group = inbox.groups().poll();
         if (group != null) {
             group.others().forEach(Runnable::run);

@@ -43,12 +43,12 @@ final class IngestFaultsTest {
     }
 
     private void keepDecided(long mark, long decided) {
-        String kept = new String(simulation.disk.content(KeptMark.FILE), StandardCharsets.US_ASCII);
+        String kept = new String(simulation.disk.content(Checkpoint.FILE), StandardCharsets.US_ASCII);
         String line = kept.substring(0, "flk-mark1 ".length() + 32) + " " + mark + " " + decided + " 0";
         CRC32C crc = new CRC32C();
         crc.update(line.getBytes(StandardCharsets.US_ASCII));
         simulation.disk.put(
-                KeptMark.FILE, (line + " %08x\n".formatted(crc.getValue())).getBytes(StandardCharsets.US_ASCII));
+                Checkpoint.FILE, (line + " %08x\n".formatted(crc.getValue())).getBytes(StandardCharsets.US_ASCII));
     }
 
     /** A day a segment; the store has flushed the first day only; the second segment is moved away; the process is killed. */

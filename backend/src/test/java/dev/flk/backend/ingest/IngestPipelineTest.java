@@ -14,6 +14,7 @@ import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.ingest.Outcome.Cause;
 import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.ingest.RecordKind.Overruled;
 import dev.flk.backend.limit.Limits;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;

@@ -319,8 +319,8 @@ final class Simulation {
         return store == null ? 0 : store.durablyCompleteUpTo();
     }
 
-    Optional<KeptMark> keptMark() throws IOException {
-        return KeptMark.find(disk.copy(), DIRECTORY);
+    Optional<Checkpoint> keptMark() throws IOException {
+        return Checkpoint.find(disk.copy(), DIRECTORY);
     }
 
     /** Somebody took the end of the log away for good, with records of these ids. */

@@ -17,12 +17,12 @@ final class SwitchedOffRulesTest {
     static Stream<Mutant> rules() {
         return Stream.of(
                 Mutant.notCalling(
-                        "what won is asserted before what lost", HERE + "Reassertion", "readOverruled", "putIfAbsent"),
-                Mutant.notCalling("what lost is never asserted", HERE + "Reassertion", "readOverruled", "add"),
+                        "what won is asserted before what lost", HERE + "CatchUp", "readOverruled", "putIfAbsent"),
+                Mutant.notCalling("what lost is never asserted", HERE + "CatchUp", "readOverruled", "add"),
                 Mutant.notCalling(
                         "the mark goes back to what the store has", HERE + "StoreLink", "connected", "assertedUpTo"),
                 Mutant.notCalling(
-                        "what lost when it was asserted again is logged", HERE + "Reassertion", "keepLosers", "add"),
+                        "what lost when it was asserted again is logged", HERE + "CatchUp", "keepLosers", "add"),
                 Mutant.notCalling(
                         "what could not be recorded is tried again", HERE + "Recorder", "leaveWaiting", "add"),
                 Mutant.notCalling("evidence that is not on disk is not known", HERE + "Evidence", "tell", "remove"),
@@ -35,7 +35,7 @@ final class SwitchedOffRulesTest {
                 Mutant.returning("the mark is before what is unfinished", HERE + "LowWater", "mark", 1L << 40),
                 Mutant.callingInstead(
                         "who waits in the backlog goes before who comes later",
-                        HERE + "Endings",
+                        HERE + "Completion",
                         "leftWaiting",
                         "leaveWaiting",
                         "end"),

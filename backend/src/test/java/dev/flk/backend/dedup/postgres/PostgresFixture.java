@@ -22,7 +22,9 @@ final class PostgresFixture {
 
     static void migrate(PostgresServer server, String database) {
         try {
-            Schema.migrate(new Server(config(server, database)), new Trouble(database, Duration.ofSeconds(10)));
+            Schema.migrate(
+                    new PostgresConnector(config(server, database)),
+                    new PostgresFailures(database, Duration.ofSeconds(10)));
         } catch (SQLException e) {
             throw new IllegalStateException(e);
         }

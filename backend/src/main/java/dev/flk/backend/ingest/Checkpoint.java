@@ -31,7 +31,7 @@ import org.slf4j.LoggerFactory;
  * It lags behind, which costs a start some work and nothing else. A file that is missing or broken costs more of the same: the
  * whole log is asserted again. Safe for any thread.
  */
-final class KeptMark {
+final class Checkpoint {
     /** Its name in the directory of the log. */
     static final String FILE = "inbox.mark";
 
@@ -61,7 +61,7 @@ final class KeptMark {
         }
     }
 
-    private KeptMark(FileOps files, Path directory, Line line) {
+    private Checkpoint(FileOps files, Path directory, Line line) {
         this.files = files;
         this.directory = directory;
         this.line = line;
@@ -74,24 +74,25 @@ final class KeptMark {
      * @param removed what is not there any more: nobody can tell why
      * @throws IOException if it can't be made durable
      */
-    static KeptMark make(FileOps files, Path directory, RandomGenerator random, Optional<String> knownId, long removed)
+    static Checkpoint make(
+            FileOps files, Path directory, RandomGenerator random, Optional<String> knownId, long removed)
             throws IOException {
         if (files.list(directory).contains(FILE)) {
             LOG.warn("{} is not as it was written: all of the log is asserted again", directory.resolve(FILE));
         }
         String logId = knownId.orElseGet(() -> "%016x%016x".formatted(random.nextLong(), random.nextLong()));
-        KeptMark made = new KeptMark(files, directory, new Line(logId, 0, 0, removed));
+        Checkpoint made = new Checkpoint(files, directory, new Line(logId, 0, 0, removed));
         made.write(made.line);
         return made;
     }
 
     /** Reads it; empty if it is missing or broken. Changes nothing. */
-    static Optional<KeptMark> find(FileOps files, Path directory) throws IOException {
+    static Optional<Checkpoint> find(FileOps files, Path directory) throws IOException {
         Matcher matcher = LINE.matcher(new String(read(files, directory), StandardCharsets.US_ASCII));
         if (!matcher.matches() || !Line.crc(matcher.group(1)).equals(matcher.group(6))) {
             return Optional.empty();
         }
-        return Optional.of(new KeptMark(
+        return Optional.of(new Checkpoint(
                 files,
                 directory,
                 new Line(

@@ -4,6 +4,7 @@ package dev.flk.backend.ingest;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.ingest.LoggedOutcomes.ReplayedRules;
+import dev.flk.backend.ingest.RecordKind.Overruled;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.KeyId;
@@ -32,7 +33,7 @@ import org.jspecify.annotations.Nullable;
  * by the rules it was logged with, and asserted, oldest first. What overruled submissions goes before all else: one that lost must
  * not be asserted before the one that won. Its steps are taken on the recorder's thread, between those of live traffic.
  */
-final class Reassertion {
+final class CatchUp {
     private static final int BATCH = 512;
     private static final int RECORDS_A_STEP = 4_096;
 
@@ -67,7 +68,7 @@ final class Reassertion {
     private record Submitted(long sequence, Recorded outcome) {}
 
     /** Records {@code from} to {@code last} are on disk; the store may lack what they say. */
-    Reassertion(Inbox inbox, GuardedStore store, AssertionContext context, StoreLink link, long from, long last) {
+    CatchUp(Inbox inbox, GuardedStore store, AssertionContext context, StoreLink link, long from, long last) {
         this.inbox = inbox;
         this.store = store;
         this.context = context;
@@ -261,13 +262,13 @@ final class Reassertion {
         });
     }
 
-    /** What stands instead of ours is logged before the position passes it. What is still in flight is left to its flight. */
+    /** What stands instead of ours is logged before the position passes it. What is still in flight is left alone. */
     private void keepLosers(List<Submitted> batch, List<Recorded> standing, Runnable then) {
         List<Overruled> losers = new ArrayList<>();
         for (int i = 0; i < batch.size(); i++) {
             Submitted ours = batch.get(i);
             Recorded winner = standing.get(i);
-            if (!winner.equals(ours.outcome()) && !context.flights().isFlying(ours.outcome())) {
+            if (!winner.equals(ours.outcome()) && !context.inFlightIds().isInFlight(ours.outcome())) {
                 context.lost(ours.sequence(), ours.outcome(), winner);
                 losers.add(new Overruled(ours.sequence(), winner));
             }
@@ -331,7 +332,7 @@ final class Reassertion {
     record AssertionContext(
             InstantSource clock,
             InstantSource expiry,
-            Flights flights,
+            InFlightIds inFlightIds,
             Evidence evidence,
             Meters meters,
             OutcomeLog log,
