@@ -123,7 +123,7 @@ public final class GuardedStore implements DedupStore {
         return guarded(State.CONNECTED, writes, () -> store.noteEvidence(id, digest, expiresAtMillis));
     }
 
-    /** What the log says is asserted: from now on everybody may use it. */
+    /** What the log says is asserted: from now on it may be used for everything. */
     public synchronized void open() {
         state = State.OPEN;
         breaker.succeeded();
@@ -169,7 +169,7 @@ public final class GuardedStore implements DedupStore {
         return store.hasRoomFor(more);
     }
 
-    /** Whether everybody may use it. */
+    /** Whether it may be used for everything. */
     public boolean isOpen() {
         return state == State.OPEN;
     }

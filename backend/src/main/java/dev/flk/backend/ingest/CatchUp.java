@@ -29,9 +29,9 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Brings a store that was connected anew to the end of the log as it was then: everything behind its position is decided again,
- * by the rules it was logged with, and asserted, oldest first. What overruled submissions goes before all else: one that lost must
- * not be asserted before the one that won. Its steps are taken on the recorder's thread, between those of live traffic.
+ * Brings a store that was just connected up to the end of the log as it was then: every record behind its position is decided again,
+ * by the rules it was logged with, and asserted, oldest first. Overruled records come first: a submission that lost must not be
+ * asserted before the outcome that won. Its steps run on the recorder's thread, between those of live traffic.
  */
 final class CatchUp {
     private static final int BATCH = 512;
@@ -228,7 +228,7 @@ final class CatchUp {
         });
     }
 
-    /** What throws must not leave it standing half way. */
+    /** An exception must not leave it stopped half way. */
     private void orGiveUp(Runnable then) {
         try {
             then.run();
@@ -253,7 +253,7 @@ final class CatchUp {
         }
     }
 
-    /** A note that fails means that the store was lost, of which the link is told. */
+    /** A note that fails means that the store was lost, which the link learns by itself. */
     private void whenNoted(List<CompletableFuture<?>> notes, Runnable then) {
         link.onRecorder(CompletableFuture.allOf(notes.toArray(CompletableFuture<?>[]::new)), (done, failure) -> {
             if (failure == null && !ended) {
@@ -339,8 +339,8 @@ final class CatchUp {
             Set<Long> told) {
 
         /**
-         * Another outcome stands for a submission that the store lacked, is not in flight and was not known to be overruled: whoever
-         * submitted it may have been answered with ours.
+         * Another outcome stands for a submission that the store lacked, is not in flight and was not known to be overruled: its
+         * sender may have been answered with ours.
          */
         void lost(long sequence, Recorded ours, Recorded standing) {
             if (!told.add(sequence)) {

@@ -68,10 +68,10 @@ final class Checkpoint {
     }
 
     /**
-     * Makes it, where it is missing or broken. Whoever calls owns the directory.
+     * Makes it, where it is missing or broken. The caller owns the directory.
      *
      * @param knownId whose log it is, if something else still knows
-     * @param removed what is not there any more: nobody can tell why
+     * @param removed the records before the first that is there; why they are gone is not known
      * @throws IOException if it can't be made durable
      */
     static Checkpoint make(
@@ -171,7 +171,7 @@ final class Checkpoint {
         keep(lowWater.mark(), Math.max(removed, line.removed()));
     }
 
-    /** Keeps that everything up to {@code removed} is about to be removed, where nobody decides anything meanwhile. */
+    /** Keeps that everything up to {@code removed} is about to be removed, while no backend runs. */
     synchronized void keepRemoved(long removed) throws IOException {
         keep(line.mark(), Math.max(removed, line.removed()));
     }

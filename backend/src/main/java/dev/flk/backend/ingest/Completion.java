@@ -80,7 +80,7 @@ final class Completion {
                 .forEach(candidate -> answer(candidate, new Outcome.RateLimited(heldBack.waitSeconds())));
     }
 
-    /** It is in the log and waits to be recorded; who waits for it is answered with {@code error}. */
+    /** It is in the log and waits to be recorded; its submissions are answered with {@code error}. */
     void leftWaiting(InFlight inFlight, Outcome error) {
         inFlightIds.leaveWaiting(inFlight).forEach(candidate -> answerWaiting(candidate, inFlight, error));
     }
@@ -138,7 +138,7 @@ final class Completion {
         }
     }
 
-    /** Once its id is free, so that who reads that nothing is pending finds nothing undecided; before the answers. */
+    /** After its id is free, so that a reader of "nothing pending" finds nothing undecided; before the answers. */
     private void finished(InFlight inFlight) {
         LowWater.Group group = inFlight.group();
         if (group != null) {

@@ -108,7 +108,7 @@ final class Evidence {
                 candidate.entry(RecordKind.EVIDENCE),
                 finish -> {
                     tell(content, null);
-                    // if the note fails, this is kept once more after a start, and that is all
+                    // if the note fails, this content is logged once more after a start
                     store.noteEvidence(content.id(), content.digest(), expiresAtMillis)
                             .whenComplete((noted, failure) -> finish.run());
                 },
@@ -172,9 +172,9 @@ final class Evidence {
     }
 
     /**
-     * How many bytes of evidence go to the log. Without a key one can make any number of other contents of a certificate that one has seen: not
-     * all of it is signed. A bucket of bytes for all of them bounds what that takes of the disk; who conflicts honestly waits. Safe for any
-     * thread.
+     * Limits the bytes of evidence in the log. Only part of a certificate is signed, so anyone with a copy of one can make any number of
+     * other contents without a key. One bucket of bytes for all of them bounds what that takes of the disk; honest conflicts wait for
+     * it, too. Safe for any thread.
      */
     static final class EvidenceBudget {
         /** The longest body that can be configured. */

@@ -29,7 +29,7 @@ final class InFlightIds {
         OPENED,
         /** It is answered together with the submission that is in flight. */
         SHARES,
-        /** The submission in flight is in the log and waits to be recorded; nobody waits for its answer. */
+        /** The submission in flight is in the log and waits to be recorded; no answer is due for it. */
         LEFT_WAITING,
         /** No room for another id. */
         FULL
@@ -59,12 +59,12 @@ final class InFlightIds {
         return result[0];
     }
 
-    /** It is no more in flight: its id is free for a look-up again. Returns who is to be answered. Idempotent. */
+    /** It is no more in flight: its id is free for a look-up again. Returns the submissions to be answered. Idempotent. */
     List<Candidate> end(InFlight inFlight) {
         return dismiss(inFlight, null);
     }
 
-    /** It stays in flight, waiting to be recorded. Returns who is to be told so; they get nothing later. */
+    /** It stays in flight, waiting to be recorded. Returns the submissions to be answered so; they get nothing later. */
     List<Candidate> leaveWaiting(InFlight inFlight) {
         return dismiss(inFlight, inFlight);
     }
@@ -171,17 +171,17 @@ final class InFlightIds {
             return group;
         }
 
-        /** Lets a candidate wait for the end; false if nobody does any more. Called by {@link InFlightIds} alone. */
+        /** Lets a candidate wait for the end; false if its waiting list is closed. Called by {@link InFlightIds} alone. */
         boolean join(Candidate candidate) {
             return waiting != null && waiting.add(candidate);
         }
 
-        /** Nobody waits for it any more, and its outcome has expired. Called by {@link InFlightIds} alone. */
+        /** Its waiting list is closed, and its outcome has expired. Called by {@link InFlightIds} alone. */
         boolean isOver(long nowMillis) {
             return waiting == null && outcome().isExpired(nowMillis);
         }
 
-        /** Who is to be told, in the order in which they came; nobody afterwards. Called by {@link InFlightIds} alone. */
+        /** Those to be answered, in order of arrival; closes the waiting list. Called by {@link InFlightIds} alone. */
         List<Candidate> dismiss() {
             List<Candidate> dismissed = waiting == null ? List.of() : waiting;
             waiting = null;

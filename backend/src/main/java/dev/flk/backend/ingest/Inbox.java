@@ -35,7 +35,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The inbox log with its low-water mark: puts submissions, evidence and overruled outcomes into the log, and hands what the end of
- * a force means to the recorder. Whoever opened it owns its directory until it is closed.
+ * a force means to the recorder. It owns its directory until it is closed.
  */
 public final class Inbox implements AutoCloseable {
     /** What the names of the log's segments begin with. */
@@ -196,7 +196,7 @@ public final class Inbox implements AutoCloseable {
      * A record that is not there any more and that a store lacks must not be passed over in silence.
      *
      * @param beginning the first record that there is from {@code from} on
-     * @param nowMillis what has expired by then is lacked by nobody
+     * @param nowMillis what has expired by then is not missed
      * @throws IOException if the log begins later than it should
      */
     void requireBeginning(long beginning, long from, long nowMillis) throws IOException {
@@ -303,14 +303,14 @@ public final class Inbox implements AutoCloseable {
         return log.forcedEnd() - 1;
     }
 
-    /** Reads from a sequence on. A segment that somebody moved away is passed over if everything in it was decided. */
+    /** Reads from a sequence on. A segment that was moved away is skipped if everything in it was decided. */
     private LogReader read(long from) throws IOException {
         return log.read(from, OnDamage.STOP, kept.decided());
     }
 
     /**
      * Reads what a store lacks, from a sequence on: a segment that is not there can't be passed over, decided or not. Unless all of it
-     * has expired, or the retention removed it, behind an older one that somebody had moved away and put back.
+     * has expired, or the retention removed it, behind an older one that was moved away and put back.
      */
     LogReader readToAssert(long from, long nowMillis) throws IOException {
         return log.read(from, OnDamage.STOP, Math.max(from - 1, needlessUpTo(nowMillis)));
@@ -323,7 +323,7 @@ public final class Inbox implements AutoCloseable {
         }
     }
 
-    /** Before the log goes on without a segment that somebody took away, {@code sync} is run and the mark is kept. */
+    /** Before the log goes on without a segment that was moved away, {@code sync} is run and the mark is kept. */
     void syncWhenVanished(Runnable sync) {
         groups.whenVanished(() -> {
             sync.run();

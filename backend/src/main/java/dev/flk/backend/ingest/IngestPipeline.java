@@ -27,17 +27,16 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The whole way of a submission, top to bottom: rate limit, parse, signature, the other rules of the format, decided before?, the limits of
- * who signed what is new, append to the inbox log and wait for the disk, decide, put-if-absent, answer. What is pure runs before the disk is asked, on
- * the caller's thread; from the force on, the {@link Recorder} has it.
+ * A submission from start to end, top to bottom: rate limit, parse, signature, the other rules of the format, look-up, limits of the key
+ * and the shard, append to the inbox log and wait for the disk, decide, put-if-absent, answer. What is pure runs before the append, on
+ * the caller's thread; after the force the {@link Recorder} takes over.
  */
 final class IngestPipeline implements Ingest {
     /** What is handed to the log in one go, at the most, unless a single body is longer. */
     private static final long MAX_APPEND_BYTES = 8L << 20;
 
     /**
-     * Look-ups that the store may have been asked and not answered yet. Anybody may cause them, without a key; a store has a queue of
-     * bounded length for reads, and counts as down when that is full.
+     * Look-ups under way, at most. They take no key, and a store whose bounded queue of reads is full counts as down.
      */
     static final int MAX_LOOK_UPS = 256;
 

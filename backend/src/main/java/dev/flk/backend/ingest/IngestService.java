@@ -161,7 +161,7 @@ public final class IngestService implements Ingest, AutoCloseable {
         return inbox.log().step();
     }
 
-    /** One look whether somebody moved the segment that is written to, for a simulation; the writer's next step leaves it then. */
+    /** Checks, for a simulation, that the active segment was not moved away; if it was, the writer's next step opens another. */
     void stepWatch() {
         inbox.log().watchStep();
     }

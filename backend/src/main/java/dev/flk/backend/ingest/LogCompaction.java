@@ -15,7 +15,7 @@ import java.util.OptionalLong;
 /**
  * What a running backend does with its closed segments by itself (see {@link LogCare}), for one that is stopped: compresses them,
  * and removes those that are past their retention and decided. What is decided is told by the mark that the backend kept; without
- * it nothing is removed. Whoever takes steps owns the directory. One thread.
+ * it nothing is removed. The caller of {@link #step} owns the directory. One thread.
  */
 public final class LogCompaction {
     private final Optional<Checkpoint> kept;

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** What the inbox log's records are; {@code wal} knows them as letters. Who else looks at them is given names. */
+/** The kinds of the inbox log's records: letters for {@code wal}, names for everything else. */
 public final class RecordKind {
     /** A certificate that was taken: its raw body. Decided by the context it was logged in. */
     static final char SUBMISSION = 's';
@@ -58,7 +58,7 @@ public final class RecordKind {
                     default -> Optional.empty();
                 };
             } catch (MalformedCertificate | IllegalArgumentException e) {
-                return Optional.empty(); // whoever decides such a record says what is wrong with it
+                return Optional.empty(); // deciding such a record says what is wrong with it
             }
         }
     }

@@ -120,7 +120,7 @@ final class Recorder {
         }
     }
 
-    /** What throws here must not end the thread that everybody's answers depend on. Whether it did not. */
+    /** An exception must not end the thread that all answers depend on. Whether there was none. */
     private boolean guarded(Runnable step) {
         try {
             step.run();

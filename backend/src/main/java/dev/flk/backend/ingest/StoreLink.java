@@ -32,7 +32,7 @@ final class StoreLink {
     /** What the embedded store holds in memory, and loses with the process, is far less. */
     private static final long MOST_BEHIND = 500_000;
 
-    /** A store that nobody asked for so long is asked, so that its loss is noticed. */
+    /** A store that was idle for so long is asked, so that its loss is noticed. */
     private static final long QUIET_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     private final GuardedStore store;
@@ -259,7 +259,7 @@ final class StoreLink {
         return store.isOpen() ? Optional.empty() : Optional.of(told);
     }
 
-    /** Waits for nothing: whoever closes has seen to it that nothing is under way. */
+    /** The caller has seen to it that nothing is under way. */
     void close() {
         endCatchUp();
         if (state == State.UP && recordedUpTo != inbox.lowWater().mark()) {

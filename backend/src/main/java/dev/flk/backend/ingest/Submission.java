@@ -12,7 +12,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One certificate as it came in. Handed from thread to thread, and first looked at by the one that submits it, before that returns from it.
+ * One certificate as received. Handed from thread to thread; the submitting thread reads it first, before {@code submit} returns.
  */
 public final class Submission {
     private final int bodyBytes;
@@ -25,7 +25,7 @@ public final class Submission {
      * A submission.
      *
      * @param bodyBytes how many there are
-     * @param body gives the raw bytes, which nobody changes any more; asked at most once, and not for what is held back, whose bytes nobody needs
+     * @param body supplies the raw bytes, which do not change any more; asked at most once, and not for a submission that is throttled
      * @param sender who sent it
      * @param answer called exactly once, on any thread; must hand over and return, and must not throw
      */

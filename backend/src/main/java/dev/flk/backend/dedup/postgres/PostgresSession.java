@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What holds from one connect to the next: a pool of connections, and whose token the position has. It ends at the next connect,
- * and nothing of it works after a failed put or once the position was found to be somebody else's. {@link #put} is called by one
+ * and nothing of it works after a failed put or once the position was found to be another process's. {@link #put} is called by one
  * thread, in the order of the log; everything else by any.
  */
 final class PostgresSession {
@@ -98,7 +98,7 @@ final class PostgresSession {
         try (Connection connection = pool.getConnection()) {
             inUse.add(connection);
             try {
-                requireUsable(); // else nobody would abort it
+                requireUsable(); // else it would not be aborted
                 connector.limitSocket(connection);
                 return use.with(connection);
             } finally {
@@ -227,7 +227,7 @@ final class PostgresSession {
             return new Token(incarnation, counter + 1);
         }
 
-        /** Reads what {@link #toString} wrote; empty for what somebody else did. */
+        /** Reads what {@link #toString} wrote; empty for anything else. */
         static Optional<Token> parse(String text) {
             int dot = text.indexOf('.');
             try {

@@ -51,7 +51,7 @@ public final class PostgresStore implements DedupStore {
 
     private static final int BATCHES_A_SECOND = 40;
 
-    /** Expired rows stay this long: clocks of other backends may be behind, and nobody may miss what still stands by his. */
+    /** Expired rows stay this long: clocks of other backends may be behind, and an outcome stands as long as it does by any of them. */
     private static final Duration REMOVED_AFTER = Duration.ofMinutes(5);
 
     private final StorageConfig.Postgres config;
@@ -269,7 +269,7 @@ public final class PostgresStore implements DedupStore {
         }
     }
 
-    /** Connections that somebody uses just now. */
+    /** Connections in use. */
     public double activeConnections() {
         return ofPool(HikariPoolMXBean::getActiveConnections);
     }

@@ -29,7 +29,7 @@ final class Statements {
 
     /**
      * Rows come in the order of their ids, so that two transactions never wait for each other's. A row that still stands is not
-     * changed, but it is locked by the attempt: nobody can remove it before {@link #STANDING} has read it.
+     * changed, but it is locked by the attempt: it can't be removed before {@link #STANDING} has read it.
      */
     static final String INSERT = """
             INSERT INTO flk_outcomes AS present (%s)

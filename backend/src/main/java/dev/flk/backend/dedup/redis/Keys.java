@@ -62,7 +62,7 @@ final class Keys {
 
     /**
      * What this backend's entry in Redis says. No two entries that were ever written are equal, so that an older one that is back, or
-     * one that somebody else wrote, shows.
+     * one that another process wrote, shows.
      *
      * @param completeUpTo the sequence in the log up to which every outcome is recorded; empty: none is known
      * @param incarnation 16 hex digits, drawn anew at each connect

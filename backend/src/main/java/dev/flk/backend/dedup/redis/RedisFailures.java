@@ -25,9 +25,9 @@ import java.util.stream.Stream;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
-/** Puts what failed into words for an operator: which server, what happened, what to do. No password gets out. */
+/** Words a failure for an operator: which server, what happened, what to do. Never a password. */
 final class RedisFailures {
-    /** The connection is gone, and nobody said why. */
+    /** The connection is gone, for an unknown reason. */
     static final String DISCONNECTED = "closed the connection, or ended; if it is down, start it";
 
     private static final String IS_CLUSTER = "is a Redis Cluster, which can't be used; a single primary is needed";
@@ -172,7 +172,7 @@ final class RedisFailures {
         return hasSentinels && address.find() ? " at " + address.group(1) : "";
     }
 
-    /** What a server or library said, on one line, without what nobody must read. */
+    /** What a server or library said, on one line, without secrets. */
     private String quoted(String message) {
         String line = message.lines().findFirst().orElse("");
         for (String secret : secrets) {

@@ -22,7 +22,7 @@ final class StatementPlansTest {
     static void fillTables() throws SQLException {
         server = PostgresServer.start();
         String database = server.newDatabase();
-        PostgresFixture.migrate(server, database);
+        SchemaTest.migrate(server, database);
         server.execute(database, """
                 INSERT INTO flk_outcomes SELECT sha256(n::text::bytea), 200, 'body', sha256('d'), '0123456789abcdef', n
                 FROM generate_series(1, 50000) AS n;
