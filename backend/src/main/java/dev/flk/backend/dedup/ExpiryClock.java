@@ -10,9 +10,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The time by which outcomes expire: the wall clock, as long as it keeps step with the monotonic one. When they part, somebody has set
- * the wall clock, and nobody knows yet which of its times was right: for an hour this clock stands still (and follows the wall clock where
- * that is behind), so that nothing expires too early. Every further step begins the hour anew. For any thread.
+ * The time by which outcomes expire: the wall clock, as long as it keeps step with the monotonic one. When they part, the
+ * wall clock was set, and which of its times was right is not known yet: for an hour this clock stands still (and follows the wall
+ * clock where that is behind), so that nothing expires too early. Every further step restarts the hour. Safe for any thread.
  */
 public final class ExpiryClock implements InstantSource {
     private static final Logger LOG = LoggerFactory.getLogger(ExpiryClock.class);

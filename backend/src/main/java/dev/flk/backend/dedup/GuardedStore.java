@@ -5,6 +5,10 @@ import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.Timing;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
+import dev.flk.program.breaker.TickerClock;
+import io.github.resilience4j.circuitbreaker.CircuitBreaker;
+import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig;
+import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig.SlidingWindowType;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,6 +17,7 @@ import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
 import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -33,7 +38,7 @@ public final class GuardedStore implements DedupStore {
     private final String name;
     private final DedupStore store;
     private final LongSupplier nanoTicker;
-    private final StoreBreaker breaker;
+    private final Breaker breaker;
     private final Timing reads;
     private final Timing writes;
     private volatile LongConsumer whenLost = connection -> {};
@@ -67,7 +72,7 @@ public final class GuardedStore implements DedupStore {
         this.name = name;
         this.store = store;
         this.nanoTicker = nanoTicker;
-        this.breaker = new StoreBreaker(nanoTicker, random);
+        this.breaker = new Breaker(nanoTicker, random);
         this.reads = meters.dedupReads;
         this.writes = meters.dedupWrites;
         this.lostSinceNanos = nanoTicker.getAsLong();
@@ -98,7 +103,7 @@ public final class GuardedStore implements DedupStore {
         started(store::connect).whenComplete((position, failure) -> {
             if (failure != null) {
                 fail(begun, failure, "");
-                result.completeExceptionally(failure);
+                result.completeExceptionally(cause(failure));
             } else if (nowConnected(begun)) {
                 result.complete(position);
             } else {
@@ -118,7 +123,7 @@ public final class GuardedStore implements DedupStore {
         return guarded(State.CONNECTED, writes, () -> store.noteEvidence(id, digest, expiresAtMillis));
     }
 
-    /** What the log says is asserted: from now on everybody may use it. */
+    /** What the log says is asserted: from now on it may be used for everything. */
     public synchronized void open() {
         state = State.OPEN;
         breaker.succeeded();
@@ -164,7 +169,7 @@ public final class GuardedStore implements DedupStore {
         return store.hasRoomFor(more);
     }
 
-    /** Whether everybody may use it. */
+    /** Whether it may be used for everything. */
     public boolean isOpen() {
         return state == State.OPEN;
     }
@@ -242,8 +247,7 @@ public final class GuardedStore implements DedupStore {
 
     /** Ends a connection; false if it had ended before, so that a late failure of an earlier one does not end the present one. */
     private boolean fail(long failedConnection, Throwable failure, String otherReason) {
-        Throwable cause =
-                failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+        Throwable cause = cause(failure);
         List<CompletableFuture<?>> failed;
         synchronized (this) {
             if (failedConnection != connection || failedConnection == endedConnection) {
@@ -261,6 +265,11 @@ public final class GuardedStore implements DedupStore {
         breaker.failed(cause);
         failed.forEach(result -> result.completeExceptionally(cause));
         return true;
+    }
+
+    /** Stages wrap what failed them. */
+    private static Throwable cause(Throwable failure) {
+        return failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
     }
 
     /** Once per change: the same trouble is not told again at each try. */
@@ -281,5 +290,61 @@ public final class GuardedStore implements DedupStore {
 
     private String secondsLost() {
         return "%.1f".formatted((nanoTicker.getAsLong() - lostSinceNanos) / 1e9);
+    }
+
+    /**
+     * When a store that failed may be tried again: opens at the first failure, waits {@value #FIRST_WAIT_MILLIS} ms and twice as long each
+     * time up to {@value #MAX_WAIT_MILLIS} ms, give or take a fifth, then lets one try through. A try that succeeded closes it. Safe
+     * for any thread.
+     */
+    private static final class Breaker {
+        private static final long FIRST_WAIT_MILLIS = 100;
+        private static final long MAX_WAIT_MILLIS = 2_000;
+
+        private final LongSupplier nanoTicker;
+        private final RandomGenerator random;
+        private final CircuitBreaker breaker;
+        private volatile long openUntilNanos;
+
+        Breaker(LongSupplier nanoTicker, RandomGenerator random) {
+            this.nanoTicker = nanoTicker;
+            this.random = random;
+            this.openUntilNanos = nanoTicker.getAsLong();
+            this.breaker = CircuitBreaker.of(
+                    "store",
+                    CircuitBreakerConfig.custom()
+                            .slidingWindow(1, 1, SlidingWindowType.COUNT_BASED)
+                            .failureRateThreshold(100)
+                            .permittedNumberOfCallsInHalfOpenState(1)
+                            .waitIntervalFunctionInOpenState(this::waitMillis)
+                            .clock(new TickerClock(nanoTicker))
+                            .build());
+        }
+
+        /** Whether a try may be made now; if so {@link #succeeded} or {@link #failed} must follow. */
+        boolean tryAcquire() {
+            return breaker.tryAcquirePermission();
+        }
+
+        void succeeded() {
+            breaker.onSuccess(0, TimeUnit.NANOSECONDS);
+        }
+
+        void failed(Throwable cause) {
+            breaker.onError(0, TimeUnit.NANOSECONDS, cause);
+        }
+
+        /** Nanoseconds until a try may be made; 0 if it may, or is under way. */
+        long remainingNanos() {
+            return Math.max(0, openUntilNanos - nanoTicker.getAsLong());
+        }
+
+        private long waitMillis(int openings) {
+            long millis = Math.min(MAX_WAIT_MILLIS, FIRST_WAIT_MILLIS << Math.min(openings - 1, 10));
+            long jittered = Math.round(millis * (0.8 + 0.4 * random.nextDouble()));
+            openUntilNanos =
+                    nanoTicker.getAsLong() + TimeUnit.MILLISECONDS.toNanos(jittered + 1); // it opens after that
+            return jittered;
+        }
     }
 }

@@ -24,7 +24,7 @@ import java.util.HexFormat;
 public record Recorded(
         PcsId id, int status, byte[] body, ContentDigest digest, String signedDigest, long expiresAtMillis) {
 
-    /** Whether whoever is told the one is told the other: status and body are the same. */
+    /** Whether both give the same answer: status and body are equal. */
     public boolean isAnsweredAs(Recorded other) {
         return status == other.status && Arrays.equals(body, other.body);
     }

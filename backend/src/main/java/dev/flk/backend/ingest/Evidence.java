@@ -2,6 +2,8 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.ingest.Outcome.Unavailable;
+import dev.flk.backend.ingest.Submission.Candidate;
 import dev.flk.backend.limit.HeldBack;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.metrics.LimitedBy;
@@ -27,7 +29,6 @@ import org.jspecify.annotations.Nullable;
 final class Evidence {
     private final Inbox inbox;
     private final GuardedStore store;
-    private final Failures failures;
     private final InstantSource expiry;
     private final EvidenceBudget budget;
     private final int maxEntries;
@@ -55,16 +56,9 @@ final class Evidence {
         }
     }
 
-    Evidence(
-            Inbox inbox,
-            GuardedStore store,
-            Failures failures,
-            InstantSource expiry,
-            EvidenceBudget budget,
-            int maxEntries) {
+    Evidence(Inbox inbox, GuardedStore store, InstantSource expiry, EvidenceBudget budget, int maxEntries) {
         this.inbox = inbox;
         this.store = store;
-        this.failures = failures;
         this.expiry = expiry;
         this.budget = budget;
         this.maxEntries = maxEntries;
@@ -88,7 +82,7 @@ final class Evidence {
         switch (register(content, expiresAtMillis, then)) {
             case KEPT -> then.accept(null);
             case WAITS -> {}
-            case FULL -> then.accept(failures.overloaded());
+            case FULL -> then.accept(Unavailable.OVERLOADED);
             case NEW ->
                 store.knowsEvidence(content.id(), content.digest()).whenComplete((known, failure) -> {
                     if (known != null && known) {
@@ -102,7 +96,7 @@ final class Evidence {
 
     private void append(Content content, Candidate candidate, long expiresAtMillis) {
         if (inbox.isDiskLow(candidate.submission().bodyBytes())) {
-            tell(content, failures.diskFull());
+            tell(content, Unavailable.DISK_FULL);
             return;
         }
         Optional<HeldBack> heldBack = budget.take(candidate.submission().bodyBytes());
@@ -114,13 +108,13 @@ final class Evidence {
                 candidate.entry(RecordKind.EVIDENCE),
                 finish -> {
                     tell(content, null);
-                    // if the note fails, this is kept once more after a start, and that is all
+                    // if the note fails, this content is logged once more after a start
                     store.noteEvidence(content.id(), content.digest(), expiresAtMillis)
                             .whenComplete((noted, failure) -> finish.run());
                 },
-                cause -> tell(content, failures.ofLog(cause)));
+                cause -> tell(content, Outcome.LogFailed.of(cause)));
         if (!taken) {
-            tell(content, failures.overloaded());
+            tell(content, Unavailable.OVERLOADED);
         }
     }
 
@@ -178,9 +172,9 @@ final class Evidence {
     }
 
     /**
-     * How many bytes of evidence go to the log. Without a key one can make any number of other contents of a certificate that one has seen: not
-     * all of it is signed. A bucket of bytes for all of them bounds what that takes of the disk; who conflicts honestly waits. Safe for any
-     * thread.
+     * Limits the bytes of evidence in the log. Only part of a certificate is signed, so anyone with a copy of one can make any number of
+     * other contents without a key. One bucket of bytes for all of them bounds what that takes of the disk; honest conflicts wait for
+     * it, too. Safe for any thread.
      */
     static final class EvidenceBudget {
         /** The longest body that can be configured. */

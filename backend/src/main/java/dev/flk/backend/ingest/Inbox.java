@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.wal.Damage;
 import dev.flk.wal.Damage.OnDamage;
@@ -34,14 +35,14 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The inbox log with its low-water mark: puts submissions, evidence and overruled outcomes into the log, and hands what the end of
- * a force means to the recorder. Whoever opened it owns its directory until it is closed.
+ * a force means to the recorder. It owns its directory until it is closed.
  */
 public final class Inbox implements AutoCloseable {
     /** What the names of the log's segments begin with. */
     public static final String SEGMENT_PREFIX = "inbox";
 
     /** Beside the segments: how far the log is decided. */
-    public static final String MARK_FILE = KeptMark.FILE;
+    public static final String MARK_FILE = Checkpoint.FILE;
 
     /** A start reads this much of the log, the newest, even if all of it is decided: it does not go on behind damage. */
     private static final long CHECKED_BYTES = 256L << 20;
@@ -56,17 +57,15 @@ public final class Inbox implements AutoCloseable {
     private final LowWater lowWater;
     private final ForcedGroups groups;
     private final DiskFloor floor;
-    private final KeptMark kept;
-    private final LogEvents events;
+    private final Checkpoint kept;
     private final Set<Damage> warned = ConcurrentHashMap.newKeySet();
     private final long lastAtStart;
 
     /** What stood in the log at the start and may not be decided; null once it is. */
     private LowWater.@Nullable Group before;
 
-    private Inbox(LogOptions options, Log log, ForcedGroups groups, LogEvents events, DiskFloor floor, KeptMark kept) {
+    private Inbox(LogOptions options, Log log, ForcedGroups groups, DiskFloor floor, Checkpoint kept) {
         this.options = options;
-        this.events = events;
         this.log = log;
         this.kept = kept;
         this.lastAtStart = log.forcedEnd() - 1;
@@ -95,12 +94,11 @@ public final class Inbox implements AutoCloseable {
             Supplier<Optional<String>> idInStore,
             Meters meters)
             throws IOException {
-        ForcedGroups groups = new ForcedGroups();
-        LogEvents events = new LogEvents(groups, meters);
-        Log log = Log.open(files, options, events, clock, nanoTicker, random);
+        ForcedGroups groups = new ForcedGroups(meters);
+        Log log = Log.open(files, options, groups, clock, nanoTicker, random);
         try {
             DiskFloor floor = new DiskFloor(files, options.directory(), minFreeBytes, nanoTicker);
-            KeptMark kept = keptMark(log, files, random, idInStore);
+            Checkpoint kept = keptMark(log, files, random, idInStore);
             long known = kept.decided();
             if (kept.endsWith(log.forcedEnd() - 1)) {
                 LOG.error(
@@ -108,7 +106,7 @@ public final class Inbox implements AutoCloseable {
                         log.forcedEnd() - 1,
                         known);
             }
-            Inbox inbox = new Inbox(options, log, groups, events, floor, kept);
+            Inbox inbox = new Inbox(options, log, groups, floor, kept);
             return Vanished.retry(() -> {
                 inbox.readUndecided();
                 return inbox;
@@ -124,9 +122,9 @@ public final class Inbox implements AutoCloseable {
     }
 
     /** Without one the log is taken as it begins, which is how an operator says that what is gone is gone for good. */
-    private static KeptMark keptMark(
+    private static Checkpoint keptMark(
             Log log, FileOps files, RandomGenerator random, Supplier<Optional<String>> idInStore) throws IOException {
-        Optional<KeptMark> kept = KeptMark.find(files, log.directory());
+        Optional<Checkpoint> kept = Checkpoint.find(files, log.directory());
         if (kept.isPresent()) {
             return kept.get();
         }
@@ -137,9 +135,9 @@ public final class Inbox implements AutoCloseable {
                         "the log begins with record {}, and without {} nobody can tell whether the records before it were"
                                 + " removed by the retention; they count as removed",
                         removed + 1,
-                        KeptMark.FILE);
+                        Checkpoint.FILE);
             }
-            return KeptMark.make(files, log.directory(), random, idInStore.get(), removed);
+            return Checkpoint.make(files, log.directory(), random, idInStore.get(), removed);
         }
     }
 
@@ -198,7 +196,7 @@ public final class Inbox implements AutoCloseable {
      * A record that is not there any more and that a store lacks must not be passed over in silence.
      *
      * @param beginning the first record that there is from {@code from} on
-     * @param nowMillis what has expired by then is lacked by nobody
+     * @param nowMillis what has expired by then is not missed
      * @throws IOException if the log begins later than it should
      */
     void requireBeginning(long beginning, long from, long nowMillis) throws IOException {
@@ -210,7 +208,7 @@ public final class Inbox implements AutoCloseable {
     private static IOException movedAway(long beginning, long from) {
         return new IOException("the log is too short for the dedup store: it begins with record " + beginning
                 + ", and the store lacks " + range(from, beginning - 1)
-                + "; put the segments back that were moved away; if they are gone for good, remove " + KeptMark.FILE
+                + "; put the segments back that were moved away; if they are gone for good, remove " + Checkpoint.FILE
                 + " in the log's directory and start again, to go on with what is left");
     }
 
@@ -278,7 +276,7 @@ public final class Inbox implements AutoCloseable {
 
     /** Up to which sequence records were removed past their retention; empty where the log of a directory does not tell. */
     public static OptionalLong removedUpTo(FileOps files, Path directory) throws IOException {
-        return KeptMark.find(files, directory)
+        return Checkpoint.find(files, directory)
                 .map(mark -> OptionalLong.of(mark.removed()))
                 .orElse(OptionalLong.empty());
     }
@@ -288,38 +286,8 @@ public final class Inbox implements AutoCloseable {
         return floor.isBelow(bytes);
     }
 
-    /** Starts the log's threads. */
-    void start() {
-        log.start();
-    }
-
-    /** One step of the log's writer, before it was started or in a simulation. */
-    boolean step() {
-        return log.step();
-    }
-
-    /** One look whether the segment that is written to is still there, in a simulation. */
-    void watchStep() {
-        log.watchStep();
-    }
-
-    boolean isWriting() {
-        return log.isWriting();
-    }
-
-    /** Why nothing can be appended just now; empty while the last append succeeded, or another segment was opened since. */
-    Optional<IOException> trouble() {
-        return log.trouble();
-    }
-
-    /** Bytes that wait for the log's writer. */
-    long queuedBytes() {
-        return log.queuedBytes();
-    }
-
-    /** Appends that wait for the log's writer. */
-    int queuedAppends() {
-        return log.queuedAppends();
+    Log log() {
+        return log;
     }
 
     LowWater lowWater() {
@@ -335,14 +303,14 @@ public final class Inbox implements AutoCloseable {
         return log.forcedEnd() - 1;
     }
 
-    /** Reads from a sequence on. A segment that somebody moved away is passed over if everything in it was decided. */
+    /** Reads from a sequence on. A segment that was moved away is skipped if everything in it was decided. */
     private LogReader read(long from) throws IOException {
         return log.read(from, OnDamage.STOP, kept.decided());
     }
 
     /**
      * Reads what a store lacks, from a sequence on: a segment that is not there can't be passed over, decided or not. Unless all of it
-     * has expired, or the retention removed it, behind an older one that somebody had moved away and put back.
+     * has expired, or the retention removed it, behind an older one that was moved away and put back.
      */
     LogReader readToAssert(long from, long nowMillis) throws IOException {
         return log.read(from, OnDamage.STOP, Math.max(from - 1, needlessUpTo(nowMillis)));
@@ -355,9 +323,9 @@ public final class Inbox implements AutoCloseable {
         }
     }
 
-    /** Before the log goes on without a segment that somebody took away, {@code sync} is run and the mark is kept. */
+    /** Before the log goes on without a segment that was moved away, {@code sync} is run and the mark is kept. */
     void syncWhenVanished(Runnable sync) {
-        events.whenVanished(() -> {
+        groups.whenVanished(() -> {
             sync.run();
             keepMark();
         });
@@ -369,8 +337,8 @@ public final class Inbox implements AutoCloseable {
      * @param failed called on the recorder's thread with all of them if they did not
      * @return false if the log takes nothing now; then nothing happens
      */
-    boolean append(List<Flight> flights, BiConsumer<List<Flight>, IOException> failed) {
-        List<Entry> entries = flights.stream().map(Flight::takeEntry).toList();
+    boolean append(List<InFlight> submissions, BiConsumer<List<InFlight>, IOException> failed) {
+        List<Entry> entries = submissions.stream().map(InFlight::takeEntry).toList();
         return log.append(new Append() {
             @Override
             public List<Entry> entries() {
@@ -379,17 +347,17 @@ public final class Inbox implements AutoCloseable {
 
             @Override
             public void forced(long firstSequence) {
-                long last = firstSequence + flights.size() - 1;
-                LowWater.Group group = lowWater.opened(last, flights.get(0).arrivalMillis(), flights.size());
-                for (int i = 0; i < flights.size(); i++) {
-                    flights.get(i).logged(firstSequence + i, group);
+                long last = firstSequence + submissions.size() - 1;
+                LowWater.Group group = lowWater.opened(last, submissions.get(0).arrivalMillis(), submissions.size());
+                for (int i = 0; i < submissions.size(); i++) {
+                    submissions.get(i).logged(firstSequence + i, group);
                 }
-                groups.forced(flights);
+                groups.forced(submissions);
             }
 
             @Override
             public void failed(IOException cause) {
-                groups.other(() -> failed.accept(flights, cause));
+                groups.other(() -> failed.accept(submissions, cause));
             }
         });
     }
@@ -419,11 +387,6 @@ public final class Inbox implements AutoCloseable {
                 groups.other(() -> failed.accept(cause));
             }
         });
-    }
-
-    /** Takes nothing more and finishes what is queued. Idempotent. */
-    void finish() {
-        log.finish();
     }
 
     /** Finishes, and gives the directory back. Idempotent. */

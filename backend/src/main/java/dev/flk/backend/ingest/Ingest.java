@@ -26,6 +26,10 @@ public interface Ingest {
         record Unknown() implements LookUp {}
 
         /** It is waiting for its decision, or can't be looked up just now (503). */
-        record Unavailable(Outcome.Cause cause, long retryAfterSeconds) implements LookUp {}
+        record Unavailable(Outcome.Cause cause, long retryAfterSeconds) implements LookUp {
+            static Unavailable of(Outcome.Unavailable outcome) {
+                return new Unavailable(outcome.cause(), outcome.retryAfterSeconds());
+            }
+        }
     }
 }

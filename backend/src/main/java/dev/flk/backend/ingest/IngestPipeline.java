@@ -3,6 +3,11 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.ingest.InFlightIds.InFlight;
+import dev.flk.backend.ingest.Outcome.LogFailed;
+import dev.flk.backend.ingest.Outcome.Unavailable;
+import dev.flk.backend.ingest.StoreLink.RetryAdvice;
+import dev.flk.backend.ingest.Submission.Candidate;
 import dev.flk.backend.limit.HeldBack;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Sender;
@@ -22,17 +27,16 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The whole way of a submission, top to bottom: rate limit, parse, signature, the other rules of the format, decided before?, the limits of
- * who signed what is new, append to the inbox log and wait for the disk, decide, put-if-absent, answer. What is pure runs before the disk is asked, on
- * the caller's thread; from the force on, the {@link Recorder} has it.
+ * A submission from start to end, top to bottom: rate limit, parse, signature, the other rules of the format, look-up, limits of the key
+ * and the shard, append to the inbox log and wait for the disk, decide, put-if-absent, answer. What is pure runs before the append, on
+ * the caller's thread; after the force the {@link Recorder} takes over.
  */
 final class IngestPipeline implements Ingest {
     /** What is handed to the log in one go, at the most, unless a single body is longer. */
     private static final long MAX_APPEND_BYTES = 8L << 20;
 
     /**
-     * Look-ups that the store may have been asked and not answered yet. Anybody may cause them, without a key; a store has a queue of
-     * bounded length for reads, and counts as down when that is full.
+     * Look-ups under way, at most. They take no key, and a store whose bounded queue of reads is full counts as down.
      */
     static final int MAX_LOOK_UPS = 256;
 
@@ -40,28 +44,28 @@ final class IngestPipeline implements Ingest {
     private final Limits limits;
     private final GuardedStore store;
     private final Meters meters;
-    private final Flights flights;
+    private final InFlightIds inFlightIds;
     private final Inbox inbox;
-    private final Endings endings;
-    private final Failures failures;
+    private final Completion completion;
+    private final RetryAdvice advice;
     private final OutcomeLog log;
     private final AtomicInteger lookUps = new AtomicInteger();
 
     IngestPipeline(
             IngestService.Parts parts,
-            Flights flights,
+            InFlightIds inFlightIds,
             Inbox inbox,
-            Endings endings,
-            Failures failures,
+            Completion completion,
+            RetryAdvice advice,
             OutcomeLog log) {
         this.parts = parts;
         this.limits = parts.limits();
         this.store = parts.store();
         this.meters = parts.meters();
-        this.flights = flights;
+        this.inFlightIds = inFlightIds;
         this.inbox = inbox;
-        this.endings = endings;
-        this.failures = failures;
+        this.completion = completion;
+        this.advice = advice;
         this.log = log;
     }
 
@@ -104,7 +108,7 @@ final class IngestPipeline implements Ingest {
             // a long body that is all keys takes many times its length; what was read of it is garbage by now
             log.noMemory(submission.bodyBytes());
             meters.unavailable(Outcome.Cause.OVERLOADED.error());
-            submission.answer().accept(failures.overloaded());
+            submission.answer().accept(Unavailable.OVERLOADED);
         }
         return Optional.empty();
     }
@@ -146,48 +150,49 @@ final class IngestPipeline implements Ingest {
 
     /** Registers the id; empty if it is in flight already, or there is no room for it. */
     private Optional<Opened> join(Candidate candidate) {
-        if (flights.has(candidate.id())) {
+        if (inFlightIds.has(candidate.id())) {
             limits.known(candidate.sender());
         }
-        Flights.Join join = flights.join(candidate);
+        InFlightIds.Join join = inFlightIds.join(candidate);
         switch (join.joined()) {
             case OPENED -> {
-                return join.flight().map(flight -> new Opened(candidate, flight));
+                return join.inFlight().map(inFlight -> new Opened(candidate, inFlight));
             }
             case SHARES -> {}
             case LEFT_WAITING ->
-                join.flight().ifPresent(flight -> endings.answerWaiting(candidate, flight, failures.storeDown()));
-            case FULL -> endings.answerError(candidate, failures.overloaded());
+                join.inFlight()
+                        .ifPresent(inFlight -> completion.answerWaiting(candidate, inFlight, advice.storeDown()));
+            case FULL -> completion.answerError(candidate, Unavailable.OVERLOADED);
         }
         return Optional.empty();
     }
 
     /** Decided before? */
     private void lookUpThenLog(List<Opened> opened) {
-        store.get(opened.stream().map(each -> each.flight().id()).toList())
+        store.get(opened.stream().map(each -> each.inFlight().id()).toList())
                 .whenComplete((standing, failure) -> logUnknown(opened, standing));
     }
 
     /** If the store can't say, the submissions are logged all the same: a failed read is never a miss, nor a hit. */
     private void logUnknown(List<Opened> opened, @Nullable List<Optional<Recorded>> standing) {
         try {
-            List<Flight> unknown = new ArrayList<>(opened.size());
+            List<InFlight> unknown = new ArrayList<>(opened.size());
             for (int i = 0; i < opened.size(); i++) {
                 Candidate candidate = opened.get(i).candidate();
-                Flight flight = opened.get(i).flight();
+                InFlight inFlight = opened.get(i).inFlight();
                 Optional<Recorded> recorded = standing == null ? Optional.empty() : standing.get(i);
                 if (recorded.isPresent()) {
                     limits.known(candidate.sender());
-                    endings.known(flight, recorded.get());
+                    completion.known(inFlight, recorded.get());
                     continue;
                 }
                 Optional<HeldBack> heldBack = takeNew(candidate);
-                heldBack.ifPresentOrElse(held -> endings.limited(flight, held), () -> unknown.add(flight));
+                heldBack.ifPresentOrElse(held -> completion.limited(inFlight, held), () -> unknown.add(inFlight));
             }
             append(unknown);
         } catch (RuntimeException | VirtualMachineError e) { // a stage would swallow it
             log.broken(e);
-            opened.forEach(each -> endings.failed(each.flight(), new Outcome.Broken()));
+            opened.forEach(each -> completion.failed(each.inFlight(), new Outcome.Broken()));
         }
     }
 
@@ -201,48 +206,48 @@ final class IngestPipeline implements Ingest {
                 parts.signatures().rateOf(keyId));
     }
 
-    /** Into the log, in parts that can share a force; once on disk, the flights are with the recorder. */
-    private void append(List<Flight> unknown) {
-        List<Flight> part = new ArrayList<>();
+    /** Into the log, in parts that can share a force; once on disk, they are with the recorder. */
+    private void append(List<InFlight> unknown) {
+        List<InFlight> part = new ArrayList<>();
         long bytes = 0;
-        for (Flight flight : unknown) {
-            if (bytes + flight.bodyBytes() > MAX_APPEND_BYTES && !part.isEmpty()) {
+        for (InFlight inFlight : unknown) {
+            if (bytes + inFlight.bodyBytes() > MAX_APPEND_BYTES && !part.isEmpty()) {
                 appendPart(part, bytes);
                 part = new ArrayList<>();
                 bytes = 0;
             }
-            part.add(flight);
-            bytes += flight.bodyBytes();
+            part.add(inFlight);
+            bytes += inFlight.bodyBytes();
         }
         if (!part.isEmpty()) {
             appendPart(part, bytes);
         }
     }
 
-    private void appendPart(List<Flight> part, long bytes) {
+    private void appendPart(List<InFlight> part, long bytes) {
         if (inbox.isDiskLow(bytes)) {
-            part.forEach(flight -> endings.failed(flight, failures.diskFull()));
+            part.forEach(inFlight -> completion.failed(inFlight, Unavailable.DISK_FULL));
             return;
         }
         boolean room = store.hasRoomFor(inbox.lowWater().pending() + part.size());
         if (!room || !inbox.append(part, this::appendFailed)) {
-            part.forEach(flight -> endings.failed(flight, failures.overloaded()));
+            part.forEach(inFlight -> completion.failed(inFlight, Unavailable.OVERLOADED));
         }
     }
 
-    private void appendFailed(List<Flight> part, IOException cause) {
-        Outcome error = failures.ofLog(cause);
-        part.forEach(flight -> endings.failed(flight, error));
+    private void appendFailed(List<InFlight> part, IOException cause) {
+        Outcome error = LogFailed.of(cause);
+        part.forEach(inFlight -> completion.failed(inFlight, error));
     }
 
     @Override
     public void lookUp(PcsId id, Consumer<LookUp> answer) {
         if (lookUps.incrementAndGet() > MAX_LOOK_UPS) {
             lookUps.decrementAndGet();
-            answer.accept(failures.overloadedForLookUp());
+            answer.accept(LookUp.Unavailable.of(Unavailable.OVERLOADED));
             return;
         }
-        boolean inFlight = flights.has(id);
+        boolean inFlight = inFlightIds.has(id);
         store.get(List.of(id)).whenComplete((standing, failure) -> {
             lookUps.decrementAndGet();
             answer.accept(lookUpAnswer(standing, inFlight));
@@ -251,15 +256,15 @@ final class IngestPipeline implements Ingest {
 
     private LookUp lookUpAnswer(@Nullable List<Optional<Recorded>> standing, boolean inFlight) {
         if (standing == null) {
-            return failures.storeDownForLookUp();
+            return LookUp.Unavailable.of(advice.storeDown());
         }
         return standing.get(0)
                 .<LookUp>map(recorded -> new LookUp.Found(recorded.status(), recorded.body()))
-                .orElseGet(() -> inFlight ? failures.undecided() : new LookUp.Unknown());
+                .orElseGet(() -> inFlight ? new LookUp.Unavailable(Outcome.Cause.UNDECIDED, 1) : new LookUp.Unknown());
     }
 
-    /** A candidate with the flight that it has opened. */
-    private record Opened(Candidate candidate, Flight flight) {}
+    /** A candidate with the id that it has put in flight. */
+    private record Opened(Candidate candidate, InFlight inFlight) {}
 
     /** Ends the checks of a submission; a stranger can cause it at will, so it has no stack trace. */
     private static final class Refused extends Exception {

@@ -5,8 +5,8 @@ import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.ingest.CatchUp.AssertionContext;
 import dev.flk.backend.ingest.Evidence.EvidenceBudget;
-import dev.flk.backend.ingest.Reassertion.AssertionContext;
 import dev.flk.backend.ingest.Recorder.Backlog;
 import dev.flk.backend.ingest.StoreLink.RetryAdvice;
 import dev.flk.backend.keys.Signatures;
@@ -35,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  * before the first submission is taken; {@link #close} finishes what is under way and leaves the store complete.
  */
 public final class IngestService implements Ingest, AutoCloseable {
-    private static final int MAX_FLIGHTS = 200_000;
+    private static final int MAX_IDS_IN_FLIGHT = 200_000;
     private static final int MAX_EVIDENCE = 100_000;
     private static final long TICK_MILLIS = 100;
     private static final long FINISH_MILLIS = 2_000;
@@ -84,26 +84,22 @@ public final class IngestService implements Ingest, AutoCloseable {
     }
 
     private IngestService(Inbox inbox, Parts parts) {
-        RetryAdvice advice = new RetryAdvice();
-        Failures failures = new Failures(() -> advice.seconds(
-                parts.store().untilNextTryNanos(),
-                parts.store().lostForNanos(),
-                inbox.lowWater().pending()));
+        RetryAdvice advice = new RetryAdvice(parts.store(), inbox.lowWater());
         OutcomeLog lines = new OutcomeLog(parts.audit());
-        Flights flights = new Flights(MAX_FLIGHTS, parts.expiry());
+        InFlightIds inFlightIds = new InFlightIds(MAX_IDS_IN_FLIGHT, parts.expiry());
         Evidence evidence = new Evidence(
-                inbox, parts.store(), failures, parts.expiry(), new EvidenceBudget(parts.nanoTicker()), MAX_EVIDENCE);
-        Endings endings = new Endings(flights, inbox.lowWater(), evidence, parts.meters(), lines);
+                inbox, parts.store(), parts.expiry(), new EvidenceBudget(parts.nanoTicker()), MAX_EVIDENCE);
+        Completion completion = new Completion(inFlightIds, inbox.lowWater(), evidence, parts.meters(), lines);
         AssertionContext context = new AssertionContext(
-                parts.clock(), parts.expiry(), flights, evidence, parts.meters(), lines, new HashSet<>());
-        QueueLengths.watch(parts.meters(), flights, inbox, evidence);
+                parts.clock(), parts.expiry(), inFlightIds, evidence, parts.meters(), lines, new HashSet<>());
+        showQueueLengths(parts.meters(), inFlightIds, inbox, evidence);
         this.parts = parts;
         this.inbox = inbox;
         inbox.syncWhenVanished(parts.store()::sync);
         this.link = new StoreLink(parts.store(), inbox, context, advice, parts.nanoTicker());
         this.recorder =
-                new Recorder(link, inbox, endings, new Backlog(), failures, lines, parts.clock(), parts.expiry());
-        this.pipeline = new IngestPipeline(parts, flights, inbox, endings, failures, lines);
+                new Recorder(link, inbox, completion, new Backlog(), advice, lines, parts.clock(), parts.expiry());
+        this.pipeline = new IngestPipeline(parts, inFlightIds, inbox, completion, advice, lines);
         this.recorderThread = new Thread(recorder::run, "ingest-recorder");
         this.ticks = Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "ingest-ticks"));
     }
@@ -140,7 +136,7 @@ public final class IngestService implements Ingest, AutoCloseable {
                         failure == null ? new IllegalStateException("no answer") : failure);
             }
             boolean recorded = recorder.step();
-            if (!inbox.step() && !recorded && !link.isLost() && !link.isUp()) {
+            if (!inbox.log().step() && !recorded && !link.isLost() && !link.isUp()) {
                 throw new IllegalStateException("a store that is part of this process answers at once");
             }
         }
@@ -148,7 +144,7 @@ public final class IngestService implements Ingest, AutoCloseable {
 
     /** Starts the threads. */
     public void start() {
-        inbox.start();
+        inbox.log().start();
         recorderThread.start();
         Future<?> unused = ticks.scheduleWithFixedDelay(
                 () -> {
@@ -162,12 +158,12 @@ public final class IngestService implements Ingest, AutoCloseable {
 
     /** One step of the log's writer, for a simulation; false if there was nothing to do. */
     boolean stepWriter() {
-        return inbox.step();
+        return inbox.log().step();
     }
 
-    /** One look whether somebody moved the segment that is written to, for a simulation; the writer's next step leaves it then. */
+    /** Checks, for a simulation, that the active segment was not moved away; if it was, the writer's next step opens another. */
     void stepWatch() {
-        inbox.watchStep();
+        inbox.log().watchStep();
     }
 
     /** One step of the recorder, for a simulation; false if there was nothing to do. */
@@ -242,7 +238,7 @@ public final class IngestService implements Ingest, AutoCloseable {
 
     /** Why submissions can't be logged; empty while they can. */
     public Optional<String> trouble() {
-        if (!inbox.isWriting()) {
+        if (!inbox.log().isWriting()) {
             return Optional.of("the writer has ended");
         }
         if (!recorderThread.isAlive()) {
@@ -250,7 +246,7 @@ public final class IngestService implements Ingest, AutoCloseable {
         }
         return inbox.isDiskLow(0)
                 ? Optional.of("disk full")
-                : inbox.trouble().map(cause -> "append failed: " + cause.getMessage());
+                : inbox.log().trouble().map(cause -> "append failed: " + cause.getMessage());
     }
 
     /** Why nothing is recorded just now; empty while it is. */
@@ -262,7 +258,7 @@ public final class IngestService implements Ingest, AutoCloseable {
     @Override
     public void close() throws IOException {
         ticks.shutdown();
-        inbox.finish();
+        inbox.log().finish();
         try {
             recorder.end();
             joinRecorder(FINISH_MILLIS);
@@ -293,17 +289,11 @@ public final class IngestService implements Ingest, AutoCloseable {
         }
     }
 
-    /** Shows how much waits at each place of the way of a submission. */
-    private static final class QueueLengths {
-        private QueueLengths() {}
-
-        /** From now on the gauges show these. */
-        static void watch(Meters meters, Flights flights, Inbox inbox, Evidence evidence) {
-            meters.idsInFlight.watch(flights::size);
-            meters.walQueueBytes.watch(inbox::queuedBytes);
-            meters.walQueueAppends.watch(inbox::queuedAppends);
-            meters.recorderQueueGroups.watch(inbox.groups()::size);
-            meters.evidenceEntries.watch(evidence::size);
-        }
+    private static void showQueueLengths(Meters meters, InFlightIds inFlightIds, Inbox inbox, Evidence evidence) {
+        meters.idsInFlight.watch(inFlightIds::size);
+        meters.walQueueBytes.watch(inbox.log()::queuedBytes);
+        meters.walQueueAppends.watch(inbox.log()::queuedAppends);
+        meters.recorderQueueGroups.watch(inbox.groups()::size);
+        meters.evidenceEntries.watch(evidence::size);
     }
 }

@@ -15,16 +15,16 @@ import java.util.OptionalLong;
 /**
  * What a running backend does with its closed segments by itself (see {@link LogCare}), for one that is stopped: compresses them,
  * and removes those that are past their retention and decided. What is decided is told by the mark that the backend kept; without
- * it nothing is removed. Whoever takes steps owns the directory. One thread.
+ * it nothing is removed. The caller of {@link #step} owns the directory. One thread.
  */
 public final class LogCompaction {
-    private final Optional<KeptMark> kept;
+    private final Optional<Checkpoint> kept;
     private final Retention retention;
 
     /** @param clock wall time: ages count from when a segment was closed */
     public LogCompaction(FileOps files, Path directory, Duration compressAfter, Duration keep, InstantSource clock)
             throws IOException {
-        this.kept = KeptMark.find(files, directory);
+        this.kept = Checkpoint.find(files, directory);
         this.retention = new Retention(files, directory, Inbox.SEGMENT_PREFIX, compressAfter, Inbox.kept(keep), clock);
     }
 

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.ingest.DecisionRules.Decision;
+import dev.flk.backend.ingest.RecordKind.Overruled;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
-import dev.flk.verification.Verdict;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,8 +24,7 @@ import org.jspecify.annotations.Nullable;
  * Memory: what overruled submissions, which is little.
  */
 public final class LoggedOutcomes {
-    /** Of a recorded body, as it is escaped there. */
-    private static final Pattern REASON = Pattern.compile(",\"reason\":\"((?:[^\"\\\\]|\\\\.)*)\"");
+    private static final JsonMapper JSON = new JsonMapper();
 
     private final ReplayedRules rules = new ReplayedRules();
     private final Map<Long, Recorded> standing = new HashMap<>();
@@ -42,7 +41,7 @@ public final class LoggedOutcomes {
      *
      * @param status of the answer, 200 or 202
      * @param body of the answer, one JSON object in ASCII
-     * @param reason as the body has it; empty if it has none
+     * @param reason of the body; empty if it has none
      * @param isOverruled whether it stood for the id already when the submission was decided
      */
     public record Given(
@@ -77,79 +76,37 @@ public final class LoggedOutcomes {
     public Compared compare(LogRecord submission, @Nullable DecisionRules other) throws IOException {
         Certificate certificate = rules.certificateIn(submission);
         Recorded winner = standing.get(submission.sequence());
+        Recorded answered = winner == null
+                ? rules.rulesOf(submission)
+                        .decide(certificate, submission.arrivalMillis())
+                        .recorded()
+                : winner;
         return new Compared(
-                winner == null
-                        ? given(certificate, rules.rulesOf(submission), submission.arrivalMillis())
-                        : overruled(certificate, winner),
-                other == null ? null : given(certificate, other, submission.arrivalMillis()));
+                given(certificate, answered, winner != null),
+                other == null
+                        ? null
+                        : given(
+                                certificate,
+                                other.decide(certificate, submission.arrivalMillis())
+                                        .recorded(),
+                                false));
     }
 
-    private static Given overruled(Certificate certificate, Recorded winner) {
-        String body = text(winner);
-        Ending ending = winner.status() == 200
+    private static Given given(Certificate certificate, Recorded recorded, boolean isOverruled) throws IOException {
+        String text = new String(recorded.body(), StandardCharsets.US_ASCII);
+        JsonNode body = JSON.readTree(text);
+        Ending ending = recorded.status() == 200
                 ? Ending.ACCEPTED
-                : body.contains("\"accepted\":true") ? Ending.ESCALATED : Ending.REJECTED;
-        Matcher reason = REASON.matcher(body);
-        return new Given(
-                winner.id(),
-                certificate.signed().shardId(),
-                winner.status(),
-                body,
-                ending,
-                reason.find() ? reason.group(1) : "",
-                true);
-    }
-
-    private static Given given(Certificate certificate, DecisionRules rules, long arrivalMillis) {
-        Decision decision = rules.decide(certificate, arrivalMillis);
-        Recorded recorded = decision.recorded();
+                : body.path("accepted").asBoolean() ? Ending.ESCALATED : Ending.REJECTED;
         return new Given(
                 recorded.id(),
                 certificate.signed().shardId(),
                 recorded.status(),
-                text(recorded),
-                decision.verdict().match(ENDINGS),
-                decision.verdict().match(REASONS),
-                false);
+                text,
+                ending,
+                body.path("reason").asText(),
+                isOverruled);
     }
-
-    private static String text(Recorded recorded) {
-        return new String(recorded.body(), StandardCharsets.US_ASCII);
-    }
-
-    private static final Verdict.Cases<Ending> ENDINGS = new Verdict.Cases<>() {
-        @Override
-        public Ending accepted(Verdict.Accepted accepted) {
-            return Ending.ACCEPTED;
-        }
-
-        @Override
-        public Ending escalated(Verdict.Escalated escalated) {
-            return Ending.ESCALATED;
-        }
-
-        @Override
-        public Ending rejected(Verdict.Rejected rejected) {
-            return Ending.REJECTED;
-        }
-    };
-
-    private static final Verdict.Cases<String> REASONS = new Verdict.Cases<>() {
-        @Override
-        public String accepted(Verdict.Accepted accepted) {
-            return "";
-        }
-
-        @Override
-        public String escalated(Verdict.Escalated escalated) {
-            return escalated.reason().text();
-        }
-
-        @Override
-        public String rejected(Verdict.Rejected rejected) {
-            return rejected.reason().text();
-        }
-    };
 
     /** Decides records of the log again, each by the rules that it was logged with. Safe for any thread. */
     static final class ReplayedRules {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.wal.DiskFullException;
+import java.io.IOException;
+
 /** What became of one submission. {@code http.OutcomeRenderer} alone turns it into a status code. */
 public sealed interface Outcome {
 
@@ -95,6 +98,11 @@ public sealed interface Outcome {
 
     /** The log could not be written or forced (500). */
     record LogFailed() implements Outcome {
+        /** The answer to a submission whose append failed. */
+        static Outcome of(IOException cause) {
+            return cause instanceof DiskFullException ? Unavailable.DISK_FULL : new LogFailed();
+        }
+
         @Override
         public <R> R match(Cases<R> cases) {
             return cases.logFailed(this);
@@ -103,6 +111,9 @@ public sealed interface Outcome {
 
     /** To be tried again later (503). */
     record Unavailable(Cause cause, long retryAfterSeconds) implements Outcome {
+        static final Unavailable OVERLOADED = new Unavailable(Cause.OVERLOADED, 1);
+        static final Unavailable DISK_FULL = new Unavailable(Cause.DISK_FULL, 10);
+
         @Override
         public <R> R match(Cases<R> cases) {
             return cases.unavailable(this);

@@ -29,7 +29,7 @@ final class OutcomeLog {
 
     private static final int MAX_REASON_CHARS = 1000;
 
-    /** Of lines that are of use one by one, and that whoever has seen a certificate can cause. */
+    /** For lines that matter one by one, but that anyone with a copy of a certificate can cause. */
     private static final int MANY = 200;
 
     private static final int MANY_PER_SECOND = 10;
@@ -139,7 +139,7 @@ final class OutcomeLog {
                         leftOut));
     }
 
-    /** Ours to mend: something threw that should not. */
+    /** A bug: something threw that should not. */
     void broken(Throwable e) {
         limit.say("fault", leftOut -> LOG.error("verification error{}", leftOut, e));
     }

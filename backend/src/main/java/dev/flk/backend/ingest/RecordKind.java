@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.dedup.Recorded;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.LogRecord;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** What the inbox log's records are; {@code wal} knows them as letters. Who else looks at them is given names. */
+/** The kinds of the inbox log's records: letters for {@code wal}, names for everything else. */
 public final class RecordKind {
     /** A certificate that was taken: its raw body. Decided by the context it was logged in. */
     static final char SUBMISSION = 's';
@@ -55,8 +58,46 @@ public final class RecordKind {
                     default -> Optional.empty();
                 };
             } catch (MalformedCertificate | IllegalArgumentException e) {
-                return Optional.empty(); // whoever decides such a record says what is wrong with it
+                return Optional.empty(); // deciding such a record says what is wrong with it
             }
+        }
+    }
+
+    /**
+     * The body of a record of kind {@link RecordKind#OVERRULED}: a line {@code overruled <sequence>}, then the outcome that stands, as
+     * {@link Recorded#encode} has it.
+     *
+     * @param sequence of the submission that lost: it is never asserted again, even when what stands has expired
+     * @param standing what stands instead
+     */
+    record Overruled(long sequence, Recorded standing) {
+        private static final String NAME = "overruled ";
+
+        byte[] encode() {
+            byte[] line = (NAME + sequence + "\n").getBytes(StandardCharsets.US_ASCII);
+            byte[] recorded = standing.encode();
+            byte[] bytes = Arrays.copyOf(line, line.length + recorded.length);
+            System.arraycopy(recorded, 0, bytes, line.length, recorded.length);
+            return bytes;
+        }
+
+        /**
+         * The inverse of {@link #encode}.
+         *
+         * @throws IllegalArgumentException if these are no such bytes
+         */
+        static Overruled decode(byte[] bytes) {
+            int lineEnd = 0;
+            while (lineEnd < bytes.length && bytes[lineEnd] != '\n') {
+                lineEnd++;
+            }
+            String line = new String(bytes, 0, lineEnd, StandardCharsets.US_ASCII);
+            if (lineEnd == bytes.length || !line.startsWith(NAME)) {
+                throw new IllegalArgumentException("not an overruled submission: " + line);
+            }
+            return new Overruled(
+                    Long.parseLong(line.substring(NAME.length())),
+                    Recorded.decode(Arrays.copyOfRange(bytes, lineEnd + 1, bytes.length)));
         }
     }
 }

@@ -2,6 +2,9 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.ingest.InFlightIds.InFlight;
+import dev.flk.backend.ingest.RecordKind.Overruled;
+import dev.flk.backend.ingest.StoreLink.RetryAdvice;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.Entry;
 import java.time.InstantSource;
@@ -21,9 +24,9 @@ import org.jspecify.annotations.Nullable;
 final class Recorder {
     private final StoreLink link;
     private final Inbox inbox;
-    private final Endings endings;
+    private final Completion completion;
     private final Backlog backlog;
-    private final Failures failures;
+    private final RetryAdvice advice;
     private final OutcomeLog log;
     private final InstantSource clock;
     private final InstantSource expiry;
@@ -34,17 +37,17 @@ final class Recorder {
     Recorder(
             StoreLink link,
             Inbox inbox,
-            Endings endings,
+            Completion completion,
             Backlog backlog,
-            Failures failures,
+            RetryAdvice advice,
             OutcomeLog log,
             InstantSource clock,
             InstantSource expiry) {
         this.link = link;
         this.inbox = inbox;
-        this.endings = endings;
+        this.completion = completion;
         this.backlog = backlog;
-        this.failures = failures;
+        this.advice = advice;
         this.log = log;
         this.clock = clock;
         this.expiry = expiry;
@@ -92,7 +95,7 @@ final class Recorder {
         if (draining || ending || !link.isUp()) {
             return;
         }
-        List<Flight> oldest = backlog.next();
+        List<InFlight> oldest = backlog.next();
         if (!oldest.isEmpty()) {
             draining = true;
             putOrLeave(oldest, () -> {
@@ -103,21 +106,21 @@ final class Recorder {
     }
 
     private void record(ForcedGroups.Group group) {
-        putOrLeave(group.flights(), () -> {});
+        putOrLeave(group.submissions(), () -> {});
         group.others().forEach(this::guarded);
     }
 
     /** What could not even be tried waits for the next time. */
-    private void putOrLeave(List<Flight> flights, Runnable then) {
-        if (!guarded(() -> put(flights, then))) {
-            flights.stream()
-                    .filter(endings::isUnderWay)
-                    .forEach(flight -> guarded(() -> leaveWaiting(flight, failures.storeDown())));
+    private void putOrLeave(List<InFlight> submissions, Runnable then) {
+        if (!guarded(() -> put(submissions, then))) {
+            submissions.stream()
+                    .filter(completion::isUnderWay)
+                    .forEach(inFlight -> guarded(() -> leaveWaiting(inFlight, advice.storeDown())));
             guarded(then);
         }
     }
 
-    /** What throws here must not end the thread that everybody's answers depend on. Whether it did not. */
+    /** An exception must not end the thread that all answers depend on. Whether there was none. */
     private boolean guarded(Runnable step) {
         try {
             step.run();
@@ -128,94 +131,94 @@ final class Recorder {
         }
     }
 
-    private void put(List<Flight> group, Runnable then) {
+    private void put(List<InFlight> group, Runnable then) {
         long now = expiry.millis();
-        List<Flight> recordable = new ArrayList<>(group.size());
-        for (Flight flight : group) {
-            if (flight.outcome().isExpired(now)) {
-                endings.recorded(flight); // its time ran out while it waited; a store would refuse to keep it
+        List<InFlight> recordable = new ArrayList<>(group.size());
+        for (InFlight inFlight : group) {
+            if (inFlight.outcome().isExpired(now)) {
+                completion.recorded(inFlight); // its time ran out while it waited; a store would refuse to keep it
             } else {
-                recordable.add(flight);
+                recordable.add(inFlight);
             }
         }
         if (recordable.isEmpty()) {
             then.run();
             return;
         }
-        link.record(recordable.stream().map(Flight::outcome).toList(), (standing, failure) -> {
+        link.record(recordable.stream().map(InFlight::outcome).toList(), (standing, failure) -> {
             settle(recordable, standing);
             then.run();
         });
     }
 
-    private void settle(List<Flight> group, @Nullable List<Recorded> standing) {
+    private void settle(List<InFlight> group, @Nullable List<Recorded> standing) {
         if (standing == null) {
-            Outcome down = failures.storeDown();
-            group.forEach(flight -> guarded(() -> leaveWaiting(flight, down)));
+            Outcome down = advice.storeDown();
+            group.forEach(inFlight -> guarded(() -> leaveWaiting(inFlight, down)));
             return;
         }
         for (int i = 0; i < group.size(); i++) {
-            Flight flight = group.get(i);
+            InFlight inFlight = group.get(i);
             Recorded winner = standing.get(i);
             guarded(() -> {
-                if (winner.equals(flight.outcome())) {
-                    endings.recorded(flight);
+                if (winner.equals(inFlight.outcome())) {
+                    completion.recorded(inFlight);
                 } else {
-                    keepOverruling(flight, winner);
+                    keepOverruling(inFlight, winner);
                 }
             });
         }
     }
 
     /** Another was first: that is logged before anyone is told, so that a start asserts it and not ours. */
-    private void keepOverruling(Flight flight, Recorded winner) {
-        log.overruled(flight.outcome(), winner);
+    private void keepOverruling(InFlight inFlight, Recorded winner) {
+        log.overruled(inFlight.outcome(), winner);
         boolean taken = inbox.append(
                 new Entry(
                         RecordKind.OVERRULED,
-                        flight.keyId(),
+                        inFlight.keyId(),
                         clock.millis(),
-                        new Overruled(flight.sequence(), winner).encode()),
+                        new Overruled(inFlight.sequence(), winner).encode()),
                 finish -> {
                     finish.run();
-                    endings.overruled(flight, winner);
+                    completion.overruled(inFlight, winner);
                 },
-                cause -> leaveWaiting(flight, failures.ofLog(cause)));
+                cause -> leaveWaiting(inFlight, Outcome.LogFailed.of(cause)));
         if (!taken) {
-            leaveWaiting(flight, failures.overloaded());
+            leaveWaiting(inFlight, Outcome.Unavailable.OVERLOADED);
         }
     }
 
-    /** Those who wait are told first: once it is in the backlog, the flight may end at any moment. */
-    private void leaveWaiting(Flight flight, Outcome error) {
-        endings.leftWaiting(flight, error);
-        backlog.add(flight);
+    /** Those who wait are answered first: once it is in the backlog, it may end at any moment. */
+    private void leaveWaiting(InFlight inFlight, Outcome error) {
+        completion.leftWaiting(inFlight, error);
+        backlog.add(inFlight);
     }
 
     /**
      * What is in the log and could not be recorded: tried again oldest first, in bounded batches beside live traffic. It holds
-     * decisions, no bodies; its flights stay registered, so that it is bounded by the flights there can be. Safe for any thread.
+     * decisions, no bodies; their ids stay in flight, so that it is bounded by {@link InFlightIds}. Safe for any thread.
      */
     static final class Backlog {
         private static final int BATCH = 256;
 
-        private final ConcurrentSkipListMap<Long, Flight> bySequence = new ConcurrentSkipListMap<>();
+        private final ConcurrentSkipListMap<Long, InFlight> bySequence = new ConcurrentSkipListMap<>();
 
-        void add(Flight flight) {
-            bySequence.put(flight.sequence(), flight);
+        void add(InFlight inFlight) {
+            bySequence.put(inFlight.sequence(), inFlight);
         }
 
         /** Takes the oldest ones, as many as go together: no two of the same id, of which one may have expired when the other came. */
-        List<Flight> next() {
-            List<Flight> batch = new ArrayList<>();
+        List<InFlight> next() {
+            List<InFlight> batch = new ArrayList<>();
             Set<PcsId> ids = new HashSet<>();
-            for (Flight flight : bySequence.values()) {
-                if (batch.size() == BATCH || !ids.add(flight.id())) {
+            for (InFlight inFlight : bySequence.values()) {
+                if (batch.size() == BATCH || !ids.add(inFlight.id())) {
                     break;
                 }
-                batch.add(flight);
+                batch.add(inFlight);
             }
-            batch.forEach(flight -> bySequence.remove(flight.sequence()));
+            batch.forEach(inFlight -> bySequence.remove(inFlight.sequence()));
             return batch;
         }
     }

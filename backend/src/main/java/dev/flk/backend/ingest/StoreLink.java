@@ -3,7 +3,8 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Recorded;
-import dev.flk.backend.ingest.Reassertion.AssertionContext;
+import dev.flk.backend.ingest.CatchUp.AssertionContext;
+import dev.flk.backend.ingest.Outcome.Unavailable;
 import dev.flk.wal.Damage;
 import dev.flk.wal.DamagedLogException;
 import java.io.IOException;
@@ -31,7 +32,7 @@ final class StoreLink {
     /** What the embedded store holds in memory, and loses with the process, is far less. */
     private static final long MOST_BEHIND = 500_000;
 
-    /** A store that nobody asked for so long is asked, so that its loss is noticed. */
+    /** A store that was idle for so long is asked, so that its loss is noticed. */
     private static final long QUIET_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     private final GuardedStore store;
@@ -41,7 +42,7 @@ final class StoreLink {
     private final LongSupplier nanoTicker;
 
     private State state = State.LOST;
-    private @Nullable Reassertion reassertion;
+    private @Nullable CatchUp catchUp;
     private @Nullable Throwable lastFailure;
     private int underWay;
     private long askedNanos;
@@ -118,8 +119,8 @@ final class StoreLink {
         }
         state = State.ASSERTING;
         told = rebuilding ? "being rebuilt from the log" : "asserting what the log says";
-        Reassertion begun = new Reassertion(inbox, store, context, this, complete + 1, last);
-        reassertion = begun;
+        CatchUp begun = new CatchUp(inbox, store, context, this, complete + 1, last);
+        catchUp = begun;
         begun.step();
     }
 
@@ -127,11 +128,11 @@ final class StoreLink {
      * The log was asserted as far as it went when the store was connected; what came since is in flight. A position that was ahead of the
      * log must not come back once other records have its sequences.
      */
-    void asserted(Reassertion done) {
+    void asserted(CatchUp done) {
         if (positionIsAhead) {
             store.sync();
         }
-        reassertion = null;
+        catchUp = null;
         inbox.decidedBefore();
         inbox.lowWater().allAsserted();
         state = State.UP;
@@ -157,7 +158,7 @@ final class StoreLink {
         if (usable && connection == store.connection()) {
             state = State.LOST;
             told = "unavailable";
-            endReassertion();
+            endCatchUp();
         }
     }
 
@@ -169,7 +170,7 @@ final class StoreLink {
                 ? "the log is damaged"
                 : rebuilding ? "the log can't rebuild it" : "unavailable";
         store.giveUp(cause instanceof DamagedLogException damaged ? withAdvice(damaged) : cause);
-        endReassertion();
+        endCatchUp();
     }
 
     private static IOException withAdvice(DamagedLogException damaged) {
@@ -181,9 +182,9 @@ final class StoreLink {
                 damaged);
     }
 
-    private void endReassertion() {
-        Reassertion ended = reassertion;
-        reassertion = null;
+    private void endCatchUp() {
+        CatchUp ended = catchUp;
+        catchUp = null;
         if (ended != null) {
             ended.end();
         }
@@ -258,9 +259,9 @@ final class StoreLink {
         return store.isOpen() ? Optional.empty() : Optional.of(told);
     }
 
-    /** Waits for nothing: whoever closes has seen to it that nothing is under way. */
+    /** The caller has seen to it that nothing is under way. */
     void close() {
-        endReassertion();
+        endCatchUp();
         if (state == State.UP && recordedUpTo != inbox.lowWater().mark()) {
             CompletableFuture<List<Recorded>> kept =
                     store.putIfAbsent(List.of(), inbox.lowWater().mark()).toCompletableFuture();
@@ -271,17 +272,24 @@ final class StoreLink {
     }
 
     /**
-     * After how many seconds it is worth another try while the store can't be used: when the store is tried next, or a quarter of the
-     * time that it has been away for already if that is longer, and then what the backlog takes at the pace that was measured. From 1
-     * to {@value #MOST_SECONDS}. Safe for any thread.
+     * After how many seconds a retry is worth its while when the store is down: when it is tried next, or a quarter of the outage so
+     * far if that is longer, plus what the backlog takes at the measured pace. From 1 to {@value #MOST_SECONDS}. Safe for any thread.
      */
     static final class RetryAdvice {
         private static final long MOST_SECONDS = 30;
         private static final long NANOS_PER_SECOND = TimeUnit.SECONDS.toNanos(1);
         private static final double WEIGHT_OF_LATEST = 0.1;
 
+        private final GuardedStore store;
+        private final LowWater lowWater;
+
         /** How long it takes to record one outcome, in nanoseconds, averaged; 0 until one was. */
         private volatile double nanosPerOutcome;
+
+        RetryAdvice(GuardedStore store, LowWater lowWater) {
+            this.store = store;
+            this.lowWater = lowWater;
+        }
 
         /** So many outcomes were recorded in so much time. One thread at a time. */
         void recorded(int outcomes, long nanos) {
@@ -292,9 +300,12 @@ final class StoreLink {
             }
         }
 
-        long seconds(long untilNextTryNanos, long lostForNanos, long pending) {
-            double nanos = Math.max(untilNextTryNanos, lostForNanos / 4) + pending * nanosPerOutcome;
-            return Math.max(1, Math.min(MOST_SECONDS, (long) Math.ceil(nanos / NANOS_PER_SECOND)));
+        /** The answer to a submission that waits for the store. */
+        Unavailable storeDown() {
+            double nanos = Math.max(store.untilNextTryNanos(), store.lostForNanos() / 4)
+                    + lowWater.pending() * nanosPerOutcome;
+            long seconds = (long) Math.ceil(nanos / NANOS_PER_SECOND);
+            return new Unavailable(Outcome.Cause.STORE, Math.max(1, Math.min(MOST_SECONDS, seconds)));
         }
     }
 }

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.ingest.DecisionRules.Decision;
 import dev.flk.backend.limit.Sender;
+import dev.flk.certificate.ContentDigest;
+import dev.flk.certificate.PcsId;
+import dev.flk.wal.Entry;
 import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One certificate as it came in. Handed from thread to thread, and first looked at by the one that submits it, before that returns from it.
+ * One certificate as received. Handed from thread to thread; the submitting thread reads it first, before {@code submit} returns.
  */
 public final class Submission {
     private final int bodyBytes;
@@ -21,7 +25,7 @@ public final class Submission {
      * A submission.
      *
      * @param bodyBytes how many there are
-     * @param body gives the raw bytes, which nobody changes any more; asked at most once, and not for what is held back, whose bytes nobody needs
+     * @param body supplies the raw bytes, which do not change any more; asked at most once, and not for a submission that is throttled
      * @param sender who sent it
      * @param answer called exactly once, on any thread; must hand over and return, and must not throw
      */
@@ -61,5 +65,34 @@ public final class Submission {
 
     public Consumer<Outcome> answer() {
         return answer;
+    }
+
+    /**
+     * A submission that parsed, is validly signed and keeps every rule, with what would be decided of it.
+     *
+     * @param shardId that it is signed for
+     * @param keyId of the key that signed it, as it goes into the log
+     */
+    record Candidate(Submission submission, String shardId, String keyId, long arrivalMillis, Decision decision) {
+
+        PcsId id() {
+            return decision.recorded().id();
+        }
+
+        ContentDigest digest() {
+            return decision.recorded().digest();
+        }
+
+        Sender sender() {
+            return submission.sender();
+        }
+
+        Consumer<Outcome> answer() {
+            return submission.answer();
+        }
+
+        Entry entry(char kind) {
+            return new Entry(kind, keyId, arrivalMillis, submission.body());
+        }
     }
 }

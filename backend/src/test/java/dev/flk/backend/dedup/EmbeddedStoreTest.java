@@ -5,12 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
+import dev.flk.backend.testing.DirectoryTree;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -63,7 +63,7 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         store.sync();
         put(2, recorded(2, "not flushed"));
         Path copy = directory.resolve("copy");
-        copy(directory.resolve("dedup"), copy);
+        DirectoryTree.copy(directory.resolve("dedup"), copy);
         try (DedupStore survivor = open(copy, LOG_ID)) {
             assertThat(survivor.connect().toCompletableFuture().join()).hasValue(1);
             assertThat(survivor.get(List.of(id(1), id(2))).toCompletableFuture().join())
@@ -235,16 +235,16 @@ final class EmbeddedStoreTest extends DedupStoreContract {
         for (Path file : files) {
             bytes += Files.size(file);
         }
-        int flips = Integer.getInteger("flk.flips", 300);
+        int flips = Integer.getInteger("flk.flips", 100);
         int[] ended = new int[3];
         for (int flip = 0; flip < flips; flip++) {
             Path copy = directory.resolve("flip");
-            copy(whole, copy);
+            DirectoryTree.copy(whole, copy);
             long at = random.nextLong(bytes);
             int bit = 1 << random.nextInt(8);
             String where = flip(copy, files, at, bit);
             ended[lookUpAll(copy, outcomes, "flip " + flip + ", bit " + bit + " of " + where)]++;
-            delete(copy);
+            DirectoryTree.remove(copy);
         }
         System.out.println(
                 ended[0] + " did not matter, " + ended[1] + " were met by a look-up, " + ended[2] + " at the start");
@@ -320,23 +320,6 @@ final class EmbeddedStoreTest extends DedupStoreContract {
                     .filter(file -> !file.getFileName().toString().startsWith("LOG"))
                     .sorted()
                     .toList();
-        }
-    }
-
-    private static void delete(Path directory) throws IOException {
-        try (Stream<Path> files = Files.walk(directory)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
-        }
-    }
-
-    private static void copy(Path from, Path to) throws IOException {
-        Files.createDirectory(to);
-        try (Stream<Path> files = Files.list(from)) {
-            for (Path file : files.toList()) {
-                Files.copy(file, to.resolve(file.getFileName()));
-            }
         }
     }
 }

@@ -140,19 +140,6 @@ final class PostgresStoreOutageTest {
     }
 
     @Test
-    void killedUnderAPut_failsIt() throws SQLException {
-        DedupStore store = open(LONG);
-        connect(store);
-        run(session(), "LOCK TABLE flk_outcomes");
-        var put = put(store, 42, recorded(2, "second"));
-        awaitWaiting(1);
-        server.kill();
-        failure(put);
-        server.restart();
-        assertThat(connect(store)).isEmpty();
-    }
-
-    @Test
     void wrongPassword_saysSoAndShowsNeitherUserNorPassword() {
         DedupStore store = open(PostgresStores.config(server, database, SHORT, "postgres", "wr0ng"));
         assertThat(failure(store.connect()))
@@ -244,24 +231,6 @@ final class PostgresStoreOutageTest {
         server.resume();
         await().ignoreExceptions().until(() -> connect(store).isPresent());
         assertThat(put(store, 43, recorded(1, "again")).join()).containsExactly(recorded(1, "first"));
-    }
-
-    @Test
-    void failedOverToAnOlderCopy_isRefusedUntilConnectedAnew() {
-        DedupStore store = open(LONG);
-        connect(store);
-        put(store, 41, recorded(1, "first")).join();
-        Runnable failOver = server.copy();
-        assertThat(connect(store)).hasValue(41);
-        put(store, 42, recorded(2, "second")).join();
-        failOver.run();
-        await().ignoreExceptions()
-                .untilAsserted(
-                        () -> assertThat(failure(store.get(List.of(id(2))))).contains("position"));
-        failure(put(store, 43, recorded(3, "third")));
-        assertThat(connect(store)).hasValue(41);
-        assertThat(store.get(List.of(id(1), id(2), id(3))).toCompletableFuture().join())
-                .containsExactly(Optional.of(recorded(1, "first")), Optional.empty(), Optional.empty());
     }
 
     @Test

@@ -7,10 +7,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.dedup.postgres.PostgresStore;
 import dev.flk.backend.testing.PostgresServer;
-import dev.flk.certificate.ContentDigest;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
@@ -74,35 +71,6 @@ final class PostgresStoreTest extends SharedStoreContract {
     }
 
     @Test
-    void notConnected_fails() {
-        try (DedupStore fresh = openFor(OTHER_LOG_ID)) {
-            assertThat(fresh.get(List.of(id(1)))).isCompletedExceptionally();
-            assertThat(fresh.putIfAbsent(List.of(), 1)).isCompletedExceptionally();
-        }
-    }
-
-    @Test
-    void failedPut_everythingFailsUntilConnectedAnew() {
-        put(41, recorded(1, "first"));
-        loseEverything();
-        assertThatThrownBy(() -> put(42)).hasCauseInstanceOf(StoreUnavailableException.class);
-        assertThatThrownBy(() -> get(id(1))).hasMessageContaining("position");
-        connect();
-        assertThat(get(id(1))).containsExactly(Optional.empty());
-    }
-
-    /** Each expects the token of the one before, though none has returned. */
-    @Test
-    void manyPutsUnderWay_areWrittenInTheirOrder() {
-        CompletableFuture<?>[] puts = new CompletableFuture<?>[50];
-        for (int i = 0; i < puts.length; i++) {
-            puts[i] = store.putIfAbsent(List.of(recorded(i, "body " + i)), i).toCompletableFuture();
-        }
-        CompletableFuture.allOf(puts).join();
-        assertThat(connect()).hasValue(49);
-    }
-
-    @Test
     void moreReadsThanCanWait_areRefused() throws Exception {
         try (var connection = server.connect(database);
                 var statement = connection.createStatement()) {
@@ -119,34 +87,5 @@ final class PostgresStoreTest extends SharedStoreContract {
             connection.rollback();
             assertThat(reads[0].join()).isEqualTo(List.of(Optional.empty()));
         }
-    }
-
-    @Test
-    void twoBackends_sameCertificatesAtOnce_oneOutcomeEach() {
-        try (DedupStore other = openFor(OTHER_LOG_ID)) {
-            other.connect().toCompletableFuture().join();
-            for (int round = 0; round < 20; round++) {
-                List<Recorded> mine = new ArrayList<>();
-                List<Recorded> theirs = new ArrayList<>();
-                for (int i = 0; i < 200; i++) {
-                    mine.add(recorded(200 * round + i, "mine"));
-                    theirs.add(0, recorded(200 * round + i, "the other's"));
-                }
-                var first = store.putIfAbsent(mine, round).toCompletableFuture();
-                var second = other.putIfAbsent(theirs, round).toCompletableFuture();
-                List<Recorded> seenThere = new ArrayList<>(second.join());
-                Collections.reverse(seenThere);
-                assertThat(first.join()).isEqualTo(seenThere);
-            }
-        }
-    }
-
-    @Test
-    void evidence_expires() {
-        ContentDigest digest = recorded(1, "evidence").digest();
-        store.noteEvidence(id(1), digest, nowMillis + 10).toCompletableFuture().join();
-        nowMillis += 10;
-        assertThat(store.knowsEvidence(id(1), digest).toCompletableFuture().join())
-                .isFalse();
     }
 }

@@ -7,10 +7,10 @@ import dev.flk.program.config.Secret;
 import java.time.Duration;
 
 /** How a store reaches a server of the tests. */
-final class PostgresStores {
+public final class PostgresStores {
     private PostgresStores() {}
 
-    static StorageConfig.Postgres config(PostgresServer server, String database, Duration timeout) {
+    public static StorageConfig.Postgres config(PostgresServer server, String database, Duration timeout) {
         return config(server, database, timeout, "postgres", PostgresServer.PASSWORD);
     }
 

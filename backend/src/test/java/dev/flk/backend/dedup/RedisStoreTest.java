@@ -82,18 +82,6 @@ final class RedisStoreTest extends SharedStoreContract {
     }
 
     @Test
-    void put_beforeTheOneBeforeWasAnswered_takesEffectInOrder() {
-        List<CompletableFuture<List<Recorded>>> puts = new ArrayList<>();
-        for (int i = 0; i < 200; i++) {
-            puts.add(store.putIfAbsent(List.of(recorded(i / 2, "put " + i)), i).toCompletableFuture());
-        }
-        for (int i = 0; i < 200; i++) {
-            assertThat(puts.get(i).join()).containsExactly(recorded(i / 2, "put " + i / 2 * 2));
-        }
-        assertThat(connect()).hasValue(199);
-    }
-
-    @Test
     void put_fromTheThreadThatAnswers_takesEffectInOrderToo() {
         List<CompletableFuture<List<Recorded>>> puts = new ArrayList<>();
         for (int i = 0; i < 300; i++) {
@@ -115,34 +103,6 @@ final class RedisStoreTest extends SharedStoreContract {
         }
         assertThat(put(1, large)).containsExactly(large);
         assertThat(put(2, recorded(3, "second"))).containsExactly(large[3]);
-    }
-
-    @Test
-    void put_ofTwoStoresFromManyThreads_oneWinnerEach() {
-        Recorded[][] standing = new Recorded[8][];
-        try (DedupStore other = openFor(OTHER_LOG_ID)) {
-            other.connect().toCompletableFuture().join();
-            List<CompletableFuture<Void>> writers = new ArrayList<>();
-            for (int writer = 0; writer < standing.length; writer++) {
-                int number = writer;
-                writers.add(CompletableFuture.runAsync(() -> {
-                    DedupStore mine = number % 2 == 0 ? store : other;
-                    List<Recorded> group = new ArrayList<>();
-                    for (int id = 0; id < 200; id++) {
-                        group.add(recorded(id, "writer " + number));
-                    }
-                    standing[number] = mine.putIfAbsent(group, number)
-                            .toCompletableFuture()
-                            .join()
-                            .toArray(Recorded[]::new);
-                }));
-            }
-            writers.forEach(CompletableFuture::join);
-        }
-        for (Recorded[] seen : standing) {
-            assertThat(seen).containsExactly(standing[0]);
-        }
-        assertThat(get(id(0), id(199))).containsExactly(Optional.of(standing[0][0]), Optional.of(standing[0][199]));
     }
 
     @Test

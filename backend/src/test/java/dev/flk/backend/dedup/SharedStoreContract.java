@@ -5,9 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.certificate.ContentDigest;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -144,6 +147,9 @@ abstract class SharedStoreContract extends DedupStoreContract {
                 .isTrue();
         assertThat(store.knowsEvidence(id(2), digest).toCompletableFuture().join())
                 .isFalse();
+        nowMillis += 100_000;
+        assertThat(store.knowsEvidence(id(1), digest).toCompletableFuture().join())
+                .isFalse();
     }
 
     @Test
@@ -162,5 +168,47 @@ abstract class SharedStoreContract extends DedupStoreContract {
             many[i] = recorded(i, "body " + i);
         }
         assertThat(put(3_000, many)).containsExactly(many);
+    }
+
+    @Test
+    void notConnected_fails() {
+        try (DedupStore fresh = openFor(OTHER_LOG_ID)) {
+            assertThatThrownBy(() ->
+                            fresh.get(List.of(id(1))).toCompletableFuture().join())
+                    .hasCauseInstanceOf(StoreUnavailableException.class);
+            assertThatThrownBy(() -> put(fresh, 1)).hasCauseInstanceOf(StoreUnavailableException.class);
+        }
+    }
+
+    @Test
+    void twoBackends_sameCertificatesAtOnce_oneOutcomeEach() {
+        try (DedupStore other = openFor(OTHER_LOG_ID)) {
+            other.connect().toCompletableFuture().join();
+            for (int round = 0; round < 20; round++) {
+                List<Recorded> mine = new ArrayList<>();
+                List<Recorded> theirs = new ArrayList<>();
+                for (int i = 0; i < 200; i++) {
+                    mine.add(recorded(200 * round + i, "mine"));
+                    theirs.add(0, recorded(200 * round + i, "the other's"));
+                }
+                var first = store.putIfAbsent(mine, round).toCompletableFuture();
+                var second = other.putIfAbsent(theirs, round).toCompletableFuture();
+                List<Recorded> seenThere = new ArrayList<>(second.join());
+                Collections.reverse(seenThere);
+                assertThat(first.join()).isEqualTo(seenThere);
+            }
+        }
+    }
+
+    @Test
+    void put_beforeTheOneBeforeWasAnswered_takesEffectInOrder() {
+        List<CompletableFuture<List<Recorded>>> puts = new ArrayList<>();
+        for (int i = 0; i < 50; i++) {
+            puts.add(store.putIfAbsent(List.of(recorded(i / 2, "put " + i)), i).toCompletableFuture());
+        }
+        for (int i = 0; i < 50; i++) {
+            assertThat(puts.get(i).join()).containsExactly(recorded(i / 2, "put " + i / 2 * 2));
+        }
+        assertThat(connect()).hasValue(49);
     }
 }

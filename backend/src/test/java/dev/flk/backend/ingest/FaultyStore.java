@@ -24,6 +24,8 @@ final class FaultyStore implements DedupStore {
     private volatile @Nullable Queue<CompletableFuture<List<Optional<Recorded>>>> slowReads;
     private volatile boolean writesTimeOutWithEffect;
     private volatile @Nullable Recorded first;
+    private volatile @Nullable Runnable beforePut;
+    private volatile @Nullable Runnable beforeRoom;
 
     FaultyStore(DedupStore store) {
         this.store = store;
@@ -60,6 +62,16 @@ final class FaultyStore implements DedupStore {
         first = recorded;
     }
 
+    /** Run once, by the next put that has outcomes; it may throw. */
+    void beforePut(Runnable once) {
+        beforePut = once;
+    }
+
+    /** Run once, when it is next asked for room; it may throw. */
+    void beforeRoom(Runnable once) {
+        beforeRoom = once;
+    }
+
     private static <T> CompletionStage<T> failed() {
         return CompletableFuture.failedFuture(
                 new StoreUnavailableException("injected: out of reach", new IOException("injected")));
@@ -80,6 +92,11 @@ final class FaultyStore implements DedupStore {
     public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
         if (writesFail) {
             return failed();
+        }
+        Runnable fault = beforePut;
+        if (fault != null && !decisions.isEmpty()) {
+            beforePut = null;
+            fault.run();
         }
         Recorded theirs = first;
         if (theirs != null && !decisions.isEmpty()) {
@@ -107,6 +124,11 @@ final class FaultyStore implements DedupStore {
 
     @Override
     public boolean hasRoomFor(long more) {
+        Runnable fault = beforeRoom;
+        if (fault != null) {
+            beforeRoom = null;
+            fault.run();
+        }
         return store.hasRoomFor(more);
     }
 

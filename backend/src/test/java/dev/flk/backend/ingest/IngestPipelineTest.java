@@ -9,27 +9,31 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 import static org.awaitility.Awaitility.await;
 
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.AppenderBase;
 import dev.flk.backend.dedup.Recorded;
-import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.ingest.Outcome.Cause;
 import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.ingest.RecordKind.Overruled;
 import dev.flk.backend.limit.Limits;
 import dev.flk.sample.Pcs;
-import dev.flk.verification.Policy;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.slf4j.LoggerFactory;
 
 /** The way of a submission, and deciding once, on a real log. */
 final class IngestPipelineTest {
@@ -55,23 +59,14 @@ final class IngestPipelineTest {
             assertThat(harness.metric("flk_ingest_total")).isEqualTo(1);
             assertThat(harness.metric("flk_accepted")).isEqualTo(1);
             assertThat(harness.ingest.pending()).isZero();
+            for (String gauge :
+                    List.of("ids_in_flight", "wal_queue_bytes", "wal_queue_appends", "recorder_queue_groups")) {
+                assertThat(harness.metric("flk_" + gauge)).as(gauge).isZero();
+            }
         }
         assertThat(IngestHarness.logged(log()))
                 .extracting(LogRecord::kind, record -> new String(record.body(), StandardCharsets.UTF_8))
                 .containsExactly(tuple('s', Pcs.number(1).json()));
-    }
-
-    @Test
-    void duplicate_getsTheSameBytesAndIsNotLogged() throws IOException {
-        try (IngestHarness harness = open()) {
-            Outcome first = harness.submit(Pcs.number(1));
-            Outcome second = harness.submit(Pcs.number(1).with("attempt", "2"));
-            assertDecided(second, 200, Relation.DUPLICATE);
-            assertThat(body(second)).isEqualTo(body(first));
-            assertThat(harness.metric("flk_dedup_hits")).isEqualTo(1);
-            assertThat(harness.metric("flk_accepted")).isEqualTo(1);
-        }
-        assertThat(IngestHarness.logged(log())).hasSize(1);
     }
 
     @Test
@@ -86,6 +81,7 @@ final class IngestPipelineTest {
             Outcome third = harness.submit(Pcs.number(1).with("seed", "4"));
             assertDecided(third, 200, Relation.CONFLICT);
             assertThat(harness.metric("flk_conflicts_total")).isEqualTo(4);
+            assertThat(harness.metric("flk_evidence_entries")).isEqualTo(2);
         }
         assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e', 'e');
     }
@@ -132,19 +128,6 @@ final class IngestPipelineTest {
             assertDecided(duplicate.join(), 200, Relation.DUPLICATE);
             assertDecided(conflict.join(), 200, Relation.CONFLICT);
         }
-    }
-
-    @Test
-    void sameIdInOneTurn_oneIsFirst() throws IOException {
-        try (IngestHarness harness = open()) {
-            List<CompletableFuture<Outcome>> outcomes = harness.sendTogether(
-                    Pcs.number(1), Pcs.number(1), Pcs.number(2), Pcs.number(1).with("budget", "0.9"));
-            assertDecided(outcomes.get(0).join(), 200, Relation.FIRST);
-            assertDecided(outcomes.get(1).join(), 200, Relation.DUPLICATE);
-            assertDecided(outcomes.get(2).join(), 200, Relation.FIRST);
-            assertDecided(outcomes.get(3).join(), 200, Relation.CONFLICT);
-        }
-        assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 's', 'e');
     }
 
     @Test
@@ -197,72 +180,6 @@ final class IngestPipelineTest {
     }
 
     @Test
-    void badSignature_isRefusedAndTheIdIsFree() throws IOException {
-        try (IngestHarness harness = open()) {
-            assertThat(harness.submit(Pcs.number(1).signedBy("stranger"))).isEqualTo(new Outcome.BadSignature());
-            assertThat(harness.metric("flk_signature_errors")).isEqualTo(1);
-            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.FIRST);
-        }
-        assertThat(IngestHarness.logged(log())).hasSize(1);
-    }
-
-    @Test
-    void malformed_isRefusedBeforeTheSignatureAndAfterIt() throws IOException {
-        try (IngestHarness harness = open()) {
-            assertThat(harness.submit("{".getBytes(StandardCharsets.UTF_8))).isInstanceOf(Outcome.Malformed.class);
-            byte[] badSchemaBadSignature = Pcs.number(1)
-                    .signedBy("stranger")
-                    .json()
-                    .replace("fractal-lba-kakeya", "other")
-                    .getBytes(StandardCharsets.UTF_8);
-            assertThat(harness.submit(badSchemaBadSignature)).isEqualTo(new Outcome.BadSignature());
-            byte[] badSchema =
-                    Pcs.number(1).json().replace("fractal-lba-kakeya", "other").getBytes(StandardCharsets.UTF_8);
-            assertThat(harness.submit(badSchema)).isInstanceOf(Outcome.Malformed.class);
-            assertThat(harness.metric("flk_rejected_total{reason=\"malformed\",}"))
-                    .isEqualTo(2);
-        }
-        assertThat(IngestHarness.logged(log())).isEmpty();
-    }
-
-    @Test
-    void future_isRefusedByTheGivenClock() throws IOException {
-        clock.millis = Instant.parse("2026-01-19T10:25:44Z").toEpochMilli();
-        try (IngestHarness harness = open()) {
-            assertThat(harness.submit(Pcs.number(1)))
-                    .isEqualTo(new Outcome.Malformed("timestamp in future: sent_at=2026-01-19T10:30:45Z,"
-                            + " now=2026-01-19T10:25:44Z, ahead=5m1s"));
-            clock.millis += 1000;
-            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.FIRST);
-        }
-    }
-
-    @Test
-    void rateLimit_comesFirstAndIsNotCountedAsIngest() throws IOException {
-        try (IngestHarness harness = new IngestHarness(
-                log(), clock, Policy.defaults(), new MemoryStore(10, () -> Instant.ofEpochMilli(clock.millis)), 2)) {
-            harness.submit(Pcs.number(1));
-            harness.submit("nonsense".getBytes(StandardCharsets.UTF_8));
-            assertThat(harness.submit("nonsense".getBytes(StandardCharsets.UTF_8)))
-                    .isEqualTo(new Outcome.RateLimited(1));
-            assertThat(harness.metric("flk_ingest_total")).isEqualTo(2);
-            assertThat(harness.metric("flk_rate_limited_total")).isEqualTo(1);
-        }
-    }
-
-    @Test
-    void memoryFull_refusesWhatIsNewAndStillKnowsWhatIsOld() throws IOException {
-        try (IngestHarness harness = new IngestHarness(
-                log(), clock, Policy.defaults(), new MemoryStore(2, () -> Instant.ofEpochMilli(clock.millis)), 100)) {
-            harness.submit(Pcs.number(1));
-            harness.submit(Pcs.number(2));
-            assertUnavailable(harness.submit(Pcs.number(3)), Cause.OVERLOADED);
-            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
-        }
-        assertThat(IngestHarness.logged(log())).hasSize(2);
-    }
-
-    @Test
     void storeDown_bodyIsOnDiskAndDecidedWhenItIsBackWithoutAnotherTry() throws IOException {
         try (IngestHarness harness = open()) {
             harness.store.down();
@@ -272,6 +189,7 @@ final class IngestPipelineTest {
             assertThat(harness.lookUp(Pcs.number(1))).isInstanceOf(Ingest.LookUp.Unavailable.class);
             assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e');
             await().until(() -> harness.ingest.pending() == 1);
+            assertThat(harness.metric("flk_ids_in_flight")).isEqualTo(1);
             harness.store.up();
             await().until(() -> harness.ingest.pending() == 0);
             assertThat(harness.metric("flk_accepted")).isEqualTo(1);
@@ -374,6 +292,33 @@ final class IngestPipelineTest {
         try (IngestHarness harness = new IngestHarness(directory.resolve("long"), clock, sizes)) {
             assertThat(harness.submit(new byte[1 << 20])).isInstanceOf(Outcome.Malformed.class);
             assertThat(harness.submit(new byte[1])).isInstanceOf(Outcome.RateLimited.class);
+        }
+    }
+
+    /** Who reads that nothing is pending, and submits, must not be told that something still is. */
+    @Test
+    void pending_countsWhatHasNotEnded() throws IOException {
+        try (IngestHarness harness = open()) {
+            List<Long> pendingBeforeItEnds = new CopyOnWriteArrayList<>();
+            AppenderBase<ILoggingEvent> atTheLine = new AppenderBase<>() {
+                @Override
+                protected void append(ILoggingEvent line) {
+                    pendingBeforeItEnds.add(harness.ingest.pending());
+                }
+            };
+            Logger logger = (Logger) LoggerFactory.getLogger("dev.flk.backend.ingest");
+            logger.setLevel(Level.INFO);
+            atTheLine.start();
+            logger.addAppender(atTheLine);
+            try {
+                harness.submit(Pcs.number(1));
+            } finally {
+                logger.detachAppender(atTheLine);
+                logger.setLevel(null);
+            }
+
+            assertThat(pendingBeforeItEnds).containsExactly(1L);
+            assertThat(harness.ingest.pending()).isZero();
         }
     }
 }

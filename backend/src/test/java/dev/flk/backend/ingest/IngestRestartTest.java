@@ -7,10 +7,14 @@ import static dev.flk.backend.ingest.Outcomes.theirs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.ingest.IngestHarness.Clock;
+import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.ingest.RecordKind.Overruled;
+import dev.flk.certificate.ContentDigest;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.wal.LogRecord;
@@ -131,5 +135,43 @@ final class IngestRestartTest {
                 Policy.defaults(),
                 EmbeddedStore.open(directory.resolve("dedup"), 0, System::nanoTime, () -> {}),
                 100);
+    }
+
+    @Test
+    void restart_embedded_conflictIsKeptAsEvidenceOnce() throws IOException {
+        for (int start = 0; start < 3; start++) {
+            try (IngestHarness harness = embedded()) {
+                harness.submit(Pcs.number(1));
+                harness.submit(Pcs.number(1).with("budget", "0.9"));
+            }
+        }
+        assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e');
+    }
+
+    /** Before the log's threads run, the replay takes the writer's steps itself. */
+    @Test
+    void restart_storeHasAnotherOutcome_isLoggedAsOverruling() throws IOException {
+        try (IngestHarness harness = open()) {
+            harness.submit(Pcs.number(1));
+        }
+        MemoryStore shared = new MemoryStore(100, () -> Instant.ofEpochMilli(clock.millis));
+        Recorded theirs = new Recorded(
+                Pcs.number(1).id(),
+                202,
+                new byte[] {'{', '}'},
+                ContentDigest.of(new byte[32]),
+                "0011223344556677",
+                clock.millis + 1_000_000);
+        shared.putIfAbsent(List.of(theirs), 0).toCompletableFuture().join();
+        for (int start = 0; start < 2; start++) {
+            try (IngestHarness harness = new IngestHarness(log(), clock, Policy.defaults(), shared, 100)) {
+                Decided answer = (Decided) harness.submit(Pcs.number(1));
+                assertThat(answer.relation()).isEqualTo(Relation.CONFLICT);
+                assertThat(answer.body()).isEqualTo(theirs.body());
+            }
+        }
+        List<LogRecord> records = IngestHarness.logged(log());
+        assertThat(records).extracting(LogRecord::kind).containsExactly('s', 'o', 'e');
+        assertThat(Overruled.decode(records.get(1).body())).isEqualTo(new Overruled(1, theirs));
     }
 }

@@ -18,14 +18,6 @@ final class LogCareTest {
     private final Simulation simulation =
             new Simulation(new Random(1), world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
 
-    private void submitDaily(int firstEpoch, int days) {
-        for (int i = 0; i < days; i++) {
-            simulation.submit(Pcs.number(firstEpoch + i));
-            simulation.settle();
-            world.advance(Duration.ofDays(1));
-        }
-    }
-
     private long segments(String ending) {
         return simulation.disk.names().stream()
                 .filter(name -> name.endsWith(ending))
@@ -41,7 +33,7 @@ final class LogCareTest {
     @Test
     void decidedAndOld_isCompressedThenRemoved_andAStartAsksNobodyForIt() throws IOException {
         simulation.start();
-        submitDaily(1, 20);
+        simulation.submitDaily(1, 20);
         assertThat(segments(".wal")).isGreaterThan(15);
         careForAll();
         assertThat(segments(".wal")).isLessThanOrEqualTo(2);

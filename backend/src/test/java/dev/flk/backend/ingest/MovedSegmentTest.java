@@ -9,9 +9,11 @@ import dev.flk.backend.ingest.SimulatedStore.Mood;
 import dev.flk.sample.Pcs;
 import dev.flk.wal.DamagedLogException;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 
 /** A start on a log of which somebody moved a segment away, or damaged one. */
@@ -24,21 +26,11 @@ final class MovedSegmentTest {
     /** A segment a day, each with one decided submission; all recorded, durably; then the process dies. */
     private List<String> segmentsOfThreeDays() throws IOException {
         simulation.start();
-        for (int day = 1; day <= 3; day++) {
-            simulation.submit(Pcs.number(day));
-            simulation.settle();
-            world.advance(Duration.ofDays(1));
-        }
+        simulation.submitDaily(1, 3);
         simulation.stepLogCare();
         store.flush();
         simulation.kill();
-        return segments();
-    }
-
-    private List<String> segments() {
-        return simulation.disk.names().stream()
-                .filter(name -> name.contains(".wal"))
-                .toList();
+        return simulation.segments();
     }
 
     @Test
@@ -89,7 +81,7 @@ final class MovedSegmentTest {
             world.advance(Duration.ofDays(1));
         }
         simulation.kill();
-        String oldest = segments().get(0);
+        String oldest = simulation.segments().get(0);
         simulation.disk.moveAway(oldest, "moved");
         assertThatThrownBy(simulation::start).hasMessageContaining("put the segments back that were moved away");
 
@@ -114,7 +106,7 @@ final class MovedSegmentTest {
         }
         simulation.stepLogCare();
         simulation.kill();
-        for (String gone : segments().subList(0, 2)) {
+        for (String gone : simulation.segments().subList(0, 2)) {
             simulation.disk.remove(gone);
         }
         assertThatThrownBy(simulation::start).hasMessageContaining("if they are gone for good, remove inbox.mark");
@@ -137,7 +129,7 @@ final class MovedSegmentTest {
         world.advance(Simulation.TTL.minusDays(1));
         simulation.submit(Pcs.number(4));
         simulation.settle();
-        while (segments().size() > 2) {
+        while (simulation.segments().size() > 2) {
             simulation.stepLogCare();
         }
         simulation.kill();
@@ -157,7 +149,7 @@ final class MovedSegmentTest {
             simulation.submit(Pcs.number(100 + i));
             simulation.settle();
         }
-        String newest = segments().get(0);
+        String newest = simulation.segments().get(0);
         simulation.disk.moveAway(newest, "moved");
         store.setMood(Mood.DOWN);
         simulation.submit(Pcs.number(2));
@@ -185,7 +177,7 @@ final class MovedSegmentTest {
             simulation.settle();
         }
         store.flush();
-        simulation.disk.remove(segments().get(0));
+        simulation.disk.remove(simulation.segments().get(0));
         simulation.kill();
 
         simulation.start();
@@ -198,5 +190,66 @@ final class MovedSegmentTest {
         simulation.start();
         simulation.settle();
         simulation.audit();
+    }
+
+    private void keepDecided(long mark, long decided) {
+        String kept = new String(simulation.disk.content(Checkpoint.FILE), StandardCharsets.US_ASCII);
+        String line = kept.substring(0, "flk-mark1 ".length() + 32) + " " + mark + " " + decided + " 0";
+        CRC32C crc = new CRC32C();
+        crc.update(line.getBytes(StandardCharsets.US_ASCII));
+        simulation.disk.put(
+                Checkpoint.FILE, (line + " %08x\n".formatted(crc.getValue())).getBytes(StandardCharsets.US_ASCII));
+    }
+
+    /** A day a segment; the store has flushed the first day only; the second segment is moved away; the process is killed. */
+    @Test
+    void decidedSegmentMovedAway_thatTheStoreLacks_isNotPassedOver() throws IOException {
+        simulation.start();
+        for (int day = 1; day <= 3; day++) {
+            simulation.submit(Pcs.number(day));
+            simulation.settle();
+            simulation.tick();
+            simulation.settle();
+            if (day == 1) {
+                store.flush();
+            }
+            world.advance(Duration.ofDays(1));
+        }
+        String second = simulation.segments().get(1);
+        simulation.kill();
+        keepDecided(3, 3); // as LogCare keeps it every 5 s
+        simulation.disk.moveAway(second, "moved");
+        assertThatThrownBy(simulation::start).isInstanceOf(IOException.class).hasMessageContaining("not there");
+    }
+
+    /** The newest, decided segments are gone; what is logged anew has their sequences, and none of it is decided. */
+    @Test
+    void endOfTheLogMovedAway_whatIsLoggedAnew_isNotTakenForDecided() throws IOException {
+        simulation.start();
+        simulation.submitDaily(1, 6);
+        store.flush();
+        simulation.kill();
+        keepDecided(6, 6);
+        List<String> all = simulation.segments();
+        for (String name : all.subList(2, all.size())) {
+            simulation.disk.moveAway(name, "moved-" + name);
+        }
+        simulation.start();
+        store.setMood(SimulatedStore.Mood.DOWN);
+        for (int day = 11; day <= 13; day++) {
+            simulation.submit(Pcs.number(day));
+            for (int i = 0; i < 10; i++) {
+                simulation.stepWriter();
+                simulation.stepRecorder();
+            }
+            world.advance(Duration.ofDays(1));
+        }
+        List<String> now = simulation.segments();
+        simulation.kill();
+        String victim = now.get(now.size() - 2);
+        simulation.disk.moveAway(victim, "moved-victim");
+        assertThatThrownBy(simulation::start)
+                .as("an undecided segment is not there")
+                .isInstanceOf(IOException.class);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 final class OneBackendSimulationTest {
@@ -10,6 +11,12 @@ final class OneBackendSimulationTest {
      */
     @Test
     void oneBackend_keepsEveryPromise() {
-        RandomHistories.run(seed -> new OneBackend(seed).run());
+        RandomHistories.runFew(seed -> new OneBackend(seed).run());
+    }
+
+    @Test
+    @Tag("thorough")
+    void manyMore_keepEveryPromise() {
+        RandomHistories.runMany(seed -> new OneBackend(seed).run());
     }
 }

@@ -77,9 +77,9 @@ final class Operator {
     }
 
     private Need need() throws IOException {
-        Optional<KeptMark> kept = simulation.keptMark();
-        long decided = kept.map(KeptMark::decided).orElse(0L);
-        long recorded = Math.min(kept.map(KeptMark::mark).orElse(0L), simulation.durablyRecordedUpTo());
+        Optional<Checkpoint> kept = simulation.keptMark();
+        long decided = kept.map(Checkpoint::decided).orElse(0L);
+        long recorded = Math.min(kept.map(Checkpoint::mark).orElse(0L), simulation.durablyRecordedUpTo());
         Set<Long> missing = sequences(simulation.log());
         missing.removeAll(sequences(simulation.wholeLog.readWhatIsThere()));
         Need need = missing.stream().allMatch(sequence -> sequence <= recorded)

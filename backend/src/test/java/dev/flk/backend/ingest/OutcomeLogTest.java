@@ -19,11 +19,10 @@ import dev.flk.verification.Verdict.Reason;
 import dev.flk.verification.Verdict.Recomputed;
 import java.util.Locale;
 import java.util.Random;
+import java.util.stream.DoubleStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.LoggerFactory;
 
 class OutcomeLogTest {
@@ -68,42 +67,29 @@ class OutcomeLogTest {
         assertThat(lines.list).hasSizeBetween(20, 200);
     }
 
-    @ParameterizedTest
-    @ValueSource(
-            doubles = {
+    @Test
+    void twoDecimals_isWhatTheFormatterSays() {
+        DoubleStream special = DoubleStream.of(
                 0,
                 -0.0,
-                1,
-                1.41,
                 0.005,
                 0.015,
-                0.025,
                 0.125,
                 2.675,
                 1.005,
                 0.004999999,
                 0.995,
                 9.995,
-                0.999999999,
-                -0.001,
                 -1.235,
-                123456.785,
                 999999.995,
                 1e6,
                 1e300,
-                -1e9
-            })
-    void twoDecimals_isWhatTheFormatterSays(double value) {
-        assertThat(OutcomeLog.twoDecimals(value)).isEqualTo(String.format(Locale.ROOT, "%.2f", value));
-    }
+                -1e9);
+        DoubleStream ofNineDecimals = new Random(1).doubles(10_000, -2, 2).map(value -> Math.rint(value * 1e9) / 1e9);
 
-    @Test
-    void twoDecimals_ofNineDecimals_isWhatTheFormatterSays() {
-        Random random = new Random(1);
-        for (int i = 0; i < 100_000; i++) {
-            double value = random.nextInt(2_000_000_000) / 1e9 * (random.nextBoolean() ? 1 : -1);
-            assertThat(OutcomeLog.twoDecimals(value)).isEqualTo(String.format(Locale.ROOT, "%.2f", value));
-        }
+        assertThat(DoubleStream.concat(special, ofNineDecimals))
+                .allSatisfy(value ->
+                        assertThat(OutcomeLog.twoDecimals(value)).isEqualTo(String.format(Locale.ROOT, "%.2f", value)));
     }
 
     private String lineFor(String reason) {

@@ -10,7 +10,10 @@ import java.io.IOException;
  * named and runs alone with {@code -Dflk.seed=S}, and {@code -Dflk.trace=true} tells every step.
  */
 final class RandomHistories {
-    private static final long USUAL_SEEDS = 1_000;
+    /** In every build. */
+    private static final long FEW_SEEDS = 250;
+
+    private static final long MANY_SEEDS = 2_000;
 
     private RandomHistories() {}
 
@@ -19,10 +22,19 @@ final class RandomHistories {
         long run(long seed) throws IOException;
     }
 
-    static void run(History history) {
+    static void runFew(History history) {
+        run(history, 0, FEW_SEEDS);
+    }
+
+    /** Those that no other build runs. */
+    static void runMany(History history) {
+        run(history, FEW_SEEDS, MANY_SEEDS);
+    }
+
+    private static void run(History history, long usualFirst, long usualCount) {
         Long only = Long.getLong("flk.seed");
-        long first = only == null ? Long.getLong("flk.firstSeed", 0) : only;
-        long count = only == null ? Long.getLong("flk.seeds", USUAL_SEEDS) : 1;
+        long first = only == null ? Long.getLong("flk.firstSeed", usualFirst) : only;
+        long count = only == null ? Long.getLong("flk.seeds", usualCount) : 1;
         long answers = 0;
         for (long seed = first; seed < first + count; seed++) {
             try {

@@ -232,10 +232,10 @@ final class SharedStoreHistoriesTest {
                                 "what could not be recorded is tried again", HERE + "Recorder", "leaveWaiting", "add")),
                 Arguments.of(
                         "history7_submissionBeforeItsOverruled",
-                        Mutant.notCalling("what won goes first", HERE + "Reassertion", "readOverruled", "putIfAbsent")),
+                        Mutant.notCalling("what won goes first", HERE + "CatchUp", "readOverruled", "putIfAbsent")),
                 Arguments.of(
                         "history8_sameOutcomeOtherExpiry",
-                        Mutant.notCalling("what lost is never asserted", HERE + "Reassertion", "readOverruled", "add")),
+                        Mutant.notCalling("what lost is never asserted", HERE + "CatchUp", "readOverruled", "add")),
                 Arguments.of("history9_trafficDuringReassertion", openOnceConnected()),
                 Arguments.of(
                         "history12_markCarriedWhileReasserting",

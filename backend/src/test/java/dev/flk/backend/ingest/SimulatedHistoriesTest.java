@@ -147,7 +147,11 @@ final class SimulatedHistoriesTest {
         return Stream.of(
                 Arguments.of(
                         "history5_evidenceBehindAFailedRecord",
-                        Mutant.returning("who comes meanwhile shares the record's end", HERE + "Flight", "join", 0)),
+                        Mutant.returning(
+                                "who comes meanwhile shares the record's end",
+                                HERE + "InFlightIds$InFlight",
+                                "join",
+                                0)),
                 Arguments.of(
                         "history5_evidenceThatFailed",
                         Mutant.notCalling(

@@ -172,6 +172,22 @@ final class Simulation {
         return outcomes;
     }
 
+    /** One certificate a day, each decided and recorded, each in a segment of its own. */
+    void submitDaily(int firstEpoch, int days) {
+        for (int day = 0; day < days; day++) {
+            submit(Pcs.number(firstEpoch + day));
+            settle();
+            world.advance(Duration.ofDays(1));
+        }
+    }
+
+    /** Names of the log's segments, oldest first. */
+    List<String> segments() {
+        return disk.names().stream()
+                .filter(name -> name.startsWith("inbox-") && name.contains(".wal"))
+                .toList();
+    }
+
     private static String shortName(Pcs pcs) {
         return pcs.id().toString().substring(0, 6) + " "
                 + Integer.toHexString(pcs.json().hashCode());
@@ -319,8 +335,8 @@ final class Simulation {
         return store == null ? 0 : store.durablyCompleteUpTo();
     }
 
-    Optional<KeptMark> keptMark() throws IOException {
-        return KeptMark.find(disk.copy(), DIRECTORY);
+    Optional<Checkpoint> keptMark() throws IOException {
+        return Checkpoint.find(disk.copy(), DIRECTORY);
     }
 
     /** Somebody took the end of the log away for good, with records of these ids. */

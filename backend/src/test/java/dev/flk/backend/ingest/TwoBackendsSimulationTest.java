@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 final class TwoBackendsSimulationTest {
@@ -10,6 +11,12 @@ final class TwoBackendsSimulationTest {
      */
     @Test
     void twoBackendsOnOneStore_keepEveryPromise() {
-        RandomHistories.run(seed -> new TwoBackends(seed).run());
+        RandomHistories.runFew(seed -> new TwoBackends(seed).run());
+    }
+
+    @Test
+    @Tag("thorough")
+    void manyMore_keepEveryPromise() {
+        RandomHistories.runMany(seed -> new TwoBackends(seed).run());
     }
 }

@@ -4,6 +4,7 @@ package dev.flk.backend.ingest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.ingest.RecordKind.Overruled;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
@@ -53,7 +54,7 @@ final class WholeLog {
     }
 
     private long removedUpTo() throws IOException {
-        return KeptMark.find(disk.copy(), directory).map(KeptMark::removed).orElse(0L);
+        return Checkpoint.find(disk.copy(), directory).map(Checkpoint::removed).orElse(0L);
     }
 
     /** What of it is there, damaged or not. */

@@ -11,10 +11,10 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /** A directory with all that is in it. */
-final class DirectoryTree {
+public final class DirectoryTree {
     private DirectoryTree() {}
 
-    static void copy(Path from, Path to) {
+    public static void copy(Path from, Path to) {
         try {
             for (Path path : paths(from)) {
                 Files.copy(path, to.resolve(from.relativize(path)), StandardCopyOption.COPY_ATTRIBUTES);
@@ -24,7 +24,7 @@ final class DirectoryTree {
         }
     }
 
-    static void remove(Path directory) {
+    public static void remove(Path directory) {
         try {
             for (Path path :
                     paths(directory).stream().sorted(Comparator.reverseOrder()).toList()) {

@@ -13,7 +13,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import redis.embedded.core.ExecutableProvider;
 
@@ -116,21 +115,21 @@ public final class RedisServer implements AutoCloseable {
 
     /** Starts it without data, after it ended. */
     public void restartEmpty() {
-        remove(data());
+        DirectoryTree.remove(data());
         restart();
     }
 
     /** Starts it, after it ended, on what {@link #copyData} returned. */
     public void restartFrom(Path copy) {
-        remove(data());
-        copy(copy, data());
+        DirectoryTree.remove(data());
+        DirectoryTree.copy(copy, data());
         restart();
     }
 
     /** Copies its data as they are on the disk now. */
     public Path copyData() {
         Path copy = directory.resolve("copy-" + copies++);
-        copy(data(), copy);
+        DirectoryTree.copy(data(), copy);
         return copy;
     }
 
@@ -254,27 +253,5 @@ public final class RedisServer implements AutoCloseable {
 
     private Path log() {
         return directory.resolve("redis.log");
-    }
-
-    private static void copy(Path from, Path to) {
-        try (Stream<Path> files = Files.walk(from)) {
-            for (Path file : files.toList()) {
-                Files.copy(file, to.resolve(from.relativize(file)));
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    private static void remove(Path directory) {
-        try (Stream<Path> files = Files.walk(directory)) {
-            List<Path> deepestLast = new ArrayList<>(files.toList());
-            Collections.reverse(deepestLast);
-            for (Path file : deepestLast) {
-                Files.delete(file);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 }

@@ -5,6 +5,8 @@ import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.backend.dedup.Sweeper;
+import dev.flk.backend.dedup.embedded.EmbeddedFailures.Failure;
+import dev.flk.backend.dedup.embedded.EmbeddedFailures.Trouble;
 import dev.flk.backend.dedup.embedded.Layout.Position;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
@@ -34,7 +36,6 @@ import org.rocksdb.ReadOptions;
 import org.rocksdb.RocksDB;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.RocksIterator;
-import org.rocksdb.Status;
 import org.rocksdb.WriteBatch;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -52,17 +53,12 @@ import org.slf4j.LoggerFactory;
  */
 public final class EmbeddedStore implements DedupStore {
     private static final Logger LOG = LoggerFactory.getLogger(EmbeddedStore.class);
-    private static final long FAILS_AGAIN_WITHIN_NANOS = TimeUnit.MINUTES.toNanos(1);
-
-    /** Failures that are closer together may have one cause, which passes. */
-    private static final long FAILS_AGAIN_AFTER_NANOS = TimeUnit.SECONDS.toNanos(2);
-
     private static final int SWEPT_AT_ONCE = 500;
     private static final long LEAST_SWEPT_A_SECOND = 2_000;
     private static final long SWEPT_ROUND_SECONDS = TimeUnit.HOURS.toSeconds(6);
 
     private final StoreDirectory directory;
-    private final LongSupplier nanoTicker;
+    private final EmbeddedFailures failures;
     private final SecureRandom random = new SecureRandom();
     private final Runnable whenSetAside;
 
@@ -77,21 +73,9 @@ public final class EmbeddedStore implements DedupStore {
     private volatile @Nullable String logId;
     private volatile InstantSource clock = InstantSource.system();
 
-    /** What ended the last connection; null while nothing has. */
-    private volatile @Nullable Trouble trouble;
-
-    // guarded by failures
-    private final Object failures = new Object();
-    private OptionalLong failedToReadNanos = OptionalLong.empty();
-
-    private volatile boolean cantDrop;
-
     // guarded by this
     private byte[] sweptTo = {};
     private @Nullable Position written;
-
-    /** @param isSpoiled whether the files are no longer to be used; else they are opened again */
-    private record Trouble(String what, boolean isSpoiled) {}
 
     /** The database refused a write, which says nothing of what can be read. */
     private static final class WriteFailedException extends RuntimeException {
@@ -108,7 +92,7 @@ public final class EmbeddedStore implements DedupStore {
     private EmbeddedStore(StoreDirectory directory, LongSupplier nanoTicker, Runnable whenSetAside) {
         this.whenSetAside = whenSetAside;
         this.directory = directory;
-        this.nanoTicker = nanoTicker;
+        this.failures = new EmbeddedFailures(nanoTicker);
     }
 
     /**
@@ -132,7 +116,7 @@ public final class EmbeddedStore implements DedupStore {
             store.openFiles();
         } catch (RocksDBException e) {
             Failure failure = Failure.of(e);
-            Trouble met = store.note(e, failure);
+            Trouble met = store.failures.note(e, failure);
             if (failure == Failure.ELSEWHERE) {
                 throw new StoreUnavailableException(
                         "can't open the embedded store in " + directory + ": " + reason(e), e);
@@ -170,7 +154,7 @@ public final class EmbeddedStore implements DedupStore {
         try {
             return useNow(used -> position(used).flatMap(Position::logId));
         } catch (StoreUnavailableException e) {
-            Trouble met = trouble;
+            Trouble met = failures.trouble();
             if (met != null && met.isSpoiled()) {
                 return Optional.empty();
             }
@@ -178,80 +162,7 @@ public final class EmbeddedStore implements DedupStore {
         }
     }
 
-    /** What a failure says of the files. */
-    private enum Failure {
-        /** They don't hold what was written. */
-        DAMAGED,
-        /** They could not be read; perhaps they can be another time. */
-        UNREADABLE,
-        /** The disk is full, a limit is reached, another process has them: nothing is wrong with the files. */
-        ELSEWHERE;
-
-        static Failure of(Exception e) {
-            if (!(e instanceof RocksDBException rocks)) {
-                return DAMAGED; // what was read is none of our values
-            }
-            String message = String.valueOf(rocks.getMessage());
-            Status status = rocks.getStatus();
-            if (status == null || isElsewhere(status, message)) {
-                return ELSEWHERE;
-            }
-            return switch (status.getCode()) {
-                // a file that can't be asked for its size counts as corruption there, whatever the reason
-                case Corruption -> message.contains(CANT_ACCESS) && !message.contains(MISSING) ? UNREADABLE : DAMAGED;
-                case IOError -> message.contains(MISSING) ? DAMAGED : UNREADABLE;
-                // so it calls a CURRENT that can't be opened
-                case InvalidArgument -> message.contains(INCOMPATIBLE) ? UNREADABLE : ELSEWHERE;
-                default -> ELSEWHERE;
-            };
-        }
-
-        private static boolean isElsewhere(Status status, String message) {
-            return status.getSubCode() == Status.SubCode.NoSpace
-                    || ELSEWHERE_WORDS.stream().anyMatch(message::contains);
-        }
-
-        private static final String MISSING = "No such file";
-        private static final String CANT_ACCESS = "Can't access";
-        private static final String INCOMPATIBLE = "incompatible with filesystem";
-
-        /** As strerror has them. */
-        private static final List<String> ELSEWHERE_WORDS = List.of(
-                "/LOCK: ",
-                "No space left",
-                "Disk quota exceeded",
-                "File too large",
-                "Too many open files",
-                "Permission denied",
-                "Read-only file system",
-                "Cannot allocate memory");
-    }
-
-    /** The first failure of a connection ends it. */
-    private Trouble note(Exception e, Failure failure) {
-        synchronized (failures) {
-            Trouble before = trouble;
-            if (before != null) {
-                return before;
-            }
-            boolean isSpoiled = failure == Failure.DAMAGED || (failure == Failure.UNREADABLE && failsAgain());
-            Trouble met = new Trouble(String.valueOf(e.getMessage()), isSpoiled);
-            trouble = met;
-            return met;
-        }
-    }
-
-    private boolean failsAgain() {
-        long now = nanoTicker.getAsLong();
-        long sinceFirst = failedToReadNanos.isEmpty() ? Long.MAX_VALUE : now - failedToReadNanos.getAsLong();
-        if (sinceFirst >= FAILS_AGAIN_WITHIN_NANOS) {
-            failedToReadNanos = OptionalLong.of(now);
-            return false;
-        }
-        return sinceFirst >= FAILS_AGAIN_AFTER_NANOS;
-    }
-
-    /** With the lock for writing, or before anybody else has this. */
+    /** With the lock for writing, or before this is published. */
     private void openFiles() throws RocksDBException {
         Tuning fresh = new Tuning();
         try {
@@ -292,9 +203,7 @@ public final class EmbeddedStore implements DedupStore {
     private void setAside(String why) throws IOException {
         boolean kept = directory.setAside();
         whenSetAside.run();
-        synchronized (failures) {
-            failedToReadNanos = OptionalLong.empty();
-        }
+        failures.setAside();
         LOG.error(
                 "the embedded store in {} can't be used any more: {}; it was set aside {}, and is rebuilt from the log",
                 directory.path(),
@@ -314,7 +223,8 @@ public final class EmbeddedStore implements DedupStore {
             String id = Objects.requireNonNull(logId, "whose log it is for is not known");
             Optional<String> owner = found.flatMap(Position::logId);
             if (owner.isPresent() && !owner.get().equals(id)) {
-                trouble = new Trouble("it belongs to another log (" + owner.get() + ", this one is " + id + ")", true);
+                Trouble unused =
+                        failures.end("it belongs to another log (" + owner.get() + ", this one is " + id + ")", true);
                 reopenIfNeeded();
                 found = Optional.empty();
             }
@@ -334,7 +244,7 @@ public final class EmbeddedStore implements DedupStore {
 
     /** With the lock for writing. Where setting aside fails, the next connect tries it again. */
     private void reopenIfNeeded() throws RocksDBException, IOException {
-        Trouble met = trouble;
+        Trouble met = failures.trouble();
         if (met == null && db != null) {
             return;
         }
@@ -342,7 +252,7 @@ public final class EmbeddedStore implements DedupStore {
         if (met != null && met.isSpoiled()) {
             setAside(met.what());
         }
-        trouble = null;
+        failures.reconnecting();
         openFiles();
     }
 
@@ -442,15 +352,7 @@ public final class EmbeddedStore implements DedupStore {
     private void dropSetAsideIfShort() {
         open.readLock().lock(); // a store may be set aside just now
         try {
-            if (directory.dropSetAsideIfShort()) {
-                LOG.warn("{} was deleted: the disk is nearly full", directory.setAsidePath());
-            }
-        } catch (IOException e) {
-            if (!cantDrop) {
-                LOG.warn(
-                        "the disk is nearly full, and {} can't be deleted: {}", directory.setAsidePath(), e.toString());
-            }
-            cantDrop = true;
+            directory.dropSetAsideIfShort();
         } finally {
             open.readLock().unlock();
         }
@@ -489,7 +391,7 @@ public final class EmbeddedStore implements DedupStore {
             }
             closed = true;
             try {
-                if (db != null && trouble == null) {
+                if (db != null && failures.trouble() == null) {
                     flush(db);
                 }
             } catch (WriteFailedException e) {
@@ -536,7 +438,7 @@ public final class EmbeddedStore implements DedupStore {
             if (closed) {
                 throw isClosed();
             }
-            Trouble met = trouble;
+            Trouble met = failures.trouble();
             RocksDB used = db;
             if (met != null || used == null) {
                 throw new StoreUnavailableException(
@@ -560,6 +462,6 @@ public final class EmbeddedStore implements DedupStore {
 
     private StoreUnavailableException unavailable(Exception e, Failure failure) {
         return new StoreUnavailableException(
-                "the embedded store failed: " + note(e, failure).what(), e);
+                "the embedded store failed: " + failures.note(e, failure).what(), e);
     }
 }

@@ -14,6 +14,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The files of the embedded store, and the one copy of a store that could not be used any more, for those who want to see it. All of it
@@ -29,6 +31,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Nothing else that stands there is touched: the directory may hold the log, or a file system's lost+found.
  */
 final class StoreDirectory {
+    private static final Logger LOG = LoggerFactory.getLogger(EmbeddedStore.class);
     private static final String SET_ASIDE = "set-aside";
     private static final String CURRENT = "CURRENT";
     private static final String MOVING = "moving";
@@ -37,6 +40,7 @@ final class StoreDirectory {
 
     private final Path directory;
     private final long keepFreeBytes;
+    private volatile boolean cantDrop;
 
     /** @param keepFreeBytes with less than this left the copy goes */
     StoreDirectory(Path directory, long keepFreeBytes) {
@@ -91,13 +95,20 @@ final class StoreDirectory {
         return true;
     }
 
-    /** Deletes the copy if the disk has less left than must stay free; whether it did. */
-    boolean dropSetAsideIfShort() throws IOException {
+    /** Deletes the copy if the disk has less left than must stay free. */
+    void dropSetAsideIfShort() {
         if (!Files.isDirectory(setAsidePath()) || freeBytes() >= keepFreeBytes) {
-            return false;
+            return;
         }
-        deleteSetAside();
-        return true;
+        try {
+            deleteSetAside();
+            LOG.warn("{} was deleted: the disk is nearly full", setAsidePath());
+        } catch (IOException e) {
+            if (!cantDrop) {
+                LOG.warn("the disk is nearly full, and {} can't be deleted: {}", setAsidePath(), e.toString());
+            }
+            cantDrop = true;
+        }
     }
 
     private long freeBytes() {

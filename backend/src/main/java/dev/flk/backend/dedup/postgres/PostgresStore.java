@@ -51,22 +51,22 @@ public final class PostgresStore implements DedupStore {
 
     private static final int BATCHES_A_SECOND = 40;
 
-    /** Expired rows stay this long: clocks of other backends may be behind, and nobody may miss what still stands by his. */
+    /** Expired rows stay this long: clocks of other backends may be behind, and an outcome stands as long as it does by any of them. */
     private static final Duration REMOVED_AFTER = Duration.ofMinutes(5);
 
     private final StorageConfig.Postgres config;
-    private final Server server;
-    private final Trouble trouble;
+    private final PostgresConnector connector;
+    private final PostgresFailures failures;
     private final String logId;
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final RandomGenerator random;
-    private final ThreadPoolExecutor connector = threads("connect", 1, MOST_WRITES_WAITING);
+    private final ThreadPoolExecutor connecting = threads("connect", 1, MOST_WRITES_WAITING);
     private final ThreadPoolExecutor writer = threads("write", 1, MOST_WRITES_WAITING);
     private final ThreadPoolExecutor readers;
 
     // written under the lock of this
-    private volatile @Nullable Session session;
+    private volatile @Nullable PostgresSession session;
     private volatile boolean closed;
     private long connects;
 
@@ -77,8 +77,8 @@ public final class PostgresStore implements DedupStore {
             LongSupplier nanoTicker,
             RandomGenerator random) {
         this.config = config;
-        this.server = new Server(config);
-        this.trouble = new Trouble(server.name(), config.timeout());
+        this.connector = new PostgresConnector(config);
+        this.failures = new PostgresFailures(connector.name(), config.timeout());
         this.logId = logId;
         this.clock = clock;
         this.nanoTicker = nanoTicker;
@@ -114,54 +114,50 @@ public final class PostgresStore implements DedupStore {
     @Override
     public CompletionStage<OptionalLong> connect() {
         CompletableFuture<OptionalLong> connected = new CompletableFuture<>();
-        Session before;
+        PostgresSession before;
         long number;
         synchronized (this) {
             if (closed) {
-                return CompletableFuture.failedFuture(trouble.unavailable(CLOSED));
+                return CompletableFuture.failedFuture(failures.unavailable(CLOSED));
             }
             before = session;
             if (before != null) {
-                before.failed(trouble.unavailable(CONNECTED_ANEW)); // at once, so that no result comes after this
+                before.failed(failures.unavailable(CONNECTED_ANEW)); // at once, so that no result comes after this
             }
             session = null;
             number = ++connects;
         }
         try {
-            connector.execute(() -> connect(before, number, connected));
+            connecting.execute(() -> connect(before, number, connected));
         } catch (RejectedExecutionException e) {
             end(before);
-            connected.completeExceptionally(trouble.unavailable("too many connects are waiting", e));
+            connected.completeExceptionally(failures.unavailable("too many connects are waiting", e));
         }
         return connected;
     }
 
-    private void connect(@Nullable Session before, long number, CompletableFuture<OptionalLong> connected) {
+    private void connect(@Nullable PostgresSession before, long number, CompletableFuture<OptionalLong> connected) {
         end(before);
         try {
-            Session begun = Session.begin(server, trouble, logId, random);
+            PostgresSession begun = PostgresSession.begin(connector, failures, logId, random);
             if (!isTaken(begun, number)) {
                 begun.end(CONNECTED_ANEW);
-                connected.completeExceptionally(trouble.unavailable(CONNECTED_ANEW));
+                connected.completeExceptionally(failures.unavailable(CONNECTED_ANEW));
                 return;
             }
             connected.complete(begun.completeUpTo());
-        } catch (SQLException e) {
-            connected.completeExceptionally(trouble.of(e));
-        } catch (StoreUnavailableException e) {
-            connected.completeExceptionally(e);
-        } catch (RuntimeException e) {
-            connected.completeExceptionally(trouble.unavailable(e.toString(), e));
+        } catch (SQLException | RuntimeException e) {
+            connected.completeExceptionally(failures.of(e));
         }
     }
 
-    private static void end(@Nullable Session before) {
+    private static void end(@Nullable PostgresSession before) {
         if (before != null) {
             before.end(CONNECTED_ANEW);
         }
     }
 
-    private synchronized boolean isTaken(Session begun, long number) {
+    private synchronized boolean isTaken(PostgresSession begun, long number) {
         if (closed || number != connects) {
             return false;
         }
@@ -171,14 +167,14 @@ public final class PostgresStore implements DedupStore {
 
     @Override
     public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
-        Session current = session;
+        PostgresSession current = session;
         long atLeast = current == null ? 0 : current.acknowledged();
         return read(current, using -> using.get(ids, atLeast, clock.millis()));
     }
 
     @Override
     public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
-        Session current = session;
+        PostgresSession current = session;
         return use(writer, current, using -> using.put(decisions, completeUpTo, clock.millis()), full -> {
             if (current != null) {
                 current.failed(full); // what comes after it may not be recorded before it
@@ -189,7 +185,8 @@ public final class PostgresStore implements DedupStore {
     @Override
     public CompletionStage<Boolean> knowsEvidence(PcsId id, ContentDigest digest) {
         return read(
-                session, using -> using.use(connection -> EvidenceRows.knows(connection, id, digest, clock.millis())));
+                session,
+                using -> using.use(connection -> Statements.knowsEvidence(connection, id, digest, clock.millis())));
     }
 
     @Override
@@ -197,7 +194,7 @@ public final class PostgresStore implements DedupStore {
         return read(
                 session,
                 using -> using.use(connection -> {
-                    EvidenceRows.note(connection, id, digest, expiresAtMillis);
+                    Statements.noteEvidence(connection, id, digest, expiresAtMillis);
                     return true;
                 }));
     }
@@ -219,21 +216,22 @@ public final class PostgresStore implements DedupStore {
     /** Removes up to {@code most} outcomes that expired a while ago, and as much evidence; how many rows that were. */
     CompletionStage<Integer> removeExpired(int most) {
         long expiredByMillis = clock.millis() - REMOVED_AFTER.toMillis();
-        return read(session, using -> using.use(connection -> ExpiredRows.remove(connection, expiredByMillis, most)));
+        return read(
+                session, using -> using.use(connection -> Statements.removeExpired(connection, expiredByMillis, most)));
     }
 
     private interface Use<T> {
-        T with(Session session) throws SQLException;
+        T with(PostgresSession session) throws SQLException;
     }
 
-    private <T> CompletionStage<T> read(@Nullable Session current, Use<T> use) {
+    private <T> CompletionStage<T> read(@Nullable PostgresSession current, Use<T> use) {
         long beganNanos = nanoTicker.getAsLong();
         return use(
                 readers,
                 current,
                 session -> {
                     if (nanoTicker.getAsLong() - beganNanos > config.timeout().toNanos()) {
-                        throw trouble.unavailable("a read waited longer than DEDUP_TIMEOUT for others to end");
+                        throw failures.unavailable("a read waited longer than DEDUP_TIMEOUT for others to end");
                     }
                     return use.with(session);
                 },
@@ -242,39 +240,36 @@ public final class PostgresStore implements DedupStore {
 
     private <T> CompletionStage<T> use(
             ThreadPoolExecutor threads,
-            @Nullable Session current,
+            @Nullable PostgresSession current,
             Use<T> use,
             Consumer<StoreUnavailableException> onFull) {
         if (closed || current == null) {
-            return CompletableFuture.failedFuture(trouble.unavailable(closed ? CLOSED : NOT_CONNECTED));
+            return CompletableFuture.failedFuture(failures.unavailable(closed ? CLOSED : NOT_CONNECTED));
         }
-        CompletableFuture<T> result = current.expected();
+        CompletableFuture<T> result = new CompletableFuture<>();
         try {
             threads.execute(() -> run(current, use, result));
         } catch (RejectedExecutionException e) {
             StoreUnavailableException full =
-                    trouble.unavailable(threads == writer ? "too many writes waiting" : "too many reads waiting", e);
+                    failures.unavailable(threads == writer ? "too many writes waiting" : "too many reads waiting", e);
             onFull.accept(full);
             result.completeExceptionally(full);
         }
         return result;
     }
 
-    private <T> void run(Session current, Use<T> use, CompletableFuture<T> result) {
+    private <T> void run(PostgresSession current, Use<T> use, CompletableFuture<T> result) {
         try {
+            current.requireUsable();
             T value = use.with(current);
             current.requireUsable();
             result.complete(value);
-        } catch (SQLException e) {
-            result.completeExceptionally(trouble.of(e));
-        } catch (StoreUnavailableException e) {
-            result.completeExceptionally(e);
-        } catch (RuntimeException e) {
-            result.completeExceptionally(trouble.unavailable(e.toString(), e));
+        } catch (SQLException | RuntimeException e) {
+            result.completeExceptionally(current.reasonFor(e));
         }
     }
 
-    /** Connections that somebody uses just now. */
+    /** Connections in use. */
     public double activeConnections() {
         return ofPool(HikariPoolMXBean::getActiveConnections);
     }
@@ -297,14 +292,14 @@ public final class PostgresStore implements DedupStore {
     }
 
     private double ofPool(ToDoubleFunction<HikariPoolMXBean> value) {
-        Session current = session;
+        PostgresSession current = session;
         return current == null ? 0 : value.applyAsDouble(current.pool());
     }
 
     /** Lets what is under way end, within some time-outs; what does not, is dropped. */
     @Override
     public void close() {
-        Session last;
+        PostgresSession last;
         synchronized (this) {
             if (closed) {
                 return;
@@ -319,7 +314,7 @@ public final class PostgresStore implements DedupStore {
         if (last != null) {
             last.end(CLOSED);
         }
-        connector.shutdown();
+        connecting.shutdown();
     }
 
     private static void awaitEnd(ThreadPoolExecutor threads, Duration longest) {

@@ -41,12 +41,12 @@ final class Schema {
      *
      * @throws StoreUnavailableException if that failed; nothing is half done then
      */
-    static void migrate(Server server, Trouble trouble) throws SQLException {
-        try (Connection turn = server.forMigrations().getConnection();
+    static void migrate(PostgresConnector connector, PostgresFailures failures) throws SQLException {
+        try (Connection turn = connector.forMigrations().getConnection();
                 Statement statement = turn.createStatement()) {
             statement.execute("SELECT pg_advisory_lock(" + TURN + ")");
             Flyway.configure()
-                    .dataSource(server.forMigrations())
+                    .dataSource(connector.forMigrations())
                     .locations(MIGRATIONS)
                     .failOnMissingLocations(true)
                     .table(HISTORY)
@@ -56,7 +56,7 @@ final class Schema {
                     .load()
                     .migrate();
         } catch (FlywayException e) {
-            throw trouble.migrating(e);
+            throw failures.migrating(e);
         }
     }
 }

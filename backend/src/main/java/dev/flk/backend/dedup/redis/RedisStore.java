@@ -30,20 +30,19 @@ public final class RedisStore implements DedupStore {
     private static final int INCARNATION_BYTES = 8;
     private static final String CLOSED = "is not used any more: the store was closed";
 
-    private final Endpoint endpoint;
+    private final RedisConnector connector;
     private final String logId;
     private final InstantSource clock;
     private final ScheduledThreadPoolExecutor answers;
-    private final ServerSettings settings = new ServerSettings();
     private final SecureRandom random = new SecureRandom();
 
-    private volatile Session session;
+    private volatile RedisSession session;
 
     // guarded by this
     private boolean closed;
 
-    private RedisStore(Endpoint endpoint, String logId, InstantSource clock) {
-        this.endpoint = endpoint;
+    private RedisStore(RedisConnector connector, String logId, InstantSource clock) {
+        this.connector = connector;
         this.logId = logId;
         this.clock = clock;
         this.answers = new ScheduledThreadPoolExecutor(1, task -> {
@@ -52,7 +51,6 @@ public final class RedisStore implements DedupStore {
             return thread;
         });
         answers.setRemoveOnCancelPolicy(true);
-        answers.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
         this.session = newSession();
         session.fail("was not connected to yet");
     }
@@ -65,21 +63,21 @@ public final class RedisStore implements DedupStore {
      * @throws IllegalArgumentException if the URI is none that the client understands
      */
     public static RedisStore open(StorageConfig.Redis config, String logId, InstantSource clock) {
-        return new RedisStore(new Endpoint(config), logId, clock);
+        return new RedisStore(new RedisConnector(config), logId, clock);
     }
 
-    private Session newSession() {
-        return new Session(endpoint, logId, clock, answers);
+    private RedisSession newSession() {
+        return new RedisSession(connector, logId, clock, answers);
     }
 
     /** Returns at once; the stage ends within a few times the time-out of a call and some seconds. */
     @Override
     public CompletionStage<OptionalLong> connect() {
-        Session earlier;
-        Session next = newSession();
+        RedisSession earlier;
+        RedisSession next = newSession();
         synchronized (this) {
             if (closed) {
-                return CompletableFuture.failedFuture(endpoint.unavailable(CLOSED));
+                return CompletableFuture.failedFuture(connector.unavailable(CLOSED));
             }
             earlier = session;
             session = next;
@@ -88,9 +86,9 @@ public final class RedisStore implements DedupStore {
         byte[] incarnation = new byte[INCARNATION_BYTES];
         random.nextBytes(incarnation);
         try {
-            return next.open(HexFormat.of().formatHex(incarnation), settings);
+            return next.open(HexFormat.of().formatHex(incarnation));
         } catch (RejectedExecutionException e) {
-            return CompletableFuture.failedFuture(endpoint.unavailable(CLOSED));
+            return CompletableFuture.failedFuture(connector.unavailable(CLOSED));
         }
     }
 
@@ -129,7 +127,7 @@ public final class RedisStore implements DedupStore {
         }
         session.fail(CLOSED);
         session.awaitDisconnected();
-        endpoint.close();
+        connector.close();
         answers.shutdown();
     }
 }

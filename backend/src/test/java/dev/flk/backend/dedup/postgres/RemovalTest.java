@@ -4,11 +4,13 @@ package dev.flk.backend.dedup.postgres;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.dedup.PostgresStores;
 import dev.flk.backend.dedup.Sweeper;
 import dev.flk.backend.testing.PostgresServer;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -52,7 +54,7 @@ final class RemovalTest {
 
     private PostgresStore open(String logId) {
         PostgresStore opened = PostgresStore.open(
-                PostgresFixture.config(server, database),
+                PostgresStores.config(server, database, Duration.ofSeconds(10)),
                 logId,
                 () -> Instant.ofEpochMilli(NOW_MILLIS),
                 System::nanoTime,

@@ -3,7 +3,11 @@ package dev.flk.backend.dedup.postgres;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.config.StorageConfig;
+import dev.flk.backend.dedup.PostgresStores;
 import dev.flk.backend.testing.PostgresServer;
+import java.sql.SQLException;
+import java.time.Duration;
 import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -36,9 +40,9 @@ final class SchemaTest {
 
     @Test
     void migrate_twice_appliesOnce() {
-        PostgresFixture.migrate(server, database);
+        migrate(server, database);
         server.execute(database, "INSERT INTO flk_positions VALUES ('log', 1, 'token')");
-        PostgresFixture.migrate(server, database);
+        migrate(server, database);
         assertThat(applied()).isOne();
         assertThat(server.number(database, "SELECT count(*) FROM flk_positions"))
                 .isOne();
@@ -48,9 +52,9 @@ final class SchemaTest {
     void migrate_fromTwoBackendsAtOnce_appliesOnce() throws Exception {
         for (int round = 0; round < 8; round++) {
             newDatabase();
-            FutureTask<?> other = new FutureTask<>(() -> PostgresFixture.migrate(server, database), null);
+            FutureTask<?> other = new FutureTask<>(() -> migrate(server, database), null);
             new Thread(other).start();
-            PostgresFixture.migrate(server, database);
+            migrate(server, database);
             other.get();
             assertThat(applied()).isOne();
         }
@@ -59,19 +63,28 @@ final class SchemaTest {
     @Test
     void migrate_besideTablesOfOthers_leavesThemAlone() {
         server.execute(database, "CREATE TABLE others (n integer); INSERT INTO others VALUES (7)");
-        PostgresFixture.migrate(server, database);
+        migrate(server, database);
         assertThat(applied()).isOne();
         assertThat(server.number(database, "SELECT n FROM others")).isEqualTo(7);
     }
 
     @Test
     void migrate_aNewerSchema_leavesItAlone() {
-        PostgresFixture.migrate(server, database);
+        migrate(server, database);
         server.execute(database, """
                 INSERT INTO flk_schema_history
                 SELECT 99, '99', 'of a later version', type, 'V99__later.sql', checksum, installed_by, now(), 1, true
                 FROM flk_schema_history WHERE version = '1'""");
-        PostgresFixture.migrate(server, database);
+        migrate(server, database);
         assertThat(applied()).isOne();
+    }
+
+    static void migrate(PostgresServer on, String database) {
+        StorageConfig.Postgres config = PostgresStores.config(on, database, Duration.ofSeconds(10));
+        try {
+            Schema.migrate(new PostgresConnector(config), new PostgresFailures(database, config.timeout()));
+        } catch (SQLException e) {
+            throw new IllegalStateException(e);
+        }
     }
 }

@@ -3,7 +3,7 @@ package dev.flk.backend.dedup.postgres;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.dedup.postgres.Session.PositionRow;
+import dev.flk.backend.dedup.postgres.Statements.PositionRow;
 import dev.flk.backend.testing.PostgresServer;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -22,7 +22,7 @@ final class StatementPlansTest {
     static void fillTables() throws SQLException {
         server = PostgresServer.start();
         String database = server.newDatabase();
-        PostgresFixture.migrate(server, database);
+        SchemaTest.migrate(server, database);
         server.execute(database, """
                 INSERT INTO flk_outcomes SELECT sha256(n::text::bytea), 200, 'body', sha256('d'), '0123456789abcdef', n
                 FROM generate_series(1, 50000) AS n;
@@ -68,13 +68,13 @@ final class StatementPlansTest {
 
     @Test
     void lookUp_ofAGroup_usesThePrimaryKeys() throws SQLException {
-        assertThat(plan(OutcomeRows.LOOK_UP, "7", ids(), 1L)).contains("flk_outcomes_pkey", "flk_positions_pkey");
+        assertThat(plan(Statements.LOOK_UP, "7", ids(), 1L)).contains("flk_outcomes_pkey", "flk_positions_pkey");
     }
 
     @Test
     void put_usesThePrimaryKeys() throws SQLException {
         assertThat(plan(
-                        OutcomeRows.INSERT,
+                        Statements.INSERT,
                         array("bytea", new byte[][] {new byte[32]}),
                         array("int2", new Short[] {200}),
                         array("bytea", new byte[][] {new byte[1]}),
@@ -83,19 +83,20 @@ final class StatementPlansTest {
                         array("int8", new Long[] {1L}),
                         1L))
                 .contains("Conflict Arbiter Indexes: flk_outcomes_pkey");
-        assertThat(plan(OutcomeRows.STANDING, ids())).contains("flk_outcomes_pkey");
+        assertThat(plan(Statements.STANDING, ids())).contains("flk_outcomes_pkey");
         assertThat(plan(PositionRow.MOVE, 1L, "t", "7", "t")).contains("flk_positions_pkey");
         assertThat(plan(PositionRow.READ, "7")).contains("flk_positions_pkey");
     }
 
     @Test
     void removal_usesTheIndexesOfExpiry() throws SQLException {
-        assertThat(plan(ExpiredRows.REMOVE_OUTCOMES, 100L, 500)).contains("flk_outcomes_expiry", "Tid Scan");
-        assertThat(plan(ExpiredRows.REMOVE_EVIDENCE, 100L, 500)).contains("flk_evidence_expiry", "Tid Scan");
+        assertThat(plan(Statements.REMOVE_OUTCOMES, 100L, 500)).contains("flk_outcomes_expiry", "Tid Scan");
+        assertThat(plan(Statements.REMOVE_EVIDENCE, 100L, 500)).contains("flk_evidence_expiry", "Tid Scan");
     }
 
     @Test
     void evidence_usesItsPrimaryKey() throws SQLException {
-        assertThat(plan(EvidenceRows.LOOK_UP, new byte[32], new byte[32], 1L)).contains("flk_evidence_pkey");
+        assertThat(plan(Statements.LOOK_UP_EVIDENCE, new byte[32], new byte[32], 1L))
+                .contains("flk_evidence_pkey");
     }
 }

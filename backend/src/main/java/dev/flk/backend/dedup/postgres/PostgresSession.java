@@ -5,40 +5,36 @@ import com.zaxxer.hikari.HikariDataSource;
 import com.zaxxer.hikari.HikariPoolMXBean;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.postgres.Statements.PositionRow;
 import dev.flk.certificate.PcsId;
+import java.math.BigInteger;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
  * What holds from one connect to the next: a pool of connections, and whose token the position has. It ends at the next connect,
- * and nothing of it works after a failed put or once the position was found to be somebody else's. {@link #put} is called by one
+ * and nothing of it works after a failed put or once the position was found to be another process's. {@link #put} is called by one
  * thread, in the order of the log; everything else by any.
  */
-final class Session {
+final class PostgresSession {
     /** Tries of a transaction that was undone in favour of another. */
     private static final int TRIES = 5;
 
-    private final Trouble trouble;
-    private final Server server;
+    private final PostgresFailures failures;
+    private final PostgresConnector connector;
     private final PositionRow position;
     private final Optional<PositionRow.Position> atConnect;
     private final HikariDataSource pool;
     private final Set<Connection> inUse = ConcurrentHashMap.newKeySet();
-    private final AtomicLong uses = new AtomicLong();
-    private final Map<Long, CompletableFuture<?>> outstanding = new ConcurrentHashMap<>();
     private volatile @Nullable StoreUnavailableException failure;
 
     /** Of the last put that was acknowledged; the counter is 0 while there was none. Written by the thread of the puts. */
@@ -47,19 +43,19 @@ final class Session {
     /** Of the last put that was tried. Of the thread of the puts. */
     private Token last;
 
-    private Session(
-            Server server,
-            Trouble trouble,
+    private PostgresSession(
+            PostgresConnector connector,
+            PostgresFailures failures,
             PositionRow position,
             Optional<PositionRow.Position> atConnect,
             Token first) {
-        this.server = server;
-        this.trouble = trouble;
+        this.connector = connector;
+        this.failures = failures;
         this.position = position;
         this.atConnect = atConnect;
         this.acknowledged = first;
         this.last = first;
-        this.pool = server.pool();
+        this.pool = connector.pool();
     }
 
     /**
@@ -67,13 +63,15 @@ final class Session {
      *
      * @throws StoreUnavailableException if the tables can't be made
      */
-    static Session begin(Server server, Trouble trouble, String logId, RandomGenerator random) throws SQLException {
+    static PostgresSession begin(
+            PostgresConnector connector, PostgresFailures failures, String logId, RandomGenerator random)
+            throws SQLException {
         PositionRow position = new PositionRow(logId);
-        try (Connection connection = server.connect()) {
+        try (Connection connection = connector.connect()) {
             requireWritable(connection);
             Schema.requireRight(connection);
-            Schema.migrate(server, trouble);
-            return new Session(server, trouble, position, position.read(connection), Token.before(random));
+            Schema.migrate(connector, failures);
+            return new PostgresSession(connector, failures, position, position.read(connection), Token.before(random));
         }
     }
 
@@ -95,26 +93,13 @@ final class Session {
         T with(Connection connection) throws SQLException;
     }
 
-    /** A result that fails when this ends, whatever becomes of it. */
-    <T> CompletableFuture<T> expected() {
-        CompletableFuture<T> result = new CompletableFuture<>();
-        long number = uses.incrementAndGet();
-        outstanding.put(number, result);
-        var unused = result.whenComplete((value, thrown) -> outstanding.remove(number));
-        StoreUnavailableException ended = failure;
-        if (ended != null) {
-            result.completeExceptionally(ended);
-        }
-        return result;
-    }
-
     <T> T use(Use<T> use) throws SQLException {
         requireUsable();
         try (Connection connection = pool.getConnection()) {
             inUse.add(connection);
             try {
-                requireUsable(); // else nobody would abort it
-                server.limitSocket(connection);
+                requireUsable(); // else it would not be aborted
+                connector.limitSocket(connection);
                 return use.with(connection);
             } finally {
                 inUse.remove(connection);
@@ -128,7 +113,7 @@ final class Session {
     }
 
     List<Optional<Recorded>> get(List<PcsId> ids, long atLeast, long nowMillis) throws SQLException {
-        OutcomeRows.Found found = use(connection -> OutcomeRows.lookUp(connection, position.logId(), ids, nowMillis));
+        Statements.Found found = use(connection -> Statements.lookUp(connection, position.logId(), ids, nowMillis));
         if (!isMine(Optional.ofNullable(found.token()), atLeast)) {
             throw failed(positionLost());
         }
@@ -151,19 +136,15 @@ final class Session {
                     try {
                         return putOnce(connection, decisions, completeUpTo, nowMillis);
                     } catch (SQLException e) {
-                        if (tries == TRIES || !Trouble.isUndoneForOthers(e)) {
+                        if (tries == TRIES || !PostgresFailures.isUndoneForOthers(e)) {
                             throw e;
                         }
                         connection.rollback();
                     }
                 }
             });
-        } catch (SQLException e) {
-            throw failed(trouble.of(e));
-        } catch (StoreUnavailableException e) {
-            throw failed(e);
-        } catch (RuntimeException e) {
-            throw failed(trouble.unavailable(e.toString(), e));
+        } catch (SQLException | RuntimeException e) {
+            throw failed(failures.of(e));
         }
     }
 
@@ -177,23 +158,31 @@ final class Session {
             connection.rollback();
             throw positionLost();
         }
-        List<Recorded> standing = OutcomeRows.putIfAbsent(connection, decisions, nowMillis);
+        List<Recorded> standing = Statements.putIfAbsent(connection, decisions, nowMillis);
         connection.commit();
         acknowledged = last;
         return standing;
     }
 
     private StoreUnavailableException positionLost() {
-        return trouble.unavailable("the position is not the one last written: the store was emptied or put back to an "
+        return failures.unavailable("the position is not the one last written: the store was emptied or put back to an "
                 + "older copy, or another process uses the same log");
     }
 
-    /** Nothing works from now on. */
-    StoreUnavailableException failed(StoreUnavailableException e) {
-        if (failure == null) {
+    /** Nothing works from now on; why, which is what failed first. */
+    synchronized StoreUnavailableException failed(StoreUnavailableException e) {
+        StoreUnavailableException first = failure;
+        if (first == null) {
             failure = e;
+            return e;
         }
-        return e;
+        return first;
+    }
+
+    /** What a failed use fails with: if nothing works any more, the reason for that. */
+    StoreUnavailableException reasonFor(Exception e) {
+        StoreUnavailableException first = failure;
+        return first == null ? failures.of(e) : first;
     }
 
     /** Throws why nothing works any more. */
@@ -208,12 +197,9 @@ final class Session {
         return pool.getHikariPoolMXBean();
     }
 
-    /** Fails what is outstanding, drops its connections without waiting for the server, and closes the pool. */
+    /** Drops its connections without waiting for the server, which fails what uses them, and closes the pool. */
     void end(String why) {
-        StoreUnavailableException ended = failed(trouble.unavailable(why));
-        for (CompletableFuture<?> result : outstanding.values()) {
-            result.completeExceptionally(ended);
-        }
+        StoreUnavailableException unused = failed(failures.unavailable(why));
         for (Connection connection : inUse) {
             try {
                 connection.abort(Runnable::run);
@@ -224,43 +210,38 @@ final class Session {
         pool.close();
     }
 
-    /** The row of one log in {@code flk_positions}: how far it is recorded here, and the token of who wrote that. */
-    record PositionRow(String logId) {
-        static final String READ = "SELECT complete_up_to, token FROM flk_positions WHERE log_id = ?";
-        static final String MOVE =
-                "UPDATE flk_positions SET complete_up_to = ?, token = ? WHERE log_id = ? AND token = ?";
-        static final String BEGIN = """
-                INSERT INTO flk_positions (complete_up_to, token, log_id) VALUES (?, ?, ?)
-                ON CONFLICT (log_id) DO NOTHING""";
+    /**
+     * What marks a position as written by one transaction of one session: {@code incarnation.counter}, the incarnation 32 hex digits
+     * drawn at every connect, the counter from 1. No two transactions that took effect ever have the same.
+     */
+    record Token(String incarnation, long counter) {
 
-        /** What stands there. */
-        record Position(long completeUpTo, String token) {}
+        /** The one before the first of a session; never written. */
+        static Token before(RandomGenerator random) {
+            byte[] bits = new byte[16];
+            random.nextBytes(bits);
+            return new Token("%032x".formatted(new BigInteger(1, bits)), 0);
+        }
 
-        Optional<Position> read(Connection connection) throws SQLException {
-            try (PreparedStatement statement = connection.prepareStatement(READ)) {
-                statement.setString(1, logId);
-                try (ResultSet row = statement.executeQuery()) {
-                    return row.next() ? Optional.of(new Position(row.getLong(1), row.getString(2))) : Optional.empty();
-                }
+        Token next() {
+            return new Token(incarnation, counter + 1);
+        }
+
+        /** Reads what {@link #toString} wrote; empty for anything else. */
+        static Optional<Token> parse(String text) {
+            int dot = text.indexOf('.');
+            try {
+                return dot < 0
+                        ? Optional.empty()
+                        : Optional.of(new Token(text.substring(0, dot), Long.parseLong(text.substring(dot + 1))));
+            } catch (NumberFormatException e) {
+                return Optional.empty();
             }
         }
 
-        /**
-         * Writes the position if the row has this token, or, with none expected, if there is no row; it is locked from then on.
-         *
-         * @return whether it did
-         */
-        boolean move(Connection connection, Optional<String> expected, long completeUpTo, Token next)
-                throws SQLException {
-            try (PreparedStatement statement = connection.prepareStatement(expected.isPresent() ? MOVE : BEGIN)) {
-                statement.setLong(1, completeUpTo);
-                statement.setString(2, next.toString());
-                statement.setString(3, logId);
-                if (expected.isPresent()) {
-                    statement.setString(4, expected.get());
-                }
-                return statement.executeUpdate() == 1;
-            }
+        @Override
+        public String toString() {
+            return incarnation + "." + counter;
         }
     }
 }

@@ -4,6 +4,7 @@ package dev.flk.backend.ingest;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.ingest.LoggedOutcomes.ReplayedRules;
+import dev.flk.backend.ingest.RecordKind.Overruled;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
 import dev.flk.signing.KeyId;
@@ -28,11 +29,11 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Brings a store that was connected anew to the end of the log as it was then: everything behind its position is decided again,
- * by the rules it was logged with, and asserted, oldest first. What overruled submissions goes before all else: one that lost must
- * not be asserted before the one that won. Its steps are taken on the recorder's thread, between those of live traffic.
+ * Brings a store that was just connected up to the end of the log as it was then: every record behind its position is decided again,
+ * by the rules it was logged with, and asserted, oldest first. Overruled records come first: a submission that lost must not be
+ * asserted before the outcome that won. Its steps run on the recorder's thread, between those of live traffic.
  */
-final class Reassertion {
+final class CatchUp {
     private static final int BATCH = 512;
     private static final int RECORDS_A_STEP = 4_096;
 
@@ -67,7 +68,7 @@ final class Reassertion {
     private record Submitted(long sequence, Recorded outcome) {}
 
     /** Records {@code from} to {@code last} are on disk; the store may lack what they say. */
-    Reassertion(Inbox inbox, GuardedStore store, AssertionContext context, StoreLink link, long from, long last) {
+    CatchUp(Inbox inbox, GuardedStore store, AssertionContext context, StoreLink link, long from, long last) {
         this.inbox = inbox;
         this.store = store;
         this.context = context;
@@ -227,7 +228,7 @@ final class Reassertion {
         });
     }
 
-    /** What throws must not leave it standing half way. */
+    /** An exception must not leave it stopped half way. */
     private void orGiveUp(Runnable then) {
         try {
             then.run();
@@ -252,7 +253,7 @@ final class Reassertion {
         }
     }
 
-    /** A note that fails means that the store was lost, of which the link is told. */
+    /** A note that fails means that the store was lost, which the link learns by itself. */
     private void whenNoted(List<CompletableFuture<?>> notes, Runnable then) {
         link.onRecorder(CompletableFuture.allOf(notes.toArray(CompletableFuture<?>[]::new)), (done, failure) -> {
             if (failure == null && !ended) {
@@ -261,13 +262,13 @@ final class Reassertion {
         });
     }
 
-    /** What stands instead of ours is logged before the position passes it. What is still in flight is left to its flight. */
+    /** What stands instead of ours is logged before the position passes it. What is still in flight is left alone. */
     private void keepLosers(List<Submitted> batch, List<Recorded> standing, Runnable then) {
         List<Overruled> losers = new ArrayList<>();
         for (int i = 0; i < batch.size(); i++) {
             Submitted ours = batch.get(i);
             Recorded winner = standing.get(i);
-            if (!winner.equals(ours.outcome()) && !context.flights().isFlying(ours.outcome())) {
+            if (!winner.equals(ours.outcome()) && !context.inFlightIds().isInFlight(ours.outcome())) {
                 context.lost(ours.sequence(), ours.outcome(), winner);
                 losers.add(new Overruled(ours.sequence(), winner));
             }
@@ -331,15 +332,15 @@ final class Reassertion {
     record AssertionContext(
             InstantSource clock,
             InstantSource expiry,
-            Flights flights,
+            InFlightIds inFlightIds,
             Evidence evidence,
             Meters meters,
             OutcomeLog log,
             Set<Long> told) {
 
         /**
-         * Another outcome stands for a submission that the store lacked, is not in flight and was not known to be overruled: whoever
-         * submitted it may have been answered with ours.
+         * Another outcome stands for a submission that the store lacked, is not in flight and was not known to be overruled: its
+         * sender may have been answered with ours.
          */
         void lost(long sequence, Recorded ours, Recorded standing) {
             if (!told.add(sequence)) {

@@ -2,6 +2,7 @@
 package dev.flk.backend.dedup.postgres;
 
 import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.postgres.PostgresSession.Token;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.sql.Array;
@@ -20,15 +21,15 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The rows of {@code flk_outcomes}. An id is a {@code bytea} of 32 bytes: half the index of its 64 hex digits, compared as
+ * Every statement of the store. An id is a {@code bytea} of 32 bytes: half the index of its 64 hex digits, compared as
  * bytes whatever the collation of the database, and in the order of the digits.
  */
-final class OutcomeRows {
+final class Statements {
     private static final String COLUMNS = "pcs_id, status, body, digest, signed_digest, expires_at_millis";
 
     /**
      * Rows come in the order of their ids, so that two transactions never wait for each other's. A row that still stands is not
-     * changed, but it is locked by the attempt: nobody can remove it before {@link #STANDING} has read it.
+     * changed, but it is locked by the attempt: it can't be removed before {@link #STANDING} has read it.
      */
     static final String INSERT = """
             INSERT INTO flk_outcomes AS present (%s)
@@ -52,7 +53,24 @@ final class OutcomeRows {
     /** As many rows go into one statement; a group has seldom more. */
     private static final int ROWS_AT_ONCE = 1_000;
 
-    private OutcomeRows() {}
+    /** Evidence suppresses a second piece of evidence and nothing else, so no position is compared. */
+    static final String LOOK_UP_EVIDENCE =
+            "SELECT 1 FROM flk_evidence WHERE pcs_id = ? AND digest = ? AND expires_at_millis > ?";
+
+    static final String NOTE_EVIDENCE = """
+            INSERT INTO flk_evidence (pcs_id, digest, expires_at_millis) VALUES (?, ?, ?)
+            ON CONFLICT (pcs_id, digest) DO UPDATE SET expires_at_millis = EXCLUDED.expires_at_millis""";
+
+    /** Oldest first. Backends share the work: each skips the rows that another one is removing, or is replacing with a new outcome. */
+    private static final String REMOVE = """
+            DELETE FROM %1$s WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM %1$s WHERE expires_at_millis <= ?
+                ORDER BY expires_at_millis LIMIT ? FOR UPDATE SKIP LOCKED))""";
+
+    static final String REMOVE_OUTCOMES = REMOVE.formatted("flk_outcomes");
+    static final String REMOVE_EVIDENCE = REMOVE.formatted("flk_evidence");
+
+    private Statements() {}
 
     /**
      * What was found.
@@ -172,5 +190,82 @@ final class OutcomeRows {
             throws SQLException {
         return connection.createArrayOf(
                 type, elements.stream().map(column).toList().toArray(empty));
+    }
+
+    static boolean knowsEvidence(Connection connection, PcsId id, ContentDigest digest, long nowMillis)
+            throws SQLException {
+        try (PreparedStatement statement = evidence(connection, LOOK_UP_EVIDENCE, id, digest, nowMillis);
+                ResultSet row = statement.executeQuery()) {
+            return row.next();
+        }
+    }
+
+    static void noteEvidence(Connection connection, PcsId id, ContentDigest digest, long expiresAtMillis)
+            throws SQLException {
+        try (PreparedStatement statement = evidence(connection, NOTE_EVIDENCE, id, digest, expiresAtMillis)) {
+            statement.executeUpdate();
+        }
+    }
+
+    private static PreparedStatement evidence(
+            Connection connection, String sql, PcsId id, ContentDigest digest, long millis) throws SQLException {
+        PreparedStatement statement = connection.prepareStatement(sql);
+        statement.setBytes(1, id.toBytes());
+        statement.setBytes(2, digest.toBytes());
+        statement.setLong(3, millis);
+        return statement;
+    }
+
+    /** Removes up to {@code most} outcomes, and as much evidence, and returns how many rows that were. */
+    static int removeExpired(Connection connection, long expiredByMillis, int most) throws SQLException {
+        int removed = 0;
+        for (String sql : List.of(REMOVE_OUTCOMES, REMOVE_EVIDENCE)) {
+            try (PreparedStatement statement = connection.prepareStatement(sql)) {
+                statement.setLong(1, expiredByMillis);
+                statement.setInt(2, most);
+                removed += statement.executeUpdate();
+            }
+        }
+        return removed;
+    }
+
+    /** The row of one log in {@code flk_positions}: how far it is recorded here, and the token of who wrote that. */
+    record PositionRow(String logId) {
+        static final String READ = "SELECT complete_up_to, token FROM flk_positions WHERE log_id = ?";
+        static final String MOVE =
+                "UPDATE flk_positions SET complete_up_to = ?, token = ? WHERE log_id = ? AND token = ?";
+        static final String BEGIN = """
+                INSERT INTO flk_positions (complete_up_to, token, log_id) VALUES (?, ?, ?)
+                ON CONFLICT (log_id) DO NOTHING""";
+
+        /** What stands there. */
+        record Position(long completeUpTo, String token) {}
+
+        Optional<Position> read(Connection connection) throws SQLException {
+            try (PreparedStatement statement = connection.prepareStatement(READ)) {
+                statement.setString(1, logId);
+                try (ResultSet row = statement.executeQuery()) {
+                    return row.next() ? Optional.of(new Position(row.getLong(1), row.getString(2))) : Optional.empty();
+                }
+            }
+        }
+
+        /**
+         * Writes the position if the row has this token, or, with none expected, if there is no row; it is locked from then on.
+         *
+         * @return whether it did
+         */
+        boolean move(Connection connection, Optional<String> expected, long completeUpTo, Token next)
+                throws SQLException {
+            try (PreparedStatement statement = connection.prepareStatement(expected.isPresent() ? MOVE : BEGIN)) {
+                statement.setLong(1, completeUpTo);
+                statement.setString(2, next.toString());
+                statement.setString(3, logId);
+                if (expected.isPresent()) {
+                    statement.setString(4, expected.get());
+                }
+                return statement.executeUpdate() == 1;
+            }
+        }
     }
 }

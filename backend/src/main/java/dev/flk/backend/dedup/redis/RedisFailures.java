@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup.redis;
 
+import static java.util.Map.entry;
+
 import dev.flk.backend.dedup.StoreUnavailableException;
 import io.lettuce.core.RedisCommandTimeoutException;
 import io.lettuce.core.RedisURI;
@@ -11,7 +13,6 @@ import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -24,13 +25,37 @@ import java.util.stream.Stream;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
-/** Puts what failed into words for an operator: which server, what happened, what to do. No password gets out. */
-final class Diagnosis {
-    /** The connection is gone, and nobody said why. */
+/** Words a failure for an operator: which server, what happened, what to do. Never a password. */
+final class RedisFailures {
+    /** The connection is gone, for an unknown reason. */
     static final String DISCONNECTED = "closed the connection, or ended; if it is down, start it";
 
-    /** A server's error code wherever a script's error hides it; what it means. */
-    private static final Map<String, String> CODES = codes();
+    private static final String IS_CLUSTER = "is a Redis Cluster, which can't be used; a single primary is needed";
+
+    /** A server's error code, wherever a script's error hides it, and what it means. */
+    private static final Map<String, String> CODES = Map.ofEntries(
+            entry("WRONGPASS", "does not take this user name and password; correct them in REDIS_URI"),
+            entry("invalid password", "does not take this password; correct it in REDIS_URI"),
+            entry(
+                    "NOAUTH",
+                    "asks for a password; put one into REDIS_URI, as redis://:PASSWORD@host:port; a "
+                            + "Sentinel must ask for none"),
+            entry("NOPERM", "does not let this user do what the store needs; docs/redis.md has the ACL"),
+            entry("READONLY", "is a replica and takes no writes; point REDIS_URI at the primary, or at the Sentinels"),
+            entry("MASTERDOWN", "is a replica that has lost its primary; point REDIS_URI at the primary"),
+            entry("NOREPLICAS", "has fewer replicas than its min-replicas-to-write asks for; bring them back"),
+            entry("OOM", "has no memory left (maxmemory); raise that, or remove other data"),
+            entry("LOADING", "is still loading its data; wait until it has"),
+            entry("MISCONF", "can't write to its disk and therefore takes no writes; its own log says why"),
+            entry("BUSY", "is busy with somebody's script; wait, or end that with SCRIPT KILL"),
+            entry("max number of clients reached", "has no connection left (maxclients); raise that, or close others"),
+            entry(
+                    "certificate_required",
+                    "asks for a certificate of the client; give the JVM one (javax.net.ssl.keyStore, docs/redis.md), or set "
+                            + "tls-auth-clients no"),
+            entry("CROSSSLOT", IS_CLUSTER),
+            entry("MOVED", IS_CLUSTER),
+            entry("CLUSTERDOWN", IS_CLUSTER));
 
     private static final Pattern CODE =
             Pattern.compile("(?<![A-Za-z])(" + String.join("|", CODES.keySet()) + ")(?![A-Za-z])");
@@ -52,7 +77,7 @@ final class Diagnosis {
     private final boolean hasSentinels;
     private final List<String> secrets = new ArrayList<>();
 
-    Diagnosis(RedisURI uri, String uriText, Duration timeout) {
+    RedisFailures(RedisURI uri, String uriText, Duration timeout) {
         this.where = where(uri);
         this.timeout = timeout;
         this.isTls = uri.isSsl();
@@ -67,35 +92,10 @@ final class Diagnosis {
         }
     }
 
-    private static Map<String, String> codes() {
-        Map<String, String> codes = new LinkedHashMap<>();
-        codes.put("WRONGPASS", "does not take this user name and password; correct them in REDIS_URI");
-        codes.put("invalid password", "does not take this password; correct it in REDIS_URI");
-        codes.put(
-                "NOAUTH",
-                "asks for a password; put one into REDIS_URI, as redis://:PASSWORD@host:port; a "
-                        + "Sentinel must ask for none");
-        codes.put("NOPERM", "does not let this user do what the store needs; docs/redis.md has the ACL");
-        codes.put("READONLY", "is a replica and takes no writes; point REDIS_URI at the primary, or at the Sentinels");
-        codes.put("MASTERDOWN", "is a replica that has lost its primary; point REDIS_URI at the primary");
-        codes.put("NOREPLICAS", "has fewer replicas than its min-replicas-to-write asks for; bring them back");
-        codes.put("OOM", "has no memory left (maxmemory); raise that, or remove other data");
-        codes.put("LOADING", "is still loading its data; wait until it has");
-        codes.put("MISCONF", "can't write to its disk and therefore takes no writes; its own log says why");
-        codes.put("BUSY", "is busy with somebody's script; wait, or end that with SCRIPT KILL");
-        codes.put("max number of clients reached", "has no connection left (maxclients); raise that, or close others");
-        codes.put(
-                "certificate_required",
-                "asks for a certificate of the client; give the JVM one (javax.net.ssl.keyStore, docs/redis.md), or set "
-                        + "tls-auth-clients no");
-        codes.put("CROSSSLOT|MOVED|CLUSTERDOWN", "is a Redis Cluster, which can't be used; a single primary is needed");
-        return codes;
-    }
-
     private static String where(RedisURI uri) {
         if (!uri.getSentinels().isEmpty()) {
             return "the primary " + uri.getSentinelMasterId() + " of the Sentinels "
-                    + uri.getSentinels().stream().map(Diagnosis::address).collect(Collectors.joining(", "));
+                    + uri.getSentinels().stream().map(RedisFailures::address).collect(Collectors.joining(", "));
         }
         return uri.getSocket() != null ? uri.getSocket() : address(uri);
     }
@@ -135,7 +135,7 @@ final class Diagnosis {
             }
             Matcher code = CODE.matcher(message);
             if (code.find()) {
-                return meaning(code.group()) + " (" + quoted(message.substring(code.start())) + ")";
+                return CODES.get(code.group()) + " (" + quoted(message.substring(code.start())) + ")";
             }
             if (cause instanceof RedisCommandTimeoutException) {
                 return "did not answer within " + timeout.toMillis() + "ms (DEDUP_TIMEOUT); it hangs, is overloaded"
@@ -172,15 +172,7 @@ final class Diagnosis {
         return hasSentinels && address.find() ? " at " + address.group(1) : "";
     }
 
-    private static String meaning(String code) {
-        return CODES.entrySet().stream()
-                .filter(entry -> List.of(entry.getKey().split("\\|")).contains(code))
-                .map(Map.Entry::getValue)
-                .findFirst()
-                .orElseThrow();
-    }
-
-    /** What a server or library said, on one line, without what nobody must read. */
+    /** What a server or library said, on one line, without secrets. */
     private String quoted(String message) {
         String line = message.lines().findFirst().orElse("");
         for (String secret : secrets) {

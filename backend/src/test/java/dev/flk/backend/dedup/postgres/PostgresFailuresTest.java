@@ -15,11 +15,11 @@ import org.postgresql.util.PSQLException;
 import org.postgresql.util.ServerErrorMessage;
 
 /** The messages for what is hard to bring about; the others are in the test of outages. */
-final class TroubleTest {
-    private final Trouble trouble = new Trouble("db:5432/flk", Duration.ofSeconds(1));
+final class PostgresFailuresTest {
+    private final PostgresFailures failures = new PostgresFailures("db:5432/flk", Duration.ofSeconds(1));
 
     private String message(SQLException e) {
-        return trouble.of(e).getMessage();
+        return failures.of(e).getMessage();
     }
 
     private static PSQLException fromServer(String state, String message) {

@@ -3,6 +3,7 @@ package dev.flk.backend.dedup.redis;
 
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.redis.Keys.Position;
 import dev.flk.certificate.PcsId;
 import io.lettuce.core.KeyValue;
 import io.lettuce.core.RedisChannelHandler;
@@ -22,8 +23,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,14 +33,14 @@ import org.jspecify.annotations.Nullable;
  * and the server meets them in that order. (Only because no stage completes on a thread of the client: what is sent from there
  * overtakes what others have sent.)
  */
-final class Session {
+final class RedisSession {
     private static final long CLOSE_SECONDS = 2;
 
-    private final Endpoint endpoint;
+    private final RedisConnector connector;
     private final String positionKey;
     private final InstantSource clock;
     private final ScheduledExecutorService answers;
-    private final Calls calls;
+    private volatile @Nullable StoreUnavailableException failure;
 
     // guarded by this
     private @Nullable StatefulRedisConnection<String, byte[]> connection;
@@ -49,12 +49,11 @@ final class Session {
     private @Nullable Position acknowledged;
 
     /** @param answers the one thread on which every stage completes */
-    Session(Endpoint endpoint, String logId, InstantSource clock, ScheduledExecutorService answers) {
-        this.endpoint = endpoint;
+    RedisSession(RedisConnector connector, String logId, InstantSource clock, ScheduledExecutorService answers) {
+        this.connector = connector;
         this.positionKey = Keys.position(logId);
         this.clock = clock;
         this.answers = answers;
-        this.calls = new Calls(endpoint, answers, this::disconnect);
     }
 
     /**
@@ -63,21 +62,22 @@ final class Session {
      *
      * @return the sequence that the entry had
      */
-    CompletionStage<OptionalLong> open(String incarnation, ServerSettings settings) {
-        long withinMillis = endpoint.connectWithin().toMillis();
+    CompletionStage<OptionalLong> open(String incarnation) {
+        long withinMillis = connector.connectWithin().toMillis();
+        CompletableFuture<OptionalLong> opened = new CompletableFuture<>();
         Future<?> deadline = answers.schedule(
-                () -> fail("was not connected to within " + withinMillis + "ms; it answers too slowly (DEDUP_TIMEOUT)"),
+                () -> opened.completeExceptionally(fail(
+                        "was not connected to within " + withinMillis + "ms; it answers too slowly (DEDUP_TIMEOUT)")),
                 withinMillis,
                 TimeUnit.MILLISECONDS);
-        CompletableFuture<OptionalLong> opened = new CompletableFuture<>();
         // several keys at once, as later: a Redis Cluster refuses that now, and not at the first certificate
-        calls.ask(endpoint::connect, this::use)
-                .thenCompose(redis -> calls.ask(
+        ask(connector::connect, this::use)
+                .thenCompose(redis -> ask(
                                 () -> redis.mget(Keys.withProbes(positionKey)),
                                 reply -> text(reply.get(0).getValueOrElse(new byte[0])))
                         .thenCompose(held -> claim(redis, held, incarnation))
                         .thenApply(completeUpTo -> {
-                            settings.look(redis, endpoint.where());
+                            connector.warnOfSettings(redis);
                             return completeUpTo;
                         }))
                 .whenComplete((completeUpTo, failed) -> {
@@ -85,25 +85,54 @@ final class Session {
                     if (failed == null) {
                         opened.complete(completeUpTo);
                     } else {
-                        StoreUnavailableException reason = endpoint.unavailable(failed);
-                        calls.fail(reason);
-                        opened.completeExceptionally(reason);
+                        opened.completeExceptionally(fail(connector.unavailable(failed)));
                     }
                 });
         return opened;
+    }
+
+    /**
+     * Makes a call, and reads its reply on the thread of the answers. The first failure is that of all calls, so that none goes on from
+     * the unknown effect of an earlier one; but an {@link IllegalArgumentException} of {@code read} concerns this call alone.
+     */
+    private <R, T> CompletionStage<T> ask(Supplier<CompletionStage<R>> call, Function<R, T> read) {
+        CompletionStage<R> asked;
+        try {
+            asked = call.get();
+        } catch (RuntimeException e) {
+            return CompletableFuture.failedFuture(fail(connector.unavailable(e)));
+        }
+        return asked.handleAsync(
+                (reply, failed) -> {
+                    if (failed != null) {
+                        throw fail(connector.unavailable(failed));
+                    }
+                    StoreUnavailableException earlier = failure;
+                    if (earlier != null) {
+                        throw earlier;
+                    }
+                    try {
+                        return read.apply(reply);
+                    } catch (IllegalArgumentException e) {
+                        throw connector.unavailable(e);
+                    } catch (RuntimeException e) {
+                        throw fail(connector.unavailable(e));
+                    }
+                },
+                answers);
     }
 
     private RedisAsyncCommands<String, byte[]> use(StatefulRedisConnection<String, byte[]> connected) {
         connected.addListener(new RedisConnectionStateListener() {
             @Override
             public void onRedisDisconnected(RedisChannelHandler<?, ?> gone) {
-                fail(Diagnosis.DISCONNECTED);
+                fail(RedisFailures.DISCONNECTED);
             }
         });
         synchronized (this) {
             connection = connected;
         }
-        if (calls.failure().isPresent()) {
+        if (failure != null) {
             disconnect(); // the deadline was earlier
         }
         return connected.async();
@@ -139,7 +168,7 @@ final class Session {
 
     private Position parsed(String held) {
         return Position.parse(held)
-                .orElseThrow(() -> endpoint.unavailable("holds '" + held + "' under " + positionKey
+                .orElseThrow(() -> connector.unavailable("holds '" + held + "' under " + positionKey
                         + ", which is no position; find out who writes there, then DEL it"));
     }
 
@@ -165,31 +194,26 @@ final class Session {
                 last = next;
             }
         }
-        List<Recorded> standing = new ArrayList<>(decisions);
-        CompletableFuture<List<Recorded>> whole = new CompletableFuture<>();
-        CompletionStage<Integer> end = CompletableFuture.completedStage(0);
+        CompletionStage<List<Recorded>> recorded = CompletableFuture.completedStage(new ArrayList<>(kept.size()));
         for (CompletionStage<List<Recorded>> part : parts) {
-            end = end.thenCombine(part, (at, recorded) -> {
-                for (int i = 0; i < recorded.size(); i++) {
-                    standing.set(kept.get(at + i), recorded.get(i));
-                }
-                return at + recorded.size();
+            recorded = recorded.thenCombine(part, (before, more) -> {
+                before.addAll(more);
+                return before;
             });
         }
-        end.whenComplete((all, failed) -> {
-            if (failed == null) {
-                whole.complete(standing);
-            } else {
-                whole.completeExceptionally(endpoint.unavailable(failed));
+        return recorded.thenApply(ofKept -> {
+            List<Recorded> standing = new ArrayList<>(decisions);
+            for (int i = 0; i < ofKept.size(); i++) {
+                standing.set(kept.get(i), ofKept.get(i));
             }
+            return standing;
         });
-        return whole;
     }
 
     private synchronized CompletionStage<List<Recorded>> put(
             RedisAsyncCommands<String, byte[]> redis, PutCall batch, String expected, Position next) {
         sent = next;
-        return calls.ask(() -> batch.send(redis, positionKey, expected, next.text()), reply -> {
+        return ask(() -> batch.send(redis, positionKey, expected, next.text()), reply -> {
             Optional<String> held = PutCall.refusedFor(reply);
             if (held.isPresent()) {
                 throw lost(held.get(), expected);
@@ -200,7 +224,7 @@ final class Session {
             try {
                 return batch.standing(reply);
             } catch (IllegalArgumentException e) {
-                throw endpoint.unavailable(e);
+                throw connector.unavailable(e);
             }
         });
     }
@@ -241,7 +265,7 @@ final class Session {
         byte[] value = Long.toString(expiresAtMillis).getBytes(StandardCharsets.US_ASCII);
         return millisToLive <= 0
                 ? CompletableFuture.completedFuture(true)
-                : calls.ask(() -> redis.set(key, value, SetArgs.Builder.px(millisToLive)), done -> true);
+                : ask(() -> redis.set(key, value, SetArgs.Builder.px(millisToLive)), done -> true);
     }
 
     /** Reads keys together with the position entry, so that what a store has lost behind our back never passes for a miss. */
@@ -254,7 +278,7 @@ final class Session {
         all.add(positionKey);
         all.addAll(keys);
         RedisAsyncCommands<String, byte[]> redis = connection.async();
-        return calls.ask(() -> redis.mget(all.toArray(String[]::new)), (List<KeyValue<String, byte[]>> reply) -> {
+        return ask(() -> redis.mget(all.toArray(String[]::new)), (List<KeyValue<String, byte[]>> reply) -> {
             List<byte @Nullable []> values = new ArrayList<>(reply.size());
             for (KeyValue<String, byte[]> found : reply) {
                 values.add(found.hasValue() ? found.getValue() : null);
@@ -267,18 +291,31 @@ final class Session {
         });
     }
 
-    /** Fails what is outstanding and whatever comes, unless it has failed already, and closes the connection. */
-    void fail(String what) {
-        calls.fail(endpoint.unavailable(what));
+    /** {@link #fail(StoreUnavailableException)}, for what the store found out itself. */
+    StoreUnavailableException fail(String what) {
+        return fail(connector.unavailable(what));
+    }
+
+    /** Fails whatever comes, unless it has failed already, and closes the connection, which fails what is outstanding; why it failed. */
+    private StoreUnavailableException fail(StoreUnavailableException reason) {
+        synchronized (this) {
+            if (failure != null) {
+                return failure;
+            }
+            failure = reason;
+        }
+        disconnect();
+        return reason;
     }
 
     private <T> CompletionStage<T> refused() {
+        StoreUnavailableException reason = failure;
         return CompletableFuture.failedFuture(
-                calls.failure().orElseGet(() -> endpoint.unavailable("is still being connected to")));
+                reason == null ? connector.unavailable("is still being connected to") : reason);
     }
 
     private StoreUnavailableException lost(String held, String expected) {
-        return endpoint.unavailable(
+        return connector.unavailable(
                 ("has the position %s under %s, not '%s', which was written last: it was emptied, put "
                                 + "back to an older copy or failed over, or another process writes there for the same log")
                         .formatted(held.isEmpty() ? "missing" : "'" + held + "'", positionKey, expected));
@@ -286,44 +323,5 @@ final class Session {
 
     private static String text(byte @Nullable [] value) {
         return value == null ? "" : new String(value, StandardCharsets.UTF_8);
-    }
-
-    /**
-     * What this backend's entry in Redis says. No two entries that were ever written are equal, so that an older one that is back, or
-     * one that somebody else wrote, shows.
-     *
-     * @param completeUpTo the sequence in the log up to which every outcome is recorded; empty: none is known
-     * @param incarnation 16 hex digits, drawn anew at each connect
-     * @param counter of the calls that wrote within one incarnation
-     */
-    record Position(OptionalLong completeUpTo, String incarnation, long counter) {
-        private static final Pattern TEXT = Pattern.compile("([0-9]{1,19}|-) ([0-9a-f]{16}) ([0-9]{1,19})");
-
-        /** Empty unless {@code text} is what {@link #text} makes. */
-        static Optional<Position> parse(String text) {
-            Matcher parts = TEXT.matcher(text);
-            if (!parts.matches()) {
-                return Optional.empty();
-            }
-            OptionalLong completeUpTo =
-                    parts.group(1).equals("-") ? OptionalLong.empty() : OptionalLong.of(Long.parseLong(parts.group(1)));
-            return Optional.of(new Position(completeUpTo, parts.group(2), Long.parseLong(parts.group(3))));
-        }
-
-        /** What the next call of this incarnation writes. */
-        Position next(long completeUpTo) {
-            return new Position(OptionalLong.of(completeUpTo), incarnation, counter + 1);
-        }
-
-        /** The three fields, single spaces between; {@code -} for a sequence that is not known. */
-        String text() {
-            return (completeUpTo.isPresent() ? Long.toString(completeUpTo.getAsLong()) : "-") + " " + incarnation + " "
-                    + counter;
-        }
-
-        /** Whether {@code other} was written by the same incarnation, at this call or later. */
-        boolean isReachedBy(Position other) {
-            return other.incarnation.equals(incarnation) && other.counter >= counter;
-        }
     }
 }

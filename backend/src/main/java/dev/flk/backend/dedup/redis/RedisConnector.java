@@ -14,6 +14,7 @@ import io.lettuce.core.SocketOptions.KeepAliveOptions;
 import io.lettuce.core.SslOptions;
 import io.lettuce.core.TimeoutOptions;
 import io.lettuce.core.api.StatefulRedisConnection;
+import io.lettuce.core.api.async.RedisAsyncCommands;
 import io.lettuce.core.codec.ByteArrayCodec;
 import io.lettuce.core.codec.RedisCodec;
 import io.lettuce.core.codec.StringCodec;
@@ -22,6 +23,7 @@ import io.lettuce.core.resource.ClientResources;
 import java.io.File;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -29,6 +31,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,7 +39,7 @@ import org.slf4j.LoggerFactory;
  * The server as configured, and Lettuce's client for it. A connection is made once, never again by itself, and sends nothing
  * twice: what came of a call that failed is not known.
  */
-final class Endpoint implements AutoCloseable {
+final class RedisConnector implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
     private static final RedisCodec<String, byte[]> CODEC = RedisCodec.of(StringCodec.ASCII, ByteArrayCodec.INSTANCE);
 
@@ -52,19 +55,20 @@ final class Endpoint implements AutoCloseable {
 
     private final RedisURI uri;
     private final Duration timeout;
-    private final Diagnosis diagnosis;
+    private final RedisFailures failures;
     private final ClientResources resources;
     private final RedisClient client;
+    private final AtomicBoolean warned = new AtomicBoolean();
 
     /** Connects to nothing yet. */
-    Endpoint(StorageConfig.Redis config) {
+    RedisConnector(StorageConfig.Redis config) {
         Optional<File> keyStore = keyStore();
         this.timeout = config.timeout();
         this.uri = uri(config);
         uri.setTimeout(timeout);
         uri.setClientName("flk-backend");
         uri.getSentinels().forEach(sentinel -> sentinel.setTimeout(timeout));
-        this.diagnosis = new Diagnosis(uri, config.uri().text(), timeout);
+        this.failures = new RedisFailures(uri, config.uri().text(), timeout);
         this.resources = ClientResources.builder()
                 .ioThreadPoolSize(THREADS_OF_A_KIND)
                 .computationThreadPoolSize(THREADS_OF_A_KIND)
@@ -142,17 +146,57 @@ final class Endpoint implements AutoCloseable {
 
     /** Says which server this is, what is wrong, and what to do; no password. */
     StoreUnavailableException unavailable(Throwable failure) {
-        return diagnosis.of(failure);
+        return failures.of(failure);
     }
 
     /** As {@link #unavailable(Throwable)}, of what the store found out itself. */
     StoreUnavailableException unavailable(String what) {
-        return diagnosis.of(what);
+        return failures.of(what);
     }
 
-    /** Where the server is: what a message begins with. */
-    String where() {
-        return diagnosis.where();
+    /**
+     * Asks once for the server's settings that decide whether what it acknowledged stays, warns of those under which it may not, and
+     * returns at once. Only advice: a server that does not tell them is fine.
+     */
+    void warnOfSettings(RedisAsyncCommands<String, byte[]> redis) {
+        if (warned.get()) {
+            return;
+        }
+        var policy = setting(redis, "maxmemory-policy");
+        var appendonly = setting(redis, "appendonly");
+        var appendfsync = setting(redis, "appendfsync");
+        // a connection that ends in between leaves some unanswered: then the next one asks for all of them again
+        CompletableFuture<Void> unused = CompletableFuture.allOf(policy, appendonly, appendfsync)
+                .thenRun(() -> {
+                    if (warned.compareAndSet(false, true)) {
+                        warn(policy.join(), appendonly.join(), appendfsync.join());
+                    }
+                })
+                .exceptionally(notTold -> null);
+    }
+
+    private static CompletableFuture<String> setting(RedisAsyncCommands<String, byte[]> redis, String name) {
+        return redis.configGet(name)
+                .toCompletableFuture()
+                .thenApply((Map<String, String> found) -> found.getOrDefault(name, ""));
+    }
+
+    private void warn(String policy, String appendonly, String appendfsync) {
+        if (!policy.isEmpty() && !policy.equals("noeviction")) {
+            LOG.warn(
+                    "Redis at {} has maxmemory-policy {}: it may drop outcomes that were answered; set noeviction",
+                    failures.where(),
+                    policy);
+        }
+        if (appendonly.equals("no")) {
+            LOG.warn(
+                    "Redis at {} has appendonly no: when it ends, it loses outcomes that were answered; set appendonly yes",
+                    failures.where());
+        } else if (appendfsync.equals("no")) {
+            LOG.warn(
+                    "Redis at {} has appendfsync no: a power loss loses outcomes that were answered; set always or everysec",
+                    failures.where());
+        }
     }
 
     /** Closes all connections and ends the client's threads; returns when they have ended, or after a bounded time. */

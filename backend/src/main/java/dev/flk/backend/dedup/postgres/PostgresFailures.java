@@ -22,7 +22,7 @@ import org.postgresql.util.ServerErrorMessage;
  *
  * @param server {@code host:port/database}
  */
-record Trouble(String server, Duration timeout) {
+record PostgresFailures(String server, Duration timeout) {
     private static final Set<String> UNDONE_FOR_OTHERS = Set.of("40001", "40P01");
 
     /** Whether the transaction certainly had no effect, and is worth trying again. */
@@ -30,9 +30,11 @@ record Trouble(String server, Duration timeout) {
         return UNDONE_FOR_OTHERS.contains(state(e));
     }
 
-    StoreUnavailableException of(SQLException thrown) {
-        SQLException e = root(thrown);
-        return unavailable(what(e), thrown);
+    StoreUnavailableException of(Exception thrown) {
+        if (thrown instanceof StoreUnavailableException known) {
+            return known;
+        }
+        return unavailable(thrown instanceof SQLException e ? what(root(e)) : thrown.toString(), thrown);
     }
 
     StoreUnavailableException migrating(FlywayException thrown) {

@@ -16,7 +16,7 @@ import org.postgresql.ds.PGSimpleDataSource;
  * longer, for the socket, so that a server that is only slow gets to say so, and one that is gone is given up. The driver's own
  * query time-out stays off: it cancels, and a commit that is cancelled while it waits for a standby counts as done.
  */
-final class Server {
+final class PostgresConnector {
     private static final String APPLICATION = "flk-backend";
 
     /** The pool takes no less. */
@@ -27,7 +27,7 @@ final class Server {
 
     private final StorageConfig.Postgres config;
 
-    Server(StorageConfig.Postgres config) {
+    PostgresConnector(StorageConfig.Postgres config) {
         this.config = config;
     }
 

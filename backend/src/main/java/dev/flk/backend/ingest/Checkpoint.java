@@ -31,7 +31,7 @@ import org.slf4j.LoggerFactory;
  * It lags behind, which costs a start some work and nothing else. A file that is missing or broken costs more of the same: the
  * whole log is asserted again. Safe for any thread.
  */
-final class KeptMark {
+final class Checkpoint {
     /** Its name in the directory of the log. */
     static final String FILE = "inbox.mark";
 
@@ -61,37 +61,38 @@ final class KeptMark {
         }
     }
 
-    private KeptMark(FileOps files, Path directory, Line line) {
+    private Checkpoint(FileOps files, Path directory, Line line) {
         this.files = files;
         this.directory = directory;
         this.line = line;
     }
 
     /**
-     * Makes it, where it is missing or broken. Whoever calls owns the directory.
+     * Makes it, where it is missing or broken. The caller owns the directory.
      *
      * @param knownId whose log it is, if something else still knows
-     * @param removed what is not there any more: nobody can tell why
+     * @param removed the records before the first that is there; why they are gone is not known
      * @throws IOException if it can't be made durable
      */
-    static KeptMark make(FileOps files, Path directory, RandomGenerator random, Optional<String> knownId, long removed)
+    static Checkpoint make(
+            FileOps files, Path directory, RandomGenerator random, Optional<String> knownId, long removed)
             throws IOException {
         if (files.list(directory).contains(FILE)) {
             LOG.warn("{} is not as it was written: all of the log is asserted again", directory.resolve(FILE));
         }
         String logId = knownId.orElseGet(() -> "%016x%016x".formatted(random.nextLong(), random.nextLong()));
-        KeptMark made = new KeptMark(files, directory, new Line(logId, 0, 0, removed));
+        Checkpoint made = new Checkpoint(files, directory, new Line(logId, 0, 0, removed));
         made.write(made.line);
         return made;
     }
 
     /** Reads it; empty if it is missing or broken. Changes nothing. */
-    static Optional<KeptMark> find(FileOps files, Path directory) throws IOException {
+    static Optional<Checkpoint> find(FileOps files, Path directory) throws IOException {
         Matcher matcher = LINE.matcher(new String(read(files, directory), StandardCharsets.US_ASCII));
         if (!matcher.matches() || !Line.crc(matcher.group(1)).equals(matcher.group(6))) {
             return Optional.empty();
         }
-        return Optional.of(new KeptMark(
+        return Optional.of(new Checkpoint(
                 files,
                 directory,
                 new Line(
@@ -170,7 +171,7 @@ final class KeptMark {
         keep(lowWater.mark(), Math.max(removed, line.removed()));
     }
 
-    /** Keeps that everything up to {@code removed} is about to be removed, where nobody decides anything meanwhile. */
+    /** Keeps that everything up to {@code removed} is about to be removed, while no backend runs. */
     synchronized void keepRemoved(long removed) throws IOException {
         keep(line.mark(), Math.max(removed, line.removed()));
     }

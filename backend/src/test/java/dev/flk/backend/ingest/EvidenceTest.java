@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import static dev.flk.backend.ingest.Outcomes.assertDecided;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.ingest.Evidence.EvidenceBudget;
+import dev.flk.backend.ingest.IngestHarness.Clock;
+import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.ingest.Submission.Candidate;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
@@ -17,10 +21,55 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
-final class EvidenceRoomTest {
+final class EvidenceTest {
+    private static final int MUCH = 8 << 20;
+
+    @TempDir
+    private Path directory;
+
+    @Test
+    void take_beyondTheBurst_waitsForItsBytes() {
+        AtomicLong now = new AtomicLong();
+        EvidenceBudget budget = new EvidenceBudget(now::get);
+        for (int i = 0; i < 64; i++) {
+            assertThat(budget.take(1 << 20)).isEmpty();
+        }
+        assertThat(budget.take(32 << 10))
+                .hasValueSatisfying(held -> assertThat(held.waitSeconds()).isEqualTo(1));
+        now.addAndGet(1_000_000_000);
+        assertThat(budget.take(32 << 10)).isEmpty();
+        assertThat(budget.take(0)).isPresent();
+    }
+
+    /** Variations of what is not signed, under one good signature: anybody can make them who has seen it. */
+    @Test
+    void variationsOfAKnownCertificate_areKeptWithinBounds_andTheRestIsTold429() throws Exception {
+        try (IngestHarness harness = new IngestHarness(directory, new Clock())) {
+            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.FIRST);
+            String padding = "\"" + "x".repeat(MUCH - 1_000) + "\"";
+            for (int i = 0; i < 8; i++) {
+                assertDecided(harness.submit(variation(i).tampered("note", padding)), 200, Relation.CONFLICT);
+            }
+
+            assertThat(harness.submit(variation(8).tampered("note", padding))).isInstanceOf(Outcome.RateLimited.class);
+
+            assertThat(harness.metric("flk_rate_limited_by_total{limit=\"evidence\",}"))
+                    .isEqualTo(1);
+            assertDecided(harness.submit(variation(0)), 200, Relation.CONFLICT);
+            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
+        }
+        assertThat(IngestHarness.logged(directory)).hasSize(10);
+    }
+
+    private static Pcs variation(int seed) {
+        return Pcs.number(1).tampered("seed", Integer.toString(1_000 + seed));
+    }
+
     private final World world = new World();
     private final DecisionRules rules = new DecisionRules(Policy.defaults(), Duration.ofDays(14));
 
@@ -45,8 +94,7 @@ final class EvidenceRoomTest {
         Inbox inbox = Inbox.open(options, 0, disk, world::now, world::nanos, new Random(1), Optional::empty, meters);
         GuardedStore store =
                 new GuardedStore("the store", new SimulatedStore(world), world::nanos, new Random(1), meters);
-        Evidence evidence =
-                new Evidence(inbox, store, new Failures(() -> 1), world::now, new EvidenceBudget(world::nanos), 10);
+        Evidence evidence = new Evidence(inbox, store, world::now, new EvidenceBudget(world::nanos), 10);
         evidence.known(
                 candidate(0).id(),
                 candidate(0).digest(),
@@ -55,7 +103,7 @@ final class EvidenceRoomTest {
             AtomicReference<Outcome> told = new AtomicReference<>();
             evidence.keep(candidate(i), told::set);
             disk.failOperation(0, SimulatedDisk.Fault.EIO);
-            inbox.step();
+            inbox.log().step();
             inbox.groups().poll().others().forEach(Runnable::run);
             assertThat(told.get()).as("failed").isNotNull();
             world.advance(Duration.ofSeconds(30));
@@ -63,7 +111,7 @@ final class EvidenceRoomTest {
         assertThat(evidence.size()).isEqualTo(1);
         AtomicReference<Outcome> told = new AtomicReference<>();
         evidence.keep(candidate(100), told::set);
-        inbox.step();
+        inbox.log().step();
         ForcedGroups.Group group = inbox.groups().poll();
         if (group != null) {
             group.others().forEach(Runnable::run);

@@ -3,8 +3,10 @@ package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.ingest.DecisionRules.Decision;
+import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.ingest.Submission.Candidate;
 import dev.flk.backend.limit.HeldBack;
 import dev.flk.backend.metrics.LimitedBy;
 import dev.flk.backend.metrics.Meters;
@@ -13,77 +15,79 @@ import dev.flk.verification.Verdict;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Tells everybody who shares a flight how it ended, and counts it. Safe for any thread; throws nothing. */
-final class Endings {
-    private final Flights flights;
+/** Answers every submission of an id in flight when that ends, and counts the outcome. Safe for any thread; throws nothing. */
+final class Completion {
+    private final InFlightIds inFlightIds;
     private final LowWater lowWater;
     private final Evidence evidence;
     private final Meters meters;
     private final OutcomeLog log;
 
-    Endings(Flights flights, LowWater lowWater, Evidence evidence, Meters meters, OutcomeLog log) {
-        this.flights = flights;
+    Completion(InFlightIds inFlightIds, LowWater lowWater, Evidence evidence, Meters meters, OutcomeLog log) {
+        this.inFlightIds = inFlightIds;
         this.lowWater = lowWater;
         this.evidence = evidence;
         this.meters = meters;
         this.log = log;
     }
 
-    /** Whether the flight has not ended. */
-    boolean isUnderWay(Flight flight) {
-        return flights.isUnderWay(flight);
+    /** Whether it is still in flight. */
+    boolean isUnderWay(InFlight inFlight) {
+        return inFlightIds.isUnderWay(inFlight);
     }
 
-    /** The id had been decided before this flight: nothing was logged. */
-    void known(Flight flight, Recorded standing) {
-        flights.end(flight).forEach(candidate -> answerKnown(candidate, standing));
+    /** The id had been decided before: nothing was logged. */
+    void known(InFlight inFlight, Recorded standing) {
+        inFlightIds.end(inFlight).forEach(candidate -> answerKnown(candidate, standing));
     }
 
-    /** The flight's own outcome is recorded. */
-    void recorded(Flight flight) {
-        Decision decision = flight.decision();
+    /** Its own outcome is recorded. */
+    void recorded(InFlight inFlight) {
+        Decision decision = inFlight.decision();
         count(decision.verdict());
         log.decided(decision);
-        List<Candidate> told = flights.end(flight);
+        List<Candidate> told = inFlightIds.end(inFlight);
         if (told.isEmpty()) {
             meters.decidedLate();
-            finished(flight);
+            finished(inFlight);
             return;
         }
-        finished(flight);
+        finished(inFlight);
         Recorded standing = decision.recorded();
         answer(told.get(0), new Decided(standing.status(), standing.body(), Relation.FIRST));
         told.subList(1, told.size()).forEach(candidate -> answerKnown(candidate, standing));
     }
 
     /** Another outcome was first, and that is in the log too. */
-    void overruled(Flight flight, Recorded standing) {
+    void overruled(InFlight inFlight, Recorded standing) {
         meters.overruled();
-        Recorded ours = flight.outcome();
+        Recorded ours = inFlight.outcome();
         evidence.known(ours.id(), ours.digest(), ours.expiresAtMillis());
-        List<Candidate> told = flights.end(flight);
-        finished(flight);
+        List<Candidate> told = inFlightIds.end(inFlight);
+        finished(inFlight);
         told.forEach(candidate -> answerKnown(candidate, standing));
     }
 
-    /** The flight did not get into the log: its id is free. Does nothing if it has ended. */
-    void failed(Flight flight, Outcome error) {
-        flights.end(flight).forEach(candidate -> answerError(candidate, error));
+    /** It did not get into the log: its id is free. Does nothing if it is no more in flight. */
+    void failed(InFlight inFlight, Outcome error) {
+        inFlightIds.end(inFlight).forEach(candidate -> answerError(candidate, error));
     }
 
-    /** The flight is throttled, which was counted for the one that opened it: nothing was logged, and its id is free. */
-    void limited(Flight flight, HeldBack heldBack) {
-        flights.end(flight).forEach(candidate -> answer(candidate, new Outcome.RateLimited(heldBack.waitSeconds())));
+    /** It is throttled, which was counted when its limit was asked: nothing was logged, and its id is free. */
+    void limited(InFlight inFlight, HeldBack heldBack) {
+        inFlightIds
+                .end(inFlight)
+                .forEach(candidate -> answer(candidate, new Outcome.RateLimited(heldBack.waitSeconds())));
     }
 
-    /** The flight is in the log and waits to be recorded; who waits for it is told {@code error}. */
-    void leftWaiting(Flight flight, Outcome error) {
-        flights.leaveWaiting(flight).forEach(candidate -> answerWaiting(candidate, flight, error));
+    /** It is in the log and waits to be recorded; its submissions are answered with {@code error}. */
+    void leftWaiting(InFlight inFlight, Outcome error) {
+        inFlightIds.leaveWaiting(inFlight).forEach(candidate -> answerWaiting(candidate, inFlight, error));
     }
 
     /** A submission of an id that waits to be recorded: its content, if it is another, is kept before the answer. */
-    void answerWaiting(Candidate candidate, Flight flight, Outcome error) {
-        if (candidate.digest().equals(flight.outcome().digest())) {
+    void answerWaiting(Candidate candidate, InFlight inFlight, Outcome error) {
+        if (candidate.digest().equals(inFlight.outcome().digest())) {
             answerError(candidate, error);
         } else {
             evidence.keep(candidate, problem -> answerError(candidate, problem == null ? error : problem));
@@ -134,9 +138,9 @@ final class Endings {
         }
     }
 
-    /** Once its id is free, so that who reads that nothing is pending finds nothing undecided; before the answers. */
-    private void finished(Flight flight) {
-        LowWater.Group group = flight.group();
+    /** After its id is free, so that a reader of "nothing pending" finds nothing undecided; before the answers. */
+    private void finished(InFlight inFlight) {
+        LowWater.Group group = inFlight.group();
         if (group != null) {
             lowWater.finished(group);
         }
