@@ -10,19 +10,11 @@ import dev.flk.wal.Damage;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogReader.LogWalk;
 import dev.flk.wal.LogRecord;
-import java.io.Closeable;
 import java.io.IOException;
-import java.io.InterruptedIOException;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -58,8 +50,8 @@ final class LogReplay {
                 progress.step("reading");
             }
         }
-        try (LogWalk walk = inspector.walk(from);
-                ReplayWorkers workers = new ReplayWorkers(logged, other, told)) {
+        ReplayWorkers workers = new ReplayWorkers(logged, other, told);
+        try (LogWalk walk = inspector.walk(from)) {
             for (LogRecord record = walk.next(); record != null && record.sequence() <= to; record = walk.next()) {
                 if (wanted.test(record)) {
                     workers.add(record);
@@ -110,20 +102,17 @@ final class LogReplay {
     }
 
     /**
-     * Decides records again on all cores, and tells the outcomes in the order of the log: those before a record that can't be decided are
-     * told, those behind it are not. Memory: some MiB of records for each core. One thread uses it.
+     * Decides records again on all cores, chunk by chunk, and tells the outcomes in the order of the log: those before a record that can't be
+     * decided are told, those behind it are not. Memory: some MiB of records. One thread uses it.
      */
-    static final class ReplayWorkers implements Closeable {
-        private static final int CHUNK_RECORDS = 256;
-        private static final int CHUNK_BYTES = 1 << 20;
+    static final class ReplayWorkers {
+        private static final int CHUNK_RECORDS = 8_192;
+        private static final int CHUNK_BYTES = 16 << 20;
 
         private final LoggedOutcomes logged;
         private final @Nullable DecisionRules other;
         private final Told told;
-        private final int mostChunks;
-        private final ExecutorService threads;
-        private final Deque<Future<List<Decided>>> underWay = new ArrayDeque<>();
-        private List<LogRecord> chunk = new ArrayList<>();
+        private final List<LogRecord> chunk = new ArrayList<>();
         private int chunkBytes;
 
         /** Hears of each submission, in order. */
@@ -150,9 +139,6 @@ final class LogReplay {
             this.logged = logged;
             this.other = other;
             this.told = told;
-            int cores = Runtime.getRuntime().availableProcessors();
-            this.mostChunks = 2 * cores;
-            this.threads = Executors.newFixedThreadPool(cores);
         }
 
         /**
@@ -164,38 +150,16 @@ final class LogReplay {
             chunk.add(submission);
             chunkBytes += submission.body().length;
             if (chunk.size() == CHUNK_RECORDS || chunkBytes >= CHUNK_BYTES) {
-                send();
+                finish();
             }
         }
 
-        /** Waits for all that was added, and tells it. */
+        /** Decides all that was added, and tells it. */
         void finish() throws IOException {
-            send();
-            while (!underWay.isEmpty()) {
-                tellFirst();
-            }
-        }
-
-        private void send() throws IOException {
-            while (underWay.size() >= mostChunks) {
-                tellFirst();
-            }
-            List<LogRecord> records = chunk;
-            underWay.add(threads.submit(() -> records.stream().map(this::decide).toList()));
-            chunk = new ArrayList<>(CHUNK_RECORDS);
+            List<Decided> all = chunk.parallelStream().map(this::decide).toList();
+            chunk.clear();
             chunkBytes = 0;
-        }
-
-        private Decided decide(LogRecord record) {
-            try {
-                return new Decided(record, logged.compare(record, other), null);
-            } catch (IOException e) {
-                return new Decided(record, null, e);
-            }
-        }
-
-        private void tellFirst() throws IOException {
-            for (Decided one : await(underWay.remove())) {
+            for (Decided one : all) {
                 IOException failure = one.failure();
                 if (failure != null) {
                     throw failure;
@@ -205,21 +169,12 @@ final class LogReplay {
             }
         }
 
-        private static List<Decided> await(Future<List<Decided>> chunk) throws IOException {
+        private Decided decide(LogRecord record) {
             try {
-                return chunk.get();
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw (IOException) new InterruptedIOException("interrupted while deciding").initCause(e);
-            } catch (ExecutionException e) {
-                throw new IllegalStateException("deciding again failed", e.getCause());
+                return new Decided(record, logged.compare(record, other), null);
+            } catch (IOException e) {
+                return new Decided(record, null, e);
             }
-        }
-
-        /** Ends the threads; what was not told is dropped. */
-        @Override
-        public void close() {
-            threads.shutdownNow();
         }
     }
 }

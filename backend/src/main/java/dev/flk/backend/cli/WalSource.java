@@ -2,7 +2,7 @@
 package dev.flk.backend.cli;
 
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.backend.config.LogRules;
+import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.ingest.Inbox;
 import dev.flk.wal.Damage;
 import dev.flk.wal.DiskFiles;

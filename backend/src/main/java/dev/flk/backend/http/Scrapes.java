@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
-import dev.flk.backend.metrics.Exposition;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Meters.Exposition;
 import dev.flk.http.Answer;
 import dev.flk.http.Exchange;
 import java.util.ArrayList;

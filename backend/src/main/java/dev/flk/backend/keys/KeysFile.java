@@ -3,7 +3,7 @@ package dev.flk.backend.keys;
 
 import dev.flk.backend.files.ConfiguredFile;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
-import dev.flk.backend.files.Stamps;
+import dev.flk.backend.files.FileFingerprints;
 import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.canonical.Sha256;
 import dev.flk.diagnosis.KeyRing.NamedKey;
@@ -66,19 +66,20 @@ public final class KeysFile {
      * @throws InvalidKeysException with all that is wrong
      */
     public static KeysFile read(Path file, @Nullable SigningAlgorithm only) throws InvalidKeysException {
-        return read(file, only, new Stamps());
+        return read(file, only, new FileFingerprints());
     }
 
-    /** The same; {@code stamps} gets each file before it is read, also if it can't be. */
-    static KeysFile read(Path file, @Nullable SigningAlgorithm only, Stamps stamps) throws InvalidKeysException {
+    /** The same; {@code fingerprints} gets each file before it is read, also if it can't be. */
+    static KeysFile read(Path file, @Nullable SigningAlgorithm only, FileFingerprints fingerprints)
+            throws InvalidKeysException {
         List<String> problems = new ArrayList<>();
         List<Usable> keys = new ArrayList<>();
-        stamps.add(file);
+        fingerprints.add(file);
         for (KeyEntry entry : entries(file, problems)) {
             if (only != null && entry.algorithm() != only) {
                 problems.add("key " + entry.id() + ": its algorithm is not that of PCS_SIGN_ALG, " + only.configName());
             }
-            usable(directory(file), entry, stamps, problems).ifPresent(keys::add);
+            usable(directory(file), entry, fingerprints, problems).ifPresent(keys::add);
         }
         refuseTwins(keys, problems);
         if (problems.isEmpty()) {
@@ -108,7 +109,8 @@ public final class KeysFile {
         }
     }
 
-    private static Optional<Usable> usable(Path directory, KeyEntry entry, Stamps stamps, List<String> problems) {
+    private static Optional<Usable> usable(
+            Path directory, KeyEntry entry, FileFingerprints fingerprints, List<String> problems) {
         String publicKey = entry.publicKey();
         if (publicKey != null) {
             return Optional.of(Usable.ofPublic(entry, publicKey));
@@ -120,7 +122,7 @@ public final class KeysFile {
                     + ": secret_file is no plain name relative to the directory of the keys file, like keys/a.secret");
             return Optional.empty();
         }
-        stamps.add(path.get());
+        fingerprints.add(path.get());
         try {
             return Optional.of(Usable.ofSecret(entry, SecretFile.read(path.get())));
         } catch (Unusable e) {

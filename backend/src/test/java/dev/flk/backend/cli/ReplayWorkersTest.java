@@ -22,19 +22,18 @@ import org.junit.jupiter.api.Test;
 class ReplayWorkersTest {
     private static final DecisionRules RULES = new DecisionRules(Policy.defaults(), Duration.ofDays(14));
 
-    /** More than all chunks that are under way at once. */
+    /** More than a chunk. */
     private static final int MANY = 10_000;
 
     private final List<Long> told = new ArrayList<>();
 
     @Test
     void manyChunks_areToldInTheOrderOfTheLog() throws IOException {
-        try (ReplayWorkers workers = workers()) {
-            for (long sequence = 1; sequence <= MANY; sequence++) {
-                workers.add(record(sequence, Pcs.number(sequence).bytes()));
-            }
-            workers.finish();
+        ReplayWorkers workers = workers();
+        for (long sequence = 1; sequence <= MANY; sequence++) {
+            workers.add(record(sequence, Pcs.number(sequence).bytes()));
         }
+        workers.finish();
 
         assertThat(told)
                 .containsExactlyElementsOf(
@@ -43,19 +42,18 @@ class ReplayWorkersTest {
 
     @Test
     void undecidable_whatIsBeforeItIsTold_andNothingBehindIt() throws IOException {
-        try (ReplayWorkers workers = workers()) {
-            assertThatThrownBy(() -> {
-                        for (long sequence = 1; sequence <= MANY; sequence++) {
-                            byte[] body = sequence == 700
-                                    ? "no certificate".getBytes(StandardCharsets.UTF_8)
-                                    : Pcs.number(sequence).bytes();
-                            workers.add(record(sequence, body));
-                        }
-                        workers.finish();
-                    })
-                    .isInstanceOf(IOException.class)
-                    .hasMessageStartingWith("record 700 of segment inbox-1 can't be decided again: malformed JSON");
-        }
+        ReplayWorkers workers = workers();
+        assertThatThrownBy(() -> {
+                    for (long sequence = 1; sequence <= MANY; sequence++) {
+                        byte[] body = sequence == 700
+                                ? "no certificate".getBytes(StandardCharsets.UTF_8)
+                                : Pcs.number(sequence).bytes();
+                        workers.add(record(sequence, body));
+                    }
+                    workers.finish();
+                })
+                .isInstanceOf(IOException.class)
+                .hasMessageStartingWith("record 700 of segment inbox-1 can't be decided again: malformed JSON");
 
         assertThat(told)
                 .containsExactlyElementsOf(

@@ -174,6 +174,7 @@ final class KeysFileTest {
         return Stream.of(
                 Arguments.of("", "it is no JSON object"),
                 Arguments.of("[]", "it is no JSON object"),
+                Arguments.of("\uFEFF{}", "it begins with a byte order mark; save it as UTF-8 without one"),
                 Arguments.of(
                         "{\"version\":1,\n \"version\":1}",
                         "it is no JSON, or has a member twice, at line 2, column 11"),

@@ -16,21 +16,6 @@ class RateLimitTest {
     private final AtomicLong nowNanos = new AtomicLong(Long.MIN_VALUE / 2);
 
     @Test
-    void tryTake_atTheStart_admitsTheBurstAndNoMore() {
-        RateLimit limit = limit("100", 3);
-
-        assertThat(admitted(limit, 10)).isEqualTo(3);
-    }
-
-    @Test
-    void tryTake_empty_tellsTheNanosUntilTheNextToken() {
-        RateLimit limit = limit("100", 1);
-        admitted(limit, 1);
-
-        assertThat(limit.tryTake()).hasValue(Duration.ofMillis(10).toNanos() + 1);
-    }
-
-    @Test
     void tryTake_afterTheTimeItTold_admits() {
         RateLimit limit = limit("7", 1);
         admitted(limit, 1);
