@@ -84,8 +84,8 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Starts: everything is there when it returns, but submissions are not taken before {@link #serve}. Who has it closed on a
-     * signal says so in between, so that nobody meets a backend that is ready and ends without finishing what it took.
+     * Starts: everything is there when it returns, but submissions are not taken before {@link #serve}. A shutdown hook is
+     * registered in between, so that no backend is ready that would end without finishing what it took.
      *
      * @throws IOException if the port is taken, or the log is in use, damaged or can't be read or written
      * @throws dev.flk.backend.dedup.StoreUnavailableException if the store can't be opened or fails

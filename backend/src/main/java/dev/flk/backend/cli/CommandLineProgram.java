@@ -53,7 +53,7 @@ public final class CommandLineProgram {
                 .footer("Without a command it serves. Configuration comes from the environment and --config.");
     }
 
-    /** Somebody looks at standard error: long commands tell there how far they are. */
+    /** Standard error is a terminal: long commands show their progress there. */
     public void watched() {
         watched.byPeople = true;
     }
@@ -94,14 +94,14 @@ public final class CommandLineProgram {
     @FunctionalInterface
     public interface Service {
         /**
-         * Serves until the process is told to stop.
+         * Serves until the process is stopped.
          *
          * @throws IOException if it can't start; the message says what to do
          */
         void run(BackendConfig config) throws IOException, InterruptedException;
     }
 
-    /** Whether somebody looks at standard error, so that long commands tell there how far they are. One thread. */
+    /** Whether standard error is a terminal, where long commands show their progress. One thread. */
     static final class Watched {
         boolean byPeople;
     }

@@ -280,7 +280,7 @@ final class ExplainCommand implements Callable<Integer> {
         return new ParameterException(spec.commandLine(), "--try-key: " + why);
     }
 
-    /** Keys that are configured for the algorithm that is not; what is no key is nobody's business then. */
+    /** Configured keys of the algorithm that is not in force; malformed ones are ignored. */
     private static List<NamedKey> notInForce(AnswerRules rules) {
         List<NamedKey> keys = new ArrayList<>();
         rules.publicKeys().forEach(key -> publicKey(key).ifPresent(keys::add));

@@ -10,17 +10,23 @@ import dev.flk.wal.Damage;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogReader.LogWalk;
 import dev.flk.wal.LogRecord;
+import java.io.Closeable;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.Future;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decides a stretch of the log again, and only reads it: twice, since what overruled a submission stands somewhere behind it. One thread,
- * with {@link ReplayWorkers} behind it.
+ * Decides a range of the log again, read-only, in two passes: a record that overrules a submission comes after it. One thread, and
+ * {@link ReplayWorkers}.
  */
 final class LogReplay {
     private final LogInspector inspector;
@@ -37,10 +43,10 @@ final class LogReplay {
     /**
      * Decides the records from {@code from} to {@code to}.
      *
-     * @param wanted is shown each record, and says whether it is a submission to be decided
-     * @param told hears of those that were, in the order of the log
-     * @return what was met as missing
-     * @throws IOException if a record can't be decided; those before it were told
+     * @param wanted sees each record; true if it is a submission to decide
+     * @param told gets the decided submissions in log order
+     * @return the damage found
+     * @throws IOException if a record can't be decided; those before it were reported
      */
     List<Damage> run(long from, long to, Predicate<LogRecord> wanted, ReplayWorkers.Told told) throws IOException {
         LoggedOutcomes logged = new LoggedOutcomes();
@@ -50,8 +56,8 @@ final class LogReplay {
                 progress.step("reading");
             }
         }
-        ReplayWorkers workers = new ReplayWorkers(logged, other, told);
-        try (LogWalk walk = inspector.walk(from)) {
+        try (LogWalk walk = inspector.walk(from);
+                ReplayWorkers workers = new ReplayWorkers(logged, other, told)) {
             for (LogRecord record = walk.next(); record != null && record.sequence() <= to; record = walk.next()) {
                 if (wanted.test(record)) {
                     workers.add(record);
@@ -65,7 +71,7 @@ final class LogReplay {
         }
     }
 
-    /** A bar that tells how far a replay is. One thread. */
+    /** A progress bar. One thread. */
     static final class Progress {
         private static final int BAR = 30;
         private static final int STEPS_BETWEEN_LINES = 2_000;
@@ -102,20 +108,22 @@ final class LogReplay {
     }
 
     /**
-     * Decides records again on all cores, chunk by chunk, and tells the outcomes in the order of the log: those before a record that can't be
-     * decided are told, those behind it are not. Memory: some MiB of records. One thread uses it.
+     * Decides records again on all cores, chunk by chunk, and reports the outcomes in log order, up to the first record that can't be decided.
+     * Memory: three chunks. For one thread.
      */
-    static final class ReplayWorkers {
-        private static final int CHUNK_RECORDS = 8_192;
-        private static final int CHUNK_BYTES = 16 << 20;
+    static final class ReplayWorkers implements Closeable {
+        private static final int CHUNK_RECORDS = 4_096;
+        private static final int CHUNK_BYTES = 8 << 20;
 
         private final LoggedOutcomes logged;
         private final @Nullable DecisionRules other;
         private final Told told;
-        private final List<LogRecord> chunk = new ArrayList<>();
+        private final ForkJoinPool cores = new ForkJoinPool(Runtime.getRuntime().availableProcessors());
+        private Future<List<Decided>> underWay = CompletableFuture.completedFuture(List.of());
+        private List<LogRecord> chunk = new ArrayList<>();
         private int chunkBytes;
 
-        /** Hears of each submission, in order. */
+        /** Gets each decided submission, in log order. */
         @FunctionalInterface
         interface Told {
             /**
@@ -150,16 +158,29 @@ final class LogReplay {
             chunk.add(submission);
             chunkBytes += submission.body().length;
             if (chunk.size() == CHUNK_RECORDS || chunkBytes >= CHUNK_BYTES) {
-                finish();
+                send();
             }
         }
 
-        /** Decides all that was added, and tells it. */
+        /** Waits for everything that was added. */
         void finish() throws IOException {
-            List<Decided> all = chunk.parallelStream().map(this::decide).toList();
-            chunk.clear();
+            send();
+            report();
+        }
+
+        /** A chunk is decided while the one before it is reported, and the next one read. */
+        private void send() throws IOException {
+            List<LogRecord> records = chunk;
+            chunk = new ArrayList<>();
             chunkBytes = 0;
-            for (Decided one : all) {
+            Future<List<Decided>> next = cores.submit(
+                    () -> records.parallelStream().map(this::decide).toList());
+            report();
+            underWay = next;
+        }
+
+        private void report() throws IOException {
+            for (Decided one : await(underWay)) {
                 IOException failure = one.failure();
                 if (failure != null) {
                     throw failure;
@@ -169,12 +190,29 @@ final class LogReplay {
             }
         }
 
+        private static List<Decided> await(Future<List<Decided>> chunk) throws IOException {
+            try {
+                return chunk.get();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw (IOException) new InterruptedIOException("interrupted while deciding").initCause(e);
+            } catch (ExecutionException e) {
+                throw new IllegalStateException("deciding again failed", e.getCause());
+            }
+        }
+
         private Decided decide(LogRecord record) {
             try {
                 return new Decided(record, logged.compare(record, other), null);
             } catch (IOException e) {
                 return new Decided(record, null, e);
             }
+        }
+
+        /** Ends the threads; what was not reported is dropped. */
+        @Override
+        public void close() {
+            cores.shutdownNow();
         }
     }
 }

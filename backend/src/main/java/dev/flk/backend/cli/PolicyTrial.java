@@ -95,7 +95,7 @@ final class PolicyTrial {
     /**
      * Counts for a policy.
      *
-     * @param start what arrived before is left out by who calls
+     * @param start the caller leaves out what arrived before
      * @param mostExamples of each kind of change
      */
     PolicyTrial(Policy policy, Instant start, int mostExamples, int shardsShown) {
@@ -170,12 +170,12 @@ final class PolicyTrial {
                 .toList();
     }
 
-    /** How many shards are not shown; at least so many, if there are more than are told apart. */
+    /** How many shards are not shown; a lower bound if {@link #hasMoreShards}. */
     private long shardsLeftOut() {
         return Math.max(0L, byShard.size() - shardsShown) + (hasMoreShards() ? 1 : 0);
     }
 
-    /** Whether there were more shards than are told apart. */
+    /** Whether there were more shards than are counted separately. */
     private boolean hasMoreShards() {
         return laterShards.before() > 0;
     }

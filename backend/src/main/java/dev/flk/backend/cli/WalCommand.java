@@ -354,7 +354,7 @@ final class WalCommand implements Runnable {
                     }
                 }
                 if (read % RECORDS_BETWEEN_CHECKS == 0 && out.checkError()) {
-                    return ExitCode.OK; // like head, who was printed to has seen enough
+                    return ExitCode.OK; // the reader, such as head, has closed the pipe
                 }
                 record = walk.next();
             }

@@ -124,7 +124,7 @@ final class WalCompactCommand implements Callable<Integer> {
                 : InWords.bytes(freed) + " freed in " + source.directory() + "\n";
     }
 
-    /** What is old and stays: a backend will decide it; if nobody knows, that is for the operator to see to. */
+    /** Segments past the retention that are kept: a backend will decide them; if the mark is lost, the operator has to act. */
     private int reportKept(LogCompaction compaction, List<Due> undecided) {
         PrintWriter err = spec.commandLine().getErr();
         String which = InWords.count(undecided.size(), "segment") + " past the retention, from "

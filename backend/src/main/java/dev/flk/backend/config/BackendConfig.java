@@ -73,7 +73,7 @@ public record BackendConfig(
     }
 
     /**
-     * A configuration to be looked at by others, valid or not.
+     * A configuration for a diagnostics archive, valid or not.
      *
      * @param text what is set, and what is wrong with it; of secrets only whether they are set
      * @param secrets all that are set
@@ -85,7 +85,7 @@ public record BackendConfig(
         }
     }
 
-    /** As {@link #load}, but that nothing is too wrong for it. */
+    /** As {@link #load}, but accepts any mistake. */
     public static Diagnosed diagnose(Map<String, String> environment, @Nullable Path file) {
         ConfigReader reader = new ConfigReader(environment, file);
         Optional<BackendConfig> config = Optional.empty();

@@ -7,6 +7,7 @@ import dev.flk.backend.config.ConfigKeys.Algorithm;
 import dev.flk.backend.config.ConfigKeys.Switch;
 import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.config.HttpConfig.OpsConfig;
+import dev.flk.backend.keys.KeyEntry;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.tls.TlsFiles;
@@ -16,7 +17,6 @@ import dev.flk.program.config.Key;
 import dev.flk.program.config.Secret;
 import dev.flk.program.config.Settings;
 import dev.flk.signing.KeyId;
-import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SigningAlgorithm;
 import dev.flk.verification.Policy;
 import java.math.BigDecimal;
@@ -181,7 +181,7 @@ final class ConfigReader {
                 "PCS_SIGN_ALG: ed25519 needs PCS_ED25519_PUB_B64");
         boolean areKeys = !publicKeys.isEmpty();
         for (int i = 0; i < publicKeys.size(); i++) {
-            boolean isKey = isKey(publicKeys.get(i));
+            boolean isKey = KeyEntry.isPublicKey(publicKeys.get(i));
             areKeys &= isKey;
             settings.require(
                     isKey,
@@ -189,14 +189,6 @@ final class ConfigReader {
                             .formatted(i + 1, publicKeys.size()));
         }
         return areKeys ? Optional.of(new SigningConfig.Ed25519(publicKeys)) : Optional.empty();
-    }
-
-    private static boolean isKey(String base64) {
-        try {
-            return !SignatureCheck.ed25519(List.of(base64)).keyIds().isEmpty();
-        } catch (IllegalArgumentException e) {
-            return false;
-        }
     }
 
     private List<Secret> secrets() {

@@ -20,7 +20,7 @@ import java.util.List;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** What operators and their machines ask: {@code /health}, {@code /readyz}, {@code /metrics}. */
+/** {@code /health}, {@code /readyz} and {@code /metrics}. */
 final class OpsHandler {
     private static final Answer HEALTHY = Answer.text(200, "OK");
     static final Answer UNAUTHORIZED = Answer.error(
@@ -41,7 +41,7 @@ final class OpsHandler {
         return routes.get("/readyz", Endpoint.always(this::readyz)).get("/metrics", Endpoint.always(this::metrics));
     }
 
-    /** Asks nothing: it tells that the process serves. */
+    /** Depends on nothing else: the process serves. */
     void health(Request request, Exchange exchange) {
         exchange.answer(HEALTHY);
     }

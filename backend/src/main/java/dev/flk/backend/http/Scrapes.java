@@ -57,7 +57,7 @@ final class Scrapes implements AutoCloseable {
     }
 
     private void answerAll() {
-        // before the queue is read: who comes from now on finds it unset, and comes again
+        // before the queue is read, so that a later request schedules another run
         scheduled.set(false);
         List<Waiting> all = new ArrayList<>();
         for (Waiting next = waiting.poll(); next != null; next = waiting.poll()) {

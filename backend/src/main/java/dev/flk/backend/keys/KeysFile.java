@@ -79,7 +79,7 @@ public final class KeysFile {
             if (only != null && entry.algorithm() != only) {
                 problems.add("key " + entry.id() + ": its algorithm is not that of PCS_SIGN_ALG, " + only.configName());
             }
-            usable(directory(file), entry, fingerprints, problems).ifPresent(keys::add);
+            usable(file, entry, fingerprints, problems).ifPresent(keys::add);
         }
         refuseTwins(keys, problems);
         if (problems.isEmpty()) {
@@ -90,12 +90,6 @@ public final class KeysFile {
             }
         }
         throw new InvalidKeysException(problems);
-    }
-
-    /** In which the names of secrets are looked up. */
-    static Path directory(Path file) {
-        Path parent = file.toAbsolutePath().getParent();
-        return parent == null ? file.toAbsolutePath() : parent;
     }
 
     private static List<KeyEntry> entries(Path file, List<String> problems) {
@@ -110,13 +104,13 @@ public final class KeysFile {
     }
 
     private static Optional<Usable> usable(
-            Path directory, KeyEntry entry, FileFingerprints fingerprints, List<String> problems) {
+            Path file, KeyEntry entry, FileFingerprints fingerprints, List<String> problems) {
         String publicKey = entry.publicKey();
         if (publicKey != null) {
             return Optional.of(Usable.ofPublic(entry, publicKey));
         }
         String secretFile = String.valueOf(entry.secretFile());
-        Optional<Path> path = SecretFile.resolve(directory, secretFile);
+        Optional<Path> path = SecretFile.resolve(file, secretFile);
         if (path.isEmpty()) {
             problems.add("key " + entry.id()
                     + ": secret_file is no plain name relative to the directory of the keys file, like keys/a.secret");
@@ -134,7 +128,7 @@ public final class KeysFile {
         }
     }
 
-    /** Whoever is told the one would have meant the other. */
+    /** One key under two ids: the log could not say which of them signed. */
     private static void refuseTwins(List<Usable> keys, List<String> problems) {
         Map<String, String> idsByKey = new HashMap<>();
         for (Usable key : keys) {
@@ -153,12 +147,12 @@ public final class KeysFile {
         return keys.stream().map(Usable::entry).toList();
     }
 
-    /** The key that has made a signature, whatever for and whenever it may sign; tries all of its algorithm. */
+    /** The key that made a signature, regardless of shard and validity; tries all keys of the algorithm. */
     public Optional<KeyEntry> signer(byte[] canonical, @Nullable String sig) {
         return registry.signer(canonical, sig);
     }
 
-    /** The first so many keys to be asked what was done with them by mistake, named by their ids; none whose secret is gone. */
+    /** At most {@code max} keys for a diagnosis, named by their ids; none whose secret is gone. */
     public List<NamedKey> suspects(int max, Predicate<KeyEntry> which) {
         List<NamedKey> suspects = new ArrayList<>();
         for (Usable key : keys) {
@@ -172,7 +166,7 @@ public final class KeysFile {
         return suspects;
     }
 
-    /** Revoked keys whose secret is gone, of which nobody can tell what they have signed. */
+    /** Revoked keys whose secret is gone, whose signatures can no longer be recognised. */
     public List<KeyEntry> lost() {
         return keys.stream()
                 .filter(key -> key.check() == null)
@@ -191,13 +185,15 @@ public final class KeysFile {
 
         private SecretFile() {}
 
-        /** Where a secret stands; empty if the name leads out of the directory. */
-        static Optional<Path> resolve(Path directory, String name) {
+        /** A secret beside the keys file; empty if the name leads out of its directory. */
+        static Optional<Path> resolve(Path keysFile, String name) {
             try {
                 Path relative = Path.of(name);
                 boolean leaves =
                         relative.isAbsolute() || !relative.equals(relative.normalize()) || relative.startsWith("..");
-                return leaves || name.isBlank() ? Optional.empty() : Optional.of(directory.resolve(relative));
+                return leaves || name.isBlank()
+                        ? Optional.empty()
+                        : Optional.of(keysFile.toAbsolutePath().resolveSibling(relative));
             } catch (InvalidPathException e) {
                 return Optional.empty();
             }

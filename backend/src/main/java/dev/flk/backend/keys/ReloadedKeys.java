@@ -94,7 +94,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         watch.now(() -> lookAgain(true));
     }
 
-    /** Looks at the files, and reads them again if they look otherwise than before. */
+    /** Reads the files again if they have changed. */
     void step() {
         lookAgain(false);
     }
@@ -251,7 +251,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         private final BooleanSupplier isInDoubt;
         private volatile long lastMillis;
 
-        /** @param isInDoubt whether somebody has set the clock, and nobody knows yet which of its times was right */
+        /** @param isInDoubt whether the clock was set, and it is not known yet which time is right */
         KeyClock(InstantSource clock, BooleanSupplier isInDoubt) {
             this.clock = clock;
             this.isInDoubt = isInDoubt;

@@ -5,9 +5,10 @@ import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.flk.backend.metrics.LimitedBy;
 import dev.flk.backend.metrics.Meters;
-import dev.flk.program.logging.LineLimit;
 import java.math.BigDecimal;
-import java.time.Duration;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ConcurrentHashMap;
@@ -30,7 +31,7 @@ public final class Limits {
     private static final long BYTES_PER_FAILURE = 64 << 10;
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.limit");
-    private static final Duration LINE_EVERY = Duration.ofSeconds(10);
+    private static final long LINE_EVERY_NANOS = 10_000_000_000L;
     /** What can't harm a terminal. */
     private static final Pattern PLAIN_NAME = Pattern.compile("[A-Za-z0-9._:/-]{1,64}");
 
@@ -43,7 +44,13 @@ public final class Limits {
     private final ConcurrentHashMap<Long, Integer> connectionsByAddress = new ConcurrentHashMap<>();
     private final LongSupplier nanoTicker;
     private final Meters meters;
-    private final LineLimit lines;
+    private final Map<LimitedBy, Line> lines = new EnumMap<>(LimitedBy.class);
+
+    /** When a limit was logged last, and how many of its 429 were not logged since. */
+    private static final class Line {
+        private @Nullable Long loggedNanos;
+        private long notLogged;
+    }
 
     /**
      * How much.
@@ -69,7 +76,9 @@ public final class Limits {
         this.all = new RateLimit(sizes.tokensPerSecond(), sizes.burstTokens(), nanoTicker);
         this.nanoTicker = nanoTicker;
         this.meters = meters;
-        this.lines = new LineLimit(1, LINE_EVERY, nanoTicker);
+        for (LimitedBy limit : LimitedBy.values()) {
+            lines.put(limit, new Line());
+        }
     }
 
     /** From now on the gauges show these limits. */
@@ -149,8 +158,8 @@ public final class Limits {
     }
 
     /**
-     * What was admitted is known already. A stranger can send it again, who has seen it once: a failure of its address, unless the connection
-     * has sent something new and signed since its last failure.
+     * What was admitted is known already, and may be a replay of a captured certificate: counts as a failure of the address, unless the
+     * connection has sent something new and signed since its last failure.
      */
     public void known(Sender sender) {
         if (!sender.showedKey()) {
@@ -179,10 +188,24 @@ public final class Limits {
 
     private HeldBack held(LimitedBy limit, Sender sender, long waitNanos, String what) {
         meters.rateLimited(limit);
-        lines.say(
+        Line line = Objects.requireNonNull(lines.get(limit));
+        long nowNanos = nanoTicker.getAsLong();
+        long notLogged;
+        synchronized (line) {
+            if (line.loggedNanos != null && nowNanos - line.loggedNanos < LINE_EVERY_NANOS) {
+                line.notLogged++;
+                return new HeldBack(limit, waitNanos);
+            }
+            line.loggedNanos = nowNanos;
+            notLogged = line.notLogged;
+            line.notLogged = 0;
+        }
+        LOG.warn(
+                "throttled ({}): {} exceeded; from {}{}",
                 limit.label(),
-                leftOut -> LOG.warn(
-                        "throttled ({}): {} exceeded; from {}{}", limit.label(), what, sender.address(), leftOut));
+                what,
+                sender.address(),
+                notLogged == 0 ? "" : " (" + notLogged + " more were not logged)");
         return new HeldBack(limit, waitNanos);
     }
 }

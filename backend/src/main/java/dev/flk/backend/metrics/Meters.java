@@ -50,7 +50,7 @@ public final class Meters implements HttpEvents {
 
     private final CollectorRegistry registry = new CollectorRegistry(true);
 
-    // what each counts or shows is its help text
+    // what each counts or shows, and so each method below, is its help text
 
     public final BareCounter ingest = bare("flk_ingest_total", "Certificates admitted past the rate limiter.");
     public final BareCounter accepted =
@@ -194,7 +194,7 @@ public final class Meters implements HttpEvents {
     private final Counter answers =
             counter("flk_http_answers_total", "HTTP answers by status; a batch is one.", "status", STATUSES);
 
-    /** @param version what {@code flk_build_info} tells of this build */
+    /** @param version of this build, for {@code flk_build_info} */
     public Meters(String version) {
         Info.build("flk_build", "The running build.")
                 .register(registry)
@@ -206,7 +206,6 @@ public final class Meters implements HttpEvents {
         DefaultExports.register(registry);
     }
 
-    /** Counts an embedded store that was set aside. */
     public void dedupSetAside() {
         dedupSetAside.inc();
     }
@@ -221,12 +220,10 @@ public final class Meters implements HttpEvents {
         rejected(RejectReason.SLOW);
     }
 
-    /** Counts a submission that was not accepted. */
     public void rejected(RejectReason reason) {
         rejected.labels(reason.label()).inc();
     }
 
-    /** Counts a submission whose signature was refused, once it is known why. */
     public void signatureRefused(SignatureRefusal reason) {
         signatureRefused.labels(reason.label()).inc();
     }
@@ -236,38 +233,31 @@ public final class Meters implements HttpEvents {
         tlsFailures.labels(reason.label()).inc();
     }
 
-    /** Counts a submission signed with a key that is retiring. */
     public void retiringKeyUsed() {
         retiringKeys.inc();
     }
 
-    /** Counts that lines of the audit log could not be written. */
     public void auditError() {
         auditErrors.inc();
     }
 
-    /** Counts a reading of the keys file that found a mistake. */
     public void keysFileError() {
         keysFileErrors.inc();
     }
 
-    /** Counts a submission answered 429. */
     public void rateLimited(LimitedBy limit) {
         rateLimited.inc();
         rateLimitedBy.labels(limit.label()).inc();
     }
 
-    /** Counts a submission answered 429 after it had been admitted. */
     public void rateLimitedLate() {
         rateLimitedLate.inc();
     }
 
-    /** Counts a connection that was closed since its address had too many. */
     public void addressConnectionRefused() {
         addressConnectionsRefused.inc();
     }
 
-    /** Counts a submission answered 503, but for a full disk that the log met, by its error text. */
     public void unavailable(String cause) {
         unavailable.labels(cause).inc();
     }
@@ -288,32 +278,26 @@ public final class Meters implements HttpEvents {
         slowClients.inc();
     }
 
-    /** Counts a submission that was answered 503 and is decided now. */
     public void decidedLate() {
         decidedLate.inc();
     }
 
-    /** Counts outcomes asserted again. */
     public void reasserted(long n) {
         reasserted.inc((double) n);
     }
 
-    /** Counts an answered outcome that lost its assertion. */
     public void lostOutcome() {
         lostOutcomes.inc();
     }
 
-    /** Counts a submission answered with 500 through a fault of ours. */
     public void internalError() {
         internalErrors.inc();
     }
 
-    /** Counts a logged submission for which another outcome stands. */
     public void overruled() {
         overruled.inc();
     }
 
-    /** Counts a submission whose content differs from the one decided under its id. */
     public void conflict() {
         conflicts.inc();
     }

@@ -32,10 +32,10 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     // of the watching thread
     private FileFingerprints fingerprints = new FileFingerprints();
     private boolean isDoubtful;
-    /** What the files have, if it only waits for its time, or has had it. */
+    /** What the files hold, if it is not valid now. */
     private @Nullable TlsIdentity notNowValid;
 
-    /** When a mistake is told. */
+    /** When a mistake is reported. */
     private enum Mistake {
         AT_ONCE,
         IF_IT_STAYS
@@ -75,7 +75,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         watch.now(() -> lookAgain(true, Mistake.AT_ONCE));
     }
 
-    /** Looks at the files, and reads them again if they look otherwise than before. */
+    /** Reads the files again if they have changed. */
     void step() {
         lookAgain(isDoubtful || fingerprints.haveChanged(), isDoubtful ? Mistake.AT_ONCE : Mistake.IF_IT_STAYS);
     }

@@ -213,31 +213,6 @@ final class ExplainWithKeysFileTest {
         assertThat(cli.out()).startsWith("signature missing\n").contains("keys of shard  shard-1 has a (active).\n");
     }
 
-    @Test
-    void badKeysFile_exits2WithEachProblem() throws Exception {
-        keys.write(KeyText.ed25519("a", 1).state("gone"), KeyText.hmac("h", "no.secret"));
-
-        assertThat(explain(signed(1))).isEqualTo(2);
-
-        assertThat(cli.err())
-                .startsWith("flk-backend: the configuration has 2 problems:\n")
-                .contains(
-                        "  KEYS_FILE: " + keys.file()
-                                + ": key a: state is missing or none of active, retiring, revoked\n",
-                        "  KEYS_FILE: " + keys.file() + ": key h: its secret_file is not there\n");
-        assertThat(cli.out()).isEmpty();
-    }
-
-    @Test
-    void settingsThatContradictTheKeysFile_exit2() throws Exception {
-        keys.write(KeyText.ed25519("a", 1));
-
-        assertThat(run(Map.of("PCS_HMAC_KEY", "simple"), signed(1))).isEqualTo(2);
-        assertThat(cli.err()).contains("KEYS_FILE: PCS_HMAC_KEY, PCS_HMAC_KEYS or PCS_ED25519_PUB_B64 is set too");
-        assertThat(run(Map.of("PCS_SIGN_ALG", "hmac"), signed(1))).isEqualTo(2);
-        assertThat(cli.err()).contains("key a: its algorithm is not that of PCS_SIGN_ALG, hmac");
-    }
-
     private int explain(Pcs certificate, String... options) throws IOException {
         int exitCode = run(Map.of(), certificate, options);
         if (!List.of(options).contains("--json")) {

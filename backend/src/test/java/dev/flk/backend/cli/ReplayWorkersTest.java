@@ -28,32 +28,20 @@ class ReplayWorkersTest {
     private final List<Long> told = new ArrayList<>();
 
     @Test
-    void manyChunks_areToldInTheOrderOfTheLog() throws IOException {
-        ReplayWorkers workers = workers();
-        for (long sequence = 1; sequence <= MANY; sequence++) {
-            workers.add(record(sequence, Pcs.number(sequence).bytes()));
-        }
-        workers.finish();
-
-        assertThat(told)
-                .containsExactlyElementsOf(
-                        LongStream.rangeClosed(1, MANY).boxed().toList());
-    }
-
-    @Test
     void undecidable_whatIsBeforeItIsTold_andNothingBehindIt() throws IOException {
-        ReplayWorkers workers = workers();
-        assertThatThrownBy(() -> {
-                    for (long sequence = 1; sequence <= MANY; sequence++) {
-                        byte[] body = sequence == 700
-                                ? "no certificate".getBytes(StandardCharsets.UTF_8)
-                                : Pcs.number(sequence).bytes();
-                        workers.add(record(sequence, body));
-                    }
-                    workers.finish();
-                })
-                .isInstanceOf(IOException.class)
-                .hasMessageStartingWith("record 700 of segment inbox-1 can't be decided again: malformed JSON");
+        try (ReplayWorkers workers = workers()) {
+            assertThatThrownBy(() -> {
+                        for (long sequence = 1; sequence <= MANY; sequence++) {
+                            byte[] body = sequence == 700
+                                    ? "no certificate".getBytes(StandardCharsets.UTF_8)
+                                    : Pcs.number(sequence).bytes();
+                            workers.add(record(sequence, body));
+                        }
+                        workers.finish();
+                    })
+                    .isInstanceOf(IOException.class)
+                    .hasMessageStartingWith("record 700 of segment inbox-1 can't be decided again: malformed JSON");
+        }
 
         assertThat(told)
                 .containsExactlyElementsOf(

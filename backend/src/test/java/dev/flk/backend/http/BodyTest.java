@@ -8,6 +8,8 @@ import java.io.IOException;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** How bodies come: chunked, compressed, announced, too long. */
 class BodyTest {
@@ -114,20 +116,13 @@ class BodyTest {
         assertThat(client.send("abc").read().body()).isEqualTo("\"abc\"");
     }
 
-    @Test
-    void expectContinue_bodyTooLong_isRefusedWithoutIt() throws IOException {
-        RawClient client = server.connect().send(SUBMIT + "Content-Length: 1001\nExpect: 100-continue\n\n");
+    @ParameterizedTest
+    @CsvSource({"/v1/pcs/submit,1001,413", "/nowhere,3,404"})
+    void expectContinue_whatIsRefused_isNotAskedFor(String path, int length, int status) throws IOException {
+        RawClient client = server.connect()
+                .send("POST " + path + " HTTP/1.1\nHost: h\nContent-Length: " + length + "\nExpect: 100-continue\n\n");
 
-        assertThat(client.read().status()).isEqualTo(413);
-        assertThat(client.isAtEnd()).isTrue();
-    }
-
-    @Test
-    void expectContinue_toNowhere_isRefusedWithoutIt() throws IOException {
-        RawClient client =
-                server.connect().send("POST /nowhere HTTP/1.1\nHost: h\nContent-Length: 3\nExpect: 100-continue\n\n");
-
-        assertThat(client.read().status()).isEqualTo(404);
+        assertThat(client.read().status()).isEqualTo(status);
         assertThat(client.isAtEnd()).isTrue();
     }
 

@@ -41,16 +41,6 @@ class OpsTest {
     }
 
     @Test
-    void readyz_oneNotReady_is503() throws IOException {
-        server.components = List.of(new Component("log", true, "open"), new Component("store", false, "starting"));
-
-        Answer answer = server.get("/readyz");
-
-        assertThat(answer.status()).isEqualTo(503);
-        assertThat(answer.body()).startsWith("{\"ready\":false,").contains("\"detail\":\"starting\"");
-    }
-
-    @Test
     void lookUp_unavailable_is503WithRetryAfter() throws IOException {
         server.ingest.store(id -> new LookUp.Unavailable(Cause.STARTING, 2));
 

@@ -222,14 +222,4 @@ class OverloadTest {
     private double value(String sample) {
         return Double.parseDouble(server.sample(sample));
     }
-
-    @Test
-    void scrapes_pipelinedInGreatNumber_areAllAnswered() throws IOException {
-        RawClient client = server.connect();
-        client.send("GET /metrics HTTP/1.1\nHost: h\n\n".repeat(200));
-
-        for (int i = 0; i < 200; i++) {
-            assertThat(client.read().status()).isEqualTo(200);
-        }
-    }
 }

@@ -85,15 +85,6 @@ class ProtocolTest {
     }
 
     @Test
-    void keepAlive_afterAnAnswer_servesTheNextRequest() throws IOException {
-        RawClient client = server.connect();
-
-        assertThat(client.post("/v1/pcs/submit", "a").read().header("connection"))
-                .isEmpty();
-        assertThat(client.post("/v1/pcs/submit", "b").read().body()).isEqualTo("\"b\"");
-    }
-
-    @Test
     void connectionClose_afterTheAnswer_ends() throws IOException {
         RawClient client = server.connect().send("GET /health HTTP/1.1\nHost: h\nConnection: close\n\n");
 

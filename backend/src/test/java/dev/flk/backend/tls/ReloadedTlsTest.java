@@ -74,16 +74,6 @@ final class ReloadedTlsTest {
     }
 
     @Test
-    void unchanged_isNotReadAgain() throws IOException {
-        tls.step();
-
-        assertThat(inForce()).isEqualTo("CN=first");
-        assertThat(sample(meters, "flk_tls_files_bad")).isZero();
-        assertThat(sample(meters, "flk_tls_not_after_seconds")).isEqualTo((double)
-                FIRST.certificate().getNotAfter().toInstant().getEpochSecond());
-    }
-
-    @Test
     void keyChangesLaterThanTheCertificate_isNoMistake() throws IOException {
         Files.writeString(live.resolve("own.crt"), SECOND.certificatePem());
         tls.step();
@@ -91,23 +81,6 @@ final class ReloadedTlsTest {
         assertThat(sample(meters, "flk_tls_files_bad")).isZero();
 
         Files.writeString(live.resolve("own.key"), SECOND.keyPem());
-        tls.step();
-        assertThat(inForce()).isEqualTo("CN=second");
-        assertThat(sample(meters, "flk_tls_files_bad")).isZero();
-    }
-
-    @Test
-    void mistakeThatStays_isToldAtTheSecondLook_untilItIsMended() throws IOException {
-        Files.writeString(live.resolve("own.crt"), SECOND.certificatePem());
-        tls.step();
-        tls.step();
-        assertThat(inForce()).isEqualTo("CN=first");
-        assertThat(sample(meters, "flk_tls_files_bad")).isEqualTo(1);
-
-        tls.step();
-        assertThat(sample(meters, "flk_tls_files_bad")).isEqualTo(1);
-
-        publish(SECOND);
         tls.step();
         assertThat(inForce()).isEqualTo("CN=second");
         assertThat(sample(meters, "flk_tls_files_bad")).isZero();
