@@ -66,7 +66,7 @@ public final class Backend implements AutoCloseable {
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();
     private final InstantSource clock = InstantSource.system();
     private final Meters meters;
-    private final Gate gate;
+    private final StartupGate gate;
     private final String version;
     private int port;
     private int opsPort;
@@ -80,12 +80,12 @@ public final class Backend implements AutoCloseable {
         this.version = version;
         this.meters = new Meters(version);
         meters.watchJvm();
-        this.gate = new Gate(meters);
+        this.gate = new StartupGate(meters);
     }
 
     /**
-     * Starts: everything is there when it returns, but submissions are not taken before {@link #serve}. Who has it closed on a
-     * signal says so in between, so that nobody meets a backend that is ready and ends without finishing what it took.
+     * Starts: everything is there when it returns, but submissions are not taken before {@link #serve}. A shutdown hook is
+     * registered in between, so that no backend is ready that would end without finishing what it took.
      *
      * @throws IOException if the port is taken, or the log is in use, damaged or can't be read or written
      * @throws dev.flk.backend.dedup.StoreUnavailableException if the store can't be opened or fails
@@ -320,14 +320,14 @@ public final class Backend implements AutoCloseable {
     }
 
     /** Answers {@code starting} while the log is being read, and lets everything through afterwards. Safe for any thread. */
-    private static final class Gate implements Ingest {
+    private static final class StartupGate implements Ingest {
         private static final long RETRY_AFTER_SECONDS = 1;
         private static final Outcome STARTING = new Outcome.Unavailable(Outcome.Cause.STARTING, RETRY_AFTER_SECONDS);
 
         private final Meters meters;
         private volatile @Nullable Ingest behind;
 
-        Gate(Meters meters) {
+        StartupGate(Meters meters) {
             this.meters = meters;
         }
 

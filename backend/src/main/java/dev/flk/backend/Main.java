@@ -89,7 +89,7 @@ public final class Main {
                     return;
                 }
             } catch (InterruptedException e) {
-                return; // nobody does that
+                return; // never interrupted
             }
             System.err.println("flk-backend: stopping does not end; ending without it. What was answered is on disk");
             Runtime.getRuntime().halt(ENDED_BY_SIGTERM);

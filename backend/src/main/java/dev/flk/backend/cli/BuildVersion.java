@@ -4,7 +4,7 @@ package dev.flk.backend.cli;
 import java.util.Optional;
 import picocli.CommandLine.IVersionProvider;
 
-/** The version of this build, which the jar's manifest tells. */
+/** The version of this build, from the jar's manifest. */
 public final class BuildVersion implements IVersionProvider {
     /** For example {@code 0.1.0}; {@code unpackaged} when it runs from class files. */
     public static String text() {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import ch.qos.logback.classic.Level;
 import dev.flk.backend.cli.PolicyTryCommand.PolicyCommand;
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.config.SigningConfig;
 import dev.flk.program.cli.IoTrouble;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.logging.LogOutput;
 import dev.flk.wal.DamagedLogException;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -12,16 +15,35 @@ import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
 /** {@code flk-backend}. Exit codes: 0 done, 1 failed, 2 usage or configuration. */
 public final class CommandLineProgram {
+    /** Lettuce and Hikari warn of each connection that breaks, Flyway of each migration that fails, which the store says in a line, once. */
+    private static final LogOutput.Style LOG_STYLE = new LogOutput.Style(
+            "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",
+            Map.of(
+                    "io.netty", Level.WARN,
+                    "org.rocksdb", Level.WARN,
+                    "reactor", Level.WARN,
+                    "io.lettuce", Level.WARN,
+                    "io.lettuce.core.RedisClient", Level.ERROR,
+                    "com.zaxxer.hikari", Level.ERROR,
+                    "org.flywaydb", Level.OFF),
+            "dev.flk.backend.ingest");
+
     static final String NAME = "flk-backend";
+
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
 
     private final CommandLine commands;
     private final Watched watched = new Watched();
@@ -29,23 +51,24 @@ public final class CommandLineProgram {
     /** @param out for results, {@code err} for problems; both are flushed and stay open */
     public CommandLineProgram(Map<String, String> environment, Service service, PrintWriter out, PrintWriter err) {
         ConfigOption config = new ConfigOption();
-        ServeCommand serve = new ServeCommand(environment, service, config);
-        this.commands = new CommandLine(new BackendCommand(serve))
-                .addMixin("config", config)
-                .addSubcommand(serve)
-                .addSubcommand(
-                        new CommandLine(new ConfigCommand()).addSubcommand(new ConfigCheckCommand(environment, config)))
-                .addSubcommand(new ExplainCommand(environment, config, InstantSource.system()))
-                .addSubcommand(new DiagnosticsCommand(environment, config, InstantSource.system()))
-                .addSubcommand(PolicyCommand.with(new WalSource(environment, config), watched, InstantSource.system()))
-                .addSubcommand(new KeysCommand(environment, config, InstantSource.system()))
+        InstantSource clock = InstantSource.system();
+        this.commands = new CommandLine(new BackendCommand(environment, service, config))
+                .addSubcommand(new ConfigCommand(environment, config))
+                .addSubcommand(new ExplainCommand(environment, config, clock))
+                .addSubcommand(new DiagnosticsCommand(environment, config, clock))
+                .addSubcommand(PolicyCommand.with(new WalSource(environment, config), watched, clock))
+                .addSubcommand(new KeysCommand(environment, config, clock))
                 .addSubcommand(WalCommand.with(new WalSource(environment, config)))
                 .setOut(out)
                 .setErr(err)
                 .setExecutionExceptionHandler((failure, command, parsed) -> fail(failure, command.getErr()));
+        // set last, since the other commands would inherit it
+        commands.getCommandSpec()
+                .usageMessage()
+                .footer("Without a command it serves. Configuration comes from the environment and --config.");
     }
 
-    /** Somebody looks at standard error: long commands tell there how far they are. */
+    /** Standard error is a terminal: long commands show their progress there. */
     public void watched() {
         watched.byPeople = true;
     }
@@ -86,74 +109,78 @@ public final class CommandLineProgram {
     @FunctionalInterface
     public interface Service {
         /**
-         * Serves until the process is told to stop.
+         * Serves until the process is stopped.
          *
          * @throws IOException if it can't start; the message says what to do
          */
         void run(BackendConfig config) throws IOException, InterruptedException;
     }
 
-    /** Whether somebody looks at standard error, so that long commands tell there how far they are. One thread. */
+    /** Whether standard error is a terminal, where long commands show their progress. One thread. */
     static final class Watched {
         boolean byPeople;
     }
 
-    /** {@code flk-backend} without a command: serves. */
+    /** {@code flk-backend}; without a command it serves. The others inherit {@code -h} and {@code -V}. */
     @Command(
             name = CommandLineProgram.NAME,
+            scope = ScopeType.INHERIT,
             description = "Takes signed certificates, checks and logs them, and records each outcome once.",
-            footer = "Without a command it serves. Configuration comes from the environment and --config.",
             versionProvider = BuildVersion.class,
             mixinStandardHelpOptions = true)
     private static final class BackendCommand implements Callable<Integer> {
-        private final ServeCommand serve;
+        private final Map<String, String> environment;
+        private final Service service;
 
-        BackendCommand(ServeCommand serve) {
-            this.serve = serve;
+        @Mixin
+        private final ConfigOption config;
+
+        BackendCommand(Map<String, String> environment, Service service, ConfigOption config) {
+            this.environment = environment;
+            this.service = service;
+            this.config = config;
         }
 
         @Override
         public Integer call() throws IOException, InterruptedException {
-            return serve.call();
+            return serve();
+        }
+
+        @Command(name = "serve", description = "Serves until it is told to stop (the default).")
+        int serve() throws IOException, InterruptedException {
+            BackendConfig read = BackendConfig.load(environment, config.file);
+            LogOutput.configure(read.log(), LOG_STYLE);
+            if (read.signing() instanceof SigningConfig.Off) {
+                LOG.warn("PCS_SIGN_ALG=none: signatures are not checked, whoever reaches the port can submit");
+            }
+            service.run(read);
+            return ExitCode.OK;
         }
     }
 
-    /** {@code config}: only the commands below it do anything. */
-    @Command(
-            name = "config",
-            description = "Commands about the configuration.",
-            versionProvider = BuildVersion.class,
-            mixinStandardHelpOptions = true)
-    private static final class ConfigCommand implements Runnable {
-        @Spec
-        private CommandSpec spec = CommandSpec.create();
-
-        @Override
-        public void run() {
-            throw new ParameterException(spec.commandLine(), "Missing command: config check");
-        }
-    }
-
-    /** {@code config check}: prints what is in force, or all that is wrong. */
-    @Command(
-            name = "check",
-            description = "Prints the configuration that is in force, or all that is wrong with it.",
-            versionProvider = BuildVersion.class,
-            mixinStandardHelpOptions = true)
-    private static final class ConfigCheckCommand implements Runnable {
+    /** {@code config}. */
+    @Command(name = "config", description = "Commands about the configuration.")
+    static final class ConfigCommand implements Runnable {
         private final Map<String, String> environment;
         private final ConfigOption config;
 
         @Spec
         private CommandSpec spec = CommandSpec.create();
 
-        ConfigCheckCommand(Map<String, String> environment, ConfigOption config) {
+        ConfigCommand(Map<String, String> environment, ConfigOption config) {
             this.environment = environment;
             this.config = config;
         }
 
         @Override
         public void run() {
+            throw new ParameterException(spec.commandLine(), "Missing command: config check");
+        }
+
+        @Command(
+                name = "check",
+                description = "Prints the configuration that is in force, or all that is wrong with it.")
+        void check() {
             String table = BackendConfig.describe(environment, config.file);
             PrintWriter out = spec.commandLine().getOut();
             out.print(table);

@@ -52,9 +52,7 @@ import picocli.CommandLine.Spec;
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
-        exitCodeList = {"0:done", "1:the archive can't be written, or is there already", "2:wrong usage"},
-        versionProvider = BuildVersion.class,
-        mixinStandardHelpOptions = true)
+        exitCodeList = {"0:done", "1:the archive can't be written, or is there already", "2:wrong usage"})
 final class DiagnosticsCommand implements Callable<Integer> {
     private static final int MOST_LOG_MIB = 64;
     private static final long VERIFIED_BYTES = 256L << 20;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
-import dev.flk.backend.config.AnswerRules;
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.config.BackendConfig.AnswerRules;
 import dev.flk.backend.config.SigningConfig;
 import dev.flk.backend.http.OutcomeRenderer;
 import dev.flk.backend.ingest.Outcome;
@@ -75,9 +75,7 @@ import picocli.CommandLine.Spec;
             "0:it would be accepted (200)",
             "1:it would be escalated, rejected or refused (any other status), or can't be read",
             "2:wrong usage or configuration"
-        },
-        versionProvider = BuildVersion.class,
-        mixinStandardHelpOptions = true)
+        })
 final class ExplainCommand implements Callable<Integer> {
     private static final int INDENT = 4;
 
@@ -188,7 +186,7 @@ final class ExplainCommand implements Callable<Integer> {
             String result = objection.isEmpty() ? "holds" : decided ? "would object, too" : ending;
             decided |= objection.isPresent();
             out.append(String.format(Locale.ROOT, "%s: %s%n", name(step.rule()), result))
-                    .append(ExplainedStep.text(step));
+                    .append(ExplainedStep.of(step).text());
             objection.ifPresent(reason -> out.append(Paragraph.wrapped(" ".repeat(INDENT), INDENT, reason.text())));
         }
         out.append('\n')
@@ -229,7 +227,7 @@ final class ExplainCommand implements Callable<Integer> {
             members.put(
                     "steps",
                     explained.verification().steps().stream()
-                            .map(ExplainedStep::members)
+                            .map(step -> ExplainedStep.of(step).members())
                             .toList());
             members.put("ending", ending(explained.verification()));
         }
@@ -282,7 +280,7 @@ final class ExplainCommand implements Callable<Integer> {
         return new ParameterException(spec.commandLine(), "--try-key: " + why);
     }
 
-    /** Keys that are configured for the algorithm that is not; what is no key is nobody's business then. */
+    /** Configured keys of the algorithm that is not in force; malformed ones are ignored. */
     private static List<NamedKey> notInForce(AnswerRules rules) {
         List<NamedKey> keys = new ArrayList<>();
         rules.publicKeys().forEach(key -> publicKey(key).ifPresent(keys::add));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import dev.flk.backend.cli.KeysCommand.ListedKey;
 import dev.flk.backend.keys.KeyEntry;
 import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.backend.keys.KeysFile;
@@ -237,7 +238,7 @@ record ExplainedSignature(
                                 isTaken() ? "good" : "not_allowed",
                                 signer == null ? "" : signer.key().id()));
         if (signer != null) {
-            members.put("key", signer.members());
+            members.put("key", signer.forPrograms());
         }
         members.put("objections", registered.objections());
         members.put(

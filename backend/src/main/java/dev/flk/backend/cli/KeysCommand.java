@@ -4,8 +4,10 @@ package dev.flk.backend.cli;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.ingest.RecordKind.LoggedId;
 import dev.flk.backend.keys.KeyEntry;
+import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.backend.keys.KeysFile;
 import dev.flk.backend.keys.KeysFile.InvalidKeysException;
+import dev.flk.canonical.CanonicalString;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.program.cli.InWords;
@@ -16,9 +18,11 @@ import dev.flk.wal.LogReader.LogWalk;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -40,9 +44,7 @@ import picocli.CommandLine.Spec;
             "Edit the file with any editor, and check it with keys check. A running backend",
             "loads a change within two seconds, and keeps its keys if the file has a mistake.",
             ""
-        },
-        versionProvider = BuildVersion.class,
-        mixinStandardHelpOptions = true)
+        })
 final class KeysCommand implements Runnable {
     private static final int COLUMNS = 80;
     private static final String ROW = "%-32s  %-7s  %-8s  %s\n";
@@ -90,9 +92,7 @@ final class KeysCommand implements Runnable {
                 "",
                 "An asterisk after a name stands for all shards that begin with it.",
                 ""
-            },
-            versionProvider = BuildVersion.class,
-            mixinStandardHelpOptions = true)
+            })
     void list(@Option(names = "--json", description = "One JSON object per line.") boolean json) {
         PrintWriter out = spec.commandLine().getOut();
         if (!json) {
@@ -100,7 +100,7 @@ final class KeysCommand implements Runnable {
         }
         for (KeyEntry key : entries()) {
             ListedKey listed = new ListedKey(key, clock.millis());
-            out.print(json ? Json.line(listed.members()) : asText(listed));
+            out.print(json ? Json.line(listed.forPrograms()) : asText(listed));
         }
         out.flush();
     }
@@ -114,9 +114,7 @@ final class KeysCommand implements Runnable {
                 ""
             },
             exitCodeListHeading = "%nExit codes:%n",
-            exitCodeList = {"0:the file is valid", "2:it is not, or wrong usage"},
-            versionProvider = BuildVersion.class,
-            mixinStandardHelpOptions = true)
+            exitCodeList = {"0:the file is valid", "2:it is not, or wrong usage"})
     void check() {
         List<KeyEntry> keys = entries();
         PrintWriter out = spec.commandLine().getOut();
@@ -137,9 +135,7 @@ final class KeysCommand implements Runnable {
                 ""
             },
             exitCodeListHeading = "%nExit codes:%n",
-            exitCodeList = {"0:done", "1:the log can't be read", "2:wrong usage or configuration"},
-            versionProvider = BuildVersion.class,
-            mixinStandardHelpOptions = true)
+            exitCodeList = {"0:done", "1:the log can't be read", "2:wrong usage or configuration"})
     void signed(
             @Parameters(paramLabel = "KEY", description = "The id of the key, also one that is not in the file.")
                     String id,
@@ -161,6 +157,66 @@ final class KeysCommand implements Runnable {
         out.flush();
         summary.print(signed.text());
         summary.flush();
+    }
+
+    /** A key of the keys file as commands show it, at a time. */
+    record ListedKey(KeyEntry key, long nowMillis) {
+        /** {@code revoked}, {@code expired}, {@code early}, and else its state. */
+        String standing() {
+            if (key.state() == KeyState.REVOKED) {
+                return key.state().label();
+            }
+            return key.isLate(nowMillis)
+                    ? "expired"
+                    : key.isEarly(nowMillis) ? "early" : key.state().label();
+        }
+
+        /** Whether it may sign for its shards. */
+        boolean maySign() {
+            return key.state() != KeyState.REVOKED && !key.isEarly(nowMillis) && !key.isLate(nowMillis);
+        }
+
+        /** The shards that it may sign for; an asterisk stands for all that begin so. */
+        List<String> shards() {
+            List<String> names =
+                    new ArrayList<>(key.shards().stream().map(ListedKey::quoted).toList());
+            key.shardPrefixes().forEach(prefix -> names.add(prefix.isEmpty() ? "every shard" : quoted(prefix) + "*"));
+            return names;
+        }
+
+        /** In JSON's quotes if it is not plain, so that no name speaks to a terminal. */
+        static String quoted(String name) {
+            return name.matches("[A-Za-z0-9._:/-]+") ? name : CanonicalString.quote(name);
+        }
+
+        /** For programs; what is null is left out. */
+        private record KeyLine(
+                String id,
+                String algorithm,
+                String state,
+                boolean maySign,
+                List<String> shards,
+                List<String> shardPrefixes,
+                @Nullable String validFrom,
+                @Nullable String validUntil,
+                @Nullable String publicKey,
+                @Nullable String secretFile,
+                @Nullable BigDecimal rate) {}
+
+        Object forPrograms() {
+            return new KeyLine(
+                    key.id(),
+                    key.algorithm().configName(),
+                    key.state().label(),
+                    maySign(),
+                    key.shards(),
+                    key.shardPrefixes(),
+                    key.validFrom() == null ? null : key.validFrom().toString(),
+                    key.validUntil() == null ? null : key.validUntil().toString(),
+                    key.publicKey(),
+                    key.secretFile(),
+                    key.rate());
+        }
     }
 
     private Path path() {

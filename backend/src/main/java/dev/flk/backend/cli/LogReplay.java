@@ -13,22 +13,20 @@ import dev.flk.wal.LogRecord;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.Future;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decides a stretch of the log again, and only reads it: twice, since what overruled a submission stands somewhere behind it. One thread,
- * with {@link ReplayWorkers} behind it.
+ * Decides a range of the log again, read-only, in two passes: a record that overrules a submission comes after it. One thread, and
+ * {@link ReplayWorkers}.
  */
 final class LogReplay {
     private final LogInspector inspector;
@@ -45,10 +43,10 @@ final class LogReplay {
     /**
      * Decides the records from {@code from} to {@code to}.
      *
-     * @param wanted is shown each record, and says whether it is a submission to be decided
-     * @param told hears of those that were, in the order of the log
-     * @return what was met as missing
-     * @throws IOException if a record can't be decided; those before it were told
+     * @param wanted sees each record; true if it is a submission to decide
+     * @param told gets the decided submissions in log order
+     * @return the damage found
+     * @throws IOException if a record can't be decided; those before it were reported
      */
     List<Damage> run(long from, long to, Predicate<LogRecord> wanted, ReplayWorkers.Told told) throws IOException {
         LoggedOutcomes logged = new LoggedOutcomes();
@@ -73,7 +71,7 @@ final class LogReplay {
         }
     }
 
-    /** A bar that tells how far a replay is. One thread. */
+    /** A progress bar. One thread. */
     static final class Progress {
         private static final int BAR = 30;
         private static final int STEPS_BETWEEN_LINES = 2_000;
@@ -110,23 +108,22 @@ final class LogReplay {
     }
 
     /**
-     * Decides records again on all cores, and tells the outcomes in the order of the log: those before a record that can't be decided are
-     * told, those behind it are not. Memory: some MiB of records for each core. One thread uses it.
+     * Decides records again on all cores, chunk by chunk, and reports the outcomes in log order, up to the first record that can't be decided.
+     * Memory: three chunks. For one thread.
      */
     static final class ReplayWorkers implements Closeable {
-        private static final int CHUNK_RECORDS = 256;
-        private static final int CHUNK_BYTES = 1 << 20;
+        private static final int CHUNK_RECORDS = 4_096;
+        private static final int CHUNK_BYTES = 8 << 20;
 
         private final LoggedOutcomes logged;
         private final @Nullable DecisionRules other;
         private final Told told;
-        private final int mostChunks;
-        private final ExecutorService threads;
-        private final Deque<Future<List<Decided>>> underWay = new ArrayDeque<>();
+        private final ForkJoinPool cores = new ForkJoinPool(Runtime.getRuntime().availableProcessors());
+        private Future<List<Decided>> underWay = CompletableFuture.completedFuture(List.of());
         private List<LogRecord> chunk = new ArrayList<>();
         private int chunkBytes;
 
-        /** Hears of each submission, in order. */
+        /** Gets each decided submission, in log order. */
         @FunctionalInterface
         interface Told {
             /**
@@ -150,9 +147,6 @@ final class LogReplay {
             this.logged = logged;
             this.other = other;
             this.told = told;
-            int cores = Runtime.getRuntime().availableProcessors();
-            this.mostChunks = 2 * cores;
-            this.threads = Executors.newFixedThreadPool(cores);
         }
 
         /**
@@ -168,34 +162,25 @@ final class LogReplay {
             }
         }
 
-        /** Waits for all that was added, and tells it. */
+        /** Waits for everything that was added. */
         void finish() throws IOException {
             send();
-            while (!underWay.isEmpty()) {
-                tellFirst();
-            }
+            report();
         }
 
+        /** A chunk is decided while the one before it is reported, and the next one read. */
         private void send() throws IOException {
-            while (underWay.size() >= mostChunks) {
-                tellFirst();
-            }
             List<LogRecord> records = chunk;
-            underWay.add(threads.submit(() -> records.stream().map(this::decide).toList()));
-            chunk = new ArrayList<>(CHUNK_RECORDS);
+            chunk = new ArrayList<>();
             chunkBytes = 0;
+            Future<List<Decided>> next = cores.submit(
+                    () -> records.parallelStream().map(this::decide).toList());
+            report();
+            underWay = next;
         }
 
-        private Decided decide(LogRecord record) {
-            try {
-                return new Decided(record, logged.compare(record, other), null);
-            } catch (IOException e) {
-                return new Decided(record, null, e);
-            }
-        }
-
-        private void tellFirst() throws IOException {
-            for (Decided one : await(underWay.remove())) {
+        private void report() throws IOException {
+            for (Decided one : await(underWay)) {
                 IOException failure = one.failure();
                 if (failure != null) {
                     throw failure;
@@ -216,10 +201,18 @@ final class LogReplay {
             }
         }
 
-        /** Ends the threads; what was not told is dropped. */
+        private Decided decide(LogRecord record) {
+            try {
+                return new Decided(record, logged.compare(record, other), null);
+            } catch (IOException e) {
+                return new Decided(record, null, e);
+            }
+        }
+
+        /** Ends the threads; what was not reported is dropped. */
         @Override
         public void close() {
-            threads.shutdownNow();
+            cores.shutdownNow();
         }
     }
 }

@@ -1,22 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import dev.flk.backend.ingest.LoggedOutcomes.Ending;
 import dev.flk.backend.ingest.LoggedOutcomes.Given;
+import dev.flk.diagnosis.Paragraph;
+import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.Json;
 import dev.flk.verification.Policy;
 import dev.flk.wal.LogRecord;
+import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What another policy would have made of certificates, counted. One thread. Memory: some KiB, and a line for each of the first
+ * What another policy would have made of certificates, counted and rendered. One thread. Memory: some KiB, and a line for each of the first
  * {@value #MOST_SHARDS} shards; certificates of those that come later are counted together.
  */
 final class PolicyTrial {
@@ -25,6 +33,11 @@ final class PolicyTrial {
     private static final int MOST_REASONS = 100;
 
     private static final String OTHER_REASONS = "others";
+    private static final String MATRIX = "%-20s %19s %19s %19s\n";
+    private static final String REASON = "%s %10d %10d %+11d\n";
+    private static final String SHARD = "%s %9d %9d %+9d %+10d %+10d\n";
+    private static final int SHARD_COLUMNS = 28;
+    private static final int REASON_COLUMNS = 46;
 
     private final Policy policy;
     private final Instant start;
@@ -41,13 +54,13 @@ final class PolicyTrial {
     private long otherReason;
 
     /** How a certificate came out, and how it would have. */
-    record Change(Ending before, Ending after) {}
+    private record Change(Ending before, Ending after) {}
 
     /** A certificate whose outcome would change. */
-    record Example(long sequence, Given before, Given after) {}
+    private record Example(long sequence, Given before, Given after) {}
 
     /** Before and after, of a shard or a reason. */
-    static final class Tally {
+    private static final class Tally {
         private final Map<Ending, Long> before = new EnumMap<>(Ending.class);
         private final Map<Ending, Long> after = new EnumMap<>(Ending.class);
         private long changed;
@@ -70,10 +83,6 @@ final class PolicyTrial {
             return after.values().stream().mapToLong(Long::longValue).sum();
         }
 
-        long changed() {
-            return changed;
-        }
-
         /** How many more there would be that come out so. */
         long more(Ending ending) {
             return after.getOrDefault(ending, 0L) - before.getOrDefault(ending, 0L);
@@ -81,12 +90,12 @@ final class PolicyTrial {
     }
 
     /** A line of a table. */
-    record Line(String name, Tally tally) {}
+    private record Line(String name, Tally tally) {}
 
     /**
      * Counts for a policy.
      *
-     * @param start what arrived before is left out by who calls
+     * @param start the caller leaves out what arrived before
      * @param mostExamples of each kind of change
      */
     PolicyTrial(Policy policy, Instant start, int mostExamples, int shardsShown) {
@@ -131,80 +140,258 @@ final class PolicyTrial {
                 any -> new Tally());
     }
 
-    Policy policy() {
-        return policy;
+    private long count(Change change) {
+        return changes.getOrDefault(change, 0L);
     }
 
-    Instant start() {
-        return start;
-    }
-
-    long decided() {
-        return decided;
-    }
-
-    /** Of these, how many another outcome stood for already. */
-    long overruled() {
-        return overruled;
-    }
-
-    /** How many outcomes would change. */
-    long otherwise() {
-        return otherwise;
-    }
-
-    /** How many would come out the same, but for another kind of reason. */
-    long otherReason() {
-        return otherReason;
-    }
-
-    long count(Ending before, Ending after) {
-        return changes.getOrDefault(new Change(before, after), 0L);
+    private static List<Change> allChanges() {
+        return Stream.of(Ending.values())
+                .flatMap(before -> Stream.of(Ending.values()).map(after -> new Change(before, after)))
+                .toList();
     }
 
     /** By name, the accepted first. */
-    List<Line> reasons() {
-        return byReason.entrySet().stream()
+    private List<Line> reasons() {
+        return lines(byReason, Comparator.comparing((Line line) -> !line.name().equals("accepted")));
+    }
+
+    /** The most changed first; of the same change the largest. */
+    private List<Line> shards() {
+        return lines(
+                byShard,
+                Comparator.comparing((Line line) -> -line.tally().changed)
+                        .thenComparing(line -> -line.tally().before()));
+    }
+
+    private static List<Line> lines(Map<String, Tally> tallies, Comparator<Line> order) {
+        return tallies.entrySet().stream()
                 .map(entry -> new Line(entry.getKey(), entry.getValue()))
-                .sorted(Comparator.comparing((Line line) -> !line.name().equals("accepted"))
-                        .thenComparing(Line::name))
+                .sorted(order.thenComparing(Line::name))
                 .toList();
     }
 
-    /** Those that are to be shown, the most changed first; of the same change the largest. */
-    List<Line> shards() {
-        return sorted().stream().limit(shardsShown).toList();
-    }
-
-    private List<Line> sorted() {
-        return byShard.entrySet().stream()
-                .map(entry -> new Line(entry.getKey(), entry.getValue()))
-                .sorted(Comparator.comparing((Line line) -> -line.tally().changed())
-                        .thenComparing(line -> -line.tally().before())
-                        .thenComparing(Line::name))
-                .toList();
-    }
-
-    /** How many shards are not shown; at least so many, if there are more than are told apart. */
-    long shardsLeftOut() {
+    /** How many shards are not shown; a lower bound if {@link #hasMoreShards}. */
+    private long shardsLeftOut() {
         return Math.max(0L, byShard.size() - shardsShown) + (hasMoreShards() ? 1 : 0);
     }
 
-    /** Whether there were more shards than are told apart. */
-    boolean hasMoreShards() {
+    /** Whether there were more shards than are counted separately. */
+    private boolean hasMoreShards() {
         return laterShards.before() > 0;
     }
 
     /** All that are not shown, together. */
-    Tally leftOut() {
+    private Tally leftOut() {
         Tally all = new Tally();
-        sorted().stream().skip(shardsShown).forEach(line -> all.add(line.tally()));
+        shards().stream().skip(shardsShown).forEach(line -> all.add(line.tally()));
         all.add(laterShards);
         return all;
     }
 
-    /** In the order of the log for each kind of change. */
-    List<Example> examples(Ending before, Ending after) {
-        return examples.getOrDefault(new Change(before, after), List.of());
+    /** For people: 80 columns. */
+    String asText(Path directory) {
+        StringBuilder text = new StringBuilder();
+        text.append(Paragraph.wrapped("policy   ", 9, policy.text().replace(";", " ") + " (" + policy.hash() + ")"));
+        String since = start.equals(Instant.EPOCH) ? "" : " since " + InWords.time(start.toEpochMilli());
+        String earlier =
+                overruled == 0 ? "" : "; for " + overruled + " of them another outcome stood already, and stands";
+        text.append(Paragraph.wrapped(
+                "decided  ", 9, InWords.count(decided, "certificate") + since + " in " + directory + earlier));
+        if (decided == 0) {
+            return text.toString();
+        }
+        appendMatrix(text);
+        appendReasons(text);
+        appendShards(text);
+        appendExamples(text);
+        return text.toString();
+    }
+
+    private void appendMatrix(StringBuilder text) {
+        text.append('\n').append(MATRIX.formatted("AS RECORDED", "WOULD BE ACCEPTED", "ESCALATED", "REJECTED"));
+        for (Ending before : Ending.values()) {
+            text.append(MATRIX.formatted(
+                    name(before),
+                    count(new Change(before, Ending.ACCEPTED)),
+                    count(new Change(before, Ending.ESCALATED)),
+                    count(new Change(before, Ending.REJECTED))));
+        }
+        text.append('\n')
+                .append(String.format(
+                        Locale.ROOT,
+                        "%d of %d outcomes would change (%.2f %%)",
+                        otherwise,
+                        decided,
+                        100.0 * otherwise / decided))
+                .append(otherReason == 0 ? "" : ", " + otherReason + " as before for another reason")
+                .append('\n');
+    }
+
+    private void appendReasons(StringBuilder text) {
+        text.append("\n%-46s %10s %10s %11s\n".formatted("REASON", "BEFORE", "AFTER", "CHANGE"));
+        for (Line line : reasons()) {
+            Tally tally = line.tally();
+            text.append(REASON.formatted(
+                    column(line.name(), REASON_COLUMNS),
+                    tally.before(),
+                    tally.after(),
+                    tally.after() - tally.before()));
+        }
+    }
+
+    private void appendShards(StringBuilder text) {
+        text.append("\n%-28s %9s %9s %9s %10s %10s\n"
+                .formatted("SHARD", "DECIDED", "OTHERWISE", "ACCEPTED", "ESCALATED", "REJECTED"));
+        shards().stream()
+                .limit(shardsShown)
+                .forEach(line -> appendShard(text, column(line.name(), SHARD_COLUMNS), line.tally()));
+        Tally rest = leftOut();
+        if (rest.before() > 0) {
+            String atLeast = hasMoreShards() ? "at least " : "";
+            appendShard(text, column("and " + atLeast + shardsLeftOut() + " more", SHARD_COLUMNS), rest);
+        }
+    }
+
+    private static void appendShard(StringBuilder text, String name, Tally tally) {
+        text.append(SHARD.formatted(
+                name,
+                tally.before(),
+                tally.changed,
+                tally.more(Ending.ACCEPTED),
+                tally.more(Ending.ESCALATED),
+                tally.more(Ending.REJECTED)));
+    }
+
+    private void appendExamples(StringBuilder text) {
+        for (Change change : allChanges()) {
+            for (Example example : examples.getOrDefault(change, List.of())) {
+                text.append("\n%s, would be %s: record %d\n"
+                        .formatted(name(change.before()), name(change.after()), example.sequence()));
+                text.append("    ").append(example.before().id()).append('\n');
+                text.append(
+                        Paragraph.wrapped("    shard   ", 12, example.before().shard()));
+                text.append(Paragraph.wrapped(
+                        "    before  ", 12, orDash(example.before().reason())));
+                text.append(Paragraph.wrapped(
+                        "    after   ", 12, orDash(example.after().reason())));
+            }
+        }
+    }
+
+    private static String orDash(String reason) {
+        return reason.isEmpty() ? "-" : reason;
+    }
+
+    /** In exactly so many columns, and nothing of it speaks to a terminal. Far eastern characters take two. */
+    private static String column(String name, int columns) {
+        String visible = Paragraph.visible(name);
+        StringBuilder shown = new StringBuilder();
+        int used = 0;
+        for (int at = 0; at < visible.length(); ) {
+            int c = visible.codePointAt(at);
+            at += Character.charCount(c);
+            used += width(c);
+            if (used > columns - (at < visible.length() ? 1 : 0)) {
+                used -= width(c);
+                shown.append('\u2026');
+                used++;
+                break;
+            }
+            shown.appendCodePoint(c);
+        }
+        return shown.append(" ".repeat(Math.max(0, columns - used))).toString();
+    }
+
+    private static int width(int codePoint) {
+        return codePoint < 0x1100 ? 1 : 2;
+    }
+
+    private static String name(Ending ending) {
+        return ending.name().toLowerCase(Locale.ROOT);
+    }
+
+    private record OutcomeLine(String type, Ending before, Ending after, long certificates) {}
+
+    private record ReasonLine(String type, String reason, long before, long after) {}
+
+    private record Moved(long decided, long different, long acceptedChange, long escalatedChange, long rejectedChange) {
+        Moved(Tally of) {
+            this(
+                    of.before(),
+                    of.changed,
+                    of.more(Ending.ACCEPTED),
+                    of.more(Ending.ESCALATED),
+                    of.more(Ending.REJECTED));
+        }
+    }
+
+    private record ShardLine(
+            String type, String shard, @JsonUnwrapped Moved moved) {}
+
+    private record OtherShardsLine(
+            String type,
+            long shards,
+            boolean andMore,
+            @JsonUnwrapped Moved moved) {}
+
+    private record ExampleLine(
+            String type,
+            long seq,
+            String pcsId,
+            String shard,
+            Ending before,
+            Ending after,
+            String reasonBefore,
+            String reasonAfter) {}
+
+    private record SummaryLine(
+            String type,
+            String policy,
+            String policyHash,
+            String since,
+            long decided,
+            long answeredByAnEarlierOne,
+            long different,
+            long differentReason) {}
+
+    /** For programs: one JSON object a line. */
+    String asJson() {
+        List<Object> lines = new ArrayList<>();
+        allChanges()
+                .forEach(change ->
+                        lines.add(new OutcomeLine("outcome", change.before(), change.after(), count(change))));
+        reasons()
+                .forEach(line -> lines.add(new ReasonLine(
+                        "reason",
+                        line.name(),
+                        line.tally().before(),
+                        line.tally().after())));
+        shards().stream()
+                .limit(shardsShown)
+                .forEach(line -> lines.add(new ShardLine("shard", line.name(), new Moved(line.tally()))));
+        lines.add(new OtherShardsLine("other_shards", shardsLeftOut(), hasMoreShards(), new Moved(leftOut())));
+        for (Change change : allChanges()) {
+            for (Example example : examples.getOrDefault(change, List.of())) {
+                lines.add(new ExampleLine(
+                        "example",
+                        example.sequence(),
+                        example.before().id().toString(),
+                        example.before().shard(),
+                        change.before(),
+                        change.after(),
+                        example.before().reason(),
+                        example.after().reason()));
+            }
+        }
+        lines.add(new SummaryLine(
+                "summary",
+                policy.text(),
+                policy.hash(),
+                InWords.time(start.toEpochMilli()),
+                decided,
+                overruled,
+                otherwise,
+                otherReason));
+        return lines.stream().map(Json::line).collect(Collectors.joining());
     }
 }

@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
-import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import dev.flk.backend.cli.CommandLineProgram.Watched;
-import dev.flk.backend.cli.PolicyTrial.Example;
-import dev.flk.backend.cli.PolicyTrial.Line;
-import dev.flk.backend.cli.PolicyTrial.Tally;
-import dev.flk.backend.config.LogRules;
+import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
-import dev.flk.backend.ingest.LoggedOutcomes.Ending;
-import dev.flk.program.cli.InWords;
-import dev.flk.program.cli.Json;
 import dev.flk.program.cli.RewrittenLine;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Quantities;
@@ -55,9 +48,7 @@ import picocli.CommandLine.Spec;
             "0:done",
             "1:records are missing in between, or can't be decided",
             "2:wrong usage or configuration"
-        },
-        versionProvider = BuildVersion.class,
-        mixinStandardHelpOptions = true)
+        })
 final class PolicyTryCommand implements Callable<Integer> {
     /** A segment counts as older than it is by this, should the clock have been set back meanwhile. */
     private static final Duration CLOCK_SLACK = Duration.ofHours(1);
@@ -131,7 +122,7 @@ final class PolicyTryCommand implements Callable<Integer> {
                         record -> LoggedOutcomes.isSubmission(record) && record.arrivalMillis() >= start.toEpochMilli(),
                         trial::submission);
         PrintWriter out = spec.commandLine().getOut();
-        out.print(source.json ? PolicyTrialJson.of(trial) : PolicyTrialText.of(trial, source.directory()));
+        out.print(source.json ? trial.asJson() : trial.asText(source.directory()));
         out.flush();
         return WalSource.report(damages, Long.MAX_VALUE, spec.commandLine().getErr());
     }
@@ -182,108 +173,8 @@ final class PolicyTryCommand implements Callable<Integer> {
         return from;
     }
 
-    /** What another policy would have made of the log, for programs: one JSON object a line. */
-    private static final class PolicyTrialJson {
-        private PolicyTrialJson() {}
-
-        private record Outcome(String type, Ending before, Ending after, long certificates) {}
-
-        private record ReasonLine(String type, String reason, long before, long after) {}
-
-        private record Change(
-                long decided, long different, long acceptedChange, long escalatedChange, long rejectedChange) {
-            Change(Tally of) {
-                this(
-                        of.before(),
-                        of.changed(),
-                        of.more(Ending.ACCEPTED),
-                        of.more(Ending.ESCALATED),
-                        of.more(Ending.REJECTED));
-            }
-        }
-
-        private record Shard(
-                String type, String shard, @JsonUnwrapped Change change) {}
-
-        private record OtherShards(
-                String type,
-                long shards,
-                boolean andMore,
-                @JsonUnwrapped Change change) {}
-
-        private record ExampleLine(
-                String type,
-                long seq,
-                String pcsId,
-                String shard,
-                Ending before,
-                Ending after,
-                String reasonBefore,
-                String reasonAfter) {}
-
-        private record Summary(
-                String type,
-                String policy,
-                String policyHash,
-                String since,
-                long decided,
-                long answeredByAnEarlierOne,
-                long different,
-                long differentReason) {}
-
-        static String of(PolicyTrial trial) {
-            StringBuilder lines = new StringBuilder();
-            for (Ending before : Ending.values()) {
-                for (Ending after : Ending.values()) {
-                    lines.append(Json.line(new Outcome("outcome", before, after, trial.count(before, after))));
-                }
-            }
-            for (Line line : trial.reasons()) {
-                lines.append(Json.line(new ReasonLine(
-                        "reason",
-                        line.name(),
-                        line.tally().before(),
-                        line.tally().after())));
-            }
-            for (Line line : trial.shards()) {
-                lines.append(Json.line(new Shard("shard", line.name(), new Change(line.tally()))));
-            }
-            lines.append(Json.line(new OtherShards(
-                    "other_shards", trial.shardsLeftOut(), trial.hasMoreShards(), new Change(trial.leftOut()))));
-            for (Ending before : Ending.values()) {
-                for (Ending after : Ending.values()) {
-                    for (Example example : trial.examples(before, after)) {
-                        lines.append(Json.line(new ExampleLine(
-                                "example",
-                                example.sequence(),
-                                example.before().id().toString(),
-                                example.before().shard(),
-                                before,
-                                after,
-                                example.before().reason(),
-                                example.after().reason())));
-                    }
-                }
-            }
-            return lines.append(Json.line(new Summary(
-                            "summary",
-                            trial.policy().text(),
-                            trial.policy().hash(),
-                            InWords.time(trial.start().toEpochMilli()),
-                            trial.decided(),
-                            trial.overruled(),
-                            trial.otherwise(),
-                            trial.otherReason())))
-                    .toString();
-        }
-    }
-
     /** {@code policy}: only the command below it does anything. */
-    @Command(
-            name = "policy",
-            description = "Commands about the policy that certificates are decided by.",
-            versionProvider = BuildVersion.class,
-            mixinStandardHelpOptions = true)
+    @Command(name = "policy", description = "Commands about the policy that certificates are decided by.")
     static final class PolicyCommand implements Runnable {
         @Spec
         private CommandSpec spec = CommandSpec.create();

@@ -45,9 +45,7 @@ import picocli.CommandLine.Spec;
             "ls, verify, cat and replay only read, and may run beside a backend; repair and",
             "compact want it stopped.",
             ""
-        },
-        versionProvider = BuildVersion.class,
-        mixinStandardHelpOptions = true)
+        })
 final class WalCommand implements Runnable {
     private static final String SEGMENT_ROW = "%-35s %-10s %11s %11s %9s\n";
     static final String DAMAGE_ROW = "%-24s %-35s %15s\n";
@@ -98,9 +96,7 @@ final class WalCommand implements Runnable {
                 "",
                 "Whether the records are whole is for wal verify to say.",
                 ""
-            },
-            versionProvider = BuildVersion.class,
-            mixinStandardHelpOptions = true)
+            })
     void ls() throws IOException {
         LogListing listing = source.inspector().list();
         if (listing.isEmpty()) {
@@ -211,9 +207,7 @@ final class WalCommand implements Runnable {
                 ""
             },
             exitCodeListHeading = "%nExit codes:%n",
-            exitCodeList = {"0:all is there", "1:records are missing, or the log can't be read", "2:wrong usage"},
-            versionProvider = BuildVersion.class,
-            mixinStandardHelpOptions = true)
+            exitCodeList = {"0:all is there", "1:records are missing, or the log can't be read", "2:wrong usage"})
     int verify() throws IOException {
         LogInspector inspector = source.inspector();
         Verification found = verify(inspector);
@@ -310,9 +304,7 @@ final class WalCommand implements Runnable {
             name = "cat",
             description = {"Prints the records of the log, oldest first; without their bodies.", ""},
             exitCodeListHeading = "%nExit codes:%n",
-            exitCodeList = {"0:done", "1:records are missing in between, or the log can't be read", "2:wrong usage"},
-            versionProvider = BuildVersion.class,
-            mixinStandardHelpOptions = true)
+            exitCodeList = {"0:done", "1:records are missing in between, or the log can't be read", "2:wrong usage"})
     int cat(
             @Option(
                             names = "--from",
@@ -362,7 +354,7 @@ final class WalCommand implements Runnable {
                     }
                 }
                 if (read % RECORDS_BETWEEN_CHECKS == 0 && out.checkError()) {
-                    return ExitCode.OK; // like head, who was printed to has seen enough
+                    return ExitCode.OK; // the reader, such as head, has closed the pipe
                 }
                 record = walk.next();
             }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
-import dev.flk.backend.config.LogRules;
+import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.ingest.LogCompaction;
 import dev.flk.program.cli.InWords;
 import dev.flk.program.cli.Json;
@@ -43,9 +43,7 @@ import picocli.CommandLine.Spec;
             "0:done, or nothing to do",
             "1:it failed, or nobody knows whether what is old is decided",
             "2:wrong usage"
-        },
-        versionProvider = BuildVersion.class,
-        mixinStandardHelpOptions = true)
+        })
 final class WalCompactCommand implements Callable<Integer> {
     private static final String ROW = "%-10s %-38s %11s %11s\n";
 
@@ -126,7 +124,7 @@ final class WalCompactCommand implements Callable<Integer> {
                 : InWords.bytes(freed) + " freed in " + source.directory() + "\n";
     }
 
-    /** What is old and stays: a backend will decide it; if nobody knows, that is for the operator to see to. */
+    /** Segments past the retention that are kept: a backend will decide them; if the mark is lost, the operator has to act. */
     private int reportKept(LogCompaction compaction, List<Due> undecided) {
         PrintWriter err = spec.commandLine().getErr();
         String which = InWords.count(undecided.size(), "segment") + " past the retention, from "

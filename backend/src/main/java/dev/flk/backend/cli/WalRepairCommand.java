@@ -33,9 +33,7 @@ import picocli.CommandLine.Spec;
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
-        exitCodeList = {"0:repaired, or nothing to do", "1:it could not be repaired", "2:wrong usage"},
-        versionProvider = BuildVersion.class,
-        mixinStandardHelpOptions = true)
+        exitCodeList = {"0:repaired, or nothing to do", "1:it could not be repaired", "2:wrong usage"})
 final class WalRepairCommand implements Callable<Integer> {
     private final WalSource source;
 

@@ -2,7 +2,7 @@
 package dev.flk.backend.cli;
 
 import com.fasterxml.jackson.databind.util.RawValue;
-import dev.flk.backend.config.LogRules;
+import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
 import dev.flk.backend.ingest.LoggedOutcomes.Ending;
@@ -42,9 +42,7 @@ import picocli.CommandLine.Spec;
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
-        exitCodeList = {"0:done", "1:records are missing in between, or can't be decided", "2:wrong usage"},
-        versionProvider = BuildVersion.class,
-        mixinStandardHelpOptions = true)
+        exitCodeList = {"0:done", "1:records are missing in between, or can't be decided", "2:wrong usage"})
 final class WalReplayCommand implements Callable<Integer> {
     private final WalSource source;
 

@@ -2,7 +2,7 @@
 package dev.flk.backend.cli;
 
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.backend.config.LogRules;
+import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.ingest.Inbox;
 import dev.flk.wal.Damage;
 import dev.flk.wal.DiskFiles;
@@ -23,7 +23,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 
-/** Which log to look at, and for whom to print: what the commands about the log share. */
+/** Which log to read and how to print: the options that the commands about the log share. */
 final class WalSource {
     private final Map<String, String> environment;
     private final ConfigOption config;
@@ -63,7 +63,7 @@ final class WalSource {
                 + ProcessHandle.current().pid();
     }
 
-    /** Locks the log, as a backend does; {@code advice} is for who meets a running one. */
+    /** Locks the log, as a backend does; {@code advice} is what to do if a backend runs on it. */
     Closeable lock(String advice) throws IOException {
         try {
             return new DiskFiles().lock(directory().resolve(Log.LOCK_FILE), holder());
@@ -72,7 +72,7 @@ final class WalSource {
         }
     }
 
-    /** Says what to do about it, which depends on the command. */
+    /** Names the process that holds the log, and what to do. */
     IOException inUse(LogLockedException locked, String advice) {
         return new IOException(directory() + " is in use by " + locked.holder() + "; " + advice, locked);
     }
@@ -84,7 +84,7 @@ final class WalSource {
         }
     }
 
-    /** What the configuration says of deciding, without the rest of it. */
+    /** The part of the configuration that decisions depend on. */
     LogRules rules() {
         return BackendConfig.logRules(environment, config.file, List.of());
     }
@@ -94,7 +94,7 @@ final class WalSource {
         return BackendConfig.logRules(environment, config.file, tried);
     }
 
-    /** A directory without a log is most likely another one than was meant. */
+    /** Most likely the wrong directory was named. */
     IOException nothingThere() {
         return new IOException(
                 "there are no segments in " + directory() + "; name the log's directory with --dir or WAL_DIR");

@@ -1,38 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.config;
 
-import dev.flk.backend.config.ConfigKeys.Algorithm;
-import dev.flk.backend.config.ConfigKeys.Switch;
-import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.config.HttpConfig.OpsConfig;
 import dev.flk.backend.limit.Limits;
-import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.tls.TlsFiles;
-import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import dev.flk.program.config.InvalidConfig;
-import dev.flk.program.config.Key;
 import dev.flk.program.config.Secret;
-import dev.flk.program.config.Settings;
 import dev.flk.program.diagnostics.Scrubber;
 import dev.flk.program.logging.LogConfig;
-import dev.flk.signing.KeyId;
-import dev.flk.signing.SignatureCheck;
-import dev.flk.signing.SigningAlgorithm;
 import dev.flk.verification.Policy;
-import java.math.BigDecimal;
-import java.math.RoundingMode;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.TreeMap;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -67,7 +50,7 @@ public record BackendConfig(
      * @throws InvalidConfig with all problems at once
      */
     public static BackendConfig load(Map<String, String> environment, @Nullable Path file) {
-        return new Reader(environment, file).all();
+        return new ConfigReader(environment, file).all();
     }
 
     /**
@@ -76,7 +59,7 @@ public record BackendConfig(
      * @throws InvalidConfig as {@link #load}
      */
     public static String describe(Map<String, String> environment, @Nullable Path file) {
-        Reader reader = new Reader(environment, file);
+        ConfigReader reader = new ConfigReader(environment, file);
         BackendConfig config = reader.all();
         Map<String, String> derived = new TreeMap<>();
         derived.put("TOKEN_BURST", Long.toString(config.limit.burstTokens()));
@@ -91,7 +74,7 @@ public record BackendConfig(
     }
 
     /**
-     * A configuration to be looked at by others, valid or not.
+     * A configuration for a diagnostics archive, valid or not.
      *
      * @param text what is set, and what is wrong with it; of secrets only whether they are set
      * @param secrets all that are set
@@ -103,9 +86,9 @@ public record BackendConfig(
         }
     }
 
-    /** As {@link #load}, but that nothing is too wrong for it. */
+    /** As {@link #load}, but accepts any mistake. */
     public static Diagnosed diagnose(Map<String, String> environment, @Nullable Path file) {
-        Reader reader = new Reader(environment, file);
+        ConfigReader reader = new ConfigReader(environment, file);
         Optional<BackendConfig> config = Optional.empty();
         try {
             config = Optional.of(reader.all());
@@ -123,12 +106,12 @@ public record BackendConfig(
 
     /** The directory of the log, whatever else is set or wrong; throws {@link InvalidConfig} if that is. */
     public static Path walDirectory(Map<String, String> environment, @Nullable Path file) {
-        return new Reader(environment, file).only(ConfigKeys.WAL_DIR);
+        return new ConfigReader(environment, file).only(ConfigKeys.WAL_DIR);
     }
 
     /** The keys file, whatever else is set or wrong; throws {@link InvalidConfig} if it is not set. */
     public static Path keysFile(Map<String, String> environment, @Nullable Path file) {
-        Reader reader = new Reader(environment, file);
+        ConfigReader reader = new ConfigReader(environment, file);
         Optional<Path> keys = reader.settings.find(ConfigKeys.KEYS_FILE);
         if (keys.isEmpty() && reader.settings.problems().isEmpty()) {
             reader.settings.problem("KEYS_FILE: not set; set it, or name the file with --file");
@@ -144,346 +127,34 @@ public record BackendConfig(
      * @throws InvalidConfig with all that is wrong with it
      */
     public static LogRules logRules(Map<String, String> environment, @Nullable Path file, List<String> tried) {
-        Reader reader = new Reader(environment, file);
-        reader.override(tried);
-        LogRules rules = new LogRules(
-                reader.policy(),
-                reader.settings.get(ConfigKeys.DEDUP_TTL),
-                reader.settings.get(ConfigKeys.WAL_RETENTION));
-        reader.settings.check();
-        return rules;
+        return new ConfigReader(environment, file).logRules(tried);
     }
 
     /** What the answer to a certificate depends on, whatever else is set or wrong; throws {@link InvalidConfig} with all that is wrong. */
     public static AnswerRules answerRules(Map<String, String> environment, @Nullable Path file) {
-        return new Reader(environment, file).answerRules();
+        return new ConfigReader(environment, file).answerRules();
     }
 
-    /** Puts the values of the keys together, and checks what no key can know alone. */
-    private static final class Reader {
-        private static final long MOST_BURST = 20_000_000;
-        private static final long MOST_FAILURE_BURST = 200_000_000;
+    /** What the outcomes of logged certificates depend on, and how long a closed, decided segment is kept. */
+    public record LogRules(Policy policy, Duration dedupTtl, Duration walRetention) {}
 
-        private final Settings settings;
-
-        Reader(Map<String, String> environment, @Nullable Path file) {
-            settings = new Settings(ConfigKeys.ALL, ConfigKeys.GONE, environment, file);
-        }
-
-        <T> T only(Key<T> key) {
-            T value = settings.get(key);
-            settings.check();
-            return value;
-        }
-
-        BackendConfig all() {
-            HttpConfig http = http();
-            Optional<OpsConfig> ops = ops();
-            Optional<TlsFiles> tls = tls();
-            Limits.Sizes limit = limit(http.maxConnections());
-            Optional<SigningConfig> signing = signing();
-            StorageConfig storage = storage();
-            Policy policy = policy();
-            Duration maxClockSkew = settings.get(ConfigKeys.MAX_CLOCK_SKEW);
-            LogConfig log = new LogConfig(settings.get(ConfigKeys.LOG_LEVEL), settings.get(ConfigKeys.LOG_FORMAT));
-            Path auditDir = settings.find(ConfigKeys.AUDIT_DIR)
-                    .orElseGet(() -> storage.walDir().resolve("audit"));
-            settings.check();
-            Map<String, String> shown = new LinkedHashMap<>(settings.shown());
-            if (signing.orElseThrow() instanceof SigningConfig.Simple simple) {
-                shown.put(
-                        "keys",
-                        simple.check().keyIds().stream().map(KeyId::text).collect(Collectors.joining(", ")));
-            }
-            return new BackendConfig(
-                    http, ops, tls, limit, storage, signing.get(), policy, maxClockSkew, log, auditDir, shown);
-        }
-
-        private HttpConfig http() {
-            return new HttpConfig(
-                    settings.get(ConfigKeys.PORT),
-                    settings.get(ConfigKeys.BIND_ADDR),
-                    settings.get(ConfigKeys.MAX_BODY_BYTES),
-                    settings.get(ConfigKeys.MAX_BATCH),
-                    settings.get(ConfigKeys.MAX_BATCH_BYTES),
-                    settings.get(ConfigKeys.MAX_CONNECTIONS),
-                    settings.get(ConfigKeys.MAX_REQUESTS),
-                    settings.get(ConfigKeys.HEADER_TIMEOUT),
-                    settings.get(ConfigKeys.BODY_TIMEOUT),
-                    settings.get(ConfigKeys.IDLE_TIMEOUT),
-                    login());
-        }
-
-        private @Nullable Login login() {
-            Optional<String> user = settings.find(ConfigKeys.METRICS_USER);
-            Optional<Secret> password = settings.find(ConfigKeys.METRICS_PASS);
-            settings.require(
-                    settings.isGiven(ConfigKeys.METRICS_USER) == settings.isGiven(ConfigKeys.METRICS_PASS),
-                    "METRICS_USER, METRICS_PASS: only one of the two is set; set both, or none");
-            return user.isPresent() && password.isPresent() ? new Login(user.get(), password.get()) : null;
-        }
-
-        private Optional<OpsConfig> ops() {
-            Optional<Integer> port = settings.find(ConfigKeys.OPS_PORT);
-            Optional<String> address = settings.find(ConfigKeys.OPS_BIND_ADDR);
-            boolean isPortGiven = settings.isGiven(ConfigKeys.OPS_PORT);
-            settings.require(
-                    address.isEmpty() || isPortGiven, "OPS_BIND_ADDR: is set without OPS_PORT; set both, or none");
-            boolean isDebug = settings.get(ConfigKeys.DEBUG) == Switch.ON;
-            settings.require(
-                    !isDebug || (isPortGiven && settings.isGiven(ConfigKeys.METRICS_USER)),
-                    "DEBUG: needs OPS_PORT, METRICS_USER and METRICS_PASS, whose login /debug asks for");
-            return port.map(each -> new OpsConfig(each, address.orElse(OpsConfig.USUAL_BIND_ADDRESS), isDebug));
-        }
-
-        private Optional<TlsFiles> tls() {
-            Optional<Path> certificate = settings.find(ConfigKeys.TLS_CERT);
-            Optional<Path> key = settings.find(ConfigKeys.TLS_KEY);
-            Optional<Path> authorities = settings.find(ConfigKeys.TLS_CLIENT_CA);
-            boolean isCertificateGiven = settings.isGiven(ConfigKeys.TLS_CERT);
-            if (isCertificateGiven != settings.isGiven(ConfigKeys.TLS_KEY)) {
-                settings.problem("TLS_CERT, TLS_KEY: only one of the two is set; set both, or none");
-            } else {
-                settings.require(
-                        authorities.isEmpty() || isCertificateGiven,
-                        "TLS_CLIENT_CA: is set without TLS_CERT and TLS_KEY, so that no client would be asked for a"
-                                + " certificate; set all three, or none");
-            }
-            if (certificate.isEmpty() || key.isEmpty()) {
-                return Optional.empty();
-            }
-            TlsFiles files = new TlsFiles(certificate.get(), key.get(), authorities);
-            try {
-                files.check();
-            } catch (InvalidTlsException e) {
-                e.problems().forEach(settings::problem);
-            }
-            return Optional.of(files);
-        }
-
-        private Limits.Sizes limit(int maxConnections) {
-            BigDecimal rate = settings.get(ConfigKeys.TOKEN_RATE);
-            BigDecimal failures = settings.find(ConfigKeys.ADDRESS_FAILURE_RATE)
-                    .orElseGet(() -> rate.movePointLeft(1)
-                            .setScale(RateLimit.RATE_DECIMALS, RoundingMode.CEILING)
-                            .max(BigDecimal.TEN));
-            return new Limits.Sizes(
-                    rate,
-                    settings.find(ConfigKeys.TOKEN_BURST).orElseGet(() -> tokensIn(2, rate, MOST_BURST)),
-                    settings.find(ConfigKeys.SHARD_RATE).orElse(null),
-                    failures,
-                    settings.find(ConfigKeys.ADDRESS_FAILURE_BURST)
-                            .orElseGet(() -> tokensIn(10, failures, MOST_FAILURE_BURST)),
-                    settings.find(ConfigKeys.MAX_CONNECTIONS_PER_ADDRESS).orElse(Math.max(1, maxConnections / 2)));
-        }
-
-        private static long tokensIn(int seconds, BigDecimal perSecond, long most) {
-            return perSecond
-                    .multiply(BigDecimal.valueOf(seconds))
-                    .setScale(0, RoundingMode.CEILING)
-                    .max(BigDecimal.ONE)
-                    .min(BigDecimal.valueOf(most))
-                    .longValueExact();
-        }
-
-        /** Empty if something is wrong with it, which is then among the problems. */
-        private Optional<SigningConfig> signing() {
-            List<Secret> secrets = secrets();
-            List<String> publicKeys =
-                    settings.find(ConfigKeys.PCS_ED25519_PUB_B64).orElse(List.of());
-            Optional<Algorithm> algorithm = settings.find(ConfigKeys.PCS_SIGN_ALG);
-            if (settings.isGiven(ConfigKeys.KEYS_FILE)) {
-                return registered(algorithm);
-            }
-            settings.require(
-                    settings.isGiven(ConfigKeys.PCS_SIGN_ALG),
-                    "PCS_SIGN_ALG: not set; set it to hmac or ed25519, or to none to take unsigned certificates");
-            return algorithm.flatMap(each -> switch (each) {
-                case HMAC -> hmac(secrets);
-                case ED25519 -> ed25519(publicKeys);
-                case NONE -> Optional.of(new SigningConfig.Off());
-            });
-        }
-
-        private Optional<SigningConfig> ed25519(List<String> publicKeys) {
-            settings.require(
-                    settings.isBroken(ConfigKeys.PCS_ED25519_PUB_B64) || !publicKeys.isEmpty(),
-                    "PCS_SIGN_ALG: ed25519 needs PCS_ED25519_PUB_B64");
-            boolean areKeys = !publicKeys.isEmpty();
-            for (int i = 0; i < publicKeys.size(); i++) {
-                boolean isKey = isKey(publicKeys.get(i));
-                areKeys &= isKey;
-                settings.require(
-                        isKey,
-                        "PCS_ED25519_PUB_B64: key %d of %d is no Ed25519 public key, 32 bytes in padded base64"
-                                .formatted(i + 1, publicKeys.size()));
-            }
-            return areKeys ? Optional.of(new SigningConfig.Ed25519(publicKeys)) : Optional.empty();
-        }
-
-        private static boolean isKey(String base64) {
-            try {
-                return !SignatureCheck.ed25519(List.of(base64)).keyIds().isEmpty();
-            } catch (IllegalArgumentException e) {
-                return false;
-            }
-        }
-
-        private List<Secret> secrets() {
-            return Stream.concat(
-                            settings.find(ConfigKeys.PCS_HMAC_KEY).stream(),
-                            settings.find(ConfigKeys.PCS_HMAC_KEYS).stream().flatMap(List::stream))
-                    .toList();
-        }
-
-        private Optional<SigningConfig> hmac(List<Secret> secrets) {
-            boolean isBroken =
-                    settings.isBroken(ConfigKeys.PCS_HMAC_KEY) || settings.isBroken(ConfigKeys.PCS_HMAC_KEYS);
-            settings.require(
-                    isBroken || !secrets.isEmpty(),
-                    "PCS_SIGN_ALG: hmac needs PCS_HMAC_KEY or PCS_HMAC_KEYS (or PCS_HMAC_KEY_FILE)");
-            boolean hasBlank = secrets.stream().anyMatch(secret -> secret.text().isBlank());
-            settings.require(!hasBlank, "PCS_HMAC_KEY, PCS_HMAC_KEYS: a key is blank; look for a comma too many");
-            return secrets.isEmpty() || hasBlank ? Optional.empty() : Optional.of(new SigningConfig.Hmac(secrets));
-        }
-
-        private Optional<SigningConfig> registered(Optional<Algorithm> algorithm) {
-            settings.require(
-                    Stream.of(ConfigKeys.PCS_HMAC_KEY, ConfigKeys.PCS_HMAC_KEYS, ConfigKeys.PCS_ED25519_PUB_B64)
-                            .noneMatch(settings::isGiven),
-                    "KEYS_FILE: PCS_HMAC_KEY, PCS_HMAC_KEYS or PCS_ED25519_PUB_B64 is set too, whose keys would sign"
-                            + " for every shard; put them into the keys file, or leave that out");
-            if (algorithm.filter(Algorithm.NONE::equals).isPresent()) {
-                settings.problem(
-                        "PCS_SIGN_ALG: none takes unsigned certificates, so KEYS_FILE has no use; remove one of"
-                                + " the two");
-                return Optional.empty();
-            }
-            SigningAlgorithm only = algorithm
-                    .map(each -> each == Algorithm.HMAC ? SigningAlgorithm.HMAC : SigningAlgorithm.ED25519)
-                    .orElse(null);
-            try {
-                return settings.find(ConfigKeys.KEYS_FILE).map(path -> new SigningConfig.Registered(path, only));
-            } catch (InvalidConfig e) {
-                e.problems().forEach(settings::problem);
-                return Optional.empty();
-            }
-        }
-
-        AnswerRules answerRules() {
-            boolean signs = Stream.of(
-                            ConfigKeys.PCS_SIGN_ALG,
-                            ConfigKeys.PCS_HMAC_KEY,
-                            ConfigKeys.PCS_HMAC_KEYS,
-                            ConfigKeys.PCS_ED25519_PUB_B64,
-                            ConfigKeys.KEYS_FILE)
-                    .anyMatch(settings::isGiven);
-            AnswerRules rules = new AnswerRules(
-                    policy(),
-                    settings.get(ConfigKeys.MAX_CLOCK_SKEW),
-                    settings.get(ConfigKeys.MAX_BODY_BYTES),
-                    signs ? signing() : Optional.empty(),
-                    secrets(),
-                    settings.find(ConfigKeys.PCS_ED25519_PUB_B64).orElse(List.of()));
-            settings.check();
-            return rules;
-        }
-
-        Policy policy() {
-            List<Double> numbers = ConfigKeys.POLICY.stream().map(settings::get).toList();
-            return new Policy(
-                    numbers.get(0),
-                    numbers.get(1),
-                    numbers.get(2),
-                    numbers.get(3),
-                    numbers.get(4),
-                    numbers.get(5),
-                    numbers.get(6),
-                    numbers.get(7));
-        }
-
-        /** Numbers of the policy to be tried, {@code NAME=VALUE}. */
-        void override(List<String> tried) {
-            Set<String> seen = new HashSet<>();
-            for (String one : tried) {
-                int end = one.indexOf('=');
-                String name = end < 0 ? one : one.substring(0, end);
-                Optional<Key<Double>> key = ConfigKeys.POLICY.stream()
-                        .filter(each -> each.name().equals(name))
-                        .findFirst();
-                if (key.isEmpty()) {
-                    settings.problem("--set %s: the policy has no such number; did you mean %s? It has %s"
-                            .formatted(
-                                    one,
-                                    Settings.nearest(
-                                            name, ConfigKeys.POLICY.stream().map(Key::name)),
-                                    ConfigKeys.POLICY.stream().map(Key::name).collect(Collectors.joining(", "))));
-                } else if (end < 0) {
-                    settings.problem("--set %s: has no value; write it like %s=%s"
-                            .formatted(one, name, key.get().defaultText()));
-                } else if (!seen.add(name)) {
-                    settings.problem("--set %s: %s is given twice; which is it?".formatted(one, name));
-                } else {
-                    settings.override(key.get(), one.substring(end + 1), "--set");
-                }
-            }
-        }
-
-        private StorageConfig storage() {
-            Path walDir = settings.get(ConfigKeys.WAL_DIR);
-            Duration retention = settings.get(ConfigKeys.WAL_RETENTION);
-            Duration ttl = settings.get(ConfigKeys.DEDUP_TTL);
-            boolean areSound = !settings.isBroken(ConfigKeys.WAL_RETENTION) && !settings.isBroken(ConfigKeys.DEDUP_TTL);
-            settings.require(
-                    !areSound || retention.compareTo(ttl) >= 0,
-                    "WAL_RETENTION: shorter than DEDUP_TTL; the log could not rebuild the store, set it to at least that");
-            return new StorageConfig(
-                    walDir, retention, settings.get(ConfigKeys.WAL_MIN_FREE_BYTES), ttl, store(walDir));
-        }
-
-        /** Every key is looked at, so that a mistake in one that is not in use shows before it is. */
-        private StorageConfig.Store store(Path walDir) {
-            var embedded = new StorageConfig.Embedded(settings.get(ConfigKeys.DEDUP_DIR));
-            var memory = new StorageConfig.Memory(settings.get(ConfigKeys.MEMORY_MAX_ENTRIES));
-            Duration timeout = settings.get(ConfigKeys.DEDUP_TIMEOUT);
-            Optional<String> uri = settings.find(ConfigKeys.REDIS_URI);
-            Optional<String> address = settings.find(ConfigKeys.REDIS_ADDR);
-            Optional<PostgresUri> postgres = settings.find(ConfigKeys.POSTGRES_CONN);
-            int poolSize = settings.get(ConfigKeys.POSTGRES_POOL_SIZE);
-            return switch (settings.get(ConfigKeys.DEDUP_BACKEND)) {
-                case EMBEDDED -> {
-                    settings.require(
-                            !absolute(embedded.dir()).startsWith(absolute(walDir)),
-                            "DEDUP_DIR: is WAL_DIR, or inside it; choose another directory");
-                    yield embedded;
-                }
-                case MEMORY -> memory;
-                case REDIS -> {
-                    boolean isUriGiven = settings.isGiven(ConfigKeys.REDIS_URI);
-                    boolean isAddressGiven = settings.isGiven(ConfigKeys.REDIS_ADDR);
-                    settings.require(
-                            isUriGiven != isAddressGiven,
-                            "REDIS_URI, REDIS_ADDR: %s set, and DEDUP_BACKEND=redis needs one; set exactly one of the two"
-                                    .formatted(isUriGiven ? "both are" : "none is"));
-                    yield new StorageConfig.Redis(
-                            new Secret(uri.or(() -> address.map(hostAndPort -> "redis://" + hostAndPort))
-                                    .orElse("")),
-                            timeout);
-                }
-                case POSTGRES -> {
-                    settings.require(
-                            settings.isGiven(ConfigKeys.POSTGRES_CONN),
-                            "POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it, like"
-                                    + " postgresql://user:password@host:5432/database");
-                    PostgresUri server = postgres.orElse(new PostgresUri("", "", new Secret("")));
-                    yield new StorageConfig.Postgres(
-                            server.jdbcUrl(), server.user(), server.password(), poolSize, timeout);
-                }
-            };
-        }
-
-        private static Path absolute(Path directory) {
-            return directory.toAbsolutePath().normalize();
+    /**
+     * What the answer to a certificate depends on, for those who only want to know it.
+     *
+     * @param signing empty if nothing about signatures is configured
+     * @param secrets all that are configured, in force or not
+     * @param publicKeys likewise
+     */
+    public record AnswerRules(
+            Policy policy,
+            Duration maxClockSkew,
+            int maxBodyBytes,
+            Optional<SigningConfig> signing,
+            List<Secret> secrets,
+            List<String> publicKeys) {
+        public AnswerRules {
+            secrets = List.copyOf(secrets);
+            publicKeys = List.copyOf(publicKeys);
         }
     }
 }

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param maxRequests how many submissions (a batch is one) and look-ups may be under way at once
  * @param headerTimeout from the first byte of a request to the end of its header
  * @param bodyTimeout from the end of a header to the last byte of its body
- * @param idleTimeout how long a connection may stand still between requests, or with an answer that nobody reads
+ * @param idleTimeout how long a connection may be idle between requests, or with an answer that the client does not read
  * @param metricsLogin who may read the metrics; null: everyone
  */
 public record HttpConfig(

@@ -22,7 +22,7 @@ record PostgresUri(String jdbcUrl, String user, Secret password) {
     private static final Pattern FORM = Pattern.compile("(?:jdbc:)?postgres(?:ql)?://(?:([^@/?#\\s]*)@)?(" + HOST
             + "(?:," + HOST + ")*)/([^@/?#\\s]+)(?:\\?([^#\\s]*))?");
 
-    /** Parameters that libpq names otherwise than the driver does. */
+    /** Parameters by the name of libpq, and that of the driver. */
     private static final Map<String, String> RENAMED =
             Map.of("application_name", "ApplicationName", "connect_timeout", "connectTimeout");
 

@@ -11,8 +11,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The thread that looks at files, once a second, and when somebody asks. What it runs must not throw; whether it has come to its end
- * lately shows in {@link #secondsSinceLook}. Safe for any thread.
+ * The thread that checks files once a second, and on request. What it runs must not throw; when it last completed shows in {@link #secondsSinceLook}. Safe for any thread.
  */
 public final class FileWatch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.files");

@@ -57,7 +57,7 @@ public final class BackendServer implements AutoCloseable {
      *
      * @param hasOps whether metrics and readiness are served {@link #forOperations elsewhere}
      * @param tls gives an engine for each connection; null: plain HTTP
-     * @param limits who may connect, and who may not be read
+     * @param limits which addresses may connect and submit
      * @param heapBytes a part of which bodies and answers may take
      */
     public BackendServer(
@@ -92,8 +92,8 @@ public final class BackendServer implements AutoCloseable {
     }
 
     /**
-     * A server for what operators and their machines ask, on a port, a thread and with bounds of its own: it answers whatever goes on at the
-     * other. Plain HTTP; takes no resources yet.
+     * A server for metrics, probes and debugging, with its own port, thread and bounds: load on the public port does not affect it.
+     * Plain HTTP; takes no resources yet.
      */
     public static BackendServer forOperations(Parts parts, OpsConfig ops) {
         return new BackendServer(parts, ops);

@@ -139,10 +139,7 @@ final class BatchHandler implements Endpoint.Handler {
         }
     }
 
-    /**
-     * The lines of a batch. A line ends with a newline, or a carriage return and a newline; the last may end with the body. Each byte is looked at
-     * once, and none of those behind the last line that may be.
-     */
+    /** The lines of a batch. Each byte is looked at once, and none behind the last line that may be. */
     private static final class BatchLines {
         private static final int FIRST_LINES = 64;
 

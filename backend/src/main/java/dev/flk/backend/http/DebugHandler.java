@@ -23,7 +23,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * {@code /debug/threads}, {@code /debug/heap} and {@code /debug/jfr?seconds=N} on the operators' port, for who has its login. Each takes
+ * {@code /debug/threads}, {@code /debug/heap} and {@code /debug/jfr?seconds=N} on the operators' port, behind its login. Each takes
  * time, so they have a thread of their own; while that is busy, they answer 409.
  */
 final class DebugHandler implements AutoCloseable {

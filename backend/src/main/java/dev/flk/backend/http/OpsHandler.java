@@ -4,6 +4,7 @@ package dev.flk.backend.http;
 import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.http.Readiness.Component;
 import dev.flk.canonical.CanonicalString;
+import dev.flk.canonical.Sha256;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Endpoint;
@@ -14,13 +15,12 @@ import dev.flk.http.Routes;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Base64;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** What operators and their machines ask: {@code /health}, {@code /readyz}, {@code /metrics}. */
+/** {@code /health}, {@code /readyz} and {@code /metrics}. */
 final class OpsHandler {
     private static final Answer HEALTHY = Answer.text(200, "OK");
     static final Answer UNAUTHORIZED = Answer.error(
@@ -41,7 +41,7 @@ final class OpsHandler {
         return routes.get("/readyz", Endpoint.always(this::readyz)).get("/metrics", Endpoint.always(this::metrics));
     }
 
-    /** Asks nothing: it tells that the process serves. */
+    /** Depends on nothing else: the process serves. */
     void health(Request request, Exchange exchange) {
         exchange.answer(HEALTHY);
     }
@@ -86,7 +86,7 @@ final class OpsHandler {
         MetricsGuard(@Nullable Login login) {
             this.digest = login == null
                     ? null
-                    : digest(login.user() + ":" + login.password().text());
+                    : Sha256.of((login.user() + ":" + login.password().text()).getBytes(StandardCharsets.UTF_8));
         }
 
         /** Compares digests in constant time, so that neither the time nor the length of the login shows. */
@@ -101,21 +101,9 @@ final class OpsHandler {
             try {
                 byte[] login = Base64.getDecoder()
                         .decode(authorization.substring(SCHEME.length()).strip());
-                return MessageDigest.isEqual(digest, sha256(login));
+                return MessageDigest.isEqual(digest, Sha256.of(login));
             } catch (IllegalArgumentException e) {
                 return false;
-            }
-        }
-
-        private static byte[] digest(String login) {
-            return sha256(login.getBytes(StandardCharsets.UTF_8));
-        }
-
-        private static byte[] sha256(byte[] bytes) {
-            try {
-                return MessageDigest.getInstance("SHA-256").digest(bytes);
-            } catch (NoSuchAlgorithmException e) {
-                throw new IllegalStateException("every Java platform has SHA-256", e);
             }
         }
     }

@@ -123,7 +123,7 @@ public final class OutcomeRenderer {
         }
     }
 
-    /** In ASCII, whatever the text says. */
+    /** In ASCII; other characters are escaped. */
     private static byte[] errorBody(String error) {
         return ("{\"error\":" + CanonicalString.quote(error) + "}").getBytes(StandardCharsets.US_ASCII);
     }

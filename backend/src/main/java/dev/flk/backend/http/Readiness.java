@@ -3,7 +3,7 @@ package dev.flk.backend.http;
 
 import java.util.List;
 
-/** What {@code /readyz} tells. Asked on an event loop: it must not block. */
+/** The state behind {@code /readyz}. Called on an event loop: must not block. */
 @FunctionalInterface
 public interface Readiness {
     /** The state of every component just now; the backend is ready if all are. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.http;
 
-import dev.flk.backend.metrics.Exposition;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Meters.Exposition;
 import dev.flk.http.Answer;
 import dev.flk.http.Exchange;
 import java.util.ArrayList;
@@ -57,7 +57,7 @@ final class Scrapes implements AutoCloseable {
     }
 
     private void answerAll() {
-        // before the queue is read: who comes from now on finds it unset, and comes again
+        // before the queue is read, so that a later request schedules another run
         scheduled.set(false);
         List<Waiting> all = new ArrayList<>();
         for (Waiting next = waiting.poll(); next != null; next = waiting.poll()) {

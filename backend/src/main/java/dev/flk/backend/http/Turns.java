@@ -97,7 +97,7 @@ final class Turns {
         } catch (RuntimeException | Error e) {
             LOG.error("{} submissions could not be taken", turn.size(), e);
             for (Submission submission : turn) {
-                meters.internalError(); // also for one that was answered before: nobody here can tell
+                meters.internalError(); // also for one that was answered before, which is not known here
                 submission.answer().accept(new Outcome.Broken());
             }
         }

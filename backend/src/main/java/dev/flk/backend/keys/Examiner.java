@@ -13,8 +13,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Finds out who has made a signature that was refused, on a thread of its own: it tries all keys, which may be thousands. It works at most a
- * twentieth of the time; what comes meanwhile waits, up to {@value #MAX_WAITING} of {@value #MAX_BYTES} bytes, and what is beyond is
+ * Finds the key behind a refused signature, on a thread of its own: it tries all keys, which may be thousands. It works at most a twentieth
+ * of the time; meanwhile certificates wait, up to {@value #MAX_WAITING} of {@value #MAX_BYTES} bytes, and what is beyond is
  * {@link SignatureRefusal#NOT_EXAMINED}. So a stranger can't keep a core busy.
  */
 final class Examiner implements AutoCloseable {

@@ -2,6 +2,7 @@
 package dev.flk.backend.keys;
 
 import dev.flk.backend.metrics.SignatureRefusal;
+import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SigningAlgorithm;
 import java.math.BigDecimal;
 import java.time.Instant;
@@ -45,6 +46,15 @@ public record KeyEntry(
         return number.scale() < 0 && number.precision() < 20 ? number.setScale(0) : number;
     }
 
+    /** Whether this is an Ed25519 public key: 32 bytes in padded base64. */
+    public static boolean isPublicKey(String base64) {
+        try {
+            return !SignatureCheck.ed25519(List.of(base64)).keyIds().isEmpty();
+        } catch (IllegalArgumentException e) {
+            return false;
+        }
+    }
+
     /** Whether its time has not come. */
     public boolean isEarly(long nowMillis) {
         return validFrom != null && nowMillis < validFrom.toEpochMilli();
@@ -55,7 +65,7 @@ public record KeyEntry(
         return validUntil != null && nowMillis >= validUntil.toEpochMilli();
     }
 
-    /** All that keeps it from signing for a shard at a time, in the order in which it is told; empty: it may sign. */
+    /** Every reason why it may not sign for a shard at a time, the one to report first; empty: it may sign. */
     public List<SignatureRefusal> objections(String shard, long nowMillis) {
         List<SignatureRefusal> objections = new ArrayList<>();
         if (state == KeyState.REVOKED) {
@@ -73,16 +83,16 @@ public record KeyEntry(
         return objections;
     }
 
-    /** Whether its shards name this one, whatever its state and the time. */
+    /** Whether its shards include this one, regardless of state and time. */
     public boolean maySignFor(String shard) {
         return shards.contains(shard) || shardPrefixes.stream().anyMatch(shard::startsWith);
     }
 
-    /** What somebody has decided about a key. */
+    /** The state that the file gives a key. */
     public enum KeyState {
         /** It may sign. */
         ACTIVE("active"),
-        /** It may still sign; whoever uses it is to change to another one. */
+        /** It may still sign; its agents should change to another key. */
         RETIRING("retiring"),
         /** It may not sign any more, for good. */
         REVOKED("revoked");

@@ -90,7 +90,7 @@ final class KeyRegistry {
         return Objects.requireNonNull(DECOYS.get(algorithm));
     }
 
-    /** Whose signature it is, whatever for and whenever; tries every key. */
+    /** The key that made a signature, regardless of shard and time; tries every key. */
     Optional<KeyEntry> signer(byte[] canonical, @Nullable String sig) {
         Optional<SigningAlgorithm> algorithm = algorithm(sig);
         return keys.stream()

@@ -3,7 +3,7 @@ package dev.flk.backend.keys;
 
 import dev.flk.backend.files.ConfiguredFile;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
-import dev.flk.backend.files.Stamps;
+import dev.flk.backend.files.FileFingerprints;
 import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.canonical.Sha256;
 import dev.flk.diagnosis.KeyRing.NamedKey;
@@ -66,19 +66,20 @@ public final class KeysFile {
      * @throws InvalidKeysException with all that is wrong
      */
     public static KeysFile read(Path file, @Nullable SigningAlgorithm only) throws InvalidKeysException {
-        return read(file, only, new Stamps());
+        return read(file, only, new FileFingerprints());
     }
 
-    /** The same; {@code stamps} gets each file before it is read, also if it can't be. */
-    static KeysFile read(Path file, @Nullable SigningAlgorithm only, Stamps stamps) throws InvalidKeysException {
+    /** The same; {@code fingerprints} gets each file before it is read, also if it can't be. */
+    static KeysFile read(Path file, @Nullable SigningAlgorithm only, FileFingerprints fingerprints)
+            throws InvalidKeysException {
         List<String> problems = new ArrayList<>();
         List<Usable> keys = new ArrayList<>();
-        stamps.add(file);
+        fingerprints.add(file);
         for (KeyEntry entry : entries(file, problems)) {
             if (only != null && entry.algorithm() != only) {
                 problems.add("key " + entry.id() + ": its algorithm is not that of PCS_SIGN_ALG, " + only.configName());
             }
-            usable(directory(file), entry, stamps, problems).ifPresent(keys::add);
+            usable(file, entry, fingerprints, problems).ifPresent(keys::add);
         }
         refuseTwins(keys, problems);
         if (problems.isEmpty()) {
@@ -89,12 +90,6 @@ public final class KeysFile {
             }
         }
         throw new InvalidKeysException(problems);
-    }
-
-    /** In which the names of secrets are looked up. */
-    static Path directory(Path file) {
-        Path parent = file.toAbsolutePath().getParent();
-        return parent == null ? file.toAbsolutePath() : parent;
     }
 
     private static List<KeyEntry> entries(Path file, List<String> problems) {
@@ -108,19 +103,20 @@ public final class KeysFile {
         }
     }
 
-    private static Optional<Usable> usable(Path directory, KeyEntry entry, Stamps stamps, List<String> problems) {
+    private static Optional<Usable> usable(
+            Path file, KeyEntry entry, FileFingerprints fingerprints, List<String> problems) {
         String publicKey = entry.publicKey();
         if (publicKey != null) {
             return Optional.of(Usable.ofPublic(entry, publicKey));
         }
         String secretFile = String.valueOf(entry.secretFile());
-        Optional<Path> path = SecretFile.resolve(directory, secretFile);
+        Optional<Path> path = SecretFile.resolve(file, secretFile);
         if (path.isEmpty()) {
             problems.add("key " + entry.id()
                     + ": secret_file is no plain name relative to the directory of the keys file, like keys/a.secret");
             return Optional.empty();
         }
-        stamps.add(path.get());
+        fingerprints.add(path.get());
         try {
             return Optional.of(Usable.ofSecret(entry, SecretFile.read(path.get())));
         } catch (Unusable e) {
@@ -132,7 +128,7 @@ public final class KeysFile {
         }
     }
 
-    /** Whoever is told the one would have meant the other. */
+    /** One key under two ids: the log could not say which of them signed. */
     private static void refuseTwins(List<Usable> keys, List<String> problems) {
         Map<String, String> idsByKey = new HashMap<>();
         for (Usable key : keys) {
@@ -151,12 +147,12 @@ public final class KeysFile {
         return keys.stream().map(Usable::entry).toList();
     }
 
-    /** The key that has made a signature, whatever for and whenever it may sign; tries all of its algorithm. */
+    /** The key that made a signature, regardless of shard and validity; tries all keys of the algorithm. */
     public Optional<KeyEntry> signer(byte[] canonical, @Nullable String sig) {
         return registry.signer(canonical, sig);
     }
 
-    /** The first so many keys to be asked what was done with them by mistake, named by their ids; none whose secret is gone. */
+    /** At most {@code max} keys for a diagnosis, named by their ids; none whose secret is gone. */
     public List<NamedKey> suspects(int max, Predicate<KeyEntry> which) {
         List<NamedKey> suspects = new ArrayList<>();
         for (Usable key : keys) {
@@ -170,7 +166,7 @@ public final class KeysFile {
         return suspects;
     }
 
-    /** Revoked keys whose secret is gone, of which nobody can tell what they have signed. */
+    /** Revoked keys whose secret is gone, whose signatures can no longer be recognised. */
     public List<KeyEntry> lost() {
         return keys.stream()
                 .filter(key -> key.check() == null)
@@ -189,13 +185,15 @@ public final class KeysFile {
 
         private SecretFile() {}
 
-        /** Where a secret stands; empty if the name leads out of the directory. */
-        static Optional<Path> resolve(Path directory, String name) {
+        /** A secret beside the keys file; empty if the name leads out of its directory. */
+        static Optional<Path> resolve(Path keysFile, String name) {
             try {
                 Path relative = Path.of(name);
                 boolean leaves =
                         relative.isAbsolute() || !relative.equals(relative.normalize()) || relative.startsWith("..");
-                return leaves || name.isBlank() ? Optional.empty() : Optional.of(directory.resolve(relative));
+                return leaves || name.isBlank()
+                        ? Optional.empty()
+                        : Optional.of(keysFile.toAbsolutePath().resolveSibling(relative));
             } catch (InvalidPathException e) {
                 return Optional.empty();
             }

@@ -2,8 +2,8 @@
 package dev.flk.backend.keys;
 
 import dev.flk.backend.audit.Audit;
+import dev.flk.backend.files.FileFingerprints;
 import dev.flk.backend.files.FileWatch;
-import dev.flk.backend.files.Stamps;
 import dev.flk.backend.keys.KeyEntry.KeyState;
 import dev.flk.backend.keys.KeysFile.InvalidKeysException;
 import dev.flk.backend.limit.RateLimit;
@@ -46,7 +46,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     private volatile KeyRates rates;
     private volatile boolean isBad;
     private volatile Audit audit = Audit.none();
-    private Stamps stamps = new Stamps();
+    private FileFingerprints fingerprints = new FileFingerprints();
     private boolean wasTorn;
 
     /**
@@ -73,7 +73,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         this.nanoTicker = nanoTicker;
         this.watch = new FileWatch("keys-watch", nanoTicker);
         this.examiner = new Examiner(nanoTicker);
-        this.inForce = KeysFile.read(file, only, stamps);
+        this.inForce = KeysFile.read(file, only, fingerprints);
         this.rates = KeyRates.none().of(inForce.entries(), nanoTicker);
         loaded();
         meters.keysFileBad.watch(() -> isBad ? 1 : 0);
@@ -94,7 +94,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         watch.now(() -> lookAgain(true));
     }
 
-    /** Looks at the files, and reads them again if they look otherwise than before. */
+    /** Reads the files again if they have changed. */
     void step() {
         lookAgain(false);
     }
@@ -102,7 +102,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     private void lookAgain(boolean readAnyway) {
         try {
             long unused = clock.millis(); // what it stands at when it is put in doubt
-            if (readAnyway || stamps.haveChanged()) {
+            if (readAnyway || fingerprints.haveChanged()) {
                 readAgain();
             }
         } catch (RuntimeException e) {
@@ -113,9 +113,9 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     }
 
     private void readAgain() {
-        stamps = new Stamps();
+        fingerprints = new FileFingerprints();
         try {
-            KeysFile read = KeysFile.read(file, only, stamps);
+            KeysFile read = KeysFile.read(file, only, fingerprints);
             wasTorn = false;
             List<KeyEntry> before = inForce.entries();
             inForce = read;
@@ -125,7 +125,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             LOG.info("{} was read again: {}; {}", file, counts(read.entries()), changes);
             audit.operation("keys_changed", Map.of("file", file.toString(), "changes", changes));
         } catch (InvalidKeysException e) {
-            if (stamps.haveChanged() && !wasTorn) {
+            if (fingerprints.haveChanged() && !wasTorn) {
                 wasTorn = true; // files of two versions: the next look reads them again
                 return;
             }
@@ -251,7 +251,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         private final BooleanSupplier isInDoubt;
         private volatile long lastMillis;
 
-        /** @param isInDoubt whether somebody has set the clock, and nobody knows yet which of its times was right */
+        /** @param isInDoubt whether the clock was set, and it is not known yet which time is right */
         KeyClock(InstantSource clock, BooleanSupplier isInDoubt) {
             this.clock = clock;
             this.isInDoubt = isInDoubt;

@@ -9,7 +9,7 @@ import dev.flk.signing.SignatureCheck;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** Tells who has signed a certificate. Safe for any thread, and quick enough for an event loop. */
+/** Finds the key that signed a certificate. Safe for any thread, and quick enough for an event loop. */
 public interface Signatures {
     /** The id of the key that has signed it and may do so for its shard, now; empty if there is none, and it is to be refused. */
     Optional<String> verify(ParsedCertificate certificate);
@@ -20,8 +20,8 @@ public interface Signatures {
     }
 
     /**
-     * Finds out why {@link #verify} was empty. What takes work is done later and by another thread, so that whoever sent the
-     * certificate learns nothing from the time of the answer; {@code told} is called once.
+     * Finds out why {@link #verify} was empty. Expensive work is done later by another thread, so that the time of the answer
+     * reveals nothing; {@code told} is called once.
      */
     void examine(ParsedCertificate refused, Told told);
 

@@ -158,8 +158,8 @@ public final class Limits {
     }
 
     /**
-     * What was admitted is known already. A stranger can send it again, who has seen it once: a failure of its address, unless the connection
-     * has sent something new and signed since its last failure.
+     * What was admitted is known already, and may be a replay of a captured certificate: counts as a failure of the address, unless the
+     * connection has sent something new and signed since its last failure.
      */
     public void known(Sender sender) {
         if (!sender.showedKey()) {

@@ -31,7 +31,7 @@ public final class Sender {
         return new Sender(address);
     }
 
-    /** What counts as one address: of IPv4 the whole of it, of IPv6 the first 64 bits, since who has one has all of those. */
+    /** What counts as one address: all of IPv4, the first 64 bits of IPv6, which belong to one subscriber. */
     private static long network(InetAddress address) {
         ByteBuffer bytes = ByteBuffer.wrap(address.getAddress());
         if (address instanceof Inet4Address) {

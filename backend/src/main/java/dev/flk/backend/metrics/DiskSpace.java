@@ -21,7 +21,11 @@ public final class DiskSpace implements AutoCloseable {
     private static final Duration EVERY = Duration.ofSeconds(5);
 
     private final Path directory;
-    private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(DiskSpace::daemon);
+    private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(task -> {
+        Thread thread = new Thread(task, "disk-space");
+        thread.setDaemon(true);
+        return thread;
+    });
     private volatile double usedBytes;
     private volatile double freeBytes;
 
@@ -84,11 +88,5 @@ public final class DiskSpace implements AutoCloseable {
     @Override
     public void close() {
         timer.shutdown();
-    }
-
-    private static Thread daemon(Runnable task) {
-        Thread thread = new Thread(task, "disk-space");
-        thread.setDaemon(true);
-        return thread;
     }
 }

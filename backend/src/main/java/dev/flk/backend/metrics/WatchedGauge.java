@@ -6,8 +6,7 @@ import java.util.List;
 import java.util.function.DoubleSupplier;
 
 /**
- * A gauge that asks for its value when it is scraped. It reads 0 until whatever it watches exists, so that the family is
- * there from the start.
+ * A gauge whose value is read at each scrape. It is 0 until {@link #watch}, so that the family exists from the start.
  */
 public final class WatchedGauge extends Collector {
     private final String name;
@@ -19,7 +18,7 @@ public final class WatchedGauge extends Collector {
         this.help = help;
     }
 
-    /** From now on reads {@code value}, on the thread of whoever scrapes; it must not block. */
+    /** From now on reads {@code value}, on the scraping thread; it must not block. */
     public void watch(DoubleSupplier value) {
         this.value = value;
     }

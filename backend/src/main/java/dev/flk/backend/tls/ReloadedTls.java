@@ -2,8 +2,8 @@
 package dev.flk.backend.tls;
 
 import dev.flk.backend.audit.Audit;
+import dev.flk.backend.files.FileFingerprints;
 import dev.flk.backend.files.FileWatch;
-import dev.flk.backend.files.Stamps;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import java.time.InstantSource;
@@ -30,12 +30,12 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     private volatile boolean isBad;
     private volatile Audit audit = Audit.none();
     // of the watching thread
-    private Stamps stamps = new Stamps();
+    private FileFingerprints fingerprints = new FileFingerprints();
     private boolean isDoubtful;
-    /** What the files have, if it only waits for its time, or has had it. */
+    /** What the files hold, if it is not valid now. */
     private @Nullable TlsIdentity notNowValid;
 
-    /** When a mistake is told. */
+    /** When a mistake is reported. */
     private enum Mistake {
         AT_ONCE,
         IF_IT_STAYS
@@ -51,7 +51,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         this.files = files;
         this.clock = clock;
         this.meters = meters;
-        this.inForce = TlsIdentity.read(files, stamps);
+        this.inForce = TlsIdentity.read(files, fingerprints);
         meters.tlsNotAfterSeconds.watch(() -> inForce.notAfter().getEpochSecond());
         meters.tlsFilesBad.watch(() -> isBad ? 1 : 0);
         if (!inForce.isValidAt(clock.instant())) {
@@ -75,9 +75,9 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         watch.now(() -> lookAgain(true, Mistake.AT_ONCE));
     }
 
-    /** Looks at the files, and reads them again if they look otherwise than before. */
+    /** Reads the files again if they have changed. */
     void step() {
-        lookAgain(isDoubtful || stamps.haveChanged(), isDoubtful ? Mistake.AT_ONCE : Mistake.IF_IT_STAYS);
+        lookAgain(isDoubtful || fingerprints.haveChanged(), isDoubtful ? Mistake.AT_ONCE : Mistake.IF_IT_STAYS);
     }
 
     private void lookAgain(boolean mayHaveChanged, Mistake mistake) {
@@ -93,10 +93,10 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     }
 
     private void readAgain(Mistake mistake) {
-        stamps = new Stamps();
+        fingerprints = new FileFingerprints();
         notNowValid = null;
         try {
-            TlsIdentity read = TlsIdentity.read(files, stamps);
+            TlsIdentity read = TlsIdentity.read(files, fingerprints);
             if (read.isValidAt(clock.instant()) || !inForce.isValidAt(clock.instant())) {
                 take(read);
             } else {

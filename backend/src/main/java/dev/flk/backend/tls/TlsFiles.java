@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.tls;
 
-import dev.flk.backend.files.Stamps;
+import dev.flk.backend.files.FileFingerprints;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -20,7 +20,7 @@ public record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorit
      * @throws InvalidTlsException with all of it
      */
     public void check() throws InvalidTlsException {
-        TlsIdentity unused = TlsIdentity.read(this, new Stamps());
+        TlsIdentity unused = TlsIdentity.read(this, new FileFingerprints());
     }
 
     /** The files of TLS have mistakes. */

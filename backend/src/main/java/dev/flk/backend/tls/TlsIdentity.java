@@ -3,10 +3,12 @@ package dev.flk.backend.tls;
 
 import dev.flk.backend.files.ConfiguredFile;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
-import dev.flk.backend.files.Stamps;
+import dev.flk.backend.files.FileFingerprints;
 import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.StringReader;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.security.GeneralSecurityException;
@@ -37,6 +39,8 @@ import org.bouncycastle.asn1.pkcs.RSAPrivateKey;
 import org.bouncycastle.asn1.sec.ECPrivateKey;
 import org.bouncycastle.asn1.x509.AlgorithmIdentifier;
 import org.bouncycastle.asn1.x9.X9ObjectIdentifiers;
+import org.bouncycastle.util.io.pem.PemObject;
+import org.bouncycastle.util.io.pem.PemReader;
 
 /**
  * What a backend shows and whom it trusts, read from its files and found to fit together. Immutable; safe for any thread.
@@ -57,6 +61,7 @@ final class TlsIdentity {
             "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
             "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
             "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256");
+    private static final int MAX_PEM_BYTES = 1 << 20;
     private static final int SESSION_SECONDS = 3600;
     private static final int MAX_SESSIONS = 2_000;
     private static final char[] NO_PASSWORD = new char[0];
@@ -83,16 +88,16 @@ final class TlsIdentity {
     /**
      * Reads the files.
      *
-     * @param stamps get each file before it is read, also if it can't be
+     * @param fingerprints get each file before it is read, also if it can't be
      * @throws InvalidTlsException with all that is wrong
      */
-    static TlsIdentity read(TlsFiles files, Stamps stamps) throws InvalidTlsException {
+    static TlsIdentity read(TlsFiles files, FileFingerprints fingerprints) throws InvalidTlsException {
         List<String> problems = new ArrayList<>();
-        List<X509Certificate> chain = certificates("TLS_CERT", files.certificate(), stamps, problems);
-        Optional<PrivateKey> key = key(files, stamps, chain, problems);
+        List<X509Certificate> chain = certificates("TLS_CERT", files.certificate(), fingerprints, problems);
+        Optional<PrivateKey> key = key(files, fingerprints, chain, problems);
         List<X509Certificate> authorities = files.clientAuthorities().isEmpty()
                 ? List.of()
-                : certificates("TLS_CLIENT_CA", files.clientAuthorities().get(), stamps, problems);
+                : certificates("TLS_CLIENT_CA", files.clientAuthorities().get(), fingerprints, problems);
         if (problems.isEmpty()) {
             try {
                 return new TlsIdentity(context(chain, key.orElseThrow(), authorities), chain, !authorities.isEmpty());
@@ -103,15 +108,16 @@ final class TlsIdentity {
         throw new InvalidTlsException(problems);
     }
 
-    private static List<X509Certificate> certificates(String setting, Path file, Stamps stamps, List<String> problems) {
-        stamps.add(file);
+    private static List<X509Certificate> certificates(
+            String setting, Path file, FileFingerprints fingerprints, List<String> problems) {
+        fingerprints.add(file);
         try {
             CertificateFactory factory = CertificateFactory.getInstance("X.509");
             List<X509Certificate> certificates = new ArrayList<>();
-            for (PemBlock block : PemBlock.read(file)) {
-                if (block.label().equals("CERTIFICATE")) {
-                    certificates.add(
-                            (X509Certificate) factory.generateCertificate(new ByteArrayInputStream(block.content())));
+            for (PemObject block : pem(file)) {
+                if (block.getType().equals("CERTIFICATE")) {
+                    certificates.add((X509Certificate)
+                            factory.generateCertificate(new ByteArrayInputStream(block.getContent())));
                 }
             }
             if (certificates.isEmpty()) {
@@ -126,9 +132,26 @@ final class TlsIdentity {
         return List.of();
     }
 
+    /** What stands between lines of BEGIN and END (RFC 7468); what stands outside of them is ignored. */
+    private static List<PemObject> pem(Path file) throws Unusable {
+        String text = new String(ConfiguredFile.bytes(file, MAX_PEM_BYTES), StandardCharsets.ISO_8859_1);
+        List<PemObject> blocks = new ArrayList<>();
+        try (PemReader reader = new PemReader(new StringReader(text))) {
+            for (PemObject block = reader.readPemObject(); block != null; block = reader.readPemObject()) {
+                blocks.add(block);
+            }
+        } catch (IOException | RuntimeException e) {
+            throw new Unusable("is no PEM file: what stands between -----BEGIN and -----END is no base64");
+        }
+        if (blocks.isEmpty()) {
+            throw new Unusable("is no PEM file: nothing in it stands between -----BEGIN and -----END");
+        }
+        return blocks;
+    }
+
     private static Optional<PrivateKey> key(
-            TlsFiles files, Stamps stamps, List<X509Certificate> chain, List<String> problems) {
-        stamps.add(files.key());
+            TlsFiles files, FileFingerprints fingerprints, List<X509Certificate> chain, List<String> problems) {
+        fingerprints.add(files.key());
         try {
             PrivateKey key = PrivateKeyFile.read(files.key());
             if (!chain.isEmpty()
@@ -223,8 +246,8 @@ final class TlsIdentity {
         private PrivateKeyFile() {}
 
         static PrivateKey read(Path file) throws Unusable {
-            List<PemBlock> keys = PemBlock.read(file).stream()
-                    .filter(block -> block.label().endsWith("PRIVATE KEY"))
+            List<PemObject> keys = pem(file).stream()
+                    .filter(block -> block.getType().endsWith("PRIVATE KEY"))
                     .toList();
             ConfiguredFile.forbid(
                     file,
@@ -235,21 +258,21 @@ final class TlsIdentity {
             if (keys.size() != 1) {
                 throw new Unusable(keys.isEmpty() ? "has no private key" : "has more than one private key");
             }
-            PemBlock key = keys.get(0);
-            if (key.label().startsWith("ENCRYPTED") || key.text().contains("ENCRYPTED")) {
+            PemObject key = keys.get(0);
+            String label = key.getType();
+            if (label.startsWith("ENCRYPTED") || !key.getHeaders().isEmpty()) {
                 throw new Unusable(
-                        "has a key with a password, which nobody could type at a start; take that away: openssl pkcs8"
-                                + " -topk8 -nocrypt -in OLD -out NEW");
+                        "has a key with a password; remove it: openssl pkcs8 -topk8 -nocrypt -in OLD -out NEW");
             }
             try {
-                PrivateKeyInfo info = info(key.label(), key.content());
+                PrivateKeyInfo info = info(label, key.getContent());
                 ASN1ObjectIdentifier algorithm = info.getPrivateKeyAlgorithm().getAlgorithm();
                 // the one that the JDK does not know by this name
                 String name = algorithm.equals(X9ObjectIdentifiers.id_ecPublicKey) ? "EC" : algorithm.getId();
                 return KeyFactory.getInstance(name).generatePrivate(new PKCS8EncodedKeySpec(info.getEncoded()));
             } catch (IOException | GeneralSecurityException | IllegalArgumentException | IllegalStateException e) {
                 throw new Unusable(
-                        "has a " + key.label()
+                        "has a " + label
                                 + " that can't be read; it must be an RSA, EC or Ed25519 key: openssl pkey -in FILE -check tells more");
             }
         }

@@ -9,8 +9,6 @@ import dev.flk.sample.Pcs;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.HmacSigner;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -38,8 +36,7 @@ class ExplainCommandTest {
     private static final Ed25519Signer ED25519 = new Ed25519Signer(new byte[32]);
     private static final String BAD_SIGNATURE = "401 {\"error\":\"Signature verification failed\"}";
 
-    private final StringWriter out = new StringWriter();
-    private final StringWriter err = new StringWriter();
+    private final CommandRun cli = new CommandRun();
 
     @TempDir
     private Path dir;
@@ -59,48 +56,19 @@ class ExplainCommandTest {
 
             assertThat(explain(environment, certificate)).as(name).isEqualTo(status == 200 ? 0 : 1);
 
-            List<String> lines = out.toString().lines().toList();
+            List<String> lines = cli.out().lines().toList();
             assertThat(lines.get(lines.size() - 1))
                     .as(name)
                     .isEqualTo(status + " " + golden.get("body").textValue());
-            assertThat(lines.subList(0, lines.size() - 1))
-                    .as(name)
-                    .allSatisfy(text -> assertThat(text.length()).isLessThanOrEqualTo(80));
+            cli.assertFits80Columns(1);
         }
-    }
-
-    @Test
-    void goldenOutcomes_forPrograms_haveTheReasonOfTheBodyAmongTheSteps() throws IOException {
-        List<String> outcomes = Files.readAllLines(OUTCOMES);
-        for (int i = 0; i < outcomes.size(); i += 8) {
-            JsonNode golden = JSON.readTree(outcomes.get(i));
-            String name = golden.get("name").textValue();
-
-            explain(Map.of(), golden.get("certificate").textValue(), "--json");
-
-            assertThat(json().get("body"))
-                    .as(name)
-                    .isEqualTo(JSON.readTree(golden.get("body").textValue()));
-            assertThat(firstObjection())
-                    .as(name)
-                    .isEqualTo(json().get("body").path("reason").asText(""));
-        }
-    }
-
-    private String firstObjection() throws IOException {
-        for (JsonNode step : json().get("steps")) {
-            if (step.has("objection")) {
-                return step.get("objection").textValue();
-            }
-        }
-        return "";
     }
 
     @Test
     void accepted_showsEveryStepWithItsNumbers() throws IOException {
         assertThat(explain(SIGNED, Pcs.number(1).json())).isZero();
 
-        assertThat(out.toString())
+        assertThat(cli.out())
                 .isEqualTo("""
                         signature good, key KEY
 
@@ -144,7 +112,7 @@ class ExplainCommandTest {
 
         assertThat(explain(SIGNED, pcs.json())).isEqualTo(1);
 
-        assertThat(out.toString())
+        assertThat(cli.out())
                 .contains(
                         "2. D_hat is near the recomputed one: rejected\n",
                         "    claimed 1.5, apart by 0.5, more than TOL_D 0.15\n",
@@ -164,7 +132,7 @@ class ExplainCommandTest {
         assertThat(explain(Map.of(), certificate)).isZero();
         assertThat(explain(strict, certificate)).isEqualTo(1);
 
-        assertThat(out.toString()).contains("apart by 0.1, more than TOL_D 0.01");
+        assertThat(cli.out()).contains("apart by 0.1, more than TOL_D 0.01");
     }
 
     @Test
@@ -174,20 +142,21 @@ class ExplainCommandTest {
                 .json();
 
         assertThat(explain(SIGNED, certificate)).isEqualTo(1);
-        assertThat(out.toString())
+        assertThat(cli.out())
                 .startsWith(
                         "signature bad, and the mistake was found\n\nkey            The secret was used with a line")
                 .endsWith("\n\n" + BAD_SIGNATURE + "\n")
                 .doesNotContain("1. D_hat", Pcs.KEY);
         assertThat(explain(SIGNED, certificate, "--json")).isEqualTo(1);
-        assertThat(json().get("signature")
+        assertThat(cli.json()
+                        .get("signature")
                         .get("differences")
                         .get(0)
                         .get("cause")
                         .textValue())
                 .isEqualTo("key");
-        assertThat(json().get("status").intValue()).isEqualTo(401);
-        assertThat(json().has("steps")).isFalse();
+        assertThat(cli.json().get("status").intValue()).isEqualTo(401);
+        assertThat(cli.json().has("steps")).isFalse();
     }
 
     @Test
@@ -203,7 +172,7 @@ class ExplainCommandTest {
         assertThat(explain(both, Pcs.number(1).signedBy("old").json())).isZero();
         assertThat(explain(both, Pcs.number(1).signedBy(ED25519).json())).isEqualTo(1);
 
-        assertThat(out.toString())
+        assertThat(cli.out())
                 .contains("algorithm      It was made with Ed25519; PCS_SIGN_ALG asks for HMAC-SHA256.")
                 .contains("key " + ED25519.keyId() + " of PCS_ED25519_PUB_B64");
     }
@@ -215,35 +184,19 @@ class ExplainCommandTest {
         assertThat(explain(SIGNED, Pcs.number(1).signedBy("old").json(), "--try-key", old.toString()))
                 .isEqualTo(1);
 
-        assertThat(out.toString().replaceAll("\\s+", " "))
+        assertThat(cli.out().replaceAll("\\s+", " "))
                 .contains("It was made with the key " + new HmacSigner("old").keyId() + " of " + old);
     }
 
     @Test
-    void tryKey_withoutAnyConfigured_isWhatIsCheckedWith() throws IOException {
-        Path key = Files.writeString(dir.resolve("key.properties"), "PCS_SIGN_ALG=hmac\nPCS_HMAC_KEY=" + Pcs.KEY);
-
-        assertThat(explain(Map.of(), Pcs.number(1).json(), "--try-key", key.toString()))
-                .isZero();
-        assertThat(out.toString()).startsWith("signature good, key ");
-        assertThat(explain(Map.of(), Pcs.number(1).signedBy("other").json(), "--try-key", key.toString()))
-                .isEqualTo(1);
-    }
-
-    @Test
     void nothingConfigured_saysSoAndExplainsTheRest() throws IOException {
-        assertThat(explain(Map.of(), Pcs.number(1).without("sig").json())).isZero();
-
-        assertThat(out.toString())
-                .startsWith("signature not checked: no key is configured\n\n1. D_hat can be recomputed: holds\n");
-    }
-
-    @Test
-    void otherSettings_missingOrWrong_doNotMatter() throws IOException {
         assertThat(explain(
                         Map.of("PORT", "x", "WAL_RETENTION", "1d"),
-                        Pcs.number(1).json()))
+                        Pcs.number(1).without("sig").json()))
                 .isZero();
+
+        assertThat(cli.out())
+                .startsWith("signature not checked: no key is configured\n\n1. D_hat can be recomputed: holds\n");
     }
 
     static Stream<Arguments> refusals() {
@@ -264,12 +217,12 @@ class ExplainCommandTest {
     @MethodSource("refusals")
     void brokenRule_is400AndNamed(String body, String rule) throws IOException {
         assertThat(explain(SIGNED, body)).isEqualTo(1);
-        assertThat(out.toString())
+        assertThat(cli.out())
                 .endsWith("a rule of the format is broken\n    " + rule + "\n\n400 {\"error\":\""
                         + rule.replace("\"", "\\\"") + "\"}\n");
         assertThat(explain(SIGNED, body, "--json")).isEqualTo(1);
-        assertThat(json().get("broken_rule").textValue()).isEqualTo(rule);
-        assertThat(json().get("status").intValue()).isEqualTo(400);
+        assertThat(cli.json().get("broken_rule").textValue()).isEqualTo(rule);
+        assertThat(cli.json().get("status").intValue()).isEqualTo(400);
     }
 
     @Test
@@ -278,7 +231,7 @@ class ExplainCommandTest {
         String certificate = Pcs.number(1).with("sent_at", '"' + later + '"').json();
 
         assertThat(explain(SIGNED, certificate)).isEqualTo(1);
-        assertThat(out.toString()).contains("400 {\"error\":\"timestamp in future: sent_at=");
+        assertThat(cli.out()).contains("400 {\"error\":\"timestamp in future: sent_at=");
         assertThat(explain(Map.of("MAX_CLOCK_SKEW", "0"), certificate)).isZero();
     }
 
@@ -288,7 +241,7 @@ class ExplainCommandTest {
 
         assertThat(explain(small, " ".repeat(1025))).isEqualTo(1);
 
-        assertThat(out.toString()).isEqualTo("413 {\"error\":\"body over 1024 bytes\"}\n");
+        assertThat(cli.out()).isEqualTo("413 {\"error\":\"body over 1024 bytes\"}\n");
     }
 
     @Test
@@ -304,12 +257,10 @@ class ExplainCommandTest {
                 .with("N_j", "{" + String.join(",", counts) + "}");
 
         assertThat(explain(SIGNED, pcs.json())).isZero();
-        assertThat(out.toString())
-                .contains("190 in ascending order:\n    1.0 … 1.0 1.0 … 1.0\n")
-                .satisfies(text -> assertThat(text.lines().limit(text.lines().count() - 1))
-                        .allSatisfy(line -> assertThat(line.length()).isLessThanOrEqualTo(80)));
+        assertThat(cli.out()).contains("190 in ascending order:\n    1.0 … 1.0 1.0 … 1.0\n");
+        cli.assertFits80Columns(1);
         explain(SIGNED, pcs.json(), "--json");
-        assertThat(json().get("steps").get(0).get("slopes")).hasSize(190);
+        assertThat(cli.json().get("steps").get(0).get("slopes")).hasSize(190);
     }
 
     @Test
@@ -317,9 +268,9 @@ class ExplainCommandTest {
         Pcs pcs = Pcs.number(1).with("r", "-1e308").with("coh_star", "1e308").with("budget", "1e308");
 
         assertThat(explain(Map.of("BUDGET_ALPHA", "1000"), pcs.json())).isEqualTo(1);
-        assertThat(out.toString()).contains("+ Infinity ");
+        assertThat(cli.out()).contains("+ Infinity ");
         explain(Map.of("BUDGET_ALPHA", "1000"), pcs.json(), "--json");
-        assertThat(json().get("steps").get(5).get("alpha_term").isNull()).isTrue();
+        assertThat(cli.json().get("steps").get(5).get("alpha_term").isNull()).isTrue();
     }
 
     @ParameterizedTest
@@ -338,29 +289,21 @@ class ExplainCommandTest {
 
         assertThat(explain(environment, Pcs.number(1).json())).isEqualTo(2);
 
-        assertThat(err.toString())
+        assertThat(cli.err())
                 .startsWith("flk-backend: the configuration has a problem:\n")
                 .doesNotContain("topsecret");
-        assertThat(out.toString()).isEmpty();
+        assertThat(cli.out()).isEmpty();
     }
 
     @Test
     void usageThatIsWrong_exits2() throws IOException {
         Path empty = Files.writeString(dir.resolve("empty"), "");
 
-        assertThat(run(SIGNED, "explain")).isEqualTo(2);
+        assertThat(cli.run(SIGNED, "explain")).isEqualTo(2);
         assertThat(explain(SIGNED, "{}", "--try-key", "/no/such/key")).isEqualTo(2);
-        assertThat(err.toString()).contains("--try-key: can't use /no/such/key: there is no such file or directory");
+        assertThat(cli.err()).contains("--try-key: can't use /no/such/key: there is no such file or directory");
         assertThat(explain(SIGNED, "{}", "--try-key", empty.toString())).isEqualTo(2);
-        assertThat(err.toString()).contains("--try-key: " + empty + ": an HMAC secret is empty");
-    }
-
-    @Test
-    void fileThatIsNotThere_exits1() {
-        assertThat(run(SIGNED, "explain", "/no/such.json")).isEqualTo(1);
-
-        assertThat(err.toString())
-                .isEqualTo("flk-backend: can't use /no/such.json: there is no such file or directory\n");
+        assertThat(cli.err()).contains("--try-key: " + empty + ": an HMAC secret is empty");
     }
 
     private static byte[] canonicalOfNumber1() {
@@ -373,24 +316,6 @@ class ExplainCommandTest {
         List<String> args = new ArrayList<>(List.of("explain"));
         args.addAll(List.of(options));
         args.add(Files.writeString(dir.resolve("pcs.json"), body).toString());
-        return run(environment, args.toArray(String[]::new));
-    }
-
-    private int run(Map<String, String> environment, String... args) {
-        out.getBuffer().setLength(0);
-        err.getBuffer().setLength(0);
-        return new CommandLineProgram(
-                        environment,
-                        config -> {
-                            throw new AssertionError("it must not serve");
-                        },
-                        new PrintWriter(out),
-                        new PrintWriter(err))
-                .run(args);
-    }
-
-    private JsonNode json() throws IOException {
-        assertThat(out.toString().lines()).hasSize(1);
-        return JSON.readTree(out.toString());
+        return cli.run(environment, args.toArray(String[]::new));
     }
 }

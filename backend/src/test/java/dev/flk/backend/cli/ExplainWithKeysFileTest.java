@@ -3,15 +3,11 @@ package dev.flk.backend.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.flk.backend.keys.KeysFixture;
 import dev.flk.backend.keys.KeysFixture.KeyText;
 import dev.flk.sample.Pcs;
 import dev.flk.signing.HmacSigner;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,13 +21,11 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** {@code explain} with {@code KEYS_FILE}: which key has signed, whether it may, and everything that keeps it from that. */
 final class ExplainWithKeysFileTest {
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final String SECRET = "a secret of the test, long enough";
     private static final String BAD_SIGNATURE = "401 {\"error\":\"Signature verification failed\"}\n";
     private static final Pcs CERTIFICATE = Pcs.number(1);
 
-    private final StringWriter out = new StringWriter();
-    private final StringWriter err = new StringWriter();
+    private final CommandRun cli = new CommandRun();
 
     @TempDir
     private Path directory;
@@ -64,7 +58,7 @@ final class ExplainWithKeysFileTest {
                 KeyText.hmac("all", "a.secret").prefixes(""));
 
         assertThat(explain(signed(1))).isZero();
-        assertThat(out.toString()).startsWith("""
+        assertThat(cli.out()).startsWith("""
                 signature good, key first
 
                 state          retiring: change the agent to another key
@@ -74,14 +68,14 @@ final class ExplainWithKeysFileTest {
                 1. D_hat can be recomputed: holds
                 """);
         assertThat(explain(signed(2))).isZero();
-        assertThat(out.toString()).startsWith("""
+        assertThat(cli.out()).startsWith("""
                 signature good, key line
 
                 state          active
                 shard          may sign for shard-1, since it begins with shard-
                 """);
         assertThat(explain(CERTIFICATE.signedBy(SECRET))).isZero();
-        assertThat(out.toString()).contains("shard          may sign for shard-1, as for every shard\n");
+        assertThat(cli.out()).contains("shard          may sign for shard-1, as for every shard\n");
     }
 
     @Test
@@ -90,12 +84,12 @@ final class ExplainWithKeysFileTest {
 
         assertThat(explain(signed(1), "--json")).isZero();
 
-        assertThat(json().get("signature").toString()).isEqualTo("{\"verdict\":\"good\",\"key_id\":\"first\"}");
-        assertThat(json().at("/key/state").textValue()).isEqualTo("retiring");
-        assertThat(json().at("/key/may_sign").booleanValue()).isTrue();
-        assertThat(json().get("objections")).isEmpty();
-        assertThat(json().get("shard_keys").toString()).isEqualTo("[{\"id\":\"first\",\"standing\":\"retiring\"}]");
-        assertThat(json().get("status").intValue()).isEqualTo(200);
+        assertThat(cli.json().get("signature").toString()).isEqualTo("{\"verdict\":\"good\",\"key_id\":\"first\"}");
+        assertThat(cli.json().at("/key/state").textValue()).isEqualTo("retiring");
+        assertThat(cli.json().at("/key/may_sign").booleanValue()).isTrue();
+        assertThat(cli.json().get("objections")).isEmpty();
+        assertThat(cli.json().get("shard_keys").toString()).isEqualTo("[{\"id\":\"first\",\"standing\":\"retiring\"}]");
+        assertThat(cli.json().get("status").intValue()).isEqualTo(200);
     }
 
     @Test
@@ -107,7 +101,7 @@ final class ExplainWithKeysFileTest {
                 KeyText.ed25519("theirs", 4).prefixes("other/").with("valid_until", "\"2026-01-01T00:00:00Z\""));
 
         assertThat(explain(signed(1))).isEqualTo(1);
-        assertThat(out.toString()).isEqualTo("""
+        assertThat(cli.out()).isEqualTo("""
                 signature good, but key stolen may not sign
 
                 revoked        It was revoked, for good.
@@ -120,17 +114,18 @@ final class ExplainWithKeysFileTest {
 
                 """ + BAD_SIGNATURE);
         assertThat(explain(signed(2))).isEqualTo(1);
-        assertThat(out.toString())
+        assertThat(cli.out())
                 .containsPattern(
                         "expired        It ended at 2026-01-01T00:00:00Z, and here it is\\s+\\d{4}-[-0-9T:.]+Z\\.\n")
                 .doesNotContain("foreign shard");
         assertThat(explain(signed(3))).isEqualTo(1);
-        assertThat(out.toString()).contains("not yet valid  It begins at 2999-01-01T00:00:00Z, and here it is");
+        assertThat(cli.out()).contains("not yet valid  It begins at 2999-01-01T00:00:00Z, and here it is");
         assertThat(explain(signed(4), "--json")).isEqualTo(1);
-        assertThat(json().get("signature").toString()).isEqualTo("{\"verdict\":\"not_allowed\",\"key_id\":\"theirs\"}");
-        assertThat(json().get("objections").findValuesAsText("reason")).containsExactly("foreign shard", "expired");
-        assertThat(json().at("/key/shard_prefixes/0").textValue()).isEqualTo("other/");
-        assertThat(json().get("status").intValue()).isEqualTo(401);
+        assertThat(cli.json().get("signature").toString())
+                .isEqualTo("{\"verdict\":\"not_allowed\",\"key_id\":\"theirs\"}");
+        assertThat(cli.json().get("objections").findValuesAsText("reason")).containsExactly("foreign shard", "expired");
+        assertThat(cli.json().at("/key/shard_prefixes/0").textValue()).isEqualTo("other/");
+        assertThat(cli.json().get("status").intValue()).isEqualTo(401);
     }
 
     @Test
@@ -138,20 +133,20 @@ final class ExplainWithKeysFileTest {
         keys.write(KeyText.hmac("shared", "a.secret"), KeyText.ed25519("b", 2));
 
         assertThat(explain(withSpaces(SECRET))).isEqualTo(1);
-        assertThat(out.toString())
+        assertThat(cli.out())
                 .startsWith("signature bad, and the mistake was found\n\nserialisation  A space follows each comma")
                 .contains("keys of shard  shard-1 has shared (active), b (active).\n")
                 .doesNotContain("may not sign", "PCS_", SECRET);
 
         keys.write(KeyText.hmac("shared", "a.secret").shards("elsewhere").state("revoked"), KeyText.ed25519("b", 2));
         assertThat(explain(withSpaces(SECRET))).isEqualTo(1);
-        assertThat(out.toString())
+        assertThat(cli.out())
                 .contains("\nkey shared may not sign, besides\n\nrevoked        It was", "\nforeign shard  It may not")
                 .endsWith("\n\n" + BAD_SIGNATURE);
         assertThat(explain(withSpaces(SECRET), "--json")).isEqualTo(1);
-        assertThat(json().at("/signature/key_id").textValue()).isEqualTo("shared");
-        assertThat(json().at("/key/id").textValue()).isEqualTo("shared");
-        assertThat(json().get("objections").findValuesAsText("reason")).containsExactly("revoked", "foreign shard");
+        assertThat(cli.json().at("/signature/key_id").textValue()).isEqualTo("shared");
+        assertThat(cli.json().at("/key/id").textValue()).isEqualTo("shared");
+        assertThat(cli.json().get("objections").findValuesAsText("reason")).containsExactly("revoked", "foreign shard");
     }
 
     @Test
@@ -162,7 +157,7 @@ final class ExplainWithKeysFileTest {
 
         assertThat(explain(signed(9))).isEqualTo(1);
 
-        assertThat(out.toString())
+        assertThat(cli.out())
                 .startsWith("signature bad, and no known mistake explains it\n")
                 .endsWith("""
 
@@ -172,7 +167,7 @@ final class ExplainWithKeysFileTest {
                         """ + BAD_SIGNATURE);
         assertThat(explain(signed(9).tampered("shard_id", "\"shard \\u001b[2J\"")))
                 .isEqualTo(1);
-        assertThat(out.toString()).contains("keys of shard  \"shard \\u001b[2J\" has none.\n");
+        assertThat(cli.out()).contains("keys of shard  \"shard \\u001b[2J\" has none.\n");
     }
 
     @Test
@@ -186,13 +181,13 @@ final class ExplainWithKeysFileTest {
 
         assertThat(explain(signed(200))).isEqualTo(1);
 
-        assertThat(out.toString().replaceAll("\\s+", " "))
+        assertThat(cli.out().replaceAll("\\s+", " "))
                 .contains(
                         "Only the first 64 keys were tried.",
                         "shard-1 has good (active), old-0 (revoked), ",
                         ", and 39 more.");
         assertThat(explain(signed(69))).isEqualTo(1);
-        assertThat(out.toString()).startsWith("signature good, but key old-69 may not sign\n");
+        assertThat(cli.out()).startsWith("signature good, but key old-69 may not sign\n");
     }
 
     @Test
@@ -203,7 +198,7 @@ final class ExplainWithKeysFileTest {
         assertThat(explain(CERTIFICATE.signedBy("another secret"), "--try-key", old.toString()))
                 .isEqualTo(1);
 
-        assertThat(out.toString().replaceAll("\\s+", " "))
+        assertThat(cli.out().replaceAll("\\s+", " "))
                 .contains("It was made with the key " + new HmacSigner("another secret").keyId() + " of " + old
                         + "; it is checked with shared.")
                 .contains("add this one to the keys file");
@@ -215,67 +210,24 @@ final class ExplainWithKeysFileTest {
 
         assertThat(explain(CERTIFICATE.without("sig"))).isEqualTo(1);
 
-        assertThat(out.toString())
-                .startsWith("signature missing\n")
-                .contains("keys of shard  shard-1 has a (active).\n");
-    }
-
-    @Test
-    void badKeysFile_exits2WithEachProblem() throws Exception {
-        keys.write(KeyText.ed25519("a", 1).state("gone"), KeyText.hmac("h", "no.secret"));
-
-        assertThat(explain(signed(1))).isEqualTo(2);
-
-        assertThat(err.toString())
-                .startsWith("flk-backend: the configuration has 2 problems:\n")
-                .contains(
-                        "  KEYS_FILE: " + keys.file()
-                                + ": key a: state is missing or none of active, retiring, revoked\n",
-                        "  KEYS_FILE: " + keys.file() + ": key h: its secret_file is not there\n");
-        assertThat(out.toString()).isEmpty();
-    }
-
-    @Test
-    void settingsThatContradictTheKeysFile_exit2() throws Exception {
-        keys.write(KeyText.ed25519("a", 1));
-
-        assertThat(run(Map.of("PCS_HMAC_KEY", "simple"), signed(1))).isEqualTo(2);
-        assertThat(err.toString()).contains("KEYS_FILE: PCS_HMAC_KEY, PCS_HMAC_KEYS or PCS_ED25519_PUB_B64 is set too");
-        assertThat(run(Map.of("PCS_SIGN_ALG", "hmac"), signed(1))).isEqualTo(2);
-        assertThat(err.toString()).contains("key a: its algorithm is not that of PCS_SIGN_ALG, hmac");
+        assertThat(cli.out()).startsWith("signature missing\n").contains("keys of shard  shard-1 has a (active).\n");
     }
 
     private int explain(Pcs certificate, String... options) throws IOException {
         int exitCode = run(Map.of(), certificate, options);
         if (!List.of(options).contains("--json")) {
-            List<String> lines = out.toString().lines().toList();
-            assertThat(lines.subList(0, Math.max(0, lines.size() - 1)))
-                    .allSatisfy(line -> assertThat(line.length()).isLessThanOrEqualTo(80));
+            cli.assertFits80Columns(1);
         }
         return exitCode;
     }
 
     private int run(Map<String, String> settings, Pcs certificate, String... options) throws IOException {
-        out.getBuffer().setLength(0);
-        err.getBuffer().setLength(0);
         Map<String, String> environment = new HashMap<>(settings);
         environment.put("KEYS_FILE", keys.file().toString());
         List<String> args = new ArrayList<>(List.of("explain"));
         args.addAll(List.of(options));
         args.add(Files.writeString(directory.resolve("pcs.json"), certificate.json())
                 .toString());
-        return new CommandLineProgram(
-                        environment,
-                        config -> {
-                            throw new AssertionError("it must not serve");
-                        },
-                        new PrintWriter(out),
-                        new PrintWriter(err))
-                .run(args.toArray(String[]::new));
-    }
-
-    private JsonNode json() throws IOException {
-        assertThat(out.toString().lines()).hasSize(1);
-        return JSON.readTree(out.toString());
+        return cli.run(environment, args.toArray(String[]::new));
     }
 }

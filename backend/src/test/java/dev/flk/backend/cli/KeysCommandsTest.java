@@ -6,11 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.keys.KeysFixture;
 import dev.flk.backend.keys.KeysFixture.KeyText;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -24,29 +20,21 @@ final class KeysCommandsTest {
 
     private KeysFixture keys;
 
-    private record Run(int exitCode, String out, String err) {}
+    private final CommandRun cli = new CommandRun();
 
     @BeforeEach
     void fixture() {
         keys = new KeysFixture(directory);
     }
 
-    private Run run(String... args) {
-        StringWriter out = new StringWriter();
-        StringWriter err = new StringWriter();
-        List<String> all = new ArrayList<>(List.of("keys"));
-        all.addAll(List.of(args));
-        int exitCode = new CommandLineProgram(
-                        Map.of(
-                                "KEYS_FILE",
-                                keys.file().toString(),
-                                "WAL_DIR",
-                                directory.resolve("wal").toString()),
-                        config -> {},
-                        new PrintWriter(out),
-                        new PrintWriter(err))
-                .run(all.toArray(String[]::new));
-        return new Run(exitCode, out.toString(), err.toString());
+    private int run(String... args) {
+        return cli.run(
+                Map.of(
+                        "KEYS_FILE",
+                        keys.file().toString(),
+                        "WAL_DIR",
+                        directory.resolve("wal").toString()),
+                args);
     }
 
     @Test
@@ -62,9 +50,9 @@ final class KeysCommandsTest {
                         .shards("with a\\u001b space")
                         .with("valid_from", "\"2999-01-01T00:00:00Z\""),
                 KeyText.ed25519("gone", 4).state("revoked").prefixes(""));
-        Run list = run("list");
-        assertThat(list.out().lines())
-                .allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80))
+        assertThat(run("keys", "list")).isZero();
+        cli.assertFits80Columns(0);
+        assertThat(cli.out().lines())
                 .contains(
                         "KEY                               ALG      STATE     VALID UNTIL",
                         "late                              ed25519  expired   2020-01-01T00:00:00Z",
@@ -74,7 +62,8 @@ final class KeysCommandsTest {
                         "    \"with a\\u001b space\"",
                         "gone                              ed25519  revoked   -",
                         "    every shard");
-        assertThat(run("list", "--json").out().lines())
+        assertThat(run("keys", "list", "--json")).isZero();
+        assertThat(cli.out().lines())
                 .hasSize(4)
                 .element(1)
                 .asString()
@@ -84,18 +73,17 @@ final class KeysCommandsTest {
     @Test
     void check_saysWhatIsWrong_andNamesKeysForEveryShard() throws IOException {
         keys.write(KeyText.ed25519("a", 1), KeyText.ed25519("b", 2).prefixes(""));
-        assertThat(run("check").out()).isEqualTo(keys.file() + " is valid: 2 keys\nkey b may sign for every shard\n");
+        assertThat(run("keys", "check")).isZero();
+        assertThat(cli.out()).isEqualTo(keys.file() + " is valid: 2 keys\nkey b may sign for every shard\n");
         keys.write(KeyText.ed25519("a", 1), KeyText.ed25519("b", 2).with("colour", "1"));
-        Run run = run("check");
-        assertThat(run.exitCode()).isEqualTo(2);
-        assertThat(run.err()).contains(keys.file() + ": key b: unknown member colour");
+        assertThat(run("keys", "check")).isEqualTo(2);
+        assertThat(cli.err()).contains(keys.file() + ": key b: unknown member colour");
     }
 
     @Test
     void signed_withoutALog_namesIt() throws IOException {
-        Run run = run("signed", "a");
-        assertThat(run.exitCode()).isEqualTo(1);
-        assertThat(run.err()).contains("wal: there is no such file or directory");
-        assertThat(run("signed").exitCode()).isEqualTo(2);
+        assertThat(run("keys", "signed", "a")).isEqualTo(1);
+        assertThat(cli.err()).contains("wal: there is no such file or directory");
+        assertThat(run("keys", "signed")).isEqualTo(2);
     }
 }

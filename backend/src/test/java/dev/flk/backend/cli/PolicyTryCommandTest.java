@@ -12,23 +12,16 @@ import dev.flk.verification.Policy;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.Entry;
 import dev.flk.wal.Log;
-import dev.flk.wal.Log.Append;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
 import dev.flk.wal.LogRecord;
 import dev.flk.wal.LogRecord.Position;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.BeforeEach;
@@ -42,8 +35,7 @@ class PolicyTryCommandTest {
     private static final Pcs OFF_BY_18 = Pcs.number(2).with("D_hat", "1.18");
     private static final Pcs OFF_BY_10 = Pcs.number(3).with("D_hat", "1.1").ofShard("shard-2");
 
-    private final StringWriter out = new StringWriter();
-    private final StringWriter err = new StringWriter();
+    private final CommandRun cli = new CommandRun();
 
     @TempDir
     private Path wal;
@@ -52,15 +44,27 @@ class PolicyTryCommandTest {
     void writeLog() throws IOException {
         Instant longAgo = now.minus(Duration.ofDays(10));
         try (Log log = open(Policy.defaults(), longAgo)) {
-            append(log, 's', longAgo, Pcs.number(1).bytes());
-            append(log, 's', longAgo, OFF_BY_18.bytes());
+            CommandRun.append(
+                    log,
+                    new Entry('s', "none", longAgo.toEpochMilli(), Pcs.number(1).bytes()));
+            CommandRun.append(log, new Entry('s', "none", longAgo.toEpochMilli(), OFF_BY_18.bytes()));
         }
         try (Log log = open(STRICT, now)) {
-            append(log, 's', now, OFF_BY_10.bytes());
-            append(log, 'e', now, OFF_BY_10.with("r", "0.7").bytes());
-            append(log, 's', now, Pcs.number(4).bytes());
-            append(log, 's', now, Pcs.number(5).bytes());
-            append(log, 'o', now, overruled());
+            CommandRun.append(log, new Entry('s', "none", now.toEpochMilli(), OFF_BY_10.bytes()));
+            CommandRun.append(
+                    log,
+                    new Entry(
+                            'e',
+                            "none",
+                            now.toEpochMilli(),
+                            OFF_BY_10.with("r", "0.7").bytes()));
+            CommandRun.append(
+                    log,
+                    new Entry('s', "none", now.toEpochMilli(), Pcs.number(4).bytes()));
+            CommandRun.append(
+                    log,
+                    new Entry('s', "none", now.toEpochMilli(), Pcs.number(5).bytes()));
+            CommandRun.append(log, new Entry('o', "none", now.toEpochMilli(), overruled()));
         }
     }
 
@@ -68,7 +72,7 @@ class PolicyTryCommandTest {
     void widerTolerance_comparesWithWhatEachWasRecordedAs() {
         assertThat(run("--set TOL_D=0.20")).isZero();
 
-        assertThat(out.toString()).isEqualTo("""
+        assertThat(cli.out()).isEqualTo("""
                 policy   tol_d=0.2 tol_coh=0.05 tol_budget=0.01 base=0.1 alpha=0.3 beta=0.5
                          gamma=0.2 d0=2.2 (9a5cf15bae14)
                 %s
@@ -116,7 +120,7 @@ class PolicyTryCommandTest {
         assertThat(run("--set TOL_D=0.20 --set TOL_COH=0.1 --json --examples 1 --shards 1"))
                 .isZero();
 
-        assertThat(out.toString().lines())
+        assertThat(cli.out().lines())
                 .hasSize(9 + 3 + 1 + 1 + 1 + 1)
                 .contains(
                         "{\"type\":\"outcome\",\"before\":\"rejected\",\"after\":\"accepted\",\"certificates\":2}",
@@ -125,7 +129,7 @@ class PolicyTryCommandTest {
                                 + "\"accepted_change\":1,\"escalated_change\":0,\"rejected_change\":-1}",
                         "{\"type\":\"other_shards\",\"shards\":1,\"and_more\":false,\"decided\":1,\"different\":1,"
                                 + "\"accepted_change\":1,\"escalated_change\":0,\"rejected_change\":-1}");
-        assertThat(out.toString().lines().reduce((first, last) -> last).orElseThrow())
+        assertThat(cli.out().lines().reduce((first, last) -> last).orElseThrow())
                 .contains("\"policy\":\"tol_d=0.2;tol_coh=0.1;", "\"decided\":5,\"answered_by_an_earlier_one\":1")
                 .endsWith("\"different\":2,\"different_reason\":0}");
     }
@@ -137,26 +141,24 @@ class PolicyTryCommandTest {
                         .filter(name -> name.endsWith("0000000000000001.wal"))
                         .findFirst()
                         .orElseThrow();
-        byte[] content = Files.readAllBytes(wal.resolve(oldest));
-        content[4_096 + 20] ^= 1;
-        Files.write(wal.resolve(oldest), content);
+        CommandRun.flip(wal.resolve(oldest), 4_096 + 20);
 
         assertThat(run("--since 7d --set TOL_D=0.20")).isZero();
-        assertThat(out.toString()).contains("decided  3 certificates since ", "\n1 of 3 outcomes would change");
-        assertThat(err.toString()).isEmpty();
+        assertThat(cli.out()).contains("decided  3 certificates since ", "\n1 of 3 outcomes would change");
+        assertThat(cli.err()).isEmpty();
 
         assertThat(run("--set TOL_D=0.20")).isEqualTo(1);
-        assertThat(out.toString()).contains("\n2 of 4 outcomes would change");
-        assertThat(err.toString()).contains("segment " + oldest + " is damaged at byte 4096: record 1 missing");
+        assertThat(cli.out()).contains("\n2 of 4 outcomes would change");
+        assertThat(cli.err()).contains("segment " + oldest + " is damaged at byte 4096: record 1 missing");
     }
 
     @Test
     void theConfiguredPolicy_isWhatSetChanges() {
-        assertThat(program(Map.of("TOL_D", "0.20", "PORT", "eighty"))
-                        .run("policy", "try", "--json", "--dir", wal.toString()))
+        assertThat(cli.run(
+                        Map.of("TOL_D", "0.20", "PORT", "eighty"), "policy", "try", "--json", "--dir", wal.toString()))
                 .isZero();
 
-        assertThat(out.toString()).contains("\"policy\":\"tol_d=0.2;", "\"different\":2,");
+        assertThat(cli.out()).contains("\"policy\":\"tol_d=0.2;", "\"different\":2,");
     }
 
     @Test
@@ -165,8 +167,8 @@ class PolicyTryCommandTest {
                         + " --set BUDGET_D0=2"))
                 .isEqualTo(2);
 
-        assertThat(out.toString()).isEmpty();
-        assertThat(err.toString().lines())
+        assertThat(cli.out()).isEmpty();
+        assertThat(cli.err().lines())
                 .hasSize(7)
                 .anyMatch(line -> line.startsWith("  --since: 'soon' is no duration"))
                 .anyMatch(line ->
@@ -183,36 +185,16 @@ class PolicyTryCommandTest {
         Log.open(new DiskFiles(), options, LogListener.NONE, () -> now, () -> 0, new Random(1))
                 .close();
 
-        assertThat(program(Map.of()).run("policy", "try", "--dir", empty.toString()))
-                .isZero();
+        assertThat(cli.run("policy try", "--dir", empty.toString())).isZero();
 
-        assertThat(out.toString()).contains("decided  0 certificates in").doesNotContain("NaN");
-    }
-
-    @Test
-    void directoryWithoutALog_isNamed(@TempDir Path empty) {
-        assertThat(program(Map.of()).run("policy", "try", "--dir", empty.toString()))
-                .isEqualTo(1);
-
-        assertThat(err.toString()).contains("there are no segments in " + empty);
+        assertThat(cli.out()).contains("decided  0 certificates in").doesNotContain("NaN");
     }
 
     @Test
     void somebodyLooks_showsHowFarItIs_andClearsIt() {
-        CommandLineProgram watched = program(Map.of());
-        watched.watched();
+        assertThat(cli.watched().run("policy try", "--dir", wal.toString())).isZero();
 
-        assertThat(watched.run("policy", "try", "--dir", wal.toString())).isZero();
-
-        assertThat(err.toString()).startsWith("\rreading   [").matches("(?s).*\\r +\\r");
-    }
-
-    @Test
-    void help_fits80Columns() {
-        assertThat(program(Map.of()).run("policy", "try", "-h")).isZero();
-
-        assertThat(out.toString().lines())
-                .allSatisfy(text -> assertThat(text.length()).isLessThanOrEqualTo(80));
+        assertThat(cli.err()).startsWith("\rreading   [").matches("(?s).*\\r +\\r");
     }
 
     @Test
@@ -224,45 +206,19 @@ class PolicyTryCommandTest {
                     new LogRecord(i, i, 0, 's', "k", "", new byte[0], new Position("inbox-1", 0)), accepted, accepted);
         }
 
-        assertThat(PolicyTrialText.of(trial, wal))
+        assertThat(trial.asText(wal))
                 .containsPattern("and at least 9999 more +10003 +0 +\\+0 ")
                 .doesNotContain("\u202e");
     }
 
     private int run(String line) {
-        List<String> arguments = new ArrayList<>(List.of("policy", "try"));
-        arguments.addAll(Arrays.asList(line.split(" ", -1)));
-        arguments.addAll(List.of("--dir", wal.toString()));
-        return program(Map.of()).run(arguments.toArray(String[]::new));
-    }
-
-    private CommandLineProgram program(Map<String, String> environment) {
-        out.getBuffer().setLength(0);
-        return new CommandLineProgram(environment, config -> {}, new PrintWriter(out), new PrintWriter(err));
+        return cli.run("policy try " + line, "--dir", wal.toString());
     }
 
     private Log open(Policy policy, Instant at) throws IOException {
         LogOptions options = LogOptions.of(wal, "inbox", new DecisionRules(policy, Duration.ofDays(14)).context())
                 .with(LogSizes.usual().withFillAhead(0));
         return Log.open(new DiskFiles(), options, LogListener.NONE, () -> at, () -> 0, new Random(at.toEpochMilli()));
-    }
-
-    private static void append(Log log, char kind, Instant at, byte[] body) {
-        boolean taken = log.append(new Append() {
-            @Override
-            public List<Entry> entries() {
-                return List.of(new Entry(kind, "none", at.toEpochMilli(), body));
-            }
-
-            @Override
-            public void forced(long firstSequence) {}
-
-            @Override
-            public void failed(IOException cause) {
-                throw new AssertionError(cause);
-            }
-        });
-        assertThat(taken && log.step()).isTrue();
     }
 
     /** What overruled record 6, the submission of certificate 5. */

@@ -22,24 +22,10 @@ import org.junit.jupiter.api.Test;
 class ReplayWorkersTest {
     private static final DecisionRules RULES = new DecisionRules(Policy.defaults(), Duration.ofDays(14));
 
-    /** More than all chunks that are under way at once. */
+    /** More than a chunk. */
     private static final int MANY = 10_000;
 
     private final List<Long> told = new ArrayList<>();
-
-    @Test
-    void manyChunks_areToldInTheOrderOfTheLog() throws IOException {
-        try (ReplayWorkers workers = workers()) {
-            for (long sequence = 1; sequence <= MANY; sequence++) {
-                workers.add(record(sequence, Pcs.number(sequence).bytes()));
-            }
-            workers.finish();
-        }
-
-        assertThat(told)
-                .containsExactlyElementsOf(
-                        LongStream.rangeClosed(1, MANY).boxed().toList());
-    }
 
     @Test
     void undecidable_whatIsBeforeItIsTold_andNothingBehindIt() throws IOException {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import static dev.flk.backend.cli.CommandRun.append;
+import static dev.flk.backend.cli.CommandRun.contents;
+import static dev.flk.backend.cli.CommandRun.flip;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.ingest.DecisionRules;
@@ -9,21 +12,16 @@ import dev.flk.verification.Policy;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.Entry;
 import dev.flk.wal.Log;
-import dev.flk.wal.Log.Append;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
 import java.io.Closeable;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -43,8 +41,7 @@ class WalCareCommandsTest {
     private static final String STANDING =
             "{\"pcs_id\":\"" + Pcs.number(3).id() + "\",\"accepted\":false,\"escalated\":true}";
 
-    private final StringWriter out = new StringWriter();
-    private final StringWriter err = new StringWriter();
+    private final CommandRun cli = new CommandRun();
 
     @TempDir
     private Path wal;
@@ -55,12 +52,12 @@ class WalCareCommandsTest {
         LogOptions options = LogOptions.of(wal, "inbox", rules.context())
                 .with(LogSizes.usual().withSegments(5_000, Duration.ofDays(1)).withFillAhead(0));
         try (Log log = Log.open(new DiskFiles(), options, LogListener.NONE, () -> LONG_AGO, () -> 0, new Random(1))) {
-            append(log, 's', Pcs.number(1).bytes());
-            append(log, 'e', Pcs.number(1).with("r", "0.7").bytes());
-            append(log, 's', Pcs.number(2).bytes());
-            append(log, 's', Pcs.number(3).bytes());
-            append(log, 'o', overruled());
-            append(log, 's', Pcs.number(4).with("D_hat", "1.1").bytes());
+            append(log, entry('s', Pcs.number(1).bytes()));
+            append(log, entry('e', Pcs.number(1).with("r", "0.7").bytes()));
+            append(log, entry('s', Pcs.number(2).bytes()));
+            append(log, entry('s', Pcs.number(3).bytes()));
+            append(log, entry('o', overruled()));
+            append(log, entry('s', Pcs.number(4).with("D_hat", "1.1").bytes()));
         }
         keepMark(6);
     }
@@ -69,17 +66,17 @@ class WalCareCommandsTest {
     void repair_wholeLog_hasNothingToDo() {
         assertThat(run("wal repair")).isZero();
 
-        assertThat(out.toString()).isEqualTo("nothing to do: no record is missing in " + wal + "\n");
+        assertThat(cli.out()).isEqualTo("nothing to do: no record is missing in " + wal + "\n");
     }
 
     @Test
     void repair_damage_listsTheLostRecordsAndLeavesAWholeLog() throws IOException {
-        flip(SECOND, 4_096 + 20);
+        flip(wal.resolve(SECOND), 4_096 + 20);
         byte[] damaged = Files.readAllBytes(wal.resolve(SECOND));
 
         assertThat(run("wal repair")).isZero();
 
-        assertThat(out.toString()).isEqualTo("""
+        assertThat(cli.out()).isEqualTo("""
                         LOST RECORDS             SEGMENT                             DAMAGED AT BYTE
                         3                        %1$s            4096
 
@@ -90,18 +87,17 @@ class WalCareCommandsTest {
                         repaired: 1 record lost in %2$s, declared in inbox-lost-1
                         """.formatted(SECOND, wal));
         assertThat(Files.readAllBytes(wal.resolve(SECOND + ".broken"))).isEqualTo(damaged);
-        out.getBuffer().setLength(0);
         assertThat(run("wal verify")).isZero();
-        assertThat(out.toString()).isEqualTo("lost since a repair: 3\nwhole: 5 records (1 to 6) in " + wal + "\n");
+        assertThat(cli.out()).isEqualTo("lost since a repair: 3\nwhole: 5 records (1 to 6) in " + wal + "\n");
     }
 
     @Test
     void repair_json_isALineALossAFileAndASummary() throws IOException {
-        flip(SECOND, 20);
+        flip(wal.resolve(SECOND), 20);
 
         assertThat(run("wal repair --json")).isZero();
 
-        assertThat(out.toString().lines())
+        assertThat(cli.out().lines())
                 .containsExactly(
                         "{\"type\":\"lost\",\"kind\":\"broken\",\"segment\":\"" + SECOND
                                 + "\",\"offset\":0,\"first_lost\":3,\"last_lost\":4}",
@@ -117,7 +113,7 @@ class WalCareCommandsTest {
 
         assertThat(run("wal repair")).isZero();
 
-        assertThat(out.toString()).isEqualTo("""
+        assertThat(cli.out()).isEqualTo("""
                         LOST RECORDS             SEGMENT                             DAMAGED AT BYTE
                         3 to 4                   %s       not there
                         repaired: 2 records lost in %s, declared in inbox-lost-1
@@ -125,36 +121,58 @@ class WalCareCommandsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"wal repair --dry-run", "wal compact --dry-run", "wal replay", "wal replay --outcomes"})
-    void dryRunOrReading_changesNothing(String line) throws IOException {
-        flip(SECOND, 4_096 + 20);
-        List<String> before = contents();
-
-        run(line);
-
-        assertThat(contents()).isEqualTo(before);
-    }
-
-    @ParameterizedTest
     @ValueSource(strings = {"wal repair", "wal compact"})
     void besideABackend_isRefusedAndNothingChanges(String line) throws IOException {
-        flip(SECOND, 4_096 + 20);
+        flip(wal.resolve(SECOND), 4_096 + 20);
         Closeable lock = new DiskFiles().lock(wal.resolve("lock"), "process 1");
         try {
-            List<String> before = contents();
+            List<String> before = contents(wal);
             assertThat(run(line)).isEqualTo(1);
-            assertThat(err.toString()).contains(wal + " is in use by process 1; ");
-            assertThat(contents()).isEqualTo(before);
+            assertThat(cli.err()).contains(wal + " is in use by process 1; ");
+            assertThat(contents(wal)).isEqualTo(before);
         } finally {
             lock.close();
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "wal ls",
+                "wal verify",
+                "wal cat --body",
+                "wal cat --json",
+                "wal repair --dry-run",
+                "wal compact --dry-run",
+                "wal replay",
+                "wal replay --outcomes"
+            })
+    void dryRunOrReading_changesNothing(String line) throws IOException {
+        flip(wal.resolve(SECOND), 4_096 + 20);
+        List<String> before = contents(wal);
+
+        run(line);
+
+        assertThat(contents(wal)).isEqualTo(before);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"wal ls", "wal verify", "wal cat", "wal repair", "wal compact", "wal replay", "policy try"})
+    void directoryWithoutALog_saysHowToNameOneAndLeavesItEmpty(String command, @TempDir Path empty) throws IOException {
+        assertThat(cli.run(command, "--dir", empty.toString())).isEqualTo(1);
+
+        assertThat(cli.out()).isEmpty();
+        assertThat(cli.err())
+                .isEqualToIgnoringNewLines("flk-backend: there are no segments in " + empty
+                        + "; name the log's directory with --dir or WAL_DIR");
+        assertThat(contents(empty)).isEmpty();
     }
 
     @Test
     void compact_oldAndDecided_isRemovedButForTheNewest() {
         assertThat(run("wal compact")).isZero();
 
-        assertThat(out.toString()).contains("removed    " + FIRST, "removed    " + SECOND, "removed    " + THIRD);
+        assertThat(cli.out()).contains("removed    " + FIRST, "removed    " + SECOND, "removed    " + THIRD);
         assertThat(segments()).containsExactly("inbox-20200101-0000000000000007.wal");
     }
 
@@ -165,8 +183,7 @@ class WalCareCommandsTest {
         assertThat(run("wal compact")).isZero();
 
         assertThat(segments()).containsExactly(SECOND + ".gz", THIRD + ".gz", "inbox-20200101-0000000000000007.wal");
-        assertThat(err.toString())
-                .contains("2 segments past the retention, from " + SECOND, "not all in there is decided");
+        assertThat(cli.err()).contains("2 segments past the retention, from " + SECOND, "not all in there is decided");
     }
 
     @Test
@@ -176,14 +193,14 @@ class WalCareCommandsTest {
         assertThat(run("wal compact")).isEqualTo(1);
 
         assertThat(segments()).hasSize(4);
-        assertThat(err.toString()).contains("nobody knows what is decided");
+        assertThat(cli.err()).contains("nobody knows what is decided");
     }
 
     @Test
     void compact_longerRetention_onlyCompresses() {
         assertThat(run("wal compact --retention 36500d --json")).isZero();
 
-        assertThat(out.toString().lines()).hasSize(4).last().asString().contains("\"removed\":0,\"compressed\":3");
+        assertThat(cli.out().lines()).hasSize(4).last().asString().contains("\"removed\":0,\"compressed\":3");
         assertThat(segments())
                 .containsExactly(FIRST + ".gz", SECOND + ".gz", THIRD + ".gz", "inbox-20200101-0000000000000007.wal");
     }
@@ -192,7 +209,7 @@ class WalCareCommandsTest {
     void replay_countsWhatWasAnswered() {
         assertThat(run("wal replay")).isZero();
 
-        assertThat(out.toString()).isEqualTo("""
+        assertThat(cli.out()).isEqualTo("""
                         submission                              4
                           accepted                              3
                           escalated                             0
@@ -208,7 +225,7 @@ class WalCareCommandsTest {
     void replay_outcomes_areTheAnswersToTheByte() {
         assertThat(run("wal replay --outcomes --from 4 --to 4")).isZero();
 
-        assertThat(out.toString())
+        assertThat(cli.out())
                 .isEqualTo("{\"seq\":4,\"pcs_id\":\"" + Pcs.number(3).id() + "\",\"status\":202,\"body\":" + STANDING
                         + "}\n");
     }
@@ -217,11 +234,10 @@ class WalCareCommandsTest {
     void replay_currentPolicy_saysWhatWouldDiffer() {
         var strict = Map.of("TOL_D", "0.01", "PORT", "eighty");
 
-        assertThat(program(strict)
-                        .run("wal", "replay", "--policy", "current", "--diff", "--json", "--dir", wal.toString()))
+        assertThat(cli.run(strict, "wal", "replay", "--policy", "current", "--diff", "--json", "--dir", wal.toString()))
                 .isZero();
 
-        List<String> lines = out.toString().lines().toList();
+        List<String> lines = cli.out().lines().toList();
         assertThat(lines).hasSize(2);
         assertThat(lines.get(0))
                 .startsWith("{\"seq\":6,\"pcs_id\":\"" + Pcs.number(4).id()
@@ -231,76 +247,20 @@ class WalCareCommandsTest {
 
     @Test
     void replay_damage_goesOnSaysSoAndExits1() throws IOException {
-        flip(FIRST, 4_096 + 20);
+        flip(wal.resolve(FIRST), 4_096 + 20);
 
         assertThat(run("wal replay --json")).isEqualTo(1);
 
-        assertThat(out.toString()).contains("\"submission\":3");
-        assertThat(err.toString()).contains("segment " + FIRST + " is damaged at byte 4096: record 1 missing");
-    }
-
-    @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "wal repair extra",
-                "wal compact --retention 3",
-                "wal compact --retention 1d",
-                "wal compact --compress-after x",
-                "wal replay --policy old",
-                "wal replay --diff",
-                "wal replay --from 2 --to 1"
-            })
-    void wrongUsage_exits2(String line) {
-        assertThat(run(line)).isEqualTo(2);
-
-        assertThat(out.toString()).isEmpty();
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"repair", "compact", "replay"})
-    void directoryWithoutALog_saysHowToNameOneAndLeavesItEmpty(String command, @TempDir Path empty) throws IOException {
-        assertThat(program(Map.of()).run("wal", command, "--dir", empty.toString()))
-                .isEqualTo(1);
-
-        assertThat(err.toString()).contains("there are no segments in " + empty);
-        assertThat(new DiskFiles().list(empty)).isEmpty();
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"repair", "compact", "replay"})
-    void help_fits80Columns(String command) {
-        assertThat(program(Map.of()).run("wal", command, "-h")).isZero();
-
-        assertThat(out.toString().lines())
-                .allSatisfy(text -> assertThat(text.length()).isLessThanOrEqualTo(80));
+        assertThat(cli.out()).contains("\"submission\":3");
+        assertThat(cli.err()).contains("segment " + FIRST + " is damaged at byte 4096: record 1 missing");
     }
 
     private int run(String line) {
-        List<String> arguments = new ArrayList<>(Arrays.asList(line.split(" ", -1)));
-        arguments.addAll(List.of("--dir", wal.toString()));
-        return program(Map.of()).run(arguments.toArray(String[]::new));
+        return cli.run(line, "--dir", wal.toString());
     }
 
-    private CommandLineProgram program(Map<String, String> environment) {
-        return new CommandLineProgram(environment, config -> {}, new PrintWriter(out), new PrintWriter(err));
-    }
-
-    private static void append(Log log, char kind, byte[] body) {
-        boolean taken = log.append(new Append() {
-            @Override
-            public List<Entry> entries() {
-                return List.of(new Entry(kind, "none", LONG_AGO.toEpochMilli(), body));
-            }
-
-            @Override
-            public void forced(long firstSequence) {}
-
-            @Override
-            public void failed(IOException cause) {
-                throw new AssertionError(cause);
-            }
-        });
-        assertThat(taken && log.step()).isTrue();
+    private static Entry entry(char kind, byte[] body) {
+        return new Entry(kind, "none", LONG_AGO.toEpochMilli(), body);
     }
 
     /** What overruled record 4, the submission of certificate 3. */
@@ -324,19 +284,5 @@ class WalCareCommandsTest {
         } catch (IOException e) {
             throw new AssertionError(e);
         }
-    }
-
-    private void flip(String name, int at) throws IOException {
-        byte[] content = Files.readAllBytes(wal.resolve(name));
-        content[at] ^= 1;
-        Files.write(wal.resolve(name), content);
-    }
-
-    private List<String> contents() throws IOException {
-        List<String> contents = new ArrayList<>();
-        for (String name : new DiskFiles().list(wal)) {
-            contents.add(name + " " + Arrays.hashCode(Files.readAllBytes(wal.resolve(name))));
-        }
-        return contents;
     }
 }

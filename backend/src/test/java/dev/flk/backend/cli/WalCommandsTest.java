@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import static dev.flk.backend.cli.CommandRun.append;
+import static dev.flk.backend.cli.CommandRun.flip;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.program.cli.InWords;
@@ -8,30 +10,23 @@ import dev.flk.sample.Pcs;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.Entry;
 import dev.flk.wal.Log;
-import dev.flk.wal.Log.Append;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code wal ls}, {@code wal verify} and {@code wal cat} over a log of two segments. */
 class WalCommandsTest {
@@ -39,8 +34,7 @@ class WalCommandsTest {
     private static final String FIRST = "inbox-20261120-0000000000000001.wal";
     private static final String SECOND = "inbox-20261120-0000000000000003.wal";
 
-    private final StringWriter out = new StringWriter();
-    private final StringWriter err = new StringWriter();
+    private final CommandRun cli = new CommandRun();
 
     @TempDir
     private Path wal;
@@ -68,7 +62,7 @@ class WalCommandsTest {
     void ls_isATableOf80Columns() {
         assertThat(run("wal ls")).isZero();
 
-        assertThat(out.toString())
+        assertThat(cli.out())
                 .isEqualTo("""
                         SEGMENT                             STATE            FIRST        LAST      SIZE
                         %s complete             1           2   %7s
@@ -84,7 +78,7 @@ class WalCommandsTest {
 
         assertThat(run("wal ls")).isZero();
 
-        assertThat(out.toString()).endsWith("""
+        assertThat(cli.out()).endsWith("""
 
                         backup
                             does not belong to the log
@@ -100,7 +94,7 @@ class WalCommandsTest {
 
         assertThat(run("wal ls --json")).isZero();
 
-        assertThat(out.toString().lines())
+        assertThat(cli.out().lines())
                 .containsExactly(
                         "{\"type\":\"segment\",\"name\":\"" + FIRST + "\",\"ordinal\":1,\"state\":\"complete\","
                                 + "\"first_sequence\":1,\"next_sequence\":1,\"end_sequence\":3,\"records\":2,\"carried\":0,"
@@ -117,16 +111,16 @@ class WalCommandsTest {
     void verify_wholeLog_exits0() {
         assertThat(run("wal verify")).isZero();
 
-        assertThat(out.toString()).isEqualTo("whole: 4 records (1 to 4) in " + wal + "\n");
+        assertThat(cli.out()).isEqualTo("whole: 4 records (1 to 4) in " + wal + "\n");
     }
 
     @Test
     void verify_damage_exits1AndSaysWhichRecordsAreGone() throws IOException {
-        flip(FIRST, 4_096 + 20);
+        flip(wal.resolve(FIRST), 4_096 + 20);
 
         assertThat(run("wal verify")).isEqualTo(1);
 
-        assertThat(out.toString()).isEqualTo("""
+        assertThat(cli.out()).isEqualTo("""
                         MISSING RECORDS          SEGMENT                             DAMAGED AT BYTE
                         1                        %s            4096
                         damaged: 1 record missing, 3 records whole (2 to 4) in %s
@@ -135,11 +129,11 @@ class WalCommandsTest {
 
     @Test
     void verify_damageJson_isALineADamageAndASummary() throws IOException {
-        flip(FIRST, 20);
+        flip(wal.resolve(FIRST), 20);
 
         assertThat(run("wal verify --json")).isEqualTo(1);
 
-        assertThat(out.toString().lines())
+        assertThat(cli.out().lines())
                 .containsExactly(
                         "{\"type\":\"damage\",\"kind\":\"broken\",\"segment\":\"" + FIRST
                                 + "\",\"offset\":0,\"first_missing\":1,\"last_missing\":2}",
@@ -153,7 +147,7 @@ class WalCommandsTest {
 
         assertThat(run("wal verify")).isZero();
 
-        assertThat(out.toString()).isEqualTo("""
+        assertThat(cli.out()).isEqualTo("""
                         unfinished: record 5 and all behind it, 12 bytes from byte %d of
                             %s
                             being written now, or cut off by a crash
@@ -166,7 +160,7 @@ class WalCommandsTest {
         assertThat(run("wal cat --to 2")).isZero();
 
         String id = Pcs.number(1).id().toString();
-        assertThat(out.toString()).isEqualTo("""
+        assertThat(cli.out()).isEqualTo("""
                            SEQUENCE  ARRIVED                   KIND        KEY            BODY
                                      PCS_ID
                                   1  2026-11-20T12:00:00.000Z  submission  0a1b2c3d  %9s
@@ -181,7 +175,7 @@ class WalCommandsTest {
     void cat_json_tellsWhereARecordStands() {
         assertThat(run("wal cat --from 3 --to 3 --json")).isZero();
 
-        assertThat(out.toString())
+        assertThat(cli.out())
                 .isEqualTo(
                         "{\"sequence\":3,\"group\":3,\"arrived\":\"2026-11-20T12:00:00.002Z\",\"kind\":\"submission\","
                                 + "\"key_id\":\"none\",\"pcs_id\":\""
@@ -192,22 +186,22 @@ class WalCommandsTest {
 
     @Test
     void cat_ofAnId_findsItsSubmissionItsEvidenceAndWhatOverruledIt() {
-        assertThat(sequences("--id " + Pcs.number(1).id())).containsExactly(1, 2);
-        assertThat(sequences("--id " + Pcs.number(2).id())).containsExactly(3, 4);
+        assertFinds("--id " + Pcs.number(1).id(), 1, 2);
+        assertFinds("--id " + Pcs.number(2).id(), 3, 4);
     }
 
     @Test
     void cat_ofAKind_leavesOutTheOthers() {
-        assertThat(sequences("--kind submission")).containsExactly(1, 3);
-        assertThat(sequences("--kind evidence")).containsExactly(2);
-        assertThat(sequences("--kind overruled")).containsExactly(4);
+        assertFinds("--kind submission", 1, 3);
+        assertFinds("--kind evidence", 2);
+        assertFinds("--kind overruled", 4);
     }
 
     @Test
     void cat_body_printsItAsItCame() {
         assertThat(run("wal cat --from 1 --to 1 --body")).isZero();
 
-        assertThat(out.toString()).endsWith("\n" + Pcs.number(1).json() + "\n");
+        assertThat(cli.out()).endsWith("\n" + Pcs.number(1).json() + "\n");
     }
 
     @Test
@@ -224,144 +218,42 @@ class WalCommandsTest {
 
         assertThat(run("wal cat --from 5 --body")).isZero();
 
-        assertThat(out.toString()).contains("\\u009b31m\\u202e\\u007f").doesNotContain("\u009b", "\u202e", "\u007f");
+        assertThat(cli.out()).contains("\\u009b31m\\u202e\\u007f").doesNotContain("\u009b", "\u202e", "\u007f");
     }
 
     @Test
     void cat_damageInBetween_goesOnSaysSoAndExits1() throws IOException {
-        flip(FIRST, 4_096 + 20);
+        flip(wal.resolve(FIRST), 4_096 + 20);
 
         assertThat(run("wal cat --json")).isEqualTo(1);
 
-        assertThat(out.toString().lines()).hasSize(3);
-        assertThat(err.toString())
+        assertThat(cli.out().lines()).hasSize(3);
+        assertThat(cli.err())
                 .isEqualToIgnoringNewLines(
                         "flk-backend: segment " + FIRST + " is damaged at byte 4096: record 1 missing");
     }
 
-    @ParameterizedTest
-    @ValueSource(strings = {"ls", "verify", "cat"})
-    void everyCommand_withoutDir_takesThatOfTheConfigurationAndNeedsNothingElseOfIt(String command) {
+    @Test
+    void withoutDir_takesThatOfTheConfigurationAndNeedsNothingElseOfIt() {
         var environment = Map.of("WAL_DIR", wal.toString(), "PORT", "eighty", "PCS_HMAC_KEY_FILE", "/nobody/may/read");
 
-        assertThat(program(environment).run("wal", command)).isZero();
+        assertThat(cli.run(environment, "wal", "ls")).isZero();
 
-        assertThat(out.toString()).isNotEmpty();
-        assertThat(err.toString()).isEmpty();
+        assertThat(cli.out()).isNotEmpty();
+        assertThat(cli.err()).isEmpty();
     }
 
-    @ParameterizedTest
-    @ValueSource(strings = {"ls", "verify", "cat"})
-    void everyCommand_directoryMissing_saysWhich(String command) {
-        Path missing = wal.resolve("missing");
-
-        assertThat(program(Map.of()).run("wal", command, "--dir", missing.toString()))
-                .isEqualTo(1);
-
-        assertThat(err.toString())
-                .isEqualToIgnoringNewLines(
-                        "flk-backend: can't use " + missing + ": there is no such file or directory");
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"ls", "verify", "cat"})
-    void everyCommand_file_saysThatADirectoryIsNeeded(String command) {
-        Path file = wal.resolve(FIRST);
-
-        assertThat(program(Map.of()).run("wal", command, "--dir", file.toString()))
-                .isEqualTo(1);
-
-        assertThat(err.toString())
-                .isEqualToIgnoringNewLines(
-                        "flk-backend: can't use " + file + ": it is a file, and a directory is needed");
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"ls", "verify", "cat"})
-    void everyCommand_directoryWithoutALog_saysHowToNameOne(String command, @TempDir Path empty) {
-        assertThat(program(Map.of()).run("wal", command, "--dir", empty.toString()))
-                .isEqualTo(1);
-
-        assertThat(out.toString()).isEmpty();
-        assertThat(err.toString())
-                .isEqualToIgnoringNewLines("flk-backend: there are no segments in " + empty
-                        + "; name the log's directory with --dir or WAL_DIR");
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"ls", "verify", "cat --body", "cat --json"})
-    void everyCommand_changesNothing(String command) throws IOException {
-        List<String> before = contents();
-
-        assertThat(run("wal " + command)).isZero();
-
-        assertThat(contents()).isEqualTo(before);
-    }
-
-    @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "wal",
-                "wal cat --from 0",
-                "wal cat --from 3 --to 2",
-                "wal cat --from x",
-                "wal cat --id 12ab",
-                "wal cat --kind submissions",
-                "wal ls --nonsense",
-                "wal verify extra"
-            })
-    void wrongUsage_exits2(String line) {
-        assertThat(program(Map.of()).run(line.split(" "))).isEqualTo(2);
-
-        assertThat(out.toString()).isEmpty();
-        assertThat(err.toString()).isNotEmpty().doesNotContain("\tat ");
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"wal -h", "wal ls -h", "wal verify -h", "wal cat -h"})
-    void help_fits80Columns(String line) {
-        assertThat(program(Map.of()).run(line.split(" "))).isZero();
-
-        assertThat(out.toString()).startsWith("Usage: flk-backend wal").contains("--version");
-        assertThat(out.toString().lines())
-                .allSatisfy(text -> assertThat(text.length()).isLessThanOrEqualTo(80));
-    }
-
-    private List<Integer> sequences(String filter) {
-        out.getBuffer().setLength(0);
+    private void assertFinds(String filter, int... sequences) {
         assertThat(run("wal cat --json " + filter)).isZero();
-        return out.toString()
-                .lines()
-                .map(line -> Integer.valueOf(line.substring("{\"sequence\":".length(), line.indexOf(','))))
-                .toList();
+        assertThat(cli.out()
+                        .lines()
+                        .mapToInt(
+                                line -> Integer.parseInt(line.substring("{\"sequence\":".length(), line.indexOf(',')))))
+                .containsExactly(IntStream.of(sequences).boxed().toArray(Integer[]::new));
     }
 
     private int run(String line) {
-        List<String> arguments = new ArrayList<>(Arrays.asList(line.split(" ")));
-        arguments.addAll(List.of("--dir", wal.toString()));
-        return program(Map.of()).run(arguments.toArray(String[]::new));
-    }
-
-    private CommandLineProgram program(Map<String, String> environment) {
-        return new CommandLineProgram(environment, config -> {}, new PrintWriter(out), new PrintWriter(err));
-    }
-
-    private static void append(Log log, Entry entry) {
-        boolean taken = log.append(new Append() {
-            @Override
-            public List<Entry> entries() {
-                return List.of(entry);
-            }
-
-            @Override
-            public void forced(long firstSequence) {}
-
-            @Override
-            public void failed(IOException cause) {
-                throw new AssertionError(cause);
-            }
-        });
-        assertThat(taken && log.step()).isTrue();
+        return cli.run(line, "--dir", wal.toString());
     }
 
     private static byte[] otherContent() {
@@ -377,19 +269,5 @@ class WalCommandsTest {
         return InWords.bytes(Stream.of(names)
                 .mapToLong(name -> wal.resolve(name).toFile().length())
                 .sum());
-    }
-
-    private void flip(String name, int at) throws IOException {
-        byte[] content = Files.readAllBytes(wal.resolve(name));
-        content[at] ^= 1;
-        Files.write(wal.resolve(name), content);
-    }
-
-    private List<String> contents() throws IOException {
-        List<String> contents = new ArrayList<>();
-        for (String name : new DiskFiles().list(wal)) {
-            contents.add(name + " " + Arrays.hashCode(Files.readAllBytes(wal.resolve(name))));
-        }
-        return contents;
     }
 }

@@ -3,6 +3,7 @@ package dev.flk.backend.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.http.RawClient.Answer;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Sender;
 import java.io.IOException;
@@ -36,7 +37,7 @@ final class AddressLimitTest {
         server.ingest.turns.clear();
         failOnce();
 
-        RawAnswer answer = client.post("/v1/pcs/submit", "y").read();
+        Answer answer = client.post("/v1/pcs/submit", "y").read();
 
         assertThat(answer.status()).isEqualTo(429);
         assertThat(answer.body()).isEqualTo(TOO_MANY);

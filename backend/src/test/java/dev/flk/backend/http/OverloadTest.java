@@ -4,12 +4,15 @@ package dev.flk.backend.http;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.http.RawClient.Answer;
 import dev.flk.backend.ingest.Ingest.LookUp;
 import dev.flk.backend.ingest.Submission;
 import java.io.IOException;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** What is refused while the server holds as much as it may, and what that costs those who are refused. */
 class OverloadTest {
@@ -26,7 +29,7 @@ class OverloadTest {
         server.connect().post("/v1/pcs/submit", "a");
         server.ingest.next();
 
-        RawAnswer refused = server.submit("b");
+        Answer refused = server.submit("b");
 
         assertThat(refused.status()).isEqualTo(503);
         assertThat(refused.body()).isEqualTo(OVERLOADED);
@@ -37,35 +40,20 @@ class OverloadTest {
                 .isEqualTo("1.0");
     }
 
-    @Test
-    void submission_refused_keepsItsConnection() throws Exception {
+    @ParameterizedTest
+    @CsvSource({"submit,900", "batch,3000"})
+    void refused_keepsItsConnection(String endpoint, int bytes) throws Exception {
         server.maxRequests(1).ingest.keep();
         server.connect().post("/v1/pcs/submit", "a");
         Submission first = server.ingest.next();
-        RawClient client = server.connect().post("/v1/pcs/submit", "b".repeat(900));
-        assertThat(client.read().status()).isEqualTo(503);
-
-        first.answer().accept(ScriptedIngest.echo("a"));
-        await().until(() -> server.sample("flk_http_requests_in_flight").equals("0.0"));
-        client.post("/v1/pcs/submit", "c");
-        server.ingest.next().answer().accept(ScriptedIngest.echo("c"));
-
-        assertThat(client.read().body()).isEqualTo("\"c\"");
-    }
-
-    @Test
-    void batch_refused_keepsItsConnection() throws Exception {
-        server.maxRequests(1).ingest.keep();
-        server.connect().post("/v1/pcs/submit", "a");
-        Submission first = server.ingest.next();
-        RawClient client = server.connect().post("/v1/pcs/batch", "b".repeat(ServerFixture.MAX_BATCH_BYTES));
+        RawClient client = server.connect().post("/v1/pcs/" + endpoint, "b".repeat(bytes));
         assertThat(client.read().status()).isEqualTo(503);
 
         first.answer().accept(ScriptedIngest.echo("a"));
         await().until(() -> server.sample("flk_http_requests_in_flight").equals("0.0"));
         server.ingest.answer(ScriptedIngest::echo);
 
-        assertThat(client.post("/v1/pcs/batch", "c").read().status()).isEqualTo(200);
+        assertThat(client.post("/v1/pcs/" + endpoint, "c").read().status()).isEqualTo(200);
     }
 
     @Test
@@ -148,7 +136,7 @@ class OverloadTest {
     @Test
     void batch_whoseAnswersNeedMoreThanThereIs_isRefusedBeforeIngestSeesIt() throws IOException {
         server.heap(24 << 10); // 3 KiB for answers
-        RawAnswer answer = server.batch("\n\n\n\n\n");
+        Answer answer = server.batch("\n\n\n\n\n");
 
         assertThat(answer.body()).isEqualTo(OVERLOADED);
         assertThat(server.ingest.turns).isEmpty();
@@ -208,7 +196,7 @@ class OverloadTest {
         server.heap(4 << 10);
         RawClient slow = server.connect().send(SUBMIT + "Content-Length: 900\n\n" + "x".repeat(600));
 
-        RawAnswer answer = slow.read();
+        Answer answer = slow.read();
 
         assertThat(answer.body()).isEqualTo(OVERLOADED);
         assertThat(slow.isAtEnd()).isTrue();
@@ -233,15 +221,5 @@ class OverloadTest {
 
     private double value(String sample) {
         return Double.parseDouble(server.sample(sample));
-    }
-
-    @Test
-    void scrapes_pipelinedInGreatNumber_areAllAnswered() throws IOException {
-        RawClient client = server.connect();
-        client.send("GET /metrics HTTP/1.1\nHost: h\n\n".repeat(200));
-
-        for (int i = 0; i < 200; i++) {
-            assertThat(client.read().status()).isEqualTo(200);
-        }
     }
 }

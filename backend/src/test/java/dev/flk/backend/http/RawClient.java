@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
 /** A client that sends what it is told, byte by byte if need be, and reads one answer after the other. */
 final class RawClient implements AutoCloseable {
@@ -57,15 +58,14 @@ final class RawClient implements AutoCloseable {
     }
 
     /** Reads an answer with a body. */
-    RawAnswer read() throws IOException {
-        RawAnswer head = readHead();
+    Answer read() throws IOException {
+        Answer head = readHead();
         int length = Integer.parseInt(head.header("content-length").orElse("0"));
-        return new RawAnswer(
-                head.statusLine(), head.headers(), new String(in.readNBytes(length), StandardCharsets.UTF_8));
+        return new Answer(head.statusLine(), head.headers(), new String(in.readNBytes(length), StandardCharsets.UTF_8));
     }
 
     /** Reads an answer that has no body, whatever its headers say. */
-    RawAnswer readHead() throws IOException {
+    Answer readHead() throws IOException {
         String statusLine = readLine();
         Map<String, String> headers = new HashMap<>();
         for (String line = readLine(); !line.isEmpty(); line = readLine()) {
@@ -74,7 +74,7 @@ final class RawClient implements AutoCloseable {
                     line.substring(0, colon).toLowerCase(Locale.ROOT),
                     line.substring(colon + 1).strip());
         }
-        return new RawAnswer(statusLine, headers, "");
+        return new Answer(statusLine, headers, "");
     }
 
     /** Whether the server has ended its side, without a further byte. */
@@ -104,5 +104,20 @@ final class RawClient implements AutoCloseable {
             }
         }
         return line.toString();
+    }
+
+    /**
+     * An answer as it came over the wire.
+     *
+     * @param headers by lower-case name
+     */
+    record Answer(String statusLine, Map<String, String> headers, String body) {
+        int status() {
+            return Integer.parseInt(statusLine.substring(9, 12));
+        }
+
+        Optional<String> header(String name) {
+            return Optional.ofNullable(headers.get(name.toLowerCase(Locale.ROOT)));
+        }
     }
 }

@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.config.HttpConfig;
 import dev.flk.backend.config.HttpConfig.Login;
+import dev.flk.backend.http.RawClient.Answer;
 import dev.flk.backend.http.Readiness.Component;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Meters;
@@ -47,7 +48,6 @@ final class ServerFixture implements AfterEachCallback {
     private Limits limits;
     private Limits.Sizes limitSizes = new Limits.Sizes(BigDecimal.TEN, 10, null, BigDecimal.ZERO, 1, Integer.MAX_VALUE);
     private Login login;
-    private boolean hasOps;
     private Supplier<SSLEngine> tls;
     private final List<RawClient> clients = new ArrayList<>();
     private BackendServer server;
@@ -105,12 +105,6 @@ final class ServerFixture implements AfterEachCallback {
         return this;
     }
 
-    /** Without metrics and readiness, which another port has. */
-    ServerFixture withoutOps() {
-        hasOps = true;
-        return this;
-    }
-
     ServerFixture tls(Supplier<SSLEngine> engines) {
         tls = engines;
         return this;
@@ -119,17 +113,13 @@ final class ServerFixture implements AfterEachCallback {
     /** Starts the server, unless it runs. */
     int port() throws IOException {
         if (server == null) {
-            server = another(0);
+            server = another("127.0.0.1", 0);
             port = server.start();
         }
         return port;
     }
 
     /** A server of the same make, not started; it is the test's to close. */
-    BackendServer another(int onPort) {
-        return another("127.0.0.1", onPort);
-    }
-
     BackendServer another(String onAddress, int onPort) {
         var config = new HttpConfig(
                 onPort,
@@ -146,7 +136,7 @@ final class ServerFixture implements AfterEachCallback {
         return new BackendServer(
                 new BackendServer.Parts(
                         config, ingest, () -> components, meters, () -> clock.instant(), System::nanoTime, stopWithin),
-                hasOps,
+                false,
                 tls,
                 limits(),
                 heapBytes);
@@ -174,18 +164,18 @@ final class ServerFixture implements AfterEachCallback {
         return track(new RawClient(port(), 4 << 10));
     }
 
-    RawAnswer get(String path, String... headers) throws IOException {
+    Answer get(String path, String... headers) throws IOException {
         String more = headers.length == 0 ? "" : String.join("\n", headers) + "\n";
         return connect()
                 .send("GET " + path + " HTTP/1.1\nHost: h\n" + more + "\n")
                 .read();
     }
 
-    RawAnswer submit(String body) throws IOException {
+    Answer submit(String body) throws IOException {
         return connect().post("/v1/pcs/submit", body).read();
     }
 
-    RawAnswer batch(String body) throws IOException {
+    Answer batch(String body) throws IOException {
         return connect().post("/v1/pcs/batch", body).read();
     }
 

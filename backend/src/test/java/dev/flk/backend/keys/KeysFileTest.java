@@ -18,14 +18,14 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.Arguments;
-import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Reading the keys file: what is taken, and that each mistake is named. */
 final class KeysFileTest {
@@ -86,104 +86,72 @@ final class KeysFileTest {
                                 null));
     }
 
-    static Stream<Arguments> mistakesOfAKey() {
-        String noId = "key number 1: id is missing or is not 1 to 32 of A-Z a-z 0-9 . _ : - beginning with a letter or"
-                + " digit, other than none";
-        String noPublicKey = "key k: public_key is no Ed25519 public key, 32 bytes in padded base64";
-        return Stream.of(
-                Arguments.of(edKey().without("id"), noId),
-                Arguments.of(edKey().with("id", "\"none\""), noId),
-                Arguments.of(edKey().with("id", "\"a b\""), noId),
-                Arguments.of(edKey().with("id", "\"" + "a".repeat(33) + "\""), noId),
-                Arguments.of(
-                        edKey().with("algorithm", "\"rsa\""), "key k: algorithm is missing or none of hmac, ed25519"),
-                Arguments.of(edKey().with("public_key", "\"AAAA\""), noPublicKey),
-                Arguments.of(edKey().with("public_key", "\"" + "A".repeat(43) + "=\""), noPublicKey),
-                Arguments.of(edKey().without("public_key"), "key k: an ed25519 key has public_key, and no secret_file"),
-                Arguments.of(
-                        edKey().with("secret_file", "\"a.secret\""),
-                        "key k: an ed25519 key has public_key, and no secret_file"),
-                Arguments.of(hmacKey().without("secret_file"), "key k: an hmac key has secret_file, and no public_key"),
-                Arguments.of(
-                        hmacKey().with("secret", "\"" + SECRET + "\""),
-                        "key k: unknown member secret; a secret never stands in this file: put it into a file of its own"
-                                + " and name that in secret_file"),
-                Arguments.of(edKey().with("colour", "1"), "key k: unknown member colour"),
-                Arguments.of(
-                        edKey().without("shards"),
-                        "key k: it may sign for no shard; name some in shards or shard_prefixes"),
-                Arguments.of(
-                        edKey().with("shards", "[\"a\",\"\"]"),
-                        "key k: shards is no array of different strings of 1 to 256 characters"),
-                Arguments.of(
-                        edKey().with("shards", "[\"a\",\"a\"]"),
-                        "key k: shards is no array of different strings of 1 to 256 characters"),
-                Arguments.of(
-                        edKey().with("shards", "[\"\\ud83d\"]"),
-                        "key k: shards is no array of different strings of 1 to 256 characters"),
-                Arguments.of(
-                        edKey().with("shard_prefixes", "\"a\""),
-                        "key k: shard_prefixes is no array of different strings of 0 to 256 characters"),
-                Arguments.of(
-                        edKey().with("valid_from", "\"tomorrow\""),
-                        "key k: valid_from is no instant; write it like 2026-11-20T10:00:00Z"),
-                Arguments.of(edKey().with("valid_until", "5"), "key k: valid_until is no string"),
-                Arguments.of(
-                        edKey().with("valid_from", "\"2026-11-20T10:00:00Z\"")
-                                .with("valid_until", "\"2026-11-20T10:00:00Z\""),
-                        "key k: valid_until is not after valid_from"),
-                Arguments.of(edKey().state("stolen"), "key k: state is missing or none of active, retiring, revoked"),
-                Arguments.of(
-                        edKey().with("rate", "0"),
-                        "key k: rate is no number above 0 and up to 10000000, with at most 20 decimals"),
-                Arguments.of(
-                        edKey().with("rate", "1e400000"),
-                        "key k: rate is no number above 0 and up to 10000000, with at most 20 decimals"),
-                Arguments.of(
-                        edKey().with("rate", "1e4000000000"), "it has a number whose exponent is out of all bounds"),
-                Arguments.of(
-                        edKey().with("rate", "1e-400000"),
-                        "key k: rate is no number above 0 and up to 10000000, with at most 20 decimals"),
-                Arguments.of(
-                        hmacKey().with("secret_file", "\"../a.secret\""),
-                        "key k: secret_file is no plain name relative to the directory of the keys file, like"
-                                + " keys/a.secret"),
-                Arguments.of(
-                        hmacKey().with("secret_file", "\"/a.secret\""),
-                        "key k: secret_file is no plain name relative to the directory of the keys file, like"
-                                + " keys/a.secret"),
-                Arguments.of(hmacKey().with("secret_file", "\"b\""), "key k: its secret_file is not there"));
-    }
+    private static final Map<String, String> PROBLEMS = Map.of(
+            "{id}",
+            "key number 1: id is missing or is not 1 to 32 of A-Z a-z 0-9 . _ : - beginning with a letter or digit,"
+                    + " other than none",
+            "{public}",
+            "key k: public_key is no Ed25519 public key, 32 bytes in padded base64",
+            "{ed}",
+            "key k: an ed25519 key has public_key, and no secret_file",
+            "{shards}",
+            "key k: shards is no array of different strings of 1 to 256 characters",
+            "{rate}",
+            "key k: rate is no number above 0 and up to 10000000, with at most 20 decimals",
+            "{file}",
+            "key k: secret_file is no plain name relative to the directory of the keys file, like keys/a.secret");
 
-    private static KeyText edKey() {
-        return KeyText.ed25519("k", 1);
-    }
+    /** A good key but for one member, or without it. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            ed | id | | {id}
+            ed | id | "none" | {id}
+            ed | id | "a b" | {id}
+            ed | id | "a23456789012345678901234567890123" | {id}
+            ed | algorithm | "rsa" | key k: algorithm is missing or none of hmac, ed25519
+            ed | public_key | "AAAA" | {public}
+            ed | public_key | "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" | {public}
+            ed | public_key | | {ed}
+            ed | secret_file | "a.secret" | {ed}
+            hmac | secret_file | | key k: an hmac key has secret_file, and no public_key
+            hmac | secret | "a secret of the test, long enough" | key k: unknown member secret; a secret never stands in this file: \
+            put it into a file of its own and name that in secret_file
+            ed | colour | 1 | key k: unknown member colour
+            ed | shards | | key k: it may sign for no shard; name some in shards or shard_prefixes
+            ed | shards | ["a",""] | {shards}
+            ed | shards | ["a","a"] | {shards}
+            ed | shards | ["\\ud83d"] | {shards}
+            ed | shard_prefixes | "a" | key k: shard_prefixes is no array of different strings of 0 to 256 characters
+            ed | valid_from | "tomorrow" | key k: valid_from is no instant; write it like 2026-11-20T10:00:00Z
+            ed | valid_until | 5 | key k: valid_until is no string
+            ed | valid_until | "2026-11-20T10:00:00Z","valid_from":"2026-11-20T10:00:00Z" | key k: valid_until is not after valid_from
+            ed | state | "stolen" | key k: state is missing or none of active, retiring, revoked
+            ed | rate | 0 | {rate}
+            ed | rate | 1e400000 | {rate}
+            ed | rate | 1e-400000 | {rate}
+            ed | rate | 1e4000000000 | it has a number whose exponent is out of all bounds
+            hmac | secret_file | "../a.secret" | {file}
+            hmac | secret_file | "/a.secret" | {file}
+            hmac | secret_file | "b" | key k: its secret_file is not there
+            """)
+    void read_aMistakeInAKey_isNamedAndNoOther(String algorithm, String member, String json, String problem)
+            throws IOException {
+        KeyText key = algorithm.equals("ed") ? KeyText.ed25519("k", 1) : KeyText.hmac("k", "a.secret");
+        keys.write(json == null ? key.without(member) : key.with(member, json));
 
-    private static KeyText hmacKey() {
-        return KeyText.hmac("k", "a.secret");
+        assertThat(problems()).containsExactly(PROBLEMS.getOrDefault(problem, problem));
     }
 
     @ParameterizedTest
-    @MethodSource("mistakesOfAKey")
-    void read_aMistakeInAKey_isNamedAndNoOther(KeyText key, String problem) throws IOException {
-        keys.write(key);
-        assertThat(problems()).containsExactly(problem);
-    }
-
-    static Stream<Arguments> mistakesOfAFile() {
-        return Stream.of(
-                Arguments.of("", "it is no JSON object"),
-                Arguments.of("[]", "it is no JSON object"),
-                Arguments.of(
-                        "{\"version\":1,\n \"version\":1}",
-                        "it is no JSON, or has a member twice, at line 2, column 11"),
-                Arguments.of("{\"version\":1} x", "it is no JSON, or has a member twice, at line 1, column 15"),
-                Arguments.of("{\"version\":1,\"keys\":[]}", "keys is missing, no array, or empty"),
-                Arguments.of("{\"version\":1,\"keys\":[3]}", "key number 1 is no object"));
-    }
-
-    @ParameterizedTest
-    @MethodSource("mistakesOfAFile")
+    @CsvSource(delimiter = '|', textBlock = """
+            '' | it is no JSON object
+            [] | it is no JSON object
+            \uFEFF{} | it begins with a byte order mark; save it as UTF-8 without one
+            {"version":1,"version":1} | it is no JSON, or has a member twice, at line 1, column 23
+            {"version":1} x | it is no JSON, or has a member twice, at line 1, column 15
+            {"version":1,"keys":[]} | keys is missing, no array, or empty
+            {"version":1,"keys":[3]} | key number 1 is no object
+            """)
     void read_aMistakeInTheFile_isNamed(String text, String problem) throws IOException {
         keys.writeText(text);
         assertThat(problems()).containsExactly(problem);

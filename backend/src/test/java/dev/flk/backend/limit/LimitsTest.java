@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.limit;
 
+import static dev.flk.backend.metrics.ScrapedText.sample;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.metrics.LimitedBy;
@@ -8,7 +9,6 @@ import dev.flk.backend.metrics.Meters;
 import java.math.BigDecimal;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
-import java.nio.charset.StandardCharsets;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -51,15 +51,6 @@ final class LimitsTest {
         return isAdmitted;
     }
 
-    private double sample(String name) {
-        return new String(meters.expose(null).text(), StandardCharsets.UTF_8)
-                .lines()
-                .filter(line -> line.startsWith(name + " "))
-                .mapToDouble(line -> Double.parseDouble(line.substring(name.length() + 1)))
-                .findFirst()
-                .orElseThrow();
-    }
-
     @Test
     void admit_moreThanTheBurst_isThrottledByAll_untilTheNextToken() throws Exception {
         Sender sender = from("192.0.2.1");
@@ -70,7 +61,8 @@ final class LimitsTest {
         assertThat(noShardRate.admit(sender)).hasValue(new HeldBack(LimitedBy.GLOBAL, SECOND / 100 + 1));
         now.addAndGet(SECOND / 100 + 1);
         assertThat(sendsNew(noShardRate, sender, "a")).isTrue();
-        assertThat(sample("flk_rate_limited_by_total{limit=\"global\",}")).isEqualTo(1);
+        assertThat(sample(meters, "flk_rate_limited_by_total{limit=\"global\",}"))
+                .isEqualTo(1);
     }
 
     @Test
@@ -82,8 +74,9 @@ final class LimitsTest {
         }
         assertThat(taken).isEqualTo(20);
         assertThat(sendsNew(limits, sender, "other")).isTrue();
-        assertThat(sample("flk_rate_limited_by_total{limit=\"shard\",}")).isEqualTo(980);
-        assertThat(sample("flk_rate_limited_late_total")).isEqualTo(980);
+        assertThat(sample(meters, "flk_rate_limited_by_total{limit=\"shard\",}"))
+                .isEqualTo(980);
+        assertThat(sample(meters, "flk_rate_limited_late_total")).isEqualTo(980);
     }
 
     @Test
@@ -97,7 +90,7 @@ final class LimitsTest {
             taken += isTaken ? 1 : 0;
         }
         assertThat(taken).isEqualTo(50);
-        assertThat(sample("flk_rate_limited_by_total{limit=\"key\",}")).isEqualTo(50);
+        assertThat(sample(meters, "flk_rate_limited_by_total{limit=\"key\",}")).isEqualTo(50);
     }
 
     @Test
@@ -110,7 +103,7 @@ final class LimitsTest {
         assertThat(failed).isEqualTo(20);
         assertThat(limits.beforeReading(from("192.0.2.1"))).isPresent();
         assertThat(limits.beforeReading(from("192.0.2.2"))).isEmpty();
-        assertThat(sample("flk_held_addresses")).isEqualTo(1);
+        assertThat(sample(meters, "flk_held_addresses")).isEqualTo(1);
         now.addAndGet(SECOND / 10 + 1);
         assertThat(fails(stranger)).isTrue();
     }
@@ -170,7 +163,7 @@ final class LimitsTest {
         assertThat(limits.connect(sameNetwork)).isTrue();
         assertThat(limits.connect(one)).isFalse();
         assertThat(limits.connect(from("2001:db8:0:1::1"))).isTrue();
-        assertThat(sample("flk_connected_addresses")).isEqualTo(2);
+        assertThat(sample(meters, "flk_connected_addresses")).isEqualTo(2);
         limits.disconnect(one);
         assertThat(limits.connect(sameNetwork)).isTrue();
     }

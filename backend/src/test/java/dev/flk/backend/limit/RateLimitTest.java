@@ -5,30 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.math.BigDecimal;
 import java.time.Duration;
-import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class RateLimitTest {
     private final AtomicLong nowNanos = new AtomicLong(Long.MIN_VALUE / 2);
-
-    @Test
-    void tryTake_atTheStart_admitsTheBurstAndNoMore() {
-        RateLimit limit = limit("100", 3);
-
-        assertThat(admitted(limit, 10)).isEqualTo(3);
-    }
-
-    @Test
-    void tryTake_empty_tellsTheNanosUntilTheNextToken() {
-        RateLimit limit = limit("100", 1);
-        admitted(limit, 1);
-
-        assertThat(limit.tryTake()).hasValue(Duration.ofMillis(10).toNanos() + 1);
-    }
 
     @Test
     void tryTake_afterTheTimeItTold_admits() {
@@ -59,31 +40,6 @@ class RateLimitTest {
         }
 
         assertThat(admitted).isBetween(1208, 1210);
-    }
-
-    @Test
-    void tryTake_longIdle_holdsNoMoreThanTheBurst() {
-        RateLimit limit = limit("1000000", 5);
-        nowNanos.addAndGet(Duration.ofDays(300).toNanos());
-
-        assertThat(admitted(limit, 100)).isEqualTo(5);
-    }
-
-    @Test
-    void tryTake_severalThreads_admitsExactlyTheBurst() throws InterruptedException, ExecutionException {
-        RateLimit limit = limit("1", 1000);
-        var pool = Executors.newFixedThreadPool(4);
-        try {
-            Callable<Integer> taker = () -> admitted(limit, 500);
-            int admitted = 0;
-            for (var future :
-                    pool.invokeAll(Stream.generate(() -> taker).limit(4).toList())) {
-                admitted += future.get();
-            }
-            assertThat(admitted).isEqualTo(1000);
-        } finally {
-            pool.shutdown();
-        }
     }
 
     private RateLimit limit(String tokensPerSecond, long burst) {

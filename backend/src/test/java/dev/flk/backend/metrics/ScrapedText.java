@@ -3,6 +3,7 @@ package dev.flk.backend.metrics;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -11,7 +12,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** A strict reader of both text formats: it holds every sample to the suffixes that the type of its family allows. */
-final class ScrapedText {
+public final class ScrapedText {
     private static final Pattern SAMPLE =
             Pattern.compile("([a-zA-Z_:][a-zA-Z0-9_:]*)(\\{[^}]*\\})? (NaN|[-+]?Inf|[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)");
     private static final Map<String, Set<String>> PROMETHEUS_SUFFIXES = Map.of(
@@ -34,6 +35,13 @@ final class ScrapedText {
     final Map<String, String> samples = new LinkedHashMap<>();
 
     private ScrapedText() {}
+
+    /** The value of a sample, by the text of its line before the value. */
+    public static double sample(Meters meters, String name) {
+        return Double.parseDouble(ofPrometheus(new String(meters.expose(null).text(), StandardCharsets.UTF_8))
+                .samples
+                .get(name));
+    }
 
     static ScrapedText ofPrometheus(String text) {
         return new ScrapedText().read(text.lines().toList(), PROMETHEUS_SUFFIXES);

@@ -9,19 +9,18 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * How files looked before they were read: times of the last change of content and of anything (which nobody can set back), size and inode,
- * of what a link leads to. So a volume of
- * Kubernetes, which changes a link on the way, is seen to have changed. One thread's own.
+ * What files looked like before they were read: times of the last change of content and of metadata (which cannot be set back), size and inode,
+ * of the target of a link. So a change of a Kubernetes volume, which swaps a link in the path, is noticed. For one thread.
  */
-public final class Stamps {
+public final class FileFingerprints {
     private final Map<Path, String> looks = new LinkedHashMap<>();
 
-    /** Notes how a file looks, or that it is not there. */
+    /** Takes the fingerprint of a file, or notes that it is not there. */
     public void add(Path file) {
         looks.put(file, look(file));
     }
 
-    /** Whether one of them looks otherwise now. */
+    /** Whether the fingerprint of one of them is another now. */
     public boolean haveChanged() {
         return looks.entrySet().stream().anyMatch(each -> !each.getValue().equals(look(each.getKey())));
     }

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.ingest.Outcome;
+import dev.flk.backend.ingest.Outcome.Cause;
+import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.http.Answer;
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Each outcome as a single answer, and as a line of a batch. */
+class OutcomeRendererTest {
+    private static final String BODY = "{\"pcs_id\":\"ab\",\"r\":1.0}";
+
+    static Stream<Arguments> outcomes() {
+        Stream<Arguments> causes = Arrays.stream(Cause.values())
+                .map(cause -> Arguments.of(
+                        new Outcome.Unavailable(cause, 3),
+                        503,
+                        error(cause.error()),
+                        "Retry-After: 3",
+                        "retry_after\":3"));
+        return Stream.concat(
+                causes,
+                Stream.of(
+                        Arguments.of(decided(200, Relation.FIRST), 200, BODY, "", ""),
+                        Arguments.of(decided(202, Relation.FIRST), 202, BODY, "", ""),
+                        Arguments.of(
+                                decided(202, Relation.DUPLICATE),
+                                202,
+                                BODY,
+                                "X-Flk-Duplicate: true",
+                                "duplicate\":true"),
+                        Arguments.of(
+                                decided(200, Relation.CONFLICT),
+                                200,
+                                BODY,
+                                "X-Flk-Duplicate: true, X-Flk-Conflict: true",
+                                "duplicate\":true,\"conflict\":true"),
+                        Arguments.of(
+                                new Outcome.Malformed("bad \"ä\"\n"), 400, error("bad \\\"\\u00e4\\\"\\n"), "", ""),
+                        Arguments.of(new Outcome.BadSignature(), 401, error("Signature verification failed"), "", ""),
+                        Arguments.of(
+                                new Outcome.RateLimited(7),
+                                429,
+                                error("Too many requests"),
+                                "Retry-After: 7",
+                                "retry_after\":7"),
+                        Arguments.of(
+                                new Outcome.RateLimited(0),
+                                429,
+                                error("Too many requests"),
+                                "Retry-After: 1",
+                                "retry_after\":1"),
+                        Arguments.of(new Outcome.LogFailed(), 500, error("log append failed"), "", ""),
+                        Arguments.of(new Outcome.Broken(), 500, error("internal error"), "", "")));
+    }
+
+    @ParameterizedTest
+    @MethodSource("outcomes")
+    void outcome_hasItsAnswerAndItsLine(Outcome outcome, int status, String body, String headers, String members) {
+        Answer answer = OutcomeRenderer.answer(outcome);
+        ByteArrayOutputStream line = new ByteArrayOutputStream();
+        OutcomeRenderer.appendLine(line, outcome);
+
+        assertThat(answer.status()).isEqualTo(status);
+        assertThat(answer.bodyText()).isEqualTo(body);
+        assertThat(String.join(
+                        ", ",
+                        answer.headers().stream()
+                                .map(header -> header.name() + ": " + header.value())
+                                .toList()))
+                .isEqualTo(headers);
+        assertThat(line.toString(StandardCharsets.UTF_8))
+                .isEqualTo("{\"status\":" + status + ",\"body\":" + body + (members.isEmpty() ? "" : ",\"" + members)
+                        + "}\n");
+    }
+
+    private static Outcome decided(int status, Relation relation) {
+        return new Outcome.Decided(status, BODY.getBytes(StandardCharsets.UTF_8), relation);
+    }
+
+    private static String error(String text) {
+        return "{\"error\":\"" + text + "\"}";
+    }
+}
