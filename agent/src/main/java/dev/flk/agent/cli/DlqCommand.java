@@ -3,9 +3,9 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.control.Operations;
+import dev.flk.agent.outbox.DeadLetter;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.DeadLetterFilter;
-import dev.flk.agent.outbox.DeadLetterLine;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.program.cli.InWords;
 import dev.flk.program.cli.Printable;
@@ -101,7 +101,7 @@ final class DlqCommand implements Runnable {
         read(letter -> {
             if (filter.test(letter)) {
                 count[0]++;
-                context.out().println(json ? text(letter.bytes()) : inOneLine(letter));
+                context.out().println(json ? text(letter.line()) : inOneLine(letter));
             }
         });
         if (!json) {
@@ -124,7 +124,7 @@ final class DlqCommand implements Runnable {
         read(letter -> {
             if (filter.test(letter)) {
                 count[0]++;
-                context.out().println(json ? text(letter.bytes()) : inFull(letter));
+                context.out().println(json ? text(letter.line()) : inFull(letter));
             }
         });
         if (count[0] == 0) {
@@ -226,7 +226,7 @@ final class DlqCommand implements Runnable {
     }
 
     /** Fits into 80 columns: the id is cut, the reason goes to the next line. */
-    private static String inOneLine(DeadLetterLine letter) {
+    private static String inOneLine(DeadLetter letter) {
         String id = letter.pcsId().isEmpty() ? "(no id)" : shorten(Printable.of(letter.pcsId()), 16);
         return String.format(
                 "%s  #%-8d %-17s %-3s %s%n    %s",
@@ -238,7 +238,7 @@ final class DlqCommand implements Runnable {
                 shorten(Printable.of(letter.reason()), 76));
     }
 
-    private static String inFull(DeadLetterLine letter) {
+    private static String inFull(DeadLetter letter) {
         return "given up     " + letter.when() + System.lineSeparator()
                 + "outbox       #" + letter.sequence() + ", added " + Instant.ofEpochMilli(letter.addedMillis())
                 + System.lineSeparator()

@@ -3,9 +3,9 @@ package dev.flk.agent.cli;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
-import dev.flk.agent.outbox.Fate;
 import dev.flk.agent.outbox.OutboxHistory;
 import dev.flk.agent.outbox.OutboxHistory.Told;
+import dev.flk.agent.outbox.Settlement;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
@@ -64,7 +64,7 @@ final class OutboxCommand implements Runnable {
                 shown(pcsId(told)));
     }
 
-    private static String inWords(Fate fate) {
+    private static String inWords(Settlement fate) {
         return switch (fate) {
             case ACCEPTED -> "answered 200: accepted";
             case ESCALATED -> "answered 202: escalated or rejected";
@@ -80,7 +80,7 @@ final class OutboxCommand implements Runnable {
             json.writeNumberField("outbox_seq", told.entry().sequence());
             json.writeStringField("added", time(told));
             json.writeStringField("pcs_id", pcsId(told));
-            json.writeStringField("fate", told.fate().map(Fate::word).orElse("waits"));
+            json.writeStringField("fate", told.fate().map(Settlement::word).orElse("waits"));
             json.writeFieldName("certificate");
             json.writeRawValue(new String(told.certificate(), StandardCharsets.UTF_8)
                     .replace('\n', ' ')

@@ -3,8 +3,8 @@ package dev.flk.agent.config;
 
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.send.ClientTls;
-import dev.flk.agent.send.SendingSetup;
-import dev.flk.agent.send.SendingSetup.SendOptions;
+import dev.flk.agent.send.SenderConfig;
+import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Settings;
@@ -197,7 +197,7 @@ public record AgentConfig(
     }
 
     /** How certificates are sent; the endpoint must have been asked for. */
-    public SendingSetup sending() {
-        return new SendingSetup(endpoints, tls, requestTimeout, signing.flatMap(Signing::signer), send);
+    public SenderConfig sending() {
+        return new SenderConfig(endpoints, tls, requestTimeout, signing.flatMap(Signing::signer), send);
     }
 }

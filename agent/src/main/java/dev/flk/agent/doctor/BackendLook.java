@@ -4,8 +4,8 @@ package dev.flk.agent.doctor;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.doctor.Doctor.Finding;
 import dev.flk.agent.send.ClientTls;
+import dev.flk.agent.send.SenderConfig;
 import dev.flk.agent.send.SendingForm;
-import dev.flk.agent.send.SendingSetup;
 import dev.flk.agent.send.TlsTrouble;
 import dev.flk.certificate.MalformedCertificate;
 import java.io.IOException;
@@ -41,7 +41,7 @@ final class BackendLook {
             "{\"pcs_id\":\"doctor\",\"schema\":\"doctor\",\"version\":\"0.1\",\"shard_id\":\"%s\","
                     + "\"epoch\":0,\"merkle_root\":\"doctor\",\"D_hat\":0.0,\"coh_star\":0.0,\"r\":0.0,\"budget\":0.0}";
 
-    private final SendingSetup setup;
+    private final SenderConfig setup;
     private final String shard;
     private final InstantSource clock;
     private final HttpClient http;

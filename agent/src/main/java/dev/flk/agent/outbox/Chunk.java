@@ -22,7 +22,7 @@ final class Chunk {
     private int used;
     private int live;
 
-    Chunk(Entry first, short shard) {
+    Chunk(OutboxEntry first, short shard) {
         firstSequence = first.sequence();
         firstMillis = first.addedMillis();
         add(first, shard);
@@ -30,17 +30,17 @@ final class Chunk {
 
     /** Takes an entry with the number of its shard. */
     interface Taker {
-        void take(Entry entry, short shard);
+        void take(OutboxEntry entry, short shard);
     }
 
     /** Whether this entry, of a higher sequence than all of them, can be added. */
-    boolean takes(Entry entry) {
+    boolean takes(OutboxEntry entry) {
         return used < CAPACITY
                 && entry.sequence() - firstSequence <= Integer.MAX_VALUE
                 && Math.abs(entry.addedMillis() - firstMillis) <= Integer.MAX_VALUE;
     }
 
-    void add(Entry entry, short shard) {
+    void add(OutboxEntry entry, short shard) {
         if (used == sequences.length) {
             resize(2 * used);
         }
@@ -78,7 +78,7 @@ final class Chunk {
     }
 
     /** Adds the entries behind {@code sequence} to a list, in order, until it has {@code most}; none of them as unanswered. */
-    void collect(long sequence, int most, List<Entry> into) {
+    void collect(long sequence, int most, List<OutboxEntry> into) {
         for (int i = 0; i < used && into.size() < most; i++) {
             if (bytes[i] != HOLE && firstSequence + sequences[i] > sequence) {
                 into.add(entry(i));
@@ -96,7 +96,7 @@ final class Chunk {
     }
 
     /** Writes down the first entry of each shard that has none yet, by the number of the shard; how many were written down. */
-    int noteFirst(@Nullable Entry[] first) {
+    int noteFirst(@Nullable OutboxEntry[] first) {
         int noted = 0;
         for (int i = 0; i < used; i++) {
             if (bytes[i] != HOLE && first[shards[i]] == null) {
@@ -107,8 +107,8 @@ final class Chunk {
         return noted;
     }
 
-    private Entry entry(int index) {
-        return new Entry(firstSequence + sequences[index], firstMillis + millis[index], bytes[index], -1);
+    private OutboxEntry entry(int index) {
+        return new OutboxEntry(firstSequence + sequences[index], firstMillis + millis[index], bytes[index], -1);
     }
 
     private int find(long sequence) {

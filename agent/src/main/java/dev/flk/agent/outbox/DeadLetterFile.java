@@ -28,7 +28,7 @@ public final class DeadLetterFile {
     /** Takes one letter after the other. */
     public interface Letters {
         /** Takes the next letter. */
-        void take(DeadLetterLine letter) throws IOException;
+        void take(DeadLetter letter) throws IOException;
     }
 
     /** Whole lines in a file, but for blank ones; 0 if there is none. */
@@ -43,9 +43,9 @@ public final class DeadLetterFile {
         String[] firstReason = {""};
         int[] others = new int[1];
         read(new DiskFiles(), path, line -> {
-            DeadLetterLine letter;
+            DeadLetter letter;
             try {
-                letter = DeadLetterLine.decode(line);
+                letter = DeadLetter.decode(line);
             } catch (IOException e) {
                 if (others[0]++ == 0) {
                     firstReason[0] = String.valueOf(e.getMessage());

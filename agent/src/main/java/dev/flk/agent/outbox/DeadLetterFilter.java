@@ -15,7 +15,7 @@ import java.util.function.Predicate;
  * @param ids {@code pcs_id}s or outbox sequences, any of them; empty for all
  */
 public record DeadLetterFilter(Optional<String> reason, Optional<Instant> since, List<String> ids)
-        implements Predicate<DeadLetterLine> {
+        implements Predicate<DeadLetter> {
     /** Keeps a copy. */
     public DeadLetterFilter {
         ids = List.copyOf(ids);
@@ -27,7 +27,7 @@ public record DeadLetterFilter(Optional<String> reason, Optional<Instant> since,
     }
 
     @Override
-    public boolean test(DeadLetterLine letter) {
+    public boolean test(DeadLetter letter) {
         return reason.map(part -> lower(letter.reason()).contains(lower(part))).orElse(true)
                 && since.map(from -> !letter.when().isBefore(from)).orElse(true)
                 && (ids.isEmpty() || ids.contains(letter.pcsId()) || ids.contains(Long.toString(letter.sequence())));

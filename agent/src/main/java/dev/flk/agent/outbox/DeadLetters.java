@@ -22,7 +22,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The file of certificates that are given up, a {@link DeadLetterLine} each, in the order they were given up. A line is on disk when
+ * The file of certificates that are given up, a {@link DeadLetter} each, in the order they were given up. A line is on disk when
  * {@link #add} returns; only then may its entry be settled. Owned by the process that owns the outbox. Safe for several threads; while
  * letters are taken out, the others wait.
  */
@@ -94,7 +94,7 @@ public final class DeadLetters implements Closeable {
         long end = file.size();
         tornFrom = end;
         try {
-            byte[] line = DeadLetterLine.encode(letter);
+            byte[] line = letter.line();
             file.write(
                     ByteBuffer.allocate(line.length + 1)
                             .put(line)
@@ -159,9 +159,9 @@ public final class DeadLetters implements Closeable {
      * @return how many were taken back
      * @throws OutboxFull if there is no room for all of them: those before were taken back, and out of the file
      */
-    public synchronized int requeue(Predicate<DeadLetterLine> which) throws IOException {
+    public synchronized int requeue(Predicate<DeadLetter> which) throws IOException {
         Set<Name> done = new HashSet<>();
-        List<DeadLetterLine> portion = new ArrayList<>();
+        List<DeadLetter> portion = new ArrayList<>();
         int[] requeued = new int[1];
         long[] bytes = new long[1];
         try {
@@ -188,13 +188,13 @@ public final class DeadLetters implements Closeable {
         outbox.requeuedAreOut();
     }
 
-    private int requeue(List<DeadLetterLine> portion) throws IOException {
+    private int requeue(List<DeadLetter> portion) throws IOException {
         outbox.await(outbox.requeue(List.copyOf(portion)));
         return portion.size();
     }
 
     /** Takes letters out of the file, for good; how many. */
-    public synchronized int purge(Predicate<DeadLetterLine> which) throws IOException {
+    public synchronized int purge(Predicate<DeadLetter> which) throws IOException {
         Set<Name> names = new HashSet<>();
         letters(letter -> {
             if (which.test(letter)) {
@@ -209,9 +209,9 @@ public final class DeadLetters implements Closeable {
         followRotation();
         cutTorn();
         DeadLetterFile.lines(file, line -> {
-            DeadLetterLine letter;
+            DeadLetter letter;
             try {
-                letter = DeadLetterLine.decode(line);
+                letter = DeadLetter.decode(line);
             } catch (IOException e) {
                 DeadLetterFile.tell(limit, path, e);
                 return;
@@ -277,7 +277,7 @@ public final class DeadLetters implements Closeable {
 
     private static boolean isGone(byte[] line, Predicate<Name> gone) {
         try {
-            return gone.test(DeadLetterLine.decode(line).name());
+            return gone.test(DeadLetter.decode(line).name());
         } catch (IOException e) {
             return false; // what is no letter stays: it is not ours
         }

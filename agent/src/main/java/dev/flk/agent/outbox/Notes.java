@@ -24,7 +24,7 @@ final class Notes {
 
     private final Log log;
     private final LineLimit limit;
-    private final Queue<dev.flk.wal.Entry> refused = new ArrayDeque<>();
+    private final Queue<Entry> refused = new ArrayDeque<>();
 
     Notes(Log log, LineLimit limit) {
         this.log = log;
@@ -32,7 +32,7 @@ final class Notes {
     }
 
     /** Notes it; returns before it is on disk. */
-    void add(dev.flk.wal.Entry note) {
+    void add(Entry note) {
         ForcedAppend append = new ForcedAppend(List.of(note), sequence -> {});
         append.ended().exceptionally(failure -> {
             keep(note, failure);
@@ -44,7 +44,7 @@ final class Notes {
     }
 
     /** The disk has refused it. */
-    void keep(dev.flk.wal.Entry note, Throwable failure) {
+    void keep(Entry note, Throwable failure) {
         synchronized (this) {
             if (refused.size() < MOST_KEPT) {
                 refused.add(note);
@@ -61,7 +61,7 @@ final class Notes {
 
     /** Tries once more what was refused. */
     void retry() {
-        List<dev.flk.wal.Entry> again;
+        List<Entry> again;
         synchronized (this) {
             again = List.copyOf(refused);
             refused.clear();

@@ -11,6 +11,7 @@ import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.Damage;
 import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.DiskFiles;
+import dev.flk.wal.Entry;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogListener;
@@ -25,10 +26,8 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -47,7 +46,6 @@ public final class Outbox implements CertificateSink, Closeable {
 
     private static final long MAX_QUEUED_BYTES = 16 << 20;
     private static final long MAX_GROUP_BYTES = 4 << 20;
-    private static final long BODIES_IN_MEMORY_BYTES = 8 << 20;
     /** A disk that is put back, or a network file system that comes back, has done so by then. */
     private static final Duration UNREADABLE_FOR_GOOD = Duration.ofHours(1);
 
@@ -60,10 +58,9 @@ public final class Outbox implements CertificateSink, Closeable {
     private final AtomicLong lostSince = new AtomicLong();
     private final Room room;
     private final Notes notes;
-    private final Certificates certificates;
+    private final CertificateBodies bodies;
     private final OutboxCompaction compaction;
     private final OutboxCare care;
-    private final Bodies bodies = new Bodies(BODIES_IN_MEMORY_BYTES);
     private boolean started;
     private volatile Runnable arrival = () -> {};
 
@@ -82,9 +79,8 @@ public final class Outbox implements CertificateSink, Closeable {
         LineLimit limit = LineLimit.ofOutages(nanoTicker);
         room = new Room(files, options, nanoTicker);
         notes = new Notes(log, limit);
-        certificates = new Certificates(files, options.directory());
-        compaction =
-                new OutboxCompaction(files, options.directory(), clock, log, contents.pending(), certificates, this);
+        bodies = new CertificateBodies(files, options.directory(), contents.pending());
+        compaction = new OutboxCompaction(files, options.directory(), clock, log, contents.pending(), bodies, this);
         care = new OutboxCare(compaction, room, contents.pending(), notes, limit, nanoTicker);
     }
 
@@ -173,8 +169,8 @@ public final class Outbox implements CertificateSink, Closeable {
      * Takes dead letters back as new entries; the letters themselves must go after it completes. Known by their old names, so that a
      * letter that a crash has left is not taken back twice.
      */
-    CompletableFuture<Void> requeue(List<DeadLetterLine> letters) throws IOException {
-        List<byte[]> plain = letters.stream().map(DeadLetterLine::certificate).toList();
+    CompletableFuture<Void> requeue(List<DeadLetter> letters) throws IOException {
+        List<byte[]> plain = letters.stream().map(DeadLetter::certificate).toList();
         List<byte[]> records = letters.stream()
                 .map(letter -> OutboxRecords.requeued(letter.name(), letter.certificate()))
                 .toList();
@@ -252,8 +248,8 @@ public final class Outbox implements CertificateSink, Closeable {
         for (int i = 0; i < added.size(); i++) {
             long sequence = firstSequence + i;
             byte[] body = added.get(i);
-            bodies.offer(sequence, body);
-            contents.pending().add(new Entry(sequence, now, body.length, -1), shards.get(i));
+            bodies.keep(sequence, body);
+            contents.pending().add(new OutboxEntry(sequence, now, body.length, -1), shards.get(i));
         }
         arrival.run();
     }
@@ -264,7 +260,7 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /** The next entries behind a sequence, in order, {@code most} of them. */
-    public List<Entry> pendingAfter(long sequence, int most) {
+    public List<OutboxEntry> pendingAfter(long sequence, int most) {
         return contents.pending().after(sequence, most);
     }
 
@@ -274,45 +270,13 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /** The certificates of these entries, by sequence; one that the disk has lost, or can't read now, is missing. */
-    public Map<Long, byte[]> bodies(List<Entry> entries) throws IOException {
-        Map<Long, byte[]> found = new HashMap<>();
-        List<Entry> missing = new ArrayList<>();
-        for (Entry entry : entries) {
-            Optional<byte[]> kept = bodies.get(entry.sequence());
-            kept.ifPresentOrElse(body -> found.put(entry.sequence(), body), () -> missing.add(entry));
-        }
-        Map<Long, Long> before = Map.of();
-        Map<Long, Long> wanted = locate(missing);
-        while (!wanted.isEmpty() && !wanted.equals(before)) {
-            read(wanted, found);
-            // compaction may have written one anew while it was looked for where it stood before
-            missing.removeIf(entry -> found.containsKey(entry.sequence()));
-            before = wanted;
-            wanted = locate(missing);
-            if (wanted.equals(before) && !wanted.isEmpty()) {
-                certificates.close(); // a listing of the directory may have missed a file that just got another name
-                read(wanted, found);
-            }
-        }
-        return found;
+    public Map<Long, byte[]> bodies(List<OutboxEntry> entries) throws IOException {
+        return bodies.of(entries);
     }
 
     /** Whether what is missing may come back: the disk began not long ago to fail in reading. */
     public boolean mayBeReadLater() {
         return badBlocks.hasYoungerThan(UNREADABLE_FOR_GOOD);
-    }
-
-    /** The sequences of entries, by the records that hold their certificates. */
-    private Map<Long, Long> locate(List<Entry> entries) {
-        Map<Long, Long> located = new HashMap<>();
-        entries.forEach(entry -> located.put(contents.pending().location(entry.sequence()), entry.sequence()));
-        return located;
-    }
-
-    private void read(Map<Long, Long> located, Map<Long, byte[]> found) throws IOException {
-        certificates
-                .read(located.keySet())
-                .forEach((location, body) -> found.put(Objects.requireNonNull(located.get(location)), body));
     }
 
     /**
@@ -321,10 +285,10 @@ public final class Outbox implements CertificateSink, Closeable {
      * @param millis by the clock that {@code MAX_AGE} counts on
      * @param then called once that is on disk, or the disk has refused; on any thread
      */
-    public void beingSent(List<Entry> entries, long millis, Runnable then) {
+    public void beingSent(List<OutboxEntry> entries, long millis, Runnable then) {
         List<Long> first = new ArrayList<>();
         synchronized (this) {
-            for (Entry entry : entries) {
+            for (OutboxEntry entry : entries) {
                 if (contents.pending().unansweredSinceMillis(entry.sequence()) < 0) {
                     contents.pending().beingSent(entry.sequence(), millis);
                     first.add(entry.sequence());
@@ -336,8 +300,7 @@ public final class Outbox implements CertificateSink, Closeable {
             return;
         }
         first.add(0, millis);
-        dev.flk.wal.Entry note =
-                OutboxRecords.record(OutboxRecords.BEING_SENT, clock.millis(), OutboxRecords.numbers(first));
+        Entry note = OutboxRecords.record(OutboxRecords.BEING_SENT, clock.millis(), OutboxRecords.numbers(first));
         ForcedAppend append = new ForcedAppend(List.of(note), sequence -> {});
         var unused = append.ended().handle((nothing, failure) -> {
             if (failure != null) {
@@ -352,12 +315,12 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /** When an entry was first sent without an answer, milliseconds since 1970; -1 if it never was. */
-    public long unansweredSinceMillis(Entry entry) {
+    public long unansweredSinceMillis(OutboxEntry entry) {
         return contents.pending().unansweredSinceMillis(entry.sequence());
     }
 
     /** Remembers that entries have not arrived, although they were sent. Returns before that is on disk. */
-    public void notArrived(List<Entry> entries) {
+    public void notArrived(List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
             return;
         }
@@ -369,12 +332,12 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /** Forgets entries: they are done. Returns before that is on disk. */
-    public void settle(Fate fate, List<Entry> entries) {
+    public void settle(Settlement fate, List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
             return;
         }
-        entries.forEach(entry -> bodies.remove(entry.sequence()));
-        if (fate == Fate.LOST) {
+        entries.forEach(entry -> bodies.forget(entry.sequence()));
+        if (fate == Settlement.LOST) {
             lostSince.addAndGet(entries.size());
         }
         // one after the other with what compaction writes anew, so that the log never tells of an entry after its end
@@ -387,19 +350,19 @@ public final class Outbox implements CertificateSink, Closeable {
 
     /** Settles an entry as dead, if this very one still waits. */
     void settleIfPending(Name name) {
-        List<Entry> found = contents.pending().after(name.sequence() - 1, 1);
+        List<OutboxEntry> found = contents.pending().after(name.sequence() - 1, 1);
         if (!found.isEmpty()
                 && found.get(0).sequence() == name.sequence()
                 && found.get(0).addedMillis() == name.addedMillis()) {
-            settle(Fate.DEAD, found);
+            settle(Settlement.DEAD, found);
         }
     }
 
     /** Writes entries anew, those that still wait; completes when that is on disk. */
-    CompletableFuture<Void> move(Map<Entry, byte[]> entries) {
+    CompletableFuture<Void> move(Map<OutboxEntry, byte[]> entries) {
         synchronized (this) {
-            List<Entry> moved = new ArrayList<>();
-            List<dev.flk.wal.Entry> records = new ArrayList<>();
+            List<OutboxEntry> moved = new ArrayList<>();
+            List<Entry> records = new ArrayList<>();
             entries.forEach((entry, body) -> {
                 if (contents.pending().contains(entry.sequence())) {
                     moved.add(entry);
@@ -412,7 +375,7 @@ public final class Outbox implements CertificateSink, Closeable {
             }
             ForcedAppend append = new ForcedAppend(records, first -> {
                 long location = first;
-                for (Entry entry : moved) {
+                for (OutboxEntry entry : moved) {
                     contents.pending().relocateIfThere(entry.sequence(), location++);
                 }
             });
@@ -423,12 +386,12 @@ public final class Outbox implements CertificateSink, Closeable {
         }
     }
 
-    private Entry asKnownNow(Entry entry) {
+    private OutboxEntry asKnownNow(OutboxEntry entry) {
         return entry.unansweredSince(contents.pending().unansweredSinceMillis(entry.sequence()));
     }
 
-    private static List<Long> sequences(List<Entry> entries) {
-        return entries.stream().map(Entry::sequence).toList();
+    private static List<Long> sequences(List<OutboxEntry> entries) {
+        return entries.stream().map(OutboxEntry::sequence).toList();
     }
 
     /** Gives space back; see {@link OutboxCompaction#run}. */
@@ -482,7 +445,7 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /** The entry that has waited longest. */
-    public Optional<Entry> oldest() {
+    public Optional<OutboxEntry> oldest() {
         return contents.pending().oldest();
     }
 
@@ -495,7 +458,7 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /** The name that the shard of a waiting entry counts under. */
-    public String shardName(Entry entry) {
+    public String shardName(OutboxEntry entry) {
         return contents.pending().shardName(entry.sequence());
     }
 
@@ -516,7 +479,7 @@ public final class Outbox implements CertificateSink, Closeable {
     public void close() throws IOException {
         care.close();
         try {
-            certificates.close();
+            bodies.close();
         } finally {
             log.close();
         }

@@ -39,7 +39,7 @@ public final class OutboxCompaction {
     private final InstantSource clock;
     private final Log log;
     private final Pending pending;
-    private final Certificates certificates;
+    private final CertificateBodies bodies;
     private final Outbox outbox;
     private final Reserve reserve;
 
@@ -69,14 +69,14 @@ public final class OutboxCompaction {
             InstantSource clock,
             Log log,
             Pending pending,
-            Certificates certificates,
+            CertificateBodies bodies,
             Outbox outbox) {
         this.files = files;
         this.directory = directory;
         this.clock = clock;
         this.log = log;
         this.pending = pending;
-        this.certificates = certificates;
+        this.bodies = bodies;
         this.outbox = outbox;
         this.reserve = new Reserve(files, directory);
     }
@@ -129,7 +129,7 @@ public final class OutboxCompaction {
         outbox.await(outbox.repeatRequeued());
         Way way = way(horizon, segments());
         move(way.inTheWay(), portionBytes);
-        certificates.close(); // which would keep the space of a removed file
+        bodies.close(); // which would keep the space of a removed file
         removed += remove(horizon, way.lastLocation());
         int compressed = 0;
         while (retention(horizon).step(0) == Done.COMPRESSED) {
@@ -215,10 +215,10 @@ public final class OutboxCompaction {
     }
 
     private void move(List<Located> entries, int portionBytes) throws IOException {
-        Map<Entry, byte[]> portion = new LinkedHashMap<>();
+        Map<OutboxEntry, byte[]> portion = new LinkedHashMap<>();
         long bytes = 0;
         for (Located located : entries) {
-            byte[] body = certificates.read(List.of(located.location())).get(located.location());
+            byte[] body = bodies.read(List.of(located.location())).get(located.location());
             if (body == null && outbox.mayBeReadLater()) {
                 throw new IOException("a certificate that waits can't be read now, its segment stays");
             }

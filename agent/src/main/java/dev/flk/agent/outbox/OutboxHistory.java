@@ -36,7 +36,7 @@ public final class OutboxHistory {
      * @param fate what ended it; empty while it waits
      * @param certificate as it was taken in
      */
-    public record Told(Entry entry, Optional<Fate> fate, byte[] certificate) {}
+    public record Told(OutboxEntry entry, Optional<Settlement> fate, byte[] certificate) {}
 
     /** Takes one entry after the other. */
     public interface Listener {
@@ -61,7 +61,7 @@ public final class OutboxHistory {
         try (LogWalk walk = walk()) {
             for (LogRecord record = walk.next(); record != null; record = walk.next()) {
                 if (record.kind() == OutboxRecords.SETTLED) {
-                    Fate fate = OutboxRecords.fate(record.body());
+                    Settlement fate = OutboxRecords.fate(record.body());
                     for (long sequence : OutboxRecords.settledSequences(record.body())) {
                         fates.computeIfAbsent(sequence / PAGE, page -> new byte[PAGE])[(int) (sequence % PAGE)] =
                                 fate.code();
@@ -71,10 +71,10 @@ public final class OutboxHistory {
         }
     }
 
-    private Optional<Fate> fate(long sequence) {
+    private Optional<Settlement> fate(long sequence) {
         byte[] page = fates.get(sequence / PAGE);
         int code = page == null ? 0 : page[(int) (sequence % PAGE)];
-        return code == 0 ? Optional.empty() : Optional.of(Fate.ofCode(code));
+        return code == 0 ? Optional.empty() : Optional.of(Settlement.ofCode(code));
     }
 
     /** An entry that was moved stands there twice while its old segment is there; it is told once. */
@@ -84,7 +84,7 @@ public final class OutboxHistory {
         try (LogWalk walk = walk()) {
             for (LogRecord record = walk.next(); record != null; record = walk.next()) {
                 if (OutboxRecords.holdsCertificate(record.kind())) {
-                    Entry entry = OutboxRecords.entry(record);
+                    OutboxEntry entry = OutboxRecords.entry(record);
                     boolean twice = moved.contains(entry.sequence()) && !toldBefore.add(entry.sequence());
                     if (!twice) {
                         listener.take(new Told(entry, fate(entry.sequence()), OutboxRecords.certificate(record)));

@@ -28,7 +28,7 @@ import java.util.concurrent.ConcurrentHashMap;
  * @param usedBytes what its files take
  */
 public record OutboxView(
-        int pendingEntries, long pendingBytes, Optional<Entry> oldest, long lostRecords, long usedBytes) {
+        int pendingEntries, long pendingBytes, Optional<OutboxEntry> oldest, long lostRecords, long usedBytes) {
 
     /** Reads a directory; one that does not exist is an empty outbox. */
     public static OutboxView read(Path directory) throws IOException {

@@ -33,13 +33,13 @@ final class Pending {
     private long bytes;
 
     /** An entry on its own; {@code location} is the sequence of the record that holds its certificate. */
-    private record Lone(Entry entry, long location, short shard) {}
+    private record Lone(OutboxEntry entry, long location, short shard) {}
 
     /** An entry, and the sequence of the record that holds its certificate. */
-    record Located(Entry entry, long location) {}
+    record Located(OutboxEntry entry, long location) {}
 
     /** Adds an entry of a shard whose certificate stands in the record of its sequence, which is higher than all before it. */
-    synchronized void add(Entry entry, String shard) {
+    synchronized void add(OutboxEntry entry, String shard) {
         short number = shards.number(shard);
         Chunk last = chunks.isEmpty() ? null : chunks.lastEntry().getValue();
         if (last != null && last.takes(entry)) {
@@ -53,7 +53,7 @@ final class Pending {
         came(entry, number);
     }
 
-    private void came(Entry entry, short shard) {
+    private void came(OutboxEntry entry, short shard) {
         size++;
         bytes += entry.bodyBytes();
         shards.came(shard);
@@ -66,11 +66,11 @@ final class Pending {
     }
 
     /** The certificate of an entry stands in another record from now on; the entry is added if it is not there. */
-    synchronized void relocate(Entry entry, String shard, long location) {
+    synchronized void relocate(OutboxEntry entry, String shard, long location) {
         relocate(entry, shards.number(shard), location);
     }
 
-    private void relocate(Entry entry, short shard, long location) {
+    private void relocate(OutboxEntry entry, short shard, long location) {
         takeOut(entry.sequence());
         lone.put(entry.sequence(), new Lone(entry, location, shard));
         came(entry, shard);
@@ -166,7 +166,7 @@ final class Pending {
 
     /** What waits of each shard that has a name, and of all others together. Looks at every entry at the worst. */
     synchronized Map<String, ShardBacklog> byShard() {
-        @Nullable Entry[] first = new @Nullable Entry[Shards.MOST_NAMED + 1];
+        @Nullable OutboxEntry[] first = new @Nullable OutboxEntry[Shards.MOST_NAMED + 1];
         int[] alone = new int[Shards.MOST_NAMED + 1];
         for (Lone one : lone.values()) {
             if (alone[one.shard()]++ == 0) {
@@ -176,19 +176,19 @@ final class Pending {
         noteFirstInChunks(first, alone);
         Map<String, ShardBacklog> backlogs = new LinkedHashMap<>();
         shards.all().forEach((number, name) -> {
-            Entry oldest = first[number];
+            OutboxEntry oldest = first[number];
             backlogs.put(name, new ShardBacklog(shards.waiting(number), oldest == null ? -1 : oldest.addedMillis()));
         });
         return backlogs;
     }
 
     /** Takes the first in chunks instead of those that are there, where it is older; {@code alone} is how many are in none. */
-    private void noteFirstInChunks(@Nullable Entry[] first, int[] alone) {
+    private void noteFirstInChunks(@Nullable OutboxEntry[] first, int[] alone) {
         int sought = 0;
         for (short number : shards.all().keySet()) {
             sought += shards.waiting(number) > alone[number] ? 1 : 0;
         }
-        @Nullable Entry[] found = new @Nullable Entry[first.length];
+        @Nullable OutboxEntry[] found = new @Nullable OutboxEntry[first.length];
         for (Chunk chunk : chunks.values()) {
             if (sought == 0) {
                 break;
@@ -196,8 +196,8 @@ final class Pending {
             sought -= chunk.noteFirst(found);
         }
         for (int number = 0; number < first.length; number++) {
-            Entry inChunk = found[number];
-            Entry standingAlone = first[number];
+            OutboxEntry inChunk = found[number];
+            OutboxEntry standingAlone = first[number];
             if (inChunk != null && (standingAlone == null || inChunk.sequence() < standingAlone.sequence())) {
                 first[number] = inChunk;
             }
@@ -219,14 +219,14 @@ final class Pending {
         return bytes;
     }
 
-    synchronized Optional<Entry> oldest() {
-        List<Entry> first = after(-1, 1);
+    synchronized Optional<OutboxEntry> oldest() {
+        List<OutboxEntry> first = after(-1, 1);
         return first.isEmpty() ? Optional.empty() : Optional.of(first.get(0));
     }
 
     /** The next entries behind a sequence, in order, {@code most} of them. */
-    synchronized List<Entry> after(long sequence, int most) {
-        List<Entry> found = new ArrayList<>();
+    synchronized List<OutboxEntry> after(long sequence, int most) {
+        List<OutboxEntry> found = new ArrayList<>();
         Long from = chunks.floorKey(sequence);
         for (Chunk chunk :
                 chunks.tailMap(from == null ? Long.MIN_VALUE : from, true).values()) {
@@ -242,11 +242,11 @@ final class Pending {
             }
             found.add(alone.entry());
         }
-        found.sort(Comparator.comparingLong(Entry::sequence));
+        found.sort(Comparator.comparingLong(OutboxEntry::sequence));
         return found.stream().limit(most).map(this::asKnown).toList();
     }
 
-    private Entry asKnown(Entry entry) {
+    private OutboxEntry asKnown(OutboxEntry entry) {
         return entry.unansweredSince(unansweredSinceMillis(entry.sequence()));
     }
 
@@ -254,9 +254,9 @@ final class Pending {
     synchronized List<Located> locatedUpTo(long location, int most) {
         List<Located> found = new ArrayList<>();
         for (Chunk chunk : chunks.headMap(location, true).values()) {
-            List<Entry> entries = new ArrayList<>();
+            List<OutboxEntry> entries = new ArrayList<>();
             chunk.collect(-1, Integer.MAX_VALUE, entries);
-            for (Entry entry : entries) {
+            for (OutboxEntry entry : entries) {
                 if (entry.sequence() <= location && found.size() < most) {
                     found.add(new Located(asKnown(entry), entry.sequence()));
                 }
@@ -279,7 +279,7 @@ final class Pending {
     /** The first record that is still needed; {@link Long#MAX_VALUE} if none is. */
     synchronized long firstLocation() {
         long first = lone.values().stream().mapToLong(Lone::location).min().orElse(Long.MAX_VALUE);
-        List<Entry> dense = new ArrayList<>();
+        List<OutboxEntry> dense = new ArrayList<>();
         for (Chunk chunk : chunks.values()) {
             chunk.collect(-1, 1, dense);
             if (!dense.isEmpty()) {

@@ -5,8 +5,8 @@ import static dev.flk.agent.send.Certificates.certificate;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.agent.cli.Cli.Ended;
-import dev.flk.agent.outbox.Fate;
 import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.Settlement;
 import dev.flk.agent.send.ScriptedBackend;
 import dev.flk.agent.send.ScriptedBackend.Said;
 import java.nio.file.Path;
@@ -49,7 +49,7 @@ class CompactCommandTest {
             outbox.append(LongStream.range(0, settled + waiting)
                     .mapToObj(epoch -> certificate(epoch))
                     .toList());
-            outbox.settle(Fate.ACCEPTED, outbox.pendingAfter(0, settled));
+            outbox.settle(Settlement.ACCEPTED, outbox.pendingAfter(0, settled));
         }
     }
 

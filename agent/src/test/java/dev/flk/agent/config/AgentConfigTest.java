@@ -8,7 +8,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 import dev.flk.agent.config.AgentConfig.LogFormat;
 import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.outbox.OutboxOptions;
-import dev.flk.agent.send.SendingSetup.SendOptions;
+import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Settings;

@@ -99,19 +99,19 @@ class FaultAtEveryOperationTest {
                 outbox.beingSent(List.of(entry), millis, () -> {});
                 steps(outbox);
                 promises.put(name, Promise.AT_MOST_ONCE);
-                outbox.settle(Fate.ACCEPTED, List.of(entry));
+                outbox.settle(Settlement.ACCEPTED, List.of(entry));
                 steps(outbox);
             });
         }
 
         private void giveUp(Outbox outbox, DeadLetters letters, String name) throws IOException {
             entry(outbox, name).ifPresent(entry -> {
-                DeadLetter letter = new DeadLetter(Instant.ofEpochMilli(millis), entry, name, 400, "no", 1, body(name));
+                DeadLetter letter = DeadLetter.of(Instant.ofEpochMilli(millis), entry, name, 400, "no", 1, body(name));
                 tryIt(() -> {
                     promises.put(name, Promise.EITHER);
                     letters.add(letter);
                     promises.put(name, Promise.DEAD);
-                    outbox.settle(Fate.DEAD, List.of(entry));
+                    outbox.settle(Settlement.DEAD, List.of(entry));
                     steps(outbox);
                 });
             });
@@ -138,9 +138,9 @@ class FaultAtEveryOperationTest {
         }
 
         /** The entry of this name, if it waits. */
-        private static Optional<Entry> entry(Outbox outbox, String name) {
+        private static Optional<OutboxEntry> entry(Outbox outbox, String name) {
             try {
-                for (Entry entry : outbox.pendingAfter(0, Integer.MAX_VALUE)) {
+                for (OutboxEntry entry : outbox.pendingAfter(0, Integer.MAX_VALUE)) {
                     byte[] body = outbox.bodies(List.of(entry)).get(entry.sequence());
                     if (body != null && new String(body, StandardCharsets.UTF_8).contains('"' + name + '"')) {
                         return Optional.of(entry);
@@ -181,7 +181,7 @@ class FaultAtEveryOperationTest {
                         assertThat(given + waiting).as(name + " is there once").isLessThanOrEqualTo(1);
                 }
             });
-            for (Entry entry : outbox.pendingAfter(0, Integer.MAX_VALUE)) {
+            for (OutboxEntry entry : outbox.pendingAfter(0, Integer.MAX_VALUE)) {
                 assertThat(outbox.bodies(List.of(entry))).containsKey(entry.sequence());
             }
             assertThat(outbox.lostRecords()).isZero();

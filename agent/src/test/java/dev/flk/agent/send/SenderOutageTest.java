@@ -8,7 +8,7 @@ import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.outbox.OutboxView;
 import dev.flk.agent.send.ScriptedBackend.Said;
-import dev.flk.agent.send.SendingSetup.SendOptions;
+import dev.flk.agent.send.SenderConfig.SendOptions;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;

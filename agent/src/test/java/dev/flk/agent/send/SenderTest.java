@@ -6,7 +6,7 @@ import static dev.flk.agent.send.Certificates.id;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.agent.send.ScriptedBackend.Said;
-import dev.flk.agent.send.SendingSetup.SendOptions;
+import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.canonical.CanonicalForm;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.ParsedCertificate;

@@ -7,7 +7,7 @@ import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
-import dev.flk.agent.send.SendingSetup.SendOptions;
+import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.signing.HmacSigner;
 import java.io.Closeable;
 import java.io.IOException;
@@ -71,8 +71,8 @@ final class SendingRig implements Closeable {
                 new Surroundings(this::now, nanos::get, new Random(1)));
     }
 
-    SendingSetup setup(String secret) {
-        return new SendingSetup(
+    SenderConfig setup(String secret) {
+        return new SenderConfig(
                 backends.stream().map(ScriptedBackend::endpoint).toList(),
                 Optional.empty(),
                 requestTimeout,

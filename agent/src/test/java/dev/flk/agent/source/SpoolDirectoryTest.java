@@ -4,9 +4,9 @@ package dev.flk.agent.source;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.agent.outbox.CertificateSink;
-import dev.flk.agent.outbox.Fate;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
+import dev.flk.agent.outbox.Settlement;
 import dev.flk.agent.testing.LogCapture;
 import dev.flk.program.logging.LineLimit;
 import java.io.IOException;
@@ -160,7 +160,7 @@ class SpoolDirectoryTest {
         for (int i = 0; i < 100 && !files().isEmpty(); i++) {
             directory.step();
             taken += outbox.pendingEntries();
-            outbox.settle(Fate.ACCEPTED, outbox.pendingAfter(0, Integer.MAX_VALUE));
+            outbox.settle(Settlement.ACCEPTED, outbox.pendingAfter(0, Integer.MAX_VALUE));
         }
 
         assertThat(files()).isEmpty();

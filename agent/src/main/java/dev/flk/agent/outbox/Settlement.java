@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-/** What ended an entry, as the log keeps it. */
-public enum Fate {
+/** How an entry was settled, as the log keeps it. */
+public enum Settlement {
     /** Answered 200: accepted. */
     ACCEPTED("200", 1),
     /** Answered 202: escalated, or rejected by verification. */
@@ -15,7 +15,7 @@ public enum Fate {
     private final String word;
     private final byte code;
 
-    Fate(String word, int code) {
+    Settlement(String word, int code) {
         this.word = word;
         this.code = (byte) code;
     }
@@ -25,13 +25,13 @@ public enum Fate {
         return code;
     }
 
-    static Fate ofCode(int code) {
-        for (Fate fate : values()) {
+    static Settlement ofCode(int code) {
+        for (Settlement fate : values()) {
             if (fate.code == code) {
                 return fate;
             }
         }
-        throw new IllegalArgumentException("no fate has the code " + code);
+        throw new IllegalArgumentException("no settlement has the code " + code);
     }
 
     /** As it stands in the log. */
@@ -40,16 +40,16 @@ public enum Fate {
     }
 
     /** Of a certificate that was answered with an outcome. */
-    public static Fate ofStatus(int status) {
+    public static Settlement ofStatus(int status) {
         return status == 200 ? ACCEPTED : ESCALATED;
     }
 
-    static Fate ofWord(String word) {
-        for (Fate fate : values()) {
+    static Settlement ofWord(String word) {
+        for (Settlement fate : values()) {
             if (fate.word.equals(word)) {
                 return fate;
             }
         }
-        throw new IllegalArgumentException("no such fate: " + word);
+        throw new IllegalArgumentException("no such settlement: " + word);
     }
 }
