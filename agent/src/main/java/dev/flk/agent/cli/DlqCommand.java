@@ -8,6 +8,7 @@ import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.DeadLetterFilter;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.config.Quantities;
 import java.io.IOException;
@@ -18,6 +19,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -189,7 +191,7 @@ final class DlqCommand implements Runnable {
         DeadLetterFilter whole = withWholeIds(filter);
         int count = how.dryRun ? matching(whole) : apply(config, whole, alone, beside);
         if (how.json) {
-            context.out().println("{\"" + (how.dryRun ? "matching" : done) + "\":" + count + "}");
+            context.out().print(Json.line(Map.of(how.dryRun ? "matching" : done, count)));
         } else {
             context.say(InWords.count(count, "dead letter") + " " + (how.dryRun ? "would be " : "") + done);
         }

@@ -32,20 +32,22 @@ public final class FlkAgent implements Runnable {
     /** With what surrounds it; the streams are expected to speak UTF-8. */
     public FlkAgent(Map<String, String> environment, InputStream in, PrintStream out, PrintStream err) {
         context = new Context(environment, in, out, err);
+        CertificateCommands certificates = new CertificateCommands(context);
+        OutboxCommands outbox = new OutboxCommands(context);
         commandLine = new CommandLine(this)
                 .addSubcommand(new RunCommand(context))
                 .addSubcommand(new CertifyCommand(context))
                 .addSubcommand(new SubmitCommand(context))
                 .addSubcommand(new StatusCommand(context))
-                .addSubcommand(new CompactCommand(context))
+                .addSubcommand(outbox.new Compact())
                 .addSubcommand(new DlqCommand(context))
-                .addSubcommand(new OutboxCommand(context))
-                .addSubcommand(new FsckCommand(context))
+                .addSubcommand(outbox.new Look())
+                .addSubcommand(outbox.new Fsck())
                 .addSubcommand(new DoctorCommand(context))
                 .addSubcommand(new DiagnosticsCommand(context))
-                .addSubcommand(new KeygenCommand(context))
-                .addSubcommand(new CanonicalCommand(context))
-                .addSubcommand(new SignCommand(context))
+                .addSubcommand(certificates.new Keygen())
+                .addSubcommand(certificates.new Canonical())
+                .addSubcommand(certificates.new Sign())
                 .addSubcommand(new VerifyCommand(context));
         // set here and not in the annotation, from which the subcommands would inherit it
         commandLine.getCommandSpec().usageMessage().footer(footer());

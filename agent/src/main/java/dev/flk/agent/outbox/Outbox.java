@@ -332,19 +332,19 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /** Forgets entries: they are done. Returns before that is on disk. */
-    public void settle(Settlement fate, List<OutboxEntry> entries) {
+    public void settle(Settlement how, List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
             return;
         }
         entries.forEach(entry -> bodies.forget(entry.sequence()));
-        if (fate == Settlement.LOST) {
+        if (how == Settlement.LOST) {
             lostSince.addAndGet(entries.size());
         }
         // one after the other with what compaction writes anew, so that the log never tells of an entry after its end
         synchronized (this) {
             entries.forEach(entry -> contents.pending().remove(entry.sequence()));
             notes.add(OutboxRecords.record(
-                    OutboxRecords.SETTLED, clock.millis(), OutboxRecords.settled(fate, sequences(entries))));
+                    OutboxRecords.SETTLED, clock.millis(), OutboxRecords.settled(how, sequences(entries))));
         }
     }
 

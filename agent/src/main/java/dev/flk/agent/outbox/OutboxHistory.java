@@ -23,8 +23,10 @@ public final class OutboxHistory {
 
     private final FileOps files = BadBlocks.ofDisk();
     private final Path directory;
-    /** The code of the fate, by sequence; 0 while it waits. */
-    private final Map<Long, byte[]> fates = new HashMap<>();
+    /** The code of the settlement, in pages by sequence; 0 while it waits. */
+    private final Map<Long, byte[]> settled = new HashMap<>();
+
+    private final Set<Long> moved = new HashSet<>();
 
     private OutboxHistory(Path directory) {
         this.directory = directory;
@@ -33,10 +35,10 @@ public final class OutboxHistory {
     /**
      * An entry.
      *
-     * @param fate what ended it; empty while it waits
+     * @param settlement how it was settled; empty while it waits
      * @param certificate as it was taken in
      */
-    public record Told(OutboxEntry entry, Optional<Settlement> fate, byte[] certificate) {}
+    public record Told(OutboxEntry entry, Optional<Settlement> settlement, byte[] certificate) {}
 
     /** Takes one entry after the other. */
     public interface Listener {
@@ -48,7 +50,7 @@ public final class OutboxHistory {
     public static void read(Path directory, Listener listener) throws IOException {
         if (Files.exists(directory)) {
             OutboxHistory history = new OutboxHistory(directory);
-            history.learnFates();
+            history.learn();
             history.tell(listener);
         }
     }
@@ -57,22 +59,25 @@ public final class OutboxHistory {
         return new LogInspector(files, directory, OutboxRecords.PREFIX).walk(1);
     }
 
-    private void learnFates() throws IOException {
+    /** Reads which entries were settled, and which were moved. */
+    private void learn() throws IOException {
         try (LogWalk walk = walk()) {
             for (LogRecord record = walk.next(); record != null; record = walk.next()) {
-                if (record.kind() == OutboxRecords.SETTLED) {
-                    Settlement fate = OutboxRecords.fate(record.body());
+                if (record.kind() == OutboxRecords.MOVED) {
+                    moved.add(OutboxRecords.entry(record).sequence());
+                } else if (record.kind() == OutboxRecords.SETTLED) {
+                    byte code = OutboxRecords.settlement(record.body()).code();
                     for (long sequence : OutboxRecords.settledSequences(record.body())) {
-                        fates.computeIfAbsent(sequence / PAGE, page -> new byte[PAGE])[(int) (sequence % PAGE)] =
-                                fate.code();
+                        settled.computeIfAbsent(sequence / PAGE, page -> new byte[PAGE])[(int) (sequence % PAGE)] =
+                                code;
                     }
                 }
             }
         }
     }
 
-    private Optional<Settlement> fate(long sequence) {
-        byte[] page = fates.get(sequence / PAGE);
+    private Optional<Settlement> settlement(long sequence) {
+        byte[] page = settled.get(sequence / PAGE);
         int code = page == null ? 0 : page[(int) (sequence % PAGE)];
         return code == 0 ? Optional.empty() : Optional.of(Settlement.ofCode(code));
     }
@@ -80,29 +85,16 @@ public final class OutboxHistory {
     /** An entry that was moved stands there twice while its old segment is there; it is told once. */
     private void tell(Listener listener) throws IOException {
         Set<Long> toldBefore = new HashSet<>();
-        Set<Long> moved = moved();
         try (LogWalk walk = walk()) {
             for (LogRecord record = walk.next(); record != null; record = walk.next()) {
                 if (OutboxRecords.holdsCertificate(record.kind())) {
                     OutboxEntry entry = OutboxRecords.entry(record);
                     boolean twice = moved.contains(entry.sequence()) && !toldBefore.add(entry.sequence());
                     if (!twice) {
-                        listener.take(new Told(entry, fate(entry.sequence()), OutboxRecords.certificate(record)));
+                        listener.take(new Told(entry, settlement(entry.sequence()), OutboxRecords.certificate(record)));
                     }
                 }
             }
         }
-    }
-
-    private Set<Long> moved() throws IOException {
-        Set<Long> moved = new HashSet<>();
-        try (LogWalk walk = walk()) {
-            for (LogRecord record = walk.next(); record != null; record = walk.next()) {
-                if (record.kind() == OutboxRecords.MOVED) {
-                    moved.add(OutboxRecords.entry(record).sequence());
-                }
-            }
-        }
-        return moved;
     }
 }

@@ -53,8 +53,8 @@ final class OutboxRecords {
         return ascii(join(numbers));
     }
 
-    static byte[] settled(Settlement fate, List<Long> sequences) {
-        return ascii(fate.word() + " " + join(sequences));
+    static byte[] settled(Settlement how, List<Long> sequences) {
+        return ascii(how.word() + " " + join(sequences));
     }
 
     static byte[] requeued(Name was, byte[] certificate) {
@@ -65,7 +65,7 @@ final class OutboxRecords {
         return headed(entry.sequence() + " " + entry.addedMillis() + " " + entry.unansweredSinceMillis(), certificate);
     }
 
-    static Settlement fate(byte[] settled) {
+    static Settlement settlement(byte[] settled) {
         String text = new String(settled, StandardCharsets.US_ASCII);
         return Settlement.ofWord(text.substring(0, text.indexOf(' ')));
     }

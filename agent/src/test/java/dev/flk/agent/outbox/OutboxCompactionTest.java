@@ -266,7 +266,7 @@ class OutboxCompactionTest {
         outbox.close();
 
         List<Optional<Settlement>> fates = new ArrayList<>();
-        OutboxHistory.read(directory, told -> fates.add(told.fate()));
+        OutboxHistory.read(directory, told -> fates.add(told.settlement()));
 
         assertThat(fates)
                 .containsExactly(
