@@ -116,18 +116,6 @@ class CompactCommandTest {
         assertThat(firstLine(new Cli(directory).run("compact"))).startsWith("0 segments removed, 0 compressed, ");
     }
 
-    @Test
-    void anotherOwnsItAndDoesNotAnswer_is2AndNamesIt() throws Exception {
-        try (Outbox owner = cli.own()) {
-            assertThat(owner.pendingEntries()).isZero();
-            Ended ended = cli.run("compact");
-
-            assertThat(ended.exitCode()).isEqualTo(2);
-            assertThat(ended.err().replaceAll("\\s+", " "))
-                    .contains("is in use by process " + ProcessHandle.current().pid());
-        }
-    }
-
     @ParameterizedTest
     @ValueSource(strings = {"-1", "36501", "many"})
     void horizonThatIsNone_is2(String days) {

@@ -144,16 +144,6 @@ class DlqCommandTest {
     }
 
     @Test
-    void show_unknown_is1() {
-        Ended ended = cli.run("dlq", "show", "99");
-
-        assertThat(ended.exitCode()).isEqualTo(1);
-        assertThat(ended.err())
-                .isEqualTo(
-                        "flk-agent: there is no dead letter 99; flk-agent dlq list shows those that there\n    are\n");
-    }
-
-    @Test
     void show_beginningOfAnId_asListShowsIt_isThatLetter() {
         String shown = done("dlq", "show", id(2));
 
@@ -251,17 +241,6 @@ class DlqCommandTest {
         assertThat(done("status")).contains("given up  1 in ");
         cli.stopAgent();
         assertThat(epochs()).containsExactly(3);
-    }
-
-    @Test
-    void requeue_ofWhatIsRefusedAgain_isALetterAgain() throws Exception {
-        backend.submit = line -> Said.error(400, "still not");
-
-        assertThat(done("dlq", "requeue", "--all")).isEqualTo("3 dead letters requeued\n");
-        cli.runUntilEmpty();
-
-        assertThat(done("dlq", "list", "--reason", "still not")).endsWith("\n3 dead letters\n");
-        assertThat(done("dlq", "requeue", "--all", "--json")).isEqualTo("{\"requeued\":3}\n");
     }
 
     @Test

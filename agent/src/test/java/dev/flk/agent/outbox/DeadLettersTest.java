@@ -232,11 +232,6 @@ class DeadLettersTest {
         }
     }
 
-    @Test
-    void count_withoutAFile_isNone() throws Exception {
-        assertThat(DeadLetterFile.count(file)).isZero();
-    }
-
     private void giveUp(DeadLetters letters, DeadLetter... dead) throws IOException {
         for (DeadLetter letter : dead) {
             letters.add(letter);

@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -29,6 +30,8 @@ class FaultAtEveryOperationTest {
     private static final Path DIRECTORY = Path.of("outbox");
     private static final Path LETTERS = DIRECTORY.resolve("dlq.jsonl");
     private static final int POWER_LOSSES = 3;
+    /** Instead of the seed of a loss of power. */
+    private static final int KILL = -1;
 
     private static final class Life {
         private final SimulatedDisk disk;
@@ -221,21 +224,28 @@ class FaultAtEveryOperationTest {
         return ("{\"name\":\"" + name + "\",\"x\":\"" + "x".repeat(300) + "\"}").getBytes(StandardCharsets.UTF_8);
     }
 
+    /** Every operation fails once, followed by a kill or by a loss of power in turn. */
     @ParameterizedTest
     @EnumSource(Fault.class)
     void everyOperation_failing_losesAndDoublesNothing(Fault fault) throws IOException {
-        int faults = 0;
-        for (long n = 0; ; n++) {
-            boolean reached = run(fault, n, -1);
-            for (int seed = 0; reached && seed < POWER_LOSSES; seed++) {
-                run(fault, n, seed);
-            }
-            if (!reached) {
-                break;
-            }
-            faults++;
+        long n = 0;
+        while (run(fault, n, n % 2 == 0 ? KILL : 0)) {
+            n++;
         }
-        assertThat(faults).isGreaterThan(100);
+        assertThat(n).isGreaterThan(100);
+    }
+
+    /** Every operation fails followed by a kill, and by losses of power that leave different parts of what was not forced. */
+    @Tag("thorough")
+    @ParameterizedTest
+    @EnumSource(Fault.class)
+    void everyOperation_failing_withEachEnd_losesAndDoublesNothing(Fault fault) throws IOException {
+        for (int end = KILL; end < POWER_LOSSES; end++) {
+            long n = 0;
+            while (run(fault, n, end)) {
+                n++;
+            }
+        }
     }
 
     /** Returns whether the operation was reached. */

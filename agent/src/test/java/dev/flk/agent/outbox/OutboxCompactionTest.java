@@ -17,7 +17,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -255,52 +254,5 @@ class OutboxCompactionTest {
         outbox.compact(Duration.ZERO, Mode.RUN);
 
         assertThat(names()).containsExactly("certificate 100");
-    }
-
-    @Test
-    void history_tellsWhatBecameOfEach() throws Exception {
-        add(1, 4);
-        outbox.settle(Settlement.ACCEPTED, waiting().subList(0, 1));
-        outbox.settle(Settlement.ESCALATED, waiting().subList(0, 1));
-        outbox.settle(Settlement.DEAD, waiting().subList(0, 1));
-        outbox.close();
-
-        List<Optional<Settlement>> fates = new ArrayList<>();
-        OutboxHistory.read(directory, told -> fates.add(told.settlement()));
-
-        assertThat(fates)
-                .containsExactly(
-                        Optional.of(Settlement.ACCEPTED),
-                        Optional.of(Settlement.ESCALATED),
-                        Optional.of(Settlement.DEAD),
-                        Optional.empty());
-        outbox = open();
-    }
-
-    @Test
-    void check_damage_isNamedSetAside_andNotToldAgain() throws Exception {
-        add(1, 3);
-        add(4, 6);
-        outbox.close();
-        Path segment;
-        try (Stream<Path> all = Files.list(directory)) {
-            segment = all.filter(file -> file.toString().endsWith(".wal"))
-                    .sorted()
-                    .findFirst()
-                    .orElseThrow();
-        }
-        String text = Files.readString(segment, StandardCharsets.ISO_8859_1);
-        Files.writeString(segment, text.replace("certificate 2", "certificate X"), StandardCharsets.ISO_8859_1);
-        OutboxCheck check = new OutboxCheck(directory);
-
-        assertThat(check.look().missing()).singleElement().asString().contains("record 2 missing");
-        assertThat(check.look().missingRecords()).isEqualTo(1);
-        assertThat(check.repair()).hasSize(1);
-        assertThat(check.look().isWhole()).isTrue();
-        assertThat(check.look().givenUp()).hasSize(1);
-
-        outbox = open();
-        assertThat(outbox.lostRecords()).isZero();
-        assertThat(names()).hasSize(5).doesNotContain("certificate 2");
     }
 }

@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -212,33 +211,6 @@ class OutboxTest {
     }
 
     @Test
-    void open_killedAtAnyByte_hasEveryAppendThatReturned() throws Exception {
-        List<Long> lengths = new ArrayList<>();
-        try (Outbox outbox = open()) {
-            for (int i = 1; i <= 4; i++) {
-                outbox.append(List.of(body(i)));
-                lengths.add(Files.size(segment(directory)));
-            }
-        }
-        Path segment = segment(directory);
-
-        for (long cut = lengths.get(0); cut <= lengths.get(3); cut++) {
-            Path copy = Files.createDirectory(directory.resolveSibling("cut-" + cut));
-            Files.copy(segment, copy.resolve(segment.getFileName()));
-            try (RandomAccessFile file =
-                    new RandomAccessFile(copy.resolve(segment.getFileName()).toFile(), "rw")) {
-                file.setLength(cut);
-            }
-            long whole = cut;
-            long returned = lengths.stream().filter(length -> length <= whole).count();
-            try (Outbox outbox = Outbox.open(new OutboxOptions(copy, MAX_BYTES, 0), CLOCK)) {
-                assertThat(outbox.pendingEntries()).as("cut at %d", cut).isEqualTo((int) returned);
-                assertThat(outbox.lostRecords()).isZero();
-            }
-        }
-    }
-
-    @Test
     void open_damageInTheMiddle_goesOnAndSaysWhatIsGone() throws Exception {
         try (Outbox outbox = open()) {
             for (int i = 1; i <= 4; i++) {
@@ -382,11 +354,6 @@ class OutboxTest {
             assertThat(view.pendingBytes()).isEqualTo(26);
             assertThat(view.oldest()).isEqualTo(outbox.oldest());
         }
-    }
-
-    @Test
-    void view_noOutbox_isEmpty() throws Exception {
-        assertThat(OutboxView.read(directory.resolve("none")).pendingEntries()).isZero();
     }
 
     private Outbox open() throws IOException {

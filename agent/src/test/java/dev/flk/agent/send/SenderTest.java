@@ -42,17 +42,7 @@ class SenderTest {
                     .isPresent();
             assertThat(parsed.check(rig.start, Duration.ofMinutes(5)).attempt()).isEqualTo(1);
             assertThat(sent).contains("\"outbox_seq\":1,\"clock_skew_ms\":0");
-        }
-    }
-
-    @Test
-    void send_first_measuresTheClockBefore() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.add(certificate(1));
-
-            rig.untilEmpty();
-
-            assertThat(rig.backend.paths).containsExactly("/health", "/v1/pcs/submit");
+            assertThat(rig.backend.paths).as("the clock first").containsExactly("/health", "/v1/pcs/submit");
         }
     }
 
@@ -70,19 +60,6 @@ class SenderTest {
             assertThat(Duration.between(rig.start, sent.checkIgnoringClock().sentAt())
                             .abs())
                     .isLessThan(Duration.ofMinutes(10));
-        }
-    }
-
-    @Test
-    void answer_202_settles() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.backend.submit =
-                    c -> Said.of(202, Said.recorded(c).body().replace("\"escalated\":false", "\"escalated\":true"));
-            rig.add(certificate(1));
-
-            rig.untilEmpty();
-
-            rig.assertNoDeadLetters();
         }
     }
 
@@ -200,19 +177,6 @@ class SenderTest {
     }
 
     @Test
-    void answer_401_holdsWhileTheKeyIsUnknown() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            AtomicInteger refusals = new AtomicInteger();
-            rig.backend.submit = c -> refusals.incrementAndGet() <= 20 ? BAD_SIGNATURE : Said.recorded(c);
-            rig.add(certificate(1), certificate(2), certificate(3));
-
-            rig.untilEmpty();
-
-            rig.assertNoDeadLetters();
-        }
-    }
-
-    @Test
     void answer_401WhileOthersOfTheShardAreAccepted_deadLetters() throws Exception {
         try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
             rig.backend.submit = c -> ScriptedBackend.id(c).equals(id(1)) ? BAD_SIGNATURE : Said.recorded(c);
@@ -223,19 +187,6 @@ class SenderTest {
             rig.untilEmpty();
 
             assertThat(rig.deadLetterLines()).singleElement().asString().contains(id(1), "\"status\":401");
-        }
-    }
-
-    @Test
-    void answer_401WhileOthersOfAnotherShardAreAccepted_holds() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.backend.submit = c -> c.contains("not-allowed") ? BAD_SIGNATURE : Said.recorded(c);
-            rig.add(certificate(1, "not-allowed"), certificate(2), certificate(3));
-
-            rig.until(() -> rig.backend.received.size() == 12);
-
-            assertThat(rig.outbox.pendingEntries()).isEqualTo(1);
-            rig.assertNoDeadLetters();
         }
     }
 

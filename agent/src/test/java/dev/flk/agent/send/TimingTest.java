@@ -67,49 +67,27 @@ class TimingTest {
     }
 
     @Test
-    void breaker_fourOutages_stopsSendingForAWhile() {
+    void breaker_fourOutages_opens_probesAlone_andClosesWithAnAnswer() {
         AtomicLong nanos = new AtomicLong();
-        EndpointBreaker breaker = openBreaker(nanos);
-
+        EndpointBreaker breaker = breaker(nanos);
+        for (int i = 0; i < 4; i++) {
+            assertThat(breaker.tryAcquire()).isTrue();
+            breaker.failed();
+        }
+        long first = breaker.remainingNanos();
         assertThat(breaker.isOpen()).isTrue();
         assertThat(breaker.tryAcquire()).isFalse();
-        assertThat(breaker.remainingNanos()).isPositive();
-    }
 
-    @Test
-    void breaker_waitOver_letsOneProbeThrough() {
-        AtomicLong nanos = new AtomicLong();
-        EndpointBreaker breaker = openBreaker(nanos);
-
-        nanos.addAndGet(breaker.remainingNanos());
-
-        assertThat(breaker.tryAcquire()).isTrue();
-        assertThat(breaker.tryAcquire()).isFalse();
-    }
-
-    @Test
-    void breaker_probeAnswered_closes() {
-        AtomicLong nanos = new AtomicLong();
-        EndpointBreaker breaker = openBreaker(nanos);
-        nanos.addAndGet(breaker.remainingNanos());
-        assertThat(breaker.tryAcquire()).isTrue();
-
-        breaker.answered();
-
-        assertThat(breaker.isOpen()).isFalse();
-    }
-
-    @Test
-    void breaker_probeFailed_waitsLonger() {
-        AtomicLong nanos = new AtomicLong();
-        EndpointBreaker breaker = openBreaker(nanos);
-        long first = breaker.remainingNanos();
         nanos.addAndGet(first);
         assertThat(breaker.tryAcquire()).isTrue();
-
+        assertThat(breaker.tryAcquire()).as("one probe").isFalse();
         breaker.failed();
-
         assertThat(breaker.remainingNanos()).isGreaterThan(first);
+
+        nanos.addAndGet(breaker.remainingNanos());
+        assertThat(breaker.tryAcquire()).isTrue();
+        breaker.answered();
+        assertThat(breaker.isOpen()).isFalse();
     }
 
     @Test
@@ -125,15 +103,6 @@ class TimingTest {
         }
 
         assertThat(breaker.isOpen()).isFalse();
-    }
-
-    private static EndpointBreaker openBreaker(AtomicLong nanos) {
-        EndpointBreaker breaker = breaker(nanos);
-        for (int i = 0; i < 4; i++) {
-            assertThat(breaker.tryAcquire()).isTrue();
-            breaker.failed();
-        }
-        return breaker;
     }
 
     private static EndpointBreaker breaker(AtomicLong nanos) {
