@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
-import dev.flk.agent.cli.Streams.CertificateFile;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.config.Signing;
 import dev.flk.agent.send.SendingForm;
+import dev.flk.agent.source.Intake;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.Signer;
+import java.io.IOException;
+import java.io.InputStream;
 import java.security.SecureRandom;
 import java.time.Instant;
 import java.util.Base64;
@@ -17,6 +19,7 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /** Commands that work on one certificate, or make the key to sign with. */
 final class CertificateCommands {
@@ -107,6 +110,22 @@ final class CertificateCommands {
                 }
             }
             return 0;
+        }
+    }
+
+    /** The argument of the commands that look at one certificate. */
+    static final class CertificateFile {
+        @Parameters(paramLabel = "FILE", description = "A certificate in JSON; - is standard input.")
+        private String name = "";
+
+        byte[] read(Context context) throws IOException {
+            try (InputStream in = context.open(name)) {
+                byte[] bytes = in.readNBytes(Intake.MAX_CERTIFICATE_BYTES + 1);
+                if (bytes.length > Intake.MAX_CERTIFICATE_BYTES) {
+                    throw new IOException(name + " is longer than " + Intake.MAX_CERTIFICATE_BYTES + " bytes");
+                }
+                return bytes;
+            }
         }
     }
 }

@@ -7,8 +7,13 @@ import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.logging.LogLines;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.config.InvalidConfig;
+import java.io.BufferedInputStream;
+import java.io.FileInputStream;
+import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -37,8 +42,25 @@ final class Context {
         configFile = file;
     }
 
-    InputStream in() {
-        return in;
+    /** Opens a file, or with {@code -} standard input; the message of a failure names the file. */
+    InputStream open(String name) throws IOException {
+        if (name.equals("-")) {
+            return in;
+        }
+        Path path = Path.of(name);
+        if (Files.isDirectory(path)) {
+            throw new IOException(name + " is a directory; name a file");
+        }
+        try {
+            // a pipe can't be positioned, which the stream of java.nio tries
+            return Files.exists(path) && !Files.isRegularFile(path)
+                    ? new FileInputStream(name)
+                    : new BufferedInputStream(Files.newInputStream(path));
+        } catch (NoSuchFileException e) {
+            throw new IOException("there is no file " + name, e);
+        } catch (IOException e) {
+            throw new IOException("cannot read " + name + ": " + e.getMessage(), e);
+        }
     }
 
     PrintStream out() {

@@ -4,7 +4,10 @@ package dev.flk.agent.cli;
 import dev.flk.agent.config.AgentKeys;
 import dev.flk.program.config.Key;
 import java.io.InputStream;
+import java.io.OutputStreamWriter;
 import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -53,8 +56,8 @@ public final class FlkAgent implements Runnable {
         commandLine.getCommandSpec().usageMessage().footer(footer());
         Failures failures = new Failures(context);
         commandLine
-                .setOut(Streams.writer(out))
-                .setErr(Streams.writer(err))
+                .setOut(writer(out))
+                .setErr(writer(err))
                 .setParameterExceptionHandler(failures)
                 .setExecutionExceptionHandler(failures);
     }
@@ -67,6 +70,10 @@ public final class FlkAgent implements Runnable {
     /** Runs a command line; returns the exit code. */
     public int run(String... args) {
         return commandLine.execute(args);
+    }
+
+    private static PrintWriter writer(PrintStream stream) {
+        return new PrintWriter(new OutputStreamWriter(stream, StandardCharsets.UTF_8), true);
     }
 
     private static String[] footer() {

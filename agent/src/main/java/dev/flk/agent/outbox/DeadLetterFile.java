@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.FileOps.OpenFile;
@@ -57,16 +56,6 @@ public final class DeadLetterFile {
         if (others[0] > 0) {
             LOG.warn("{} has lines that are no dead letters: {}, the first: {}", path, others[0], firstReason[0]);
         }
-    }
-
-    static void tell(LineLimit limit, Path path, IOException why) {
-        limit.say(
-                "no letter",
-                leftOut -> LOG.warn(
-                        "{} has a line that is no dead letter ({}); it is left there{}",
-                        path,
-                        why.getMessage(),
-                        leftOut));
     }
 
     /** A directory under its name is told as that. */

@@ -27,6 +27,7 @@ import org.slf4j.LoggerFactory;
  * letters are taken out, the others wait.
  */
 public final class DeadLetters implements Closeable {
+    private static final Logger LOG = LoggerFactory.getLogger(DeadLetters.class);
     private static final long NOT_TORN = -1;
     private static final int PORTION_BYTES = 1 << 20;
 
@@ -94,13 +95,7 @@ public final class DeadLetters implements Closeable {
         long end = file.size();
         tornFrom = end;
         try {
-            byte[] line = letter.line();
-            file.write(
-                    ByteBuffer.allocate(line.length + 1)
-                            .put(line)
-                            .put((byte) '\n')
-                            .flip(),
-                    end);
+            file.write(withEnd(letter.line()), end);
             file.force();
             tornFrom = NOT_TORN;
         } catch (IOException e) {
@@ -128,9 +123,7 @@ public final class DeadLetters implements Closeable {
             throw e;
         }
         take(opened);
-        int[] lines = new int[1];
-        DeadLetterFile.lines(file, line -> lines[0]++);
-        count = lines[0];
+        countLines();
     }
 
     private void take(OpenFile opened) throws IOException {
@@ -139,6 +132,16 @@ public final class DeadLetters implements Closeable {
         identity = standing();
         tornFrom = NOT_TORN;
         left.close();
+    }
+
+    private void countLines() throws IOException {
+        int[] lines = new int[1];
+        DeadLetterFile.lines(file, line -> lines[0]++);
+        count = lines[0];
+    }
+
+    private static ByteBuffer withEnd(byte[] line) {
+        return ByteBuffer.allocate(line.length + 1).put(line).put((byte) '\n').flip();
     }
 
     private void cutTorn() throws IOException {
@@ -213,7 +216,13 @@ public final class DeadLetters implements Closeable {
             try {
                 letter = DeadLetter.decode(line);
             } catch (IOException e) {
-                DeadLetterFile.tell(limit, path, e);
+                limit.say(
+                        "no letter",
+                        leftOut -> LOG.warn(
+                                "{} has a line that is no dead letter ({}); it is left there{}",
+                                path,
+                                e.getMessage(),
+                                leftOut));
                 return;
             }
             letters.take(letter);
@@ -227,9 +236,7 @@ public final class DeadLetters implements Closeable {
             requeued[0] |= outbox.wasRequeued(letter.name());
             outbox.settleIfPending(letter.name());
         });
-        int[] lines = new int[1];
-        DeadLetterFile.lines(file, line -> lines[0]++);
-        count = lines[0];
+        countLines();
         return requeued[0];
     }
 
@@ -262,12 +269,7 @@ public final class DeadLetters implements Closeable {
         int[] kept = new int[1];
         DeadLetterFile.lines(file, line -> {
             if (!isGone(line, gone)) {
-                target.write(
-                        ByteBuffer.allocate(line.length + 1)
-                                .put(line)
-                                .put((byte) '\n')
-                                .flip(),
-                        end[0]);
+                target.write(withEnd(line), end[0]);
                 end[0] += line.length + 1;
                 kept[0]++;
             }
@@ -293,7 +295,6 @@ public final class DeadLetters implements Closeable {
      * nothing is lost with it. A whole letter that merely lacks its line end gets one.
      */
     private static final class LastLine {
-        private static final Logger LOG = LoggerFactory.getLogger(LastLine.class);
         private static final int BLOCK_BYTES = 1 << 16;
 
         private LastLine() {}

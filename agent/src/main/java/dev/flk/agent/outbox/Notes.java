@@ -33,14 +33,10 @@ final class Notes {
 
     /** Notes it; returns before it is on disk. */
     void add(Entry note) {
-        ForcedAppend append = new ForcedAppend(List.of(note), sequence -> {});
-        append.ended().exceptionally(failure -> {
+        var unused = ForcedAppend.to(log, List.of(note), sequence -> {}).exceptionally(failure -> {
             keep(note, failure);
             return null;
         });
-        if (!log.append(append)) {
-            append.failed(new IOException("too much waits for the disk"));
-        }
     }
 
     /** The disk has refused it. */
@@ -76,6 +72,15 @@ final class Notes {
      * @param ended completes with nothing once it is on disk
      */
     record ForcedAppend(List<Entry> entries, LongConsumer onDisk, CompletableFuture<Void> ended) implements Append {
+
+        /** Appends to a log, all or nothing; a log that can take no more refuses at once, by a failed future. */
+        static CompletableFuture<Void> to(Log log, List<Entry> entries, LongConsumer onDisk) {
+            ForcedAppend append = new ForcedAppend(entries, onDisk);
+            if (!log.append(append)) {
+                append.failed(new IOException("too much waits for the disk"));
+            }
+            return append.ended();
+        }
 
         ForcedAppend(List<Entry> entries, LongConsumer onDisk) {
             this(entries, onDisk, new CompletableFuture<>());

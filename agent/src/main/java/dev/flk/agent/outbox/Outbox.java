@@ -199,13 +199,10 @@ public final class Outbox implements CertificateSink, Closeable {
         if (names.isEmpty()) {
             return CompletableFuture.completedFuture(null);
         }
-        ForcedAppend append = new ForcedAppend(
+        return ForcedAppend.to(
+                log,
                 List.of(OutboxRecords.record(OutboxRecords.STILL_IN_FILE, clock.millis(), OutboxRecords.names(names))),
                 sequence -> {});
-        if (!log.append(append)) {
-            append.failed(new IOException("too much waits for the disk"));
-        }
-        return append.ended();
     }
 
     private CompletableFuture<Void> add(char kind, List<byte[]> added, List<byte[]> records) throws IOException {
@@ -264,11 +261,6 @@ public final class Outbox implements CertificateSink, Closeable {
         return contents.pending().after(sequence, most);
     }
 
-    /** Whether the entry of this sequence still waits. */
-    public boolean isPending(long sequence) {
-        return contents.pending().contains(sequence);
-    }
-
     /** The certificates of these entries, by sequence; one that the disk has lost, or can't read now, is missing. */
     public Map<Long, byte[]> bodies(List<OutboxEntry> entries) throws IOException {
         return bodies.of(entries);
@@ -301,17 +293,13 @@ public final class Outbox implements CertificateSink, Closeable {
         }
         first.add(0, millis);
         Entry note = OutboxRecords.record(OutboxRecords.BEING_SENT, clock.millis(), OutboxRecords.numbers(first));
-        ForcedAppend append = new ForcedAppend(List.of(note), sequence -> {});
-        var unused = append.ended().handle((nothing, failure) -> {
+        var unused = ForcedAppend.to(log, List.of(note), sequence -> {}).handle((nothing, failure) -> {
             if (failure != null) {
                 notes.keep(note, failure);
             }
             then.run();
             return null;
         });
-        if (!log.append(append)) {
-            append.failed(new IOException("too much waits for the disk"));
-        }
     }
 
     /** When an entry was first sent without an answer, milliseconds since 1970; -1 if it never was. */
@@ -373,16 +361,12 @@ public final class Outbox implements CertificateSink, Closeable {
             if (moved.isEmpty()) {
                 return CompletableFuture.completedFuture(null);
             }
-            ForcedAppend append = new ForcedAppend(records, first -> {
+            return ForcedAppend.to(log, records, first -> {
                 long location = first;
                 for (OutboxEntry entry : moved) {
                     contents.pending().relocateIfThere(entry.sequence(), location++);
                 }
             });
-            if (!log.append(append)) {
-                append.failed(new IOException("too much waits for the disk"));
-            }
-            return append.ended();
         }
     }
 

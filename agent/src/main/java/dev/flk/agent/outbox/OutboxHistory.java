@@ -13,18 +13,19 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Every entry that the outbox's log still tells of, and what became of it; read without owning it, also while an agent runs. A byte of
- * memory per entry, more for those that compaction has moved.
+ * Every entry that is still in the outbox's log, and how it was settled; read without owning it, also while an agent runs. Some four
+ * bytes per entry, more for those that compaction has moved.
  */
 public final class OutboxHistory {
     private static final int PAGE = 4096;
 
     private final FileOps files = BadBlocks.ofDisk();
     private final Path directory;
-    /** The code of the settlement, in pages by sequence; 0 while it waits. */
-    private final Map<Long, byte[]> settled = new HashMap<>();
+    /** In pages, by sequence; null while an entry waits. */
+    private final Map<Long, @Nullable Settlement[]> settled = new HashMap<>();
 
     private final Set<Long> moved = new HashSet<>();
 
@@ -46,7 +47,7 @@ public final class OutboxHistory {
         void take(Told told) throws IOException;
     }
 
-    /** Tells of the entries in the order in which their certificates stand; a directory that does not exist has none. */
+    /** Passes on the entries in the order of their certificates in the log; a directory that does not exist has none. */
     public static void read(Path directory, Listener listener) throws IOException {
         if (Files.exists(directory)) {
             OutboxHistory history = new OutboxHistory(directory);
@@ -66,10 +67,10 @@ public final class OutboxHistory {
                 if (record.kind() == OutboxRecords.MOVED) {
                     moved.add(OutboxRecords.entry(record).sequence());
                 } else if (record.kind() == OutboxRecords.SETTLED) {
-                    byte code = OutboxRecords.settlement(record.body()).code();
+                    Settlement how = OutboxRecords.settlement(record.body());
                     for (long sequence : OutboxRecords.settledSequences(record.body())) {
-                        settled.computeIfAbsent(sequence / PAGE, page -> new byte[PAGE])[(int) (sequence % PAGE)] =
-                                code;
+                        settled.computeIfAbsent(sequence / PAGE, page -> new @Nullable Settlement[PAGE])[
+                                (int) (sequence % PAGE)] = how;
                     }
                 }
             }
@@ -77,12 +78,11 @@ public final class OutboxHistory {
     }
 
     private Optional<Settlement> settlement(long sequence) {
-        byte[] page = settled.get(sequence / PAGE);
-        int code = page == null ? 0 : page[(int) (sequence % PAGE)];
-        return code == 0 ? Optional.empty() : Optional.of(Settlement.ofCode(code));
+        @Nullable Settlement[] page = settled.get(sequence / PAGE);
+        return page == null ? Optional.empty() : Optional.ofNullable(page[(int) (sequence % PAGE)]);
     }
 
-    /** An entry that was moved stands there twice while its old segment is there; it is told once. */
+    /** An entry that was moved is in the log twice while its old segment is there; it is passed on once. */
     private void tell(Listener listener) throws IOException {
         Set<Long> toldBefore = new HashSet<>();
         try (LogWalk walk = walk()) {

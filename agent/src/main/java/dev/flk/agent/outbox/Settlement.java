@@ -4,34 +4,18 @@ package dev.flk.agent.outbox;
 /** How an entry was settled, as the log keeps it. */
 public enum Settlement {
     /** Answered 200: accepted. */
-    ACCEPTED("200", 1),
+    ACCEPTED("200"),
     /** Answered 202: escalated, or rejected by verification. */
-    ESCALATED("202", 2),
+    ESCALATED("202"),
     /** It is among the dead letters. */
-    DEAD("dead", 3),
+    DEAD("dead"),
     /** The disk has lost it. */
-    LOST("lost", 4);
+    LOST("lost");
 
     private final String word;
-    private final byte code;
 
-    Settlement(String word, int code) {
+    Settlement(String word) {
         this.word = word;
-        this.code = (byte) code;
-    }
-
-    /** A small number, never 0, for where memory counts. */
-    byte code() {
-        return code;
-    }
-
-    static Settlement ofCode(int code) {
-        for (Settlement fate : values()) {
-            if (fate.code == code) {
-                return fate;
-            }
-        }
-        throw new IllegalArgumentException("no settlement has the code " + code);
     }
 
     /** As it stands in the log. */
@@ -45,9 +29,9 @@ public enum Settlement {
     }
 
     static Settlement ofWord(String word) {
-        for (Settlement fate : values()) {
-            if (fate.word.equals(word)) {
-                return fate;
+        for (Settlement how : values()) {
+            if (how.word.equals(word)) {
+                return how;
             }
         }
         throw new IllegalArgumentException("no such settlement: " + word);

@@ -19,7 +19,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
-import java.util.Arrays;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -32,7 +31,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Owns the outbox and ships what is in it. One thread, that of {@link #run}, takes files in and sends; HTTP, the local doors and the
- * log have threads of their own behind it. {@link #submit}, {@link #reload} and {@link #stop} may be called from any.
+ * log have threads of their own behind it. {@link #reload} and {@link #stop} may be called from any.
  */
 public final class Agent implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
@@ -139,23 +138,6 @@ public final class Agent implements Closeable {
 
     private static double seconds(Optional<Instant> end) {
         return end.map(Instant::getEpochSecond).orElse(0L);
-    }
-
-    /**
-     * Adds certificates, all of them or none, and waits until they are on disk; for programs that run an agent of their own.
-     *
-     * @throws dev.flk.agent.outbox.OutboxFull if there is no room; nothing was added
-     * @throws IOException if the disk refused; nothing counts as added
-     * @throws IllegalArgumentException naming what signing needs and a certificate lacks; nothing was added
-     */
-    public void submit(byte[]... certificates) throws IOException {
-        Intake intake = new Intake(outbox);
-        for (int i = 0; i < certificates.length; i++) {
-            int number = i + 1;
-            intake.require(
-                    certificates[i], reason -> new IllegalArgumentException("certificate " + number + ": " + reason));
-        }
-        intake.add(Arrays.asList(certificates));
     }
 
     /** Goes on by another configuration, as far as that can be without a restart; says what can't. */

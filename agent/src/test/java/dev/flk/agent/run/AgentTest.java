@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.control.RunningAgent;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.outbox.OutboxView;
@@ -22,6 +23,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.FutureTask;
@@ -135,7 +137,7 @@ class AgentTest {
         AtomicReference<Instant> now = new AtomicReference<>(start);
         Surroundings real = Surroundings.real();
         try (Agent agent = open(new Surroundings(now::get, real.nanoTicker(), real.random()))) {
-            agent.submit(Certificates.certificate(1));
+            submit(Certificates.certificate(1));
             now.set(start.plusSeconds(90));
             assertThat(metrics(agent).lines()).contains("flk_agent_oldest_pending_seconds 90.0");
 
@@ -152,7 +154,7 @@ class AgentTest {
         Surroundings real = Surroundings.real();
         try (Agent agent = open(new Surroundings(now::get, real.nanoTicker(), real.random()))) {
             String json = "a\\\"} 7\\nflk_agent_shard_pending{shard=\\\"b\\\\";
-            agent.submit(Certificates.certificate(1, json));
+            submit(Certificates.certificate(1, json));
             now.set(start.plusSeconds(90));
 
             // of the three that have a meaning in the format, each comes with a backslash before it
@@ -203,5 +205,13 @@ class AgentTest {
                 "METRICS_PORT",
                 "0");
         return Agent.open(AgentConfig.load(environment, null, Set.of(Need.ENDPOINT, Need.SIGNING)), surroundings);
+    }
+
+    /** As a program of this machine does. */
+    private void submit(byte[]... certificates) throws Exception {
+        Path outbox = directory.resolve("outbox");
+        try (RunningAgent agent = RunningAgent.at(outbox.resolve("control.sock"), outbox)) {
+            agent.append(List.of(certificates));
+        }
     }
 }
