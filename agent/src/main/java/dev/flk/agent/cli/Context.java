@@ -22,7 +22,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** What surrounds a command: its streams, in UTF-8 whatever the locale, the environment, and the options of all commands. */
+/** The surroundings of a command: its streams, in UTF-8 whatever the locale, the environment, and the options of all commands. */
 final class Context {
     private final Map<String, String> environment;
     private final InputStream in;
@@ -76,7 +76,7 @@ final class Context {
         terminal = Optional.of(err);
     }
 
-    /** Where to show somebody how far a command is; empty if nobody looks. */
+    /** Where to show progress; empty if standard error is no terminal. */
     Optional<PrintStream> terminal() {
         return terminal;
     }
@@ -97,7 +97,7 @@ final class Context {
         return AgentConfig.diagnose(environment, configFile);
     }
 
-    /** The program once more, with the same settings, and all that it prints in one place. */
+    /** The program again, with the same settings, printing all to one stream. */
     FlkAgent again(InputStream otherIn, PrintStream otherOut) {
         FlkAgent agent = new FlkAgent(environment, otherIn, otherOut, otherOut);
         if (configFile != null) {

@@ -156,7 +156,7 @@ final class Following {
         Files.move(next, state, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 
-    /** Ends after what is complete. Any thread. */
+    /** Ends after the windows that are complete. Any thread. */
     void stop() {
         stop.countDown();
     }

@@ -23,8 +23,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.event.Level;
 
 /**
- * Everything the agent is told. Values are checked here, all of them, before anything starts; what a command needs and is
- * not given is a problem like any other.
+ * The agent's configuration. All values are checked here, before anything starts; a missing value that a command needs is a problem
+ * like any other.
  *
  * @param endpoints base URLs of backends on one dedup store, the preferred one first
  * @param tls own authorities and client certificate; empty for what the JDK trusts
@@ -61,7 +61,7 @@ public record AgentConfig(
         JSON
     }
 
-    /** What a command can't do without. */
+    /** What a command needs. */
     public enum Need {
         ENDPOINT,
         SIGNING
@@ -90,7 +90,7 @@ public record AgentConfig(
         }
     }
 
-    /** As {@link #load} for all commands, but that nothing is too wrong for it. */
+    /** As {@link #load} for all commands, but never fails. */
     public static Diagnosed diagnose(Map<String, String> environment, @Nullable Path file) {
         Settings settings = new Settings(AgentKeys.ALL, AgentKeys.GONE, environment, file);
         Optional<AgentConfig> config = Optional.empty();
@@ -165,7 +165,7 @@ public record AgentConfig(
                                 : " does not exist; create it, for those who leave files there to write to"));
     }
 
-    /** Throws unless the spool directory is there, where one is set. */
+    /** Throws if a spool directory is set and is not there. */
     public void requireSpoolDirectory() {
         Optional<String> objection = spoolObjection();
         if (objection.isPresent()) {

@@ -12,7 +12,7 @@ import java.nio.file.Path;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Reads the file of dead letters line by line, whoever may be writing it. */
+/** Reads the file of dead letters line by line, also while an agent writes it. */
 public final class DeadLetterFile {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetterFile.class);
     private static final int BLOCK_BYTES = 1 << 16;
@@ -37,7 +37,7 @@ public final class DeadLetterFile {
         return count[0];
     }
 
-    /** All letters in a file, in its order; none if there is no file. What is no letter is passed over, and logged at the end. */
+    /** All letters in a file, in its order; none if there is no file. Other lines are skipped, and logged at the end. */
     public static void letters(Path path, Letters letters) throws IOException {
         String[] firstReason = {""};
         int[] others = new int[1];
@@ -58,7 +58,7 @@ public final class DeadLetterFile {
         }
     }
 
-    /** A directory under its name is told as that. */
+    /** Throws if a directory has its name. */
     static void requireNoDirectory(Path path) throws IOException {
         if (Files.isDirectory(path)) {
             throw new IOException("DLQ_PATH " + path + " is a directory; name a file");

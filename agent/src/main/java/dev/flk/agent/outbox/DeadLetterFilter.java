@@ -8,9 +8,9 @@ import java.util.Optional;
 import java.util.function.Predicate;
 
 /**
- * Which dead letters are meant: those that all of this applies to.
+ * Selects the dead letters that match all of this.
  *
- * @param reason part of the reason, in whatever case
+ * @param reason part of the reason, in any case
  * @param since not given up before
  * @param ids {@code pcs_id}s or outbox sequences, any of them; empty for all
  */
@@ -21,7 +21,7 @@ public record DeadLetterFilter(Optional<String> reason, Optional<Instant> since,
         ids = List.copyOf(ids);
     }
 
-    /** Whether it means every letter. */
+    /** Whether it selects every letter. */
     public boolean isAll() {
         return reason.isEmpty() && since.isEmpty() && ids.isEmpty();
     }

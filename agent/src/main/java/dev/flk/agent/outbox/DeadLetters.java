@@ -39,7 +39,7 @@ public final class DeadLetters implements Closeable {
     private OpenFile file;
     private Object identity;
     private volatile int count;
-    /** Where part of a line may stand that could not be taken away yet. */
+    /** Where part of a line may be that could not be removed yet. */
     private long tornFrom = NOT_TORN;
 
     private DeadLetters(FileOps files, Path path, Path directory, Outbox outbox, OpenFile file) throws IOException {
@@ -88,7 +88,7 @@ public final class DeadLetters implements Closeable {
         return files.standing(path).map(FileOps.Standing::identity).orElse("");
     }
 
-    /** Adds a line and waits until it is on disk. On failure nothing of it stays, or the next call takes it away. */
+    /** Adds a line and waits until it is on disk. On failure nothing of it stays, or the next call removes it. */
     public synchronized void add(DeadLetter letter) throws IOException {
         followRotation();
         cutTorn();
@@ -109,7 +109,7 @@ public final class DeadLetters implements Closeable {
         count++;
     }
 
-    /** Somebody may have moved the file away, as logrotate does: lines go to the one that stands under the name. */
+    /** The file may have been moved away, as logrotate does: lines go to the file that has the name. */
     private void followRotation() throws IOException {
         if (standing().equals(identity)) {
             return;
@@ -157,10 +157,10 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Takes letters back into the outbox, to be sent again, and out of the file. One that was taken back before is only taken out.
+     * Adds letters to the outbox again, and removes them from the file. A letter that was requeued before is only removed.
      *
-     * @return how many were taken back
-     * @throws OutboxFull if there is no room for all of them: those before were taken back, and out of the file
+     * @return how many were requeued
+     * @throws OutboxFull if there is no room for all of them: those before were requeued and removed
      */
     public synchronized int requeue(Predicate<DeadLetter> which) throws IOException {
         Set<Name> done = new HashSet<>();
@@ -196,7 +196,7 @@ public final class DeadLetters implements Closeable {
         return portion.size();
     }
 
-    /** Takes letters out of the file, for good; how many. */
+    /** Removes letters for good; how many. */
     public synchronized int purge(Predicate<DeadLetter> which) throws IOException {
         Set<Name> names = new HashSet<>();
         letters(letter -> {
@@ -240,7 +240,7 @@ public final class DeadLetters implements Closeable {
         return requeued[0];
     }
 
-    /** The file without some letters is whole and on disk before it takes the place of the other. */
+    /** The new file is whole and on disk before it replaces the old one. */
     private void rewriteWithout(Predicate<Name> gone) throws IOException {
         Path next = directory.resolve(path.getFileName() + ".next");
         if (files.standing(next).isPresent()) {
@@ -281,7 +281,7 @@ public final class DeadLetters implements Closeable {
         try {
             return gone.test(DeadLetter.decode(line).name());
         } catch (IOException e) {
-            return false; // what is no letter stays: it is not ours
+            return false; // other lines stay: they are not ours
         }
     }
 
@@ -291,8 +291,8 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * The end of a file of dead letters as a crash or an editor left it. Part of a line is cut off: its entry was not settled, so
-     * nothing is lost with it. A whole letter that merely lacks its line end gets one.
+     * Repairs the end of the file after a crash or an editor. Part of a line is cut off: its entry was not settled, so nothing is lost.
+     * A whole letter without a line end gets one.
      */
     private static final class LastLine {
         private static final int BLOCK_BYTES = 1 << 16;

@@ -15,8 +15,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What is noted in the log and need not be waited for: that entries are settled, or have not arrived. What the disk refuses is kept and noted again, up to a
- * bound; what is forgotten, by that bound or a crash, is sent once more and answered as a duplicate. Safe for several threads.
+ * Records that nobody waits for: that entries are settled, or did not arrive. What the disk refuses is kept, up to a bound, and appended
+ * again; what is lost by that bound or a crash is sent once more and answered as a duplicate. Safe for several threads.
  */
 final class Notes {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
@@ -31,7 +31,7 @@ final class Notes {
         this.limit = limit;
     }
 
-    /** Notes it; returns before it is on disk. */
+    /** Appends a record; returns before it is on disk. */
     void add(Entry note) {
         var unused = ForcedAppend.to(log, List.of(note), sequence -> {}).exceptionally(failure -> {
             keep(note, failure);
@@ -39,7 +39,7 @@ final class Notes {
         });
     }
 
-    /** The disk has refused it. */
+    /** Keeps a record that the disk has refused. */
     void keep(Entry note, Throwable failure) {
         synchronized (this) {
             if (refused.size() < MOST_KEPT) {
@@ -55,7 +55,7 @@ final class Notes {
                         leftOut));
     }
 
-    /** Tries once more what was refused. */
+    /** Appends again what was refused. */
     void retry() {
         List<Entry> again;
         synchronized (this) {

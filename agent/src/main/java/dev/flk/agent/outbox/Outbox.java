@@ -41,12 +41,12 @@ import java.util.random.RandomGenerator;
  * sent once more and answered as a duplicate. Damage of the log is skipped and told by {@link #losses}; the rest goes on.
  */
 public final class Outbox implements CertificateSink, Closeable {
-    /** Small, so that settled ones go soon, and one is read through quickly. */
+    /** Small, so that settled segments are removed soon, and one is read quickly. */
     private static final int SEGMENT_BYTES = 8 << 20;
 
     private static final long MAX_QUEUED_BYTES = 16 << 20;
     private static final long MAX_GROUP_BYTES = 4 << 20;
-    /** A disk that is put back, or a network file system that comes back, has done so by then. */
+    /** By then, a disk or network file system that comes back has done so. */
     private static final Duration UNREADABLE_FOR_GOOD = Duration.ofHours(1);
 
     private final OutboxOptions options;
@@ -85,7 +85,7 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Takes possession of the outbox and reads it.
+     * Locks the outbox and reads it.
      *
      * @throws OutboxLocked naming the process that owns it
      */
@@ -101,7 +101,7 @@ public final class Outbox implements CertificateSink, Closeable {
         return outbox;
     }
 
-    /** The same without threads: a simulation takes the steps. */
+    /** The same without threads: the simulation calls {@link #step}. */
     static Outbox openStepped(
             OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, FileOps disk, RandomGenerator random)
             throws IOException {
@@ -134,14 +134,14 @@ public final class Outbox implements CertificateSink, Closeable {
                 .with(OnDamage.SKIP);
     }
 
-    /** One step of the log's writer, for a simulation; false if there was nothing to do. */
+    /** One step of the log's writer, for the simulation; false if there was nothing to do. */
     boolean step() {
         return log.step();
     }
 
     /**
-     * Adds certificates, all of them or none, and waits until they are on disk. Where the outbox is full of what is settled, that goes
-     * first.
+     * Adds certificates, all of them or none, and waits until they are on disk. If the outbox is full, space of settled
+     * certificates is given back first.
      *
      * @throws OutboxFull if there is no room; nothing was added
      * @throws IOException if the disk refused; nothing counts as added
@@ -166,8 +166,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Takes dead letters back as new entries; the letters themselves must go after it completes. Known by their old names, so that a
-     * letter that a crash has left is not taken back twice.
+     * Adds dead letters as new entries; the letters must be removed after it completes. Known by their old names, so that a letter
+     * that a crash has left is not requeued twice.
      */
     CompletableFuture<Void> requeue(List<DeadLetter> letters) throws IOException {
         List<byte[]> plain = letters.stream().map(DeadLetter::certificate).toList();
@@ -188,12 +188,12 @@ public final class Outbox implements CertificateSink, Closeable {
         return !contents.requeued().isEmpty();
     }
 
-    /** What was taken back stands in the file of dead letters no more. */
+    /** No requeued letter is in the file of dead letters any more. */
     void requeuedAreOut() {
         contents.requeued().clear();
     }
 
-    /** Says once more, behind the segments that may go, what may still stand in the file of dead letters. */
+    /** Repeats in the newest segment which requeued letters may still be in the file of dead letters. */
     CompletableFuture<Void> repeatRequeued() {
         List<Name> names = List.copyOf(contents.requeued());
         if (names.isEmpty()) {
@@ -251,7 +251,7 @@ public final class Outbox implements CertificateSink, Closeable {
         arrival.run();
     }
 
-    /** Calls this whenever something was added, on the log's thread: it must return at once. */
+    /** Calls the listener whenever certificates were added, on the log's thread: it must return at once. */
     public void onArrival(Runnable listener) {
         arrival = listener;
     }
@@ -266,7 +266,7 @@ public final class Outbox implements CertificateSink, Closeable {
         return bodies.of(entries);
     }
 
-    /** Whether what is missing may come back: the disk began not long ago to fail in reading. */
+    /** Whether what is missing may come back: reading began to fail not long ago. */
     public boolean mayBeReadLater() {
         return badBlocks.hasYoungerThan(UNREADABLE_FOR_GOOD);
     }
@@ -307,7 +307,7 @@ public final class Outbox implements CertificateSink, Closeable {
         return contents.pending().unansweredSinceMillis(entry.sequence());
     }
 
-    /** Remembers that entries have not arrived, although they were sent. Returns before that is on disk. */
+    /** Notes that entries did not arrive, although they were sent. Returns before that is on disk. */
     public void notArrived(List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
             return;
@@ -319,7 +319,7 @@ public final class Outbox implements CertificateSink, Closeable {
         }
     }
 
-    /** Forgets entries: they are done. Returns before that is on disk. */
+    /** Settles entries. Returns before that is on disk. */
     public void settle(Settlement how, List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
             return;
@@ -328,7 +328,7 @@ public final class Outbox implements CertificateSink, Closeable {
         if (how == Settlement.LOST) {
             lostSince.addAndGet(entries.size());
         }
-        // one after the other with what compaction writes anew, so that the log never tells of an entry after its end
+        // ordered with moves of compaction, so that the log never has a record of an entry after it was settled
         synchronized (this) {
             entries.forEach(entry -> contents.pending().remove(entry.sequence()));
             notes.add(OutboxRecords.record(
@@ -346,7 +346,7 @@ public final class Outbox implements CertificateSink, Closeable {
         }
     }
 
-    /** Writes entries anew, those that still wait; completes when that is on disk. */
+    /** Appends entries that still wait again; completes when that is on disk. */
     CompletableFuture<Void> move(Map<OutboxEntry, byte[]> entries) {
         synchronized (this) {
             List<OutboxEntry> moved = new ArrayList<>();
@@ -398,22 +398,22 @@ public final class Outbox implements CertificateSink, Closeable {
         return options.maxBytes();
     }
 
-    /** What its files take now. */
+    /** Bytes of its files. */
     public long usedBytes() throws IOException {
         return room.usedBytes();
     }
 
-    /** What the file system has left for this process. */
+    /** Free space of the file system for this process. */
     public long freeBytes() throws IOException {
         return room.freeBytes();
     }
 
-    /** What the files took when that was looked up last. */
+    /** The same as of the last look. */
     public long lastUsedBytes() {
         return room.lastUsedBytes();
     }
 
-    /** What the file system had left when that was looked up last. */
+    /** The same as of the last look. */
     public long lastFreeBytes() {
         return room.lastFreeBytes();
     }
@@ -441,7 +441,7 @@ public final class Outbox implements CertificateSink, Closeable {
         return contents.pending().byShard();
     }
 
-    /** The name that the shard of a waiting entry counts under. */
+    /** The name under which the shard of a waiting entry is counted. */
     public String shardName(OutboxEntry entry) {
         return contents.pending().shardName(entry.sequence());
     }
@@ -458,7 +458,7 @@ public final class Outbox implements CertificateSink, Closeable {
         return Math.max(losses.records() + lostSince.get(), badBlocks.hasAny() ? 1 : 0);
     }
 
-    /** Takes nothing more, finishes what is under way and gives the outbox free. */
+    /** Accepts nothing more, finishes what is in flight and unlocks the outbox. */
     @Override
     public void close() throws IOException {
         care.close();

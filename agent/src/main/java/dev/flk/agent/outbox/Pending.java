@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * arrived. Safe for several threads.
  */
 final class Pending {
-    /** So few are left of a chunk that they are kept one by one. */
+    /** A chunk with no more entries than this is dissolved into single ones. */
     private static final int FEW = 8;
 
     /** By the sequence of the first that was ever in it. */
@@ -122,14 +122,14 @@ final class Pending {
         of.getValue().forEach((entry, shard) -> lone.put(entry.sequence(), new Lone(entry, entry.sequence(), shard)));
     }
 
-    /** It is being sent, and nobody knows whether it arrives; the first such time counts. */
+    /** It is being sent, and it is not known whether it arrives; the first such time counts. */
     synchronized void beingSent(long sequence, long millis) {
         if (contains(sequence)) {
             unanswered.putIfAbsent(sequence, millis);
         }
     }
 
-    /** It did not arrive, whenever it was sent. */
+    /** None of its attempts arrived. */
     synchronized void notArrived(long sequence) {
         unanswered.remove(sequence);
     }
@@ -159,12 +159,12 @@ final class Pending {
         return shard < 0 ? Shards.OTHERS : shards.name(shard);
     }
 
-    /** The outbox is read: from now on a shard that has a name of its own keeps it. */
+    /** The log was replayed: from now on a shard that has a name of its own keeps it. */
     synchronized void keepShardNames() {
         shards.keepNames();
     }
 
-    /** What waits of each shard that has a name, and of all others together. Looks at every entry at the worst. */
+    /** What waits of each shard that has a name, and of all others together. Reads every entry at worst. */
     synchronized Map<String, ShardBacklog> byShard() {
         @Nullable OutboxEntry[] first = new @Nullable OutboxEntry[Shards.MOST_NAMED + 1];
         int[] alone = new int[Shards.MOST_NAMED + 1];
@@ -182,7 +182,7 @@ final class Pending {
         return backlogs;
     }
 
-    /** Takes the first in chunks instead of those that are there, where it is older; {@code alone} is how many are in none. */
+    /** Replaces first entries by older ones in chunks; {@code alone} is how many are in no chunk. */
     private void noteFirstInChunks(@Nullable OutboxEntry[] first, int[] alone) {
         int sought = 0;
         for (short number : shards.all().keySet()) {

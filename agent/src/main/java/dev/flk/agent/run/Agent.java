@@ -35,11 +35,11 @@ import org.slf4j.LoggerFactory;
  */
 public final class Agent implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
-    /** A badly damaged outbox has thousands. */
+    /** A badly damaged outbox has thousands of gaps. */
     private static final int MOST_LOSSES_TOLD = 20;
 
     private static final long SPOOL_EVERY_NANOS = Duration.ofSeconds(1).toNanos();
-    /** What is under way when it is told to stop gets this long for its answer. */
+    /** How long {@link #stop} waits for answers to what is in flight. */
     private static final long LAST_ANSWERS_NANOS = Duration.ofSeconds(8).toNanos();
 
     private final Deque<Closeable> parts = new ArrayDeque<>();
@@ -140,7 +140,7 @@ public final class Agent implements Closeable {
         return end.map(Instant::getEpochSecond).orElse(0L);
     }
 
-    /** Goes on by another configuration, as far as that can be without a restart; says what can't. */
+    /** Applies another configuration, as far as possible without a restart; logs what needs one. */
     public void reload(AgentConfig next) {
         config.neededRestart(next).forEach(setting -> LOG.warn("{} was changed; that needs a restart", setting));
         sender.reconfigure(next.sending());
@@ -218,7 +218,7 @@ public final class Agent implements Closeable {
         sender.step();
     }
 
-    /** Makes {@link #run} return as soon as what is under way has been answered, within some seconds. */
+    /** Makes {@link #run} return as soon as what is in flight was answered, within some seconds. */
     public void stop() {
         stopping = true;
         sender.stop();

@@ -23,8 +23,8 @@ import javax.net.ssl.SSLHandshakeException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads what a reply means for each certificate. An answer counts as the backend's only if its body has the backend's form; whatever a proxy, a
- * captive portal or a half-started service says is an outage, which costs a certificate nothing.
+ * Reads what a reply means for each certificate. An answer is the backend's only if its body has the backend's form; what a proxy, a
+ * captive portal or a half-started service says is an outage, which costs a certificate no attempt.
  */
 final class AnswerReader {
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -34,7 +34,7 @@ final class AnswerReader {
             .build();
     private static final String BAD_SIGNATURE = "Signature verification failed";
     private static final String IN_FUTURE = "timestamp in future";
-    /** Longer waits are cut to it: a wrong header must not stop an agent for good. */
+    /** Longer waits are cut to this: a wrong header must not stop an agent for good. */
     private static final long LONGEST_RETRY_AFTER_SECONDS = 3600;
 
     private AnswerReader() {}
@@ -51,7 +51,7 @@ final class AnswerReader {
         return ids.stream().map(id -> read(reply, id)).toList();
     }
 
-    /** If all of these are outages, the first of them: then nobody answered, or somebody else. */
+    /** If all of them are outages, the first: then the backend did not answer. */
     static Optional<SubmitResult> outage(List<SubmitResult> answers) {
         return answers.stream().allMatch(SubmitResult::isOutage)
                 ? answers.stream().findFirst()
@@ -139,7 +139,7 @@ final class AnswerReader {
         return answers;
     }
 
-    /** An outcome says what was decided, and that fits the status: what merely echoes the certificate is none. */
+    /** An outcome says what was decided, and that fits the status: an echo of the certificate does not. */
     private static SubmitResult recorded(Reply reply, JsonNode body, String pcsId) {
         JsonNode accepted = body.path("accepted");
         JsonNode escalated = body.path("escalated");

@@ -9,7 +9,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 
 /**
- * Stops sending while nobody answers: opens after {@value #FAILURES_TO_OPEN} outages in a row, waits with backoff, then lets
+ * Stops sending while the backend does not answer: opens after {@value #FAILURES_TO_OPEN} outages in a row, waits with backoff, then lets
  * one request through; its answer closes the breaker or opens it for longer. Owned by the sender's thread; {@link #isOpen}
  * may be asked from any.
  */

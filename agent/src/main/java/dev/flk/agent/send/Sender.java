@@ -203,7 +203,7 @@ public final class Sender {
         return certificateEnds;
     }
 
-    /** How it is going; completes on the sender's thread, at its next step. Any thread may call. */
+    /** The state of sending; completes on the sender's thread, at its next step. Any thread may call. */
     public CompletableFuture<SendingState> state() {
         CompletableFuture<SendingState> state = new CompletableFuture<>();
         tasks.add(() -> state.complete(stateNow()));
@@ -329,7 +329,7 @@ public final class Sender {
                 }));
     }
 
-    /** Whatever else answers 200, a captive portal say, must not tell us the time. */
+    /** Anything else that answers 200, a captive portal say, must not set the offset. */
     private static boolean serves(Reply reply) {
         return reply.status() == 200
                 && new String(reply.body(), StandardCharsets.UTF_8).strip().equals("OK");
@@ -393,7 +393,7 @@ public final class Sender {
                 .min()
                 .orElse(now + IDLE_NANOS);
         long dueNanos = Math.min(due.orElse(Long.MAX_VALUE), probe.orElse(Long.MAX_VALUE));
-        // what is due now waits for an endpoint; what is due later for its time
+        // an entry that is due waits for a backend, another for its time
         long wait = (dueNanos > now ? dueNanos : ready) - now;
         return Math.max(SHORTEST_WAIT_NANOS, Math.min(wait, IDLE_NANOS));
     }

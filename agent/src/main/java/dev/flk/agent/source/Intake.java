@@ -55,7 +55,7 @@ public final class Intake {
 
     /** The same; takes out of the queue what is on disk, so that the rest can be tried again after a failure. */
     void addFrom(Deque<byte[]> certificates) throws IOException {
-        // so that a small outbox, too, takes a long source piece by piece
+        // so that a small outbox takes a long source piece by piece
         long maxBytes = Math.min(MAX_APPEND_BYTES, outbox.maxBytes() / 8);
         while (!certificates.isEmpty()) {
             List<byte[]> append = new ArrayList<>();
@@ -144,7 +144,7 @@ public final class Intake {
         }
     }
 
-    /** In bytes; what the whole outbox has no room for will never be taken, and is told rather than waited for. */
+    /** In bytes; a certificate that is longer than the whole outbox is refused rather than waited for. */
     long longest() {
         return Math.min(MAX_CERTIFICATE_BYTES, outbox.maxBytes());
     }

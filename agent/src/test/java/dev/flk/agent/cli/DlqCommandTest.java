@@ -7,57 +7,32 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.agent.cli.Cli.Ended;
-import dev.flk.agent.send.ScriptedBackend;
 import dev.flk.agent.send.ScriptedBackend.Said;
 import dev.flk.agent.testing.LogCapture;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** On three letters that a backend has caused: 1 and 2 of "schema", 3 of "merkle_root"; 4 was accepted. */
-@Timeout(60)
-class DlqCommandTest {
-    @TempDir
-    Path directory;
-
-    private ScriptedBackend backend;
-    private Cli cli;
-
+class DlqCommandTest extends CommandTest {
     @BeforeEach
-    void start() throws Exception {
-        backend = new ScriptedBackend();
+    void giveThreeUp() throws Exception {
         backend.submit = line -> line.contains("\"epoch\":4,")
                 ? Said.recorded(line)
                 : Said.error(400, line.contains("\"epoch\":3,") ? "merkle_root is no hash" : "Schema is unknown");
-        cli = new Cli(directory).sendingTo(backend).with("BATCH_SIZE", "1");
+        cli.with("BATCH_SIZE", "1");
         cli.submit(certificate(1), certificate(2), certificate(3), certificate(4));
         cli.runUntilEmpty();
         backend.received.clear();
         backend.submit = Said::recorded;
-    }
-
-    @AfterEach
-    void stop() throws Exception {
-        cli.stopAgent();
-        backend.close();
-    }
-
-    private String done(String... command) {
-        Ended ended = cli.run(command);
-        assertThat(ended.exitCode()).as(ended.err()).isZero();
-        return ended.out();
     }
 
     private List<String> letters() throws Exception {
@@ -235,7 +210,7 @@ class DlqCommandTest {
         cli.startAgent();
         assertThat(done("dlq", "requeue", "--reason", "schema", "--json")).isEqualTo("{\"requeued\":2}\n");
         assertThat(done("dlq", "requeue", "--reason", "schema", "--json")).isEqualTo("{\"requeued\":0}\n");
-        Awaitility.await().until(() -> done("status").contains("waiting   0 certificates"));
+        awaitStatus("waiting   0 certificates");
 
         assertThat(backend.received).hasSize(2);
         assertThat(done("status")).contains("given up  1 in ");

@@ -8,51 +8,22 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.agent.cli.Cli.Ended;
 import dev.flk.agent.outbox.Outbox;
-import dev.flk.agent.send.ScriptedBackend;
 import dev.flk.agent.send.ScriptedBackend.Said;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
-@Timeout(60)
-class StatusCommandTest {
+class StatusCommandTest extends CommandTest {
     private static final String PID = Long.toString(ProcessHandle.current().pid());
-
-    @TempDir
-    Path directory;
-
-    private ScriptedBackend backend;
-    private Cli cli;
-
-    @BeforeEach
-    void start() throws Exception {
-        backend = new ScriptedBackend();
-        cli = new Cli(directory).sendingTo(backend);
-    }
-
-    @AfterEach
-    void stop() throws Exception {
-        cli.stopAgent();
-        backend.close();
-    }
-
-    private static String unwrapped(String text) {
-        return text.replaceAll("\\s+", " ");
-    }
 
     @Test
     void besideAnAgent_allIsWell_is0() throws Exception {
         cli.startAgent();
         cli.submit(certificate(1));
-        Awaitility.await().until(() -> cli.run("status").out().contains("waiting   0 certificates"));
+        awaitStatus("waiting   0 certificates");
 
         Ended text = cli.run("status");
         Ended json = cli.run("status", "--json");
@@ -77,7 +48,7 @@ class StatusCommandTest {
         cli.startAgent();
         assertThat(cli.run("status").out()).contains(backend.endpoint() + "\n          not asked yet\n");
         cli.submit(certificate(1));
-        Awaitility.await().until(() -> cli.run("status").out().contains("waiting   0 certificates"));
+        awaitStatus("waiting   0 certificates");
         backend.close();
 
         Ended text = cli.run("status");
@@ -157,7 +128,7 @@ class StatusCommandTest {
         backend.submit = line -> Said.error(503, "\\u001b[2J\\u009b31m\\u202e" + "x".repeat(100));
         cli.startAgent();
         cli.submit(certificate(1));
-        Awaitility.await().until(() -> cli.run("status").out().contains("last error"));
+        awaitStatus("last error");
 
         assertThat(cli.run("status").out()).contains("?[2J?31m?x").doesNotContainPattern("[\\p{Cc}&&[^\n]]");
         assertThat(cli.run("status", "--json").out()).doesNotContain("\u009b", "\\u001b");
