@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The surroundings of a command: its streams, in UTF-8 whatever the locale, the environment, and the options of all commands. */
 final class Context {
+    private static final int COLUMNS = 80;
     private final Map<String, String> environment;
     private final InputStream in;
     private final PrintStream out;
@@ -83,13 +84,13 @@ final class Context {
 
     /** Says something to people, at 80 columns; what does not fit into a line goes on under it, indented. */
     void say(String text) {
-        out.println(Wrapped.at80(text, 4));
+        out.println(at80(text, 4));
     }
 
     /** Says on standard error what is wrong: on a terminal at 80 columns, elsewhere, as in a journal, on one line. */
     void complain(String text) {
         String line = "flk-agent: " + Printable.of(text);
-        err.println(terminal.isPresent() ? Wrapped.at80(line, 4) : line);
+        err.println(terminal.isPresent() ? at80(line, 4) : line);
     }
 
     /** The configuration to be shown to others, whatever is wrong with it. */
@@ -117,5 +118,29 @@ final class Context {
             LogLines.text(config.logLevel());
         }
         return config;
+    }
+
+    /**
+     * Breaks a text for a terminal of 80 columns, at spaces; what has none in it, a path say, stays in one piece. The lines behind the first
+     * are indented.
+     */
+    static String at80(String text, int indent) {
+        StringBuilder wrapped = new StringBuilder();
+        int column = -1;
+        for (String word : text.split(" ", -1)) {
+            int width = word.codePointCount(0, word.length());
+            if (column + 1 + width > COLUMNS && column > indent) {
+                wrapped.append(System.lineSeparator()).append(" ".repeat(indent));
+                column = indent;
+            } else if (column >= 0) {
+                wrapped.append(' ');
+                column++;
+            } else {
+                column = 0;
+            }
+            wrapped.append(word);
+            column += width;
+        }
+        return wrapped.toString();
     }
 }

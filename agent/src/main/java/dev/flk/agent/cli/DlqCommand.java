@@ -249,7 +249,7 @@ final class DlqCommand implements Runnable {
                 + "status       " + (letter.status() == 0 ? "no answer ended it" : letter.status())
                 + System.lineSeparator()
                 + "attempts     " + letter.attempts() + System.lineSeparator()
-                + Wrapped.at80("reason       " + Printable.of(letter.reason()), 13) + System.lineSeparator()
+                + Context.at80("reason       " + Printable.of(letter.reason()), 13) + System.lineSeparator()
                 + "certificate" + System.lineSeparator()
                 + Printable.of(text(letter.certificate()));
     }

@@ -82,7 +82,7 @@ public final class FlkAgent implements Runnable {
                         "",
                         "Settings come from the environment, or from --config FILE with NAME=value",
                         "lines; the environment wins, and NAME_FILE reads NAME from a file:",
-                        Wrapped.at80("  " + names, 2),
+                        Context.at80("  " + names, 2),
                         "",
                         "Exit codes: 0 done, 1 failed, 2 usage or configuration.")
                 .flatMap(String::lines)

@@ -299,12 +299,4 @@ class DlqCommandTest extends CommandTest {
         assertThat(cli.run("doctor").out().replace("\n    ", " "))
                 .contains("BAD dead letters: DLQ_PATH " + directory + " is a directory; name a file\n");
     }
-
-    @Test
-    void noFileYet_hasNone() throws Exception {
-        Files.delete(cli.deadLetters());
-
-        assertThat(done("dlq", "list")).isEqualTo("0 dead letters\n");
-        assertThat(done("dlq", "requeue", "--all")).isEqualTo("0 dead letters requeued\n");
-    }
 }

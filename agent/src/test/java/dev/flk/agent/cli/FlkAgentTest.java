@@ -11,6 +11,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class FlkAgentTest {
@@ -161,11 +162,18 @@ class FlkAgentTest {
                 .contains("is in use by process " + ProcessHandle.current().pid());
     }
 
-    @Test
-    void status_nothingThereYet_isAllZero() {
-        assertThat(run("status")).isZero();
-
-        assertThat(out()).contains("none runs", "0 certificates", "given up  0");
+    @ParameterizedTest
+    @CsvSource({
+        "status, 0 certificates",
+        "compact, '0 segments removed, 0 compressed, '",
+        "fsck, 0 whole records",
+        "outbox cat, ''",
+        "dlq list, 0 dead letters",
+        "dlq requeue --all, 0 dead letters requeued"
+    })
+    void command_nothingThereYet_is0(String command, String printed) {
+        assertThat(run(command.split(" "))).isZero();
+        assertThat(unwrapped(out())).contains(printed);
     }
 
     @ParameterizedTest

@@ -92,11 +92,6 @@ class OutboxCommandsTest extends CommandTest {
         awaitStatus("waiting   0 certificates");
     }
 
-    @Test
-    void compact_nothingThereYet_isFine() {
-        assertThat(firstLine(new Cli(directory).run("compact"))).startsWith("0 segments removed, 0 compressed, ");
-    }
-
     @ParameterizedTest
     @ValueSource(strings = {"-1", "36501", "many"})
     void compact_horizonThatIsNone_is2(String days) {
@@ -117,11 +112,6 @@ class OutboxCommandsTest extends CommandTest {
 
         assertThat(ended.exitCode()).isZero();
         assertThat(unwrapped(ended.out())).isEqualTo(directory.resolve("outbox") + ": 3 whole records\n");
-    }
-
-    @Test
-    void fsck_nothingThereYet_is0() {
-        assertThat(new Cli(directory).run("fsck").exitCode()).isZero();
     }
 
     @Test
@@ -246,14 +236,6 @@ class OutboxCommandsTest extends CommandTest {
         cli.submit(certificate.replace(id(1), "\u009b2J" + "x".repeat(90)).getBytes(StandardCharsets.UTF_8));
 
         assertThat(cli.run("outbox", "cat").out()).contains("(malformed id)").doesNotContain("\u009b", "xxx");
-    }
-
-    @Test
-    void cat_nothingThereYet_isEmpty() {
-        Ended ended = new Cli(directory).run("outbox", "cat");
-
-        assertThat(ended.exitCode()).isZero();
-        assertThat(ended.out()).isEmpty();
     }
 
     @Test

@@ -39,8 +39,11 @@ class FaultAtEveryOperationTest {
         /** What is promised of each certificate. */
         private final Map<String, Promise> promises = new HashMap<>();
 
-        Life(SimulatedDisk disk) {
+        private final int rounds;
+
+        Life(SimulatedDisk disk, int rounds) {
             this.disk = disk;
+            this.rounds = rounds;
         }
 
         private Outbox open() throws IOException {
@@ -58,7 +61,7 @@ class FaultAtEveryOperationTest {
             try {
                 Outbox outbox = open();
                 DeadLetters letters = DeadLetters.open(LETTERS, outbox, disk);
-                for (int i = from; i < from + 2; i++) {
+                for (int i = from; i < from + rounds; i++) {
                     add(outbox, "a" + i, "b" + i, "c" + i, "d" + i);
                     settle(outbox, "a" + i);
                     giveUp(outbox, letters, "b" + i);
@@ -224,34 +227,34 @@ class FaultAtEveryOperationTest {
         return ("{\"name\":\"" + name + "\",\"x\":\"" + "x".repeat(300) + "\"}").getBytes(StandardCharsets.UTF_8);
     }
 
-    /** Every operation fails once, followed by a kill or by a loss of power in turn. */
+    /** Every operation of a life of one round fails, followed by a kill or by a loss of power in turn. */
     @ParameterizedTest
     @EnumSource(Fault.class)
     void everyOperation_failing_losesAndDoublesNothing(Fault fault) throws IOException {
         long n = 0;
-        while (run(fault, n, n % 2 == 0 ? KILL : 0)) {
+        while (run(fault, n, n % 2 == 0 ? KILL : 0, 1)) {
             n++;
         }
         assertThat(n).isGreaterThan(100);
     }
 
-    /** Every operation fails followed by a kill, and by losses of power that leave different parts of what was not forced. */
+    /** Every operation of a life of two rounds fails, followed by a kill, and by losses of power that leave different parts of what was not forced. */
     @Tag("thorough")
     @ParameterizedTest
     @EnumSource(Fault.class)
     void everyOperation_failing_withEachEnd_losesAndDoublesNothing(Fault fault) throws IOException {
         for (int end = KILL; end < POWER_LOSSES; end++) {
             long n = 0;
-            while (run(fault, n, end)) {
+            while (run(fault, n, end, 2)) {
                 n++;
             }
         }
     }
 
     /** Returns whether the operation was reached. */
-    private static boolean run(Fault fault, long number, int powerLossSeed) throws IOException {
+    private static boolean run(Fault fault, long number, int powerLossSeed, int rounds) throws IOException {
         SimulatedDisk disk = new SimulatedDisk(new Random(number * 31 + powerLossSeed));
-        Life life = new Life(disk);
+        Life life = new Life(disk, rounds);
         disk.failOperation(number, fault);
         boolean alive = life.run(0);
         boolean reached = disk.faultHappened();

@@ -4,6 +4,7 @@ package dev.flk.agent.send;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import dev.flk.agent.send.BackendLink.Breaker;
 import dev.flk.program.logging.LineLimit;
 import java.time.Duration;
 import java.time.Instant;
@@ -69,7 +70,7 @@ class TimingTest {
     @Test
     void breaker_fourOutages_opens_probesAlone_andClosesWithAnAnswer() {
         AtomicLong nanos = new AtomicLong();
-        EndpointBreaker breaker = breaker(nanos);
+        Breaker breaker = breaker(nanos);
         for (int i = 0; i < 4; i++) {
             assertThat(breaker.tryAcquire()).isTrue();
             breaker.failed();
@@ -92,7 +93,7 @@ class TimingTest {
 
     @Test
     void breaker_someAnswersAmongOutages_staysClosed() {
-        EndpointBreaker breaker = breaker(new AtomicLong());
+        Breaker breaker = breaker(new AtomicLong());
         for (int i = 0; i < 20; i++) {
             breaker.tryAcquire();
             if (i % 3 == 0) {
@@ -105,8 +106,8 @@ class TimingTest {
         assertThat(breaker.isOpen()).isFalse();
     }
 
-    private static EndpointBreaker breaker(AtomicLong nanos) {
-        return new EndpointBreaker(new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), LARGEST), nanos::get);
+    private static Breaker breaker(AtomicLong nanos) {
+        return new Breaker(new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), LARGEST), nanos::get);
     }
 
     @ParameterizedTest
