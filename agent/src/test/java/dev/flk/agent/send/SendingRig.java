@@ -36,7 +36,6 @@ final class SendingRig implements Closeable {
 
     final List<ScriptedBackend> backends = new ArrayList<>();
     private final SendOptions options;
-    private final Duration requestTimeout;
     final Outbox outbox;
     final DeadLetters deadLetters;
     final Sender sender;
@@ -50,13 +49,8 @@ final class SendingRig implements Closeable {
     }
 
     SendingRig(Path directory, SendOptions options, int backends) throws IOException {
-        this(directory, options, Duration.ofSeconds(10), backends);
-    }
-
-    SendingRig(Path directory, SendOptions options, Duration requestTimeout, int backends) throws IOException {
         this.directory = directory;
         this.options = options;
-        this.requestTimeout = requestTimeout;
         for (int i = 0; i < backends; i++) {
             this.backends.add(new ScriptedBackend());
         }
@@ -75,7 +69,7 @@ final class SendingRig implements Closeable {
         return new SenderConfig(
                 backends.stream().map(ScriptedBackend::endpoint).toList(),
                 Optional.empty(),
-                requestTimeout,
+                Duration.ofSeconds(10),
                 Optional.of(new HmacSigner(secret)),
                 options);
     }
