@@ -398,24 +398,22 @@ public final class Outbox implements CertificateSink, Closeable {
         return options.maxBytes();
     }
 
-    /** Bytes of its files. */
-    public long usedBytes() throws IOException {
-        return room.usedBytes();
+    /**
+     * Bytes on its disk.
+     *
+     * @param usedBytes of its files
+     * @param freeBytes what the file system has left for this process
+     */
+    public record Space(long usedBytes, long freeBytes) {}
+
+    /** As of now, or of a second ago. */
+    public Space space() throws IOException {
+        return room.space();
     }
 
-    /** Free space of the file system for this process. */
-    public long freeBytes() throws IOException {
-        return room.freeBytes();
-    }
-
-    /** The same as of the last look. */
-    public long lastUsedBytes() {
-        return room.lastUsedBytes();
-    }
-
-    /** The same as of the last look. */
-    public long lastFreeBytes() {
-        return room.lastFreeBytes();
+    /** As of the last look. */
+    public Space lastSpace() {
+        return room.lastSpace();
     }
 
     /** How many entries wait. */

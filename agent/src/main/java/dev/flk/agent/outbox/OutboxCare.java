@@ -76,7 +76,7 @@ final class OutboxCare implements Closeable {
 
     /** Removes settled segments if that is worth it. A second caller waits for the first, and mostly finds it done. */
     synchronized void makeRoom() throws IOException {
-        long used = room.usedBytes();
+        long used = room.space().usedBytes();
         long needed = pending.bytes() + (long) pending.size() * Room.OVERHEAD_BYTES;
         long settled = used - needed - room.arrivingBytes();
         if (settled <= used / 8

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.agent.outbox.Outbox.Space;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.FileOps.OpenFile;
 import java.io.IOException;
@@ -75,25 +76,14 @@ final class Room {
         return usedBytes > options.maxBytes() - options.maxBytes() / 8 || freeBytes < options.minFreeBytes();
     }
 
-    /** What the files take. */
-    synchronized long usedBytes() throws IOException {
+    synchronized Space space() throws IOException {
         lookNowAndThen();
-        return usedBytes;
+        return lastSpace();
     }
 
-    /** Free space of the file system for this process. */
-    synchronized long freeBytes() throws IOException {
-        lookNowAndThen();
-        return freeBytes;
-    }
-
-    /** What was seen, or computed, last. */
-    synchronized long lastUsedBytes() {
-        return usedBytes;
-    }
-
-    synchronized long lastFreeBytes() {
-        return freeBytes;
+    /** The space that was seen, or computed, last. */
+    synchronized Space lastSpace() {
+        return new Space(usedBytes, freeBytes);
     }
 
     private void lookNowAndThen() throws IOException {

@@ -118,9 +118,15 @@ public final class Agent implements Closeable {
                         "client", () -> seconds(sender.certificateEnds().client()),
                         "endpoint", () -> seconds(sender.certificateEnds().endpoint())));
         meters.gauge("flk_agent_in_flight", "Certificates that wait for an answer.", sender::inFlight);
-        meters.gauge("flk_agent_outbox_bytes", "What the files of the outbox take.", outbox::lastUsedBytes);
+        meters.gauge(
+                "flk_agent_outbox_bytes",
+                "What the files of the outbox take.",
+                () -> outbox.lastSpace().usedBytes());
         meters.gauge("flk_agent_outbox_max_bytes", "What they may take.", outbox::maxBytes);
-        meters.gauge("flk_agent_disk_free_bytes", "What is left of their file system.", outbox::lastFreeBytes);
+        meters.gauge(
+                "flk_agent_disk_free_bytes",
+                "What is left of their file system.",
+                () -> outbox.lastSpace().freeBytes());
     }
 
     private Map<String, ShardWaiting> waitingByShard(InstantSource clock) {

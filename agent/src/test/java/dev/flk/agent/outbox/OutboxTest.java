@@ -148,7 +148,7 @@ class OutboxTest {
             outbox.append(Collections.nCopies(70, new byte[1_000]));
 
             assertThat(outbox.pendingEntries()).isBetween(290, 300);
-            assertThat(outbox.usedBytes()).isLessThan(400_000);
+            assertThat(outbox.space().usedBytes()).isLessThan(400_000);
         }
     }
 
