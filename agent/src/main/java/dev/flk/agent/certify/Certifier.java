@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.certify;
 
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import dev.flk.agent.certify.CsvRows.Row;
+import dev.flk.agent.certify.Measures.Coherence;
+import dev.flk.agent.certify.Measures.UnitCube;
+import dev.flk.agent.certify.Windows.Window;
 import dev.flk.canonical.CanonicalDouble;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.certificate.PcsId;
@@ -8,16 +14,15 @@ import dev.flk.certificate.Regime;
 import dev.flk.verification.Budget;
 import dev.flk.verification.Policy;
 import dev.flk.verification.TheilSen;
+import java.io.ByteArrayOutputStream;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 
 /**
  * Makes one unsigned certificate of each window. What it claims of D̂, regime and budget is computed by the verifier's own
@@ -33,6 +38,7 @@ public final class Certifier {
     /** What Java makes of arguments that are no text in the locale: ids of different shards would become one. */
     private static final char UNREADABLE = '\uFFFD';
 
+    private static final JsonFactory JSON = new JsonFactory();
     private static final int LONGEST_SHARD_ID = 256;
 
     private final List<String> shardIds;
@@ -120,41 +126,67 @@ public final class Certifier {
         }
         UnitCube points = UnitCube.of(window.rows());
         return json(
-                        window,
-                        shardId,
-                        MerkleTree.root(leaves),
-                        BoxCounting.count(points),
-                        Coherence.of(points),
-                        Compressibility.of(text.toString().getBytes(StandardCharsets.US_ASCII)))
-                .getBytes(StandardCharsets.UTF_8);
+                window,
+                shardId,
+                MerkleTree.root(leaves),
+                Measures.boxCounts(points),
+                Coherence.of(points),
+                Measures.compressibility(text.toString().getBytes(StandardCharsets.US_ASCII)));
     }
 
-    private static String json(
+    /** On one line; reals in the shortest text that reads back. */
+    private static byte[] json(
             Window window, String shardId, String merkleRoot, long[] boxes, Coherence coherence, double ratio) {
         double cohStar = CanonicalDouble.round9(coherence.share());
         double r = CanonicalDouble.round9(ratio);
-        double dHat = TheilSen.slope(BoxCounting.SCALES, boxes);
+        double dHat = TheilSen.slope(Measures.SCALES, boxes);
         List<String> fallbacks = fallbacks(window, boxes);
-        JsonLine json = new JsonLine();
-        json.text("pcs_id", PcsId.of(merkleRoot, window.number(), shardId).toString());
-        json.text("schema", "fractal-lba-kakeya");
-        json.text("version", "0.1");
-        json.text("shard_id", shardId);
-        json.integer("epoch", window.number());
-        json.integer("seed", Coherence.SEED);
-        json.integers("scales", BoxCounting.SCALES);
-        json.countsByScale("N_j", BoxCounting.SCALES, boxes);
-        json.real("coh_star", cohStar);
-        json.reals("v_star", coherence.direction());
-        json.real("D_hat", dHat);
-        json.real("r", r);
-        json.text("regime", Regime.of(dHat, cohStar).wireName());
-        json.real("budget", Budget.of(Policy.defaults(), dHat, cohStar, r));
-        json.text("merkle_root", merkleRoot);
-        if (!fallbacks.isEmpty()) {
-            json.degraded("ft", fallbacks);
+        var out = new ByteArrayOutputStream(1024);
+        try (JsonGenerator json = JSON.createGenerator(out)) {
+            json.writeStartObject();
+            json.writeStringField(
+                    "pcs_id", PcsId.of(merkleRoot, window.number(), shardId).toString());
+            json.writeStringField("schema", "fractal-lba-kakeya");
+            json.writeStringField("version", "0.1");
+            json.writeFieldName("shard_id");
+            json.writeRawValue(CanonicalString.quote(shardId));
+            json.writeNumberField("epoch", window.number());
+            json.writeNumberField("seed", Coherence.SEED);
+            json.writeFieldName("scales");
+            json.writeArray(Measures.SCALES, 0, Measures.SCALES.length);
+            json.writeObjectFieldStart("N_j");
+            for (int i = 0; i < boxes.length; i++) {
+                json.writeNumberField(Integer.toString(Measures.SCALES[i]), boxes[i]);
+            }
+            json.writeEndObject();
+            real(json, "coh_star", cohStar);
+            json.writeArrayFieldStart("v_star");
+            for (double coordinate : coherence.direction()) {
+                json.writeNumber(CanonicalDouble.print(coordinate));
+            }
+            json.writeEndArray();
+            real(json, "D_hat", dHat);
+            real(json, "r", r);
+            json.writeStringField("regime", Regime.of(dHat, cohStar).wireName());
+            real(json, "budget", Budget.of(Policy.defaults(), dHat, cohStar, r));
+            json.writeStringField("merkle_root", merkleRoot);
+            if (!fallbacks.isEmpty()) {
+                json.writeObjectFieldStart("ft");
+                json.writeBooleanField("degraded", true);
+                json.writeFieldName("fallbacks");
+                json.writeArray(fallbacks.toArray(String[]::new), 0, fallbacks.size());
+                json.writeEndObject();
+            }
+            json.writeEndObject();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e); // memory does not fail
         }
-        return json.end();
+        return out.toByteArray();
+    }
+
+    private static void real(JsonGenerator json, String name, double value) throws IOException {
+        json.writeFieldName(name);
+        json.writeNumber(CanonicalDouble.print(value));
     }
 
     /** Why the backend should not take this window at its word; empty for most. */
@@ -167,60 +199,5 @@ public final class Certifier {
             fallbacks.add(SINGLE_POINT);
         }
         return fallbacks;
-    }
-
-    /** Writes one JSON object on one line, members in the order of the calls; reals in the shortest text that reads back. */
-    private static final class JsonLine {
-        private final StringBuilder out = new StringBuilder(1024);
-
-        void text(String name, String value) {
-            member(name, CanonicalString.quote(value));
-        }
-
-        void integer(String name, long value) {
-            member(name, Long.toString(value));
-        }
-
-        void real(String name, double value) {
-            member(name, CanonicalDouble.print(value));
-        }
-
-        void integers(String name, int[] values) {
-            member(name, Arrays.stream(values).mapToObj(Integer::toString).collect(Collectors.joining(",", "[", "]")));
-        }
-
-        void reals(String name, double[] values) {
-            member(
-                    name,
-                    Arrays.stream(values).mapToObj(CanonicalDouble::print).collect(Collectors.joining(",", "[", "]")));
-        }
-
-        /** {@code {"2":7,"4":18}}. */
-        void countsByScale(String name, int[] scales, long[] counts) {
-            member(
-                    name,
-                    IntStream.range(0, scales.length)
-                            .mapToObj(i -> "\"" + scales[i] + "\":" + counts[i])
-                            .collect(Collectors.joining(",", "{", "}")));
-        }
-
-        /** {@code {"degraded":true,"fallbacks":["…"]}}. */
-        void degraded(String name, List<String> fallbacks) {
-            String names = fallbacks.stream().map(CanonicalString::quote).collect(Collectors.joining(",", "[", "]"));
-            member(name, "{\"degraded\":true,\"fallbacks\":" + names + "}");
-        }
-
-        /** The whole object; nothing can be added after it. */
-        String end() {
-            return out.append('}').toString();
-        }
-
-        private void member(String name, String json) {
-            out.append(out.length() == 0 ? '{' : ',')
-                    .append('"')
-                    .append(name)
-                    .append("\":")
-                    .append(json);
-        }
     }
 }

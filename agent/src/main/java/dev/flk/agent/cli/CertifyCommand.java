@@ -109,7 +109,7 @@ final class CertifyCommand implements Callable<Integer> {
             return follow(config);
         }
         List<byte[]> certificates;
-        try (InputStream csv = Streams.open(file, context)) {
+        try (InputStream csv = context.open(file)) {
             certificates = certifier(config).certify(csv, windows());
         }
         if (target.print) {
@@ -131,7 +131,7 @@ final class CertifyCommand implements Callable<Integer> {
         if (file.equals("-")) {
             throw usage("--follow needs a file; it begins anew after a restart, which standard input can't");
         }
-        Streams.open(file, context).close();
+        context.open(file).close();
         long certified = new Following(config, Path.of(file), context).run(certifier(config), windows());
         context.say(certified + " windows of " + file + " are certified");
         return 0;

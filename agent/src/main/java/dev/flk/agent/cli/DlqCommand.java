@@ -3,11 +3,12 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.control.Operations;
+import dev.flk.agent.outbox.DeadLetter;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.DeadLetterFilter;
-import dev.flk.agent.outbox.DeadLetterLine;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.config.Quantities;
 import java.io.IOException;
@@ -18,6 +19,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -101,7 +103,7 @@ final class DlqCommand implements Runnable {
         read(letter -> {
             if (filter.test(letter)) {
                 count[0]++;
-                context.out().println(json ? text(letter.bytes()) : inOneLine(letter));
+                context.out().println(json ? text(letter.line()) : inOneLine(letter));
             }
         });
         if (!json) {
@@ -124,7 +126,7 @@ final class DlqCommand implements Runnable {
         read(letter -> {
             if (filter.test(letter)) {
                 count[0]++;
-                context.out().println(json ? text(letter.bytes()) : inFull(letter));
+                context.out().println(json ? text(letter.line()) : inFull(letter));
             }
         });
         if (count[0] == 0) {
@@ -189,7 +191,7 @@ final class DlqCommand implements Runnable {
         DeadLetterFilter whole = withWholeIds(filter);
         int count = how.dryRun ? matching(whole) : apply(config, whole, alone, beside);
         if (how.json) {
-            context.out().println("{\"" + (how.dryRun ? "matching" : done) + "\":" + count + "}");
+            context.out().print(Json.line(Map.of(how.dryRun ? "matching" : done, count)));
         } else {
             context.say(InWords.count(count, "dead letter") + " " + (how.dryRun ? "would be " : "") + done);
         }
@@ -226,7 +228,7 @@ final class DlqCommand implements Runnable {
     }
 
     /** Fits into 80 columns: the id is cut, the reason goes to the next line. */
-    private static String inOneLine(DeadLetterLine letter) {
+    private static String inOneLine(DeadLetter letter) {
         String id = letter.pcsId().isEmpty() ? "(no id)" : shorten(Printable.of(letter.pcsId()), 16);
         return String.format(
                 "%s  #%-8d %-17s %-3s %s%n    %s",
@@ -238,7 +240,7 @@ final class DlqCommand implements Runnable {
                 shorten(Printable.of(letter.reason()), 76));
     }
 
-    private static String inFull(DeadLetterLine letter) {
+    private static String inFull(DeadLetter letter) {
         return "given up     " + letter.when() + System.lineSeparator()
                 + "outbox       #" + letter.sequence() + ", added " + Instant.ofEpochMilli(letter.addedMillis())
                 + System.lineSeparator()
@@ -247,7 +249,7 @@ final class DlqCommand implements Runnable {
                 + "status       " + (letter.status() == 0 ? "no answer ended it" : letter.status())
                 + System.lineSeparator()
                 + "attempts     " + letter.attempts() + System.lineSeparator()
-                + Wrapped.at80("reason       " + Printable.of(letter.reason()), 13) + System.lineSeparator()
+                + Context.at80("reason       " + Printable.of(letter.reason()), 13) + System.lineSeparator()
                 + "certificate" + System.lineSeparator()
                 + Printable.of(text(letter.certificate()));
     }

@@ -6,7 +6,10 @@ import dev.flk.agent.config.AgentKeys;
 import dev.flk.program.config.Key;
 import dev.flk.program.logging.LogOutput;
 import java.io.InputStream;
+import java.io.OutputStreamWriter;
 import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -40,27 +43,29 @@ public final class FlkAgent implements Runnable {
     /** With what surrounds it; the streams are expected to speak UTF-8. */
     public FlkAgent(Map<String, String> environment, InputStream in, PrintStream out, PrintStream err) {
         context = new Context(environment, in, out, err);
+        CertificateCommands certificates = new CertificateCommands(context);
+        OutboxCommands outbox = new OutboxCommands(context);
         commandLine = new CommandLine(this)
                 .addSubcommand(new RunCommand(context))
                 .addSubcommand(new CertifyCommand(context))
                 .addSubcommand(new SubmitCommand(context))
                 .addSubcommand(new StatusCommand(context))
-                .addSubcommand(new CompactCommand(context))
+                .addSubcommand(outbox.new Compact())
                 .addSubcommand(new DlqCommand(context))
-                .addSubcommand(new OutboxCommand(context))
-                .addSubcommand(new FsckCommand(context))
+                .addSubcommand(outbox.new Look())
+                .addSubcommand(outbox.new Fsck())
                 .addSubcommand(new DoctorCommand(context))
                 .addSubcommand(new DiagnosticsCommand(context))
-                .addSubcommand(new KeygenCommand(context))
-                .addSubcommand(new CanonicalCommand(context))
-                .addSubcommand(new SignCommand(context))
+                .addSubcommand(certificates.new Keygen())
+                .addSubcommand(certificates.new Canonical())
+                .addSubcommand(certificates.new Sign())
                 .addSubcommand(new VerifyCommand(context));
         // set here and not in the annotation, from which the subcommands would inherit it
         commandLine.getCommandSpec().usageMessage().footer(footer());
         Failures failures = new Failures(context);
         commandLine
-                .setOut(Streams.writer(out))
-                .setErr(Streams.writer(err))
+                .setOut(writer(out))
+                .setErr(writer(err))
                 .setParameterExceptionHandler(failures)
                 .setExecutionExceptionHandler(failures);
     }
@@ -75,13 +80,17 @@ public final class FlkAgent implements Runnable {
         return commandLine.execute(args);
     }
 
+    private static PrintWriter writer(PrintStream stream) {
+        return new PrintWriter(new OutputStreamWriter(stream, StandardCharsets.UTF_8), true);
+    }
+
     private static String[] footer() {
         String names = AgentKeys.ALL.stream().map(Key::name).collect(Collectors.joining(" "));
         return Stream.of(
                         "",
                         "Settings come from the environment, or from --config FILE with NAME=value",
                         "lines; the environment wins, and NAME_FILE reads NAME from a file:",
-                        Wrapped.at80("  " + names, 2),
+                        Context.at80("  " + names, 2),
                         "",
                         "Exit codes: 0 done, 1 failed, 2 usage or configuration.")
                 .flatMap(String::lines)

@@ -2,12 +2,12 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.certify.Certifier;
-import dev.flk.agent.certify.GrowingFile;
 import dev.flk.agent.certify.MalformedCsv;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.OutboxFull;
 import dev.flk.agent.source.Intake;
+import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -54,7 +54,7 @@ final class Following {
         certified = certifiedBefore();
         Runtime.getRuntime().addShutdownHook(new Thread(this::end, "shutdown"));
         try (InputStream in = Files.newInputStream(csv)) {
-            certifier.follow(new GrowingFile(in, this::waitForMore), windows, this::take);
+            certifier.follow(new GrowingFile(in), windows, this::take);
         } catch (UncheckedIOException e) {
             throw e.getCause();
         } finally {
@@ -156,7 +156,7 @@ final class Following {
         Files.move(next, state, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 
-    /** Ends after what is complete. Any thread. */
+    /** Ends after the windows that are complete. Any thread. */
     void stop() {
         stop.countDown();
     }
@@ -169,6 +169,28 @@ final class Following {
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    /** The CSV, which does not end where it ends now, but only when there will be no more of it. */
+    private final class GrowingFile extends FilterInputStream {
+        GrowingFile(InputStream now) {
+            super(now);
+        }
+
+        @Override
+        public int read() throws IOException {
+            byte[] one = new byte[1];
+            return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
+        }
+
+        @Override
+        public int read(byte[] target, int offset, int length) throws IOException {
+            int read = super.read(target, offset, length);
+            while (read < 0 && waitForMore()) {
+                read = super.read(target, offset, length);
+            }
+            return read;
         }
     }
 }

@@ -8,7 +8,7 @@ import dev.flk.agent.outbox.OutboxLocked;
 import java.io.IOException;
 import java.time.InstantSource;
 
-/** The way to the outbox for a command: to own it, or through the agent that owns it. */
+/** Access of a command to the outbox: as its owner, or through the agent that owns it. */
 final class OutboxAccess {
     private OutboxAccess() {}
 

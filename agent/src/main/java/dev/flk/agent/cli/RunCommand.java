@@ -27,7 +27,7 @@ import picocli.CommandLine.Option;
 final class RunCommand implements Callable<Integer> {
     private static final Logger LOG = LoggerFactory.getLogger(RunCommand.class);
 
-    /** A process that is told to end has 10 s; this leaves time to end. */
+    /** A process has 10 s to end; this leaves time for the rest. */
     private static final long LONGEST_END_MILLIS = 9_500;
 
     private static final long LONGEST_WAIT_MILLIS = 5_000;
@@ -81,7 +81,7 @@ final class RunCommand implements Callable<Integer> {
         });
     }
 
-    /** A short command, like {@code compact} of a cron job, gives the outbox back soon. */
+    /** Waits a moment: a short command, such as {@code compact} of a cron job, may own the outbox. */
     private static Agent open(AgentConfig config) throws IOException, InterruptedException {
         Surroundings surroundings = Surroundings.real();
         for (long waited = 0; ; waited += LOOK_AGAIN_MILLIS) {

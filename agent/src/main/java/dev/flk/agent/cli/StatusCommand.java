@@ -229,7 +229,7 @@ final class StatusCommand implements Callable<Integer> {
         }
 
         private void add(String name, String what) {
-            lines.add(Wrapped.at80(String.format(Locale.ROOT, "%-9s ", name) + Printable.of(what), 10));
+            lines.add(Context.at80(String.format(Locale.ROOT, "%-9s ", name) + Printable.of(what), 10));
         }
     }
 }

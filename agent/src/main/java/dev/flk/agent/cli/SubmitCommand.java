@@ -50,7 +50,7 @@ final class SubmitCommand implements Callable<Integer> {
         for (String file : files) {
             if (!isReadOnce(file)) {
                 // a name that was mistyped is told before anything is added
-                Streams.open(file, context).close();
+                context.open(file).close();
             }
         }
         return OutboxAccess.either(config, this::submitTo, this::submitTo);
@@ -91,7 +91,7 @@ final class SubmitCommand implements Callable<Integer> {
     }
 
     private void take(Intake intake, String file, Consumer<Intake.Refused> refused) throws IOException {
-        try (InputStream in = Streams.open(file, context)) {
+        try (InputStream in = context.open(file)) {
             if (hasLines(file)) {
                 intake.addLines(in, refused);
             } else {
@@ -118,7 +118,7 @@ final class SubmitCommand implements Callable<Integer> {
         long all = 0;
         for (String file : files) {
             if (hasLines(file)) {
-                try (InputStream in = Streams.open(file, context)) {
+                try (InputStream in = context.open(file)) {
                     all += Intake.countLines(in);
                 }
             } else {

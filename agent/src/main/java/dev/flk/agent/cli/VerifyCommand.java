@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
-import dev.flk.agent.cli.Streams.CertificateFile;
+import dev.flk.agent.cli.CertificateCommands.CertificateFile;
 import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.config.Signing;
 import dev.flk.certificate.CertificateReader;
@@ -118,7 +118,7 @@ final class VerifyCommand implements Callable<Integer> {
     }
 
     private KeyRing readKeys(String name) throws IOException {
-        try (InputStream in = Streams.open(name, context)) {
+        try (InputStream in = context.open(name)) {
             String text = ShortText.read(name, in);
             return KeyRing.of(name, text, ShortText.settings(text));
         }

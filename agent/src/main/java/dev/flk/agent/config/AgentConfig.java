@@ -3,8 +3,8 @@ package dev.flk.agent.config;
 
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.send.ClientTls;
-import dev.flk.agent.send.SendingSetup;
-import dev.flk.agent.send.SendingSetup.SendOptions;
+import dev.flk.agent.send.SenderConfig;
+import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Settings;
@@ -23,8 +23,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Everything the agent is told. Values are checked here, all of them, before anything starts; what a command needs and is
- * not given is a problem like any other.
+ * The agent's configuration. All values are checked here, before anything starts; a missing value that a command needs is a problem
+ * like any other.
  *
  * @param endpoints base URLs of backends on one dedup store, the preferred one first
  * @param tls own authorities and client certificate; empty for what the JDK trusts
@@ -52,7 +52,7 @@ public record AgentConfig(
         OptionalInt metricsPort,
         LogConfig log) {
 
-    /** What a command can't do without. */
+    /** What a command needs. */
     public enum Need {
         ENDPOINT,
         SIGNING
@@ -81,7 +81,7 @@ public record AgentConfig(
         }
     }
 
-    /** As {@link #load} for all commands, but that nothing is too wrong for it. */
+    /** As {@link #load} for all commands, but never fails. */
     public static Diagnosed diagnose(Map<String, String> environment, @Nullable Path file) {
         Settings settings = new Settings(AgentKeys.ALL, AgentKeys.GONE, environment, file);
         Optional<AgentConfig> config = Optional.empty();
@@ -155,7 +155,7 @@ public record AgentConfig(
                                 : " does not exist; create it, for those who leave files there to write to"));
     }
 
-    /** Throws unless the spool directory is there, where one is set. */
+    /** Throws if a spool directory is set and is not there. */
     public void requireSpoolDirectory() {
         Optional<String> objection = spoolObjection();
         if (objection.isPresent()) {
@@ -187,7 +187,7 @@ public record AgentConfig(
     }
 
     /** How certificates are sent; the endpoint must have been asked for. */
-    public SendingSetup sending() {
-        return new SendingSetup(endpoints, tls, requestTimeout, signing.flatMap(Signing::signer), send);
+    public SenderConfig sending() {
+        return new SenderConfig(endpoints, tls, requestTimeout, signing.flatMap(Signing::signer), send);
     }
 }

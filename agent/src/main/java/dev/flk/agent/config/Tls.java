@@ -16,7 +16,7 @@ import java.time.Instant;
 import java.util.Optional;
 import javax.net.ssl.SSLException;
 
-/** Whom connections to the backend trust, and how the agent shows who it is; all of it PEM text. */
+/** TLS to the backend: the authorities to trust, and the agent's own certificate; all of it PEM text. */
 final class Tls {
     private Tls() {}
 

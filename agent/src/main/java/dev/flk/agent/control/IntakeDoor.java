@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
@@ -41,10 +42,8 @@ final class IntakeDoor {
     }
 
     private CompletableFuture<Answer> one(byte[] certificate) {
-        List<Refused> refused = new ArrayList<>();
-        return intake.admits(certificate, refused::add)
-                ? take(List.of(certificate), refused)
-                : done(Answer.error(400, refused.get(0).reason()));
+        Optional<String> objection = intake.objection(certificate);
+        return objection.isEmpty() ? take(List.of(certificate), List.of()) : done(Answer.error(400, objection.get()));
     }
 
     private CompletableFuture<Answer> lines(byte[] body) {

@@ -18,16 +18,16 @@ import java.util.TreeMap;
 import java.util.function.LongSupplier;
 
 /**
- * Files of which the disk can't read some blocks. Such a block is tried a few times; then it reads as bytes that are no record, so that
- * what stands behind it is read all the same. It is tried anew with each reading, for disks come back. The beginning of a file, which
- * says what the file is, is not made up. Everything else goes straight to the disk. Safe for several threads.
+ * Reads files with blocks that the disk can't read. Such a block is tried a few times; then it reads as bytes that are no record, so that
+ * the records behind it can be read. It is tried again with each read, since disks come back. The beginning of a file, which holds its
+ * header, is never made up. All other operations go straight to the disk. Safe for several threads.
  */
 final class BadBlocks implements FileOps {
     /** How often a block is tried in one reading. */
     static final int TRIES = 3;
 
     static final int BLOCK_BYTES = 4096;
-    /** Neither zero, which is the end of a segment, nor a byte that the log writes. */
+    /** Neither zero, which marks the end of a segment, nor a byte that the log writes. */
     private static final byte FILL = (byte) 0xff;
 
     private final FileOps disk;
@@ -55,7 +55,7 @@ final class BadBlocks implements FileOps {
         return !bad.isEmpty();
     }
 
-    /** Whether one of them could still be read not longer ago than that. */
+    /** Whether one of them failed for the first time less than {@code age} ago. */
     synchronized boolean hasYoungerThan(Duration age) {
         long now = nanoTicker.getAsLong();
         return bad.values().stream()

@@ -4,7 +4,7 @@ package dev.flk.agent.outbox;
 import java.io.IOException;
 import java.util.List;
 
-/** Where certificates are put to be sent: an outbox of this process, or that of a running agent. */
+/** Accepts certificates to be sent: an outbox of this process, or that of a running agent. */
 public interface CertificateSink {
     /**
      * Adds certificates, all of them or none, and waits until they are on disk.
@@ -14,7 +14,7 @@ public interface CertificateSink {
      */
     void append(List<byte[]> certificates) throws IOException;
 
-    /** What fits into it at the most, in bytes. */
+    /** Its capacity in bytes. */
     long maxBytes();
 
     /** Where it is, for people. */

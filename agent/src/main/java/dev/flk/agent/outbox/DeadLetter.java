@@ -1,18 +1,160 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import com.fasterxml.jackson.core.JsonEncoding;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import dev.flk.agent.outbox.OutboxRecords.Name;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
 import java.time.Instant;
+import java.util.Arrays;
 
 /**
- * A certificate that is given up.
+ * A certificate that was given up, and its line in the file of dead letters, a JSON object:
+ *
+ * <pre>
+ * {"when":"2026-11-20T08:00:00Z","outbox_seq":7,"added":1795161600000,"pcs_id":"…","status":400,"reason":"…",
+ *  "attempts":1,"certificate":{…}}
+ * </pre>
+ *
+ * <p>{@code outbox_seq} and {@code added} name the entry that it was; {@code status} is there if an answer ended it. The certificate has
+ * the bytes that it was taken in with, but for line breaks.
  *
  * @param when it was given up
- * @param entry what it was in the outbox
- * @param pcsId its id, as far as it has one
- * @param status of the answer that ended it, 0 if no answer did
- * @param reason in words
+ * @param sequence with {@code addedMillis}: which entry of the outbox it was
+ * @param pcsId empty if it has none
+ * @param status of the answer that ended it, 0 if none did
  * @param attempts how often it was sent since the agent's start
- * @param certificate as it was taken in, JSON in UTF-8
+ * @param line the whole line, without its end
  */
 public record DeadLetter(
-        Instant when, Entry entry, String pcsId, int status, String reason, int attempts, byte[] certificate) {}
+        Instant when,
+        long sequence,
+        long addedMillis,
+        String pcsId,
+        int status,
+        String reason,
+        int attempts,
+        byte[] certificate,
+        byte[] line) {
+    Name name() {
+        return new Name(sequence, addedMillis);
+    }
+
+    /** The letter of an entry with this certificate, JSON in UTF-8 as it was taken in. */
+    public static DeadLetter of(
+            Instant when,
+            OutboxEntry entry,
+            String pcsId,
+            int status,
+            String reason,
+            int attempts,
+            byte[] certificate) {
+        var line = new ByteArrayOutputStream(certificate.length + 512);
+        try (JsonGenerator json = UnboundedJson.FACTORY.createGenerator(line, JsonEncoding.UTF8)) {
+            json.writeStartObject();
+            json.writeStringField("when", when.toString());
+            json.writeNumberField("outbox_seq", entry.sequence());
+            json.writeNumberField("added", entry.addedMillis());
+            json.writeStringField("pcs_id", pcsId);
+            if (status != 0) {
+                json.writeNumberField("status", status);
+            }
+            json.writeStringField("reason", reason);
+            json.writeNumberField("attempts", attempts);
+            json.writeFieldName("certificate");
+            // line breaks stand between tokens only, so a space means the same
+            json.writeRawValue(new String(certificate, StandardCharsets.UTF_8)
+                    .replace('\n', ' ')
+                    .replace('\r', ' '));
+            json.writeEndObject();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e); // memory does not fail
+        }
+        return new DeadLetter(
+                when,
+                entry.sequence(),
+                entry.addedMillis(),
+                pcsId,
+                status,
+                reason,
+                attempts,
+                certificate,
+                line.toByteArray());
+    }
+
+    /**
+     * Reads a line.
+     *
+     * @throws IOException if it is no dead letter
+     */
+    static DeadLetter decode(byte[] line) throws IOException {
+        Reading reading = new Reading(line);
+        try (JsonParser json = UnboundedJson.FACTORY.createParser(line)) {
+            if (json.nextToken() != JsonToken.START_OBJECT) {
+                throw new IOException("not a JSON object");
+            }
+            while (json.nextToken() == JsonToken.FIELD_NAME) {
+                String field = json.currentName();
+                json.nextToken();
+                reading.take(field, json);
+            }
+            if (json.nextToken() != null) {
+                throw new IOException("something stands behind the object");
+            }
+        } catch (JsonProcessingException e) {
+            throw new IOException("not a JSON object", e); // its message would show what stands there
+        } catch (DateTimeException e) {
+            throw new IOException("its when is no time", e);
+        }
+        return reading.letter();
+    }
+
+    private static final class Reading {
+        private final byte[] line;
+        private Instant when = Instant.EPOCH;
+        private long sequence = -1;
+        private long addedMillis = -1;
+        private String pcsId = "";
+        private int status;
+        private String reason = "";
+        private int attempts;
+        private byte[] certificate = {};
+
+        Reading(byte[] line) {
+            this.line = line;
+        }
+
+        void take(String field, JsonParser json) throws IOException {
+            switch (field) {
+                case "when" -> when = Instant.parse(json.getText());
+                case "outbox_seq" -> sequence = json.getLongValue();
+                case "added" -> addedMillis = json.getLongValue();
+                case "pcs_id" -> pcsId = json.getText();
+                case "status" -> status = json.getIntValue();
+                case "reason" -> reason = json.getText();
+                case "attempts" -> attempts = json.getIntValue();
+                case "certificate" -> {
+                    int start = (int) json.currentTokenLocation().getByteOffset();
+                    json.skipChildren();
+                    certificate = Arrays.copyOfRange(
+                            line, start, (int) json.currentLocation().getByteOffset());
+                }
+                default -> json.skipChildren();
+            }
+        }
+
+        DeadLetter letter() throws IOException {
+            if (sequence < 0 || addedMillis < 0 || certificate.length == 0) {
+                throw new IOException("outbox_seq, added or certificate is missing");
+            }
+            return new DeadLetter(when, sequence, addedMillis, pcsId, status, reason, attempts, certificate, line);
+        }
+    }
+}

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
-import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.FileOps.OpenFile;
@@ -13,7 +12,7 @@ import java.nio.file.Path;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Reads the file of dead letters line by line, whoever may be writing it. */
+/** Reads the file of dead letters line by line, also while an agent writes it. */
 public final class DeadLetterFile {
     private static final Logger LOG = LoggerFactory.getLogger(DeadLetterFile.class);
     private static final int BLOCK_BYTES = 1 << 16;
@@ -28,7 +27,7 @@ public final class DeadLetterFile {
     /** Takes one letter after the other. */
     public interface Letters {
         /** Takes the next letter. */
-        void take(DeadLetterLine letter) throws IOException;
+        void take(DeadLetter letter) throws IOException;
     }
 
     /** Whole lines in a file, but for blank ones; 0 if there is none. */
@@ -38,14 +37,14 @@ public final class DeadLetterFile {
         return count[0];
     }
 
-    /** All letters in a file, in its order; none if there is no file. What is no letter is passed over, and logged at the end. */
+    /** All letters in a file, in its order; none if there is no file. Other lines are skipped, and logged at the end. */
     public static void letters(Path path, Letters letters) throws IOException {
         String[] firstReason = {""};
         int[] others = new int[1];
         read(new DiskFiles(), path, line -> {
-            DeadLetterLine letter;
+            DeadLetter letter;
             try {
-                letter = DeadLetterLine.decode(line);
+                letter = DeadLetter.decode(line);
             } catch (IOException e) {
                 if (others[0]++ == 0) {
                     firstReason[0] = String.valueOf(e.getMessage());
@@ -59,17 +58,7 @@ public final class DeadLetterFile {
         }
     }
 
-    static void tell(LineLimit limit, Path path, IOException why) {
-        limit.say(
-                "no letter",
-                leftOut -> LOG.warn(
-                        "{} has a line that is no dead letter ({}); it is left there{}",
-                        path,
-                        why.getMessage(),
-                        leftOut));
-    }
-
-    /** A directory under its name is told as that. */
+    /** Throws if a directory has its name. */
     static void requireNoDirectory(Path path) throws IOException {
         if (Files.isDirectory(path)) {
             throw new IOException("DLQ_PATH " + path + " is a directory; name a file");

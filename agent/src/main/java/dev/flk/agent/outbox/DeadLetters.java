@@ -22,11 +22,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The file of certificates that are given up, a {@link DeadLetterLine} each, in the order they were given up. A line is on disk when
+ * The file of certificates that are given up, a {@link DeadLetter} each, in the order they were given up. A line is on disk when
  * {@link #add} returns; only then may its entry be settled. Owned by the process that owns the outbox. Safe for several threads; while
  * letters are taken out, the others wait.
  */
 public final class DeadLetters implements Closeable {
+    private static final Logger LOG = LoggerFactory.getLogger(DeadLetters.class);
     private static final long NOT_TORN = -1;
     private static final int PORTION_BYTES = 1 << 20;
 
@@ -38,7 +39,7 @@ public final class DeadLetters implements Closeable {
     private OpenFile file;
     private Object identity;
     private volatile int count;
-    /** Where part of a line may stand that could not be taken away yet. */
+    /** Where part of a line may be that could not be removed yet. */
     private long tornFrom = NOT_TORN;
 
     private DeadLetters(FileOps files, Path path, Path directory, Outbox outbox, OpenFile file) throws IOException {
@@ -87,20 +88,14 @@ public final class DeadLetters implements Closeable {
         return files.standing(path).map(FileOps.Standing::identity).orElse("");
     }
 
-    /** Adds a line and waits until it is on disk. On failure nothing of it stays, or the next call takes it away. */
+    /** Adds a line and waits until it is on disk. On failure nothing of it stays, or the next call removes it. */
     public synchronized void add(DeadLetter letter) throws IOException {
         followRotation();
         cutTorn();
         long end = file.size();
         tornFrom = end;
         try {
-            byte[] line = DeadLetterLine.encode(letter);
-            file.write(
-                    ByteBuffer.allocate(line.length + 1)
-                            .put(line)
-                            .put((byte) '\n')
-                            .flip(),
-                    end);
+            file.write(withEnd(letter.line()), end);
             file.force();
             tornFrom = NOT_TORN;
         } catch (IOException e) {
@@ -114,7 +109,7 @@ public final class DeadLetters implements Closeable {
         count++;
     }
 
-    /** Somebody may have moved the file away, as logrotate does: lines go to the one that stands under the name. */
+    /** The file may have been moved away, as logrotate does: lines go to the file that has the name. */
     private void followRotation() throws IOException {
         if (standing().equals(identity)) {
             return;
@@ -128,9 +123,7 @@ public final class DeadLetters implements Closeable {
             throw e;
         }
         take(opened);
-        int[] lines = new int[1];
-        DeadLetterFile.lines(file, line -> lines[0]++);
-        count = lines[0];
+        countLines();
     }
 
     private void take(OpenFile opened) throws IOException {
@@ -139,6 +132,16 @@ public final class DeadLetters implements Closeable {
         identity = standing();
         tornFrom = NOT_TORN;
         left.close();
+    }
+
+    private void countLines() throws IOException {
+        int[] lines = new int[1];
+        DeadLetterFile.lines(file, line -> lines[0]++);
+        count = lines[0];
+    }
+
+    private static ByteBuffer withEnd(byte[] line) {
+        return ByteBuffer.allocate(line.length + 1).put(line).put((byte) '\n').flip();
     }
 
     private void cutTorn() throws IOException {
@@ -154,14 +157,14 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * Takes letters back into the outbox, to be sent again, and out of the file. One that was taken back before is only taken out.
+     * Adds letters to the outbox again, and removes them from the file. A letter that was requeued before is only removed.
      *
-     * @return how many were taken back
-     * @throws OutboxFull if there is no room for all of them: those before were taken back, and out of the file
+     * @return how many were requeued
+     * @throws OutboxFull if there is no room for all of them: those before were requeued and removed
      */
-    public synchronized int requeue(Predicate<DeadLetterLine> which) throws IOException {
+    public synchronized int requeue(Predicate<DeadLetter> which) throws IOException {
         Set<Name> done = new HashSet<>();
-        List<DeadLetterLine> portion = new ArrayList<>();
+        List<DeadLetter> portion = new ArrayList<>();
         int[] requeued = new int[1];
         long[] bytes = new long[1];
         try {
@@ -188,13 +191,13 @@ public final class DeadLetters implements Closeable {
         outbox.requeuedAreOut();
     }
 
-    private int requeue(List<DeadLetterLine> portion) throws IOException {
+    private int requeue(List<DeadLetter> portion) throws IOException {
         outbox.await(outbox.requeue(List.copyOf(portion)));
         return portion.size();
     }
 
-    /** Takes letters out of the file, for good; how many. */
-    public synchronized int purge(Predicate<DeadLetterLine> which) throws IOException {
+    /** Removes letters for good; how many. */
+    public synchronized int purge(Predicate<DeadLetter> which) throws IOException {
         Set<Name> names = new HashSet<>();
         letters(letter -> {
             if (which.test(letter)) {
@@ -209,11 +212,17 @@ public final class DeadLetters implements Closeable {
         followRotation();
         cutTorn();
         DeadLetterFile.lines(file, line -> {
-            DeadLetterLine letter;
+            DeadLetter letter;
             try {
-                letter = DeadLetterLine.decode(line);
+                letter = DeadLetter.decode(line);
             } catch (IOException e) {
-                DeadLetterFile.tell(limit, path, e);
+                limit.say(
+                        "no letter",
+                        leftOut -> LOG.warn(
+                                "{} has a line that is no dead letter ({}); it is left there{}",
+                                path,
+                                e.getMessage(),
+                                leftOut));
                 return;
             }
             letters.take(letter);
@@ -227,13 +236,11 @@ public final class DeadLetters implements Closeable {
             requeued[0] |= outbox.wasRequeued(letter.name());
             outbox.settleIfPending(letter.name());
         });
-        int[] lines = new int[1];
-        DeadLetterFile.lines(file, line -> lines[0]++);
-        count = lines[0];
+        countLines();
         return requeued[0];
     }
 
-    /** The file without some letters is whole and on disk before it takes the place of the other. */
+    /** The new file is whole and on disk before it replaces the old one. */
     private void rewriteWithout(Predicate<Name> gone) throws IOException {
         Path next = directory.resolve(path.getFileName() + ".next");
         if (files.standing(next).isPresent()) {
@@ -262,12 +269,7 @@ public final class DeadLetters implements Closeable {
         int[] kept = new int[1];
         DeadLetterFile.lines(file, line -> {
             if (!isGone(line, gone)) {
-                target.write(
-                        ByteBuffer.allocate(line.length + 1)
-                                .put(line)
-                                .put((byte) '\n')
-                                .flip(),
-                        end[0]);
+                target.write(withEnd(line), end[0]);
                 end[0] += line.length + 1;
                 kept[0]++;
             }
@@ -277,9 +279,9 @@ public final class DeadLetters implements Closeable {
 
     private static boolean isGone(byte[] line, Predicate<Name> gone) {
         try {
-            return gone.test(DeadLetterLine.decode(line).name());
+            return gone.test(DeadLetter.decode(line).name());
         } catch (IOException e) {
-            return false; // what is no letter stays: it is not ours
+            return false; // other lines stay: they are not ours
         }
     }
 
@@ -289,11 +291,10 @@ public final class DeadLetters implements Closeable {
     }
 
     /**
-     * The end of a file of dead letters as a crash or an editor left it. Part of a line is cut off: its entry was not settled, so
-     * nothing is lost with it. A whole letter that merely lacks its line end gets one.
+     * Repairs the end of the file after a crash or an editor. Part of a line is cut off: its entry was not settled, so nothing is lost.
+     * A whole letter without a line end gets one.
      */
     private static final class LastLine {
-        private static final Logger LOG = LoggerFactory.getLogger(LastLine.class);
         private static final int BLOCK_BYTES = 1 << 16;
 
         private LastLine() {}

@@ -15,8 +15,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What is noted in the log and need not be waited for: that entries are settled, or have not arrived. What the disk refuses is kept and noted again, up to a
- * bound; what is forgotten, by that bound or a crash, is sent once more and answered as a duplicate. Safe for several threads.
+ * Records that nobody waits for: that entries are settled, or did not arrive. What the disk refuses is kept, up to a bound, and appended
+ * again; what is lost by that bound or a crash is sent once more and answered as a duplicate. Safe for several threads.
  */
 final class Notes {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
@@ -24,27 +24,23 @@ final class Notes {
 
     private final Log log;
     private final LineLimit limit;
-    private final Queue<dev.flk.wal.Entry> refused = new ArrayDeque<>();
+    private final Queue<Entry> refused = new ArrayDeque<>();
 
     Notes(Log log, LineLimit limit) {
         this.log = log;
         this.limit = limit;
     }
 
-    /** Notes it; returns before it is on disk. */
-    void add(dev.flk.wal.Entry note) {
-        ForcedAppend append = new ForcedAppend(List.of(note), sequence -> {});
-        append.ended().exceptionally(failure -> {
+    /** Appends a record; returns before it is on disk. */
+    void add(Entry note) {
+        var unused = ForcedAppend.to(log, List.of(note), sequence -> {}).exceptionally(failure -> {
             keep(note, failure);
             return null;
         });
-        if (!log.append(append)) {
-            append.failed(new IOException("too much waits for the disk"));
-        }
     }
 
-    /** The disk has refused it. */
-    void keep(dev.flk.wal.Entry note, Throwable failure) {
+    /** Keeps a record that the disk has refused. */
+    void keep(Entry note, Throwable failure) {
         synchronized (this) {
             if (refused.size() < MOST_KEPT) {
                 refused.add(note);
@@ -59,9 +55,9 @@ final class Notes {
                         leftOut));
     }
 
-    /** Tries once more what was refused. */
+    /** Appends again what was refused. */
     void retry() {
-        List<dev.flk.wal.Entry> again;
+        List<Entry> again;
         synchronized (this) {
             again = List.copyOf(refused);
             refused.clear();
@@ -76,6 +72,15 @@ final class Notes {
      * @param ended completes with nothing once it is on disk
      */
     record ForcedAppend(List<Entry> entries, LongConsumer onDisk, CompletableFuture<Void> ended) implements Append {
+
+        /** Appends to a log, all or nothing; a log that can take no more refuses at once, by a failed future. */
+        static CompletableFuture<Void> to(Log log, List<Entry> entries, LongConsumer onDisk) {
+            ForcedAppend append = new ForcedAppend(entries, onDisk);
+            if (!log.append(append)) {
+                append.failed(new IOException("too much waits for the disk"));
+            }
+            return append.ended();
+        }
 
         ForcedAppend(List<Entry> entries, LongConsumer onDisk) {
             this(entries, onDisk, new CompletableFuture<>());

@@ -11,6 +11,7 @@ import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.Damage;
 import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.DiskFiles;
+import dev.flk.wal.Entry;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogListener;
@@ -25,10 +26,8 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -42,13 +41,12 @@ import java.util.random.RandomGenerator;
  * sent once more and answered as a duplicate. Damage of the log is skipped and told by {@link #losses}; the rest goes on.
  */
 public final class Outbox implements CertificateSink, Closeable {
-    /** Small, so that settled ones go soon, and one is read through quickly. */
+    /** Small, so that settled segments are removed soon, and one is read quickly. */
     private static final int SEGMENT_BYTES = 8 << 20;
 
     private static final long MAX_QUEUED_BYTES = 16 << 20;
     private static final long MAX_GROUP_BYTES = 4 << 20;
-    private static final long BODIES_IN_MEMORY_BYTES = 8 << 20;
-    /** A disk that is put back, or a network file system that comes back, has done so by then. */
+    /** By then, a disk or network file system that comes back has done so. */
     private static final Duration UNREADABLE_FOR_GOOD = Duration.ofHours(1);
 
     private final OutboxOptions options;
@@ -60,10 +58,9 @@ public final class Outbox implements CertificateSink, Closeable {
     private final AtomicLong lostSince = new AtomicLong();
     private final Room room;
     private final Notes notes;
-    private final Certificates certificates;
+    private final CertificateBodies bodies;
     private final OutboxCompaction compaction;
     private final OutboxCare care;
-    private final Bodies bodies = new Bodies(BODIES_IN_MEMORY_BYTES);
     private boolean started;
     private volatile Runnable arrival = () -> {};
 
@@ -82,14 +79,13 @@ public final class Outbox implements CertificateSink, Closeable {
         LineLimit limit = LineLimit.ofOutages(nanoTicker);
         room = new Room(files, options, nanoTicker);
         notes = new Notes(log, limit);
-        certificates = new Certificates(files, options.directory());
-        compaction =
-                new OutboxCompaction(files, options.directory(), clock, log, contents.pending(), certificates, this);
+        bodies = new CertificateBodies(files, options.directory(), contents.pending());
+        compaction = new OutboxCompaction(files, options.directory(), clock, log, contents.pending(), bodies, this);
         care = new OutboxCare(compaction, room, contents.pending(), notes, limit, nanoTicker);
     }
 
     /**
-     * Takes possession of the outbox and reads it.
+     * Locks the outbox and reads it.
      *
      * @throws OutboxLocked naming the process that owns it
      */
@@ -105,7 +101,7 @@ public final class Outbox implements CertificateSink, Closeable {
         return outbox;
     }
 
-    /** The same without threads: a simulation takes the steps. */
+    /** The same without threads: the simulation calls {@link #step}. */
     static Outbox openStepped(
             OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, FileOps disk, RandomGenerator random)
             throws IOException {
@@ -138,14 +134,14 @@ public final class Outbox implements CertificateSink, Closeable {
                 .with(OnDamage.SKIP);
     }
 
-    /** One step of the log's writer, for a simulation; false if there was nothing to do. */
+    /** One step of the log's writer, for the simulation; false if there was nothing to do. */
     boolean step() {
         return log.step();
     }
 
     /**
-     * Adds certificates, all of them or none, and waits until they are on disk. Where the outbox is full of what is settled, that goes
-     * first.
+     * Adds certificates, all of them or none, and waits until they are on disk. If the outbox is full, space of settled
+     * certificates is given back first.
      *
      * @throws OutboxFull if there is no room; nothing was added
      * @throws IOException if the disk refused; nothing counts as added
@@ -170,11 +166,11 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /**
-     * Takes dead letters back as new entries; the letters themselves must go after it completes. Known by their old names, so that a
-     * letter that a crash has left is not taken back twice.
+     * Adds dead letters as new entries; the letters must be removed after it completes. Known by their old names, so that a letter
+     * that a crash has left is not requeued twice.
      */
-    CompletableFuture<Void> requeue(List<DeadLetterLine> letters) throws IOException {
-        List<byte[]> plain = letters.stream().map(DeadLetterLine::certificate).toList();
+    CompletableFuture<Void> requeue(List<DeadLetter> letters) throws IOException {
+        List<byte[]> plain = letters.stream().map(DeadLetter::certificate).toList();
         List<byte[]> records = letters.stream()
                 .map(letter -> OutboxRecords.requeued(letter.name(), letter.certificate()))
                 .toList();
@@ -192,24 +188,21 @@ public final class Outbox implements CertificateSink, Closeable {
         return !contents.requeued().isEmpty();
     }
 
-    /** What was taken back stands in the file of dead letters no more. */
+    /** No requeued letter is in the file of dead letters any more. */
     void requeuedAreOut() {
         contents.requeued().clear();
     }
 
-    /** Says once more, behind the segments that may go, what may still stand in the file of dead letters. */
+    /** Repeats in the newest segment which requeued letters may still be in the file of dead letters. */
     CompletableFuture<Void> repeatRequeued() {
         List<Name> names = List.copyOf(contents.requeued());
         if (names.isEmpty()) {
             return CompletableFuture.completedFuture(null);
         }
-        ForcedAppend append = new ForcedAppend(
+        return ForcedAppend.to(
+                log,
                 List.of(OutboxRecords.record(OutboxRecords.STILL_IN_FILE, clock.millis(), OutboxRecords.names(names))),
                 sequence -> {});
-        if (!log.append(append)) {
-            append.failed(new IOException("too much waits for the disk"));
-        }
-        return append.ended();
     }
 
     private CompletableFuture<Void> add(char kind, List<byte[]> added, List<byte[]> records) throws IOException {
@@ -252,67 +245,30 @@ public final class Outbox implements CertificateSink, Closeable {
         for (int i = 0; i < added.size(); i++) {
             long sequence = firstSequence + i;
             byte[] body = added.get(i);
-            bodies.offer(sequence, body);
-            contents.pending().add(new Entry(sequence, now, body.length, -1), shards.get(i));
+            bodies.keep(sequence, body);
+            contents.pending().add(new OutboxEntry(sequence, now, body.length, -1), shards.get(i));
         }
         arrival.run();
     }
 
-    /** Calls this whenever something was added, on the log's thread: it must return at once. */
+    /** Calls the listener whenever certificates were added, on the log's thread: it must return at once. */
     public void onArrival(Runnable listener) {
         arrival = listener;
     }
 
     /** The next entries behind a sequence, in order, {@code most} of them. */
-    public List<Entry> pendingAfter(long sequence, int most) {
+    public List<OutboxEntry> pendingAfter(long sequence, int most) {
         return contents.pending().after(sequence, most);
     }
 
-    /** Whether the entry of this sequence still waits. */
-    public boolean isPending(long sequence) {
-        return contents.pending().contains(sequence);
-    }
-
     /** The certificates of these entries, by sequence; one that the disk has lost, or can't read now, is missing. */
-    public Map<Long, byte[]> bodies(List<Entry> entries) throws IOException {
-        Map<Long, byte[]> found = new HashMap<>();
-        List<Entry> missing = new ArrayList<>();
-        for (Entry entry : entries) {
-            Optional<byte[]> kept = bodies.get(entry.sequence());
-            kept.ifPresentOrElse(body -> found.put(entry.sequence(), body), () -> missing.add(entry));
-        }
-        Map<Long, Long> before = Map.of();
-        Map<Long, Long> wanted = locate(missing);
-        while (!wanted.isEmpty() && !wanted.equals(before)) {
-            read(wanted, found);
-            // compaction may have written one anew while it was looked for where it stood before
-            missing.removeIf(entry -> found.containsKey(entry.sequence()));
-            before = wanted;
-            wanted = locate(missing);
-            if (wanted.equals(before) && !wanted.isEmpty()) {
-                certificates.close(); // a listing of the directory may have missed a file that just got another name
-                read(wanted, found);
-            }
-        }
-        return found;
+    public Map<Long, byte[]> bodies(List<OutboxEntry> entries) throws IOException {
+        return bodies.of(entries);
     }
 
-    /** Whether what is missing may come back: the disk began not long ago to fail in reading. */
+    /** Whether what is missing may come back: reading began to fail not long ago. */
     public boolean mayBeReadLater() {
         return badBlocks.hasYoungerThan(UNREADABLE_FOR_GOOD);
-    }
-
-    /** The sequences of entries, by the records that hold their certificates. */
-    private Map<Long, Long> locate(List<Entry> entries) {
-        Map<Long, Long> located = new HashMap<>();
-        entries.forEach(entry -> located.put(contents.pending().location(entry.sequence()), entry.sequence()));
-        return located;
-    }
-
-    private void read(Map<Long, Long> located, Map<Long, byte[]> found) throws IOException {
-        certificates
-                .read(located.keySet())
-                .forEach((location, body) -> found.put(Objects.requireNonNull(located.get(location)), body));
     }
 
     /**
@@ -321,10 +277,10 @@ public final class Outbox implements CertificateSink, Closeable {
      * @param millis by the clock that {@code MAX_AGE} counts on
      * @param then called once that is on disk, or the disk has refused; on any thread
      */
-    public void beingSent(List<Entry> entries, long millis, Runnable then) {
+    public void beingSent(List<OutboxEntry> entries, long millis, Runnable then) {
         List<Long> first = new ArrayList<>();
         synchronized (this) {
-            for (Entry entry : entries) {
+            for (OutboxEntry entry : entries) {
                 if (contents.pending().unansweredSinceMillis(entry.sequence()) < 0) {
                     contents.pending().beingSent(entry.sequence(), millis);
                     first.add(entry.sequence());
@@ -336,28 +292,23 @@ public final class Outbox implements CertificateSink, Closeable {
             return;
         }
         first.add(0, millis);
-        dev.flk.wal.Entry note =
-                OutboxRecords.record(OutboxRecords.BEING_SENT, clock.millis(), OutboxRecords.numbers(first));
-        ForcedAppend append = new ForcedAppend(List.of(note), sequence -> {});
-        var unused = append.ended().handle((nothing, failure) -> {
+        Entry note = OutboxRecords.record(OutboxRecords.BEING_SENT, clock.millis(), OutboxRecords.numbers(first));
+        var unused = ForcedAppend.to(log, List.of(note), sequence -> {}).handle((nothing, failure) -> {
             if (failure != null) {
                 notes.keep(note, failure);
             }
             then.run();
             return null;
         });
-        if (!log.append(append)) {
-            append.failed(new IOException("too much waits for the disk"));
-        }
     }
 
     /** When an entry was first sent without an answer, milliseconds since 1970; -1 if it never was. */
-    public long unansweredSinceMillis(Entry entry) {
+    public long unansweredSinceMillis(OutboxEntry entry) {
         return contents.pending().unansweredSinceMillis(entry.sequence());
     }
 
-    /** Remembers that entries have not arrived, although they were sent. Returns before that is on disk. */
-    public void notArrived(List<Entry> entries) {
+    /** Notes that entries did not arrive, although they were sent. Returns before that is on disk. */
+    public void notArrived(List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
             return;
         }
@@ -368,38 +319,38 @@ public final class Outbox implements CertificateSink, Closeable {
         }
     }
 
-    /** Forgets entries: they are done. Returns before that is on disk. */
-    public void settle(Fate fate, List<Entry> entries) {
+    /** Settles entries. Returns before that is on disk. */
+    public void settle(Settlement how, List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
             return;
         }
-        entries.forEach(entry -> bodies.remove(entry.sequence()));
-        if (fate == Fate.LOST) {
+        entries.forEach(entry -> bodies.forget(entry.sequence()));
+        if (how == Settlement.LOST) {
             lostSince.addAndGet(entries.size());
         }
-        // one after the other with what compaction writes anew, so that the log never tells of an entry after its end
+        // ordered with moves of compaction, so that the log never has a record of an entry after it was settled
         synchronized (this) {
             entries.forEach(entry -> contents.pending().remove(entry.sequence()));
             notes.add(OutboxRecords.record(
-                    OutboxRecords.SETTLED, clock.millis(), OutboxRecords.settled(fate, sequences(entries))));
+                    OutboxRecords.SETTLED, clock.millis(), OutboxRecords.settled(how, sequences(entries))));
         }
     }
 
     /** Settles an entry as dead, if this very one still waits. */
     void settleIfPending(Name name) {
-        List<Entry> found = contents.pending().after(name.sequence() - 1, 1);
+        List<OutboxEntry> found = contents.pending().after(name.sequence() - 1, 1);
         if (!found.isEmpty()
                 && found.get(0).sequence() == name.sequence()
                 && found.get(0).addedMillis() == name.addedMillis()) {
-            settle(Fate.DEAD, found);
+            settle(Settlement.DEAD, found);
         }
     }
 
-    /** Writes entries anew, those that still wait; completes when that is on disk. */
-    CompletableFuture<Void> move(Map<Entry, byte[]> entries) {
+    /** Appends entries that still wait again; completes when that is on disk. */
+    CompletableFuture<Void> move(Map<OutboxEntry, byte[]> entries) {
         synchronized (this) {
-            List<Entry> moved = new ArrayList<>();
-            List<dev.flk.wal.Entry> records = new ArrayList<>();
+            List<OutboxEntry> moved = new ArrayList<>();
+            List<Entry> records = new ArrayList<>();
             entries.forEach((entry, body) -> {
                 if (contents.pending().contains(entry.sequence())) {
                     moved.add(entry);
@@ -410,25 +361,21 @@ public final class Outbox implements CertificateSink, Closeable {
             if (moved.isEmpty()) {
                 return CompletableFuture.completedFuture(null);
             }
-            ForcedAppend append = new ForcedAppend(records, first -> {
+            return ForcedAppend.to(log, records, first -> {
                 long location = first;
-                for (Entry entry : moved) {
+                for (OutboxEntry entry : moved) {
                     contents.pending().relocateIfThere(entry.sequence(), location++);
                 }
             });
-            if (!log.append(append)) {
-                append.failed(new IOException("too much waits for the disk"));
-            }
-            return append.ended();
         }
     }
 
-    private Entry asKnownNow(Entry entry) {
+    private OutboxEntry asKnownNow(OutboxEntry entry) {
         return entry.unansweredSince(contents.pending().unansweredSinceMillis(entry.sequence()));
     }
 
-    private static List<Long> sequences(List<Entry> entries) {
-        return entries.stream().map(Entry::sequence).toList();
+    private static List<Long> sequences(List<OutboxEntry> entries) {
+        return entries.stream().map(OutboxEntry::sequence).toList();
     }
 
     /** Gives space back; see {@link OutboxCompaction#run}. */
@@ -451,24 +398,22 @@ public final class Outbox implements CertificateSink, Closeable {
         return options.maxBytes();
     }
 
-    /** What its files take now. */
-    public long usedBytes() throws IOException {
-        return room.usedBytes();
+    /**
+     * Bytes on its disk.
+     *
+     * @param usedBytes of its files
+     * @param freeBytes what the file system has left for this process
+     */
+    public record Space(long usedBytes, long freeBytes) {}
+
+    /** As of now, or of a second ago. */
+    public Space space() throws IOException {
+        return room.space();
     }
 
-    /** What the file system has left for this process. */
-    public long freeBytes() throws IOException {
-        return room.freeBytes();
-    }
-
-    /** What the files took when that was looked up last. */
-    public long lastUsedBytes() {
-        return room.lastUsedBytes();
-    }
-
-    /** What the file system had left when that was looked up last. */
-    public long lastFreeBytes() {
-        return room.lastFreeBytes();
+    /** As of the last look. */
+    public Space lastSpace() {
+        return room.lastSpace();
     }
 
     /** How many entries wait. */
@@ -482,7 +427,7 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /** The entry that has waited longest. */
-    public Optional<Entry> oldest() {
+    public Optional<OutboxEntry> oldest() {
         return contents.pending().oldest();
     }
 
@@ -494,8 +439,8 @@ public final class Outbox implements CertificateSink, Closeable {
         return contents.pending().byShard();
     }
 
-    /** The name that the shard of a waiting entry counts under. */
-    public String shardName(Entry entry) {
+    /** The name under which the shard of a waiting entry is counted. */
+    public String shardName(OutboxEntry entry) {
         return contents.pending().shardName(entry.sequence());
     }
 
@@ -511,12 +456,12 @@ public final class Outbox implements CertificateSink, Closeable {
         return Math.max(losses.records() + lostSince.get(), badBlocks.hasAny() ? 1 : 0);
     }
 
-    /** Takes nothing more, finishes what is under way and gives the outbox free. */
+    /** Accepts nothing more, finishes what is in flight and unlocks the outbox. */
     @Override
     public void close() throws IOException {
         care.close();
         try {
-            certificates.close();
+            bodies.close();
         } finally {
             log.close();
         }

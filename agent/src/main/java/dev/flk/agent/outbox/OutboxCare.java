@@ -13,12 +13,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Looks after a running outbox: when its files near {@code OUTBOX_MAX_BYTES}, or the disk its floor, what is settled goes, whatever its
- * age; and what the disk has refused to note is noted. {@link #step} is what its thread calls once a second.
+ * Housekeeping of a running outbox, once a second on a thread of its own: when its files near {@code OUTBOX_MAX_BYTES}, or the disk its
+ * floor, settled segments are removed whatever their age; and records that the disk has refused are appended again.
  */
 final class OutboxCare implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
-    /** A run that removed nothing is not repeated at once, but if much was settled since: what waits stands too close. */
+    /** A run that removed nothing is repeated only after this time, or when much more is settled. */
     private static final long FRUITLESS_NANOS = Duration.ofMinutes(1).toNanos();
 
     private static final long EVERY_NANOS = Duration.ofSeconds(1).toNanos();
@@ -74,9 +74,9 @@ final class OutboxCare implements Closeable {
         }
     }
 
-    /** Gives back what is settled, if that is worth it. Whoever comes while another one does it waits, and mostly finds it done. */
+    /** Removes settled segments if that is worth it. A second caller waits for the first, and mostly finds it done. */
     synchronized void makeRoom() throws IOException {
-        long used = room.usedBytes();
+        long used = room.space().usedBytes();
         long needed = pending.bytes() + (long) pending.size() * Room.OVERHEAD_BYTES;
         long settled = used - needed - room.arrivingBytes();
         if (settled <= used / 8

@@ -15,7 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Looks whether all of an outbox is there, and sets aside what is not whole. */
+/** Checks an outbox, and sets damaged files aside. */
 public final class OutboxCheck {
     private final BadBlocks files = BadBlocks.ofDisk();
     private final Path directory;
@@ -78,7 +78,7 @@ public final class OutboxCheck {
     }
 
     /**
-     * Finds out whether a process owns an outbox, and changes nothing of it.
+     * Checks that no process owns the outbox; changes nothing.
      *
      * @throws OutboxLocked naming the process that owns it
      */

@@ -20,18 +20,18 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Gives the space of settled entries back: seals the segment that is written to, then removes whole segments, oldest first, and
- * compresses the closed ones of a day ago. Entries that still wait are never removed: where a few of them stand in the way they are
- * written anew, and on disk, before their segment goes. A crash at any point loses nothing. Works beside senders and producers; one
+ * Gives back the space of settled entries: seals the segment that is written to, then removes whole segments, oldest first, and
+ * compresses the closed ones of a day ago. Entries that still wait are never removed: where a few of them stand in the way, they are
+ * appended again, and on disk, before their segment is removed. A crash at any point loses nothing. Works beside senders and producers; one
  * run at a time.
  */
 public final class OutboxCompaction {
     private static final Duration COMPRESS_AFTER = Duration.ofDays(1);
     private static final int PORTION_BYTES = 1 << 20;
-    /** What fits into the reserve, with all that is written beside it. */
+    /** Fits into the reserve, with all that is written beside it. */
     private static final int PORTION_OF_RESERVE_BYTES = Reserve.BYTES / 4;
 
-    /** Moved entries cost memory; beyond this many they stay where they are. */
+    /** Moved entries cost memory; beyond this many, segments stay. */
     static final int MOST_MOVED = 100_000;
 
     private final FileOps files;
@@ -39,11 +39,11 @@ public final class OutboxCompaction {
     private final InstantSource clock;
     private final Log log;
     private final Pending pending;
-    private final Certificates certificates;
+    private final CertificateBodies bodies;
     private final Outbox outbox;
     private final Reserve reserve;
 
-    /** Whether to do it or only to say what would be done. */
+    /** Whether to do it, or only to report what would be done. */
     public enum Mode {
         DRY_RUN,
         RUN
@@ -69,19 +69,19 @@ public final class OutboxCompaction {
             InstantSource clock,
             Log log,
             Pending pending,
-            Certificates certificates,
+            CertificateBodies bodies,
             Outbox outbox) {
         this.files = files;
         this.directory = directory;
         this.clock = clock;
         this.log = log;
         this.pending = pending;
-        this.certificates = certificates;
+        this.bodies = bodies;
         this.outbox = outbox;
         this.reserve = new Reserve(files, directory);
     }
 
-    /** Takes the space that a run needs on a full disk; false if there is none now. */
+    /** Reserves the space that a run needs on a full disk; false if there is none now. */
     synchronized boolean keepReserve() throws IOException {
         return reserve.restore();
     }
@@ -121,7 +121,7 @@ public final class OutboxCompaction {
 
     private Report run(Duration horizon, int portionBytes) throws IOException {
         List<SegmentSummary> before = segments();
-        // what needs nothing to be written goes first: that may be what makes room for the rest
+        // first remove what needs no write: that may make room for the rest
         int removed = outbox.remembersRequeued()
                 ? 0
                 : remove(horizon, Math.min(pending.firstLocation(), closedEnd(before)) - 1);
@@ -129,7 +129,7 @@ public final class OutboxCompaction {
         outbox.await(outbox.repeatRequeued());
         Way way = way(horizon, segments());
         move(way.inTheWay(), portionBytes);
-        certificates.close(); // which would keep the space of a removed file
+        bodies.close(); // an open file would keep its space
         removed += remove(horizon, way.lastLocation());
         int compressed = 0;
         while (retention(horizon).step(0) == Done.COMPRESSED) {
@@ -139,7 +139,7 @@ public final class OutboxCompaction {
                 removed, bytes(before) - bytes(segments()), way.inTheWay().size(), compressed, pending.size());
     }
 
-    /** As a run finds them, which closes the segment that is written to, if there is a record in it, before it looks. */
+    /** As a run finds them after it has sealed the active segment, if there is a record in it. */
     private List<SegmentSummary> asSealed(List<SegmentSummary> segments) {
         SegmentSummary newest = segments.get(segments.size() - 1);
         if (newest.end() <= newest.next()) {
@@ -215,10 +215,10 @@ public final class OutboxCompaction {
     }
 
     private void move(List<Located> entries, int portionBytes) throws IOException {
-        Map<Entry, byte[]> portion = new LinkedHashMap<>();
+        Map<OutboxEntry, byte[]> portion = new LinkedHashMap<>();
         long bytes = 0;
         for (Located located : entries) {
-            byte[] body = certificates.read(List.of(located.location())).get(located.location());
+            byte[] body = bodies.read(List.of(located.location())).get(located.location());
             if (body == null && outbox.mayBeReadLater()) {
                 throw new IOException("a certificate that waits can't be read now, its segment stays");
             }

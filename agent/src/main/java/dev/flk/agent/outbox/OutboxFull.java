@@ -3,7 +3,7 @@ package dev.flk.agent.outbox;
 
 import java.io.IOException;
 
-/** The outbox takes nothing now; what it has is safe. The message says which bound was reached and what to do. */
+/** The outbox accepts nothing now; what it has is safe. The message says which bound was reached and what to do. */
 public final class OutboxFull extends IOException {
     private static final long serialVersionUID = 1;
 

@@ -13,18 +13,21 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Every entry that the outbox's log still tells of, and what became of it; read without owning it, also while an agent runs. A byte of
- * memory per entry, more for those that compaction has moved.
+ * Every entry that is still in the outbox's log, and how it was settled; read without owning it, also while an agent runs. Some four
+ * bytes per entry, more for those that compaction has moved.
  */
 public final class OutboxHistory {
     private static final int PAGE = 4096;
 
     private final FileOps files = BadBlocks.ofDisk();
     private final Path directory;
-    /** The code of the fate, by sequence; 0 while it waits. */
-    private final Map<Long, byte[]> fates = new HashMap<>();
+    /** In pages, by sequence; null while an entry waits. */
+    private final Map<Long, @Nullable Settlement[]> settled = new HashMap<>();
+
+    private final Set<Long> moved = new HashSet<>();
 
     private OutboxHistory(Path directory) {
         this.directory = directory;
@@ -33,10 +36,10 @@ public final class OutboxHistory {
     /**
      * An entry.
      *
-     * @param fate what ended it; empty while it waits
+     * @param settlement how it was settled; empty while it waits
      * @param certificate as it was taken in
      */
-    public record Told(Entry entry, Optional<Fate> fate, byte[] certificate) {}
+    public record Told(OutboxEntry entry, Optional<Settlement> settlement, byte[] certificate) {}
 
     /** Takes one entry after the other. */
     public interface Listener {
@@ -44,11 +47,11 @@ public final class OutboxHistory {
         void take(Told told) throws IOException;
     }
 
-    /** Tells of the entries in the order in which their certificates stand; a directory that does not exist has none. */
+    /** Passes on the entries in the order of their certificates in the log; a directory that does not exist has none. */
     public static void read(Path directory, Listener listener) throws IOException {
         if (Files.exists(directory)) {
             OutboxHistory history = new OutboxHistory(directory);
-            history.learnFates();
+            history.learn();
             history.tell(listener);
         }
     }
@@ -57,52 +60,41 @@ public final class OutboxHistory {
         return new LogInspector(files, directory, OutboxRecords.PREFIX).walk(1);
     }
 
-    private void learnFates() throws IOException {
-        try (LogWalk walk = walk()) {
-            for (LogRecord record = walk.next(); record != null; record = walk.next()) {
-                if (record.kind() == OutboxRecords.SETTLED) {
-                    Fate fate = OutboxRecords.fate(record.body());
-                    for (long sequence : OutboxRecords.settledSequences(record.body())) {
-                        fates.computeIfAbsent(sequence / PAGE, page -> new byte[PAGE])[(int) (sequence % PAGE)] =
-                                fate.code();
-                    }
-                }
-            }
-        }
-    }
-
-    private Optional<Fate> fate(long sequence) {
-        byte[] page = fates.get(sequence / PAGE);
-        int code = page == null ? 0 : page[(int) (sequence % PAGE)];
-        return code == 0 ? Optional.empty() : Optional.of(Fate.ofCode(code));
-    }
-
-    /** An entry that was moved stands there twice while its old segment is there; it is told once. */
-    private void tell(Listener listener) throws IOException {
-        Set<Long> toldBefore = new HashSet<>();
-        Set<Long> moved = moved();
-        try (LogWalk walk = walk()) {
-            for (LogRecord record = walk.next(); record != null; record = walk.next()) {
-                if (OutboxRecords.holdsCertificate(record.kind())) {
-                    Entry entry = OutboxRecords.entry(record);
-                    boolean twice = moved.contains(entry.sequence()) && !toldBefore.add(entry.sequence());
-                    if (!twice) {
-                        listener.take(new Told(entry, fate(entry.sequence()), OutboxRecords.certificate(record)));
-                    }
-                }
-            }
-        }
-    }
-
-    private Set<Long> moved() throws IOException {
-        Set<Long> moved = new HashSet<>();
+    /** Reads which entries were settled, and which were moved. */
+    private void learn() throws IOException {
         try (LogWalk walk = walk()) {
             for (LogRecord record = walk.next(); record != null; record = walk.next()) {
                 if (record.kind() == OutboxRecords.MOVED) {
                     moved.add(OutboxRecords.entry(record).sequence());
+                } else if (record.kind() == OutboxRecords.SETTLED) {
+                    Settlement how = OutboxRecords.settlement(record.body());
+                    for (long sequence : OutboxRecords.settledSequences(record.body())) {
+                        settled.computeIfAbsent(sequence / PAGE, page -> new @Nullable Settlement[PAGE])[
+                                (int) (sequence % PAGE)] = how;
+                    }
                 }
             }
         }
-        return moved;
+    }
+
+    private Optional<Settlement> settlement(long sequence) {
+        @Nullable Settlement[] page = settled.get(sequence / PAGE);
+        return page == null ? Optional.empty() : Optional.ofNullable(page[(int) (sequence % PAGE)]);
+    }
+
+    /** An entry that was moved is in the log twice while its old segment is there; it is passed on once. */
+    private void tell(Listener listener) throws IOException {
+        Set<Long> toldBefore = new HashSet<>();
+        try (LogWalk walk = walk()) {
+            for (LogRecord record = walk.next(); record != null; record = walk.next()) {
+                if (OutboxRecords.holdsCertificate(record.kind())) {
+                    OutboxEntry entry = OutboxRecords.entry(record);
+                    boolean twice = moved.contains(entry.sequence()) && !toldBefore.add(entry.sequence());
+                    if (!twice) {
+                        listener.take(new Told(entry, settlement(entry.sequence()), OutboxRecords.certificate(record)));
+                    }
+                }
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 package dev.flk.agent.outbox;
 
 import dev.flk.agent.outbox.Shards.ShardField;
+import dev.flk.wal.Entry;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -44,29 +45,29 @@ final class OutboxRecords {
     private OutboxRecords() {}
 
     /** A record of the log, to be appended. */
-    static dev.flk.wal.Entry record(char kind, long millis, byte[] body) {
-        return new dev.flk.wal.Entry(kind, NO_KEY, Math.max(0, millis), body);
+    static Entry record(char kind, long millis, byte[] body) {
+        return new Entry(kind, NO_KEY, Math.max(0, millis), body);
     }
 
     static byte[] numbers(List<Long> numbers) {
         return ascii(join(numbers));
     }
 
-    static byte[] settled(Fate fate, List<Long> sequences) {
-        return ascii(fate.word() + " " + join(sequences));
+    static byte[] settled(Settlement how, List<Long> sequences) {
+        return ascii(how.word() + " " + join(sequences));
     }
 
     static byte[] requeued(Name was, byte[] certificate) {
         return headed(was.sequence() + " " + was.addedMillis(), certificate);
     }
 
-    static byte[] moved(Entry entry, byte[] certificate) {
+    static byte[] moved(OutboxEntry entry, byte[] certificate) {
         return headed(entry.sequence() + " " + entry.addedMillis() + " " + entry.unansweredSinceMillis(), certificate);
     }
 
-    static Fate fate(byte[] settled) {
+    static Settlement settlement(byte[] settled) {
         String text = new String(settled, StandardCharsets.US_ASCII);
-        return Fate.ofWord(text.substring(0, text.indexOf(' ')));
+        return Settlement.ofWord(text.substring(0, text.indexOf(' ')));
     }
 
     static long[] settledSequences(byte[] settled) {
@@ -99,13 +100,13 @@ final class OutboxRecords {
     }
 
     /** The entry that a record holds the certificate of; its length counts without what stands before it. */
-    static Entry entry(LogRecord record) {
+    static OutboxEntry entry(LogRecord record) {
         int bytes = record.body().length - headBytes(record);
         if (record.kind() != MOVED) {
-            return new Entry(record.sequence(), record.arrivalMillis(), bytes, -1);
+            return new OutboxEntry(record.sequence(), record.arrivalMillis(), bytes, -1);
         }
         long[] numbers = numbers(head(record.body()));
-        return new Entry(numbers[0], numbers[1], bytes, numbers[2]);
+        return new OutboxEntry(numbers[0], numbers[1], bytes, numbers[2]);
     }
 
     /** Whether a record holds a certificate. */

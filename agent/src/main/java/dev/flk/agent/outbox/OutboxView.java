@@ -19,7 +19,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * The outbox as it stands on disk, read without owning it: also while an agent runs.
+ * The outbox as it is on disk, read without owning it, also while an agent runs.
  *
  * @param pendingEntries certificates that wait
  * @param pendingBytes their size
@@ -28,7 +28,7 @@ import java.util.concurrent.ConcurrentHashMap;
  * @param usedBytes what its files take
  */
 public record OutboxView(
-        int pendingEntries, long pendingBytes, Optional<Entry> oldest, long lostRecords, long usedBytes) {
+        int pendingEntries, long pendingBytes, Optional<OutboxEntry> oldest, long lostRecords, long usedBytes) {
 
     /** Reads a directory; one that does not exist is an empty outbox. */
     public static OutboxView read(Path directory) throws IOException {
@@ -44,7 +44,7 @@ public record OutboxView(
     }
 
     /**
-     * What the disk has lost of the outbox. The log tells of one gap once for each segment that should have held it; here each
+     * What the disk has lost of the outbox. The log reports a gap once for each segment that should have held it; here each
      * missing record counts once.
      */
     record Losses(List<Damage> gaps) {
@@ -78,7 +78,7 @@ public record OutboxView(
         }
     }
 
-    /** What the log says when it is read from its beginning to its end. */
+    /** What the whole log says. */
     static final class Contents {
         private final Pending pending = new Pending();
         private final Set<Name> requeued = ConcurrentHashMap.newKeySet();

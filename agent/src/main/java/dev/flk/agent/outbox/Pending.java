@@ -3,6 +3,7 @@ package dev.flk.agent.outbox;
 
 import dev.flk.agent.outbox.Outbox.ShardBacklog;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -18,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * arrived. Safe for several threads.
  */
 final class Pending {
-    /** So few are left of a chunk that they are kept one by one. */
+    /** A chunk with no more entries than this is dissolved into single ones. */
     private static final int FEW = 8;
 
     /** By the sequence of the first that was ever in it. */
@@ -33,13 +34,13 @@ final class Pending {
     private long bytes;
 
     /** An entry on its own; {@code location} is the sequence of the record that holds its certificate. */
-    private record Lone(Entry entry, long location, short shard) {}
+    private record Lone(OutboxEntry entry, long location, short shard) {}
 
     /** An entry, and the sequence of the record that holds its certificate. */
-    record Located(Entry entry, long location) {}
+    record Located(OutboxEntry entry, long location) {}
 
     /** Adds an entry of a shard whose certificate stands in the record of its sequence, which is higher than all before it. */
-    synchronized void add(Entry entry, String shard) {
+    synchronized void add(OutboxEntry entry, String shard) {
         short number = shards.number(shard);
         Chunk last = chunks.isEmpty() ? null : chunks.lastEntry().getValue();
         if (last != null && last.takes(entry)) {
@@ -53,7 +54,7 @@ final class Pending {
         came(entry, number);
     }
 
-    private void came(Entry entry, short shard) {
+    private void came(OutboxEntry entry, short shard) {
         size++;
         bytes += entry.bodyBytes();
         shards.came(shard);
@@ -66,11 +67,11 @@ final class Pending {
     }
 
     /** The certificate of an entry stands in another record from now on; the entry is added if it is not there. */
-    synchronized void relocate(Entry entry, String shard, long location) {
+    synchronized void relocate(OutboxEntry entry, String shard, long location) {
         relocate(entry, shards.number(shard), location);
     }
 
-    private void relocate(Entry entry, short shard, long location) {
+    private void relocate(OutboxEntry entry, short shard, long location) {
         takeOut(entry.sequence());
         lone.put(entry.sequence(), new Lone(entry, location, shard));
         came(entry, shard);
@@ -122,14 +123,14 @@ final class Pending {
         of.getValue().forEach((entry, shard) -> lone.put(entry.sequence(), new Lone(entry, entry.sequence(), shard)));
     }
 
-    /** It is being sent, and nobody knows whether it arrives; the first such time counts. */
+    /** It is being sent, and it is not known whether it arrives; the first such time counts. */
     synchronized void beingSent(long sequence, long millis) {
         if (contains(sequence)) {
             unanswered.putIfAbsent(sequence, millis);
         }
     }
 
-    /** It did not arrive, whenever it was sent. */
+    /** None of its attempts arrived. */
     synchronized void notArrived(long sequence) {
         unanswered.remove(sequence);
     }
@@ -159,14 +160,14 @@ final class Pending {
         return shard < 0 ? Shards.OTHERS : shards.name(shard);
     }
 
-    /** The outbox is read: from now on a shard that has a name of its own keeps it. */
+    /** The log was replayed: from now on a shard that has a name of its own keeps it. */
     synchronized void keepShardNames() {
         shards.keepNames();
     }
 
-    /** What waits of each shard that has a name, and of all others together. Looks at every entry at the worst. */
+    /** What waits of each shard that has a name, and of all others together. Reads every entry at worst. */
     synchronized Map<String, ShardBacklog> byShard() {
-        @Nullable Entry[] first = new @Nullable Entry[Shards.MOST_NAMED + 1];
+        @Nullable OutboxEntry[] first = new @Nullable OutboxEntry[Shards.MOST_NAMED + 1];
         int[] alone = new int[Shards.MOST_NAMED + 1];
         for (Lone one : lone.values()) {
             if (alone[one.shard()]++ == 0) {
@@ -176,19 +177,19 @@ final class Pending {
         noteFirstInChunks(first, alone);
         Map<String, ShardBacklog> backlogs = new LinkedHashMap<>();
         shards.all().forEach((number, name) -> {
-            Entry oldest = first[number];
+            OutboxEntry oldest = first[number];
             backlogs.put(name, new ShardBacklog(shards.waiting(number), oldest == null ? -1 : oldest.addedMillis()));
         });
         return backlogs;
     }
 
-    /** Takes the first in chunks instead of those that are there, where it is older; {@code alone} is how many are in none. */
-    private void noteFirstInChunks(@Nullable Entry[] first, int[] alone) {
+    /** Replaces first entries by older ones in chunks; {@code alone} is how many are in no chunk. */
+    private void noteFirstInChunks(@Nullable OutboxEntry[] first, int[] alone) {
         int sought = 0;
         for (short number : shards.all().keySet()) {
             sought += shards.waiting(number) > alone[number] ? 1 : 0;
         }
-        @Nullable Entry[] found = new @Nullable Entry[first.length];
+        @Nullable OutboxEntry[] found = new @Nullable OutboxEntry[first.length];
         for (Chunk chunk : chunks.values()) {
             if (sought == 0) {
                 break;
@@ -196,8 +197,8 @@ final class Pending {
             sought -= chunk.noteFirst(found);
         }
         for (int number = 0; number < first.length; number++) {
-            Entry inChunk = found[number];
-            Entry standingAlone = first[number];
+            OutboxEntry inChunk = found[number];
+            OutboxEntry standingAlone = first[number];
             if (inChunk != null && (standingAlone == null || inChunk.sequence() < standingAlone.sequence())) {
                 first[number] = inChunk;
             }
@@ -219,14 +220,14 @@ final class Pending {
         return bytes;
     }
 
-    synchronized Optional<Entry> oldest() {
-        List<Entry> first = after(-1, 1);
+    synchronized Optional<OutboxEntry> oldest() {
+        List<OutboxEntry> first = after(-1, 1);
         return first.isEmpty() ? Optional.empty() : Optional.of(first.get(0));
     }
 
     /** The next entries behind a sequence, in order, {@code most} of them. */
-    synchronized List<Entry> after(long sequence, int most) {
-        List<Entry> found = new ArrayList<>();
+    synchronized List<OutboxEntry> after(long sequence, int most) {
+        List<OutboxEntry> found = new ArrayList<>();
         Long from = chunks.floorKey(sequence);
         for (Chunk chunk :
                 chunks.tailMap(from == null ? Long.MIN_VALUE : from, true).values()) {
@@ -242,11 +243,11 @@ final class Pending {
             }
             found.add(alone.entry());
         }
-        found.sort(Comparator.comparingLong(Entry::sequence));
+        found.sort(Comparator.comparingLong(OutboxEntry::sequence));
         return found.stream().limit(most).map(this::asKnown).toList();
     }
 
-    private Entry asKnown(Entry entry) {
+    private OutboxEntry asKnown(OutboxEntry entry) {
         return entry.unansweredSince(unansweredSinceMillis(entry.sequence()));
     }
 
@@ -254,9 +255,9 @@ final class Pending {
     synchronized List<Located> locatedUpTo(long location, int most) {
         List<Located> found = new ArrayList<>();
         for (Chunk chunk : chunks.headMap(location, true).values()) {
-            List<Entry> entries = new ArrayList<>();
+            List<OutboxEntry> entries = new ArrayList<>();
             chunk.collect(-1, Integer.MAX_VALUE, entries);
-            for (Entry entry : entries) {
+            for (OutboxEntry entry : entries) {
                 if (entry.sequence() <= location && found.size() < most) {
                     found.add(new Located(asKnown(entry), entry.sequence()));
                 }
@@ -279,7 +280,7 @@ final class Pending {
     /** The first record that is still needed; {@link Long#MAX_VALUE} if none is. */
     synchronized long firstLocation() {
         long first = lone.values().stream().mapToLong(Lone::location).min().orElse(Long.MAX_VALUE);
-        List<Entry> dense = new ArrayList<>();
+        List<OutboxEntry> dense = new ArrayList<>();
         for (Chunk chunk : chunks.values()) {
             chunk.collect(-1, 1, dense);
             if (!dense.isEmpty()) {
@@ -287,5 +288,143 @@ final class Pending {
             }
         }
         return first;
+    }
+
+    /**
+     * Entries that came one after the other, 14 bytes each: sequence and time as differences from the first, the length, and the number of
+     * the shard. One that is done leaves a hole; when there are more holes than a few, they are closed up. Not for several threads.
+     */
+    private static final class Chunk {
+        private static final int CAPACITY = 512;
+        private static final int HOLE = -1;
+
+        private final long firstSequence;
+        private final long firstMillis;
+        private int[] sequences = new int[8];
+        private int[] millis = new int[8];
+        private int[] bytes = new int[8];
+        private short[] shards = new short[8];
+        private int used;
+        private int live;
+
+        Chunk(OutboxEntry first, short shard) {
+            firstSequence = first.sequence();
+            firstMillis = first.addedMillis();
+            add(first, shard);
+        }
+
+        /** Takes an entry with the number of its shard. */
+        interface Taker {
+            void take(OutboxEntry entry, short shard);
+        }
+
+        /** Whether this entry, of a higher sequence than all of them, can be added. */
+        boolean takes(OutboxEntry entry) {
+            return used < CAPACITY
+                    && entry.sequence() - firstSequence <= Integer.MAX_VALUE
+                    && Math.abs(entry.addedMillis() - firstMillis) <= Integer.MAX_VALUE;
+        }
+
+        void add(OutboxEntry entry, short shard) {
+            if (used == sequences.length) {
+                resize(2 * used);
+            }
+            sequences[used] = (int) (entry.sequence() - firstSequence);
+            millis[used] = (int) (entry.addedMillis() - firstMillis);
+            bytes[used] = entry.bodyBytes();
+            shards[used] = shard;
+            used++;
+            live++;
+        }
+
+        int size() {
+            return live;
+        }
+
+        /** The number of an entry's shard; -1 if the entry is not there. */
+        short shard(long sequence) {
+            int index = find(sequence);
+            return index < 0 ? -1 : shards[index];
+        }
+
+        /** Takes an entry out; its length in bytes, or -1 if it is not there. */
+        int remove(long sequence) {
+            int index = find(sequence);
+            if (index < 0) {
+                return -1;
+            }
+            int length = bytes[index];
+            bytes[index] = HOLE;
+            live--;
+            if (live * 4 <= used) {
+                closeUp();
+            }
+            return length;
+        }
+
+        /** Adds the entries behind {@code sequence} to a list, in order, until it has {@code most}; none of them as unanswered. */
+        void collect(long sequence, int most, List<OutboxEntry> into) {
+            for (int i = 0; i < used && into.size() < most; i++) {
+                if (bytes[i] != HOLE && firstSequence + sequences[i] > sequence) {
+                    into.add(entry(i));
+                }
+            }
+        }
+
+        /** All entries in order, each with the number of its shard; none of them as unanswered. */
+        void forEach(Taker taker) {
+            for (int i = 0; i < used; i++) {
+                if (bytes[i] != HOLE) {
+                    taker.take(entry(i), shards[i]);
+                }
+            }
+        }
+
+        /** Writes down the first entry of each shard that has none yet, by the number of the shard; how many were written down. */
+        int noteFirst(@Nullable OutboxEntry[] first) {
+            int noted = 0;
+            for (int i = 0; i < used; i++) {
+                if (bytes[i] != HOLE && first[shards[i]] == null) {
+                    first[shards[i]] = entry(i);
+                    noted++;
+                }
+            }
+            return noted;
+        }
+
+        private OutboxEntry entry(int index) {
+            return new OutboxEntry(firstSequence + sequences[index], firstMillis + millis[index], bytes[index], -1);
+        }
+
+        private int find(long sequence) {
+            long difference = sequence - firstSequence;
+            if (difference < 0 || difference > Integer.MAX_VALUE) {
+                return -1;
+            }
+            int index = Arrays.binarySearch(sequences, 0, used, (int) difference);
+            return index >= 0 && bytes[index] != HOLE ? index : -1;
+        }
+
+        private void closeUp() {
+            int kept = 0;
+            for (int i = 0; i < used; i++) {
+                if (bytes[i] != HOLE) {
+                    sequences[kept] = sequences[i];
+                    millis[kept] = millis[i];
+                    bytes[kept] = bytes[i];
+                    shards[kept] = shards[i];
+                    kept++;
+                }
+            }
+            used = kept;
+            resize(Math.max(8, kept));
+        }
+
+        private void resize(int length) {
+            sequences = Arrays.copyOf(sequences, length);
+            millis = Arrays.copyOf(millis, length);
+            bytes = Arrays.copyOf(bytes, length);
+            shards = Arrays.copyOf(shards, length);
+        }
     }
 }

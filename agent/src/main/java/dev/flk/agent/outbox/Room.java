@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.agent.outbox.Outbox.Space;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.FileOps.OpenFile;
 import java.io.IOException;
@@ -10,8 +11,8 @@ import java.time.Duration;
 import java.util.function.LongSupplier;
 
 /**
- * What the outbox's files, but for the {@link Reserve}, take of {@code OUTBOX_MAX_BYTES}, and what is left of the disk above {@code OUTBOX_MIN_FREE_BYTES}. Looked up
- * once a second at the most; what was taken since counts. Safe for several threads.
+ * Space: the bytes of the outbox's files, without the {@link Reserve}, of {@code OUTBOX_MAX_BYTES}, and the free space of the disk above
+ * {@code OUTBOX_MIN_FREE_BYTES}. Looked up once a second at most; what was taken since is counted. Safe for several threads.
  */
 final class Room {
     /** What a record takes beside its body: its header, and its share of the note that settles it. */
@@ -59,41 +60,30 @@ final class Room {
         return needed;
     }
 
-    /** What was taken is no more under way. */
+    /** What was taken is on disk, or was refused. */
     synchronized void arrived(long taken) {
         arrivingBytes -= taken;
     }
 
-    /** What is under way to the disk. */
+    /** Bytes that are being appended. */
     synchronized long arrivingBytes() {
         return arrivingBytes;
     }
 
-    /** Whether so little is left that what is settled should go, whatever its age. */
+    /** Whether so little is left that settled segments should be removed whatever their age. */
     synchronized boolean isTight() throws IOException {
         lookNowAndThen();
         return usedBytes > options.maxBytes() - options.maxBytes() / 8 || freeBytes < options.minFreeBytes();
     }
 
-    /** What the files take. */
-    synchronized long usedBytes() throws IOException {
+    synchronized Space space() throws IOException {
         lookNowAndThen();
-        return usedBytes;
+        return lastSpace();
     }
 
-    /** What the file system has left for this process. */
-    synchronized long freeBytes() throws IOException {
-        lookNowAndThen();
-        return freeBytes;
-    }
-
-    /** What was seen, or computed, last. */
-    synchronized long lastUsedBytes() {
-        return usedBytes;
-    }
-
-    synchronized long lastFreeBytes() {
-        return freeBytes;
+    /** The space that was seen, or computed, last. */
+    synchronized Space lastSpace() {
+        return new Space(usedBytes, freeBytes);
     }
 
     private void lookNowAndThen() throws IOException {
@@ -125,8 +115,8 @@ final class Room {
     }
 
     /**
-     * A file of a mebibyte that is of no use but to be deleted: on a disk that is full it lets compaction write what it must before it can
-     * give space back. One thread at a time.
+     * A file of a mebibyte that is there to be deleted: on a full disk, compaction needs that space to move entries before it can give
+     * space back. One thread at a time.
      */
     static final class Reserve {
         /** Its name in the outbox's directory. */
@@ -144,7 +134,7 @@ final class Room {
             this.file = directory.resolve(FILE);
         }
 
-        /** Gives the space free; false if there was none. */
+        /** Frees the space; false if there was none. */
         boolean release() throws IOException {
             if (files.standing(file).isEmpty()) {
                 return false;

@@ -110,8 +110,7 @@ final class Shards {
     }
 
     /**
-     * Reads of a certificate just its {@code shard_id}, to count by it: no further than that member, and whatever stands there is no mistake.
-     * Pure.
+     * Reads the {@code shard_id} of a certificate, to count by it: no further than that member, and without judging the rest. Pure.
      */
     static final class ShardField {
         /** In code points; no backend takes a longer one. */
@@ -135,8 +134,7 @@ final class Shards {
                 }
                 return Shards.OTHERS;
             } catch (IOException e) {
-                // it is counted here, not judged: who sends it finds the mistake and gives the certificate up with a
-                // reason
+                // counted here, not judged: sending finds the mistake and gives the certificate up with a reason
                 return Shards.OTHERS;
             }
         }

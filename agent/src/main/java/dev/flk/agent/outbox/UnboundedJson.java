@@ -4,7 +4,7 @@ package dev.flk.agent.outbox;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 
-/** Reads JSON with tokens of any length: certificates that were accepted, and lines that the agent wrote. Whoever uses it bounds the input. */
+/** JSON with tokens of any length: certificates that were accepted, and lines that the agent wrote. The caller bounds the input. */
 public final class UnboundedJson {
     /** Safe for any thread. */
     public static final JsonFactory FACTORY = JsonFactory.builder()

@@ -19,7 +19,6 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
-import java.util.Arrays;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -32,15 +31,15 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Owns the outbox and ships what is in it. One thread, that of {@link #run}, takes files in and sends; HTTP, the local doors and the
- * log have threads of their own behind it. {@link #submit}, {@link #reload} and {@link #stop} may be called from any.
+ * log have threads of their own behind it. {@link #reload} and {@link #stop} may be called from any.
  */
 public final class Agent implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
-    /** A badly damaged outbox has thousands. */
+    /** A badly damaged outbox has thousands of gaps. */
     private static final int MOST_LOSSES_TOLD = 20;
 
     private static final long SPOOL_EVERY_NANOS = Duration.ofSeconds(1).toNanos();
-    /** What is under way when it is told to stop gets this long for its answer. */
+    /** How long {@link #stop} waits for answers to what is in flight. */
     private static final long LAST_ANSWERS_NANOS = Duration.ofSeconds(8).toNanos();
 
     private final Deque<Closeable> parts = new ArrayDeque<>();
@@ -119,9 +118,15 @@ public final class Agent implements Closeable {
                         "client", () -> seconds(sender.certificateEnds().client()),
                         "endpoint", () -> seconds(sender.certificateEnds().endpoint())));
         meters.gauge("flk_agent_in_flight", "Certificates that wait for an answer.", sender::inFlight);
-        meters.gauge("flk_agent_outbox_bytes", "What the files of the outbox take.", outbox::lastUsedBytes);
+        meters.gauge(
+                "flk_agent_outbox_bytes",
+                "What the files of the outbox take.",
+                () -> outbox.lastSpace().usedBytes());
         meters.gauge("flk_agent_outbox_max_bytes", "What they may take.", outbox::maxBytes);
-        meters.gauge("flk_agent_disk_free_bytes", "What is left of their file system.", outbox::lastFreeBytes);
+        meters.gauge(
+                "flk_agent_disk_free_bytes",
+                "What is left of their file system.",
+                () -> outbox.lastSpace().freeBytes());
     }
 
     private Map<String, ShardWaiting> waitingByShard(InstantSource clock) {
@@ -141,24 +146,7 @@ public final class Agent implements Closeable {
         return end.map(Instant::getEpochSecond).orElse(0L);
     }
 
-    /**
-     * Adds certificates, all of them or none, and waits until they are on disk; for programs that run an agent of their own.
-     *
-     * @throws dev.flk.agent.outbox.OutboxFull if there is no room; nothing was added
-     * @throws IOException if the disk refused; nothing counts as added
-     * @throws IllegalArgumentException naming what signing needs and a certificate lacks; nothing was added
-     */
-    public void submit(byte[]... certificates) throws IOException {
-        Intake intake = new Intake(outbox);
-        for (int i = 0; i < certificates.length; i++) {
-            int number = i + 1;
-            intake.require(
-                    certificates[i], reason -> new IllegalArgumentException("certificate " + number + ": " + reason));
-        }
-        intake.add(Arrays.asList(certificates));
-    }
-
-    /** Goes on by another configuration, as far as that can be without a restart; says what can't. */
+    /** Applies another configuration, as far as possible without a restart; logs what needs one. */
     public void reload(AgentConfig next) {
         config.neededRestart(next).forEach(setting -> LOG.warn("{} was changed; that needs a restart", setting));
         sender.reconfigure(next.sending());
@@ -236,7 +224,7 @@ public final class Agent implements Closeable {
         sender.step();
     }
 
-    /** Makes {@link #run} return as soon as what is under way has been answered, within some seconds. */
+    /** Makes {@link #run} return as soon as what is in flight was answered, within some seconds. */
     public void stop() {
         stopping = true;
         sender.stop();

@@ -43,6 +43,7 @@ final class AgentOperations implements Operations {
     @Override
     public StatusReport status() throws IOException {
         SendingState sending = sendingState();
+        Outbox.Space space = outbox.space();
         Optional<Instant> oldest = outbox.oldest().map(entry -> Instant.ofEpochMilli(entry.addedMillis()));
         long pending = outbox.pendingEntries();
         double rate = sending.settledASecond();
@@ -73,9 +74,9 @@ final class AgentOperations implements Operations {
                 config.deadLetters().toString(),
                 deadLetters.count(),
                 outbox.lostRecords(),
-                outbox.usedBytes(),
+                space.usedBytes(),
                 outbox.maxBytes(),
-                outbox.freeBytes(),
+                space.freeBytes(),
                 config.outbox().minFreeBytes());
     }
 

@@ -23,8 +23,8 @@ import javax.net.ssl.SSLHandshakeException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Tells what a reply means. An answer counts as the backend's only if its body has the backend's form; whatever a proxy, a
- * captive portal or a half-started service says is an outage, which costs a certificate nothing.
+ * Reads what a reply means for each certificate. An answer is the backend's only if its body has the backend's form; what a proxy, a
+ * captive portal or a half-started service says is an outage, which costs a certificate no attempt.
  */
 final class AnswerReader {
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -34,14 +34,14 @@ final class AnswerReader {
             .build();
     private static final String BAD_SIGNATURE = "Signature verification failed";
     private static final String IN_FUTURE = "timestamp in future";
-    /** Longer waits are cut to it: a wrong header must not stop an agent for good. */
+    /** Longer waits are cut to this: a wrong header must not stop an agent for good. */
     private static final long LONGEST_RETRY_AFTER_SECONDS = 3600;
 
     private AnswerReader() {}
 
-    /** The meanings of what came of a shipment, in its order; {@code reply} is null where there was none. */
-    static List<Answer> read(Shipment shipment, @Nullable Reply reply, @Nullable Throwable failure) {
-        List<String> ids = shipment.pcsIds();
+    /** The result of each certificate of a batch, in its order; {@code reply} is null if there was none. */
+    static List<SubmitResult> read(Batch batch, @Nullable Reply reply, @Nullable Throwable failure) {
+        List<String> ids = batch.pcsIds();
         if (reply == null) {
             return Collections.nCopies(ids.size(), noAnswer(failure));
         }
@@ -51,21 +51,21 @@ final class AnswerReader {
         return ids.stream().map(id -> read(reply, id)).toList();
     }
 
-    /** If all of these are outages, the first of them: then nobody answered, or somebody else. */
-    static Optional<Answer.Outage> outage(List<Answer> answers) {
-        return answers.stream().allMatch(answer -> answer instanceof Answer.Outage)
-                ? answers.stream().map(answer -> (Answer.Outage) answer).findFirst()
+    /** If all of them are outages, the first: then the backend did not answer. */
+    static Optional<SubmitResult> outage(List<SubmitResult> answers) {
+        return answers.stream().allMatch(SubmitResult::isOutage)
+                ? answers.stream().findFirst()
                 : Optional.empty();
     }
 
     /** What to make of a request that got no answer. */
-    private static Answer noAnswer(@Nullable Throwable failure) {
+    private static SubmitResult noAnswer(@Nullable Throwable failure) {
         Throwable cause =
                 failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
         boolean connected = !(cause instanceof ConnectException
                 || cause instanceof HttpConnectTimeoutException
                 || cause instanceof SSLHandshakeException);
-        return new Answer.Outage(describe(cause), connected ? Answer.Reach.UNKNOWN : Answer.Reach.NOT_SENT);
+        return connected ? SubmitResult.noAnswer(describe(cause)) : SubmitResult.notSent(describe(cause));
     }
 
     /** A failed request in words; the JDK has none for some. */
@@ -91,37 +91,37 @@ final class AnswerReader {
     }
 
     /** The meaning of the reply to the certificate with this id. */
-    static Answer read(Reply reply, String pcsId) {
+    static SubmitResult read(Reply reply, String pcsId) {
         JsonNode body = parse(reply.body());
         if (reply.status() == 200 || reply.status() == 202) {
             return recorded(reply, body, pcsId);
         }
         String error = error(body).orElse(null);
         if (error == null) {
-            return new Answer.Outage("status " + reply.status() + " without the backend's body");
+            return SubmitResult.noAnswer("status " + reply.status() + " without the backend's body");
         }
         return switch (reply.status()) {
-            case 400 -> error.startsWith(IN_FUTURE) ? new Answer.InFuture(error) : new Answer.Never(400, error);
-            case 413 -> new Answer.Never(413, error);
+            case 400 -> error.startsWith(IN_FUTURE) ? SubmitResult.inFuture(error) : SubmitResult.never(400, error);
+            case 413 -> SubmitResult.never(413, error);
             case 401 ->
                 error.equals(BAD_SIGNATURE)
-                        ? new Answer.BadSignature()
-                        : new Answer.Outage("status 401 without the backend's body");
-            case 408, 429, 500, 503 -> new Answer.Later(reply.status(), error, retryAfterSeconds(reply));
-            default -> new Answer.Outage("status " + reply.status());
+                        ? SubmitResult.badSignature()
+                        : SubmitResult.noAnswer("status 401 without the backend's body");
+            case 408, 429, 500, 503 -> SubmitResult.later(reply.status(), error, retryAfterSeconds(reply));
+            default -> SubmitResult.noAnswer("status " + reply.status());
         };
     }
 
     /** The meanings of the lines that answer a batch, in the order of its certificates. */
-    private static List<Answer> readBatch(Reply reply, List<String> pcsIds) {
+    private static List<SubmitResult> readBatch(Reply reply, List<String> pcsIds) {
         List<String> lines =
                 new String(reply.body(), StandardCharsets.UTF_8).lines().toList();
         if (reply.status() != 200 || lines.size() != pcsIds.size()) {
             return Collections.nCopies(
                     pcsIds.size(),
-                    new Answer.Outage("status " + reply.status() + " without a line for each certificate"));
+                    SubmitResult.noAnswer("status " + reply.status() + " without a line for each certificate"));
         }
-        List<Answer> answers = new ArrayList<>();
+        List<SubmitResult> answers = new ArrayList<>();
         for (int i = 0; i < lines.size(); i++) {
             JsonNode line = parse(lines.get(i).getBytes(StandardCharsets.UTF_8));
             answers.add(read(
@@ -139,17 +139,17 @@ final class AnswerReader {
         return answers;
     }
 
-    /** An outcome says what was decided, and that fits the status: what merely echoes the certificate is none. */
-    private static Answer recorded(Reply reply, JsonNode body, String pcsId) {
+    /** An outcome says what was decided, and that fits the status: an echo of the certificate does not. */
+    private static SubmitResult recorded(Reply reply, JsonNode body, String pcsId) {
         JsonNode accepted = body.path("accepted");
         JsonNode escalated = body.path("escalated");
         boolean outcome = accepted.isBoolean()
                 && escalated.isBoolean()
                 && reply.status() == (accepted.asBoolean() && !escalated.asBoolean() ? 200 : 202);
         if (!outcome || !pcsId.equals(body.path("pcs_id").textValue())) {
-            return new Answer.Outage("status " + reply.status() + " without the outcome of this certificate");
+            return SubmitResult.noAnswer("status " + reply.status() + " without the outcome of this certificate");
         }
-        return reply.conflict() ? new Answer.Conflict(reply.status()) : new Answer.Recorded(reply.status());
+        return reply.conflict() ? SubmitResult.conflict(reply.status()) : SubmitResult.recorded(reply.status());
     }
 
     /** The text of {@code {"error":"…"}}, if the body is exactly that. */

@@ -29,9 +29,9 @@ import org.jspecify.annotations.Nullable;
  * The requests of the wire, over kept-alive HTTP/1.1 connections; follows no redirects. Each call returns at once; its
  * {@link Ended} is called exactly once, on any thread. Safe for several threads.
  */
-final class BackendClient {
+public final class BackendClient {
     /** How a request ended. */
-    interface Ended {
+    public interface Ended {
         /** With a whole reply, or without one within the request's time-out: then {@code reply} is null. */
         void call(@Nullable Reply reply, @Nullable Throwable failure);
     }
@@ -46,7 +46,7 @@ final class BackendClient {
     private volatile Optional<Instant> certificateEnd = Optional.empty();
 
     /** For a base URL, with or without a path and a slash at its end; {@code tls} empty for what the JDK trusts. */
-    BackendClient(URI endpoint, Duration requestTimeout, Optional<ClientTls> tls) {
+    public BackendClient(URI endpoint, Duration requestTimeout, Optional<ClientTls> tls) {
         this.base = endpoint.toString().replaceAll("/+$", "");
         this.requestTimeout = requestTimeout;
         HttpClient.Builder http = HttpClient.newBuilder()
@@ -58,7 +58,7 @@ final class BackendClient {
     }
 
     /** The base URL, for people. */
-    String base() {
+    public String base() {
         return base;
     }
 
@@ -68,7 +68,7 @@ final class BackendClient {
     }
 
     /** Sends one certificate. */
-    void submit(byte[] line, Ended ended) {
+    public void submit(byte[] line, Ended ended) {
         exchange(
                 request("/v1/pcs/submit", "application/json").POST(BodyPublishers.ofByteArray(line)),
                 MAX_SINGLE_BYTES,
@@ -90,8 +90,13 @@ final class BackendClient {
     }
 
     /** Asks whether the backend serves, for the {@code Date} of its answer. */
-    void health(Ended ended) {
+    public void health(Ended ended) {
         exchange(request("/health", "text/plain").GET(), MAX_SINGLE_BYTES, ended);
+    }
+
+    /** Asks whether the backend is ready. */
+    public void readiness(Ended ended) {
+        exchange(request("/readyz", "text/plain").GET(), MAX_SINGLE_BYTES, ended);
     }
 
     private HttpRequest.Builder request(String path, String contentType) {
@@ -193,5 +198,6 @@ final class BackendClient {
      * @param date of the answer, in whole seconds
      * @param body as received, bounded by the client
      */
-    record Reply(int status, boolean conflict, Optional<String> retryAfter, Optional<Instant> date, byte[] body) {}
+    public record Reply(
+            int status, boolean conflict, Optional<String> retryAfter, Optional<Instant> date, byte[] body) {}
 }

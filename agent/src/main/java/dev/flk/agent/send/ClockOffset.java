@@ -8,7 +8,7 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How far the backend's clock is ahead of ours, learnt from the {@code Date} of its answers. Owned by the sender's thread.
+ * How far the backend's clock is ahead of the agent's, measured by the {@code Date} of its answers. Owned by the sender's thread.
  *
  * <p>{@code Date} counts whole seconds, so on average it is half a second old when it is written; a difference that this
  * alone can explain counts as none. The round trip is measured on the ticker, so that a step of the own clock is no error of
@@ -32,7 +32,7 @@ final class ClockOffset {
         this.nanoTicker = nanoTicker;
     }
 
-    /** Whether a measurement is needed before anything is sent. */
+    /** Whether it must be measured before anything is sent. */
     boolean unknown() {
         return offset == null;
     }
@@ -45,7 +45,7 @@ final class ClockOffset {
         set(noise ? Duration.ZERO : measured);
     }
 
-    /** Takes the own clock for right: an answer had no {@code Date} to learn from. */
+    /** Assumes that the agent's clock is right: an answer had no {@code Date}. */
     void assumeNone() {
         set(Duration.ZERO);
     }
@@ -56,12 +56,12 @@ final class ClockOffset {
         learntAtNanos = nanoTicker.getAsLong();
     }
 
-    /** What was learnt is wrong; the next measurement replaces it. */
+    /** The measurement is wrong; the next one replaces it. */
     void forget() {
         offset = null;
     }
 
-    /** Forgets what was learnt if the own clock was set since, or the machine slept: the two clocks then disagree. */
+    /** Forgets the measurement if the agent's clock was set since, or the machine slept: clock and ticker then disagree. */
     void forgetIfClockJumped() {
         Duration wall = Duration.between(learntAt, clock.instant());
         Duration ticker = Duration.ofNanos(nanoTicker.getAsLong() - learntAtNanos);

@@ -5,18 +5,21 @@ import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.send.BackendClient.Reply;
-import dev.flk.agent.send.Endpoint.SlowStart;
-import dev.flk.agent.send.SendingSetup.SendOptions;
+import dev.flk.agent.send.SendQueue.Queued;
+import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.logging.LineLimit;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -26,9 +29,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Ships what is in the outbox. All of it happens in {@link #step}, on the one thread that loops over it; other threads only leave mail.
- * Up to {@code maxInFlight} certificates wait for an answer at the same time, the rest waits in the outbox. Before anything is sent
- * whose fate may stay unknown, the outbox notes on disk that it is. Durations are measured on a ticker that starts near 0.
+ * Sends what is in the outbox. All of it happens in {@link #step}, on the one thread that loops over it; other threads only add tasks.
+ * Up to {@code maxInFlight} certificates wait for an answer at the same time, the rest waits in the outbox. Before a certificate is
+ * sent, the outbox notes that on disk, since it may never be known whether it arrived. Durations are measured on a ticker that starts
+ * near 0.
  */
 public final class Sender {
     private static final Logger LOG = LoggerFactory.getLogger(Sender.class);
@@ -48,20 +52,26 @@ public final class Sender {
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final LineLimit limit;
-    private final Lanes lanes;
+    private final SendQueue queue;
     private final SignatureHold hold;
-    private final Mailbox mailbox = new Mailbox();
+    /** What other threads want done on the sender's thread. */
+    private final LinkedBlockingQueue<Runnable> tasks = new LinkedBlockingQueue<>();
+
     private final AtomicBoolean woken = new AtomicBoolean();
     private final AtomicInteger inFlight = new AtomicInteger();
     private long inFlightBytes;
-    private Means means;
+    private Configured configured;
     private volatile boolean breakerOpen;
     private volatile CertificateEnds certificateEnds;
     private volatile boolean stopping;
 
     /** Sends nothing before {@link #step} is called. */
     public Sender(
-            SendingSetup setup, Outbox outbox, DeadLetters deadLetters, AgentMeters meters, Surroundings surroundings) {
+            SenderConfig config,
+            Outbox outbox,
+            DeadLetters deadLetters,
+            AgentMeters meters,
+            Surroundings surroundings) {
         this.outbox = outbox;
         this.deadLetters = deadLetters;
         this.meters = meters;
@@ -69,11 +79,12 @@ public final class Sender {
         this.clock = surroundings.clock();
         this.nanoTicker = surroundings.nanoTicker();
         this.limit = LineLimit.ofOutages(nanoTicker);
-        this.lanes = new Lanes(outbox);
+        this.queue = new SendQueue(outbox);
         this.hold = new SignatureHold(
-                lanes, new Backoff(setup.options().baseDelay(), setup.options().maxDelay(), surroundings.random()));
-        this.means = new Means(setup);
-        this.certificateEnds = means.certificateEnds();
+                queue,
+                new Backoff(config.options().baseDelay(), config.options().maxDelay(), surroundings.random()));
+        this.configured = new Configured(config);
+        this.certificateEnds = configured.certificateEnds();
         outbox.onArrival(this::wake);
     }
 
@@ -85,81 +96,91 @@ public final class Sender {
      */
     public record CertificateEnds(Optional<Instant> client, Optional<Instant> endpoint) {}
 
-    /** What follows from the configuration, and is replaced with it. */
-    private final class Means {
+    /** What is made from the configuration, and replaced with it. */
+    private final class Configured {
         private final SendOptions options;
         private final Backoff backoff;
-        private final Settlement settlement;
-        private final Packer packer;
-        private final List<Endpoint> endpoints;
+        private final AnswerHandler handler;
+        private final Batch.Builder batches;
+        private final List<BackendLink> links;
         private final Optional<Instant> ownCertificateEnd;
 
-        Means(SendingSetup setup) {
-            ownCertificateEnd = setup.tls().flatMap(ClientTls::ownEnd);
-            options = setup.options();
+        Configured(SenderConfig config) {
+            ownCertificateEnd = config.tls().flatMap(ClientTls::ownEnd);
+            options = config.options();
             backoff = new Backoff(options.baseDelay(), options.maxDelay(), surroundings.random());
-            settlement =
-                    new Settlement(outbox, deadLetters, lanes, hold, backoff, options, surroundings, meters, limit);
-            packer = new Packer(outbox, settlement, hold, setup.signer(), options.maxAge());
-            endpoints = setup.endpoints().stream()
-                    .map(url -> new Endpoint(
-                            new BackendClient(url, setup.requestTimeout(), setup.tls()),
-                            new EndpointBreaker(backoff, nanoTicker),
-                            new ClockOffset(clock, nanoTicker),
-                            new SlowStart(options.batchSize(), options.maxInFlight())))
+            handler =
+                    new AnswerHandler(outbox, deadLetters, queue, hold, backoff, options, surroundings, meters, limit);
+            batches = new Batch.Builder(outbox, handler, hold, config.signer(), options.maxAge());
+            links = config.endpoints().stream()
+                    .map(url -> new BackendLink(
+                            new BackendClient(url, config.requestTimeout(), config.tls()),
+                            backoff,
+                            options,
+                            clock,
+                            nanoTicker,
+                            limit))
                     .toList();
         }
 
         CertificateEnds certificateEnds() {
             return new CertificateEnds(
                     ownCertificateEnd,
-                    endpoints.stream()
-                            .flatMap(endpoint -> endpoint.client().certificateEnd().stream())
+                    links.stream()
+                            .flatMap(link -> link.client().certificateEnd().stream())
                             .min(Instant::compareTo));
         }
     }
 
     /** Goes on with another key, other endpoints or other options, from the next request on. Any thread may call. */
-    public void reconfigure(SendingSetup setup) {
-        mailbox.post(() -> {
-            means = new Means(setup);
-            hold.forget(means.backoff);
+    public void reconfigure(SenderConfig config) {
+        tasks.add(() -> {
+            configured = new Configured(config);
+            hold.forget(configured.backoff);
         });
     }
 
     /** Handles the answers that have come and sends what is due; returns how many nanoseconds there is nothing more to do. */
     public long step() {
         woken.set(false);
-        mailbox.runAll();
+        runTasks();
         int requests = 0;
-        while (!stopping && inFlight.get() < means.options.maxInFlight() && sendOne()) {
-            // until something stands in the way; of a held shard, much may be taken up and nothing sent
-            mailbox.runAll();
+        while (!stopping && inFlight.get() < configured.options.maxInFlight() && sendOne()) {
+            // of a held shard, many entries may be taken and none sent
+            runTasks();
             if (++requests >= MOST_REQUESTS_A_STEP) {
                 return 0;
             }
         }
-        breakerOpen =
-                means.endpoints.stream().allMatch(endpoint -> endpoint.breaker().isOpen());
-        certificateEnds = means.certificateEnds();
+        breakerOpen = configured.links.stream().allMatch(BackendLink::isOpen);
+        certificateEnds = configured.certificateEnds();
         return untilNextNanos();
     }
 
-    /** Waits for mail, {@code nanos} at the longest. */
+    private void runTasks() {
+        List<Runnable> all = new ArrayList<>();
+        tasks.drainTo(all);
+        all.forEach(Runnable::run);
+    }
+
+    /** Waits for a task, {@code nanos} at the longest, and runs it. */
     public void await(long nanos) throws InterruptedException {
-        mailbox.await(nanos);
+        Runnable first = tasks.poll(nanos, TimeUnit.NANOSECONDS);
+        if (first != null) {
+            first.run();
+        }
     }
 
     private void wake() {
         if (woken.compareAndSet(false, true)) {
-            mailbox.wake();
+            tasks.add(() -> {});
         }
     }
 
     /** Sends nothing more; answers that are under way are still taken in. Any thread may call. */
     public void stop() {
         stopping = true;
-        mailbox.wake();
+        tasks.add(() -> {});
     }
 
     /** Certificates that wait for their answers. */
@@ -169,7 +190,7 @@ public final class Sender {
 
     /** Whether an answer of any kind is under way. The sender's thread. */
     boolean awaitsAnswer() {
-        return inFlight.get() > 0 || means.endpoints.stream().anyMatch(Endpoint::isAsked);
+        return inFlight.get() > 0 || configured.links.stream().anyMatch(BackendLink::isAsked);
     }
 
     /** Whether sending is stopped because nobody answers. */
@@ -182,52 +203,42 @@ public final class Sender {
         return certificateEnds;
     }
 
-    /** How it is going; completes on the sender's thread, at its next step. Any thread may call. */
+    /** The state of sending; completes on the sender's thread, at its next step. Any thread may call. */
     public CompletableFuture<SendingState> state() {
         CompletableFuture<SendingState> state = new CompletableFuture<>();
-        mailbox.post(() -> state.complete(stateNow()));
+        tasks.add(() -> state.complete(stateNow()));
         return state;
     }
 
     private SendingState stateNow() {
         long now = nanoTicker.getAsLong();
         return new SendingState(
-                means.endpoints.stream()
-                        .map(endpoint -> new SendingState.Backend(
-                                endpoint.client().base(),
-                                !endpoint.breaker().isOpen(),
-                                endpoint.lastAnswer(),
-                                endpoint.pausedSeconds(now),
-                                endpoint.window().window(),
-                                endpoint.offset().get().toMillis(),
-                                endpoint.lastTrouble().map(Endpoint.Trouble::when),
-                                endpoint.lastTrouble().map(Endpoint.Trouble::what)))
-                        .toList(),
+                configured.links.stream().map(link -> link.state(now)).toList(),
                 inFlight.get(),
-                means.settlement.settledASecond(),
+                configured.handler.settledASecond(),
                 hold.heldShards());
     }
 
-    /** Sends one request, to the first endpoint that takes one; false if nothing may or need be sent now. */
+    /** Sends one request, to the first backend that takes one; false if nothing may or need be sent now. */
     private boolean sendOne() {
         long now = nanoTicker.getAsLong();
         hold.step(now);
-        OptionalLong due = lanes.firstDueNanos(now);
+        OptionalLong due = queue.firstDueNanos(now);
         if (due.isEmpty() || due.getAsLong() > now || inFlightBytes >= MAX_IN_FLIGHT_BYTES) {
             return false;
         }
-        for (Endpoint endpoint : means.endpoints) {
-            switch (endpoint.readiness(now)) {
+        for (BackendLink link : configured.links) {
+            switch (link.readiness(now)) {
                 case READY -> {
-                    shipVia(endpoint, now);
+                    sendVia(link, now);
                     return true;
                 }
                 case FULL -> {
                     return false;
                 }
                 case ASK -> {
-                    askForItsTime(endpoint);
-                    if (!endpoint.breaker().isOpen()) {
+                    askForItsTime(link);
+                    if (!link.isOpen()) {
                         return false;
                     }
                 }
@@ -237,219 +248,152 @@ public final class Sender {
         return false;
     }
 
-    private void shipVia(Endpoint endpoint, long now) {
-        int most = Math.min(
-                Math.min(means.options.batchSize(), endpoint.room()), means.options.maxInFlight() - inFlight.get());
-        List<Delivery> taken = lanes.take(now, most, Math.min(MAX_BATCH_BYTES, MAX_IN_FLIGHT_BYTES - inFlightBytes));
+    private void sendVia(BackendLink link, long now) {
+        SendOptions options = configured.options;
+        int most = Math.min(Math.min(options.batchSize(), link.room()), options.maxInFlight() - inFlight.get());
+        List<Queued> taken = queue.take(now, most, Math.min(MAX_BATCH_BYTES, MAX_IN_FLIGHT_BYTES - inFlightBytes));
         try {
-            Instant sentAt = clock.instant().plus(endpoint.offset().get());
-            Shipment shipment =
-                    means.packer.pack(taken, sentAt, endpoint.offset().get());
-            if (shipment.parcels().isEmpty()) {
-                endpoint.nothingSent();
+            Duration offset = link.offset().get();
+            Instant sentAt = clock.instant().plus(offset);
+            Batch batch = configured.batches.build(taken, sentAt, offset);
+            if (batch.items().isEmpty()) {
+                link.nothingSent();
             } else {
-                ship(shipment, endpoint, sentAt);
+                send(batch, link, sentAt);
             }
         } catch (IOException e) {
-            // the disk may read again later; it is no reason to stop for good
-            endpoint.nothingSent();
-            means.settlement.unreadable(taken, Settlement.describe(e));
-            endpoint.pauseUntil(now + means.backoff.afterNanos(0));
+            // the disk may be readable again later
+            link.nothingSent();
+            configured.handler.unreadable(taken, AnswerHandler.describe(e));
+            link.pause(configured.backoff.afterNanos(0));
         }
-        means.settlement.finish();
+        configured.handler.finish();
     }
 
-    /** Notes that it is being sent, and sends it once that is on disk. */
-    private void ship(Shipment shipment, Endpoint endpoint, Instant sentAt) {
-        Means with = means;
-        inFlight.addAndGet(shipment.size());
-        inFlightBytes += shipment.bytes();
-        endpoint.sent(shipment.size());
-        outbox.beingSent(
-                shipment.entries(),
-                sentAt.toEpochMilli(),
-                () -> mailbox.post(() -> transmit(shipment, endpoint, with)));
+    /** Notes that the batch is being sent, and sends it once that is on disk. */
+    private void send(Batch batch, BackendLink link, Instant sentAt) {
+        AnswerHandler handler = configured.handler;
+        inFlight.addAndGet(batch.size());
+        inFlightBytes += batch.bytes();
+        link.sent(batch.size());
+        outbox.beingSent(batch.entries(), sentAt.toEpochMilli(), () -> tasks.add(() -> transmit(batch, link, handler)));
     }
 
-    private void transmit(Shipment shipment, Endpoint endpoint, Means with) {
+    private void transmit(Batch batch, BackendLink link, AnswerHandler handler) {
         if (stopping) {
-            ended(shipment, endpoint);
-            shipment.parcels().forEach(parcel -> with.settlement.noteNotArrived(parcel.delivery()));
-            with.settlement.finish();
+            ended(batch, link);
+            batch.items().forEach(item -> handler.noteNotArrived(item.queued()));
+            handler.finish();
             return;
         }
         long sentNanos = nanoTicker.getAsLong();
-        BackendClient.Ended ended = (reply, failure) -> mailbox.post(() -> {
-            ended(shipment, endpoint);
-            take(shipment, endpoint, with, reply, failure, sentNanos);
+        BackendClient.Ended ended = (reply, failure) -> tasks.add(() -> {
+            ended(batch, link);
+            take(batch, link, handler, AnswerReader.read(batch, reply, failure), reply, sentNanos);
         });
-        List<byte[]> lines = shipment.lines();
+        List<byte[]> lines = batch.lines();
         if (lines.size() == 1) {
-            endpoint.client().submit(lines.get(0), ended);
+            link.client().submit(lines.get(0), ended);
         } else {
-            endpoint.client().submitBatch(lines, ended);
+            link.client().submitBatch(lines, ended);
         }
     }
 
-    private void ended(Shipment shipment, Endpoint endpoint) {
-        inFlight.addAndGet(-shipment.size());
-        inFlightBytes -= shipment.bytes();
-        endpoint.ended(shipment.size());
+    private void ended(Batch batch, BackendLink link) {
+        inFlight.addAndGet(-batch.size());
+        inFlightBytes -= batch.bytes();
+        link.ended(batch.size());
     }
 
-    /** Asks a backend for its time, and whether it serves; nothing is sent to it before the answer. */
-    private void askForItsTime(Endpoint endpoint) {
-        Means with = means;
+    /** Asks a backend for its time, and whether it serves; it is sent nothing before the answer. */
+    private void askForItsTime(BackendLink link) {
         long sentNanos = nanoTicker.getAsLong();
-        endpoint.asked();
-        endpoint.client()
-                .health((reply, failure) -> mailbox.post(() -> {
+        link.asked();
+        link.client()
+                .health((reply, failure) -> tasks.add(() -> {
                     if (reply != null && serves(reply)) {
-                        endpoint.serves();
-                        endpoint.answered(clock.instant());
-                        endpoint.offset().assumeNone();
-                        learn(endpoint, reply, sentNanos);
-                    } else {
-                        String what = reply == null
-                                ? AnswerReader.describe(failure)
-                                : "status " + reply.status() + " without the backend's body, is ENDPOINT a backend?";
-                        endpoint.doesNotServe();
-                        outage(endpoint, with, what);
-                        limit.say(
-                                "health",
-                                leftOut -> LOG.warn(
-                                        "{}/health: {}; sending waits{}",
-                                        endpoint.client().base(),
-                                        Printable.of(what),
-                                        leftOut));
+                        link.serves(reply, sentNanos);
+                        return;
                     }
+                    String what = reply == null
+                            ? AnswerReader.describe(failure)
+                            : "status " + reply.status() + " without the backend's body, is ENDPOINT a backend?";
+                    link.doesNotServe(what);
+                    limit.say(
+                            "health",
+                            leftOut -> LOG.warn(
+                                    "{}/health: {}; sending waits{}",
+                                    link.client().base(),
+                                    Printable.of(what),
+                                    leftOut));
                 }));
     }
 
-    /** Whatever else answers 200, a captive portal say, must not tell us the time. */
+    /** Anything else that answers 200, a captive portal say, must not set the offset. */
     private static boolean serves(Reply reply) {
         return reply.status() == 200
                 && new String(reply.body(), StandardCharsets.UTF_8).strip().equals("OK");
     }
 
     private void take(
-            Shipment shipment,
-            Endpoint endpoint,
-            Means with,
+            Batch batch,
+            BackendLink link,
+            AnswerHandler handler,
+            List<SubmitResult> results,
             @Nullable Reply reply,
-            @Nullable Throwable failure,
             long sentNanos) {
-        List<Answer> answers = AnswerReader.read(shipment, reply, failure);
-        Optional<Answer.Outage> outage = AnswerReader.outage(answers);
+        Optional<SubmitResult> outage = AnswerReader.outage(results);
         if (reply != null && outage.isEmpty()) {
-            answered(endpoint);
-            learn(endpoint, reply, sentNanos);
+            link.answered(reply, sentNanos);
         } else {
-            outage(endpoint, with, outage.map(Answer.Outage::what).orElse("no answer"));
+            link.outage(outage.map(SubmitResult::text).orElse("no answer"));
         }
-        if (reply != null && refusesBatch(shipment, reply, answers)) {
-            sendAlone(shipment, with);
+        if (reply != null && refusesBatch(batch, reply, results)) {
+            sendAlone(batch, handler);
         } else {
-            for (int i = 0; i < answers.size(); i++) {
-                sendFewerTogether(shipment.parcels().get(i).delivery(), shipment.size(), answers.get(i));
-                with.settlement.apply(shipment.parcels().get(i), answers.get(i));
+            for (int i = 0; i < results.size(); i++) {
+                sendFewerTogether(batch.items().get(i).queued(), batch.size(), results.get(i));
+                handler.apply(batch.items().get(i), results.get(i));
             }
-            heed(endpoint, with, answers);
+            link.heed(results);
         }
-        with.settlement.finish();
+        handler.finish();
     }
 
-    /** Whether the request was refused for good as a whole, which says nothing of any one certificate in it. */
-    private static boolean refusesBatch(Shipment shipment, Reply reply, List<Answer> answers) {
-        return shipment.size() > 1 && reply.status() != 200 && answers.get(0) instanceof Answer.Never;
+    /** Whether the request was refused for good as a whole, which says nothing about any one certificate in it. */
+    private static boolean refusesBatch(Batch batch, Reply reply, List<SubmitResult> results) {
+        return batch.size() > 1 && reply.status() != 200 && results.get(0).kind() == SubmitResult.Kind.NEVER;
     }
 
-    private void sendAlone(Shipment shipment, Means with) {
-        for (Shipment.Parcel parcel : shipment.parcels()) {
-            with.settlement.noteNotArrived(parcel.delivery());
-            parcel.delivery().mostTogether = 1;
-            lanes.putOff(parcel.delivery());
-        }
-    }
-
-    /** A batch that is not answered may be too much, or one of it may be what breaks the backend. */
-    private static void sendFewerTogether(Delivery delivery, int together, Answer answer) {
-        if (together > 1 && answer instanceof Answer.Outage outage && outage.reach() == Answer.Reach.UNKNOWN) {
-            delivery.mostTogether = Math.max(1, together / 2);
+    private void sendAlone(Batch batch, AnswerHandler handler) {
+        for (Batch.Item item : batch.items()) {
+            handler.noteNotArrived(item.queued());
+            item.queued().maxTogether = 1;
+            queue.retry(item.queued());
         }
     }
 
-    /** What answers say of the endpoint rather than of their certificates. */
-    private void heed(Endpoint endpoint, Means with, List<Answer> answers) {
-        long atLeastSeconds = -1;
-        boolean recorded = false;
-        for (Answer answer : answers) {
-            if (answer instanceof Answer.InFuture) {
-                endpoint.offset().forget();
-            }
-            if (answer instanceof Answer.Later later && later.concernsAll()) {
-                atLeastSeconds = Math.max(atLeastSeconds, later.atLeastSeconds());
-                endpoint.trouble(clock.instant(), "status " + later.status() + ": " + later.error());
-            }
-            recorded |= answer instanceof Answer.Recorded;
+    /** A batch that is not answered may be too large, or one certificate of it may be what makes the backend fail. */
+    private static void sendFewerTogether(Queued queued, int together, SubmitResult result) {
+        if (together > 1 && result.kind() == SubmitResult.Kind.NO_ANSWER) {
+            queued.maxTogether = Math.max(1, together / 2);
         }
-        if (atLeastSeconds >= 0) {
-            endpoint.window().refused();
-            pause(endpoint, TimeUnit.SECONDS.toNanos(atLeastSeconds) + with.backoff.afterNanos(0));
-        } else if (recorded) {
-            endpoint.window().answered();
-        }
-    }
-
-    private void outage(Endpoint endpoint, Means with, String what) {
-        boolean open = endpoint.breaker().isOpen();
-        endpoint.breaker().failed();
-        endpoint.window().outage();
-        endpoint.trouble(clock.instant(), what);
-        pause(endpoint, with.backoff.afterNanos(0));
-        if (!open && endpoint.breaker().isOpen()) {
-            limit.say(
-                    "open",
-                    leftOut -> LOG.warn(
-                            "{} does not answer; sending to it stops until it does, nothing is lost{}",
-                            endpoint.client().base(),
-                            leftOut));
-        }
-    }
-
-    private void answered(Endpoint endpoint) {
-        boolean open = endpoint.breaker().isOpen();
-        endpoint.answered(clock.instant());
-        endpoint.breaker().answered();
-        if (open && !endpoint.breaker().isOpen()) {
-            limit.say(
-                    "closed",
-                    leftOut -> LOG.info("{} answers again{}", endpoint.client().base(), leftOut));
-        }
-    }
-
-    private void pause(Endpoint endpoint, long nanos) {
-        endpoint.pauseUntil(nanoTicker.getAsLong() + nanos);
-    }
-
-    private void learn(Endpoint endpoint, Reply reply, long sentNanos) {
-        reply.date().ifPresent(date -> endpoint.offset().learn(date, nanoTicker.getAsLong() - sentNanos));
     }
 
     private long untilNextNanos() {
         long now = nanoTicker.getAsLong();
         hold.step(now);
-        OptionalLong due = lanes.firstDueNanos(now);
+        OptionalLong due = queue.firstDueNanos(now);
         OptionalLong probe = hold.nextProbeNanos();
-        if (stopping || (due.isEmpty() && probe.isEmpty()) || inFlight.get() >= means.options.maxInFlight()) {
+        if (stopping || (due.isEmpty() && probe.isEmpty()) || inFlight.get() >= configured.options.maxInFlight()) {
             return IDLE_NANOS;
         }
-        long ready = means.endpoints.stream()
-                .mapToLong(endpoint -> endpoint.nextNanos(now, IDLE_NANOS))
+        long ready = configured.links.stream()
+                .mapToLong(link -> link.nextNanos(now, IDLE_NANOS))
                 .min()
                 .orElse(now + IDLE_NANOS);
         long dueNanos = Math.min(due.orElse(Long.MAX_VALUE), probe.orElse(Long.MAX_VALUE));
-        // what is due now waits for an endpoint; what is due later for its time
+        // an entry that is due waits for a backend, another for its time
         long wait = (dueNanos > now ? dueNanos : ready) - now;
         return Math.max(SHORTEST_WAIT_NANOS, Math.min(wait, IDLE_NANOS));
     }

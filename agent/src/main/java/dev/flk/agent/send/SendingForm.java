@@ -23,8 +23,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A certificate as it goes out: signed anew, so that a changed key applies to what has waited, and with what is known only
- * at sending. Every other member keeps the bytes it had. Pure.
+ * A certificate as it is sent: signed now, so that a changed key applies to what has waited, and with what is known only when it is
+ * sent. Every other member keeps its bytes. Pure.
  *
  * @param signed the fields under the signature
  * @param line the whole certificate in UTF-8, without a line break
@@ -33,7 +33,7 @@ public record SendingForm(SignedFields signed, byte[] line) {
 
     private static final String SENT_AT = "sent_at";
 
-    /** What is known only at sending. */
+    /** What is known only when it is sent. */
     record Stamp(long outboxSequence, int attempt, Instant sentAt, long clockSkewMillis) {}
 
     /**

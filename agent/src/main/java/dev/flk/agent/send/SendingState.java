@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * How sending is going, as it was when it was asked.
+ * The state of sending at one moment.
  *
  * @param inFlight certificates that wait for an answer
  * @param settledASecond within the last minute

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
-import dev.flk.agent.send.Lanes.LongQueue;
+import dev.flk.agent.send.SendQueue.LongQueue;
+import dev.flk.agent.send.SendQueue.Queued;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashMap;
-import java.util.Iterator;
 import java.util.Map;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Tells a wrong certificate from a wrong key. After a 401 the entries of its shard are held: the backend may not know the key yet, or
- * not for this shard. One at a time goes out to see, with backoff. Only if another entry of the shard was sent after an entry was refused
- * and was accepted, and the refused one is then sent and refused again, is it the entry's own fault: an answer that was under way for long
- * tells of a key that the backend may have given up meanwhile. Owned by the sender's thread.
+ * not for this shard. One at a time is sent as a probe, with backoff. An entry is at fault only if another entry of its shard, sent
+ * after its refusal, was accepted, and it is then sent and refused again: an answer that took long may be about a key that the backend
+ * has given up meanwhile. Owned by the sender's thread.
  */
 final class SignatureHold {
-    private final Lanes lanes;
+    private final SendQueue queue;
     private Backoff backoff;
-    /** For the shards that were ever refused. */
+    /** The shards of which a signature was ever refused. */
     private final Map<String, Shard> shards = new HashMap<>();
 
     /** Grows with every refusal, and when the key changes. */
@@ -35,11 +35,11 @@ final class SignatureHold {
         private boolean held;
         private int failures;
         private long nextProbeNanos;
-        /** Is out to see. */
-        private @Nullable Delivery probe;
+        /** The entry that was sent to find out. */
+        private @Nullable Queued probe;
 
-        private final Deque<Delivery> refused = new ArrayDeque<>();
-        /** Sequences. */
+        private final Deque<Queued> refused = new ArrayDeque<>();
+        /** Sequences of entries that were never sent. */
         private final LongQueue unsent = new LongQueue();
 
         private boolean isEmpty() {
@@ -47,37 +47,37 @@ final class SignatureHold {
         }
     }
 
-    SignatureHold(Lanes lanes, Backoff backoff) {
-        this.lanes = lanes;
+    SignatureHold(SendQueue queue, Backoff backoff) {
+        this.queue = queue;
         this.backoff = backoff;
     }
 
-    /** Whether an entry of this shard may go out now; if not, it was taken and comes back by itself. */
-    boolean admits(Delivery delivery, String shardId) {
+    /** Whether an entry of this shard may be sent now; if not, it is held, and comes back by itself. */
+    boolean admits(Queued queued, String shardId) {
         Shard shard = shards.get(shardId);
-        if (shard == null || !shard.held || delivery.probe) {
-            delivery.sentAtMark = mark;
-            delivery.keyKnownGood =
-                    delivery.refusedAt > forgotAt && shard != null && shard.acceptedOfMark > delivery.refusedAt;
+        if (shard == null || !shard.held || queued.probe) {
+            queued.sentAtMark = mark;
+            queued.keyKnownGood =
+                    queued.refusedAt > forgotAt && shard != null && shard.acceptedOfMark > queued.refusedAt;
             return true;
         }
-        if (delivery.sent == 0) {
+        if (queued.sent == 0) {
             if (shard.failures == 0) {
-                shard.nextProbeNanos = delivery.dueNanos; // at once: mostly it is one certificate that is wrong
+                shard.nextProbeNanos = queued.dueNanos; // at once: mostly it is one certificate that is wrong
             }
-            shard.unsent.add(delivery.entry.sequence());
+            shard.unsent.add(queued.entry.sequence());
         } else {
-            shard.refused.add(delivery);
+            shard.refused.add(queued);
         }
         return false;
     }
 
     /** An entry of this shard had a good signature. */
-    void accepted(Delivery delivery, String shardId) {
-        delivery.probe = false;
+    void accepted(Queued queued, String shardId) {
+        queued.probe = false;
         Shard shard = shards.get(shardId);
         if (shard != null) {
-            shard.acceptedOfMark = Math.max(shard.acceptedOfMark, delivery.sentAtMark);
+            shard.acceptedOfMark = Math.max(shard.acceptedOfMark, queued.sentAtMark);
             release(shard);
         }
     }
@@ -86,30 +86,30 @@ final class SignatureHold {
         shard.held = false;
         shard.probe = null;
         shard.failures = 0;
-        shard.refused.forEach(lanes::putOff);
+        shard.refused.forEach(queue::retry);
         shard.refused.clear();
         while (!shard.unsent.isEmpty()) {
-            lanes.release(shard.unsent.remove());
+            queue.release(shard.unsent.remove());
         }
     }
 
     /**
-     * This entry was refused.
+     * The signature of this entry was refused.
      *
-     * @return true if the key is known to be good, and the entry is beyond hope; false if it was taken, and comes back by itself
+     * @return true if the key is known to be good, so that the entry itself is wrong; false if it is held, and comes back by itself
      */
-    boolean refused(Delivery delivery, String shardId, long nowNanos) {
-        boolean wasProbe = delivery.probe;
-        delivery.probe = false;
-        if (delivery.sentAtMark <= forgotAt) {
+    boolean refused(Queued queued, String shardId, long nowNanos) {
+        boolean wasProbe = queued.probe;
+        queued.probe = false;
+        if (queued.sentAtMark <= forgotAt) {
             // by an old key, which says nothing of the one it is signed with next
-            delivery.dueNanos = nowNanos;
-            lanes.putOff(delivery);
+            queued.dueNanos = nowNanos;
+            queue.retry(queued);
             return false;
         }
         Shard shard = shards.computeIfAbsent(shardId, id -> new Shard());
-        boolean hopeless = delivery.keyKnownGood;
-        delivery.refusedAt = mark++;
+        boolean hopeless = queued.keyKnownGood;
+        queued.refusedAt = mark++;
         if (wasProbe) {
             shard.probe = null;
             shard.failures++;
@@ -117,8 +117,8 @@ final class SignatureHold {
         if (hopeless) {
             return true;
         }
-        delivery.dueNanos = nowNanos;
-        shard.refused.add(delivery);
+        queued.dueNanos = nowNanos;
+        shard.refused.add(queued);
         if (!shard.held || wasProbe) {
             shard.nextProbeNanos = nowNanos + backoff.atLeastHalfNanos(shard.failures);
         }
@@ -126,25 +126,25 @@ final class SignatureHold {
         return false;
     }
 
-    /** Nobody knows what became of a look: another may go. */
-    void unanswered(Delivery delivery, String shardId) {
+    /** The result of an attempt is not known; if it was a probe, another may be sent. */
+    void unanswered(Queued queued, String shardId) {
         Shard shard = shards.get(shardId);
-        if (shard != null && delivery.probe) {
+        if (shard != null && queued.probe) {
             shard.probe = null;
         }
-        delivery.probe = false;
+        queued.probe = false;
     }
 
-    /** It was given up, whatever for: if it was out to see, another may go. */
-    void gone(Delivery delivery) {
+    /** The entry was given up; if it was a probe, another may be sent. */
+    void gone(Queued queued) {
         for (Shard shard : shards.values()) {
-            if (shard.probe == delivery) {
+            if (shard.probe == queued) {
                 shard.probe = null;
             }
         }
     }
 
-    /** Sends one entry of each held shard out to see, where that is due. */
+    /** Queues a probe for each held shard where one is due. */
     void step(long nowNanos) {
         for (Shard shard : shards.values()) {
             if (shard.held && shard.probe == null && !shard.isEmpty() && shard.nextProbeNanos <= nowNanos) {
@@ -154,19 +154,19 @@ final class SignatureHold {
     }
 
     private void probe(Shard shard, long nowNanos) {
-        Delivery delivery = shard.unsent.isEmpty()
+        Queued queued = shard.unsent.isEmpty()
                 ? shard.refused.poll()
-                : lanes.takeUp(shard.unsent.remove(), nowNanos).orElse(null);
-        if (delivery != null) {
-            delivery.probe = true;
-            delivery.mostTogether = 1;
-            delivery.dueNanos = nowNanos;
-            shard.probe = delivery;
-            lanes.putOff(delivery);
+                : queue.read(shard.unsent.remove(), nowNanos).orElse(null);
+        if (queued != null) {
+            queued.probe = true;
+            queued.maxTogether = 1;
+            queued.dueNanos = nowNanos;
+            shard.probe = queued;
+            queue.retry(queued);
         }
     }
 
-    /** When the next entry goes out to see, on the ticker; empty if none is to. */
+    /** When the next probe is due, on the ticker; empty if none is. */
     OptionalLong nextProbeNanos() {
         return shards.values().stream()
                 .filter(shard -> shard.held && shard.probe == null && !shard.isEmpty())
@@ -174,19 +174,15 @@ final class SignatureHold {
                 .min();
     }
 
-    /** There is another key, and another backoff: nothing that was seen says anything any more. */
+    /** The key was replaced, and the backoff: earlier answers say nothing about it. */
     void forget(Backoff next) {
         backoff = next;
         forgotAt = mark++;
-        Iterator<Shard> all = shards.values().iterator();
-        while (all.hasNext()) {
-            Shard shard = all.next();
-            release(shard);
-            all.remove();
-        }
+        shards.values().forEach(this::release);
+        shards.clear();
     }
 
-    /** How many shards are held, for people. */
+    /** How many shards are held. */
     long heldShards() {
         return shards.values().stream().filter(shard -> shard.held).count();
     }

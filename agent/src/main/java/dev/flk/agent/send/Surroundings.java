@@ -6,7 +6,7 @@ import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 
 /**
- * Time and chance, given in so that tests can hold them.
+ * Time and randomness, passed in so that tests control them.
  *
  * @param clock wall time
  * @param nanoTicker measures durations; starts near 0 and never goes back

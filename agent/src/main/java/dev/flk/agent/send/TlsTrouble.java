@@ -9,7 +9,7 @@ import java.util.stream.Collectors;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
-/** Why TLS with a backend fails, and what to do: the JDK says it in words of its own. */
+/** Explains why TLS with a backend fails, and what to do, from the JDK's messages. */
 public final class TlsTrouble {
     private static final int LONGEST_QUOTE = 160;
 

@@ -13,7 +13,6 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
-import java.util.function.Function;
 import java.util.function.LongConsumer;
 
 /**
@@ -56,7 +55,7 @@ public final class Intake {
 
     /** The same; takes out of the queue what is on disk, so that the rest can be tried again after a failure. */
     void addFrom(Deque<byte[]> certificates) throws IOException {
-        // so that a small outbox, too, takes a long source piece by piece
+        // so that a small outbox takes a long source piece by piece
         long maxBytes = Math.min(MAX_APPEND_BYTES, outbox.maxBytes() / 8);
         while (!certificates.isEmpty()) {
             List<byte[]> append = new ArrayList<>();
@@ -78,24 +77,12 @@ public final class Intake {
     /** Takes a source that holds one certificate, on any number of lines. */
     public void addOne(InputStream in, Consumer<Refused> refused) throws IOException {
         byte[] certificate = in.readNBytes(MAX_CERTIFICATE_BYTES + 1);
-        if (admits(certificate, refused)) {
+        Optional<String> objection = objection(certificate);
+        if (objection.isEmpty()) {
             add(List.of(certificate));
+        } else {
+            refused.accept(new Refused(1, objection.get()));
         }
-    }
-
-    /** Throws what {@code refusal} makes of the reason, if a certificate can't be taken. */
-    public <X extends Exception> void require(byte[] certificate, Function<String, X> refusal) throws X {
-        Optional<String> objection = objection(certificate);
-        if (objection.isPresent()) {
-            throw refusal.apply(objection.get());
-        }
-    }
-
-    /** Whether a source that holds one certificate can be taken. */
-    public boolean admits(byte[] certificate, Consumer<Refused> refused) {
-        Optional<String> objection = objection(certificate);
-        objection.ifPresent(reason -> refused.accept(new Refused(1, reason)));
-        return objection.isEmpty();
     }
 
     /** The lines of a source that can be taken; nothing is added. */
@@ -145,7 +132,7 @@ public final class Intake {
     }
 
     /** What is wrong with a certificate; empty if it can be taken. */
-    Optional<String> objection(byte[] certificate) {
+    public Optional<String> objection(byte[] certificate) {
         if (certificate.length > longest()) {
             return Optional.of("longer than " + longest() + " bytes");
         }
@@ -157,7 +144,7 @@ public final class Intake {
         }
     }
 
-    /** In bytes; what the whole outbox has no room for will never be taken, and is told rather than waited for. */
+    /** In bytes; a certificate that is longer than the whole outbox is refused rather than waited for. */
     long longest() {
         return Math.min(MAX_CERTIFICATE_BYTES, outbox.maxBytes());
     }

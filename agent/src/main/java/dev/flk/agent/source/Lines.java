@@ -23,8 +23,8 @@ final class Lines {
     }
 
     /**
-     * Lines of a source that nobody can vouch for: it ends with the first line that is too long, and with the first line that begins behind
-     * so many bytes.
+     * Lines of an untrusted source: it ends with the first line that is too long, and with the first line that begins behind so many
+     * bytes.
      */
     Lines(InputStream stream, int maxBytes, long stopsBehind) {
         this.stopsBehind = stopsBehind;

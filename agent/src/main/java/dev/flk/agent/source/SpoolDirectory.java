@@ -30,8 +30,8 @@ import org.slf4j.LoggerFactory;
  * They write under another name and rename, so that a file that is seen is whole. A file is removed only after everything
  * good in it is on disk in the outbox; what is refused goes, with the reason, to {@code <file>.error}, forced before that. A
  * crash in between takes the file in twice, which the backend answers as duplicates. Links are not followed: whoever may write here may
- * have what the agent can read neither signed nor shown to him. A file that can't be read, or not be
- * removed, is told once and holds up no other. Owned by one thread.
+ * have what the agent can read neither signed nor shown to him. A file that can't be read or
+ * removed is logged once and delays no other. Owned by one thread.
  */
 public final class SpoolDirectory {
     private static final Logger LOG = LoggerFactory.getLogger(SpoolDirectory.class);
@@ -42,12 +42,12 @@ public final class SpoolDirectory {
     private final Intake intake;
     private final InstantSource clock;
     private final LineLimit limit;
-    /** What was found and has its turn in this round. */
+    /** The files of this round that have not had their turn. */
     private final ArrayDeque<Path> round = new ArrayDeque<>();
-    /** Whether a file is taken in in part only, and goes on in the next round. */
+    /** Whether a file was taken in partly and goes on in the next round. */
     private boolean more;
 
-    /** Those that are taken in in part, or could not be removed. */
+    /** Files that were taken in partly, or could not be removed. */
     private final Map<Path, SpoolFile> begun = new HashMap<>();
 
     private final Set<String> told = new HashSet<>();
@@ -117,7 +117,7 @@ public final class SpoolDirectory {
         round.addAll(found);
     }
 
-    /** One portion of the file in front, which goes on in the next round if there is more of it, and stays there if there is no room. */
+    /** Takes one portion of the first file; it goes on in the next round if there is more of it, and stays if there is no room. */
     private void takeIn(Path file) throws OutboxFull {
         try {
             BasicFileAttributes attributes =
@@ -147,7 +147,7 @@ public final class SpoolDirectory {
         round.remove();
     }
 
-    /** The same trouble comes back every second until someone helps: told once. */
+    /** The same trouble comes back every second: it is logged once. */
     private void tell(String trouble, String outlook) {
         troubles.add(trouble);
         if (told.add(trouble)) {

@@ -47,14 +47,14 @@ final class SpoolFile {
 
     private static final Logger LOG = LoggerFactory.getLogger(SpoolFile.class);
     private static final long PORTION_BYTES = 1 << 20;
-    /** Under this name nobody writes, and a round of the directory does not see it. */
+    /** No producer writes under this name, and a round does not take it in. */
     private static final String TAKEN = ".taken-";
     /** The beginning of a file tells it from another one with the same inode. */
     private static final int BEGINNING_BYTES = 4096;
-    /** Who does not write aside and rename gets this long to go on writing before a broken end counts as broken. */
+    /** A producer that writes in place has this long to go on before a broken end counts as broken. */
     private static final Duration STILL_WRITTEN = Duration.ofSeconds(5);
 
-    /** What whoever writes here may not read stays so: the agent would read it for him, and write beside it what it is. */
+    /** Links are not followed: they could lead to what the producer may not read but the agent can. */
     private static final LinkOption NO_LINKS = LinkOption.NOFOLLOW_LINKS;
 
     private final Path path;
@@ -81,7 +81,7 @@ final class SpoolFile {
         this.identity = identity(found);
     }
 
-    /** Whether what stands under a name is still the file that was found first, and begins as it did. */
+    /** Whether the file under a name is still the one that was found first, and begins as it did. */
     boolean is(Path found) throws IOException {
         BasicFileAttributes now = Files.readAttributes(found, BasicFileAttributes.class, NO_LINKS);
         return identity.equals(identity(now))
@@ -95,7 +95,7 @@ final class SpoolFile {
         }
     }
 
-    /** As a directory lists it: whatever a link leads to has another. */
+    /** Of the file itself, not of what a link leads to. */
     private static long size(Path file) throws IOException {
         return Files.readAttributes(file, BasicFileAttributes.class, NO_LINKS).size();
     }
@@ -141,7 +141,7 @@ final class SpoolFile {
         }
         try {
             if (tooLong) {
-                // the text of what is too long is nowhere else
+                // the text that is too long is nowhere else
                 Path rejected = path.resolveSibling(path.getFileName() + ".rejected");
                 Files.move(taken, rejected, StandardCopyOption.REPLACE_EXISTING);
             } else {
@@ -158,7 +158,7 @@ final class SpoolFile {
         return !givenUp && size(file) > offset;
     }
 
-    /** Under its own name it is known, and not taken in again, but only removed later. */
+    /** Under its own name it is known: it is not taken in again, only removed later. */
     private void putBack(Path taken, IOException why) {
         try {
             Files.move(taken, path);

@@ -4,6 +4,9 @@ package dev.flk.agent.certify;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.flk.agent.certify.CsvRows.Row;
+import dev.flk.agent.certify.Measures.Coherence;
+import dev.flk.agent.certify.Measures.UnitCube;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -21,10 +24,10 @@ class MeasuresTest {
     void boxCounts_randomPoints_agreeWithASetOfBoxes(int count) {
         List<Row> rows = Rows.random(new Random(count), count);
 
-        long[] counts = BoxCounting.count(UnitCube.of(rows));
+        long[] counts = Measures.boxCounts(UnitCube.of(rows));
 
         for (int i = 0; i < counts.length; i++) {
-            assertThat(counts[i]).isEqualTo(boxes(rows, BoxCounting.SCALES[i]).size());
+            assertThat(counts[i]).isEqualTo(boxes(rows, Measures.SCALES[i]).size());
         }
     }
 
@@ -52,7 +55,7 @@ class MeasuresTest {
                 .mapToObj(i -> new Row(0, i & 1, i >> 1 & 1, i >> 2))
                 .toList();
 
-        assertThat(BoxCounting.count(UnitCube.of(rows))).containsExactly(8, 8, 8, 8);
+        assertThat(Measures.boxCounts(UnitCube.of(rows))).containsExactly(8, 8, 8, 8);
     }
 
     @Test
@@ -98,7 +101,7 @@ class MeasuresTest {
 
     @Test
     void compressibility_repetition_isSmall() {
-        assertThat(Compressibility.of(new byte[100_000])).isBetween(0.0, 0.01);
+        assertThat(Measures.compressibility(new byte[100_000])).isBetween(0.0, 0.01);
     }
 
     @Test
@@ -106,11 +109,11 @@ class MeasuresTest {
         byte[] noise = new byte[1000];
         new Random(1).nextBytes(noise);
 
-        assertThat(Compressibility.of(noise)).isEqualTo(1.0);
+        assertThat(Measures.compressibility(noise)).isEqualTo(1.0);
     }
 
     @Test
     void compressibility_nothing_isOne() {
-        assertThat(Compressibility.of(new byte[0])).isEqualTo(1.0);
+        assertThat(Measures.compressibility(new byte[0])).isEqualTo(1.0);
     }
 }

@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
  * real agent beside it. No line for people may be wider than a terminal.
  */
 final class Cli {
-    private static final Set<String> NOT_FOR_A_TERMINAL = Set.of("--json", "--print", "show");
+    private static final Set<String> NOT_FOR_A_TERMINAL = Set.of("--json", "--print", "show", "sign", "canonical");
 
     final Path directory;
     final Map<String, String> settings = new TreeMap<>();
@@ -101,7 +101,7 @@ final class Cli {
             throw new AssertionError(e);
         }
         Ended ended = new Ended(exitCode, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
-        if (Stream.of(args).noneMatch(NOT_FOR_A_TERMINAL::contains)) {
+        if (List.of(args).contains("--help") || Stream.of(args).noneMatch(NOT_FOR_A_TERMINAL::contains)) {
             assertFitsATerminal(ended.out());
         }
         if (watched) {

@@ -7,57 +7,32 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.agent.cli.Cli.Ended;
-import dev.flk.agent.send.ScriptedBackend;
 import dev.flk.agent.send.ScriptedBackend.Said;
 import dev.flk.agent.testing.LogCapture;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** On three letters that a backend has caused: 1 and 2 of "schema", 3 of "merkle_root"; 4 was accepted. */
-@Timeout(60)
-class DlqCommandTest {
-    @TempDir
-    Path directory;
-
-    private ScriptedBackend backend;
-    private Cli cli;
-
+class DlqCommandTest extends CommandTest {
     @BeforeEach
-    void start() throws Exception {
-        backend = new ScriptedBackend();
+    void giveThreeUp() throws Exception {
         backend.submit = line -> line.contains("\"epoch\":4,")
                 ? Said.recorded(line)
                 : Said.error(400, line.contains("\"epoch\":3,") ? "merkle_root is no hash" : "Schema is unknown");
-        cli = new Cli(directory).sendingTo(backend).with("BATCH_SIZE", "1");
+        cli.with("BATCH_SIZE", "1");
         cli.submit(certificate(1), certificate(2), certificate(3), certificate(4));
         cli.runUntilEmpty();
         backend.received.clear();
         backend.submit = Said::recorded;
-    }
-
-    @AfterEach
-    void stop() throws Exception {
-        cli.stopAgent();
-        backend.close();
-    }
-
-    private String done(String... command) {
-        Ended ended = cli.run(command);
-        assertThat(ended.exitCode()).as(ended.err()).isZero();
-        return ended.out();
     }
 
     private List<String> letters() throws Exception {
@@ -141,16 +116,6 @@ class DlqCommandTest {
                         "certificate\n" + new String(certificate(2), StandardCharsets.UTF_8) + "\n");
         assertThat(done("dlq", "show", "2")).isEqualTo(shown);
         assertThat(done("dlq", "show", "--json", "2")).startsWith("{").contains("\"epoch\":2,");
-    }
-
-    @Test
-    void show_unknown_is1() {
-        Ended ended = cli.run("dlq", "show", "99");
-
-        assertThat(ended.exitCode()).isEqualTo(1);
-        assertThat(ended.err())
-                .isEqualTo(
-                        "flk-agent: there is no dead letter 99; flk-agent dlq list shows those that there\n    are\n");
     }
 
     @Test
@@ -245,23 +210,12 @@ class DlqCommandTest {
         cli.startAgent();
         assertThat(done("dlq", "requeue", "--reason", "schema", "--json")).isEqualTo("{\"requeued\":2}\n");
         assertThat(done("dlq", "requeue", "--reason", "schema", "--json")).isEqualTo("{\"requeued\":0}\n");
-        Awaitility.await().until(() -> done("status").contains("waiting   0 certificates"));
+        awaitStatus("waiting   0 certificates");
 
         assertThat(backend.received).hasSize(2);
         assertThat(done("status")).contains("given up  1 in ");
         cli.stopAgent();
         assertThat(epochs()).containsExactly(3);
-    }
-
-    @Test
-    void requeue_ofWhatIsRefusedAgain_isALetterAgain() throws Exception {
-        backend.submit = line -> Said.error(400, "still not");
-
-        assertThat(done("dlq", "requeue", "--all")).isEqualTo("3 dead letters requeued\n");
-        cli.runUntilEmpty();
-
-        assertThat(done("dlq", "list", "--reason", "still not")).endsWith("\n3 dead letters\n");
-        assertThat(done("dlq", "requeue", "--all", "--json")).isEqualTo("{\"requeued\":3}\n");
     }
 
     @Test
@@ -344,13 +298,5 @@ class DlqCommandTest {
         }
         assertThat(cli.run("doctor").out().replace("\n    ", " "))
                 .contains("BAD dead letters: DLQ_PATH " + directory + " is a directory; name a file\n");
-    }
-
-    @Test
-    void noFileYet_hasNone() throws Exception {
-        Files.delete(cli.deadLetters());
-
-        assertThat(done("dlq", "list")).isEqualTo("0 dead letters\n");
-        assertThat(done("dlq", "requeue", "--all")).isEqualTo("0 dead letters requeued\n");
     }
 }

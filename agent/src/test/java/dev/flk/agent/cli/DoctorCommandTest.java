@@ -12,7 +12,6 @@ import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.doctor.Doctor;
 import dev.flk.agent.doctor.Doctor.Finding.Grade;
 import dev.flk.agent.outbox.Outbox;
-import dev.flk.agent.send.ScriptedBackend;
 import dev.flk.agent.send.ScriptedBackend.Said;
 import dev.flk.agent.testing.TestKeys;
 import java.net.InetAddress;
@@ -23,34 +22,17 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Set;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
-@Timeout(60)
-class DoctorCommandTest {
-    @TempDir
-    Path directory;
-
-    private ScriptedBackend backend;
-    private Cli cli;
-
+class DoctorCommandTest extends CommandTest {
     /** What a backend says to the doctor's certificate if it knows the key. */
     private static final Said KNOWS_THE_KEY = Said.error(400, "schema must be fractal-lba-kakeya");
 
     @BeforeEach
-    void start() throws Exception {
-        backend = new ScriptedBackend();
+    void prepare() {
         backend.submit = line -> KNOWS_THE_KEY;
-        cli = new Cli(directory).sendingTo(backend).with("OUTBOX_MAX_BYTES", "1MiB");
-    }
-
-    @AfterEach
-    void stop() throws Exception {
-        cli.stopAgent();
-        backend.close();
+        cli.with("OUTBOX_MAX_BYTES", "1MiB");
     }
 
     /** What it prints, each finding on one line. */

@@ -3,21 +3,15 @@ package dev.flk.agent.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.agent.cli.Cli.Ended;
 import dev.flk.agent.outbox.Outbox;
-import dev.flk.agent.outbox.OutboxOptions;
-import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.InstantSource;
-import java.util.TreeMap;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class FlkAgentTest {
@@ -30,24 +24,13 @@ class FlkAgentTest {
     @TempDir
     Path directory;
 
-    private final TreeMap<String, String> environment = new TreeMap<>();
-    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
-    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+    private Cli cli;
+    private Ended ended;
     private String input = "";
 
     @BeforeEach
-    void environment() {
-        environment.put("OUTBOX_PATH", directory.resolve("outbox").toString());
-        environment.put("OUTBOX_MIN_FREE_BYTES", "0");
-        environment.put("DLQ_PATH", directory.resolve("dlq.jsonl").toString());
-        environment.put("LOG_LEVEL", "ERROR");
-    }
-
-    @Test
-    void help_ofTheProgram_namesEverySetting() {
-        assertThat(run("--help")).isZero();
-
-        assertThat(out()).contains("ENDPOINT", "PCS_ED25519_PRIV_B64", "METRICS_PORT", "LOG_FORMAT");
+    void prepare() {
+        cli = new Cli(directory).unwatched();
     }
 
     @ParameterizedTest
@@ -160,8 +143,7 @@ class FlkAgentTest {
     @Test
     void submit_outboxPathIsAFile_is1AndSaysSo() throws Exception {
         input = GOOD;
-        environment.put(
-                "OUTBOX_PATH", Files.writeString(directory.resolve("file"), "").toString());
+        cli.with("OUTBOX_PATH", Files.writeString(directory.resolve("file"), "").toString());
 
         assertThat(run("submit", "-")).isEqualTo(1);
 
@@ -171,8 +153,7 @@ class FlkAgentTest {
     @Test
     void submit_whileAnotherOwnsTheOutboxAndDoesNotAnswer_is2AndNamesIt() throws Exception {
         input = GOOD;
-        try (Outbox owner =
-                Outbox.open(new OutboxOptions(directory.resolve("outbox"), 1 << 20, 0), InstantSource.system())) {
+        try (Outbox owner = cli.own()) {
             assertThat(run("submit", "-")).isEqualTo(2);
             assertThat(owner.pendingEntries()).isZero();
         }
@@ -181,11 +162,18 @@ class FlkAgentTest {
                 .contains("is in use by process " + ProcessHandle.current().pid());
     }
 
-    @Test
-    void status_nothingThereYet_isAllZero() {
-        assertThat(run("status")).isZero();
-
-        assertThat(out()).contains("none runs", "0 certificates", "given up  0");
+    @ParameterizedTest
+    @CsvSource({
+        "status, 0 certificates",
+        "compact, '0 segments removed, 0 compressed, '",
+        "fsck, 0 whole records",
+        "outbox cat, ''",
+        "dlq list, 0 dead letters",
+        "dlq requeue --all, 0 dead letters requeued"
+    })
+    void command_nothingThereYet_is0(String command, String printed) {
+        assertThat(run(command.split(" "))).isZero();
+        assertThat(unwrapped(out())).contains(printed);
     }
 
     @ParameterizedTest
@@ -221,8 +209,8 @@ class FlkAgentTest {
 
     @Test
     void verify_certifiedAndSigned_isGood() throws Exception {
-        environment.put("PCS_SIGN_ALG", "hmac");
-        environment.put("PCS_HMAC_KEY", "secret");
+        cli.with("PCS_SIGN_ALG", "hmac");
+        cli.with("PCS_HMAC_KEY", "secret");
         run("certify", "--shard", "分片", "--print", EARTHQUAKES);
         input = out().lines().findFirst().orElseThrow();
         run("sign", "-");
@@ -248,15 +236,8 @@ class FlkAgentTest {
     }
 
     private int run(String... args) {
-        out.reset();
-        err.reset();
-        try (PrintStream stdout = new PrintStream(out, true, StandardCharsets.UTF_8);
-                PrintStream stderr = new PrintStream(err, true, StandardCharsets.UTF_8);
-                ByteArrayInputStream stdin = new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8))) {
-            return new FlkAgent(environment, stdin, stdout, stderr).run(args);
-        } catch (IOException e) {
-            throw new AssertionError(e);
-        }
+        ended = cli.runOn(input, args);
+        return ended.exitCode();
     }
 
     private static String unwrapped(String text) {
@@ -264,10 +245,10 @@ class FlkAgentTest {
     }
 
     private String out() {
-        return out.toString(StandardCharsets.UTF_8);
+        return ended.out();
     }
 
     private String err() {
-        return err.toString(StandardCharsets.UTF_8);
+        return ended.err();
     }
 }

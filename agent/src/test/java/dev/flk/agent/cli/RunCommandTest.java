@@ -6,38 +6,22 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.agent.cli.Cli.Ended;
 import dev.flk.agent.outbox.Outbox;
-import dev.flk.agent.send.ScriptedBackend;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
-@Timeout(60)
-class RunCommandTest {
-    @TempDir
-    Path directory;
-
+class RunCommandTest extends CommandTest {
     private Path spool;
-    private ScriptedBackend backend;
-    private Cli cli;
 
     @BeforeEach
-    void start() throws Exception {
+    void makeSpool() throws Exception {
         spool = Files.createDirectory(directory.resolve("spool"));
-        backend = new ScriptedBackend();
-        cli = new Cli(directory).sendingTo(backend).with("SPOOL_DIR", spool.toString());
-    }
-
-    @AfterEach
-    void stop() {
-        backend.close();
+        cli.with("SPOOL_DIR", spool.toString());
     }
 
     private Ended runUntilEmpty() {

@@ -7,52 +7,28 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.agent.cli.Cli.Ended;
+import dev.flk.agent.cli.StatusCommand.StatusText;
+import dev.flk.agent.control.StatusReport;
 import dev.flk.agent.outbox.Outbox;
-import dev.flk.agent.send.ScriptedBackend;
 import dev.flk.agent.send.ScriptedBackend.Said;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
-@Timeout(60)
-class StatusCommandTest {
+class StatusCommandTest extends CommandTest {
+    private static final Instant NOW = Instant.parse("2026-11-20T08:00:00Z");
     private static final String PID = Long.toString(ProcessHandle.current().pid());
-
-    @TempDir
-    Path directory;
-
-    private ScriptedBackend backend;
-    private Cli cli;
-
-    @BeforeEach
-    void start() throws Exception {
-        backend = new ScriptedBackend();
-        cli = new Cli(directory).sendingTo(backend);
-    }
-
-    @AfterEach
-    void stop() throws Exception {
-        cli.stopAgent();
-        backend.close();
-    }
-
-    private static String unwrapped(String text) {
-        return text.replaceAll("\\s+", " ");
-    }
 
     @Test
     void besideAnAgent_allIsWell_is0() throws Exception {
         cli.startAgent();
         cli.submit(certificate(1));
-        Awaitility.await().until(() -> cli.run("status").out().contains("waiting   0 certificates"));
+        awaitStatus("waiting   0 certificates");
 
         Ended text = cli.run("status");
         Ended json = cli.run("status", "--json");
@@ -77,7 +53,7 @@ class StatusCommandTest {
         cli.startAgent();
         assertThat(cli.run("status").out()).contains(backend.endpoint() + "\n          not asked yet\n");
         cli.submit(certificate(1));
-        Awaitility.await().until(() -> cli.run("status").out().contains("waiting   0 certificates"));
+        awaitStatus("waiting   0 certificates");
         backend.close();
 
         Ended text = cli.run("status");
@@ -157,7 +133,7 @@ class StatusCommandTest {
         backend.submit = line -> Said.error(503, "\\u001b[2J\\u009b31m\\u202e" + "x".repeat(100));
         cli.startAgent();
         cli.submit(certificate(1));
-        Awaitility.await().until(() -> cli.run("status").out().contains("last error"));
+        awaitStatus("last error");
 
         assertThat(cli.run("status").out()).contains("?[2J?31m?x").doesNotContainPattern("[\\p{Cc}&&[^\n]]");
         assertThat(cli.run("status", "--json").out()).doesNotContain("\u009b", "\\u001b");
@@ -192,5 +168,29 @@ class StatusCommandTest {
 
         assertThat(ended.exitCode()).isEqualTo(1);
         assertThat(unwrapped(ended.err())).contains("left, less than OUTBOX_MIN_FREE_BYTES; nothing new is taken");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "true, 2026-11-20T07:56:55Z, , last answered 3 min 5 s ago",
+        "true, 2026-11-20T07:59:59Z, refused, last answered 1 s ago",
+        "true, 2026-11-20T09:00:00Z, , last answered 0 s ago",
+        "true, , , not asked yet",
+        "true, , refused, no answer yet",
+        "false, 2026-11-20T06:00:00Z, refused, 'does not answer, last answered 2 h 0 min ago'",
+        "false, , refused, 'does not answer, no answer yet'",
+    })
+    void backend_isSaidToHaveAnswered_whenItDid(boolean answering, String lastAnswer, String error, String said) {
+        String text = StatusText.of(
+                with(new StatusReport.Backend(
+                        "http://a:1", answering, lastAnswer, 0, 1, 0, error == null ? null : NOW.toString(), error)),
+                NOW);
+
+        assertThat(text.lines()).containsSubsequence("backend   http://a:1", "          " + said);
+    }
+
+    private static StatusReport with(StatusReport.Backend backend) {
+        return new StatusReport(
+                7L, "outbox", 0, 0, null, null, 0, 0.0, 0L, List.of(backend), 0L, "dlq", 0, 0, 0, 1, 1, 0);
     }
 }

@@ -42,7 +42,7 @@ class SubmitCommandTest {
                         .collect(Collectors.joining("\n", "", "\n\n")));
     }
 
-    /** What somebody's terminal has received. */
+    /** What the terminal has received. */
     private String watch(InputStream in, String... command) throws Exception {
         try (PrintStream out = new PrintStream(terminal, true, StandardCharsets.UTF_8)) {
             FlkAgent agent = new FlkAgent(cli.settings, in, out, out);

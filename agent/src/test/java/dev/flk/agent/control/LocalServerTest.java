@@ -183,11 +183,6 @@ class LocalServerTest {
     }
 
     @Test
-    void port_noHttp_is400() throws Exception {
-        assertThat(overPort("hello\r\n\r\n")).startsWith("HTTP/1.1 400");
-    }
-
-    @Test
     void operations_areForTheControlSocketOnly() throws Exception {
         assertThat(post(programs, "/v1/compact", "text/plain", "").status()).isEqualTo(404);
         assertThat(overPort("POST /v1/compact HTTP/1.0\r\nHost: localhost\r\n\r\n"))

@@ -65,7 +65,7 @@ class DeadLettersTest {
             assertThat(letters.count()).isEqualTo(1);
         }
 
-        assertThat(all(outbox)).extracting(Entry::sequence).containsExactly(2L);
+        assertThat(all(outbox)).extracting(OutboxEntry::sequence).containsExactly(2L);
     }
 
     @Test
@@ -222,9 +222,9 @@ class DeadLettersTest {
 
     @Test
     void open_letterWithAHugeNumber_isNoObstacle() throws Exception {
-        Entry entry = all(outbox).get(0);
+        OutboxEntry entry = all(outbox).get(0);
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
-            letters.add(new DeadLetter(NOW, entry, "", 400, "no", 1, utf8("{\"n\":1" + "0".repeat(100_000) + "}")));
+            letters.add(DeadLetter.of(NOW, entry, "", 400, "no", 1, utf8("{\"n\":1" + "0".repeat(100_000) + "}")));
         }
 
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
@@ -232,15 +232,10 @@ class DeadLettersTest {
         }
     }
 
-    @Test
-    void count_withoutAFile_isNone() throws Exception {
-        assertThat(DeadLetterFile.count(file)).isZero();
-    }
-
     private void giveUp(DeadLetters letters, DeadLetter... dead) throws IOException {
         for (DeadLetter letter : dead) {
             letters.add(letter);
-            outbox.settle(Fate.DEAD, List.of(letter.entry()));
+            outbox.settleIfPending(letter.name());
         }
     }
 
@@ -250,13 +245,13 @@ class DeadLettersTest {
                 .toList();
     }
 
-    private static List<Entry> all(Outbox outbox) {
+    private static List<OutboxEntry> all(Outbox outbox) {
         return outbox.pendingAfter(0, Integer.MAX_VALUE);
     }
 
     private DeadLetter letter(int index, String reason) throws IOException {
-        Entry entry = all(outbox).get(index);
-        return new DeadLetter(
+        OutboxEntry entry = all(outbox).get(index);
+        return DeadLetter.of(
                 NOW,
                 entry,
                 "0".repeat(64),

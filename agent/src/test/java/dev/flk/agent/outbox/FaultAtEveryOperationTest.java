@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -29,6 +30,8 @@ class FaultAtEveryOperationTest {
     private static final Path DIRECTORY = Path.of("outbox");
     private static final Path LETTERS = DIRECTORY.resolve("dlq.jsonl");
     private static final int POWER_LOSSES = 3;
+    /** Instead of the seed of a loss of power. */
+    private static final int KILL = -1;
 
     private static final class Life {
         private final SimulatedDisk disk;
@@ -36,8 +39,11 @@ class FaultAtEveryOperationTest {
         /** What is promised of each certificate. */
         private final Map<String, Promise> promises = new HashMap<>();
 
-        Life(SimulatedDisk disk) {
+        private final int rounds;
+
+        Life(SimulatedDisk disk, int rounds) {
             this.disk = disk;
+            this.rounds = rounds;
         }
 
         private Outbox open() throws IOException {
@@ -55,7 +61,7 @@ class FaultAtEveryOperationTest {
             try {
                 Outbox outbox = open();
                 DeadLetters letters = DeadLetters.open(LETTERS, outbox, disk);
-                for (int i = from; i < from + 2; i++) {
+                for (int i = from; i < from + rounds; i++) {
                     add(outbox, "a" + i, "b" + i, "c" + i, "d" + i);
                     settle(outbox, "a" + i);
                     giveUp(outbox, letters, "b" + i);
@@ -99,19 +105,19 @@ class FaultAtEveryOperationTest {
                 outbox.beingSent(List.of(entry), millis, () -> {});
                 steps(outbox);
                 promises.put(name, Promise.AT_MOST_ONCE);
-                outbox.settle(Fate.ACCEPTED, List.of(entry));
+                outbox.settle(Settlement.ACCEPTED, List.of(entry));
                 steps(outbox);
             });
         }
 
         private void giveUp(Outbox outbox, DeadLetters letters, String name) throws IOException {
             entry(outbox, name).ifPresent(entry -> {
-                DeadLetter letter = new DeadLetter(Instant.ofEpochMilli(millis), entry, name, 400, "no", 1, body(name));
+                DeadLetter letter = DeadLetter.of(Instant.ofEpochMilli(millis), entry, name, 400, "no", 1, body(name));
                 tryIt(() -> {
                     promises.put(name, Promise.EITHER);
                     letters.add(letter);
                     promises.put(name, Promise.DEAD);
-                    outbox.settle(Fate.DEAD, List.of(entry));
+                    outbox.settle(Settlement.DEAD, List.of(entry));
                     steps(outbox);
                 });
             });
@@ -138,9 +144,9 @@ class FaultAtEveryOperationTest {
         }
 
         /** The entry of this name, if it waits. */
-        private static Optional<Entry> entry(Outbox outbox, String name) {
+        private static Optional<OutboxEntry> entry(Outbox outbox, String name) {
             try {
-                for (Entry entry : outbox.pendingAfter(0, Integer.MAX_VALUE)) {
+                for (OutboxEntry entry : outbox.pendingAfter(0, Integer.MAX_VALUE)) {
                     byte[] body = outbox.bodies(List.of(entry)).get(entry.sequence());
                     if (body != null && new String(body, StandardCharsets.UTF_8).contains('"' + name + '"')) {
                         return Optional.of(entry);
@@ -181,7 +187,7 @@ class FaultAtEveryOperationTest {
                         assertThat(given + waiting).as(name + " is there once").isLessThanOrEqualTo(1);
                 }
             });
-            for (Entry entry : outbox.pendingAfter(0, Integer.MAX_VALUE)) {
+            for (OutboxEntry entry : outbox.pendingAfter(0, Integer.MAX_VALUE)) {
                 assertThat(outbox.bodies(List.of(entry))).containsKey(entry.sequence());
             }
             assertThat(outbox.lostRecords()).isZero();
@@ -221,27 +227,34 @@ class FaultAtEveryOperationTest {
         return ("{\"name\":\"" + name + "\",\"x\":\"" + "x".repeat(300) + "\"}").getBytes(StandardCharsets.UTF_8);
     }
 
+    /** Every operation of a life of one round fails, followed by a kill or by a loss of power in turn. */
     @ParameterizedTest
     @EnumSource(Fault.class)
     void everyOperation_failing_losesAndDoublesNothing(Fault fault) throws IOException {
-        int faults = 0;
-        for (long n = 0; ; n++) {
-            boolean reached = run(fault, n, -1);
-            for (int seed = 0; reached && seed < POWER_LOSSES; seed++) {
-                run(fault, n, seed);
-            }
-            if (!reached) {
-                break;
-            }
-            faults++;
+        long n = 0;
+        while (run(fault, n, n % 2 == 0 ? KILL : 0, 1)) {
+            n++;
         }
-        assertThat(faults).isGreaterThan(100);
+        assertThat(n).isGreaterThan(100);
+    }
+
+    /** Every operation of a life of two rounds fails, followed by a kill, and by losses of power that leave different parts of what was not forced. */
+    @Tag("thorough")
+    @ParameterizedTest
+    @EnumSource(Fault.class)
+    void everyOperation_failing_withEachEnd_losesAndDoublesNothing(Fault fault) throws IOException {
+        for (int end = KILL; end < POWER_LOSSES; end++) {
+            long n = 0;
+            while (run(fault, n, end, 2)) {
+                n++;
+            }
+        }
     }
 
     /** Returns whether the operation was reached. */
-    private static boolean run(Fault fault, long number, int powerLossSeed) throws IOException {
+    private static boolean run(Fault fault, long number, int powerLossSeed, int rounds) throws IOException {
         SimulatedDisk disk = new SimulatedDisk(new Random(number * 31 + powerLossSeed));
-        Life life = new Life(disk);
+        Life life = new Life(disk, rounds);
         disk.failOperation(number, fault);
         boolean alive = life.run(0);
         boolean reached = disk.faultHappened();

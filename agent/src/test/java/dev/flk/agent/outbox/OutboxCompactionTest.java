@@ -17,7 +17,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -70,7 +69,7 @@ class OutboxCompactionTest {
         return ("certificate " + number + " " + "x".repeat(2_000)).getBytes(StandardCharsets.UTF_8);
     }
 
-    private List<Entry> waiting() {
+    private List<OutboxEntry> waiting() {
         return outbox.pendingAfter(0, Integer.MAX_VALUE);
     }
 
@@ -91,7 +90,7 @@ class OutboxCompactionTest {
     @Test
     void settledYoungerThanTheHorizon_stays() throws Exception {
         add(1, 10);
-        outbox.settle(Fate.ACCEPTED, waiting());
+        outbox.settle(Settlement.ACCEPTED, waiting());
         outbox.compact(HORIZON, Mode.RUN);
         now = now.plus(Duration.ofDays(13));
 
@@ -105,10 +104,10 @@ class OutboxCompactionTest {
     void fewThatWait_areWrittenAnew_andSurviveARestart() throws Exception {
         add(1, 100);
         outbox.beingSent(waiting().subList(6, 7), 1234, () -> {});
-        Entry kept = waiting().get(6);
-        List<Entry> done = new ArrayList<>(waiting());
+        OutboxEntry kept = waiting().get(6);
+        List<OutboxEntry> done = new ArrayList<>(waiting());
         done.remove(6);
-        outbox.settle(Fate.ACCEPTED, done);
+        outbox.settle(Settlement.ACCEPTED, done);
         outbox.compact(HORIZON, Mode.RUN);
         now = now.plus(HORIZON);
 
@@ -122,7 +121,7 @@ class OutboxCompactionTest {
         outbox.close();
         outbox = open();
         assertThat(names()).containsExactly("certificate 7");
-        Entry again = waiting().get(0);
+        OutboxEntry again = waiting().get(0);
         assertThat(again.sequence()).isEqualTo(kept.sequence());
         assertThat(again.addedMillis()).isEqualTo(kept.addedMillis());
         assertThat(again.unansweredSinceMillis()).isEqualTo(1234);
@@ -131,9 +130,9 @@ class OutboxCompactionTest {
     @Test
     void oneThatWaitsCantBeReadNow_itsSegmentStays() throws Exception {
         add(1, 100);
-        List<Entry> done = new ArrayList<>(waiting());
+        List<OutboxEntry> done = new ArrayList<>(waiting());
         done.remove(60);
-        outbox.settle(Fate.ACCEPTED, done);
+        outbox.settle(Settlement.ACCEPTED, done);
         outbox.close();
         outbox = open();
         String segment;
@@ -158,7 +157,7 @@ class OutboxCompactionTest {
     @Test
     void mostWait_nothingIsMovedForNothing() throws Exception {
         add(1, 100);
-        outbox.settle(Fate.ACCEPTED, waiting().subList(0, 20));
+        outbox.settle(Settlement.ACCEPTED, waiting().subList(0, 20));
         outbox.compact(HORIZON, Mode.RUN);
         now = now.plus(HORIZON);
 
@@ -187,7 +186,7 @@ class OutboxCompactionTest {
     void diskFull_theReserveLetsItGiveSpaceBack() throws Exception {
         outbox.compact(HORIZON, Mode.RUN); // makes the reserve
         add(1, 100);
-        outbox.settle(Fate.ACCEPTED, waiting().subList(0, 99));
+        outbox.settle(Settlement.ACCEPTED, waiting().subList(0, 99));
         add(101, 101); // behind what was settled
         files.setDiskFull(true); // until the reserve goes
 
@@ -204,7 +203,7 @@ class OutboxCompactionTest {
     @Test
     void diskFull_noReserve_saysSo_andNothingIsLost() throws Exception {
         add(1, 100);
-        outbox.settle(Fate.ACCEPTED, waiting().subList(0, 99));
+        outbox.settle(Settlement.ACCEPTED, waiting().subList(0, 99));
         outbox.compact(HORIZON, Mode.RUN);
         add(101, 101);
         Files.delete(directory.resolve(Reserve.FILE));
@@ -222,7 +221,7 @@ class OutboxCompactionTest {
     void clockWasAheadAndIsRightAgain_withoutAHorizonItGoesAllTheSame() throws Exception {
         now = now.plus(Duration.ofDays(30));
         add(1, 10);
-        outbox.settle(Fate.ACCEPTED, waiting());
+        outbox.settle(Settlement.ACCEPTED, waiting());
         outbox.compact(HORIZON, Mode.RUN);
         now = now.minus(Duration.ofDays(30));
 
@@ -233,20 +232,20 @@ class OutboxCompactionTest {
     void move_answerCameAfterItWasPlanned_keepsWhatIsKnownNow() throws Exception {
         add(1, 1);
         outbox.beingSent(waiting(), 1234, () -> {});
-        Entry planned = waiting().get(0);
+        OutboxEntry planned = waiting().get(0);
         outbox.notArrived(List.of(planned));
 
         outbox.move(Map.of(planned, body(1))).join();
 
         outbox.close();
         outbox = open();
-        assertThat(waiting()).extracting(Entry::unansweredSinceMillis).containsExactly(-1L);
+        assertThat(waiting()).extracting(OutboxEntry::unansweredSinceMillis).containsExactly(-1L);
     }
 
     @Test
     void bodies_entryWasWrittenAnewAndItsSegmentIsGone_areFound() throws Exception {
         add(1, 100);
-        outbox.settle(Fate.ACCEPTED, waiting().subList(0, 99));
+        outbox.settle(Settlement.ACCEPTED, waiting().subList(0, 99));
         assertThat(names()).containsExactly("certificate 100"); // the reader stands in the old segment
 
         outbox.compact(Duration.ZERO, Mode.RUN);
@@ -255,52 +254,5 @@ class OutboxCompactionTest {
         outbox.compact(Duration.ZERO, Mode.RUN);
 
         assertThat(names()).containsExactly("certificate 100");
-    }
-
-    @Test
-    void history_tellsWhatBecameOfEach() throws Exception {
-        add(1, 4);
-        outbox.settle(Fate.ACCEPTED, waiting().subList(0, 1));
-        outbox.settle(Fate.ESCALATED, waiting().subList(0, 1));
-        outbox.settle(Fate.DEAD, waiting().subList(0, 1));
-        outbox.close();
-
-        List<Optional<Fate>> fates = new ArrayList<>();
-        OutboxHistory.read(directory, told -> fates.add(told.fate()));
-
-        assertThat(fates)
-                .containsExactly(
-                        Optional.of(Fate.ACCEPTED),
-                        Optional.of(Fate.ESCALATED),
-                        Optional.of(Fate.DEAD),
-                        Optional.empty());
-        outbox = open();
-    }
-
-    @Test
-    void check_damage_isNamedSetAside_andNotToldAgain() throws Exception {
-        add(1, 3);
-        add(4, 6);
-        outbox.close();
-        Path segment;
-        try (Stream<Path> all = Files.list(directory)) {
-            segment = all.filter(file -> file.toString().endsWith(".wal"))
-                    .sorted()
-                    .findFirst()
-                    .orElseThrow();
-        }
-        String text = Files.readString(segment, StandardCharsets.ISO_8859_1);
-        Files.writeString(segment, text.replace("certificate 2", "certificate X"), StandardCharsets.ISO_8859_1);
-        OutboxCheck check = new OutboxCheck(directory);
-
-        assertThat(check.look().missing()).singleElement().asString().contains("record 2 missing");
-        assertThat(check.look().missingRecords()).isEqualTo(1);
-        assertThat(check.repair()).hasSize(1);
-        assertThat(check.look().isWhole()).isTrue();
-        assertThat(check.look().givenUp()).hasSize(1);
-
-        outbox = open();
-        assertThat(outbox.lostRecords()).isZero();
-        assertThat(names()).hasSize(5).doesNotContain("certificate 2");
     }
 }

@@ -52,23 +52,23 @@ class OutboxRecoveryFuzzTest {
         add(first, "a1", "a2", "a3", "a4", "a5");
         first.beingSent(first.pendingAfter(0, 2), millis, () -> {});
         steps(first);
-        settle(first, Fate.ACCEPTED, "a1", "a3");
+        settle(first, Settlement.ACCEPTED, "a1", "a3");
         first.notArrived(entries(first, "a2"));
         steps(first);
         first.close();
 
         Outbox second = open(whole);
         add(second, "b1", "b2", "b3", "b4");
-        settle(second, Fate.ESCALATED, "b1");
+        settle(second, Settlement.ESCALATED, "b1");
         millis += Duration.ofDays(2).toMillis();
         second.compact(Duration.ofDays(1), Mode.RUN);
-        settle(second, Fate.LOST, "b2");
+        settle(second, Settlement.LOST, "b2");
         second.close();
 
         Outbox third = open(whole);
         add(third, "c1", "c2", "c3");
         add(third, "d1");
-        settle(third, Fate.DEAD, "c2");
+        settle(third, Settlement.DEAD, "c2");
         add(third, "e1", "e2");
         whole.kill();
         rememberPlaces();
@@ -91,20 +91,20 @@ class OutboxRecoveryFuzzTest {
                 Arrays.stream(names).map(OutboxRecoveryFuzzTest::body).toList());
         steps(outbox);
         done.join();
-        List<Entry> entries = outbox.pendingAfter(last, names.length);
+        List<OutboxEntry> entries = outbox.pendingAfter(last, names.length);
         for (int i = 0; i < names.length; i++) {
             added.put(entries.get(i).sequence(), names[i]);
         }
     }
 
-    private void settle(Outbox outbox, Fate fate, String... names) {
-        List<Entry> entries = entries(outbox, names);
+    private void settle(Outbox outbox, Settlement fate, String... names) {
+        List<OutboxEntry> entries = entries(outbox, names);
         outbox.settle(fate, entries);
         steps(outbox);
         entries.forEach(entry -> settled.add(entry.sequence()));
     }
 
-    private List<Entry> entries(Outbox outbox, String... names) {
+    private List<OutboxEntry> entries(Outbox outbox, String... names) {
         List<String> wanted = List.of(names);
         return outbox.pendingAfter(0, Integer.MAX_VALUE).stream()
                 .filter(entry -> wanted.contains(added.get(entry.sequence())))
@@ -172,7 +172,7 @@ class OutboxRecoveryFuzzTest {
         assertThat(next).isCompleted();
         Map<Long, String> more = pending(again);
         assertThat(more).containsAllEntriesOf(pending).hasSize(pending.size() + 1);
-        again.settle(Fate.ACCEPTED, again.pendingAfter(0, Integer.MAX_VALUE));
+        again.settle(Settlement.ACCEPTED, again.pendingAfter(0, Integer.MAX_VALUE));
         steps(again);
         disk.kill();
 
@@ -181,10 +181,10 @@ class OutboxRecoveryFuzzTest {
 
     /** What waits, with the certificates that can be read. */
     private static Map<Long, String> pending(Outbox outbox) throws IOException {
-        List<Entry> entries = outbox.pendingAfter(0, Integer.MAX_VALUE);
+        List<OutboxEntry> entries = outbox.pendingAfter(0, Integer.MAX_VALUE);
         Map<Long, byte[]> bodies = outbox.bodies(entries);
         Map<Long, String> pending = new TreeMap<>();
-        for (Entry entry : entries) {
+        for (OutboxEntry entry : entries) {
             byte[] body = bodies.get(entry.sequence());
             assertThat(body).as("of entry %d", entry.sequence()).isNotNull().hasSize(entry.bodyBytes());
             pending.put(entry.sequence(), new String(body, StandardCharsets.UTF_8));

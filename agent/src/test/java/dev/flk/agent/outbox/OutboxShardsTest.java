@@ -44,14 +44,14 @@ class OutboxShardsTest {
     }
 
     /** Adds one of a shard, and lets a second pass. */
-    private Entry add(long epoch, String shard) throws IOException {
+    private OutboxEntry add(long epoch, String shard) throws IOException {
         outbox.append(List.of(Certificates.certificate(epoch, shard)));
         now = now.plusSeconds(1);
-        List<Entry> waiting = waiting();
+        List<OutboxEntry> waiting = waiting();
         return waiting.get(waiting.size() - 1);
     }
 
-    private List<Entry> waiting() {
+    private List<OutboxEntry> waiting() {
         return outbox.pendingAfter(0, Integer.MAX_VALUE);
     }
 
@@ -70,8 +70,8 @@ class OutboxShardsTest {
 
     @Test
     void entriesOfShards_areCountedWithTheirOldest_andAShardThatIsDoneStaysWith0() throws Exception {
-        Entry first = add(1, "a");
-        Entry second = add(2, "b");
+        OutboxEntry first = add(1, "a");
+        OutboxEntry second = add(2, "b");
         add(3, "a");
         outbox.append(List.of("no certificate".getBytes(StandardCharsets.UTF_8)));
 
@@ -82,7 +82,7 @@ class OutboxShardsTest {
                 .containsEntry("(others)", backlog(1, 3));
         assertThat(outbox.shardName(second)).isEqualTo("b");
 
-        outbox.settle(Fate.ACCEPTED, List.of(first, second));
+        outbox.settle(Settlement.ACCEPTED, List.of(first, second));
 
         assertThat(outbox.byShard())
                 .containsEntry("a", backlog(1, 2))
@@ -92,11 +92,11 @@ class OutboxShardsTest {
 
     @Test
     void restart_keepsWhatWaits_andForgetsShardsOfWhichNothingDoes() throws Exception {
-        Entry first = add(1, "a");
+        OutboxEntry first = add(1, "a");
         add(2, "b");
         add(3, "a");
-        Entry last = add(4, "c");
-        outbox.settle(Fate.ACCEPTED, List.of(first, last));
+        OutboxEntry last = add(4, "c");
+        outbox.settle(Settlement.ACCEPTED, List.of(first, last));
 
         restart();
 
@@ -118,7 +118,7 @@ class OutboxShardsTest {
                 .containsEntry("(others)", backlog(6, 0))
                 .doesNotContainKey("shard-65");
 
-        outbox.settle(Fate.ACCEPTED, waiting().subList(0, 10));
+        outbox.settle(Settlement.ACCEPTED, waiting().subList(0, 10));
         assertThat(outbox.byShard()).hasSize(65).containsEntry("(others)", backlog(6, 0));
         restart();
         add(71, "shard-71");
@@ -139,11 +139,11 @@ class OutboxShardsTest {
         outbox.append(IntStream.rangeClosed(1, 100)
                 .mapToObj(i -> Certificates.certificate(i, "done"))
                 .toList());
-        List<Entry> done = waiting();
+        List<OutboxEntry> done = waiting();
         now = now.plusSeconds(5);
         add(101, "a");
         add(102, "b");
-        outbox.settle(Fate.ACCEPTED, done);
+        outbox.settle(Settlement.ACCEPTED, done);
         now = now.plusSeconds(90);
 
         assertThat(outbox.compact(Duration.ZERO, Mode.RUN).movedEntries()).isEqualTo(2);
@@ -163,8 +163,8 @@ class OutboxShardsTest {
     void deadLetter_isCountedNoMore_andRequeuedItIs_alsoAfterARestart() throws Exception {
         Path file = directory.resolve("dlq.jsonl");
         try (DeadLetters letters = DeadLetters.open(file, outbox)) {
-            Entry entry = add(1, "a");
-            letters.add(new DeadLetter(
+            OutboxEntry entry = add(1, "a");
+            letters.add(DeadLetter.of(
                     now,
                     entry,
                     Certificates.id(1, "a"),
@@ -172,7 +172,7 @@ class OutboxShardsTest {
                     "no",
                     1,
                     outbox.bodies(List.of(entry)).get(entry.sequence())));
-            outbox.settle(Fate.DEAD, List.of(entry));
+            outbox.settle(Settlement.DEAD, List.of(entry));
             assertThat(outbox.byShard()).containsEntry("a", none());
 
             assertThat(letters.requeue(letter -> true)).isEqualTo(1);

@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -58,7 +57,8 @@ class OutboxTest {
     void settle_reopened_staysSettled() throws Exception {
         try (Outbox outbox = open()) {
             outbox.append(List.of(body(1), body(2), body(3)));
-            outbox.settle(Fate.ACCEPTED, List.of(all(outbox).get(0), all(outbox).get(2)));
+            outbox.settle(
+                    Settlement.ACCEPTED, List.of(all(outbox).get(0), all(outbox).get(2)));
         }
 
         try (Outbox outbox = open()) {
@@ -70,7 +70,7 @@ class OutboxTest {
     void beingSent_notArrivedOrNotKnown_isRememberedAcrossARestart() throws Exception {
         try (Outbox outbox = open()) {
             outbox.append(List.of(body(1), body(2), body(3)));
-            List<Entry> entries = all(outbox);
+            List<OutboxEntry> entries = all(outbox);
             CompletableFuture<Void> noted = new CompletableFuture<>();
             outbox.beingSent(entries.subList(0, 2), 1234, () -> noted.complete(null));
             noted.join();
@@ -78,7 +78,9 @@ class OutboxTest {
         }
 
         try (Outbox outbox = open()) {
-            assertThat(all(outbox)).extracting(Entry::unansweredSinceMillis).containsExactly(-1L, 1234L, -1L);
+            assertThat(all(outbox))
+                    .extracting(OutboxEntry::unansweredSinceMillis)
+                    .containsExactly(-1L, 1234L, -1L);
         }
     }
 
@@ -123,7 +125,7 @@ class OutboxTest {
         try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 200_000, 0), CLOCK)) {
             // so large that a segment's header alone is not worth a compaction, which would then rest for a minute
             outbox.append(List.of(new byte[150_000], body(2)));
-            outbox.settle(Fate.ACCEPTED, all(outbox).subList(0, 1));
+            outbox.settle(Settlement.ACCEPTED, all(outbox).subList(0, 1));
 
             outbox.append(List.of(new byte[150_000]));
 
@@ -138,15 +140,15 @@ class OutboxTest {
     void append_fullAndEveryThirdIsSettled_makesRoom() throws Exception {
         try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 400_000, 0), CLOCK)) {
             outbox.append(Collections.nCopies(340, new byte[1_000]));
-            List<Entry> all = all(outbox);
+            List<OutboxEntry> all = all(outbox);
             outbox.settle(
-                    Fate.ACCEPTED,
+                    Settlement.ACCEPTED,
                     all.stream().filter(entry -> entry.sequence() % 3 == 0).toList());
 
             outbox.append(Collections.nCopies(70, new byte[1_000]));
 
             assertThat(outbox.pendingEntries()).isBetween(290, 300);
-            assertThat(outbox.usedBytes()).isLessThan(400_000);
+            assertThat(outbox.space().usedBytes()).isLessThan(400_000);
         }
     }
 
@@ -156,7 +158,7 @@ class OutboxTest {
         try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 40_000, 0), CLOCK)) {
             for (int round = 0; round < 20; round++) {
                 outbox.append(List.of(new byte[12_000], new byte[12_000]));
-                outbox.settle(Fate.ACCEPTED, all(outbox));
+                outbox.settle(Settlement.ACCEPTED, all(outbox));
                 List<Callable<Void>> appends = Collections.nCopies(4, () -> {
                     outbox.append(List.of(new byte[5_000]));
                     return null;
@@ -164,7 +166,7 @@ class OutboxTest {
                 for (Future<Void> append : threads.invokeAll(appends)) {
                     append.get();
                 }
-                outbox.settle(Fate.ACCEPTED, all(outbox));
+                outbox.settle(Settlement.ACCEPTED, all(outbox));
             }
         } finally {
             threads.shutdown();
@@ -205,33 +207,6 @@ class OutboxTest {
             assertThatExceptionOfType(OutboxLocked.class)
                     .isThrownBy(this::open)
                     .withMessageContaining("process " + ProcessHandle.current().pid());
-        }
-    }
-
-    @Test
-    void open_killedAtAnyByte_hasEveryAppendThatReturned() throws Exception {
-        List<Long> lengths = new ArrayList<>();
-        try (Outbox outbox = open()) {
-            for (int i = 1; i <= 4; i++) {
-                outbox.append(List.of(body(i)));
-                lengths.add(Files.size(segment(directory)));
-            }
-        }
-        Path segment = segment(directory);
-
-        for (long cut = lengths.get(0); cut <= lengths.get(3); cut++) {
-            Path copy = Files.createDirectory(directory.resolveSibling("cut-" + cut));
-            Files.copy(segment, copy.resolve(segment.getFileName()));
-            try (RandomAccessFile file =
-                    new RandomAccessFile(copy.resolve(segment.getFileName()).toFile(), "rw")) {
-                file.setLength(cut);
-            }
-            long whole = cut;
-            long returned = lengths.stream().filter(length -> length <= whole).count();
-            try (Outbox outbox = Outbox.open(new OutboxOptions(copy, MAX_BYTES, 0), CLOCK)) {
-                assertThat(outbox.pendingEntries()).as("cut at %d", cut).isEqualTo((int) returned);
-                assertThat(outbox.lostRecords()).isZero();
-            }
         }
     }
 
@@ -317,7 +292,7 @@ class OutboxTest {
         fillBlocks();
         FaultyFiles files = new FaultyFiles();
         try (Outbox outbox = Outbox.open(options(), CLOCK, files)) {
-            List<Entry> all = all(outbox);
+            List<OutboxEntry> all = all(outbox);
             files.failReads(segment(directory).getFileName().toString(), 16384, 20480, Integer.MAX_VALUE);
 
             assertThat(outbox.bodies(all)).hasSizeBetween(40 - 6, 40 - 4);
@@ -381,11 +356,6 @@ class OutboxTest {
         }
     }
 
-    @Test
-    void view_noOutbox_isEmpty() throws Exception {
-        assertThat(OutboxView.read(directory.resolve("none")).pendingEntries()).isZero();
-    }
-
     private Outbox open() throws IOException {
         return Outbox.open(options(), CLOCK);
     }
@@ -398,7 +368,7 @@ class OutboxTest {
         return ("certificate " + number).getBytes(StandardCharsets.UTF_8);
     }
 
-    private static List<Entry> all(Outbox outbox) {
+    private static List<OutboxEntry> all(Outbox outbox) {
         return outbox.pendingAfter(0, Integer.MAX_VALUE);
     }
 

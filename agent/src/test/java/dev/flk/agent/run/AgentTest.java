@@ -3,19 +3,16 @@ package dev.flk.agent.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.sun.net.httpserver.HttpServer;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.control.RunningAgent;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.outbox.OutboxView;
 import dev.flk.agent.send.Certificates;
 import dev.flk.agent.send.ScriptedBackend;
-import dev.flk.agent.send.ScriptedBackend.Said;
 import dev.flk.agent.send.Surroundings;
 import dev.flk.agent.testing.LogCapture;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -26,10 +23,10 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.FutureTask;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
@@ -45,50 +42,23 @@ class AgentTest {
     @TempDir
     Path directory;
 
-    private HttpServer backend;
+    private ScriptedBackend backend;
     private Path spool;
 
     @BeforeEach
     void start() throws Exception {
         spool = Files.createDirectory(directory.resolve("spool"));
-        backend = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
-        backend.createContext("/health", exchange -> {
-            exchange.sendResponseHeaders(200, 2);
-            exchange.getResponseBody().write(new byte[] {'O', 'K'});
-            exchange.close();
-        });
-        backend.createContext("/v1/pcs/submit", exchange -> {
-            String body = new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8);
-            byte[] answer = ("{" + body.substring(body.indexOf("\"pcs_id\""), body.indexOf(",\"schema\""))
-                            + ",\"accepted\":true,\"escalated\":false}")
-                    .getBytes(StandardCharsets.UTF_8);
-            exchange.sendResponseHeaders(200, answer.length);
-            exchange.getResponseBody().write(answer);
-            exchange.close();
-        });
-        backend.start();
+        backend = new ScriptedBackend();
     }
 
     @AfterEach
     void stop() {
-        backend.stop(0);
-    }
-
-    @Test
-    void runUntilEmpty_spoolAndOutbox_shipsBothAndEnds() throws Exception {
-        Files.write(spool.resolve("a.json"), Certificates.certificate(1));
-        try (Agent agent = open()) {
-            agent.runUntilEmpty();
-        }
-
-        assertThat(OutboxView.read(directory.resolve("outbox")).pendingEntries())
-                .isZero();
-        assertThat(spool).isEmptyDirectory();
+        backend.close();
     }
 
     @Test
     void stop_whileRunning_endsAndKeepsWhatWaits() throws Exception {
-        backend.stop(0);
+        backend.close();
         Files.write(spool.resolve("a.json"), Certificates.certificate(1));
         try (Agent agent = open()) {
             FutureTask<Boolean> running = new FutureTask<>(() -> {
@@ -126,8 +96,7 @@ class AgentTest {
                 segment, text.replaceAll("\"epoch\":(\\d?[02468]),", "\"epocH\":$1,"), StandardCharsets.ISO_8859_1);
 
         try (LogCapture log = new LogCapture();
-                ScriptedBackend takesAll = new ScriptedBackend();
-                Agent agent = open(takesAll.endpoint())) {
+                Agent agent = open()) {
             agent.runUntilEmpty();
 
             assertThat(log.lines("; the certificates that stood there are gone"))
@@ -168,7 +137,7 @@ class AgentTest {
         AtomicReference<Instant> now = new AtomicReference<>(start);
         Surroundings real = Surroundings.real();
         try (Agent agent = open(new Surroundings(now::get, real.nanoTicker(), real.random()))) {
-            agent.submit(Certificates.certificate(1));
+            submit(Certificates.certificate(1));
             now.set(start.plusSeconds(90));
             assertThat(metrics(agent).lines()).contains("flk_agent_oldest_pending_seconds 90.0");
 
@@ -185,7 +154,7 @@ class AgentTest {
         Surroundings real = Surroundings.real();
         try (Agent agent = open(new Surroundings(now::get, real.nanoTicker(), real.random()))) {
             String json = "a\\\"} 7\\nflk_agent_shard_pending{shard=\\\"b\\\\";
-            agent.submit(Certificates.certificate(1, json));
+            submit(Certificates.certificate(1, json));
             now.set(start.plusSeconds(90));
 
             // of the three that have a meaning in the format, each comes with a backslash before it
@@ -199,33 +168,6 @@ class AgentTest {
                             "flk_agent_shard_oldest_pending_seconds" + label + "90.0",
                             "flk_agent_shard_retries_total" + label + "0.0",
                             "flk_agent_shard_dead_letters_total" + label + "0.0");
-        }
-    }
-
-    @Test
-    void metrics_afterRetriesAndDeadLetters_countThemByShard() throws Exception {
-        AtomicInteger asked = new AtomicInteger();
-        try (ScriptedBackend backend = new ScriptedBackend();
-                Agent agent = open(backend.endpoint())) {
-            backend.submit = certificate -> certificate.contains("\"hopeless\"")
-                    ? Said.error(400, "bad epoch")
-                    : asked.getAndIncrement() == 0 ? Said.error(500, "log append failed") : Said.recorded(certificate);
-            agent.submit(Certificates.certificate(1, "hopeless"), Certificates.certificate(2, "hopeless"));
-            agent.submit(Certificates.certificate(3, "slow"));
-
-            agent.runUntilEmpty();
-
-            assertThat(metrics(agent).lines())
-                    .contains(
-                            "flk_agent_shard_retries_total{shard=\"slow\",} 1.0",
-                            "flk_agent_shard_retries_total{shard=\"hopeless\",} 0.0",
-                            "flk_agent_shard_retries_total{shard=\"(others)\",} 0.0",
-                            "flk_agent_retries_total 1.0",
-                            "flk_agent_shard_dead_letters_total{shard=\"slow\",} 0.0",
-                            "flk_agent_shard_dead_letters_total{shard=\"hopeless\",} 2.0",
-                            "flk_agent_shard_dead_letters_total{shard=\"(others)\",} 0.0",
-                            "flk_agent_shard_pending{shard=\"slow\",} 0.0",
-                            "flk_agent_shard_pending{shard=\"hopeless\",} 0.0");
         }
     }
 
@@ -245,17 +187,9 @@ class AgentTest {
     }
 
     private Agent open(Surroundings surroundings) throws Exception {
-        return open(URI.create("http://127.0.0.1:" + backend.getAddress().getPort()), surroundings);
-    }
-
-    private Agent open(URI endpoint) throws Exception {
-        return open(endpoint, Surroundings.real());
-    }
-
-    private Agent open(URI endpoint, Surroundings surroundings) throws Exception {
         Map<String, String> environment = Map.of(
                 "ENDPOINT",
-                endpoint.toString(),
+                backend.endpoint().toString(),
                 "PCS_SIGN_ALG",
                 "hmac",
                 "PCS_HMAC_KEY",
@@ -271,5 +205,13 @@ class AgentTest {
                 "METRICS_PORT",
                 "0");
         return Agent.open(AgentConfig.load(environment, null, Set.of(Need.ENDPOINT, Need.SIGNING)), surroundings);
+    }
+
+    /** As a program of this machine does. */
+    private void submit(byte[]... certificates) throws Exception {
+        Path outbox = directory.resolve("outbox");
+        try (RunningAgent agent = RunningAgent.at(outbox.resolve("control.sock"), outbox)) {
+            agent.append(List.of(certificates));
+        }
     }
 }

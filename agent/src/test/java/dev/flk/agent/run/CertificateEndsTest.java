@@ -7,6 +7,7 @@ import com.sun.net.httpserver.HttpsConfigurator;
 import com.sun.net.httpserver.HttpsServer;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.control.RunningAgent;
 import dev.flk.agent.send.Certificates;
 import dev.flk.agent.send.Surroundings;
 import dev.flk.agent.testing.TestKeys;
@@ -18,6 +19,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.awaitility.Awaitility;
@@ -71,7 +73,7 @@ class CertificateEndsTest {
                 }
             });
             sending.start();
-            agent.submit(Certificates.certificate(1));
+            submit(Certificates.certificate(1));
             awaitLine(agent, METRIC.formatted("endpoint", seconds(ofServer)));
 
             agent.reload(config(after));
@@ -108,5 +110,13 @@ class CertificateEndsTest {
         environment.put("DLQ_PATH", directory.resolve("dlq.jsonl").toString());
         environment.put("METRICS_PORT", "0");
         return AgentConfig.load(environment, null, Set.of(Need.ENDPOINT, Need.SIGNING));
+    }
+
+    /** As a program of this machine does. */
+    private void submit(byte[]... certificates) throws Exception {
+        Path outbox = directory.resolve("outbox");
+        try (RunningAgent agent = RunningAgent.at(outbox.resolve("control.sock"), outbox)) {
+            agent.append(List.of(certificates));
+        }
     }
 }

@@ -5,122 +5,110 @@ import static dev.flk.agent.send.Certificates.certificate;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.agent.send.ScriptedBackend.Said;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
-class EndpointsTest {
-    @TempDir
-    Path directory;
-
+class EndpointsTest extends SendingTest {
     @Test
     void firstAnswers_theOthersAreNotAsked() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.batches(2), 2)) {
-            rig.add(certificate(1), certificate(2), certificate(3));
+        SendingRig rig = rig(SendingRig.batches(2), 2);
+        rig.add(certificate(1), certificate(2), certificate(3));
 
-            rig.untilEmpty();
+        rig.untilEmpty();
 
-            assertThat(rig.backends.get(1).paths).isEmpty();
-        }
+        assertThat(rig.backends.get(1).paths).isEmpty();
     }
 
     @Test
     void firstIsAway_theSecondIsUsed_andTheFirstAgainWhenItIsBack() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles(), 2)) {
-            rig.backend.health = Said.of(502, "<html>");
-            rig.add(certificate(1), certificate(2));
-            rig.untilEmpty();
-            assertThat(rig.backends.get(1).received).hasSize(2);
-            assertThat(rig.backend.received).isEmpty();
+        SendingRig rig = rig(SendingRig.singles(), 2);
+        rig.backend.health = Said.of(502, "<html>");
+        rig.add(certificate(1), certificate(2));
+        rig.untilEmpty();
+        assertThat(rig.backends.get(1).received).hasSize(2);
+        assertThat(rig.backend.received).isEmpty();
 
-            rig.backend.health = Said.of(200, "OK");
-            rig.nanos.addAndGet(Duration.ofMinutes(5).toNanos());
-            rig.add(certificate(3));
-            rig.until(() -> !rig.backend.received.isEmpty() || rig.outbox.pendingEntries() == 0);
-            rig.add(certificate(4));
-            rig.untilEmpty();
+        rig.backend.health = Said.of(200, "OK");
+        rig.nanos.addAndGet(Duration.ofMinutes(5).toNanos());
+        rig.add(certificate(3));
+        rig.until(() -> !rig.backend.received.isEmpty() || rig.outbox.pendingEntries() == 0);
+        rig.add(certificate(4));
+        rig.untilEmpty();
 
-            assertThat(rig.backend.received).isNotEmpty();
-            rig.assertNoDeadLetters();
-        }
+        assertThat(rig.backend.received).isNotEmpty();
+        rig.assertNoDeadLetters();
     }
 
     @Test
     void firstCannotTakeAny_theSecondDoes() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles(), 2)) {
-            rig.backend.submit = c -> Said.error(503, "disk full").with("Retry-After", "3600");
-            rig.add(certificate(1));
+        SendingRig rig = rig(SendingRig.singles(), 2);
+        rig.backend.submit = c -> Said.error(503, "disk full").with("Retry-After", "3600");
+        rig.add(certificate(1));
 
-            rig.untilEmpty();
+        rig.untilEmpty();
 
-            assertThat(rig.backends.get(1).received).hasSize(1);
-        }
+        assertThat(rig.backends.get(1).received).hasSize(1);
     }
 
     @Test
     void outageOfAnHour_withTrafficGoingOn_fillsNoDeadLetters_andComesBackSlowly() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.batches(100))) {
-            rig.backend.batch = lines -> Said.nothing();
-            rig.backend.submit = c -> Said.nothing();
-            int added = 0;
-            long end = rig.nanos.get() + Duration.ofHours(1).toNanos();
-            while (rig.nanos.get() < end) {
-                if (added < 600
-                        && added <= rig.nanos.get() / Duration.ofSeconds(6).toNanos()) {
-                    rig.add(certificate(added++));
-                }
-                rig.step();
+        SendingRig rig = rig(SendingRig.batches(100));
+        rig.backend.batch = lines -> Said.nothing();
+        rig.backend.submit = c -> Said.nothing();
+        int added = 0;
+        long end = rig.nanos.get() + Duration.ofHours(1).toNanos();
+        while (rig.nanos.get() < end) {
+            if (added < 600 && added <= rig.nanos.get() / Duration.ofSeconds(6).toNanos()) {
+                rig.add(certificate(added++));
             }
-            assertThat(added).isEqualTo(600);
-            assertThat(rig.outbox.pendingEntries()).isEqualTo(600);
-            assertThat(rig.backend.paths.size()).as("asks now and then only").isLessThan(400);
-            List<Integer> sizes = new CopyOnWriteArrayList<>();
-            rig.backend.batch = lines -> {
-                sizes.add((int) lines.lines().count());
-                return rig.backend.eachLine(lines);
-            };
-            rig.backend.submit = Said::recorded;
-
-            rig.untilEmpty();
-
-            rig.assertNoDeadLetters();
-            assertThat(sizes.get(0)).as("begins with little").isLessThanOrEqualTo(4);
-            assertThat(sizes).as("and ends with whole batches").contains(100);
+            rig.step();
         }
+        assertThat(added).isEqualTo(600);
+        assertThat(rig.outbox.pendingEntries()).isEqualTo(600);
+        assertThat(rig.backend.paths.size()).as("asks now and then only").isLessThan(400);
+        List<Integer> sizes = new CopyOnWriteArrayList<>();
+        rig.backend.batch = lines -> {
+            sizes.add((int) lines.lines().count());
+            return rig.backend.eachLine(lines);
+        };
+        rig.backend.submit = Said::recorded;
+
+        rig.untilEmpty();
+
+        rig.assertNoDeadLetters();
+        assertThat(sizes.get(0)).as("begins with little").isLessThanOrEqualTo(4);
+        assertThat(sizes).as("and ends with whole batches").contains(100);
     }
 
     @Test
     void batchThatIsNeverAnswered_isSplitUntilItIs() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.batches(8))) {
-            rig.backend.batch = lines -> lines.contains("\"epoch\":3,") ? Said.nothing() : rig.backend.eachLine(lines);
-            for (int i = 1; i <= 8; i++) {
-                rig.add(certificate(i));
-            }
-
-            rig.untilEmpty();
-
-            rig.assertNoDeadLetters();
+        SendingRig rig = rig(SendingRig.batches(8));
+        rig.backend.batch = lines -> lines.contains("\"epoch\":3,") ? Said.nothing() : rig.backend.eachLine(lines);
+        for (int i = 1; i <= 8; i++) {
+            rig.add(certificate(i));
         }
+
+        rig.untilEmpty();
+
+        rig.assertNoDeadLetters();
     }
 
     @Test
     void reconfigure_otherKey_goesOutWithIt() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.backend.submit = c -> Said.error(401, "Signature verification failed");
-            rig.add(certificate(1), certificate(2));
-            rig.until(() -> rig.backend.received.size() >= 3);
-            String before = rig.backend.received.get(0);
+        SendingRig rig = rig(SendingRig.singles());
+        rig.backend.submit = c -> Said.error(401, "Signature verification failed");
+        rig.add(certificate(1), certificate(2));
+        rig.until(() -> rig.backend.received.size() >= 3);
+        String before = rig.backend.received.get(0);
 
-            rig.sender.reconfigure(rig.setup("another secret"));
-            rig.backend.submit =
-                    c -> c.contains(sig(before)) ? Said.error(401, "Signature verification failed") : Said.recorded(c);
-            rig.untilEmpty();
+        rig.sender.reconfigure(rig.setup("another secret"));
+        rig.backend.submit =
+                c -> c.contains(sig(before)) ? Said.error(401, "Signature verification failed") : Said.recorded(c);
+        rig.untilEmpty();
 
-            rig.assertNoDeadLetters();
-        }
+        rig.assertNoDeadLetters();
     }
 
     private static String sig(String certificate) {

@@ -8,7 +8,7 @@ import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.outbox.OutboxView;
 import dev.flk.agent.send.ScriptedBackend.Said;
-import dev.flk.agent.send.SendingSetup.SendOptions;
+import dev.flk.agent.send.SenderConfig.SendOptions;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -18,45 +18,39 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The sender while nobody answers, or somebody else, and while its own clock or disk is not right. */
-class SenderOutageTest {
-    @TempDir
-    Path directory;
-
+class SenderOutageTest extends SendingTest {
     @ParameterizedTest
     @CsvSource({"429, Too many requests", "503, starting", "503, dedup store unavailable", "400, timestamp in future: x"
     })
     void answer_thatIsNoFaultOfTheCertificate_spendsNoAttempt(int status, String error) throws Exception {
         SendOptions once = new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), 8, 1);
-        try (SendingRig rig = new SendingRig(directory, once)) {
-            AtomicInteger answers = new AtomicInteger();
-            rig.backend.submit = c -> answers.incrementAndGet() <= 5 ? Said.error(status, error) : Said.recorded(c);
-            rig.add(certificate(1));
+        SendingRig rig = rig(once);
+        AtomicInteger answers = new AtomicInteger();
+        rig.backend.submit = c -> answers.incrementAndGet() <= 5 ? Said.error(status, error) : Said.recorded(c);
+        rig.add(certificate(1));
 
-            rig.untilEmpty();
+        rig.untilEmpty();
 
-            rig.assertNoDeadLetters();
-        }
+        rig.assertNoDeadLetters();
     }
 
     @Test
     void ownClock_isSetAfterAnUnansweredSending_isNoAge() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.clockError = Duration.ofDays(-20_000);
-            rig.backend.submit = ScriptedBackend.first(Said.nothing());
-            rig.add(certificate(1));
-            rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
+        SendingRig rig = rig(SendingRig.singles());
+        rig.clockError = Duration.ofDays(-20_000);
+        rig.backend.submit = ScriptedBackend.first(Said.nothing());
+        rig.add(certificate(1));
+        rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
 
-            rig.clockError = Duration.ZERO;
-            rig.untilEmpty();
+        rig.clockError = Duration.ZERO;
+        rig.untilEmpty();
 
-            rig.assertNoDeadLetters();
-            assertThat(rig.backend.paths).containsExactly("/health", "/v1/pcs/submit", "/health", "/v1/pcs/submit");
-        }
+        rig.assertNoDeadLetters();
+        assertThat(rig.backend.paths).containsExactly("/health", "/v1/pcs/submit", "/health", "/v1/pcs/submit");
     }
 
     @Test
@@ -65,17 +59,16 @@ class SenderOutageTest {
                 Outbox.open(new OutboxOptions(directory.resolve("outbox"), 64 << 20, 0), InstantSource.system())) {
             earlier.append(List.of(certificate(1), certificate(2)));
         }
-        try (SendingRig rig = new SendingRig(directory, SendingRig.batches(10))) {
-            Path obstacle = directory.resolve("outbox/outbox-20990101-9000000000000000001.wal");
-            Files.createSymbolicLink(obstacle, obstacle); // which nobody can read
-            rig.until(() -> rig.nanos.get() > Duration.ofMinutes(5).toNanos());
-            assertThat(rig.backend.received).isEmpty();
+        SendingRig rig = rig(SendingRig.batches(10));
+        Path obstacle = directory.resolve("outbox/outbox-20990101-9000000000000000001.wal");
+        Files.createSymbolicLink(obstacle, obstacle); // which nobody can read
+        rig.until(() -> rig.nanos.get() > Duration.ofMinutes(5).toNanos());
+        assertThat(rig.backend.received).isEmpty();
 
-            Files.delete(obstacle);
-            rig.untilEmpty();
+        Files.delete(obstacle);
+        rig.untilEmpty();
 
-            assertThat(rig.backend.received).hasSize(2);
-        }
+        assertThat(rig.backend.received).hasSize(2);
     }
 
     @Test
@@ -101,110 +94,81 @@ class SenderOutageTest {
     }
 
     @ParameterizedTest
-    @CsvSource({
-        "404, not found",
-        "405, no",
-        "302, moved",
-        "200, <html>welcome</html>",
-        "502, <html>bad gateway</html>",
-        "401, login",
-        "0, ''"
-    })
+    @CsvSource({"200, <html>welcome</html>", "401, login", "0, ''"})
     void answer_notOfTheBackend_isAnOutageThatCostsNothing(int status, String body) throws Exception {
         SendOptions once = new SendOptions(Duration.ofSeconds(1), Duration.ofSeconds(60), 1, Duration.ofDays(13), 8, 1);
-        try (SendingRig rig = new SendingRig(directory, once)) {
-            AtomicInteger answers = new AtomicInteger();
-            rig.backend.submit = c -> answers.incrementAndGet() <= 12 ? Said.of(status, body) : Said.recorded(c);
-            rig.add(certificate(1), certificate(2));
+        SendingRig rig = rig(once);
+        AtomicInteger answers = new AtomicInteger();
+        rig.backend.submit = c -> answers.incrementAndGet() <= 12 ? Said.of(status, body) : Said.recorded(c);
+        rig.add(certificate(1), certificate(2));
 
-            rig.until(rig.sender::breakerOpen);
-            rig.untilEmpty();
+        rig.until(rig.sender::breakerOpen);
+        rig.untilEmpty();
 
-            rig.assertNoDeadLetters();
-            assertThat(rig.sender.breakerOpen()).isFalse();
-        }
+        rig.assertNoDeadLetters();
+        assertThat(rig.sender.breakerOpen()).isFalse();
     }
 
-    @Test
-    void outage_ofTheWholeEndpoint_endsWithoutLossOnceItIsBack() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.backend.health = Said.of(503, "{\"error\":\"starting\"}");
-            rig.add(certificate(1));
-            rig.until(rig.sender::breakerOpen);
-
-            rig.backend.health = Said.of(200, "OK");
-            rig.untilEmpty();
-
-            assertThat(rig.backend.received).hasSize(1);
-            rig.assertNoDeadLetters();
-        }
-    }
-
-    @Test
-    void captivePortalAnswersHealth_tellsNoTimeAndGetsNothing() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.backend.health = Said.of(200, "<html>welcome</html>");
-            rig.add(certificate(1));
-            rig.until(rig.sender::breakerOpen);
-            assertThat(rig.backend.received).isEmpty();
-
-            rig.backend.health = Said.of(200, "OK");
-            rig.untilEmpty();
-
-            rig.assertNoDeadLetters();
-        }
+    @ParameterizedTest
+    @CsvSource({"503, starting", "200, <html>welcome</html>"})
+    void health_notOfABackendThatServes_sendsNothingUntilItDoes(int status, String body) throws Exception {
+        SendingRig rig = rig(SendingRig.singles());
+        rig.backend.health = Said.of(status, body);
+        rig.add(certificate(1));
+        rig.until(rig.sender::breakerOpen);
+        assertThat(rig.backend.received).isEmpty();
+        rig.backend.health = Said.of(200, "OK");
+        rig.untilEmpty();
+        assertThat(rig.backend.received).hasSize(1);
+        rig.assertNoDeadLetters();
     }
 
     @Test
     void outage_longerThanMaxAge_deadLettersWhatMayHaveArrived() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.backend.submit = ScriptedBackend.first(Said.nothing());
-            rig.add(certificate(1));
-            rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
+        SendingRig rig = rig(SendingRig.singles());
+        rig.backend.submit = ScriptedBackend.first(Said.nothing());
+        rig.add(certificate(1));
+        rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
 
-            rig.nanos.addAndGet(Duration.ofDays(14).toNanos());
-            rig.untilEmpty();
+        rig.nanos.addAndGet(Duration.ofDays(14).toNanos());
+        rig.untilEmpty();
 
-            assertThat(rig.backend.received).hasSize(1);
-            assertThat(rig.deadLetterLines()).singleElement().asString().contains("older than MAX_AGE");
-        }
+        assertThat(rig.backend.received).hasSize(1);
+        assertThat(rig.deadLetterLines()).singleElement().asString().contains("older than MAX_AGE");
     }
 
     @Test
     void outage_nothingWasEverSent_outlivesMaxAge() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.add(certificate(1));
+        SendingRig rig = rig(SendingRig.singles());
+        rig.add(certificate(1));
 
-            rig.nanos.addAndGet(Duration.ofDays(400).toNanos());
-            rig.untilEmpty();
+        rig.nanos.addAndGet(Duration.ofDays(400).toNanos());
+        rig.untilEmpty();
 
-            rig.assertNoDeadLetters();
-        }
+        rig.assertNoDeadLetters();
     }
 
     @Test
     void request_answerWithoutBound_isCutOff() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.backend.submit = ScriptedBackend.first(Said.of(200, "x".repeat(1 << 20)));
-            rig.add(certificate(1));
+        SendingRig rig = rig(SendingRig.singles());
+        rig.backend.submit = ScriptedBackend.first(Said.of(200, "x".repeat(1 << 20)));
+        rig.add(certificate(1));
 
-            rig.untilEmpty();
+        rig.untilEmpty();
 
-            assertThat(rig.backend.received).hasSize(2);
-        }
+        assertThat(rig.backend.received).hasSize(2);
     }
 
     @Test
     void stop_entriesWaiting_sendsNothingMore() throws Exception {
-        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
-            rig.sender.stop();
-            rig.add(certificate(1));
+        SendingRig rig = rig(SendingRig.singles());
+        rig.sender.stop();
+        rig.add(certificate(1));
 
-            rig.sender.step();
+        rig.sender.step();
 
-            assertThat(rig.sender.inFlight()).isZero();
-            assertThat(rig.outbox.pendingEntries()).isEqualTo(1);
-        }
+        assertThat(rig.sender.inFlight()).isZero();
+        assertThat(rig.outbox.pendingEntries()).isEqualTo(1);
     }
 
     private static void await(CountDownLatch latch) {

@@ -7,7 +7,7 @@ import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
-import dev.flk.agent.send.SendingSetup.SendOptions;
+import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.signing.HmacSigner;
 import java.io.Closeable;
 import java.io.IOException;
@@ -36,7 +36,6 @@ final class SendingRig implements Closeable {
 
     final List<ScriptedBackend> backends = new ArrayList<>();
     private final SendOptions options;
-    private final Duration requestTimeout;
     final Outbox outbox;
     final DeadLetters deadLetters;
     final Sender sender;
@@ -50,13 +49,8 @@ final class SendingRig implements Closeable {
     }
 
     SendingRig(Path directory, SendOptions options, int backends) throws IOException {
-        this(directory, options, Duration.ofSeconds(10), backends);
-    }
-
-    SendingRig(Path directory, SendOptions options, Duration requestTimeout, int backends) throws IOException {
         this.directory = directory;
         this.options = options;
-        this.requestTimeout = requestTimeout;
         for (int i = 0; i < backends; i++) {
             this.backends.add(new ScriptedBackend());
         }
@@ -71,11 +65,11 @@ final class SendingRig implements Closeable {
                 new Surroundings(this::now, nanos::get, new Random(1)));
     }
 
-    SendingSetup setup(String secret) {
-        return new SendingSetup(
+    SenderConfig setup(String secret) {
+        return new SenderConfig(
                 backends.stream().map(ScriptedBackend::endpoint).toList(),
                 Optional.empty(),
-                requestTimeout,
+                Duration.ofSeconds(10),
                 Optional.of(new HmacSigner(secret)),
                 options);
     }

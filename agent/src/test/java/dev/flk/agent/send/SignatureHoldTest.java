@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
+import dev.flk.agent.send.SendQueue.Queued;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -25,7 +26,7 @@ class SignatureHoldTest {
     Path directory;
 
     private Outbox outbox;
-    private Lanes lanes;
+    private SendQueue queue;
     private SignatureHold hold;
 
     @BeforeEach
@@ -34,8 +35,8 @@ class SignatureHoldTest {
         for (int i = 0; i < 4; i++) {
             outbox.append(List.of("{}".getBytes(StandardCharsets.UTF_8)));
         }
-        lanes = new Lanes(outbox);
-        hold = new SignatureHold(lanes, new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), new Random(1)));
+        queue = new SendQueue(outbox);
+        hold = new SignatureHold(queue, new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), new Random(1)));
     }
 
     @AfterEach
@@ -43,14 +44,14 @@ class SignatureHoldTest {
         outbox.close();
     }
 
-    private Delivery take(long nowNanos) {
-        Delivery taken = lanes.take(nowNanos, 1, 1_000).get(0);
+    private Queued take(long nowNanos) {
+        Queued taken = queue.take(nowNanos, 1, 1_000).get(0);
         taken.sent++;
         return taken;
     }
 
-    private Delivery send(long nowNanos) {
-        Delivery sent = take(nowNanos);
+    private Queued send(long nowNanos) {
+        Queued sent = take(nowNanos);
         assertThat(hold.admits(sent, SHARD)).isTrue();
         return sent;
     }
@@ -60,75 +61,75 @@ class SignatureHoldTest {
     }
 
     private boolean anythingToTake(long nowNanos) {
-        List<Delivery> taken = lanes.take(nowNanos, 1, 1_000);
-        taken.forEach(lanes::putOff);
+        List<Queued> taken = queue.take(nowNanos, 1, 1_000);
+        taken.forEach(queue::retry);
         return !taken.isEmpty();
     }
 
     @Test
     void refused_nobodyIsAccepted_goesOutAgainAndAgainWithBackoff() {
-        Delivery delivery = take(0);
+        Queued queued = take(0);
 
-        assertThat(hold.refused(delivery, SHARD, 0)).isFalse();
+        assertThat(hold.refused(queued, SHARD, 0)).isFalse();
         for (long now = 0; now < 5 * LATER; now += LATER) {
             hold.step(now);
-            assertThat(delivery.probe).isFalse();
+            assertThat(queued.probe).isFalse();
             assertThat(hold.nextProbeNanos().orElseThrow()).isGreaterThan(now);
             hold.step(now + LATER);
-            assertThat(delivery.probe).isTrue();
-            assertThat(hold.refused(delivery, SHARD, now + LATER)).isFalse();
+            assertThat(queued.probe).isTrue();
+            assertThat(hold.refused(queued, SHARD, now + LATER)).isFalse();
         }
     }
 
     @Test
     void refused_againAfterAnotherOfTheShardWasAccepted_isHopeless() {
-        Delivery delivery = send(0);
-        hold.refused(delivery, SHARD, 0);
-        lanes.take(0, 1, 1_000).forEach(next -> hold.admits(next, SHARD));
+        Queued queued = send(0);
+        hold.refused(queued, SHARD, 0);
+        queue.take(0, 1, 1_000).forEach(next -> hold.admits(next, SHARD));
         hold.step(0);
-        Delivery other = send(0);
-        assertThat(other).isNotSameAs(delivery);
+        Queued other = send(0);
+        assertThat(other).isNotSameAs(queued);
 
         hold.accepted(other, SHARD);
 
-        lanes.take(0, 4, 1_000).forEach(next -> hold.admits(next, SHARD));
-        assertThat(hold.refused(delivery, SHARD, 0)).isTrue();
+        queue.take(0, 4, 1_000).forEach(next -> hold.admits(next, SHARD));
+        assertThat(hold.refused(queued, SHARD, 0)).isTrue();
     }
 
     /** The backend has another key since: the answer that says yes was only under way for longer than the one that says no. */
     @Test
     void refused_againAfterAnAnswerToWhatWasSentBefore_isHeld() {
-        Delivery other = send(0);
-        Delivery delivery = send(0);
-        hold.refused(delivery, SHARD, 0);
+        Queued other = send(0);
+        Queued queued = send(0);
+        hold.refused(queued, SHARD, 0);
 
         hold.accepted(other, SHARD);
 
-        lanes.take(0, 4, 1_000).forEach(next -> hold.admits(next, SHARD));
-        assertThat(hold.refused(delivery, SHARD, 0)).isFalse();
+        queue.take(0, 4, 1_000).forEach(next -> hold.admits(next, SHARD));
+        assertThat(hold.refused(queued, SHARD, 0)).isFalse();
         assertThat(hold.heldShards()).isEqualTo(1);
     }
 
     /** The other was accepted while this one was under way: the backend may have learnt the key in between. */
     @Test
     void refused_againButSentBeforeTheOtherWasAccepted_isHeld() {
-        Delivery delivery = send(0);
-        Delivery sentBefore = send(0);
-        hold.refused(delivery, SHARD, 0);
+        Queued queued = send(0);
+        Queued sentBefore = send(0);
+        hold.refused(queued, SHARD, 0);
         hold.accepted(sentBefore, SHARD);
-        List<Delivery> sent = lanes.take(0, 4, 1_000);
-        assertThat(sent).contains(delivery);
+        List<Queued> sent = queue.take(0, 4, 1_000);
+        assertThat(sent).contains(queued);
         sent.forEach(next -> hold.admits(next, SHARD));
 
-        hold.accepted(sent.stream().filter(next -> next != delivery).findFirst().orElseThrow(), SHARD);
+        hold.accepted(sent.stream().filter(next -> next != queued).findFirst().orElseThrow(), SHARD);
 
-        assertThat(hold.refused(delivery, SHARD, 0)).isFalse();
+        assertThat(hold.refused(queued, SHARD, 0)).isFalse();
     }
 
     @Test
     void refused_signedByAnOldKey_holdsNothingAndIsSentAgain() {
-        Delivery refusedBefore = send(0);
-        Delivery other = send(0);
+        Queued refusedBefore = send(0);
+        Queued other = send(0);
         hold.refused(refusedBefore, SHARD, 0);
         hold.step(LATER);
         assertThat(send(LATER)).isSameAs(refusedBefore);
@@ -151,25 +152,25 @@ class SignatureHoldTest {
 
     @Test
     void refused_anotherShardAccepted_isHeld() {
-        Delivery delivery = take(0);
-        hold.refused(delivery, SHARD, 0);
+        Queued queued = take(0);
+        hold.refused(queued, SHARD, 0);
 
         hold.accepted(take(0), "t");
 
-        assertThat(hold.refused(delivery, SHARD, 0)).isFalse();
+        assertThat(hold.refused(queued, SHARD, 0)).isFalse();
     }
 
     @Test
     void held_otherEntriesOfTheShard_waitButForOneThatLooks() {
-        Delivery refused = take(0);
+        Queued refused = take(0);
         hold.refused(refused, SHARD, 0);
-        for (Delivery other : lanes.take(0, 3, 1_000)) {
+        for (Queued other : queue.take(0, 3, 1_000)) {
             assertThat(hold.admits(other, SHARD)).isFalse();
             assertThat(hold.admits(other, "t")).isTrue();
         }
 
         hold.step(0);
-        Delivery look = take(0);
+        Queued look = take(0);
 
         assertThat(look).isNotSameAs(refused);
         assertThat(hold.admits(look, SHARD)).isTrue();
@@ -180,18 +181,18 @@ class SignatureHoldTest {
     @Test
     void held_lookIsAccepted_allTheOthersGo() {
         hold.refused(take(0), SHARD, 0);
-        lanes.take(0, 3, 1_000).forEach(other -> hold.admits(other, SHARD));
+        queue.take(0, 3, 1_000).forEach(other -> hold.admits(other, SHARD));
         hold.step(0);
 
         hold.accepted(take(0), SHARD);
 
         assertThat(hold.heldShards()).isZero();
-        assertThat(lanes.take(0, 10, 1_000)).hasSize(3);
+        assertThat(queue.take(0, 10, 1_000)).hasSize(3);
     }
 
     @Test
     void held_lookIsNotAnswered_anotherGoes() {
-        Delivery refused = take(0);
+        Queued refused = take(0);
         hold.refused(refused, SHARD, 0);
         hold.step(LATER);
 
@@ -203,7 +204,7 @@ class SignatureHoldTest {
 
     @Test
     void forget_anotherKey_letsAllGoAndRemembersNothing() {
-        Delivery refused = take(0);
+        Queued refused = take(0);
         hold.refused(refused, SHARD, 0);
         hold.accepted(take(0), SHARD);
 

@@ -4,6 +4,7 @@ package dev.flk.agent.send;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import dev.flk.agent.send.BackendLink.Breaker;
 import dev.flk.program.logging.LineLimit;
 import java.time.Duration;
 import java.time.Instant;
@@ -67,54 +68,32 @@ class TimingTest {
     }
 
     @Test
-    void breaker_fourOutages_stopsSendingForAWhile() {
+    void breaker_fourOutages_opens_probesAlone_andClosesWithAnAnswer() {
         AtomicLong nanos = new AtomicLong();
-        EndpointBreaker breaker = openBreaker(nanos);
-
+        Breaker breaker = breaker(nanos);
+        for (int i = 0; i < 4; i++) {
+            assertThat(breaker.tryAcquire()).isTrue();
+            breaker.failed();
+        }
+        long first = breaker.remainingNanos();
         assertThat(breaker.isOpen()).isTrue();
         assertThat(breaker.tryAcquire()).isFalse();
-        assertThat(breaker.remainingNanos()).isPositive();
-    }
 
-    @Test
-    void breaker_waitOver_letsOneProbeThrough() {
-        AtomicLong nanos = new AtomicLong();
-        EndpointBreaker breaker = openBreaker(nanos);
+        nanos.addAndGet(first);
+        assertThat(breaker.tryAcquire()).isTrue();
+        assertThat(breaker.tryAcquire()).as("one probe").isFalse();
+        breaker.failed();
+        assertThat(breaker.remainingNanos()).isGreaterThan(first);
 
         nanos.addAndGet(breaker.remainingNanos());
-
         assertThat(breaker.tryAcquire()).isTrue();
-        assertThat(breaker.tryAcquire()).isFalse();
-    }
-
-    @Test
-    void breaker_probeAnswered_closes() {
-        AtomicLong nanos = new AtomicLong();
-        EndpointBreaker breaker = openBreaker(nanos);
-        nanos.addAndGet(breaker.remainingNanos());
-        assertThat(breaker.tryAcquire()).isTrue();
-
         breaker.answered();
-
         assertThat(breaker.isOpen()).isFalse();
     }
 
     @Test
-    void breaker_probeFailed_waitsLonger() {
-        AtomicLong nanos = new AtomicLong();
-        EndpointBreaker breaker = openBreaker(nanos);
-        long first = breaker.remainingNanos();
-        nanos.addAndGet(first);
-        assertThat(breaker.tryAcquire()).isTrue();
-
-        breaker.failed();
-
-        assertThat(breaker.remainingNanos()).isGreaterThan(first);
-    }
-
-    @Test
     void breaker_someAnswersAmongOutages_staysClosed() {
-        EndpointBreaker breaker = breaker(new AtomicLong());
+        Breaker breaker = breaker(new AtomicLong());
         for (int i = 0; i < 20; i++) {
             breaker.tryAcquire();
             if (i % 3 == 0) {
@@ -127,17 +106,8 @@ class TimingTest {
         assertThat(breaker.isOpen()).isFalse();
     }
 
-    private static EndpointBreaker openBreaker(AtomicLong nanos) {
-        EndpointBreaker breaker = breaker(nanos);
-        for (int i = 0; i < 4; i++) {
-            assertThat(breaker.tryAcquire()).isTrue();
-            breaker.failed();
-        }
-        return breaker;
-    }
-
-    private static EndpointBreaker breaker(AtomicLong nanos) {
-        return new EndpointBreaker(new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), LARGEST), nanos::get);
+    private static Breaker breaker(AtomicLong nanos) {
+        return new Breaker(new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), LARGEST), nanos::get);
     }
 
     @ParameterizedTest

@@ -10,9 +10,9 @@ package dev.flk.agent.outbox;
  * @param bodyBytes length of the certificate
  * @param unansweredSinceMillis when it was first sent without an answer, milliseconds since 1970; -1 if it never was
  */
-public record Entry(long sequence, long addedMillis, int bodyBytes, long unansweredSinceMillis) {
+public record OutboxEntry(long sequence, long addedMillis, int bodyBytes, long unansweredSinceMillis) {
 
-    Entry unansweredSince(long millis) {
-        return new Entry(sequence, addedMillis, bodyBytes, millis);
+    OutboxEntry unansweredSince(long millis) {
+        return new OutboxEntry(sequence, addedMillis, bodyBytes, millis);
     }
 }

@@ -14,7 +14,7 @@ import java.util.Optional;
  * @param tls own authorities and client certificate; empty for what the JDK trusts
  * @param signer empty where certificates go out as they are
  */
-public record SendingSetup(
+public record SenderConfig(
         List<URI> endpoints,
         Optional<ClientTls> tls,
         Duration requestTimeout,
@@ -22,7 +22,7 @@ public record SendingSetup(
         SendOptions options) {
 
     /** Checks what can't work. */
-    public SendingSetup {
+    public SenderConfig {
         if (endpoints.isEmpty()) {
             throw new IllegalArgumentException("no endpoint");
         }

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.config.AgentConfig.Need;
+import dev.flk.agent.config.Signing;
+import dev.flk.agent.send.SendingForm;
+import dev.flk.agent.source.Intake;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.signing.Ed25519Signer;
+import dev.flk.signing.Signer;
+import java.io.IOException;
+import java.io.InputStream;
+import java.security.SecureRandom;
+import java.time.Instant;
+import java.util.Base64;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Commands that work on one certificate, or make the key to sign with. */
+final class CertificateCommands {
+    private final Context context;
+
+    CertificateCommands(Context context) {
+        this.context = context;
+    }
+
+    @Command(
+            name = "canonical",
+            header = "Print what the signature is made over.",
+            description = {
+                "Prints the bytes that the signature of a certificate is made over, exactly:",
+                "no line end follows."
+            })
+    final class Canonical implements Callable<Integer> {
+        @Mixin
+        private CertificateFile file = new CertificateFile();
+
+        @Override
+        public Integer call() throws Exception {
+            byte[] canonical = CertificateReader.parse(file.read(context)).canonicalForm();
+            context.out().write(canonical);
+            context.out().flush();
+            return 0;
+        }
+    }
+
+    @Command(
+            name = "sign",
+            header = "Sign a certificate.",
+            description = {
+                "Prints a certificate on one line, signed with the configured key; a signature",
+                "that it has is replaced, sent_at is added if missing, all else stays as it is."
+            })
+    final class Sign implements Callable<Integer> {
+        @Mixin
+        private CertificateFile file = new CertificateFile();
+
+        @Override
+        public Integer call() throws Exception {
+            AgentConfig config = context.config(Need.SIGNING);
+            Optional<Signer> signer = config.signing().flatMap(Signing::signer);
+            if (signer.isEmpty()) {
+                context.complain("PCS_SIGN_ALG is none; set hmac or ed25519 and a key to sign");
+                return 2;
+            }
+            context.out()
+                    .write(SendingForm.signed(file.read(context), signer, Instant.now())
+                            .line());
+            context.out().println();
+            return 0;
+        }
+    }
+
+    @Command(
+            name = "keygen",
+            header = "Make a new key.",
+            description = {
+                "Makes a new key and prints it as settings, one a line: those of the agent, and",
+                "for ed25519 also the public key for the backend. Keep the output secret."
+            })
+    final class Keygen implements Callable<Integer> {
+        private static final int KEY_BYTES = 32;
+
+        @Option(names = "--alg", paramLabel = "ALG", description = "hmac (the preset) or ed25519.")
+        private Algorithm algorithm = Algorithm.hmac;
+
+        /** Named as people write them. */
+        enum Algorithm {
+            hmac,
+            ed25519
+        }
+
+        @Override
+        public Integer call() {
+            byte[] key = new byte[KEY_BYTES];
+            new SecureRandom().nextBytes(key);
+            String base64 = Base64.getEncoder().encodeToString(key);
+            context.out().println("PCS_SIGN_ALG=" + algorithm);
+            switch (algorithm) {
+                case hmac -> context.out().println("PCS_HMAC_KEY=" + base64);
+                case ed25519 -> {
+                    context.out().println("PCS_ED25519_PRIV_B64=" + base64);
+                    context.out().println("# for the backend, beside PCS_SIGN_ALG=ed25519:");
+                    context.out().println("#PCS_ED25519_PUB_B64=" + new Ed25519Signer(key).publicKeyBase64());
+                }
+            }
+            return 0;
+        }
+    }
+
+    /** The argument of the commands that look at one certificate. */
+    static final class CertificateFile {
+        @Parameters(paramLabel = "FILE", description = "A certificate in JSON; - is standard input.")
+        private String name = "";
+
+        byte[] read(Context context) throws IOException {
+            try (InputStream in = context.open(name)) {
+                byte[] bytes = in.readNBytes(Intake.MAX_CERTIFICATE_BYTES + 1);
+                if (bytes.length > Intake.MAX_CERTIFICATE_BYTES) {
+                    throw new IOException(name + " is longer than " + Intake.MAX_CERTIFICATE_BYTES + " bytes");
+                }
+                return bytes;
+            }
+        }
+    }
+}

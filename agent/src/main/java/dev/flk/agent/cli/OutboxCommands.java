@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.cli;
+
+import com.fasterxml.jackson.databind.util.RawValue;
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.outbox.OutboxCheck;
+import dev.flk.agent.outbox.OutboxCheck.Found;
+import dev.flk.agent.outbox.OutboxCompaction.Mode;
+import dev.flk.agent.outbox.OutboxCompaction.Report;
+import dev.flk.agent.outbox.OutboxHistory;
+import dev.flk.agent.outbox.OutboxHistory.Told;
+import dev.flk.agent.outbox.OutboxLocked;
+import dev.flk.agent.outbox.Settlement;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.MalformedCertificate;
+import dev.flk.certificate.PcsId;
+import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.Json;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** Commands that look into the outbox, check it, and give its space back. */
+final class OutboxCommands {
+    private final Context context;
+
+    OutboxCommands(Context context) {
+        this.context = context;
+    }
+
+    @Command(name = "outbox", header = "Look into the outbox.")
+    final class Look implements Runnable {
+        @Spec
+        @SuppressWarnings("NullAway.Init") // picocli sets it
+        private CommandSpec spec;
+
+        @Override
+        public void run() {
+            throw new ParameterException(spec.commandLine(), "a command is missing: cat");
+        }
+
+        @Command(
+                name = "cat",
+                header = "Show every entry, and what became of it.",
+                description = {
+                    "Shows the entries that the outbox still tells of: those that wait, and those",
+                    "that were settled and not yet compacted. Works also while an agent runs."
+                })
+        int cat(
+                @Option(names = "--json", description = "A JSON object a line, the certificate in it.") boolean json,
+                @Option(names = "--waiting", description = "Only those that wait.") boolean waiting)
+                throws Exception {
+            OutboxHistory.read(context.config().outbox().directory(), told -> {
+                if (!waiting || told.settlement().isEmpty()) {
+                    context.out().println(json ? asJson(told) : asText(told));
+                }
+            });
+            return 0;
+        }
+
+        private static String asText(Told told) {
+            return String.format(
+                    "%s  #%-8d %s%n    %s",
+                    time(told),
+                    told.entry().sequence(),
+                    told.settlement().map(Look::inWords).orElse("waits"),
+                    shown(pcsId(told)));
+        }
+
+        private static String inWords(Settlement fate) {
+            return switch (fate) {
+                case ACCEPTED -> "answered 200: accepted";
+                case ESCALATED -> "answered 202: escalated or rejected";
+                case DEAD -> "given up: among the dead letters";
+                case LOST -> "lost by damage of the disk";
+            };
+        }
+
+        /** An entry as {@code --json} prints it. */
+        private record Shown(long outboxSeq, String added, String pcsId, String fate, RawValue certificate) {}
+
+        private static String asJson(Told told) {
+            return Json.line(new Shown(
+                            told.entry().sequence(),
+                            time(told),
+                            pcsId(told),
+                            told.settlement().map(Settlement::word).orElse("waits"),
+                            Json.raw(new String(told.certificate(), StandardCharsets.UTF_8)
+                                    .replace('\n', ' ')
+                                    .replace('\r', ' '))))
+                    .strip();
+        }
+
+        /** An id; whatever else somebody has put there would not fit, or might do something to the terminal. */
+        private static String shown(String pcsId) {
+            return PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
+        }
+
+        private static String time(Told told) {
+            return Instant.ofEpochMilli(told.entry().addedMillis()).toString().replaceFirst("\\.\\d+", "");
+        }
+
+        private static String pcsId(Told told) {
+            try {
+                return CertificateReader.parse(told.certificate()).signed().pcsId();
+            } catch (MalformedCertificate e) {
+                return "(no id)";
+            }
+        }
+    }
+
+    @Command(
+            name = "fsck",
+            header = "Look whether the outbox is whole; set aside what is not.",
+            description = {
+                "Reads the whole outbox, every checksum, and says exactly which records are",
+                "gone. Damaged files are copied to *.broken* ones and then mended: every whole",
+                "record stays. Beside a running agent, and with --dry-run, it only looks; the",
+                "agent skips damage by itself. Exit code 1 if something is gone."
+            })
+    final class Fsck implements Callable<Integer> {
+        @Option(names = "--dry-run", description = "Only look.")
+        private boolean dryRun;
+
+        @Override
+        public Integer call() throws Exception {
+            AgentConfig config = context.config();
+            OutboxCheck check = new OutboxCheck(config.outbox().directory());
+            Found found = check.look();
+            context.say(config.outbox().directory() + ": " + InWords.count(found.records(), "whole record"));
+            found.givenUp().forEach(line -> context.say("given up before: " + line));
+            if (found.tornBytes() > 0) {
+                context.say(InWords.count(found.tornBytes(), "byte") + " at the end "
+                        + (found.tornBytes() == 1 ? "is" : "are")
+                        + " not whole: a crash has left that, or a running agent is writing");
+            }
+            if (found.isWhole()) {
+                return 0;
+            }
+            found.missing().forEach(context::say);
+            context.say(InWords.count(found.missingRecords(), "record") + (found.missingRecords() == 1 ? " is" : " are")
+                    + " gone");
+            if (dryRun) {
+                return 1;
+            }
+            try {
+                check.repair().forEach(file -> context.say("set aside: " + file));
+                context.say("the outbox is whole now, without what is gone");
+            } catch (OutboxLocked e) {
+                context.say(e.getMessage() + "; nothing is set aside while it runs: it skips what is gone");
+            }
+            return 1;
+        }
+    }
+
+    @Command(
+            name = "compact",
+            header = "Give the space of certificates back that were sent.",
+            description = {
+                "Removes what was settled longer ago than the horizon, in whole segments, and",
+                "compresses segments that were closed a day ago. What waits is never removed.",
+                "For cron; works also while an agent runs, through it, and on a full disk."
+            })
+    final class Compact implements Callable<Integer> {
+        private static final int MOST_DAYS = 36_500;
+
+        @Option(
+                names = "--horizon-days",
+                paramLabel = "N",
+                defaultValue = "14",
+                description = "How long what was settled is kept; preset: ${DEFAULT-VALUE}.")
+        private int horizonDays;
+
+        @Option(names = "--dry-run", description = "Only say what would be done.")
+        private boolean dryRun;
+
+        @Spec
+        @SuppressWarnings("NullAway.Init") // picocli sets it
+        private CommandSpec spec;
+
+        @Override
+        public Integer call() throws Exception {
+            if (horizonDays < 0 || horizonDays > MOST_DAYS) {
+                throw new ParameterException(
+                        spec.commandLine(), "--horizon-days must be from 0 to " + MOST_DAYS + ", not " + horizonDays);
+            }
+            AgentConfig config = context.config();
+            Duration horizon = Duration.ofDays(horizonDays);
+            Mode mode = dryRun ? Mode.DRY_RUN : Mode.RUN;
+            Report report = OutboxAccess.either(
+                    config, outbox -> outbox.compact(horizon, mode), agent -> agent.compact(horizon, mode));
+            inWords(report).forEach(context::say);
+            return 0;
+        }
+
+        private List<String> inWords(Report report) {
+            String freed = InWords.bytes(Math.max(0, report.freedBytes()));
+            String waiting =
+                    InWords.count(report.pending(), "certificate") + (report.pending() == 1 ? " waits" : " wait");
+            return dryRun
+                    ? List.of(
+                            InWords.count(report.removedSegments(), "segment") + " would be removed, "
+                                    + report.compressedSegments() + " would be compressed, about " + freed
+                                    + " would be freed",
+                            report.movedEntries() == 0
+                                    ? waiting
+                                    : waiting + "; " + report.movedEntries() + " would be written anew")
+                    : List.of(
+                            InWords.count(report.removedSegments(), "segment") + " removed, "
+                                    + report.compressedSegments() + " compressed, " + freed + " freed",
+                            report.movedEntries() == 0
+                                    ? waiting
+                                    : waiting + "; " + report.movedEntries() + " written anew");
+        }
+    }
+}

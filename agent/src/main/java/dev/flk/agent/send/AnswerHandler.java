@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.send;
+
+import dev.flk.agent.metrics.AgentMeters;
+import dev.flk.agent.outbox.DeadLetter;
+import dev.flk.agent.outbox.DeadLetters;
+import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.OutboxEntry;
+import dev.flk.agent.outbox.Settlement;
+import dev.flk.agent.send.Batch.Item;
+import dev.flk.agent.send.SendQueue.Queued;
+import dev.flk.agent.send.SenderConfig.SendOptions;
+import dev.flk.certificate.PcsId;
+import dev.flk.program.cli.Printable;
+import dev.flk.program.logging.LineLimit;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Applies what was answered to an entry: it is settled, dead-lettered or sent again later. Owned by the sender's thread. A dead letter is on disk
+ * before its entry is settled.
+ */
+final class AnswerHandler {
+    private static final Logger LOG = LoggerFactory.getLogger(AnswerHandler.class);
+    private static final int LONGEST_REASON = 300;
+    /** This answer leaves the certificate in the backend's log: it will be decided whether or not it is sent again. So may a 500. */
+    private static final String IN_LOG_BUT_UNDECIDED = "dedup store unavailable";
+
+    private final Outbox outbox;
+    private final DeadLetters deadLetters;
+    private final SendQueue queue;
+    private final Backoff backoff;
+    private final SendOptions options;
+    private final InstantSource clock;
+    private final LongSupplier nanoTicker;
+    private final AgentMeters meters;
+    private final SignatureHold hold;
+    private final Throughput throughput;
+    private final Map<Settlement, List<OutboxEntry>> done = new EnumMap<>(Settlement.class);
+    private final List<OutboxEntry> notArrived = new ArrayList<>();
+    private final LineLimit limit;
+    private long longestWaitNanos;
+    private String whyLongest = "";
+    private String kindOfLongest = "";
+
+    AnswerHandler(
+            Outbox outbox,
+            DeadLetters deadLetters,
+            SendQueue queue,
+            SignatureHold hold,
+            Backoff backoff,
+            SendOptions options,
+            Surroundings surroundings,
+            AgentMeters meters,
+            LineLimit limit) {
+        this.limit = limit;
+        this.outbox = outbox;
+        this.deadLetters = deadLetters;
+        this.queue = queue;
+        this.hold = hold;
+        this.throughput = new Throughput(surroundings.nanoTicker().getAsLong());
+        this.backoff = backoff;
+        this.options = options;
+        this.clock = surroundings.clock();
+        this.nanoTicker = surroundings.nanoTicker();
+        this.meters = meters;
+    }
+
+    /** Applies the result of one certificate; {@link #finish} must follow. */
+    void apply(Item item, SubmitResult result) {
+        meters.submitted(result.isOutage() ? "outage" : Integer.toString(result.status()));
+        apply(item, result, item.signed().shardId());
+    }
+
+    /** Settles what was done since the last call, and logs the longest backoff. */
+    void finish() {
+        done.forEach((how, entries) -> {
+            outbox.settle(how, List.copyOf(entries));
+            throughput.settled(entries.size(), nanoTicker.getAsLong());
+        });
+        done.clear();
+        outbox.notArrived(List.copyOf(notArrived));
+        notArrived.clear();
+        if (longestWaitNanos > 0) {
+            String seconds = String.format(Locale.ROOT, "%.1f", longestWaitNanos / 1e9);
+            limit.say(
+                    "backoff " + kindOfLongest,
+                    leftOut -> LOG.warn("Backing off for {}s before retry ({}{})", seconds, whyLongest, leftOut));
+            longestWaitNanos = 0;
+        }
+    }
+
+    /** Certificates a second that were settled within the last minute. */
+    double settledASecond() {
+        return throughput.aSecond(nanoTicker.getAsLong());
+    }
+
+    private void done(Settlement how, OutboxEntry entry) {
+        done.computeIfAbsent(how, any -> new ArrayList<>()).add(entry);
+    }
+
+    /** Gives an entry up; if the disk refuses the dead letter, the entry stays and is tried again later. */
+    void deadLetter(Queued queued, String pcsId, byte[] certificate, int status, String reason) {
+        String shown = printable(reason);
+        try {
+            deadLetters.add(
+                    DeadLetter.of(clock.instant(), queued.entry, pcsId, status, shown, queued.sent, certificate));
+        } catch (IOException e) {
+            limit.say(
+                    "dead letter",
+                    leftOut -> LOG.error(
+                            "cannot write a dead letter, {} stays in the outbox: {}{}",
+                            idForLog(pcsId),
+                            describe(e),
+                            leftOut));
+            retry(queued, "dead letter", 0, "no dead letter can be written");
+            return;
+        }
+        LOG.warn("Added {} to DLQ: {}", idForLog(pcsId), shown);
+        meters.givenUp(outbox.shardName(queued.entry));
+        hold.gone(queued);
+        done(Settlement.DEAD, queued.entry);
+    }
+
+    /** Entries that could not be read are tried again later; {@link #finish} must follow. */
+    void unreadable(List<Queued> unread, String reason) {
+        String why = "cannot read the outbox: " + reason;
+        unread.forEach(queued -> retry(queued, "outbox", 0, why));
+    }
+
+    /** Forgets an entry whose certificate the disk has lost. */
+    void lost(Queued queued) {
+        limit.say(
+                "lost",
+                leftOut -> LOG.error(
+                        "the certificate with outbox sequence {} can't be read from the disk any more; flk-agent outbox cat"
+                                + " tells which are lost{}",
+                        queued.entry.sequence(),
+                        leftOut));
+        meters.lost(1);
+        hold.gone(queued);
+        done(Settlement.LOST, queued.entry);
+    }
+
+    /** Sends again after the backoff, and after {@code atLeastSeconds} at the earliest; {@code kind} is a status or a word. */
+    private void retry(Queued queued, String kind, long atLeastSeconds, String why) {
+        long wait = Duration.ofSeconds(atLeastSeconds).toNanos() + backoff.afterNanos(queued.failures++);
+        if (wait > longestWaitNanos) {
+            longestWaitNanos = wait;
+            whyLongest = printable(why);
+            kindOfLongest = kind;
+        }
+        queued.dueNanos = nanoTicker.getAsLong() + wait;
+        queue.retry(queued);
+        meters.retried(outbox.shardName(queued.entry));
+    }
+
+    /** It is known that this sending has left nothing with the backend. */
+    void noteNotArrived(Queued queued) {
+        if (queued.neverArrivedBefore) {
+            notArrived.add(queued.entry);
+        }
+    }
+
+    /** An id is printed only if it is one: it came from outside. */
+    private static String idForLog(String pcsId) {
+        return PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
+    }
+
+    static String describe(IOException failure) {
+        return failure.getClass().getSimpleName() + ": " + failure.getMessage();
+    }
+
+    private static String printable(String text) {
+        String clean = Printable.of(text);
+        return clean.length() > LONGEST_REASON ? clean.substring(0, LONGEST_REASON) + "…" : clean;
+    }
+
+    private void apply(Item item, SubmitResult result, String shardId) {
+        Queued queued = item.queued();
+        switch (result.kind()) {
+            case RECORDED -> {
+                hold.accepted(queued, shardId);
+                LOG.info(
+                        "PCS {} submitted successfully (status={})",
+                        idForLog(item.signed().pcsId()),
+                        result.status());
+                done(Settlement.ofStatus(result.status()), queued.entry);
+            }
+            case CONFLICT -> {
+                hold.accepted(queued, shardId);
+                giveUp(item, result.status(), "conflict: other content was recorded under this id before");
+            }
+            case NEVER -> giveUp(item, result.status(), result.text());
+            case IN_FUTURE -> {
+                noteNotArrived(queued);
+                hold.unanswered(queued, shardId);
+                retry(queued, "400", 0, "status 400: " + result.text());
+            }
+            case BAD_SIGNATURE -> badSignature(item, shardId);
+            case LATER -> later(item, result, shardId);
+            case NOT_SENT, NO_ANSWER -> {
+                hold.unanswered(queued, shardId);
+                if (result.kind() == SubmitResult.Kind.NOT_SENT) {
+                    noteNotArrived(queued);
+                }
+                retry(queued, "outage", 0, result.text());
+            }
+        }
+    }
+
+    private void badSignature(Item item, String shardId) {
+        noteNotArrived(item.queued());
+        if (hold.refused(item.queued(), shardId, nanoTicker.getAsLong())) {
+            giveUp(item, 401, "Signature verification failed, while others of this key and shard are accepted");
+            return;
+        }
+        limit.say(
+                "401",
+                leftOut -> LOG.error(
+                        "Signature verification failed for {}: the backend does not know this key, or not for this"
+                                + " shard; it is held, check PCS_SIGN_ALG and the key{}",
+                        idForLog(item.signed().pcsId()),
+                        leftOut));
+        meters.retried(outbox.shardName(item.queued().entry));
+    }
+
+    private void later(Item item, SubmitResult result, String shardId) {
+        Queued queued = item.queued();
+        hold.unanswered(queued, shardId);
+        if (!result.text().equals(IN_LOG_BUT_UNDECIDED) && result.status() != 500) {
+            noteNotArrived(queued);
+        }
+        if (!result.concernsAll()) {
+            queued.attemptsSpent++;
+            if (options.maxAttempts() > 0 && queued.attemptsSpent >= options.maxAttempts()) {
+                giveUp(item, result.status(), "gave up after " + queued.attemptsSpent + " attempts: " + result.text());
+                return;
+            }
+        }
+        String status = Integer.toString(result.status());
+        // the pause of the backend covers what concerns all of them, and another backend may take this one meanwhile
+        long atLeastSeconds = result.concernsAll() ? 0 : result.retryAfterSeconds();
+        retry(queued, status, atLeastSeconds, "status " + status + ": " + result.text());
+    }
+
+    private void giveUp(Item item, int status, String reason) {
+        deadLetter(item.queued(), item.signed().pcsId(), item.stored(), status, reason);
+    }
+
+    /** How many certificates a second were settled within the last minute. One thread. */
+    private static final class Throughput {
+        private static final int SLOTS = 12;
+        private static final long SLOT_NANOS = TimeUnit.SECONDS.toNanos(5);
+
+        private final long[] counts = new long[SLOTS];
+        private final long startSlot;
+        private long lastSlot;
+
+        /** @param nowNanos on a ticker that starts near 0 and never goes back */
+        Throughput(long nowNanos) {
+            startSlot = nowNanos / SLOT_NANOS;
+            lastSlot = startSlot;
+        }
+
+        void settled(int certificates, long nowNanos) {
+            advance(nowNanos);
+            counts[(int) (lastSlot % SLOTS)] += certificates;
+        }
+
+        double aSecond(long nowNanos) {
+            advance(nowNanos);
+            long sum = 0;
+            for (long count : counts) {
+                sum += count;
+            }
+            long slots = Math.min(SLOTS, lastSlot - startSlot + 1);
+            return sum / (slots * (double) TimeUnit.NANOSECONDS.toSeconds(SLOT_NANOS));
+        }
+
+        private void advance(long nowNanos) {
+            long slot = nowNanos / SLOT_NANOS;
+            for (long i = Math.max(lastSlot + 1, slot - SLOTS + 1); i <= slot; i++) {
+                counts[(int) (i % SLOTS)] = 0;
+            }
+            lastSlot = Math.max(lastSlot, slot);
+        }
+    }
+}

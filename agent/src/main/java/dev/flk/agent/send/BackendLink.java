@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.send;
+
+import dev.flk.agent.send.BackendClient.Reply;
+import dev.flk.agent.send.SenderConfig.SendOptions;
+import dev.flk.program.breaker.TickerClock;
+import dev.flk.program.cli.Printable;
+import dev.flk.program.logging.LineLimit;
+import io.github.resilience4j.circuitbreaker.CircuitBreaker;
+import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig;
+import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig.SlidingWindowType;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One backend as the sender sees it: its connections, its breaker, how far its clock is ahead, and how many certificates it may be
+ * sent at once. Owned by the sender's thread.
+ */
+final class BackendLink {
+    private static final Logger LOG = LoggerFactory.getLogger(Sender.class);
+
+    private final BackendClient client;
+    private final Backoff backoff;
+    private final Breaker breaker;
+    private final ClockOffset offset;
+    private final SlowStart window;
+    private final InstantSource clock;
+    private final LongSupplier nanoTicker;
+    private final LineLimit limit;
+    private long pausedUntilNanos;
+    private int inFlight;
+    private boolean measuring;
+    /** Whether the breaker has let the next request through already. */
+    private boolean permitted;
+
+    private Optional<Instant> lastErrorAt = Optional.empty();
+    private Optional<String> lastError = Optional.empty();
+    private Optional<Instant> lastAnswerAt = Optional.empty();
+
+    /** What may be done with it now. */
+    enum Readiness {
+        /** Certificates may be sent. */
+        READY,
+        /** It must first be asked for its time, or whether it serves again. */
+        ASK,
+        /** It will be ready by itself: as much is in flight as it may be sent at once, or it is being asked for its time. */
+        FULL,
+        /** It asked for a pause, or does not answer. */
+        WAIT
+    }
+
+    BackendLink(
+            BackendClient client,
+            Backoff backoff,
+            SendOptions options,
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            LineLimit limit) {
+        this.client = client;
+        this.backoff = backoff;
+        this.breaker = new Breaker(backoff, nanoTicker);
+        this.offset = new ClockOffset(clock, nanoTicker);
+        this.window = new SlowStart(options.batchSize(), options.maxInFlight());
+        this.clock = clock;
+        this.nanoTicker = nanoTicker;
+        this.limit = limit;
+    }
+
+    BackendClient client() {
+        return client;
+    }
+
+    /** How far its clock is ahead. */
+    ClockOffset offset() {
+        return offset;
+    }
+
+    /** Whether its breaker is open (or probing). */
+    boolean isOpen() {
+        return breaker.isOpen();
+    }
+
+    /** After READY and ASK a request must follow, or {@link #nothingSent}. */
+    Readiness readiness(long nowNanos) {
+        if (pausedUntilNanos > nowNanos) {
+            return Readiness.WAIT;
+        }
+        if (measuring) {
+            return whileItAnswers();
+        }
+        offset.forgetIfClockJumped();
+        boolean ask = offset.unknown();
+        if (!permitted) {
+            ask |= breaker.isOpen();
+            if (ask && inFlight > 0) {
+                return whileItAnswers(); // the answer to what is in flight may tell
+            }
+            if (!ask && inFlight >= window.window()) {
+                return Readiness.FULL;
+            }
+            permitted = breaker.tryAcquire();
+        }
+        if (!permitted) {
+            return Readiness.WAIT;
+        }
+        return ask ? Readiness.ASK : Readiness.READY;
+    }
+
+    /** The next backend is tried only if this one is known not to answer. */
+    private Readiness whileItAnswers() {
+        return breaker.isOpen() ? Readiness.WAIT : Readiness.FULL;
+    }
+
+    /** How many certificates more it may be sent now. */
+    int room() {
+        return Math.max(1, window.window() - inFlight);
+    }
+
+    void nothingSent() {
+        permitted = false;
+        breaker.release();
+    }
+
+    void sent(int certificates) {
+        permitted = false;
+        inFlight += certificates;
+    }
+
+    void ended(int certificates) {
+        inFlight -= certificates;
+    }
+
+    /** It is being asked for its time. */
+    void asked() {
+        measuring = true;
+    }
+
+    boolean isAsked() {
+        return measuring;
+    }
+
+    /** It was asked, and serves: the request that the breaker has let through is still to be sent. */
+    void serves(Reply reply, long sentNanos) {
+        measuring = false;
+        lastAnswerAt = Optional.of(clock.instant());
+        offset.assumeNone();
+        learn(reply, sentNanos);
+    }
+
+    /** It was asked, and does not serve. */
+    void doesNotServe(String what) {
+        measuring = false;
+        permitted = false;
+        outage(what);
+    }
+
+    /** It answered as a backend does, whatever it said. */
+    void answered(Reply reply, long sentNanos) {
+        boolean open = breaker.isOpen();
+        lastAnswerAt = Optional.of(clock.instant());
+        breaker.answered();
+        if (open && !breaker.isOpen()) {
+            limit.say("closed", leftOut -> LOG.info("{} answers again{}", client.base(), leftOut));
+        }
+        learn(reply, sentNanos);
+    }
+
+    private void learn(Reply reply, long sentNanos) {
+        reply.date().ifPresent(date -> offset.learn(date, nanoTicker.getAsLong() - sentNanos));
+    }
+
+    /** It did not answer, or something else did. */
+    void outage(String what) {
+        boolean open = breaker.isOpen();
+        breaker.failed();
+        window.outage();
+        failed(what);
+        pause(backoff.afterNanos(0));
+        if (!open && breaker.isOpen()) {
+            limit.say(
+                    "open",
+                    leftOut -> LOG.warn(
+                            "{} does not answer; sending to it stops until it does, nothing is lost{}",
+                            client.base(),
+                            leftOut));
+        }
+    }
+
+    /** Takes from the results what they say about the backend rather than about their certificates. */
+    void heed(List<SubmitResult> results) {
+        long atLeastSeconds = -1;
+        boolean recorded = false;
+        for (SubmitResult result : results) {
+            if (result.kind() == SubmitResult.Kind.IN_FUTURE) {
+                offset.forget();
+            }
+            if (result.concernsAll()) {
+                atLeastSeconds = Math.max(atLeastSeconds, result.retryAfterSeconds());
+                failed("status " + result.status() + ": " + result.text());
+            }
+            recorded |= result.kind() == SubmitResult.Kind.RECORDED;
+        }
+        if (atLeastSeconds >= 0) {
+            window.refused();
+            pause(TimeUnit.SECONDS.toNanos(atLeastSeconds) + backoff.afterNanos(0));
+        } else if (recorded) {
+            window.answered();
+        }
+    }
+
+    private void failed(String what) {
+        lastErrorAt = Optional.of(clock.instant());
+        lastError = Optional.of(Printable.of(what));
+    }
+
+    /** It is sent nothing for so long. */
+    void pause(long nanos) {
+        pausedUntilNanos = Math.max(pausedUntilNanos, nanoTicker.getAsLong() + nanos);
+    }
+
+    /** When it may be ready again, on the ticker; {@code idleNanos} from now if only an answer can tell. */
+    long nextNanos(long nowNanos, long idleNanos) {
+        long breakerNanos = breaker.remainingNanos();
+        if (pausedUntilNanos > nowNanos || breakerNanos > 0) {
+            return Math.max(pausedUntilNanos, nowNanos + breakerNanos);
+        }
+        return nowNanos + idleNanos;
+    }
+
+    SendingState.Backend state(long nowNanos) {
+        return new SendingState.Backend(
+                client.base(),
+                !breaker.isOpen(),
+                lastAnswerAt,
+                Math.max(0, TimeUnit.NANOSECONDS.toSeconds(pausedUntilNanos - nowNanos)),
+                window.window(),
+                offset.get().toMillis(),
+                lastErrorAt,
+                lastError);
+    }
+
+    /**
+     * How many certificates may be in flight to one backend: a batch at first, one after an outage, twice as many with every answer,
+     * half when it says that it can't take more. So agents that come back together after an outage do not overload their backend.
+     */
+    private static final class SlowStart {
+        private final int max;
+        private int now;
+
+        SlowStart(int first, int max) {
+            this.max = max;
+            this.now = Math.min(first, max);
+        }
+
+        int window() {
+            return now;
+        }
+
+        /** An answer that recorded something. */
+        void answered() {
+            now = (int) Math.min(max, 2L * now);
+        }
+
+        /** An answer that asks for less. */
+        void refused() {
+            now = Math.max(1, now / 2);
+        }
+
+        /** No answer. */
+        void outage() {
+            now = 1;
+        }
+    }
+
+    /**
+     * Stops sending while the backend does not answer: opens after {@value #FAILURES_TO_OPEN} outages in a row, waits with backoff, then lets
+     * one request through; its answer closes the breaker or opens it for longer. Owned by the sender's thread; {@link #isOpen}
+     * may be asked from any.
+     */
+    static final class Breaker {
+        private static final int FAILURES_TO_OPEN = 4;
+
+        private final CircuitBreaker breaker;
+        private final LongSupplier nanoTicker;
+        private long openUntilNanos;
+
+        Breaker(Backoff backoff, LongSupplier nanoTicker) {
+            this.nanoTicker = nanoTicker;
+            openUntilNanos = nanoTicker.getAsLong();
+            CircuitBreakerConfig config = CircuitBreakerConfig.custom()
+                    .slidingWindow(FAILURES_TO_OPEN, FAILURES_TO_OPEN, SlidingWindowType.COUNT_BASED)
+                    .failureRateThreshold(100)
+                    .permittedNumberOfCallsInHalfOpenState(1)
+                    .waitIntervalFunctionInOpenState(openings -> waitMillis(backoff, openings))
+                    .clock(new TickerClock(nanoTicker))
+                    .build();
+            breaker = CircuitBreaker.of("endpoint", config);
+        }
+
+        /** Whether a request may be sent now; if so, {@link #answered}, {@link #failed} or {@link #release} must follow. */
+        boolean tryAcquire() {
+            return breaker.tryAcquirePermission();
+        }
+
+        /** The backend answered, whatever it said. */
+        void answered() {
+            breaker.onSuccess(0, TimeUnit.NANOSECONDS);
+        }
+
+        /** No answer, or somebody else's. */
+        void failed() {
+            breaker.onError(0, TimeUnit.NANOSECONDS, new Exception("no answer"));
+        }
+
+        /** Nothing was sent after all. */
+        void release() {
+            breaker.releasePermission();
+        }
+
+        /** Whether sending is stopped (or probed). */
+        boolean isOpen() {
+            return breaker.getState() != CircuitBreaker.State.CLOSED;
+        }
+
+        /** Nanoseconds until a request may be let through again; 0 if nothing but a running probe stands in the way. */
+        long remainingNanos() {
+            return isOpen() ? Math.max(0, openUntilNanos - nanoTicker.getAsLong()) : 0;
+        }
+
+        private long waitMillis(Backoff backoff, int openings) {
+            long millis = Math.max(1, TimeUnit.NANOSECONDS.toMillis(backoff.atLeastHalfNanos(openings)));
+            // the breaker opens after that, not at that
+            openUntilNanos = nanoTicker.getAsLong() + TimeUnit.MILLISECONDS.toNanos(millis + 1);
+            return millis;
+        }
+    }
+}

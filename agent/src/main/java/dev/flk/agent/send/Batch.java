@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.send;
+
+import dev.flk.agent.outbox.Outbox;
+import dev.flk.agent.outbox.OutboxEntry;
+import dev.flk.agent.send.SendQueue.Queued;
+import dev.flk.canonical.SignedFields;
+import dev.flk.certificate.MalformedCertificate;
+import dev.flk.signing.Signer;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** The certificates of one request, one or more. */
+record Batch(List<Item> items) {
+    /**
+     * One certificate of it.
+     *
+     * @param stored the certificate as it is in the outbox
+     * @param line as it is sent
+     */
+    record Item(Queued queued, SignedFields signed, byte[] stored, byte[] line) {}
+
+    int size() {
+        return items.size();
+    }
+
+    /** Bytes of the lines: the memory that the request takes. */
+    long bytes() {
+        return items.stream().mapToLong(item -> item.line().length).sum();
+    }
+
+    List<byte[]> lines() {
+        return items.stream().map(Item::line).toList();
+    }
+
+    List<String> pcsIds() {
+        return items.stream().map(item -> item.signed().pcsId()).toList();
+    }
+
+    List<OutboxEntry> entries() {
+        return items.stream().map(item -> item.queued().entry).toList();
+    }
+
+    /** Reads, stamps and signs what is due; what can't be sent any more goes to {@link AnswerHandler}. The sender's thread. */
+    static final class Builder {
+        private final Outbox outbox;
+        private final AnswerHandler handler;
+        private final SignatureHold hold;
+        private final Optional<Signer> signer;
+        private final Duration maxAge;
+
+        Builder(Outbox outbox, AnswerHandler handler, SignatureHold hold, Optional<Signer> signer, Duration maxAge) {
+            this.outbox = outbox;
+            this.handler = handler;
+            this.hold = hold;
+            this.signer = signer;
+            this.maxAge = maxAge;
+        }
+
+        /**
+         * A batch of those that can be sent; may be empty.
+         *
+         * @param sentAt now, by the backend's clock: ages count by that one, since the agent's own may be wrong
+         * @param offset how far it is ahead of the agent's own
+         * @throws IOException if the outbox can't be read now; then nothing has happened to any of them
+         */
+        Batch build(List<Queued> due, Instant sentAt, Duration offset) throws IOException {
+            Map<Long, byte[]> bodies =
+                    outbox.bodies(due.stream().map(queued -> queued.entry).toList());
+            List<Item> items = new ArrayList<>(due.size());
+            for (Queued queued : due) {
+                byte[] stored = bodies.get(queued.entry.sequence());
+                if (stored == null && outbox.mayBeReadLater()) {
+                    handler.unreadable(List.of(queued), "the disk can't read it now");
+                } else if (stored == null) {
+                    handler.lost(queued);
+                } else {
+                    item(queued, stored, sentAt, offset).ifPresent(items::add);
+                }
+            }
+            return new Batch(items);
+        }
+
+        private Optional<Item> item(Queued queued, byte[] stored, Instant sentAt, Duration offset) {
+            SendingForm.Stamp stamp =
+                    new SendingForm.Stamp(queued.entry.sequence(), queued.sent + 1, sentAt, offset.toMillis());
+            SendingForm form;
+            try {
+                form = SendingForm.stamped(stored, signer, stamp);
+            } catch (MalformedCertificate e) {
+                handler.deadLetter(queued, "", stored, 0, "can't be signed: " + e.getMessage());
+                return Optional.empty();
+            }
+            if (!hold.admits(queued, form.signed().shardId())) {
+                return Optional.empty();
+            }
+            long unansweredSinceMillis = outbox.unansweredSinceMillis(queued.entry);
+            if (tooOld(unansweredSinceMillis, sentAt)) {
+                handler.deadLetter(
+                        queued,
+                        form.signed().pcsId(),
+                        stored,
+                        0,
+                        "older than MAX_AGE: first sent without an answer at "
+                                + Instant.ofEpochMilli(unansweredSinceMillis)
+                                + ", whether it was recorded is not known");
+                return Optional.empty();
+            }
+            queued.sent++;
+            queued.neverArrivedBefore = unansweredSinceMillis < 0;
+            return Optional.of(new Item(queued, form.signed(), stored, form.line()));
+        }
+
+        private boolean tooOld(long unansweredSinceMillis, Instant sentAt) {
+            return unansweredSinceMillis >= 0
+                    && Duration.between(Instant.ofEpochMilli(unansweredSinceMillis), sentAt)
+                                    .compareTo(maxAge)
+                            > 0;
+        }
+    }
+}

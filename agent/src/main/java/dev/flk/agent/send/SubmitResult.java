@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.send;
+
+/**
+ * What the backend said about one certificate, as far as the agent must tell answers apart (contract of the wire, "agent does").
+ *
+ * @param status of the backend's answer; 0 for an outage
+ * @param text the backend's error, or what happened instead of an answer; empty if the certificate was recorded
+ * @param retryAfterSeconds the {@code Retry-After} of {@link Kind#LATER}, else 0
+ */
+record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) {
+    /** What the agent has to do next depends on this. */
+    enum Kind {
+        /** 200 or 202 for this very certificate: it is on the backend's disk and its outcome is recorded. */
+        RECORDED,
+        /** 200 or 202, but other content was recorded under the id before. */
+        CONFLICT,
+        /** 400 or 413: can never succeed. */
+        NEVER,
+        /** 400 because {@code sent_at} is ahead of the backend's clock. */
+        IN_FUTURE,
+        /** 401 from the backend itself. */
+        BAD_SIGNATURE,
+        /** 408, 429, 500 or 503 from the backend itself. */
+        LATER,
+        /** No connection was made: the certificate did not arrive. */
+        NOT_SENT,
+        /** No answer, or not the backend's: the certificate may have arrived. */
+        NO_ANSWER
+    }
+
+    static SubmitResult recorded(int status) {
+        return new SubmitResult(Kind.RECORDED, status, "", 0);
+    }
+
+    static SubmitResult conflict(int status) {
+        return new SubmitResult(Kind.CONFLICT, status, "", 0);
+    }
+
+    static SubmitResult never(int status, String error) {
+        return new SubmitResult(Kind.NEVER, status, error, 0);
+    }
+
+    static SubmitResult inFuture(String error) {
+        return new SubmitResult(Kind.IN_FUTURE, 400, error, 0);
+    }
+
+    static SubmitResult badSignature() {
+        return new SubmitResult(Kind.BAD_SIGNATURE, 401, "", 0);
+    }
+
+    static SubmitResult later(int status, String error, long retryAfterSeconds) {
+        return new SubmitResult(Kind.LATER, status, error, retryAfterSeconds);
+    }
+
+    static SubmitResult notSent(String what) {
+        return new SubmitResult(Kind.NOT_SENT, 0, what, 0);
+    }
+
+    static SubmitResult noAnswer(String what) {
+        return new SubmitResult(Kind.NO_ANSWER, 0, what, 0);
+    }
+
+    /** Whether nobody answered, or something that is not the backend. */
+    boolean isOutage() {
+        return kind == Kind.NOT_SENT || kind == Kind.NO_ANSWER;
+    }
+
+    /** Whether any certificate would have got this answer: too many requests, or a backend that can't take any. */
+    boolean concernsAll() {
+        return kind == Kind.LATER && (status == 429 || status == 503);
+    }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.send;
+
+import dev.flk.agent.send.SenderConfig.SendOptions;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A test with a {@link SendingRig}, which is closed at its end. */
+abstract class SendingTest {
+    @TempDir
+    Path directory;
+
+    private final List<SendingRig> rigs = new ArrayList<>();
+
+    /** A rig with one backend. */
+    SendingRig rig(SendOptions options) throws IOException {
+        return rig(options, 1);
+    }
+
+    SendingRig rig(SendOptions options, int backends) throws IOException {
+        SendingRig rig = new SendingRig(directory, options, backends);
+        rigs.add(rig);
+        return rig;
+    }
+
+    @AfterEach
+    void closeRigs() throws IOException {
+        for (SendingRig rig : rigs) {
+            rig.close();
+        }
+    }
+}
