@@ -8,15 +8,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a running agent's metrics say of each shard: while signatures are refused, after a restart, and when some is given up and taken back. */
+/** A running agent's metrics of each shard: while signatures are refused, after a restart, and with dead letters that are requeued. */
 final class AgentShardsIT {
-    private static final Pattern METRICS = Pattern.compile("metrics on port ([0-9]+)");
     /** Beyond what has a name of its own. */
     private static final int SHARDS = 70;
 
@@ -34,7 +31,7 @@ final class AgentShardsIT {
             Map<String, String> wrongKey = home.sendingTo(backend.url());
             wrongKey.put("PCS_HMAC_KEY", "a key that nobody knows");
             try (Program agent = agent(wrongKey)) {
-                Client metrics = metrics(agent);
+                Client metrics = AgentHome.metrics(agent);
                 Client.awaitUntil(() -> metrics.metric("flk_agent_outbox_pending") == 3
                         && value(metrics, "flk_agent_shard_retries_total", "a") > 0
                         && value(metrics, "flk_agent_shard_retries_total", "b") > 0);
@@ -44,11 +41,11 @@ final class AgentShardsIT {
                 assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
             }
             try (Program agent = agent(home.sendingNowhere())) {
-                assertPending(metrics(agent));
+                assertPending(AgentHome.metrics(agent));
                 assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
             }
             try (Program agent = agent(home.sendingTo(backend.url()))) {
-                Client metrics = metrics(agent);
+                Client metrics = AgentHome.metrics(agent);
                 Client.awaitUntil(() -> metrics.metric("flk_agent_outbox_pending") == 0);
                 assertGivenUp(metrics, 1);
 
@@ -71,7 +68,7 @@ final class AgentShardsIT {
                         .mapToObj(i -> Pcs.number(i).ofShard("rack " + i))
                         .toList());
         try (Program agent = agent(home.sendingNowhere())) {
-            Client metrics = metrics(agent);
+            Client metrics = AgentHome.metrics(agent);
             Client.awaitUntil(() -> metrics.metric("flk_agent_outbox_pending") == SHARDS);
             Exposed exposed = Exposed.of(metrics.get("/metrics").body());
 
@@ -95,13 +92,6 @@ final class AgentShardsIT {
     private Program agent(Map<String, String> environment) throws Exception {
         environment.put("METRICS_PORT", "0");
         return home.start(environment, "run");
-    }
-
-    private static Client metrics(Program agent) {
-        Matcher port =
-                METRICS.matcher(agent.awaitLine(line -> METRICS.matcher(line).find()));
-        assertThat(port.find()).isTrue();
-        return new Client("http://127.0.0.1:" + port.group(1));
     }
 
     private static double value(Client metrics, String family, String shard) throws Exception {

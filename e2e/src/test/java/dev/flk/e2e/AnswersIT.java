@@ -24,7 +24,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Answers to "why": {@code policy try}, the debug pages, and {@code diagnostics}, beside a backend and an agent that run. */
+/** {@code policy try}, the debug pages, and {@code diagnostics}, beside a running backend and agent. */
 final class AnswersIT {
     private static final String METRICS_PASSWORD = "a password/of metrics";
     private static final String REDIS_PASSWORD = "of-redis-1";

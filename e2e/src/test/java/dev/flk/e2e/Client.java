@@ -21,7 +21,7 @@ import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import javax.net.ssl.SSLContext;
 
-/** Speaks HTTP with a backend, as anybody's client would. */
+/** An HTTP client of a backend. */
 final class Client {
     /** How long anything may take that must happen. */
     static final Duration PATIENCE = Duration.ofSeconds(60);
@@ -31,18 +31,25 @@ final class Client {
     private static final Set<String> ALWAYS = Set.of("content-type", "content-length", "date");
 
     private final String url;
+    private final boolean isDocumented;
 
     Client(String url) {
-        this(url, HttpClient.newBuilder());
+        this(url, HttpClient.newBuilder(), false);
+    }
+
+    /** A client that compares each answer with {@code docs/openapi.yaml}. */
+    static Client comparing(String url) {
+        return new Client(url, HttpClient.newBuilder(), true);
     }
 
     /** Over TLS. */
     Client(String url, SSLContext tls) {
-        this(url, HttpClient.newBuilder().sslContext(tls));
+        this(url, HttpClient.newBuilder().sslContext(tls), false);
     }
 
-    private Client(String url, HttpClient.Builder builder) {
+    private Client(String url, HttpClient.Builder builder, boolean isDocumented) {
         this.url = url;
+        this.isDocumented = isDocumented;
         this.http = builder.version(HttpClient.Version.HTTP_1_1)
                 .connectTimeout(Duration.ofSeconds(10))
                 .build();
@@ -99,8 +106,13 @@ final class Client {
     }
 
     Answer send(HttpRequest.Builder request) throws IOException, InterruptedException {
-        HttpResponse<String> response = http.send(request.build(), BodyHandlers.ofString(StandardCharsets.UTF_8));
-        return new Answer(response.statusCode(), response.body(), response.headers());
+        HttpRequest sent = request.build();
+        HttpResponse<String> response = http.send(sent, BodyHandlers.ofString(StandardCharsets.UTF_8));
+        Answer answer = new Answer(response.statusCode(), response.body(), response.headers());
+        if (isDocumented) {
+            OpenApi.document().require(sent.method(), sent.uri().getPath(), answer);
+        }
+        return answer;
     }
 
     /** The value of one sample of the metrics. */

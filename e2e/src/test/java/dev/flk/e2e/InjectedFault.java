@@ -36,14 +36,14 @@ record InjectedFault(String calls, String what, String when) {
         EVERYTHING;
 
         List<Path> in(Path inbox) {
-            LogPaths log = new LogPaths(inbox, "inbox");
+            LogFiles log = new LogFiles(inbox, "inbox");
             return switch (this) {
-                case SEGMENTS -> log.segments();
+                case SEGMENTS -> log.possibleSegments();
                 case NEXT_OPENINGS -> log.openings(2);
                 case DIRECTORY -> List.of(inbox);
                 case EVERYTHING ->
                     Stream.of(
-                                    log.segments(),
+                                    log.possibleSegments(),
                                     log.openings(1),
                                     List.of(
                                             inbox,

@@ -98,34 +98,33 @@ final class SecretsIT {
     }
 
     private static Map<String, String> backend() {
-        Map<String, String> environment = new LinkedHashMap<>();
-        environment.put("PORT", "0");
-        environment.put("BIND_ADDR", "127.0.0.1");
-        environment.put("PCS_SIGN_ALG", "hmac");
-        environment.put("PCS_HMAC_KEYS", HMAC_KEY + "," + OTHER_HMAC_KEY);
-        environment.put("METRICS_USER", "scraper");
-        environment.put("METRICS_PASS", METRICS_PASSWORD);
-        return environment;
+        return and(
+                BackendProcess.environment(),
+                "PCS_HMAC_KEY=",
+                "PCS_HMAC_KEYS=" + HMAC_KEY + "," + OTHER_HMAC_KEY,
+                "METRICS_USER=scraper",
+                "METRICS_PASS=" + METRICS_PASSWORD);
     }
 
     private static Map<String, String> agent(String endpoint) {
-        Map<String, String> environment = new LinkedHashMap<>();
-        environment.put("ENDPOINT", endpoint);
-        environment.put("PCS_SIGN_ALG", "hmac");
-        environment.put("PCS_HMAC_KEY", HMAC_KEY);
-        environment.put("OUTBOX_PATH", "state/outbox");
-        environment.put("DLQ_PATH", "state/letters/dlq.jsonl");
-        environment.put("SPOOL_DIR", "spool");
-        environment.put("BASE_DELAY", "20ms");
-        environment.put("MAX_DELAY", "200ms");
-        environment.put("OUTBOX_MIN_FREE_BYTES", "1MiB");
-        return environment;
+        return and(
+                Map.of(),
+                "ENDPOINT=" + endpoint,
+                "PCS_SIGN_ALG=hmac",
+                "PCS_HMAC_KEY=" + HMAC_KEY,
+                "OUTBOX_PATH=state/outbox",
+                "DLQ_PATH=state/letters/dlq.jsonl",
+                "SPOOL_DIR=spool",
+                "BASE_DELAY=20ms",
+                "MAX_DELAY=200ms",
+                "OUTBOX_MIN_FREE_BYTES=1MiB");
     }
 
     private static Map<String, String> and(Map<String, String> environment, String... more) {
         Map<String, String> all = new LinkedHashMap<>(environment);
-        for (int i = 0; i < more.length; i += 2) {
-            all.put(more[i], more[i + 1]);
+        for (String each : more) {
+            String[] sides = each.split("=", 2);
+            all.put(sides[0], sides[1]);
         }
         return all;
     }
@@ -142,7 +141,7 @@ final class SecretsIT {
 
     /** Both at once: what is accepted, what is refused, what is given up, and the operators' commands beside them. */
     private static void liveTogether() throws Exception {
-        Map<String, String> environment = and(and(backend(), "DEBUG", "on"), "OPS_PORT", "0");
+        Map<String, String> environment = and(backend(), "DEBUG=on", "OPS_PORT=0");
         Program program = start("backend", "flk-backend", environment);
         String ops = program.awaitLine(text -> text.contains("metrics and probes on "));
         String line = program.awaitLine(text -> text.contains("listening on "));
@@ -174,14 +173,14 @@ final class SecretsIT {
         run(
                 "backend diagnostics",
                 "flk-backend",
-                and(backend(), "PORT", line.substring(line.lastIndexOf(' ') + 1)),
+                and(backend(), "PORT=" + line.substring(line.lastIndexOf(' ') + 1)),
                 "diagnostics",
                 "--output",
                 "backend.zip");
         run(
                 "agent diagnostics",
                 "flk-agent",
-                and(agent(url), "PCS_ED25519_PRIV_B64", SEED_BASE64),
+                and(agent(url), "PCS_ED25519_PRIV_B64=" + SEED_BASE64),
                 "diagnostics",
                 "--output",
                 "agent.zip",
@@ -189,7 +188,7 @@ final class SecretsIT {
                 log.toString());
 
         Map<String, String> agent = agent(url);
-        Program running = start("agent", "flk-agent", and(agent, "METRICS_PORT", "0"), "run");
+        Program running = start("agent", "flk-agent", and(agent, "METRICS_PORT=0"), "run");
         running.awaitLine(text -> text.contains("metrics on port"));
         Files.writeString(left.resolve("three.part"), lines(3, 5) + "no certificate\n" + hopeless());
         Files.move(left.resolve("three.part"), left.resolve("spool/three.ndjson"));
@@ -205,14 +204,10 @@ final class SecretsIT {
                 "flk-agent",
                 and(
                         agent,
-                        "PCS_SIGN_ALG",
-                        "ed25519",
-                        "PCS_ED25519_PRIV_B64",
-                        SEED_BASE64,
-                        "OUTBOX_PATH",
-                        "refused/outbox",
-                        "DLQ_PATH",
-                        "refused/dlq.jsonl"),
+                        "PCS_SIGN_ALG=ed25519",
+                        "PCS_ED25519_PRIV_B64=" + SEED_BASE64,
+                        "OUTBOX_PATH=refused/outbox",
+                        "DLQ_PATH=refused/dlq.jsonl"),
                 "run");
         Files.writeString(left.resolve("one.part"), lines(6, 6));
         Files.move(left.resolve("one.part"), left.resolve("spool/one.ndjson"));
@@ -244,34 +239,24 @@ final class SecretsIT {
                 "an empty key in a list, a key as a size, a password without a user, Redis without a port",
                 and(
                         without(backend(), "METRICS_USER"),
-                        "PCS_HMAC_KEYS",
-                        HMAC_KEY + ",," + OTHER_HMAC_KEY,
-                        "PORT",
-                        "none",
-                        "DEDUP_BACKEND",
-                        "redis",
-                        "REDIS_URI",
-                        "redis://:" + REDIS_PASSWORD + "@127.0.0.1:port"));
+                        "PCS_HMAC_KEYS=" + HMAC_KEY + ",," + OTHER_HMAC_KEY,
+                        "PORT=none",
+                        "DEDUP_BACKEND=redis",
+                        "REDIS_URI=redis://:" + REDIS_PASSWORD + "@127.0.0.1:port"));
         wrong.put(
                 "the private key as the public one, keys and no algorithm for them, Postgres without a port",
                 and(
                         backend(),
-                        "PCS_SIGN_ALG",
-                        "ed25519",
-                        "PCS_ED25519_PUB_B64",
-                        SEED_BASE64 + "!",
-                        "DEDUP_BACKEND",
-                        "postgres",
-                        "POSTGRES_CONN",
-                        "postgresql://flk:" + POSTGRES_PASSWORD + "@127.0.0.1:port/flk"));
+                        "PCS_SIGN_ALG=ed25519",
+                        "PCS_ED25519_PUB_B64=" + SEED_BASE64 + "!",
+                        "DEDUP_BACKEND=postgres",
+                        "POSTGRES_CONN=postgresql://flk:" + POSTGRES_PASSWORD + "@127.0.0.1:port/flk"));
         wrong.put(
                 "no algorithm, a parameter of Postgres that makes no sense",
                 and(
                         without(backend(), "PCS_SIGN_ALG"),
-                        "DEDUP_BACKEND",
-                        "postgres",
-                        "POSTGRES_CONN",
-                        "jdbc:postgresql://127.0.0.1:9/flk?user=flk&password=" + POSTGRES_PASSWORD
+                        "DEDUP_BACKEND=postgres",
+                        "POSTGRES_CONN=jdbc:postgresql://127.0.0.1:9/flk?user=flk&password=" + POSTGRES_PASSWORD
                                 + "&sslmode=surely"));
         for (Map.Entry<String, Map<String, String>> one : wrong.entrySet()) {
             assertThat(run("config check: " + one.getKey(), "flk-backend", one.getValue(), "config", "check"))
@@ -289,10 +274,8 @@ final class SecretsIT {
                         "flk-agent",
                         and(
                                 agent,
-                                "PCS_SIGN_ALG",
-                                "ed25519",
-                                "PCS_ED25519_PRIV_B64",
-                                SEED_BASE64.substring(0, SEED_BASE64.length() - 4)),
+                                "PCS_SIGN_ALG=ed25519",
+                                "PCS_ED25519_PRIV_B64=" + SEED_BASE64.substring(0, SEED_BASE64.length() - 4)),
                         "run"))
                 .isEqualTo(2);
     }
@@ -304,23 +287,17 @@ final class SecretsIT {
                 "redis",
                 and(
                         backend(),
-                        "DEDUP_BACKEND",
-                        "redis",
-                        "REDIS_URI",
-                        "redis://flk:" + REDIS_PASSWORD + "@" + NOWHERE,
-                        "WAL_DIR",
-                        "redis-wal"));
+                        "DEDUP_BACKEND=redis",
+                        "REDIS_URI=redis://flk:" + REDIS_PASSWORD + "@" + NOWHERE,
+                        "WAL_DIR=redis-wal"));
         Path connection = file("postgres", "postgresql://flk:" + POSTGRES_PASSWORD + "@" + NOWHERE + "/flk\n");
         down.put(
                 "postgres",
                 and(
                         backend(),
-                        "DEDUP_BACKEND",
-                        "postgres",
-                        "POSTGRES_CONN_FILE",
-                        connection.toString(),
-                        "WAL_DIR",
-                        "postgres-wal"));
+                        "DEDUP_BACKEND=postgres",
+                        "POSTGRES_CONN_FILE=" + connection.toString(),
+                        "WAL_DIR=postgres-wal"));
         for (Map.Entry<String, Map<String, String>> one : down.entrySet()) {
             Program program = start(one.getKey(), "flk-backend", one.getValue());
             String line = program.awaitLine(text -> text.contains("listening on "));
@@ -345,7 +322,7 @@ final class SecretsIT {
         run(
                 "sign with the seed",
                 "flk-agent",
-                and(agent, "PCS_SIGN_ALG", "ed25519", "PCS_ED25519_PRIV_B64", SEED_BASE64),
+                and(agent, "PCS_SIGN_ALG=ed25519", "PCS_ED25519_PRIV_B64=" + SEED_BASE64),
                 "sign",
                 certificate.toString());
         run("outbox cat", "flk-agent", agent, "outbox", "cat", "--json");
