@@ -141,7 +141,7 @@ final class AgentInjectedFaultsIT {
     }
 
     private static Stream<Kind> orAll(Kind... usual) {
-        if (!FaultTrials.ALL) {
+        if (!InjectedFault.ALL) {
             return Stream.of(usual);
         }
         Stream<Kind> segments = Stream.of("pwrite64", "fdatasync").flatMap(calls -> all(calls, Target.SEGMENTS));
@@ -290,7 +290,7 @@ final class AgentInjectedFaultsIT {
     }
 
     private void forEachN(String what, Kind kind, Story story) throws Exception {
-        FaultTrials.run("AgentInjectedFaultsIT, " + what + ", " + kind, 1, List.of(kind.usual()), n -> {
+        InjectedFault.tryEach("AgentInjectedFaultsIT, " + what + ", " + kind, 1, List.of(kind.usual()), n -> {
             try (Run run = new Run(kind, n)) {
                 story.happen(run);
                 run.audit();

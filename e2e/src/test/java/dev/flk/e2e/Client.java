@@ -14,6 +14,7 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Base64;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -32,27 +33,40 @@ final class Client {
 
     private final String url;
     private final boolean isDocumented;
+    private final String authorization;
 
     Client(String url) {
-        this(url, HttpClient.newBuilder(), false);
-    }
-
-    /** A client that compares each answer with {@code docs/openapi.yaml}. */
-    static Client comparing(String url) {
-        return new Client(url, HttpClient.newBuilder(), true);
+        this(url, http(HttpClient.newBuilder()), false, "");
     }
 
     /** Over TLS. */
     Client(String url, SSLContext tls) {
-        this(url, HttpClient.newBuilder().sslContext(tls), false);
+        this(url, http(HttpClient.newBuilder().sslContext(tls)), false, "");
     }
 
-    private Client(String url, HttpClient.Builder builder, boolean isDocumented) {
+    private Client(String url, HttpClient http, boolean isDocumented, String authorization) {
         this.url = url;
+        this.http = http;
         this.isDocumented = isDocumented;
-        this.http = builder.version(HttpClient.Version.HTTP_1_1)
+        this.authorization = authorization;
+    }
+
+    private static HttpClient http(HttpClient.Builder builder) {
+        return builder.version(HttpClient.Version.HTTP_1_1)
                 .connectTimeout(Duration.ofSeconds(10))
                 .build();
+    }
+
+    /** A client that compares each answer with {@code docs/openapi.yaml}. */
+    static Client comparing(String url) {
+        return new Client(url, http(HttpClient.newBuilder()), true, "");
+    }
+
+    /** The same client with Basic Auth. */
+    Client withLogin(String user, String password) {
+        byte[] login = (user + ":" + password).getBytes(StandardCharsets.UTF_8);
+        return new Client(
+                url, http, isDocumented, "Basic " + Base64.getEncoder().encodeToString(login));
     }
 
     /** An answer: status, body, and the headers by their names. */
@@ -102,7 +116,9 @@ final class Client {
     }
 
     HttpRequest.Builder request(String path) {
-        return HttpRequest.newBuilder(URI.create(url + path)).timeout(Duration.ofMinutes(2));
+        HttpRequest.Builder request =
+                HttpRequest.newBuilder(URI.create(url + path)).timeout(Duration.ofMinutes(2));
+        return authorization.isEmpty() ? request : request.header("Authorization", authorization);
     }
 
     Answer send(HttpRequest.Builder request) throws IOException, InterruptedException {

@@ -379,18 +379,8 @@ final class HttpAbuseIT {
                 + certificate;
     }
 
-    private static double metric(String sample) throws IOException {
-        try (RawConnection connection = backend.connect()) {
-            String metrics = connection
-                    .send("GET /metrics HTTP/1.1\r\nHost: e2e\r\nAuthorization: " + LOGIN + "\r\n\r\n")
-                    .read()
-                    .body();
-            return metrics.lines()
-                    .filter(line -> line.startsWith(sample + " "))
-                    .mapToDouble(line -> Double.parseDouble(line.substring(sample.length() + 1)))
-                    .findFirst()
-                    .orElseThrow(() -> new AssertionError("no sample " + sample));
-        }
+    private static double metric(String sample) throws IOException, InterruptedException {
+        return backend.client().withLogin("sre", "secret").metric(sample);
     }
 
     private static long openFiles() throws IOException {

@@ -116,7 +116,8 @@ final class InjectedFaultsIT {
     }
 
     private static Stream<Kind> chosen(Kind... kinds) {
-        return Stream.of(kinds).filter(kind -> FaultTrials.ALL || !kind.usual().isEmpty());
+        return Stream.of(kinds)
+                .filter(kind -> InjectedFault.ALL || !kind.usual().isEmpty());
     }
 
     @BeforeEach
@@ -154,7 +155,7 @@ final class InjectedFaultsIT {
     }
 
     private static void forEachN(Kind kind, Trial trial) throws Exception {
-        FaultTrials.run("InjectedFaultsIT, " + kind, kind.first(), kind.usual(), n -> trial.passes(kind, n));
+        InjectedFault.tryEach("InjectedFaultsIT, " + kind, kind.first(), kind.usual(), n -> trial.passes(kind, n));
     }
 
     private boolean assertAppendFails(Kind kind, int n) throws Exception {

@@ -22,6 +22,8 @@ import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -126,8 +128,8 @@ final class OverloadIT {
      */
     private static final class LoadClient implements AutoCloseable {
         private static final int ANSWER_BYTES = 16 << 10;
-        private static final byte[] END_OF_HEAD = "\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
-        private static final byte[] LENGTH = "Content-Length: ".getBytes(StandardCharsets.US_ASCII);
+        private static final Pattern ANSWER =
+                Pattern.compile("(?s)HTTP/1\\.1 ([0-9]{3}).*?Content-Length: ([0-9]+)(?=\r\n).*?\r\n\r\n");
         private static final Duration PATIENCE = Duration.ofSeconds(30);
 
         private final Selector selector = Selector.open();
@@ -269,13 +271,19 @@ final class OverloadIT {
                 if (channel.read(in) < 0) {
                     throw new AssertionError("the backend closed a connection");
                 }
+                String text = new String(in.array(), 0, in.position(), StandardCharsets.ISO_8859_1);
+                Matcher answer = ANSWER.matcher(text);
                 int start = 0;
-                for (int end = endOfAnswer(start); end > 0; end = endOfAnswer(start)) {
-                    answered(statusAt(start));
-                    start = end;
+                while (answer.find(start) && answer.end() + length(answer) <= text.length()) {
+                    answered(Integer.parseInt(answer.group(1)));
+                    start = answer.end() + length(answer);
                 }
                 in.flip().position(start);
                 in.compact();
+            }
+
+            private static int length(Matcher answer) {
+                return Integer.parseInt(answer.group(2));
             }
 
             private void answered(int status) {
@@ -289,41 +297,6 @@ final class OverloadIT {
                     }
                     default -> others++;
                 }
-            }
-
-            private int statusAt(int start) {
-                int at = start + "HTTP/1.1 ".length();
-                return 100 * (in.get(at) - '0') + 10 * (in.get(at + 1) - '0') + in.get(at + 2) - '0';
-            }
-
-            /** Where the answer ends that begins at {@code start}; 0 if that has not come yet. */
-            private int endOfAnswer(int start) {
-                int head = find(END_OF_HEAD, start);
-                int length = find(LENGTH, start);
-                if (head < 0 || length < 0) {
-                    return 0;
-                }
-                int body = 0;
-                for (int at = length + LENGTH.length; in.get(at) != '\r'; at++) {
-                    body = 10 * body + in.get(at) - '0';
-                }
-                int end = head + END_OF_HEAD.length + body;
-                return end <= in.position() ? end : 0;
-            }
-
-            private int find(byte[] wanted, int from) {
-                byte[] bytes = in.array();
-                int last = in.position() - wanted.length;
-                for (int at = from; at <= last; at++) {
-                    int same = 0;
-                    while (same < wanted.length && bytes[at + same] == wanted[same]) {
-                        same++;
-                    }
-                    if (same == wanted.length) {
-                        return at;
-                    }
-                }
-                return -1;
             }
         }
     }

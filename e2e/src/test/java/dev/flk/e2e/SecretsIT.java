@@ -5,10 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.sample.Pcs;
 import java.io.IOException;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -142,38 +138,28 @@ final class SecretsIT {
     /** Both at once: what is accepted, what is refused, what is given up, and the operators' commands beside them. */
     private static void liveTogether() throws Exception {
         Map<String, String> environment = and(backend(), "DEBUG=on", "OPS_PORT=0");
-        Program program = start("backend", "flk-backend", environment);
-        String ops = program.awaitLine(text -> text.contains("metrics and probes on "));
-        String line = program.awaitLine(text -> text.contains("listening on "));
-        program.awaitLine(text -> text.contains("ready: submissions are taken"));
-        String url = "http://127.0.0.1:" + line.substring(line.lastIndexOf(' ') + 1);
+        BackendProcess backend = BackendProcess.of(start("backend", "flk-backend", environment));
+        Program program = backend.program();
+        String url = backend.url();
         Client client = new Client(url);
         assertThat(client.submit(Pcs.number(1).signedBy(HMAC_KEY)).status()).isEqualTo(200);
         assertThat(client.submit(Pcs.number(2).signedBy("somebody else's")).status())
                 .isEqualTo(401);
-        String opsUrl = "http://127.0.0.1:" + ops.substring(ops.lastIndexOf(' ') + 1);
-        Client operator = new Client(opsUrl);
+        Client operator = new Client(backend.opsUrl());
         assertThat(operator.get("/metrics").status()).isEqualTo(401);
-        String login =
-                Base64.getEncoder().encodeToString(("scraper:" + METRICS_PASSWORD).getBytes(StandardCharsets.UTF_8));
         SAID.put("backend readiness", operator.get("/readyz").body());
         for (String page : List.of("metrics", "debug/threads", "debug/heap", "debug/jfr?seconds=1")) {
-            HttpRequest request = HttpRequest.newBuilder(URI.create(opsUrl + "/" + page))
-                    .header("Authorization", "Basic " + login)
-                    .build();
             SAID.put(
                     "backend " + page,
-                    new String(
-                            HttpClient.newHttpClient()
-                                    .send(request, HttpResponse.BodyHandlers.ofByteArray())
-                                    .body(),
-                            StandardCharsets.ISO_8859_1));
+                    operator.withLogin("scraper", METRICS_PASSWORD)
+                            .get("/" + page)
+                            .body());
         }
         Path log = file("backend.log", program.allLines() + "\n" + HMAC_KEY + " " + SEED_BASE64 + "\n");
         run(
                 "backend diagnostics",
                 "flk-backend",
-                and(backend(), "PORT=" + line.substring(line.lastIndexOf(' ') + 1)),
+                and(backend(), "PORT=" + backend.port()),
                 "diagnostics",
                 "--output",
                 "backend.zip");
@@ -234,56 +220,55 @@ final class SecretsIT {
 
     /** Each secret where it is wrong, cut, or under a name that does not exist. */
     private static void mistakes() throws IOException {
-        Map<String, Map<String, String>> wrong = new LinkedHashMap<>();
-        wrong.put(
+        mistake(
                 "an empty key in a list, a key as a size, a password without a user, Redis without a port",
+                "flk-backend",
                 and(
                         without(backend(), "METRICS_USER"),
                         "PCS_HMAC_KEYS=" + HMAC_KEY + ",," + OTHER_HMAC_KEY,
                         "PORT=none",
                         "DEDUP_BACKEND=redis",
-                        "REDIS_URI=redis://:" + REDIS_PASSWORD + "@127.0.0.1:port"));
-        wrong.put(
+                        "REDIS_URI=redis://:" + REDIS_PASSWORD + "@127.0.0.1:port"),
+                "config",
+                "check");
+        mistake(
                 "the private key as the public one, keys and no algorithm for them, Postgres without a port",
+                "flk-backend",
                 and(
                         backend(),
                         "PCS_SIGN_ALG=ed25519",
                         "PCS_ED25519_PUB_B64=" + SEED_BASE64 + "!",
                         "DEDUP_BACKEND=postgres",
-                        "POSTGRES_CONN=postgresql://flk:" + POSTGRES_PASSWORD + "@127.0.0.1:port/flk"));
-        wrong.put(
+                        "POSTGRES_CONN=postgresql://flk:" + POSTGRES_PASSWORD + "@127.0.0.1:port/flk"),
+                "config",
+                "check");
+        mistake(
                 "no algorithm, a parameter of Postgres that makes no sense",
+                "flk-backend",
                 and(
                         without(backend(), "PCS_SIGN_ALG"),
                         "DEDUP_BACKEND=postgres",
                         "POSTGRES_CONN=jdbc:postgresql://127.0.0.1:9/flk?user=flk&password=" + POSTGRES_PASSWORD
-                                + "&sslmode=surely"));
-        for (Map.Entry<String, Map<String, String>> one : wrong.entrySet()) {
-            assertThat(run("config check: " + one.getKey(), "flk-backend", one.getValue(), "config", "check"))
-                    .as(one.getKey())
-                    .isEqualTo(2);
-        }
-        Path unknown = file("unknown.properties", "PCS_HMAC_KEYY=" + HMAC_KEY + "\nPORT\n");
-        assertThat(run("unknown name", "flk-backend", backend(), "--config", unknown.toString()))
-                .isEqualTo(2);
+                                + "&sslmode=surely"),
+                "config",
+                "check");
+        String unknown = file("unknown.properties", "PCS_HMAC_KEYY=" + HMAC_KEY + "\nPORT\n")
+                .toString();
+        mistake("unknown name", "flk-backend", backend(), "--config", unknown);
         Map<String, String> agent = agent("http://" + NOWHERE);
-        assertThat(run("agent's unknown name", "flk-agent", agent, "doctor", "--config", unknown.toString()))
-                .isEqualTo(2);
-        assertThat(run(
-                        "seed cut",
-                        "flk-agent",
-                        and(
-                                agent,
-                                "PCS_SIGN_ALG=ed25519",
-                                "PCS_ED25519_PRIV_B64=" + SEED_BASE64.substring(0, SEED_BASE64.length() - 4)),
-                        "run"))
-                .isEqualTo(2);
+        mistake("agent's unknown name", "flk-agent", agent, "doctor", "--config", unknown);
+        String cut = SEED_BASE64.substring(0, SEED_BASE64.length() - 4);
+        mistake("seed cut", "flk-agent", and(agent, "PCS_SIGN_ALG=ed25519", "PCS_ED25519_PRIV_B64=" + cut), "run");
+    }
+
+    private static void mistake(String name, String jar, Map<String, String> environment, String... args)
+            throws IOException {
+        assertThat(run(name, jar, environment, args)).as(name).isEqualTo(2);
     }
 
     /** Stores with a password that are not there. */
     private static void outages() throws Exception {
-        Map<String, Map<String, String>> down = new LinkedHashMap<>();
-        down.put(
+        outage(
                 "redis",
                 and(
                         backend(),
@@ -291,23 +276,19 @@ final class SecretsIT {
                         "REDIS_URI=redis://flk:" + REDIS_PASSWORD + "@" + NOWHERE,
                         "WAL_DIR=redis-wal"));
         Path connection = file("postgres", "postgresql://flk:" + POSTGRES_PASSWORD + "@" + NOWHERE + "/flk\n");
-        down.put(
+        outage(
                 "postgres",
-                and(
-                        backend(),
-                        "DEDUP_BACKEND=postgres",
-                        "POSTGRES_CONN_FILE=" + connection.toString(),
-                        "WAL_DIR=postgres-wal"));
-        for (Map.Entry<String, Map<String, String>> one : down.entrySet()) {
-            Program program = start(one.getKey(), "flk-backend", one.getValue());
-            String line = program.awaitLine(text -> text.contains("listening on "));
-            Client client = new Client("http://127.0.0.1:" + line.substring(line.lastIndexOf(' ') + 1));
-            Client.awaitUntil(
-                    () -> client.submit(Pcs.number(1).signedBy(HMAC_KEY)).body().contains("dedup store unavailable"));
-            SAID.put(one.getKey() + " readiness", client.get("/readyz").body());
-            assertThat(program.terminate()).isEqualTo(143);
-            SAID.put(one.getKey(), program.allLines());
-        }
+                and(backend(), "DEDUP_BACKEND=postgres", "POSTGRES_CONN_FILE=" + connection, "WAL_DIR=postgres-wal"));
+    }
+
+    private static void outage(String name, Map<String, String> environment) throws Exception {
+        BackendProcess backend = BackendProcess.of(start(name, "flk-backend", environment));
+        Client client = new Client(backend.url());
+        Client.awaitUntil(
+                () -> client.submit(Pcs.number(1).signedBy(HMAC_KEY)).body().contains("dedup store unavailable"));
+        SAID.put(name + " readiness", client.get("/readyz").body());
+        assertThat(backend.program().terminate()).isEqualTo(143);
+        SAID.put(name, backend.program().allLines());
     }
 
     /** What is asked while nothing runs. */
