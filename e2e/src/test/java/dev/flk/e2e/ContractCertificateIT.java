@@ -74,6 +74,15 @@ final class ContractCertificateIT {
                 .isEqualTo(field + " is missing");
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"schema", "sent_at", "shard_id", "pcs_id", "sig"})
+    void submit_longStringInAKnownField_isRefusedInAFewWords(String field) throws Exception {
+        Answer answer = backend.client()
+                .submit(backend.next().tampered(field, "\"" + "x".repeat(MAX_BODY_BYTES - 1_000) + "\""));
+        assertThat(answer.status()).isIn(400, 401);
+        assertThat(answer.error()).hasSizeLessThan(150);
+    }
+
     static Stream<Arguments> texts() {
         String whole = Pcs.number(0).json();
         String open = whole.substring(0, whole.length() - 1);

@@ -37,7 +37,7 @@ final class LogRepairIT {
     @Test
     void verify_besideABackendUnderLoad_seesEverythingThatWasAnswered() throws Exception {
         try (BackendProcess backend = start();
-                Traffic traffic = new Traffic(backend.url(), 1, 500)) {
+                Traffic traffic = new Traffic(backend.url(), 1, 100)) {
             for (int look = 0; look < 3; look++) {
                 int before = traffic.answered().size();
                 JsonNode verified = last(wal("verify"));
