@@ -284,7 +284,10 @@ final class HttpAbuseIT {
         try (BackendProcess small =
                 BackendProcess.start(directory, Map.of("MAX_BODY_BYTES", "16MiB"), List.of("-Xmx64m"))) {
             Client client = new Client(small.url());
-            for (int i = 0; i < 3; i++) {
+            for (int i = 0; i < 20; i++) {
+                assertThat(client.submit(backend.next()).status()).isEqualTo(200);
+            }
+            for (int i = 0; i < 5; i++) {
                 Answer answer = client.submit(body);
                 assertThat(answer.status()).as(answer.body()).isEqualTo(503);
                 assertThat(answer.error()).isEqualTo("overloaded");
