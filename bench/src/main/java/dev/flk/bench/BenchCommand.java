@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench;
 
-import dev.flk.bench.report.JsonReport;
-import dev.flk.bench.report.Machine;
-import dev.flk.bench.report.SinglesPlot;
-import dev.flk.bench.report.Table;
-import dev.flk.bench.suite.Plan;
+import dev.flk.bench.report.Plot;
+import dev.flk.bench.report.Report;
 import dev.flk.bench.suite.Results;
+import dev.flk.bench.suite.Results.Target;
 import dev.flk.bench.suite.Suites;
-import dev.flk.bench.suite.Target;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -18,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -25,7 +23,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** What to measure, and where the figures go. */
+/** {@code flk bench}. */
 @Command(
         name = "flk bench",
         mixinStandardHelpOptions = true,
@@ -41,7 +39,7 @@ import picocli.CommandLine.Spec;
             "Exit codes: 0 measured, 1 failed, 2 usage, 3 a target was missed (--strict).",
             "Memory: about 1 GiB for certificates that are made before they are sent."
         })
-final class BenchCommand implements Callable<Integer> {
+public final class BenchCommand implements Callable<Integer> {
     @Parameters(paramLabel = "SUITE", description = "What to measure; see --list. By default all but the large ones.")
     private List<String> suites = new ArrayList<>();
 
@@ -81,6 +79,17 @@ final class BenchCommand implements Callable<Integer> {
     @Spec
     private @Nullable CommandSpec spec;
 
+    /** Runs the command; exits with its code. */
+    public static void main(String[] args) {
+        System.exit(new CommandLine(new BenchCommand())
+                .setUsageHelpWidth(80)
+                .setExecutionExceptionHandler((e, commandLine, result) -> {
+                    commandLine.getErr().println("flk bench: " + (e.getMessage() == null ? e : e.getMessage()));
+                    return 1;
+                })
+                .execute(args));
+    }
+
     @Override
     public Integer call() throws Exception {
         PrintStream out = System.out;
@@ -90,20 +99,26 @@ final class BenchCommand implements Callable<Integer> {
             return 0;
         }
         requireKnown(names);
-        Plan plan = new Plan(rounds, duration(warmUpSeconds), duration(seconds));
-        Map<String, String> machine = Machine.describe(data.toAbsolutePath());
+        Map<String, String> machine = Report.machine(data.toAbsolutePath());
         List<Results> all = new ArrayList<>();
         for (String suite : suites.isEmpty() ? Suites.usual() : suites) {
-            Results results = Suites.run(suite, data.toAbsolutePath(), backendJvm, plan, System.err);
+            Results results = Suites.run(
+                    suite,
+                    data.toAbsolutePath(),
+                    backendJvm,
+                    rounds,
+                    duration(warmUpSeconds),
+                    duration(seconds),
+                    System.err);
             all.add(results);
-            Table.of(results).forEach(out::println);
+            Report.table(results).forEach(out::println);
             out.println();
         }
         machine.forEach((name, value) -> out.printf("%-12s %s%n", name, value));
         out.printf("%-12s %d rounds of %s s after %s s%n", "measured", rounds, seconds, warmUpSeconds);
         Optional<Path> file = Optional.ofNullable(json);
         if (file.isPresent()) {
-            JsonReport.write(file.get(), machine, all);
+            Report.writeJson(file.get(), machine, all);
         }
         Optional<Path> picture = Optional.ofNullable(plot);
         if (picture.isPresent()) {
@@ -112,7 +127,7 @@ final class BenchCommand implements Callable<Integer> {
                     .findFirst()
                     .orElseThrow(
                             () -> new IllegalArgumentException("--plot needs the suite " + Suites.OVER_CONNECTIONS));
-            SinglesPlot.of(singles).write(picture.get());
+            Plot.overConnections(singles).write(picture.get());
         }
         boolean reached = all.stream().flatMap(one -> one.targets().stream()).allMatch(Target::reached);
         return strict && !reached ? 3 : 0;

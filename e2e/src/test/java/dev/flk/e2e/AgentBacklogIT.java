@@ -5,7 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
+import dev.flk.backend.testing.FreePort;
 import dev.flk.certificate.PcsId;
 import dev.flk.sample.Pcs;
 import java.io.BufferedWriter;
@@ -18,6 +19,7 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -37,14 +39,13 @@ final class AgentBacklogIT {
 
     private static final Duration PATIENCE = Duration.ofMinutes(15);
     private static final Pattern TOTAL = Pattern.compile("(?m)^Total +[0-9]+ +([0-9]+)$");
-    private static final JsonMapper JSON = new JsonMapper();
 
     @TempDir
     private Path directory;
 
     @Test
     void longOutage_smallHeap_startsKeepsAllAndSendsAll() throws Exception {
-        int port = portOfSomeBackend();
+        int port = FreePort.choose();
         long heapOfOne = heapWithOneWaiting(port);
         AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         submitAll(home, environment(home, port));
@@ -106,13 +107,6 @@ final class AgentBacklogIT {
         return environment;
     }
 
-    /** A port that was just used and is free. */
-    private int portOfSomeBackend() throws IOException {
-        try (BackendProcess backend = BackendProcess.start(directory)) {
-            return backend.port();
-        }
-    }
-
     private Program backend(int port) throws IOException {
         Map<String, String> environment = BackendProcess.environment();
         environment.put("PORT", Integer.toString(port));
@@ -149,18 +143,14 @@ final class AgentBacklogIT {
     private static JsonNode status(AgentHome home, Program agent) throws IOException {
         assertThat(agent.isAlive()).as(agent.allLines()).isTrue();
         try {
-            return JSON.readTree(LocalPost.get(home.control(), "/v1/status").body());
+            return home.status();
         } catch (ConnectException e) {
-            return JSON.createObjectNode(); // it does not listen yet
+            return MissingNode.getInstance(); // it does not listen yet
         }
     }
 
-    private interface Condition {
-        boolean holds() throws Exception;
-    }
-
-    private static void awaitTrue(Condition condition) {
-        await().atMost(PATIENCE).pollInterval(Duration.ofMillis(20)).until(condition::holds);
+    private static void awaitTrue(Callable<Boolean> condition) {
+        await().atMost(PATIENCE).pollInterval(Duration.ofMillis(20)).until(condition);
     }
 
     private static long millisSince(long nanos) {

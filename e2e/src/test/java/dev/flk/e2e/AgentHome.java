@@ -3,6 +3,7 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -13,11 +14,11 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** The directory of an agent, and the programs that work in it. */
+/** The directory of an agent, and programs that use it. */
 record AgentHome(Path directory) {
     private static final String NOWHERE = "http://127.0.0.1:9";
 
-    /** Of a directory that is there and empty. */
+    /** In an existing, empty directory. */
     static AgentHome in(Path directory) throws IOException {
         AgentHome home = new AgentHome(directory.toRealPath());
         Files.createDirectory(home.spool());
@@ -41,7 +42,7 @@ record AgentHome(Path directory) {
         return outbox().resolve("control.sock");
     }
 
-    /** Where no backend is. */
+    /** To an endpoint without a backend. */
     Map<String, String> sendingNowhere() {
         return sendingTo(NOWHERE);
     }
@@ -65,7 +66,7 @@ record AgentHome(Path directory) {
         return Program.java("flk-agent", directory, environment, Program.QUICK_START, args);
     }
 
-    /** A command that must do what it is told. */
+    /** Runs a command that must succeed. */
     String succeed(Map<String, String> environment, String... args) throws IOException {
         try (Program program = start(environment, args)) {
             assertThat(program.awaitExit()).as(program.allLines()).isZero();
@@ -80,7 +81,7 @@ record AgentHome(Path directory) {
         Files.move(written, spool().resolve(name + ".ndjson"));
     }
 
-    /** Writes a certificate to a file that nobody takes in by himself. */
+    /** Writes a certificate to a file outside of the spool. */
     Path file(String name, Pcs certificate) throws IOException {
         return Files.writeString(directory.resolve("outside").resolve(name + ".json"), unsigned(certificate));
     }
@@ -97,6 +98,21 @@ record AgentHome(Path directory) {
         try (Stream<Path> files = Files.list(spool())) {
             return files.findAny().isEmpty();
         }
+    }
+
+    /** What a running agent reports. */
+    JsonNode status() throws IOException {
+        return StrictJson.read(LocalPost.get(control(), "/v1/status").body());
+    }
+
+    /** The port of a running agent that was started with {@code METRICS_PORT}. */
+    static int metricsPort(Program agent) {
+        String line = agent.awaitLine(text -> text.contains("metrics on port "));
+        return Integer.parseInt(line.replaceAll(".*metrics on port ([0-9]+).*", "$1"));
+    }
+
+    static Client metrics(Program agent) {
+        return new Client("http://127.0.0.1:" + metricsPort(agent));
     }
 
     /** The lines of the file of dead letters. */

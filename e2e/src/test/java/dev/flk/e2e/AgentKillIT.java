@@ -2,53 +2,48 @@
 package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.stream.Collectors;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code kill -9} of the agent while it takes in, sends and settles: nothing is lost, and what is sent twice changes nothing. */
+/** {@code kill -9} of the agent while it appends, sends and settles: nothing is lost, and a resend changes nothing. {@code -Dflk.kills=20} kills it more often. */
 final class AgentKillIT {
-    private static final int CERTIFICATES = 600;
-    private static final int SPOOL_FILES = 40;
-    private static final int KILLS = 8;
+    private static final int KILLS = Integer.getInteger("flk.kills", 3);
+    private static final int CERTIFICATES = 80 * KILLS;
+    private static final int EACH = 10;
 
     @TempDir
     private Path directory;
 
     private final Random random = new Random(4);
+    private AgentHome home;
 
     @BeforeEach
-    void makeSpool() throws IOException {
-        Files.createDirectory(directory.resolve("spool"));
+    void agentHome() throws IOException {
+        home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
     }
 
     @Test
     void killedWhileSending_everyCertificateIsRecordedOnce() throws Exception {
-        Path file = directory.resolve("all.ndjson");
-        Files.writeString(file, lines(0, CERTIFICATES));
-        // slow enough that a kill meets the agent at work
+        // slow enough that a kill finds certificates in flight
         try (BackendProcess backend =
                 BackendProcess.start(directory, Map.of("TOKEN_RATE", "300", "TOKEN_BURST", "20"))) {
             Client client = new Client(backend.url());
-            try (Program submit = agent(backend, "submit", file.toString())) {
-                assertThat(submit.awaitExit()).isZero();
-            }
+            home.spool("all", certificates(0, CERTIFICATES));
             for (int kill = 0; kill < KILLS; kill++) {
+                double wanted = Math.min(CERTIFICATES, client.metric("flk_accepted") + 10 + random.nextInt(40));
                 try (Program agent = agent(backend, "run")) {
-                    awaitAccepted(client, 10 + random.nextInt(40));
+                    Client.awaitUntil(() -> client.metric("flk_accepted") >= wanted);
                     agent.kill();
                 }
             }
@@ -58,27 +53,19 @@ final class AgentKillIT {
 
     @Test
     void killedWhileTakingIn_everySpooledCertificateIsRecordedOnce() throws Exception {
-        Path spool = directory.resolve("spool");
         try (BackendProcess backend = BackendProcess.start(directory)) {
-            Client client = new Client(backend.url());
-            int each = 10;
-            for (int file = 0; file < SPOOL_FILES; file++) {
-                Path part = directory.resolve("part");
-                Files.writeString(part, lines((long) file * each, each));
-                Files.move(part, spool.resolve("file-" + file + ".ndjson"));
-                if (file % 5 == 4) {
-                    try (Program agent = agent(backend, "run")) {
-                        int left = random.nextInt(5);
-                        await().until(() -> files(spool) <= left);
-                        agent.kill();
-                    }
+            int files = 0;
+            for (int kill = 0; kill < KILLS; kill++) {
+                for (int i = 0; i < 5; i++) {
+                    home.spool("file-" + files, certificates((long) EACH * files++, EACH));
+                }
+                int left = random.nextInt(5);
+                try (Program agent = agent(backend, "run")) {
+                    Client.awaitUntil(() -> filesInSpool() <= left);
+                    agent.kill();
                 }
             }
-            try (Program agent = agent(backend, "run")) {
-                await().until(() -> files(spool) == 0);
-                assertThat(agent.terminate()).isEqualTo(143);
-            }
-            finish(backend, client, SPOOL_FILES * each);
+            finish(backend, new Client(backend.url()), files * EACH);
         }
     }
 
@@ -86,43 +73,30 @@ final class AgentKillIT {
         try (Program last = agent(backend, "run", "--until-empty")) {
             assertThat(last.awaitExit()).as(last.allLines()).isZero();
         }
+        assertThat(home.spoolIsEmpty()).isTrue();
         assertThat(client.metric("flk_accepted")).isEqualTo(certificates);
         assertThat(client.metric("flk_conflicts_total")).isZero();
-        for (long epoch = 0; epoch < certificates; epoch++) {
-            assertThat(client.get("/v1/pcs/" + Pcs.number(epoch).id()).status()).isEqualTo(200);
+        for (Pcs pcs : certificates(0, certificates)) {
+            assertThat(client.get("/v1/pcs/" + pcs.id()).status()).isEqualTo(200);
         }
-        assertThat(Files.readString(directory.resolve("data/dlq.jsonl"))).isEmpty();
-    }
-
-    private static void awaitAccepted(Client client, int more) throws IOException, InterruptedException {
-        double from = client.metric("flk_accepted");
-        await().until(() -> {
-            double now = client.metric("flk_accepted");
-
-            return now >= from + more || now >= CERTIFICATES;
-        });
+        assertThat(home.deadLetters()).isEmpty();
     }
 
     private Program agent(BackendProcess backend, String... args) throws IOException {
-        Map<String, String> environment = new LinkedHashMap<>();
-        environment.put("ENDPOINT", backend.url());
-        environment.put("PCS_SIGN_ALG", "hmac");
-        environment.put("PCS_HMAC_KEY", Pcs.KEY);
+        Map<String, String> environment = home.sendingTo(backend.url());
         environment.put("BATCH_SIZE", "7");
         environment.put("MAX_IN_FLIGHT", "21");
-        environment.put("BASE_DELAY", "20ms");
-        environment.put("SPOOL_DIR", "spool");
-        return Program.java("flk-agent", directory, environment, List.of(), args);
+        return home.start(environment, args);
     }
 
-    private static String lines(long firstEpoch, int count) {
+    private static List<Pcs> certificates(long firstEpoch, int count) {
         return LongStream.range(firstEpoch, firstEpoch + count)
-                .mapToObj(epoch -> Pcs.number(epoch).without("sig").json())
-                .collect(Collectors.joining("\n", "", "\n"));
+                .mapToObj(Pcs::number)
+                .toList();
     }
 
-    private static long files(Path spool) throws IOException {
-        try (Stream<Path> files = Files.list(spool)) {
+    private long filesInSpool() throws IOException {
+        try (Stream<Path> files = Files.list(home.spool())) {
             return files.count();
         }
     }

@@ -4,7 +4,6 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.sample.Pcs;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,18 +12,14 @@ import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Somebody sets the clock of a machine on which an agent runs, while certificates wait, come in and are sent. */
+/** The clock of the agent's machine is set while certificates wait, arrive and are sent. */
 final class AgentSetClockIT {
     private static final int WAITING = 70;
     private static final int MORE = 5;
-    private static final Pattern METRICS = Pattern.compile("metrics on port ([0-9]+)");
-    private static final JsonMapper JSON = new JsonMapper();
 
     @TempDir
     private Path directory;
@@ -41,7 +36,7 @@ final class AgentSetClockIT {
         try (BackendProcess backend = BackendProcess.start(directory, Map.of("TOKEN_RATE", "40", "TOKEN_BURST", "5"))) {
             Client client = new Client(backend.url());
             try (Program agent = agent(backend, clock)) {
-                Client metrics = metrics(agent);
+                Client metrics = AgentHome.metrics(agent);
                 Duration to1970 = Duration.between(Instant.now(), Instant.EPOCH.plusSeconds(100));
                 for (Duration ahead : List.of(
                         Duration.ofHours(1), Duration.ofHours(-1), to1970, Duration.ofDays(400), Duration.ZERO)) {
@@ -55,7 +50,7 @@ final class AgentSetClockIT {
                             .isEqualTo(200);
                     assertSane(metrics, ahead);
                 }
-                Client.awaitUntil(() -> status().path("pending").asInt() == 0);
+                Client.awaitUntil(() -> home.status().path("pending").asInt() == 0);
                 assertThat(client.metric("flk_accepted")).isEqualTo((double) taken);
                 assertThat(client.metric("flk_dedup_hits")).isZero();
                 assertThat(metrics.metric("flk_agent_outbox_pending")).isZero();
@@ -65,7 +60,7 @@ final class AgentSetClockIT {
             assertThat(home.succeed(home.sendingTo(backend.url()), "run", "--until-empty"))
                     .contains("0 certificates wait in the outbox, 0 dead letters");
             assertThat(home.deadLetters()).isEmpty();
-            assertThat(new InboxLog(directory.resolve("data/wal")).entries()).hasSize((int) taken);
+            assertThat(LogFiles.inbox(directory.resolve("data/wal")).entries()).hasSize((int) taken);
         }
     }
 
@@ -76,13 +71,6 @@ final class AgentSetClockIT {
         return home.start(environment, "run");
     }
 
-    private static Client metrics(Program agent) {
-        Matcher port =
-                METRICS.matcher(agent.awaitLine(line -> METRICS.matcher(line).find()));
-        assertThat(port.find()).isTrue();
-        return new Client("http://127.0.0.1:" + port.group(1));
-    }
-
     private void spool(int count) throws Exception {
         home.spool(
                 "from-" + taken,
@@ -90,13 +78,9 @@ final class AgentSetClockIT {
         taken += count;
     }
 
-    private JsonNode status() throws Exception {
-        return JSON.readTree(LocalPost.get(home.control(), "/v1/status").body());
-    }
-
     /** The agent knows how far the backend's clock is from its own, from an answer since its own was set. */
     private boolean hasNoticed(Duration ahead) throws Exception {
-        JsonNode backend = status().path("backends").path(0);
+        JsonNode backend = home.status().path("backends").path(0);
         long clockAheadMillis = backend.path("clock_ahead_ms").asLong();
         return backend.path("answering").asBoolean()
                 && Math.abs(clockAheadMillis + ahead.toMillis())
@@ -105,7 +89,7 @@ final class AgentSetClockIT {
 
     /** What the agent says of itself just after its clock was set. */
     private void assertSane(Client metrics, Duration ahead) throws Exception {
-        JsonNode status = status();
+        JsonNode status = home.status();
         assertThat(status.path("pending").asInt()).as(status.toString()).isPositive();
         assertThat(status.path("oldest_pending_seconds").asLong(-1))
                 .as(status.toString())

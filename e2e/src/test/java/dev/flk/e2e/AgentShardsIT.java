@@ -8,122 +8,49 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a running agent's metrics say of each shard: while signatures are refused, after a restart, and when some is given up and taken back. */
+/** A running agent's metrics of each shard: retries while signatures are refused, then dead letters, also of a requeue. */
 final class AgentShardsIT {
-    private static final Pattern METRICS = Pattern.compile("metrics on port ([0-9]+)");
-    /** Beyond what has a name of its own. */
-    private static final int SHARDS = 70;
-
     @TempDir
     private Path directory;
 
-    private AgentHome home;
-
     @Test
-    void refusalsRestartAndDeadLetters_everyShardHasItsNumbers() throws Exception {
-        home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
+    void refusalsAndDeadLetters_areCountedForTheirShard() throws Exception {
+        AgentHome home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
         home.spool("good", List.of(Pcs.number(1).ofShard("a"), Pcs.number(2).ofShard("a")));
         home.spool("hopeless", List.of(Pcs.number(3).ofShard("b").with("regime", "\"none\"")));
         try (BackendProcess backend = BackendProcess.start(directory)) {
-            Map<String, String> wrongKey = home.sendingTo(backend.url());
-            wrongKey.put("PCS_HMAC_KEY", "a key that nobody knows");
-            try (Program agent = agent(wrongKey)) {
-                Client metrics = metrics(agent);
+            Map<String, String> environment = home.sendingTo(backend.url());
+            environment.put("METRICS_PORT", "0");
+            environment.put("PCS_HMAC_KEY", "an unknown key");
+            try (Program agent = home.start(environment, "run")) {
+                Client metrics = AgentHome.metrics(agent);
                 Client.awaitUntil(() -> metrics.metric("flk_agent_outbox_pending") == 3
-                        && value(metrics, "flk_agent_shard_retries_total", "a") > 0
-                        && value(metrics, "flk_agent_shard_retries_total", "b") > 0);
-                assertPending(metrics);
-                assertThat(value(metrics, "flk_agent_shard_retries_total", "(others)"))
-                        .isZero();
+                        && value(metrics, "retries_total", "a") > 0
+                        && value(metrics, "retries_total", "b") > 0);
+                assertThat(value(metrics, "retries_total", "(others)")).isZero();
+                assertThat(value(metrics, "pending", "a")).isEqualTo(2);
+                assertThat(value(metrics, "pending", "b")).isEqualTo(1);
+                assertThat(value(metrics, "oldest_pending_seconds", "a")).isPositive();
                 assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
             }
-            try (Program agent = agent(home.sendingNowhere())) {
-                assertPending(metrics(agent));
-                assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
-            }
-            try (Program agent = agent(home.sendingTo(backend.url()))) {
-                Client metrics = metrics(agent);
+            environment.put("PCS_HMAC_KEY", Pcs.KEY);
+            try (Program agent = home.start(environment, "run")) {
+                Client metrics = AgentHome.metrics(agent);
+                Client.awaitUntil(() -> value(metrics, "dead_letters_total", "b") == 1);
+                home.succeed(environment, "dlq", "requeue", "--all");
+                Client.awaitUntil(() -> value(metrics, "dead_letters_total", "b") == 2);
                 Client.awaitUntil(() -> metrics.metric("flk_agent_outbox_pending") == 0);
-                assertGivenUp(metrics, 1);
-
-                home.succeed(home.sendingTo(backend.url()), "dlq", "requeue", "--all");
-
-                Client.awaitUntil(() -> value(metrics, "flk_agent_shard_dead_letters_total", "b") == 2);
-                Client.awaitUntil(() -> metrics.metric("flk_agent_outbox_pending") == 0);
-                assertGivenUp(metrics, 2);
+                assertThat(value(metrics, "dead_letters_total", "a")).isZero();
+                assertThat(value(metrics, "pending", "b")).isZero();
                 assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
             }
         }
     }
 
-    @Test
-    void moreShardsThanHaveNames_theRestIsCountedTogether_andAllAreExposedOnce() throws Exception {
-        home = AgentHome.in(Files.createDirectory(directory.resolve("agent")));
-        home.spool(
-                "many",
-                IntStream.rangeClosed(1, SHARDS)
-                        .mapToObj(i -> Pcs.number(i).ofShard("rack " + i))
-                        .toList());
-        try (Program agent = agent(home.sendingNowhere())) {
-            Client metrics = metrics(agent);
-            Client.awaitUntil(() -> metrics.metric("flk_agent_outbox_pending") == SHARDS);
-            Exposed exposed = Exposed.of(metrics.get("/metrics").body());
-
-            for (String family : List.of(
-                    "flk_agent_shard_pending",
-                    "flk_agent_shard_oldest_pending_seconds",
-                    "flk_agent_shard_retries_total",
-                    "flk_agent_shard_dead_letters_total")) {
-                assertThat(exposed.samples().get(family)).as(family).hasSize(65).doesNotHaveDuplicates();
-                assertThat(exposed.values(family, "shard"))
-                        .as(family)
-                        .contains("rack 1", "rack 64", "(others)")
-                        .doesNotContain("rack 65");
-            }
-            assertThat(value(metrics, "flk_agent_shard_pending", "rack 64")).isEqualTo(1);
-            assertThat(value(metrics, "flk_agent_shard_pending", "(others)")).isEqualTo(SHARDS - 64);
-            assertThat(agent.terminate()).as(agent.allLines()).isEqualTo(143);
-        }
-    }
-
-    private Program agent(Map<String, String> environment) throws Exception {
-        environment.put("METRICS_PORT", "0");
-        return home.start(environment, "run");
-    }
-
-    private static Client metrics(Program agent) {
-        Matcher port =
-                METRICS.matcher(agent.awaitLine(line -> METRICS.matcher(line).find()));
-        assertThat(port.find()).isTrue();
-        return new Client("http://127.0.0.1:" + port.group(1));
-    }
-
-    private static double value(Client metrics, String family, String shard) throws Exception {
-        return metrics.metric(family + "{shard=\"" + shard + "\",}");
-    }
-
-    private static void assertPending(Client metrics) throws Exception {
-        assertThat(value(metrics, "flk_agent_shard_pending", "a")).isEqualTo(2);
-        assertThat(value(metrics, "flk_agent_shard_pending", "b")).isEqualTo(1);
-        assertThat(value(metrics, "flk_agent_shard_pending", "(others)")).isZero();
-        assertThat(value(metrics, "flk_agent_shard_oldest_pending_seconds", "a"))
-                .isPositive();
-        assertThat(value(metrics, "flk_agent_shard_oldest_pending_seconds", "(others)"))
-                .isZero();
-    }
-
-    private static void assertGivenUp(Client metrics, int times) throws Exception {
-        assertThat(value(metrics, "flk_agent_shard_dead_letters_total", "b")).isEqualTo(times);
-        assertThat(value(metrics, "flk_agent_shard_dead_letters_total", "a")).isZero();
-        assertThat(value(metrics, "flk_agent_shard_pending", "a")).isZero();
-        assertThat(value(metrics, "flk_agent_shard_pending", "b")).isZero();
-        assertThat(value(metrics, "flk_agent_shard_oldest_pending_seconds", "a"))
-                .isZero();
+    private static double value(Client metrics, String name, String shard) throws Exception {
+        return metrics.metric("flk_agent_shard_" + name + "{shard=\"" + shard + "\",}");
     }
 }

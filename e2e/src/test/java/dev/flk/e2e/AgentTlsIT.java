@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.testing.FreePort;
 import dev.flk.backend.testing.TestAuthority;
-import dev.flk.backend.testing.TestAuthority.Issued;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -18,19 +17,18 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
-/**
- * Agent and backend, both real, over TLS with certificates of both: the right ones, and each way in which they can be wrong. Wrong ones cost no
- * certificate, and the agent says what to do; then the right ones are put in place, and everything arrives.
- */
+/** Agent and backend over mutual TLS: with the right certificates, and with each wrong one, which loses nothing and is reported with a remedy. */
 @Tag("thorough")
 final class AgentTlsIT {
     private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
     private static final TestAuthority CLIENTS = TestAuthority.named("clients");
     private static final TestAuthority STRANGE = TestAuthority.named("strange");
 
-    /** The JDK's client says so before it closes the connection, or just closes it. */
-    private static final String CLIENT_GOES = "refused by client or closed";
+    /** The JDK's client sends an alert before it closes the connection, or just closes it. */
+    private static final String CLIENT_CLOSES = "refused by client or closed";
 
     @TempDir
     private Path directory;
@@ -130,87 +128,54 @@ final class AgentTlsIT {
         }
     }
 
-    @Test
-    void noCertificate() throws Exception {
-        try (BackendProcess backend = backend()) {
-            assertToldAndNothingLost(
-                    backend,
-                    configure(backend.tlsUrl(), "TLS_CERT_FILE=", "TLS_KEY_FILE="),
-                    "it does not take the certificate of this agent, or misses one",
-                    "client certificate missing");
+    /** A way in which a certificate is wrong. */
+    private enum Wrong {
+        NO_CLIENT_CERTIFICATE(
+                "it does not take the certificate of this agent, or misses one", "client certificate missing"),
+        CLIENT_OF_ANOTHER_AUTHORITY(
+                "it does not take the certificate of this agent, or misses one",
+                "client certificate missing or client certificate refused"),
+        EXPIRED_CLIENT("it does not take the certificate of this agent, or misses one", "client certificate refused"),
+        EXPIRED_BACKEND("its certificate has ended, or is not valid yet; renew it at the backend", CLIENT_CLOSES),
+        BACKEND_OF_ANOTHER_HOST("its certificate is not for the host of ENDPOINT", CLIENT_CLOSES),
+        UNTRUSTED_BACKEND(
+                "its certificate is of an authority that is not trusted here; set TLS_CA_FILE", CLIENT_CLOSES),
+        PLAIN_HTTP("400", "no tls");
+
+        private final String told;
+        /** Reason of a failed handshake that the backend counts, or several. */
+        private final String counted;
+
+        Wrong(String told, String counted) {
+            this.told = told;
+            this.counted = counted;
         }
     }
 
-    @Test
-    void certificateOfAnotherAuthority() throws Exception {
-        STRANGE.issue("agent").writeTo(etc, "strange-agent");
+    @ParameterizedTest
+    @EnumSource
+    void wrongCertificate_isToldAndNothingIsLost_untilTheRightOnesAreInPlace(Wrong wrong) throws Exception {
+        switch (wrong) {
+            case CLIENT_OF_ANOTHER_AUTHORITY -> STRANGE.issue("agent").writeTo(etc, "wrong");
+            case EXPIRED_CLIENT -> CLIENTS.issueEnded("agent").writeTo(etc, "wrong");
+            case EXPIRED_BACKEND -> AUTHORITY.issueEnded("ended", "localhost").writeTo(etc, "backend");
+            case BACKEND_OF_ANOTHER_HOST ->
+                AUTHORITY.issue("elsewhere", "backend.example").writeTo(etc, "backend");
+            default -> {}
+        }
         try (BackendProcess backend = backend()) {
-            assertToldAndNothingLost(
-                    backend,
+            Path settings = switch (wrong) {
+                case NO_CLIENT_CERTIFICATE -> configure(backend.tlsUrl(), "TLS_CERT_FILE=", "TLS_KEY_FILE=");
+                case CLIENT_OF_ANOTHER_AUTHORITY, EXPIRED_CLIENT ->
                     configure(
                             backend.tlsUrl(),
-                            "TLS_CERT_FILE=" + etc.resolve("strange-agent.crt"),
-                            "TLS_KEY_FILE=" + etc.resolve("strange-agent.key")),
-                    "it does not take the certificate of this agent, or misses one",
-                    "client certificate missing or client certificate refused");
-        }
-    }
-
-    @Test
-    void endedCertificateOfTheAgent() throws Exception {
-        CLIENTS.issueEnded("agent").writeTo(etc, "ended-agent");
-        try (BackendProcess backend = backend()) {
-            assertToldAndNothingLost(
-                    backend,
-                    configure(
-                            backend.tlsUrl(),
-                            "TLS_CERT_FILE=" + etc.resolve("ended-agent.crt"),
-                            "TLS_KEY_FILE=" + etc.resolve("ended-agent.key")),
-                    "it does not take the certificate of this agent, or misses one",
-                    "client certificate refused");
-        }
-    }
-
-    @Test
-    void endedCertificateOfTheBackend() throws Exception {
-        AUTHORITY.issueEnded("ended", "localhost").writeTo(etc, "backend");
-        try (BackendProcess backend = backend()) {
-            assertToldAndNothingLost(
-                    backend,
-                    configure(backend.tlsUrl()),
-                    "its certificate has ended, or is not valid yet; renew it at the backend",
-                    CLIENT_GOES);
-        }
-    }
-
-    @Test
-    void certificateForAnotherHost() throws Exception {
-        Issued elsewhere = AUTHORITY.issue("elsewhere", "backend.example");
-        elsewhere.writeTo(etc, "backend");
-        try (BackendProcess backend = backend()) {
-            assertToldAndNothingLost(
-                    backend,
-                    configure(backend.tlsUrl()),
-                    "its certificate is not for the host of ENDPOINT",
-                    CLIENT_GOES);
-        }
-    }
-
-    @Test
-    void authorityThatTheAgentDoesNotTrust() throws Exception {
-        try (BackendProcess backend = backend()) {
-            assertToldAndNothingLost(
-                    backend,
-                    configure(backend.tlsUrl(), "TLS_CA_FILE=" + etc.resolve("strange.crt")),
-                    "its certificate is of an authority that is not trusted here; set TLS_CA_FILE",
-                    CLIENT_GOES);
-        }
-    }
-
-    @Test
-    void httpWhereItShouldBeHttps() throws Exception {
-        try (BackendProcess backend = backend()) {
-            assertToldAndNothingLost(backend, configure(backend.url()), "400", "no tls");
+                            "TLS_CERT_FILE=" + etc.resolve("wrong.crt"),
+                            "TLS_KEY_FILE=" + etc.resolve("wrong.key"));
+                case UNTRUSTED_BACKEND -> configure(backend.tlsUrl(), "TLS_CA_FILE=" + etc.resolve("strange.crt"));
+                case PLAIN_HTTP -> configure(backend.url());
+                default -> configure(backend.tlsUrl());
+            };
+            assertToldAndNothingLost(backend, settings, wrong.told, wrong.counted);
         }
     }
 

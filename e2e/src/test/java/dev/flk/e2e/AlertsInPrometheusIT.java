@@ -2,14 +2,15 @@
 package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import dev.flk.backend.testing.TestAuthority;
+import dev.flk.backend.testing.TestAuthority.Issued;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
@@ -25,11 +26,8 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongFunction;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import java.util.stream.Collectors;
+import java.util.function.Predicate;
 import java.util.stream.LongStream;
-import java.util.stream.Stream;
 import org.awaitility.core.ConditionTimeoutException;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -43,20 +41,17 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Each alert, of real programs in a real Prometheus: a fault is caused, the alert fires; it is repaired as docs/runbooks.md says, the
- * alert ends. Hours last seconds here ({@link HastenedRules}); promtool tries the same rules with their real lengths. All of it
- * with {@code -Dflk.alerts=all}, two of them otherwise.
+ * alert ends. Hours last seconds here ({@link PrometheusServer#hastened}); promtool tests the same rules with their real lengths.
  */
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 @Tag("thorough")
 final class AlertsInPrometheusIT {
-    private static final boolean ALL = "all".equals(System.getProperty("flk.alerts"));
     private static final Path RULES = Built.root().resolve("alerts/flk.rules.yaml");
-
-    /** No outsider can make a program err so that it answers 500. */
+    /** No outsider can cause a 500 of a program error. */
     private static final String NOT_TO_BE_CAUSED = "InternalErrors warning";
 
-    private static final Pattern METRICS_PORT = Pattern.compile("metrics on port ([0-9]+)");
     private static final String SECRET = "a secret of a plant";
+    private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
     private static final int MIB = 1 << 20;
     private static final String LONG = "\"" + "x".repeat(200_000) + "\"";
 
@@ -69,7 +64,7 @@ final class AlertsInPrometheusIT {
     @TempDir
     private Path directory;
 
-    /** What a test has started, the last first. */
+    /** Whatever a test has started, the last first. */
     private final Deque<AutoCloseable> started = new ArrayDeque<>();
 
     private interface Step {
@@ -78,7 +73,7 @@ final class AlertsInPrometheusIT {
 
     @BeforeAll
     static void startPrometheus() throws Exception {
-        prometheus = PrometheusServer.start(shared, HastenedRules.of(Files.readString(RULES)));
+        prometheus = PrometheusServer.start(shared, PrometheusServer.hastened(Files.readString(RULES)));
     }
 
     @AfterEach
@@ -90,7 +85,7 @@ final class AlertsInPrometheusIT {
     }
 
     @AfterAll
-    static void endPrometheus() throws IOException {
+    static void endPrometheus() {
         if (prometheus != null) {
             prometheus.close();
         }
@@ -124,7 +119,6 @@ final class AlertsInPrometheusIT {
 
     @Test
     void producerWithAMistake_everythingIsEscalated() throws Exception {
-        assumeAll();
         BackendProcess backend = backend("escalated", Map.of());
         Traffic broken = load(backend, epoch -> Pcs.number(epoch).with("regime", "\"non_sticky\""));
         firesUntil(
@@ -140,7 +134,6 @@ final class AlertsInPrometheusIT {
 
     @Test
     void diskOfTheLog_fillsAndIsFull() throws Exception {
-        assumeAll();
         Path data = Files.createDirectory(directory.resolve("small"));
         SmallDisk disk = SmallDisk.of("1g", data);
         Map<String, String> environment = BackendProcess.environment();
@@ -155,7 +148,7 @@ final class AlertsInPrometheusIT {
         Path foreign = disk.seenFrom(program).resolve("foreign");
         Repeated growing = growing(foreign);
         firesUntil("disk", growing::close, "LogDiskFilling critical", "LogDiskFilling warning");
-        fillUp(foreign);
+        SmallDisk.fillUp(foreign);
         Traffic beyondTheZerosAhead =
                 load(backend, epoch -> Pcs.number(1_000_000 + epoch).with("not_named", LONG));
         firesUntil(
@@ -171,8 +164,7 @@ final class AlertsInPrometheusIT {
 
     @Test
     void storeIsDown() throws Exception {
-        assumeAll();
-        RedisStoreServer redis = redis();
+        StoreServer.Redis redis = redis();
         BackendProcess backend = backend("store", redis.configuration());
         load(backend, Pcs::number);
         redis.kill();
@@ -186,8 +178,7 @@ final class AlertsInPrometheusIT {
 
     @Test
     void storeIsSlow() throws Exception {
-        assumeAll();
-        RedisStoreServer redis = redis();
+        StoreServer.Redis redis = redis();
         BackendProcess backend = backend("slow", redis.configuration());
         load(backend, Pcs::number);
         AtomicLong quarters = new AtomicLong();
@@ -211,8 +202,7 @@ final class AlertsInPrometheusIT {
 
     @Test
     void storeComesBackEmptyWhileItsBackendIsDown_andAnotherAnswersOtherwise() throws Exception {
-        assumeAll();
-        RedisStoreServer redis = redis();
+        StoreServer.Redis redis = redis();
         BackendProcess first = backend("first", redis.configuration());
         new Client(first.url()).awaitReady();
         assertThat(new Client(first.url()).submit(Pcs.number(1)).status()).isEqualTo(200);
@@ -229,90 +219,62 @@ final class AlertsInPrometheusIT {
     }
 
     @Test
-    void keysFileHasAMistake() throws Exception {
-        assumeAll();
-        Path keys = keysFile();
-        String good = Files.readString(keys);
-        backendWithKeys("keys-file", keys);
+    void keysFileHasAMistake_andAKeyEnds_andOneSignsForAnotherShard() throws Exception {
+        Path home = Files.createDirectory(directory.resolve("keys"));
+        Path secret = Files.writeString(home.resolve("plant.secret"), SECRET);
+        Files.setPosixFilePermissions(secret, PosixFilePermissions.fromString("rw-------"));
+        String good = """
+                {"version": 1, "keys": [{"id": "plant", "algorithm": "hmac", "secret_file": "plant.secret",
+                  "shards": ["shard-1"], "state": "active"}]}
+                """;
+        Path keys = Files.writeString(home.resolve("keys.json"), good);
+        BackendProcess backend = backend("keys-file", Map.of("KEYS_FILE", keys.toString(), "PCS_HMAC_KEY", ""));
         prometheus.awaitUp("keys-file");
         Files.writeString(keys, good.replace("active", "activ"));
         firesUntil("keys-file", () -> Files.writeString(keys, good), "KeysFileBad critical");
-    }
-
-    @Test
-    void keyEnds() throws Exception {
-        assumeAll();
-        Path keys = keysFile();
-        String endless = Files.readString(keys);
-        String tomorrow = Instant.now()
-                .plus(Duration.ofDays(1))
-                .truncatedTo(ChronoUnit.SECONDS)
-                .toString();
-        Files.writeString(keys, endless.replace("\"state\"", "\"valid_until\": \"" + tomorrow + "\", \"state\""));
-        backendWithKeys("key-ending", keys);
-        prometheus.awaitUp("key-ending");
-        firesUntil("key-ending", () -> Files.writeString(keys, endless), "KeyEnding critical", "KeyEnding warning");
-    }
-
-    @Test
-    void keyOfAnotherShardSigns() throws Exception {
-        assumeAll();
-        BackendProcess backend = backendWithKeys("stolen", keysFile());
-        prometheus.awaitUp("stolen");
         Pcs foreign = Pcs.number(1).ofShard("shard-2").signedBy(SECRET);
         assertThat(new Client(backend.url()).submit(foreign).status()).isEqualTo(401);
-        firesUntil("stolen", () -> {}, "KeyMisused warning");
+        firesUntil("keys-file", () -> {}, "KeyMisused warning");
+        Files.writeString(keys, good.replace("\"state\"", "\"valid_until\": \"" + tomorrow() + "\", \"state\""));
+        firesUntil("keys-file", () -> Files.writeString(keys, good), "KeyEnding critical", "KeyEnding warning");
+    }
+
+    private static Instant tomorrow() {
+        return Instant.now().plus(Duration.ofDays(1)).truncatedTo(ChronoUnit.SECONDS);
+    }
+
+    /** In this test's directory, {@code tls.crt} and {@code tls.key} of a certificate that ends tomorrow. */
+    private Issued endingTomorrow() throws IOException {
+        return AUTHORITY
+                .issue("tls", Instant.now().minus(Duration.ofHours(1)), tomorrow(), "localhost")
+                .writeTo(directory, "tls");
     }
 
     @Test
-    void filesOfTlsHaveAMistake_andWhatIsShownEndsTomorrow() throws Exception {
-        assumeAll();
-        SelfSigned tomorrow = SelfSigned.forNames("dns:localhost", directory.resolve("tomorrow"));
-        SelfSigned nextYear = SelfSigned.forNames("dns:localhost", directory.resolve("next-year"), 365);
-        Files.setPosixFilePermissions(tomorrow.keyFile(), PosixFilePermissions.fromString("rw-------"));
+    void filesOfTlsHaveAMistake_andTheCertificateEndsTomorrow() throws Exception {
+        endingTomorrow();
         BackendProcess backend = BackendProcess.start(
                 Files.createDirectory(directory.resolve("tls")),
                 Map.of(
                         "OPS_PORT", "0",
-                        "TLS_CERT", tomorrow.certificateFile().toString(),
-                        "TLS_KEY", tomorrow.keyFile().toString()),
+                        "TLS_CERT", directory.resolve("tls.crt").toString(),
+                        "TLS_KEY", directory.resolve("tls.key").toString()),
                 Program.QUICK_START);
         started.push(backend);
         prometheus.scrape("tls", backend.opsPort());
         prometheus.awaitUp("tls");
-        Files.copy(nextYear.certificateFile(), tomorrow.certificateFile(), StandardCopyOption.REPLACE_EXISTING);
+        Issued next = AUTHORITY.issue("next", "localhost");
+        Files.writeString(directory.resolve("tls.crt"), next.certificatePem());
         firesUntil(
                 "tls",
-                () -> Files.writeString(tomorrow.keyFile(), Files.readString(nextYear.keyFile())),
+                () -> Files.writeString(directory.resolve("tls.key"), next.keyPem()),
                 "TlsCertificateEnding critical",
                 "TlsCertificateEnding warning",
                 "TlsFilesBad warning");
     }
 
-    private Path keysFile() throws IOException {
-        Path home = Files.createDirectory(directory.resolve("keys"));
-        Path secret = Files.writeString(home.resolve("plant.secret"), SECRET);
-        Files.setPosixFilePermissions(secret, PosixFilePermissions.fromString("rw-------"));
-        return Files.writeString(home.resolve("keys.json"), """
-                {"version": 1, "keys": [{"id": "plant", "algorithm": "hmac", "secret_file": "plant.secret",
-                  "shards": ["shard-1"], "state": "active"}]}
-                """);
-    }
-
-    private BackendProcess backendWithKeys(String job, Path keys) throws IOException {
-        Map<String, String> environment = BackendProcess.environment();
-        environment.remove("PCS_HMAC_KEY");
-        environment.put("KEYS_FILE", keys.toString());
-        Path home = Files.createDirectory(directory.resolve(job));
-        BackendProcess backend = BackendProcess.of(Program.java("flk-backend", home, environment, Program.QUICK_START));
-        started.push(backend);
-        prometheus.scrape(job, backend.port());
-        return backend;
-    }
-
     @Test
     void backendEnds() throws Exception {
-        assumeAll();
         BackendProcess backend = backend("down", Map.of());
         prometheus.awaitUp("down");
         backend.program().kill();
@@ -321,7 +283,6 @@ final class AlertsInPrometheusIT {
 
     @Test
     void agentReachesNoBackend() throws Exception {
-        assumeAll();
         BackendProcess backend = BackendProcess.start(directory, Map.of(), Program.QUICK_START);
         assertThat(backend.program().terminate()).isEqualTo(143);
         AgentHome home = home("lonely");
@@ -337,7 +298,6 @@ final class AlertsInPrometheusIT {
 
     @Test
     void agentGivesUp() throws Exception {
-        assumeAll();
         BackendProcess backend = backend("strict", Map.of());
         AgentHome home = home("giving-up");
         agent("giving-up", home, home.sendingTo(backend.url()));
@@ -348,7 +308,6 @@ final class AlertsInPrometheusIT {
 
     @Test
     void agentsOutboxFills() throws Exception {
-        assumeAll();
         BackendProcess backend = BackendProcess.start(directory, Map.of(), Program.QUICK_START);
         assertThat(backend.program().terminate()).isEqualTo(143);
         AgentHome home = home("full");
@@ -361,7 +320,6 @@ final class AlertsInPrometheusIT {
 
     @Test
     void diskOfTheOutboxFills() throws Exception {
-        assumeAll();
         AgentHome home = home("small-disk");
         Path data = Files.createDirectory(home.directory().resolve("data"));
         SmallDisk disk = SmallDisk.of("1g", data);
@@ -370,7 +328,7 @@ final class AlertsInPrometheusIT {
         environment.put("METRICS_PORT", "0");
         Program agent = Program.behind(disk.mounting(), "flk-agent", home.directory(), environment, "run");
         started.push(agent);
-        prometheus.scrape("small-disk", metricsPort(agent));
+        prometheus.scrape("small-disk", AgentHome.metricsPort(agent));
         prometheus.awaitUp("small-disk");
         Repeated growing = growing(disk.seenFrom(agent).resolve("foreign"));
         firesUntil("small-disk", growing::close, "AgentDiskFilling warning");
@@ -378,7 +336,6 @@ final class AlertsInPrometheusIT {
 
     @Test
     void agentsDiskLosesRecords() throws Exception {
-        assumeAll();
         AgentHome home = home("losing");
         try (Program agent = home.start(home.sendingNowhere(), "run")) {
             for (long epoch = 0; epoch < 3; epoch++) {
@@ -387,12 +344,7 @@ final class AlertsInPrometheusIT {
             }
             agent.kill();
         }
-        Path segment;
-        try (Stream<Path> files = Files.list(home.outbox())) {
-            segment = files.filter(file -> file.toString().endsWith(".wal"))
-                    .findFirst()
-                    .orElseThrow();
-        }
+        Path segment = new LogFiles(home.outbox(), "outbox").segments().get(0);
         byte[] bytes = Files.readAllBytes(segment);
         bytes[bytes.length / 2] ^= 1;
         Files.write(segment, bytes);
@@ -402,22 +354,16 @@ final class AlertsInPrometheusIT {
 
     @Test
     void clientCertificateEnds() throws Exception {
-        assumeAll();
-        SelfSigned tomorrow = SelfSigned.forNames("dns:localhost", directory.resolve("tomorrow"));
-        SelfSigned nextYear = SelfSigned.forNames("dns:localhost", directory.resolve("next-year"), 365);
+        endingTomorrow();
         AgentHome home = home("ending");
         Map<String, String> environment = home.sendingTo("https://127.0.0.1:9");
-        environment.put("TLS_CERT_FILE", tomorrow.certificateFile().toString());
-        environment.put("TLS_KEY_FILE", tomorrow.keyFile().toString());
+        environment.put("TLS_CERT_FILE", directory.resolve("tls.crt").toString());
+        environment.put("TLS_KEY_FILE", directory.resolve("tls.key").toString());
         Program agent = agent("ending", home, environment);
         firesUntil(
                 "ending",
                 () -> {
-                    Files.copy(nextYear.keyFile(), tomorrow.keyFile(), StandardCopyOption.REPLACE_EXISTING);
-                    Files.copy(
-                            nextYear.certificateFile(),
-                            tomorrow.certificateFile(),
-                            StandardCopyOption.REPLACE_EXISTING);
+                    AUTHORITY.issue("next").writeTo(directory, "tls");
                     agent.hangUp();
                 },
                 "TlsCertificateEnding critical",
@@ -426,7 +372,6 @@ final class AlertsInPrometheusIT {
 
     @Test
     void agentEnds() throws Exception {
-        assumeAll();
         AgentHome home = home("ended");
         Program agent = agent("ended", home, home.sendingNowhere());
         prometheus.awaitUp("ended");
@@ -436,7 +381,6 @@ final class AlertsInPrometheusIT {
 
     @Test
     void noAgentIsScrapedAnyMore() throws Exception {
-        assumeAll();
         AgentHome home = home("forgotten");
         Program agent = agent("forgotten", home, home.sendingNowhere());
         prometheus.awaitUp("forgotten");
@@ -447,16 +391,17 @@ final class AlertsInPrometheusIT {
     @Test
     @Order(Integer.MAX_VALUE)
     void eachAlertWasSeen() throws Exception {
-        assumeAll();
-        Set<String> all = AlertRules.read(RULES).alerts().stream()
-                .map(alert -> alert.name() + " " + alert.severity())
-                .collect(Collectors.toCollection(TreeSet::new));
+        Set<String> all = new TreeSet<>();
+        for (JsonNode group : new YAMLMapper().readTree(RULES.toFile()).path("groups")) {
+            for (JsonNode rule : group.path("rules")) {
+                if (rule.has("alert")) {
+                    all.add(rule.path("alert").asText() + " "
+                            + rule.at("/labels/severity").asText());
+                }
+            }
+        }
         all.remove(NOT_TO_BE_CAUSED);
         assertThat(seen).isEqualTo(all);
-    }
-
-    private static void assumeAll() {
-        assumeTrue(ALL, "only with -Dflk.alerts=all");
     }
 
     /** They fire; once it is repaired, they end. */
@@ -474,13 +419,10 @@ final class AlertsInPrometheusIT {
                 String.join(", ", awaited), (fired - caused) / 1e9, (System.nanoTime() - repaired) / 1e9);
     }
 
-    private interface Wanted {
-        boolean isMetBy(Set<String> firing);
-    }
-
-    private static void await(String job, String what, Set<String> alerts, Wanted wanted) throws Exception {
+    private static void await(String job, String what, Set<String> alerts, Predicate<Set<String>> wanted)
+            throws Exception {
         try {
-            Client.awaitUntil(() -> wanted.isMetBy(prometheus.firing(job)));
+            Client.awaitUntil(() -> wanted.test(prometheus.firing(job)));
         } catch (ConditionTimeoutException e) {
             throw new AssertionError(alerts + " do not " + what + "; firing: " + prometheus.firing(job), e);
         }
@@ -501,8 +443,8 @@ final class AlertsInPrometheusIT {
         return backend(job, environment);
     }
 
-    private RedisStoreServer redis() throws IOException {
-        RedisStoreServer redis = new RedisStoreServer(Files.createDirectory(directory.resolve("redis")));
+    private StoreServer.Redis redis() throws IOException {
+        StoreServer.Redis redis = StoreServer.Redis.start(Files.createDirectory(directory.resolve("redis")));
         started.push(redis);
         return redis;
     }
@@ -515,14 +457,8 @@ final class AlertsInPrometheusIT {
         environment.put("METRICS_PORT", "0");
         Program agent = home.start(environment, "run");
         started.push(agent);
-        prometheus.scrape(job, metricsPort(agent));
+        prometheus.scrape(job, AgentHome.metricsPort(agent));
         return agent;
-    }
-
-    private static int metricsPort(Program agent) {
-        Matcher line = METRICS_PORT.matcher(agent.awaitLine(text -> text.contains("metrics on port ")));
-        assertThat(line.find()).isTrue();
-        return Integer.parseInt(line.group(1));
     }
 
     /** Fresh certificates, fifty a second, whatever comes of them. */
@@ -538,14 +474,5 @@ final class AlertsInPrometheusIT {
                 50, () -> Files.write(file, new byte[MIB / 2], StandardOpenOption.CREATE, StandardOpenOption.APPEND));
         started.push(growing);
         return growing;
-    }
-
-    private static void fillUp(Path file) {
-        assertThatThrownBy(() -> {
-                    while (true) {
-                        Files.write(file, new byte[MIB], StandardOpenOption.APPEND);
-                    }
-                })
-                .hasMessageContaining("No space left on device");
     }
 }

@@ -3,20 +3,11 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import dev.flk.backend.testing.FreePort;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse.BodyHandlers;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Base64;
-import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -24,7 +15,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Answers to "why": {@code policy try}, the debug pages, and {@code diagnostics}, beside a backend and an agent that run. */
+/** The debug pages, and {@code diagnostics} beside a running backend and agent. */
 final class AnswersIT {
     private static final String METRICS_PASSWORD = "a password/of metrics";
     private static final String REDIS_PASSWORD = "of-redis-1";
@@ -84,60 +75,17 @@ final class AnswersIT {
     }
 
     @Test
-    void policyTry_besideTheBackend_saysWhatAnotherToleranceWouldChange() throws Exception {
-        try (Program tried = program(
-                "flk-backend",
-                "policy",
-                "try",
-                "--config",
-                "backend.properties",
-                "--since",
-                "1h",
-                "--set",
-                "TOL_D=0.20",
-                "--json")) {
-            assertThat(tried.awaitExit()).as(tried.allLines()).isZero();
-            List<JsonNode> facts = tried.out().lines().map(StrictJson::read).toList();
-            assertThat(facts.get(facts.size() - 1).get("decided").intValue()).isEqualTo(3);
-            assertThat(facts.get(facts.size() - 1).get("different").intValue()).isEqualTo(2);
-            assertThat(facts.stream()
-                            .filter(fact -> fact.get("type").textValue().equals("example")))
-                    .extracting(fact -> fact.get("pcs_id").textValue())
-                    .containsExactly(
-                            Pcs.number(2).id().toString(),
-                            Pcs.number(3).ofShard("other").id().toString());
-        }
-        assertThat(new Client(backend.url())
-                        .get("/v1/pcs/" + Pcs.number(2).id())
-                        .body())
-                .contains("\"accepted\":false");
-    }
-
-    @Test
     void debugPages_areForWhoHasTheLogin_onTheOperatorsPortOnly() throws Exception {
-        assertThat(new String(debug("threads"), StandardCharsets.UTF_8))
-                .contains("\"inbox-writer", "java.lang.Thread.State: ");
-        assertThat(new String(debug("heap"), StandardCharsets.UTF_8)).contains("COLLECTOR", "java.lang.String");
-        assertThat(new String(debug("jfr?seconds=1"), StandardCharsets.ISO_8859_1))
-                .startsWith("FLR\0");
-        assertThat(new String(debug("jfr?seconds=1000"), StandardCharsets.UTF_8))
-                .contains("from 1 to 300");
+        Client operator = new Client("http://127.0.0.1:" + opsPort).withLogin("prometheus", METRICS_PASSWORD);
+        assertThat(operator.get("/debug/threads").body()).contains("\"inbox-writer", "java.lang.Thread.State: ");
+        assertThat(operator.get("/debug/heap").body()).contains("COLLECTOR", "java.lang.String");
+        assertThat(operator.get("/debug/jfr?seconds=1").body()).startsWith("FLR\0");
+        assertThat(operator.get("/debug/jfr?seconds=1000").body()).contains("from 1 to 300");
         assertThat(new Client("http://127.0.0.1:" + opsPort)
                         .get("/debug/threads")
                         .status())
                 .isEqualTo(401);
         assertThat(new Client(backend.url()).get("/debug/threads").status()).isEqualTo(404);
-    }
-
-    private static byte[] debug(String page) throws Exception {
-        String login =
-                Base64.getEncoder().encodeToString(("prometheus:" + METRICS_PASSWORD).getBytes(StandardCharsets.UTF_8));
-        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + opsPort + "/debug/" + page))
-                .header("Authorization", "Basic " + login)
-                .build();
-        return HttpClient.newHttpClient()
-                .send(request, BodyHandlers.ofByteArray())
-                .body();
     }
 
     @Test
@@ -148,13 +96,8 @@ final class AnswersIT {
         for (String name : secrets.keySet()) {
             Path log = Files.writeString(directory.resolve(name + ".log"), "secrets: " + secrets.get(name) + "\n");
             Path archive = directory.resolve(name + ".zip");
-            assertThat(diagnostics(name, log, 0)).contains(archive.getFileName() + ", ", "metrics.txt");
-            assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(archive)))
-                    .isEqualTo("rw-------");
+            assertThat(diagnostics(name, log)).contains(archive.getFileName() + ", ", "metrics.txt");
             Archive.read(archive).values().forEach(all::append);
-            byte[] before = Files.readAllBytes(archive);
-            assertThat(diagnostics(name, log, 1)).contains("--output");
-            assertThat(archive).hasBinaryContent(before);
         }
         assertThat(all)
                 .contains("flk_ingest_total 3", "flk_agent_outbox_pending 0", "redis://:***@localhost:6379")
@@ -164,7 +107,7 @@ final class AnswersIT {
                 .doesNotContain(METRICS_PASSWORD, REDIS_PASSWORD, Pcs.KEY, SEED);
     }
 
-    private static String diagnostics(String name, Path log, int exitCode) throws Exception {
+    private static String diagnostics(String name, Path log) throws Exception {
         try (Program program = program(
                 "flk-" + name,
                 "diagnostics",
@@ -174,7 +117,7 @@ final class AnswersIT {
                 log.toString(),
                 "--output",
                 name + ".zip")) {
-            assertThat(program.awaitExit()).as(program.allLines()).isEqualTo(exitCode);
+            assertThat(program.awaitExit()).as(program.allLines()).isZero();
             return program.allLines();
         }
     }
@@ -183,14 +126,10 @@ final class AnswersIT {
     void diagnostics_ofWhatDoesNotRun_saySo() throws Exception {
         Path archive = directory.resolve("alone.zip");
         Map<String, String> environment = Map.of(
-                "PORT",
-                Integer.toString(FreePort.choose()),
-                "PCS_SIGN_ALG",
-                "none",
-                "WAL_DIR",
-                "no-wal",
-                "DEDUP_DIR",
-                "no-dedup");
+                "PORT", Integer.toString(FreePort.choose()),
+                "PCS_SIGN_ALG", "none",
+                "WAL_DIR", "no-wal",
+                "DEDUP_DIR", "no-dedup");
         try (Program alone = Program.java(
                 "flk-backend",
                 directory,

@@ -2,6 +2,7 @@
 package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.flk.certificate.PcsId;
 import dev.flk.e2e.Client.Answer;
@@ -17,8 +18,9 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicLong;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * {@code kill -9} of the backend under load, again and again, with the policy changing from start to start; with each store.
@@ -34,41 +36,38 @@ final class BackendKillIT {
     private final Map<PcsId, Pcs> sent = new ConcurrentHashMap<>();
     private final AtomicLong nextEpoch = new AtomicLong();
 
-    @Test
-    void embeddedStore_acknowledgedOutcomesSurviveKills_byteForByte() throws Exception {
-        killAgainAndAgain("embedded", kills(4), Map.of(), () -> {}, () -> {});
-    }
+    /** What is killed how often; 0 for those that only {@code -Dflk.kills} runs. */
+    private enum Killed {
+        EMBEDDED(3),
+        REDIS(0),
+        REDIS_AND_ITS_SERVER(2),
+        POSTGRES(1),
+        POSTGRES_AND_ITS_SERVER(0);
 
-    @Test
-    void redis_acknowledgedOutcomesSurviveKillsOfTheBackend() throws Exception {
-        try (StoreServer store = new RedisStoreServer(directory.resolve("server"))) {
-            killAgainAndAgain("redis", kills(2), store.configuration(), () -> {}, () -> {});
+        private final int kills;
+
+        Killed(int usually) {
+            kills = Integer.getInteger("flk.kills", usually);
         }
     }
 
-    @Test
-    void redis_acknowledgedOutcomesSurviveKillsOfBoth() throws Exception {
-        try (StoreServer store = new RedisStoreServer(directory.resolve("server"))) {
-            killAgainAndAgain("redis, killed as well", kills(2), store.configuration(), store::kill, store::restart);
+    @ParameterizedTest
+    @EnumSource
+    void acknowledgedOutcomesSurviveKills_byteForByte(Killed killed) throws Exception {
+        assumeTrue(killed.kills > 0, "only with -Dflk.kills");
+        if (killed == Killed.EMBEDDED) {
+            killAgainAndAgain(killed, Map.of(), () -> {}, () -> {});
+            return;
         }
-    }
-
-    @Test
-    void postgres_acknowledgedOutcomesSurviveKillsOfTheBackend() throws Exception {
-        try (StoreServer store = new PostgresStoreServer()) {
-            killAgainAndAgain("postgres", kills(2), store.configuration(), () -> {}, () -> {});
+        try (StoreServer store = killed.name().startsWith("REDIS")
+                ? StoreServer.Redis.start(directory.resolve("server"))
+                : StoreServer.Postgres.start()) {
+            if (killed.name().endsWith("SERVER")) {
+                killAgainAndAgain(killed, store.configuration(), store::kill, store::restart);
+            } else {
+                killAgainAndAgain(killed, store.configuration(), () -> {}, () -> {});
+            }
         }
-    }
-
-    @Test
-    void postgres_acknowledgedOutcomesSurviveKillsOfBoth() throws Exception {
-        try (StoreServer store = new PostgresStoreServer()) {
-            killAgainAndAgain("postgres, killed as well", kills(2), store.configuration(), store::kill, store::restart);
-        }
-    }
-
-    private static int kills(int usually) {
-        return Integer.getInteger("flk.kills", usually);
     }
 
     /**
@@ -76,8 +75,8 @@ final class BackendKillIT {
      * @param after what is done to the store before the backend is started again
      */
     private void killAgainAndAgain(
-            String store, int kills, Map<String, String> configuration, Runnable justBefore, Runnable after)
-            throws Exception {
+            Killed killed, Map<String, String> configuration, Runnable justBefore, Runnable after) throws Exception {
+        int kills = killed.kills;
         Random random = new Random(9);
         for (int life = 0; life < kills; life++) {
             try (BackendProcess backend = start(life, configuration)) {
@@ -95,7 +94,7 @@ final class BackendKillIT {
         }
         System.out.printf(
                 "BackendKillIT, %s: %d kills, %d acknowledged outcomes audited, %d more were under way%n",
-                store, kills, acknowledged.size(), sent.size() - acknowledged.size());
+                killed, kills, acknowledged.size(), sent.size() - acknowledged.size());
     }
 
     /** Under every second policy, what deviates a little is rejected. Returns when its store is complete. */

@@ -14,6 +14,7 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Base64;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -21,7 +22,7 @@ import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import javax.net.ssl.SSLContext;
 
-/** Speaks HTTP with a backend, as anybody's client would. */
+/** An HTTP client of a backend. */
 final class Client {
     /** How long anything may take that must happen. */
     static final Duration PATIENCE = Duration.ofSeconds(60);
@@ -31,21 +32,41 @@ final class Client {
     private static final Set<String> ALWAYS = Set.of("content-type", "content-length", "date");
 
     private final String url;
+    private final boolean isDocumented;
+    private final String authorization;
 
     Client(String url) {
-        this(url, HttpClient.newBuilder());
+        this(url, http(HttpClient.newBuilder()), false, "");
     }
 
     /** Over TLS. */
     Client(String url, SSLContext tls) {
-        this(url, HttpClient.newBuilder().sslContext(tls));
+        this(url, http(HttpClient.newBuilder().sslContext(tls)), false, "");
     }
 
-    private Client(String url, HttpClient.Builder builder) {
+    private Client(String url, HttpClient http, boolean isDocumented, String authorization) {
         this.url = url;
-        this.http = builder.version(HttpClient.Version.HTTP_1_1)
+        this.http = http;
+        this.isDocumented = isDocumented;
+        this.authorization = authorization;
+    }
+
+    private static HttpClient http(HttpClient.Builder builder) {
+        return builder.version(HttpClient.Version.HTTP_1_1)
                 .connectTimeout(Duration.ofSeconds(10))
                 .build();
+    }
+
+    /** A client that compares each answer with {@code docs/openapi.yaml}. */
+    static Client comparing(String url) {
+        return new Client(url, http(HttpClient.newBuilder()), true, "");
+    }
+
+    /** The same client with Basic Auth. */
+    Client withLogin(String user, String password) {
+        byte[] login = (user + ":" + password).getBytes(StandardCharsets.UTF_8);
+        return new Client(
+                url, http, isDocumented, "Basic " + Base64.getEncoder().encodeToString(login));
     }
 
     /** An answer: status, body, and the headers by their names. */
@@ -95,12 +116,19 @@ final class Client {
     }
 
     HttpRequest.Builder request(String path) {
-        return HttpRequest.newBuilder(URI.create(url + path)).timeout(Duration.ofMinutes(2));
+        HttpRequest.Builder request =
+                HttpRequest.newBuilder(URI.create(url + path)).timeout(Duration.ofMinutes(2));
+        return authorization.isEmpty() ? request : request.header("Authorization", authorization);
     }
 
     Answer send(HttpRequest.Builder request) throws IOException, InterruptedException {
-        HttpResponse<String> response = http.send(request.build(), BodyHandlers.ofString(StandardCharsets.UTF_8));
-        return new Answer(response.statusCode(), response.body(), response.headers());
+        HttpRequest sent = request.build();
+        HttpResponse<String> response = http.send(sent, BodyHandlers.ofString(StandardCharsets.UTF_8));
+        Answer answer = new Answer(response.statusCode(), response.body(), response.headers());
+        if (isDocumented) {
+            OpenApi.document().require(sent.method(), sent.uri().getPath(), answer);
+        }
+        return answer;
     }
 
     /** The value of one sample of the metrics. */

@@ -9,7 +9,6 @@ import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -26,11 +25,9 @@ final class ContractBatchIT {
     @RegisterExtension
     static final RunningBackend backend = RunningBackend.with(Map.of());
 
-    private static final AtomicLong NEXT = new AtomicLong(1);
-
     @Test
     void batch_newOnes_areAnsweredInTheirOrder() throws Exception {
-        List<Pcs> sent = Stream.generate(ContractBatchIT::next).limit(300).collect(Collectors.toList());
+        List<Pcs> sent = Stream.generate(backend::next).limit(300).collect(Collectors.toList());
         Collections.reverse(sent);
         assertThat(lines(sent))
                 .isEqualTo(sent.stream().map(ContractBatchIT::accepted).toList());
@@ -38,7 +35,8 @@ final class ContractBatchIT {
 
     @Test
     void batch_answer_isNdjsonAndEndsEachLine() throws Exception {
-        Answer answer = backend.client().batch(next().json() + "\n" + next().json());
+        Answer answer = backend.client()
+                .batch(backend.next().json() + "\n" + backend.next().json());
         assertThat(answer.status()).isEqualTo(200);
         assertThat(answer.header("Content-Type")).isEqualTo("application/x-ndjson");
         assertThat(answer.body()).endsWith("}\n");
@@ -48,11 +46,11 @@ final class ContractBatchIT {
 
     @Test
     void batch_badLines_spoilNoOther() throws Exception {
-        Pcs first = next();
-        Pcs escalated = next().with("ft", "{\"degraded\":true}");
-        Pcs last = next();
-        List<String> answers =
-                lines("{", first.json(), next().tampered("r", "0.9").json(), escalated.json(), "[", last.json());
+        Pcs first = backend.next();
+        Pcs escalated = backend.next().with("ft", "{\"degraded\":true}");
+        Pcs last = backend.next();
+        List<String> answers = lines(
+                "{", first.json(), backend.next().tampered("r", "0.9").json(), escalated.json(), "[", last.json());
         assertThat(answers).hasSize(6);
         assertThat(answers.get(0)).isEqualTo(MALFORMED);
         assertThat(answers.get(1)).isEqualTo(accepted(first));
@@ -65,7 +63,7 @@ final class ContractBatchIT {
 
     @Test
     void batch_duplicates_giveTheSameBodyAndSaySo() throws Exception {
-        Pcs known = next();
+        Pcs known = backend.next();
         Answer single = backend.client().submit(known);
         assertThat(lines(known.json(), known.with("attempt", "2").json()))
                 .containsExactly(marked(single, ",\"duplicate\":true"), marked(single, ",\"duplicate\":true"));
@@ -73,7 +71,7 @@ final class ContractBatchIT {
 
     @Test
     void batch_conflict_givesTheFirstOutcomeAndSaysBoth() throws Exception {
-        Pcs known = next();
+        Pcs known = backend.next();
         Answer single = backend.client().submit(known);
         assertThat(lines(known.with("r", "0.7").json()))
                 .containsExactly(marked(single, ",\"duplicate\":true,\"conflict\":true"));
@@ -81,7 +79,7 @@ final class ContractBatchIT {
 
     @Test
     void batch_oneIdThreeTimes_decidesTheFirst() throws Exception {
-        Pcs pcs = next();
+        Pcs pcs = backend.next();
         Pcs other = pcs.with("regime", "\"sticky\"");
         String outcome = accepted(pcs);
         String open = outcome.substring(0, outcome.length() - 1);
@@ -93,25 +91,25 @@ final class ContractBatchIT {
 
     @Test
     void batch_malformedAndUnsignedLines_areNotLogged() throws Exception {
-        Pcs unsigned = next().without("sig");
-        Pcs malformed = next().with("version", "\"9\"");
-        lines(unsigned.json(), malformed.json(), next().json());
+        Pcs unsigned = backend.next().without("sig");
+        Pcs malformed = backend.next().with("version", "\"9\"");
+        lines(unsigned.json(), malformed.json(), backend.next().json());
         assertThat(backend.log().kindsOf(unsigned.id().toString())).isEmpty();
         assertThat(backend.log().kindsOf(malformed.id().toString())).isEmpty();
     }
 
     @Test
     void batch_carriageReturnsAndAFinalNewline_endLines() throws Exception {
-        Pcs first = next();
-        Pcs second = next();
+        Pcs first = backend.next();
+        Pcs second = backend.next();
         assertThat(lines(backend.client(), first.json() + "\r\n" + second.json() + "\r\n"))
                 .containsExactly(accepted(first), accepted(second));
     }
 
     @Test
     void batch_blankLineBetweenOthers_isALineOfItsOwn() throws Exception {
-        Pcs first = next();
-        Pcs second = next();
+        Pcs first = backend.next();
+        Pcs second = backend.next();
         assertThat(lines(first.json(), "", " \t", second.json()))
                 .containsExactly(accepted(first), MALFORMED, MALFORMED, accepted(second));
     }
@@ -130,7 +128,7 @@ final class ContractBatchIT {
 
     @Test
     void batch_tooManyLines_is413AndNothingIsTaken() throws Exception {
-        Pcs pcs = next();
+        Pcs pcs = backend.next();
         Answer answer = backend.client().batch(pcs.json() + "\n{".repeat(1_000));
         assertThat(answer.status()).isEqualTo(413);
         assertThat(answer.error()).isEqualTo("batch over 1000 lines");
@@ -139,7 +137,7 @@ final class ContractBatchIT {
 
     @Test
     void batch_mostBytes_areTaken() throws Exception {
-        Pcs pcs = next();
+        Pcs pcs = backend.next();
         String last = "\n" + pcs.json();
         String fill = ("\"" + "x".repeat((1 << 20) - 3) + "\"\n").repeat(8);
         assertThat(lines(backend.client(), fill.substring(0, MAX_BATCH_BYTES - last.length()) + last))
@@ -156,7 +154,7 @@ final class ContractBatchIT {
 
     @Test
     void batch_lineOverTheLimitOfABody_is413InItsPlace() throws Exception {
-        Pcs pcs = next();
+        Pcs pcs = backend.next();
         assertThat(lines("\"" + "x".repeat(1 << 20) + "\"", pcs.json()))
                 .containsExactly("{\"status\":413,\"body\":{\"error\":\"body over 1048576 bytes\"}}", accepted(pcs));
     }
@@ -166,9 +164,9 @@ final class ContractBatchIT {
         Map<String, String> slow = Map.of("TOKEN_RATE", "0.001", "TOKEN_BURST", "3");
         try (BackendProcess limited = BackendProcess.start(directory, slow)) {
             Client client = new Client(limited.url());
-            Pcs first = next();
-            Pcs second = next();
-            String sent = Stream.of(first, second, first, next(), next())
+            Pcs first = backend.next();
+            Pcs second = backend.next();
+            String sent = Stream.of(first, second, first, backend.next(), backend.next())
                     .map(Pcs::json)
                     .collect(Collectors.joining("\n"));
             List<String> answers = lines(client, sent);
@@ -182,10 +180,6 @@ final class ContractBatchIT {
             assertThat(client.metric("flk_rate_limited_total")).isEqualTo(2);
             assertThat(client.metric("flk_ingest_total")).isEqualTo(3);
         }
-    }
-
-    private static Pcs next() {
-        return Pcs.number(NEXT.getAndIncrement());
     }
 
     private static List<String> lines(List<Pcs> sent) throws Exception {

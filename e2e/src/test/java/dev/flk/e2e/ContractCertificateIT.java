@@ -3,7 +3,6 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.e2e.BrokenCertificates.Broken;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
@@ -13,36 +12,98 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The certificate of version 0.1, each rule of its format: what breaks it, and what is just within. */
+/** The certificate's format over HTTP: which body is a 400 or 413, and what is just within. Every rule is in the verifier's {@code CertificateRulesTest}. */
 final class ContractCertificateIT {
     private static final int MAX_BODY_BYTES = 1 << 20;
 
     @RegisterExtension
     static final RunningBackend backend = RunningBackend.with(Map.of());
 
-    /** Every test has certificates of its own; number 0 is never accepted. */
-    private static final AtomicLong NEXT = new AtomicLong(1);
-
     @ParameterizedTest
-    @MethodSource("dev.flk.e2e.BrokenCertificates#fields")
-    void submit_brokenField_is400ThatNamesTheRule(Broken broken) throws IOException {
-        assertThat(refusalOnAConnectionThatGoesOn(broken.body())).isEqualTo(broken.error());
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '~',
+            value = {
+                "schema|\"fractal-lba\"|schema must be \"fractal-lba-kakeya\"",
+                "version|\"0.2\"|version \"0.2\" is not understood; versions understood: 0.1",
+                "shard_id|\"\"|shard_id must have 1 to 256 characters",
+                "merkle_root|\"5a5a\"|merkle_root must be 64 lower-case hex digits",
+                "attempt|0|attempt must be at least 1",
+                "sent_at|\"2026-01-19T10:30:45\"|sent_at must be an RFC 3339 time like 2026-01-19T10:30:45Z",
+                "seed|1.5|seed must be a 64-bit integer",
+                "scales|[2,4,2]|scales must not repeat: 2 does",
+                "N_j|{\"08\":1}|N_j must have decimal keys without leading zero: \"08\" is none",
+                "v_star|[1,\"2\"]|v_star must be finite numbers",
+                "regime|\"Sticky\"|regime must be sticky, mixed or non_sticky",
+                "ft|{\"degraded\":1}|ft degraded must be true or false"
+            })
+    void submit_brokenField_is400ThatNamesTheRule(String field, String json, String error) throws IOException {
+        assertThat(refusalOnAConnectionThatGoesOn(
+                        Pcs.number(0).with(field, json).bytes()))
+                .isEqualTo(error);
     }
 
     @ParameterizedTest
-    @MethodSource("dev.flk.e2e.BrokenCertificates#texts")
-    void submit_malformedJson_is400(Broken broken) throws IOException {
-        assertThat(refusalOnAConnectionThatGoesOn(broken.body()))
+    @CsvSource({
+        "pcs_id, 7, pcs_id must be a string",
+        "epoch, 9223372036854775808, epoch must be a 64-bit integer",
+        "D_hat, 1e309, D_hat must be a finite number"
+    })
+    void submit_signedFieldThatCannotBeRead_is400(String field, String json, String error) throws IOException {
+        assertThat(refusalOnAConnectionThatGoesOn(
+                        Pcs.number(0).tampered(field, json).bytes()))
+                .isEqualTo(error);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"schema", "sent_at", "N_j", "budget", "regime"})
+    void submit_missingField_is400(String field) throws IOException {
+        assertThat(refusalOnAConnectionThatGoesOn(Pcs.number(0).without(field).bytes()))
+                .isEqualTo(field + " is missing");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"schema", "sent_at", "shard_id", "pcs_id", "sig"})
+    void submit_longStringInAKnownField_isRefusedInAFewWords(String field) throws Exception {
+        Answer answer = backend.client()
+                .submit(backend.next().tampered(field, "\"" + "x".repeat(MAX_BODY_BYTES - 1_000) + "\""));
+        assertThat(answer.status()).isIn(400, 401);
+        assertThat(answer.error()).hasSizeLessThan(150);
+    }
+
+    static Stream<Arguments> texts() {
+        String whole = Pcs.number(0).json();
+        String open = whole.substring(0, whole.length() - 1);
+        return Stream.of(
+                Arguments.of("nothing", "", "ends too early"),
+                Arguments.of("an array", "[" + whole + "]", "a certificate is an object"),
+                Arguments.of("a form", "pcs=" + whole, "near line 1"),
+                Arguments.of("a second object", whole + whole, "something follows the object"),
+                Arguments.of("a repeated key", open + ",\"\\u0072\":0.8}", "the key \"r\" is repeated"),
+                Arguments.of("33 levels", open + ",\"x\":" + nested(32) + "}", "nested more than 32 deep"),
+                Arguments.of("5,000 levels", open + ",\"x\":" + "[".repeat(5_000), "nested more than 32 deep"),
+                Arguments.of("a lone surrogate", open + ",\"x\":\"\\ud800\"}", "a surrogate without its partner"),
+                Arguments.of("a byte order mark", "\ufeff" + whole, "begins with a byte order mark"));
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("texts")
+    void submit_malformedJson_is400(String what, String body, String error) throws IOException {
+        assertThat(refusalOnAConnectionThatGoesOn(body.getBytes(StandardCharsets.UTF_8)))
                 .startsWith("malformed JSON: ")
-                .contains(broken.error());
+                .contains(error);
     }
 
     @Test
@@ -56,141 +117,91 @@ final class ContractCertificateIT {
 
     @Test
     void submit_sentAtLessThanTheSkewAhead_isTaken() throws Exception {
-        assertTaken(next().with("sent_at", "\"" + Instant.now().plus(Duration.ofMinutes(4)) + "\""));
+        assertTaken(backend.next().with("sent_at", "\"" + Instant.now().plus(Duration.ofMinutes(4)) + "\""));
     }
 
     @Test
     void submit_sentAtFarAheadWhereNoSkewIsSet_isTaken(@TempDir Path directory) throws Exception {
         try (BackendProcess tolerant = BackendProcess.start(directory, Map.of("MAX_CLOCK_SKEW", "0"))) {
-            Pcs pcs = next().with("sent_at", "\"9999-12-31T23:59:59Z\"");
+            Pcs pcs = backend.next().with("sent_at", "\"9999-12-31T23:59:59Z\"");
             assertThat(new Client(tolerant.url()).submit(pcs).status()).isEqualTo(200);
         }
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "2026-01-19T10:30:45.123456789123Z",
-                "2026-01-19t10:30:45z",
-                "2026-01-19T12:30:45+02:00",
-                "1970-01-01T00:00:00-00:00",
-                "2016-12-31T23:59:60Z"
-            })
-    void submit_timeInTheSpellingsOfRfc3339_isTaken(String sentAt) throws Exception {
-        assertTaken(next().with("sent_at", "\"" + sentAt + "\""));
-    }
-
-    @ParameterizedTest
     @ValueSource(strings = {"\"\"", "null", "7", "\"no base64!\"", "\"AAAA\""})
     void submit_noGoodSignature_is401(String sig) throws IOException {
-        assertUnauthorized(next().tampered("sig", sig));
+        assertUnauthorized(backend.next().tampered("sig", sig));
     }
 
     @Test
     void submit_withoutSignature_is401() throws IOException {
-        assertUnauthorized(next().without("sig"));
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"x", "分", "📞"})
-    void submit_shardIdOf256CodePoints_isTaken(String codePoint) throws Exception {
-        assertTaken(next().ofShard(codePoint.repeat(256)));
-    }
-
-    @ParameterizedTest
-    @ValueSource(longs = {0, Long.MAX_VALUE})
-    void submit_epochAtItsEnds_isTaken(long epoch) throws Exception {
-        assertTaken(Pcs.number(epoch).ofShard("ends"));
+        assertUnauthorized(backend.next().without("sig"));
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"attempt", "seed", "v_star"})
     void submit_withoutAnOptionalField_isTaken(String field) throws Exception {
-        assertTaken(next().without(field));
+        assertTaken(backend.next().without(field));
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"1", "9223372036854775808"})
-    void submit_anyAttempt_isTaken(String attempt) throws Exception {
-        assertTaken(next().with("attempt", attempt));
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"-9223372036854775808", "9223372036854775807"})
-    void submit_seedAtItsEnds_isTaken(String seed) throws Exception {
-        assertTaken(next().with("seed", seed));
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"[]", "[1,2147483647]"})
-    void submit_fewOrLargeScales_areTaken(String scales) throws Exception {
-        assertTaken(next().with("scales", scales));
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '~',
+            value = {
+                "sent_at|\"2026-01-19T12:30:45.123456789123+02:00\"",
+                "attempt|9223372036854775808",
+                "seed|-9223372036854775808",
+                "scales|[]",
+                "coh_star|1e-400",
+                "D_hat|-0.0",
+                "ft|{\"more\":{\"than\":[\"is\",\"known\"]}}"
+            })
+    void submit_valueJustWithinItsRule_isTaken(String field, String json) throws Exception {
+        assertTaken(backend.next().with(field, json));
     }
 
     @Test
-    void submit_mostScalesAndCounts_areTaken() throws Exception {
-        assertTaken(next().with("scales", BrokenCertificates.numbers(64)).with("N_j", BrokenCertificates.keys(256)));
+    void submit_longestOfEverything_isTaken() throws Exception {
+        String counts = IntStream.rangeClosed(1, 256)
+                .mapToObj(key -> "\"" + key + "\":5")
+                .collect(Collectors.joining(",", "{", "}"));
+        assertTaken(backend.next()
+                .ofShard("📞".repeat(256))
+                .with("scales", numbers(64))
+                .with("N_j", counts)
+                .with("v_star", numbers(65_536)));
+        assertTaken(Pcs.number(Long.MAX_VALUE).ofShard("end"));
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"coh_star", "D_hat", "r", "budget"})
-    void submit_anySpellingOfAFiniteNumber_isTaken(String field) throws Exception {
-        for (String json : new String[] {"3", "1" + "0".repeat(308), "-0.0", "1e-400"}) {
-            assertTaken(next().with(field, json));
-        }
-        // the integer -0 counts as 0.0, and that is what is signed
-        assertTaken(next().with(field, "0").tampered(field, "-0"));
-    }
-
-    @ParameterizedTest
-    @ValueSource(ints = {0, 65_536})
-    void submit_vStarOfAnyAllowedLength_isTaken(int length) throws Exception {
-        assertTaken(next().with("v_star", BrokenCertificates.numbers(length)));
-    }
-
-    @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "{}",
-                "{\"outbox_seq\":18446744073709551616,\"degraded\":false,\"fallbacks\":[],\"clock_skew_ms\":-5}",
-                "{\"more\":{\"than\":[\"is\",\"known\"]}}"
-            })
-    void submit_ft_isTaken(String ft) throws Exception {
-        assertTaken(next().with("ft", ft));
-    }
-
-    @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "application/json",
-                "application/x-www-form-urlencoded",
-                "text/plain; charset=utf-16",
-                "application/octet-stream",
-                "nonsense"
-            })
+    @ValueSource(strings = {"application/x-www-form-urlencoded", "text/plain; charset=utf-16", "nonsense"})
     void submit_anyContentType_isTaken(String contentType) throws Exception {
         Answer answer = backend.client()
                 .send(backend.client()
                         .request("/v1/pcs/submit")
                         .header("Content-Type", contentType)
-                        .POST(BodyPublishers.ofByteArray(next().bytes())));
+                        .POST(BodyPublishers.ofByteArray(backend.next().bytes())));
         assertThat(answer.status()).as(answer.body()).isEqualTo(200);
     }
 
     @Test
     void submit_unknownFields_areIgnoredAndKeptInTheLog() throws Exception {
-        Pcs pcs = next().with("x_note", "{\"nested\":[1,2.50,\"é\\u00e9\",null]}")
-                .with("x_deep", BrokenCertificates.nested(31));
+        Pcs pcs = backend.next()
+                .with("x_note", "{\"nested\":[1,2.50,\"é\\u00e9\",null]}")
+                .with("x_deep", nested(31));
         assertTaken(pcs);
         assertThat(backend.log().entries())
                 .filteredOn(entry -> entry.body().contains(pcs.id().toString()))
-                .extracting(InboxLog.Entry::body)
+                .extracting(LogFiles.Entry::body)
                 .containsExactly(pcs.json());
     }
 
     @Test
-    void submit_spelledOtherwise_isTaken() throws Exception {
-        String spelled = next().json()
+    void submit_otherSpelling_isTaken() throws Exception {
+        String spelled = backend.next()
+                .json()
                 .replace("\"shard-1\"", "\"\\u0073hard\\u002d1\"")
                 .replace("\"budget\"", "\"\\u0062udget\"")
                 .replace(",", " ,\r\n\t")
@@ -206,31 +217,29 @@ final class ContractCertificateIT {
         assertTaken(ofBytes(MAX_BODY_BYTES));
     }
 
-    @Test
-    void submit_bodyOverTheLimit_is413() throws Exception {
-        Answer answer = backend.client().submit(ofBytes(MAX_BODY_BYTES + 1));
+    @ParameterizedTest
+    @ValueSource(ints = {MAX_BODY_BYTES + 1, 20 * MAX_BODY_BYTES})
+    void submit_bodyOverTheLimit_is413ThatASendingClientCanRead(int length) throws Exception {
+        Answer answer = backend.client().submit(new byte[length]);
         assertThat(answer.status()).isEqualTo(413);
         assertThat(answer.error()).isEqualTo("body over 1048576 bytes");
     }
 
-    @Test
-    void submit_bodyFarOverTheLimit_is413ThatASendingClientCanRead() throws Exception {
-        Answer answer = backend.client().submit(new byte[20 * MAX_BODY_BYTES]);
-        assertThat(answer.status()).isEqualTo(413);
-        assertThat(answer.error()).isEqualTo("body over 1048576 bytes");
+    private static String nested(int levels) {
+        return "[".repeat(levels) + "]".repeat(levels);
     }
 
-    private static Pcs next() {
-        return Pcs.number(NEXT.getAndIncrement());
+    private static String numbers(int count) {
+        return IntStream.rangeClosed(1, count).mapToObj(Integer::toString).collect(Collectors.joining(",", "[", "]"));
     }
 
-    /** A certificate that an unknown field fills up. */
+    /** A certificate padded by an unknown field. */
     private static Pcs ofBytes(int length) {
-        Pcs pcs = next().with("x_fill", "\"\"");
+        Pcs pcs = backend.next().with("x_fill", "\"\"");
         return pcs.with("x_fill", "\"" + "x".repeat(length - pcs.bytes().length) + "\"");
     }
 
-    /** That the format is kept; what verification says is another matter. */
+    /** The format is right, whatever the verdict. */
     private static void assertTaken(Pcs pcs) throws Exception {
         Answer answer = backend.client().submit(pcs);
         assertThat(answer.status()).as(answer.body()).isIn(200, 202);
@@ -243,7 +252,7 @@ final class ContractCertificateIT {
             Answer answer = connection.submit(pcs.bytes());
             assertThat(answer.status()).isEqualTo(401);
             assertThat(answer.body()).isEqualTo("{\"error\":\"Signature verification failed\"}");
-            assertThat(connection.submit(next().bytes()).status()).isEqualTo(200);
+            assertThat(connection.submit(backend.next().bytes()).status()).isEqualTo(200);
         }
     }
 
@@ -252,7 +261,7 @@ final class ContractCertificateIT {
             Answer answer = connection.submit(body);
             assertThat(answer.status()).as(answer.body()).isEqualTo(400);
             assertThat(answer.marks()).isEmpty();
-            assertThat(connection.submit(next().bytes()).status()).isEqualTo(200);
+            assertThat(connection.submit(backend.next().bytes()).status()).isEqualTo(200);
             return answer.error();
         }
     }

@@ -8,7 +8,6 @@ import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -19,8 +18,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class ContractOperationsIT {
     @RegisterExtension
     static final RunningBackend backend = RunningBackend.with(Map.of());
-
-    private static final AtomicLong NEXT = new AtomicLong(1);
 
     @Test
     void health_whileServing_isOk() throws Exception {
@@ -47,7 +44,7 @@ final class ContractOperationsIT {
 
     @Test
     void lookUp_accepted_isTheStoredBody() throws Exception {
-        Pcs pcs = Pcs.number(NEXT.getAndIncrement());
+        Pcs pcs = backend.next();
         String body = backend.client().submit(pcs).body();
         Answer answer = backend.client().get("/v1/pcs/" + pcs.id());
         assertThat(answer.status()).isEqualTo(200);
@@ -57,7 +54,7 @@ final class ContractOperationsIT {
 
     @Test
     void lookUp_rejected_isTheStoredBodyWith200() throws Exception {
-        Pcs pcs = Pcs.number(NEXT.getAndIncrement()).with("r", "2");
+        Pcs pcs = backend.next().with("r", "2");
         Answer submitted = backend.client().submit(pcs);
         Answer answer = backend.client().get("/v1/pcs/" + pcs.id());
         assertThat(submitted.status()).isEqualTo(202);

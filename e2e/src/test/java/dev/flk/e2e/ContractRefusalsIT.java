@@ -23,7 +23,7 @@ final class ContractRefusalsIT {
     void rateLimit_emptyBucket_is429BeforeTheBodyIsLookedAt() throws Exception {
         try (BackendProcess backend =
                 BackendProcess.start(directory, Map.of("TOKEN_RATE", "0.001", "TOKEN_BURST", "1"))) {
-            Client client = new Client(backend.url());
+            Client client = Client.comparing(backend.url());
             assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
             Answer answer = client.submit("{".getBytes(StandardCharsets.UTF_8));
             assertThat(answer.status()).isEqualTo(429);
@@ -39,7 +39,7 @@ final class ContractRefusalsIT {
     @Test
     void rateLimit_oneASecond_saysOneSecondAndKeepsIt() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory, Map.of("TOKEN_RATE", "1"))) {
-            Client client = new Client(backend.url());
+            Client client = Client.comparing(backend.url());
             List<String> answers = client.batch("{\n".repeat(10)).body().lines().toList();
             assertThat(answers.subList(0, 2)).allMatch(line -> line.startsWith("{\"status\":400,"));
             assertThat(answers.get(9))
@@ -64,14 +64,14 @@ final class ContractRefusalsIT {
     void memoryStore_full_is503OverloadedAndKnownOnesAreAnswered() throws Exception {
         Map<String, String> small = Map.of("DEDUP_BACKEND", "memory", "MEMORY_MAX_ENTRIES", "1");
         try (BackendProcess backend = BackendProcess.start(directory, small)) {
-            Client client = new Client(backend.url());
+            Client client = Client.comparing(backend.url());
             assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
             Answer answer = client.submit(Pcs.number(2));
             assertThat(answer.status()).isEqualTo(503);
             assertThat(answer.error()).isEqualTo("overloaded");
             assertThat(retryAfter(answer)).isPositive();
             assertThat(client.submit(Pcs.number(1)).marks()).containsKey("x-flk-duplicate");
-            assertThat(new InboxLog(directory.resolve("data/wal")).entries()).hasSize(1);
+            assertThat(LogFiles.inbox(directory.resolve("data/wal")).entries()).hasSize(1);
         }
     }
 
@@ -84,7 +84,7 @@ final class ContractRefusalsIT {
         // a pipe without a writer is a file whose opening takes as long as the test likes
         try (Program program = Program.java("flk-backend", directory, environment, List.of())) {
             String line = program.awaitLine(text -> text.contains("listening on "));
-            Client client = new Client("http://127.0.0.1:" + line.substring(line.lastIndexOf(' ') + 1));
+            Client client = Client.comparing("http://127.0.0.1:" + line.substring(line.lastIndexOf(' ') + 1));
             for (Answer answer : List.of(
                     client.submit(Pcs.number(1)),
                     client.get("/v1/pcs/" + Pcs.number(1).id()))) {
@@ -109,7 +109,7 @@ final class ContractRefusalsIT {
         // in blocks of 512 bytes; the log would write up to 64 MiB into a file
         Program program = Program.limited("ulimit -f 12288", "flk-backend", directory, environment);
         try (BackendProcess backend = BackendProcess.of(program)) {
-            Client client = new Client(backend.url());
+            Client client = Client.comparing(backend.url());
             Answer failed = null;
             long epoch = 0;
             for (; failed == null && epoch < 20; epoch++) {
@@ -125,7 +125,7 @@ final class ContractRefusalsIT {
             Answer retried = client.submit(large(epoch - 1));
             assertThat(retried.status()).isEqualTo(200);
             assertThat(retried.marks()).isEmpty();
-            assertThat(new InboxLog(directory.resolve("data/wal")).segments()).hasSize(2);
+            assertThat(LogFiles.inbox(directory.resolve("data/wal")).segments()).hasSize(2);
         }
     }
 

@@ -90,7 +90,7 @@ final class ContractSignatureIT {
         Answer taken = client.submit(pcs);
         assertThat(taken.status()).as(taken.body()).isEqualTo(200);
         assertThat(taken.marks()).isEmpty();
-        assertThat(backend.log().entries()).extracting(InboxLog.Entry::body).doesNotContain(tampered.json());
+        assertThat(backend.log().entries()).extracting(LogFiles.Entry::body).doesNotContain(tampered.json());
     }
 
     @Test
@@ -110,7 +110,7 @@ final class ContractSignatureIT {
         assertThat(hmac.log().entries())
                 .filteredOn(entry ->
                         entry.body().equals(current.json()) || entry.body().equals(retired.json()))
-                .extracting(InboxLog.Entry::keyId)
+                .extracting(LogFiles.Entry::keyId)
                 .hasSize(2)
                 .doesNotHaveDuplicates()
                 .noneMatch(keyId -> keyId.contains(Pcs.KEY) || keyId.contains("retired"));

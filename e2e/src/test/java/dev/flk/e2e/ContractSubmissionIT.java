@@ -11,7 +11,6 @@ import java.time.Instant;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -29,12 +28,6 @@ final class ContractSubmissionIT {
     @RegisterExtension
     static final RunningBackend backend = RunningBackend.with(Map.of());
 
-    private static final AtomicLong NEXT = new AtomicLong(1);
-
-    private static Pcs next() {
-        return Pcs.number(NEXT.getAndIncrement());
-    }
-
     private static Answer submit(Pcs pcs) throws Exception {
         return backend.client().submit(pcs);
     }
@@ -51,7 +44,7 @@ final class ContractSubmissionIT {
     @MethodSource("outcomes")
     void submit_again_givesTheVerySameBytesAndIsNotLogged(String kind, String field, String json, int status)
             throws Exception {
-        Pcs pcs = next().with(field, json);
+        Pcs pcs = backend.next().with(field, json);
         Answer first = submit(pcs);
         Answer second = submit(pcs);
         assertThat(first.status()).isEqualTo(status);
@@ -60,7 +53,7 @@ final class ContractSubmissionIT {
         assertThat(second.body()).isEqualTo(first.body());
         assertThat(second.marks()).isEqualTo(DUPLICATE);
         // what comes later is logged later
-        submit(next());
+        submit(backend.next());
         assertThat(backend.log().kindsOf(pcs.id().toString())).containsExactly('s');
     }
 
@@ -74,7 +67,7 @@ final class ContractSubmissionIT {
                 "v_star|[1e-1,2E-1,0.30]"
             })
     void submit_againWithWhatIsNoContent_isADuplicate(String field, String json) throws Exception {
-        Pcs pcs = next();
+        Pcs pcs = backend.next();
         Answer first = submit(pcs);
         Answer second = submit(pcs.with(field, json));
         assertThat(second.body()).isEqualTo(first.body());
@@ -83,7 +76,7 @@ final class ContractSubmissionIT {
 
     @Test
     void submit_againSpelledOtherwise_isADuplicate() throws Exception {
-        Pcs pcs = next();
+        Pcs pcs = backend.next();
         submit(pcs);
         byte[] spelled = pcs.json()
                 .replace(",", " , ")
@@ -94,7 +87,7 @@ final class ContractSubmissionIT {
 
     @Test
     void submit_againBadlySigned_is401AndDoesNotShowTheOutcome() throws Exception {
-        Pcs pcs = next();
+        Pcs pcs = backend.next();
         submit(pcs);
         Answer answer = submit(pcs.signedBy("another key"));
         assertThat(answer.status()).isEqualTo(401);
@@ -113,7 +106,7 @@ final class ContractSubmissionIT {
             })
     void submit_otherContent_isAConflictAndTheFirstOutcomeStands(String field, String json, String warning)
             throws Exception {
-        Pcs pcs = next();
+        Pcs pcs = backend.next();
         double conflictsBefore = backend.client().metric("flk_conflicts_total");
         Answer first = submit(pcs);
         Pcs other = pcs.with(field, json);
@@ -127,7 +120,7 @@ final class ContractSubmissionIT {
         assertThat(backend.log().kindsOf(pcs.id().toString())).containsExactly('s', 'e');
         assertThat(backend.log().entries())
                 .filteredOn(entry -> entry.kind() == 'e')
-                .extracting(InboxLog.Entry::body)
+                .extracting(LogFiles.Entry::body)
                 .contains(other.json());
         String line = backend.process().program().awaitLine(text -> text.contains("PCS " + pcs.id() + " conflict"));
         assertThat(line).contains(" WARN ").contains("; " + warning + ";");
@@ -136,7 +129,7 @@ final class ContractSubmissionIT {
 
     @Test
     void submit_twoOtherContents_areBothKept() throws Exception {
-        Pcs pcs = next();
+        Pcs pcs = backend.next();
         submit(pcs);
         submit(pcs.with("r", "0.1"));
         submit(pcs.with("r", "0.2"));
@@ -145,7 +138,7 @@ final class ContractSubmissionIT {
 
     @Test
     void submit_malformedAndBadlySigned_isMalformed() throws Exception {
-        Answer answer = submit(next().tampered("epoch", "\"x\"").tampered("sig", "\"\""));
+        Answer answer = submit(backend.next().tampered("epoch", "\"x\"").tampered("sig", "\"\""));
         assertThat(answer.status()).isEqualTo(400);
         assertThat(answer.error()).isEqualTo("epoch must be a 64-bit integer");
     }
@@ -162,20 +155,20 @@ final class ContractSubmissionIT {
                 "merkle_root|\"\""
             })
     void submit_badlySignedAndAgainstAnotherRule_isBadlySigned(String field, String json) throws Exception {
-        assertThat(submit(next().tampered(field, json).tampered("sig", "\"AAAA\""))
+        assertThat(submit(backend.next().tampered(field, json).tampered("sig", "\"AAAA\""))
                         .status())
                 .isEqualTo(401);
     }
 
     @Test
     void submit_refused_isNotLogged() throws Exception {
-        Pcs malformed = next().with("regime", "\"none\"");
-        Pcs unsigned = next().without("sig");
-        Pcs ahead = next().with("sent_at", "\"2999-01-01T00:00:00Z\"");
+        Pcs malformed = backend.next().with("regime", "\"none\"");
+        Pcs unsigned = backend.next().without("sig");
+        Pcs ahead = backend.next().with("sent_at", "\"2999-01-01T00:00:00Z\"");
         for (Pcs refused : new Pcs[] {malformed, unsigned, ahead}) {
             assertThat(submit(refused).status()).isIn(400, 401);
         }
-        submit(next());
+        submit(backend.next());
         for (Pcs refused : new Pcs[] {malformed, unsigned, ahead}) {
             assertThat(backend.log().kindsOf(refused.id().toString())).isEmpty();
         }
@@ -183,14 +176,14 @@ final class ContractSubmissionIT {
 
     @Test
     void submit_anyAnswer_hasTheDateAndALength() throws Exception {
-        Pcs known = next();
+        Pcs known = backend.next();
         Answer[] answers = {
             submit(known),
             submit(known),
             submit(known.with("r", "0.3")),
-            submit(next().with("budget", "0")),
-            submit(next().with("seed", "null")),
-            submit(next().without("sig")),
+            submit(backend.next().with("budget", "0")),
+            submit(backend.next().with("seed", "null")),
+            submit(backend.next().without("sig")),
             backend.client().get("/nowhere"),
             backend.client().get("/v1/pcs/submit"),
             backend.client().batch("{}")
@@ -206,7 +199,7 @@ final class ContractSubmissionIT {
 
     @Test
     void log_accepted_tellsIdAndNumbers() throws Exception {
-        Pcs pcs = next();
+        Pcs pcs = backend.next();
         submit(pcs);
         submit(pcs);
         awaitLine("INFO", "PCS " + pcs.id() + " accepted (D̂=1.00, coh★=0.50)");
@@ -215,8 +208,8 @@ final class ContractSubmissionIT {
 
     @Test
     void log_escalatedAndRejected_tellTheReason() throws Exception {
-        Pcs escalated = next().with("budget", "0.9");
-        Pcs rejected = next().with("r", "1.5");
+        Pcs escalated = backend.next().with("budget", "0.9");
+        Pcs rejected = backend.next().with("r", "1.5");
         submit(escalated);
         submit(rejected);
         awaitLine("WARN", "PCS " + escalated.id() + " escalated: budget deviation: claimed=0.9000, recomputed=0.2600");
@@ -225,7 +218,7 @@ final class ContractSubmissionIT {
 
     @Test
     void log_badSignature_tellsTheIdOnlyIfItIsOne() throws Exception {
-        Pcs pcs = next();
+        Pcs pcs = backend.next();
         submit(pcs.without("sig"));
         submit(pcs.tampered("pcs_id", "\"\\nFAKE LINE\""));
         awaitLine("ERROR", "Signature verification failed for " + pcs.id());

@@ -8,7 +8,6 @@ import dev.flk.e2e.Client.Answer;
 import dev.flk.e2e.Traffic.Sent;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -90,9 +89,9 @@ final class FullDiskIT {
         List<Sent> during;
         List<Sent> all;
         try (Traffic traffic = new Traffic(backend.url(), FIRST_OF_TRAFFIC, PER_SECOND)) {
-            fillUp(ballast);
+            SmallDisk.fillUp(ballast);
             Client.awaitUntil(() -> Traffic.count(traffic.answered(), 503) > 0);
-            fillUp(ballast);
+            SmallDisk.fillUp(ballast);
             long fullNanos = System.nanoTime();
             await().atMost(FULL.plus(Client.PATIENCE))
                     .until(() -> sentSince(fullNanos, traffic).size() >= FULL.toSeconds() * PER_SECOND);
@@ -138,19 +137,6 @@ final class FullDiskIT {
             assertThat(again.body()).isEqualTo(before.body());
         }
         acknowledged.put(before.pcs(), again);
-    }
-
-    /** Leaves no room at all, as a runaway of somebody else's does. */
-    private static void fillUp(Path ballast) {
-        byte[] page = new byte[4096];
-        try (OutputStream more = Files.newOutputStream(ballast, StandardOpenOption.APPEND)) {
-            for (long written = 0; written < 100 * MEBIBYTE; written += page.length) {
-                more.write(page);
-            }
-        } catch (IOException full) {
-            return;
-        }
-        throw new AssertionError("the disk does not fill up");
     }
 
     private BackendProcess start(SmallDisk disk, String floor) throws IOException {

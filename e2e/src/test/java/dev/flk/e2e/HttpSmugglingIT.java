@@ -7,7 +7,6 @@ import dev.flk.sample.Pcs;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -24,8 +23,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class HttpSmugglingIT {
     @RegisterExtension
     static final RunningBackend backend = RunningBackend.with(Map.of());
-
-    private static final AtomicLong NEXT = new AtomicLong(1);
 
     /** Of a body in one piece, its length in place of {@code N}. */
     static Stream<String> lengths() {
@@ -139,33 +136,33 @@ final class HttpSmugglingIT {
     @Test
     void twoRequests_wellFramed_areBothServed() throws Exception {
         // what the others rest upon: the request behind is one that would be served
-        Pcs inside = next();
-        Pcs behind = next();
+        Pcs inside = backend.next();
+        Pcs behind = backend.next();
         String answers = answersTo(posted("Content-Length: N", inside, inside.json()), behind);
         assertThat(statuses(answers)).containsExactly(200, 200);
-        String chunked =
-                answersTo(posted("Transfer-Encoding: chunked", next(), chunks("S;x=y~D~000;z~X: y~~", inside)), behind);
+        String chunked = answersTo(
+                posted("Transfer-Encoding: chunked", backend.next(), chunks("S;x=y~D~000;z~X: y~~", inside)), behind);
         assertThat(statuses(chunked)).containsExactly(200, 200);
     }
 
     @ParameterizedTest
     @MethodSource("lengths")
     void lengthThatCanBeReadInTwoWays_isRefused(String header) throws Exception {
-        Pcs inside = next();
+        Pcs inside = backend.next();
         assertRefusedAlone(posted(header, inside, inside.json()), inside);
     }
 
     @ParameterizedTest
     @MethodSource("codings")
     void codingThatCanBeReadInTwoWays_isRefused(String header) throws Exception {
-        Pcs inside = next();
+        Pcs inside = backend.next();
         assertRefusedAlone(posted(header, inside, chunks("S~D~0~~", inside)), inside);
     }
 
     @ParameterizedTest
     @MethodSource("chunks")
     void chunksThatCanBeReadInTwoWays_areRefused(String template) throws Exception {
-        Pcs inside = next();
+        Pcs inside = backend.next();
         assertRefusedAlone(posted("Transfer-Encoding: chunked", inside, chunks(template, inside)), inside);
     }
 
@@ -191,14 +188,10 @@ final class HttpSmugglingIT {
                 "POST /v1/pcs/submit~Host: e2e~"
             })
     void requestLineOrHostThatCanBeReadInTwoWays_isRefused(String head) throws Exception {
-        Pcs inside = next();
+        Pcs inside = backend.next();
         assertRefusedAlone(
                 (head + "Content-Length: " + inside.bytes().length + "~~").replace("~", "\r\n") + inside.json(),
                 inside);
-    }
-
-    private static Pcs next() {
-        return Pcs.number(NEXT.getAndIncrement());
     }
 
     private static String posted(String header, Pcs inside, String body) {
@@ -218,7 +211,7 @@ final class HttpSmugglingIT {
     }
 
     private static void assertRefusedAlone(String request, Pcs inside) throws Exception {
-        Pcs behind = next();
+        Pcs behind = backend.next();
         String answers = answersTo(request, behind);
         assertThat(statuses(answers)).as(answers).hasSize(1).isSubsetOf(400, 431, 501, 505);
         for (Pcs pcs : List.of(inside, behind)) {

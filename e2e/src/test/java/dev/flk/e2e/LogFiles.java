@@ -5,19 +5,29 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-/** The segments of a log, read as an outsider would by {@code docs/wire-format.md}. {@code name} is what their names begin with. */
+/** The segments of a log, read by {@code docs/wire-format.md} alone. {@code name} is the beginning of their names. */
 record LogFiles(Path directory, String name) {
     private static final Pattern HEADER =
             Pattern.compile("flk1([ +])[0-9a-f]{8} ([0-9]+) ([0-9]+) [0-9]+ [0-9]+ ([A-Za-z]) (\\S+)\n");
 
+    private static final int MOST = 40;
+
     /** A record: its sequence, its kind, the key that signed it, and its body. */
-    record Found(long sequence, char kind, String keyId, String body) {}
+    record Entry(long sequence, char kind, String keyId, String body) {}
+
+    static LogFiles inbox(Path directory) {
+        return new LogFiles(directory, "inbox");
+    }
 
     List<Path> segments() throws IOException {
         try (Stream<Path> files = Files.list(directory)) {
@@ -28,15 +38,40 @@ record LogFiles(Path directory, String name) {
     }
 
     /** All records in their order, each once: neither headers nor what these repeat. */
-    List<Found> records() throws IOException {
-        List<Found> records = new ArrayList<>();
+    List<Entry> entries() throws IOException {
+        List<Entry> entries = new ArrayList<>();
         for (Path segment : segments()) {
-            readInto(records, Files.readAllBytes(segment));
+            readInto(entries, Files.readAllBytes(segment));
         }
-        return records;
+        return entries;
     }
 
-    private static void readInto(List<Found> records, byte[] segment) {
+    /** The kinds of the records whose body contains {@code text}. */
+    List<Character> kindsOf(String text) throws IOException {
+        return entries().stream()
+                .filter(entry -> entry.body().contains(text))
+                .map(Entry::kind)
+                .toList();
+    }
+
+    /** Segments that a short log may come to have: strace needs the names before there are files. It may be the next day by then. */
+    List<Path> possibleSegments() {
+        LocalDate today = LocalDate.now(ZoneOffset.UTC);
+        return Stream.of(today, today.plusDays(1))
+                .map(DateTimeFormatter.BASIC_ISO_DATE::format)
+                .flatMap(day -> IntStream.range(1, MOST)
+                        .mapToObj(sequence -> directory.resolve("%s-%s-%016d.wal".formatted(name, day, sequence))))
+                .toList();
+    }
+
+    /** Segments from an ordinal on, before they have their name. */
+    List<Path> openings(int first) {
+        return IntStream.range(first, MOST)
+                .mapToObj(ordinal -> directory.resolve(name + "-opening-" + ordinal))
+                .toList();
+    }
+
+    private static void readInto(List<Entry> entries, byte[] segment) {
         // a character is a byte here, so that lengths fit
         String text = new String(segment, StandardCharsets.ISO_8859_1);
         Matcher header = HEADER.matcher(text);
@@ -46,7 +81,7 @@ record LogFiles(Path directory, String name) {
             char kind = header.group(4).charAt(0);
             if (header.group(1).equals(" ") && kind != 'H') {
                 String body = new String(segment, header.end(), bodyEnd - header.end(), StandardCharsets.UTF_8);
-                records.add(new Found(Long.parseLong(header.group(3)), kind, header.group(5), body));
+                entries.add(new Entry(Long.parseLong(header.group(3)), kind, header.group(5), body));
             }
             at = bodyEnd + 1;
         }

@@ -16,13 +16,11 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A log that is damaged in the middle, and one that somebody moves away: what the real jar says, and what is left in the end. */
+/** {@code wal verify} beside a backend under load; {@code wal repair} of a damaged log; a segment that is moved away. */
 final class LogRepairIT {
     private static final int RUNS = 3;
     private static final int EACH = 4;
-    private static final List<String> QUICK_START = List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC");
-
-    /** What it answers comes from the log alone. */
+    /** Its answers come from the log alone. */
     private static final Map<String, String> REBUILT_FROM_THE_LOG = Map.of("DEDUP_BACKEND", "memory");
 
     @TempDir
@@ -32,11 +30,31 @@ final class LogRepairIT {
         return directory.resolve("data/wal");
     }
 
-    /** Submits in several runs, so that there are several segments; returns the bodies of the answers. */
-    private List<String> submitInSeveralRuns() throws IOException, InterruptedException {
+    private BackendProcess start() throws IOException {
+        return BackendProcess.start(directory, REBUILT_FROM_THE_LOG, Program.QUICK_START);
+    }
+
+    @Test
+    void verify_besideABackendUnderLoad_seesEverythingThatWasAnswered() throws Exception {
+        try (BackendProcess backend = start();
+                Traffic traffic = new Traffic(backend.url(), 1, 100)) {
+            for (int look = 0; look < 3; look++) {
+                int before = traffic.answered().size();
+                JsonNode verified = last(wal("verify"));
+                assertThat(verified.get("records").longValue()).isGreaterThanOrEqualTo(before);
+                assertThat(verified.get("missing").longValue()).isZero();
+            }
+            traffic.end();
+            assertThat(last(wal("verify")).get("records").longValue())
+                    .isEqualTo(Traffic.count(traffic.answered(), 200));
+        }
+    }
+
+    @Test
+    void damagedInTheMiddle_isRefused_repaired_andEverythingElseIsAnsweredAsBefore() throws Exception {
         List<String> bodies = new ArrayList<>();
-        for (int run = 0; run < RUNS; run++) {
-            try (BackendProcess backend = BackendProcess.start(directory, REBUILT_FROM_THE_LOG, QUICK_START)) {
+        for (int run = 0; run < RUNS; run++) { // a segment each
+            try (BackendProcess backend = start()) {
                 Client client = new Client(backend.url());
                 for (int i = 0; i < EACH; i++) {
                     bodies.add(client.submit(Pcs.number(bodies.size() + 1)).body());
@@ -44,29 +62,26 @@ final class LogRepairIT {
                 assertThat(backend.program().terminate()).isEqualTo(143);
             }
         }
-        return bodies;
-    }
-
-    @Test
-    void damagedInTheMiddle_isRefused_repaired_andEverythingElseIsAnsweredAsBefore() throws Exception {
-        List<String> bodies = submitInSeveralRuns();
         Place third = flip(3);
         Place sixth = flip(6);
+        byte[] damaged = Files.readAllBytes(log().resolve(third.segment()));
 
-        try (Program refused = start()) {
+        try (Program refused =
+                Program.java("flk-backend", directory, BackendProcess.environment(), Program.QUICK_START)) {
             assertThat(refused.awaitExit()).isEqualTo(1);
             assertThat(refused.allLines())
                     .contains("segment " + third.segment() + " is damaged at byte " + third.offset()
                             + ": record 3 missing");
         }
-        List<JsonNode> report = wal("repair");
+        assertThat(log().resolve(third.segment())).hasBinaryContent(damaged);
 
-        assertThat(report)
+        assertThat(wal("repair"))
                 .filteredOn(line -> line.get("type").textValue().equals("lost"))
                 .extracting(LogRepairIT::loss)
                 .containsExactly(third + " 3 to 3", sixth + " 6 to 6");
         assertThat(log().resolve(third.segment() + ".broken")).exists();
-        try (BackendProcess backend = BackendProcess.start(directory, REBUILT_FROM_THE_LOG, QUICK_START)) {
+
+        try (BackendProcess backend = start()) {
             Client client = new Client(backend.url());
             for (int number = 1; number <= bodies.size(); number++) {
                 Answer answer = client.get("/v1/pcs/" + Pcs.number(number).id());
@@ -78,28 +93,26 @@ final class LogRepairIT {
             }
             assertThat(client.submit(Pcs.number(100)).status()).isEqualTo(200);
         }
-        List<JsonNode> verified = wal("verify");
-        assertThat(verified.get(verified.size() - 1).get("whole").booleanValue())
-                .isTrue();
-        assertThat(verified.get(verified.size() - 1).get("lost").longValue()).isEqualTo(2);
+        JsonNode verified = last(wal("verify"));
+        assertThat(verified.get("whole").booleanValue()).isTrue();
+        assertThat(verified.get("lost").longValue()).isEqualTo(2);
     }
 
     @Test
     void activeSegmentMovedAway_isToldAndNothingThatWasAnsweredIsLost() throws Exception {
         List<String> bodies = new ArrayList<>();
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of(), QUICK_START)) {
+        try (BackendProcess backend = BackendProcess.start(directory, Map.of(), Program.QUICK_START)) {
             Client client = new Client(backend.url());
             bodies.add(client.submit(Pcs.number(1)).body());
-            Path active = new InboxLog(log()).segments().get(0);
+            Path active = LogFiles.inbox(log()).segments().get(0);
             Files.move(active, directory.resolve("moved.wal"));
-
             backend.program()
                     .awaitLine(line -> line.contains("ERROR")
                             && line.contains(active.getFileName() + " was moved, removed or emptied"));
             bodies.add(client.submit(Pcs.number(2)).body());
             backend.program().kill();
         }
-        try (BackendProcess backend = BackendProcess.start(directory, Map.of(), QUICK_START)) {
+        try (BackendProcess backend = BackendProcess.start(directory, Map.of(), Program.QUICK_START)) {
             Client client = new Client(backend.url());
             for (int number = 1; number <= bodies.size(); number++) {
                 Answer again = client.submit(Pcs.number(number));
@@ -120,7 +133,7 @@ final class LogRepairIT {
     /** Changes a byte of the record with this sequence, which holds the certificate of the same number. */
     private Place flip(int sequence) throws IOException {
         String id = Pcs.number(sequence).id().toString();
-        for (Path segment : new InboxLog(log()).segments()) {
+        for (Path segment : LogFiles.inbox(log()).segments()) {
             byte[] bytes = Files.readAllBytes(segment);
             String text = new String(bytes, StandardCharsets.ISO_8859_1);
             int at = text.indexOf(id);
@@ -133,18 +146,16 @@ final class LogRepairIT {
         throw new AssertionError("not in the log: " + id);
     }
 
-    private Program start() throws IOException {
-        Map<String, String> environment = BackendProcess.environment();
-        environment.putAll(REBUILT_FROM_THE_LOG);
-        return Program.java("flk-backend", directory, environment, QUICK_START);
-    }
-
     /** Runs {@code wal …} in the backend's directory; it must succeed. */
     private List<JsonNode> wal(String command) throws IOException {
         try (Program program =
-                Program.java("flk-backend", directory, Map.of(), QUICK_START, "wal", command, "--json")) {
+                Program.java("flk-backend", directory, Map.of(), Program.QUICK_START, "wal", command, "--json")) {
             assertThat(program.awaitExit()).as(program.allLines()).isZero();
             return program.out().lines().map(StrictJson::read).toList();
         }
+    }
+
+    private static JsonNode last(List<JsonNode> lines) {
+        return lines.get(lines.size() - 1);
     }
 }

@@ -50,7 +50,7 @@ final class LostAnswerIT {
         Path second = Files.createDirectories(directory.resolve("second"));
         int told = 0;
         int differed = 0;
-        try (RedisStoreServer redis = new RedisStoreServer(directory.resolve("redis"));
+        try (StoreServer.Redis redis = StoreServer.Redis.start(directory.resolve("redis"));
                 BackendProcess other = BackendProcess.start(second, policy(redis, "0.05"))) {
             Client otherClient = new Client(other.url());
             for (int moment = 0; moment < moments; moment++) {
@@ -84,14 +84,14 @@ final class LostAnswerIT {
         assertThat(differed).isPositive();
     }
 
-    private static Map<String, String> policy(RedisStoreServer redis, String tolerance) {
+    private static Map<String, String> policy(StoreServer.Redis redis, String tolerance) {
         Map<String, String> configuration = new HashMap<>(redis.configuration());
         configuration.put("TOL_D", tolerance);
         return configuration;
     }
 
     /** Every second certificate is rejected by the other policy, and each outcome names its policy. */
-    private void submitUntilKilled(BackendProcess backend, RedisStoreServer redis, Random random) throws Exception {
+    private void submitUntilKilled(BackendProcess backend, StoreServer.Redis redis, Random random) throws Exception {
         int enough = 1 + random.nextInt(150);
         boolean emptiedBefore = random.nextInt(4) == 0;
         CountDownLatch answers = new CountDownLatch(enough);
@@ -161,7 +161,7 @@ final class LostAnswerIT {
         Set<String> ids = new HashSet<>();
         Matcher own = POLICY.matcher(answered.values().iterator().next().body());
         assertThat(own.find()).isTrue();
-        for (InboxLog.Entry entry : new InboxLog(first.resolve("data/wal")).entries()) {
+        for (LogFiles.Entry entry : LogFiles.inbox(first.resolve("data/wal")).entries()) {
             standing.forEach((id, answer) -> {
                 if (entry.kind() == 's'
                         && entry.body().contains(id.toString())

@@ -4,8 +4,8 @@ package dev.flk.e2e;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.net.InetAddress;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,10 +20,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 
-/**
- * Attackers of all kinds at once, each from an address of this machine, each bounded in what it sends a second: what would be free for somebody elsewhere
- * takes this machine's cores here.
- */
+/** Attackers of all kinds at once, each from its own address and at a bounded rate, since they share this machine's cores with the backend. */
 final class MixedAttack implements AutoCloseable {
     /** The one key that was stolen; it may sign for {@link #STOLEN_SHARD}. */
     static final String STOLEN_KEY = "the secret key that was stolen";
@@ -38,6 +35,7 @@ final class MixedAttack implements AutoCloseable {
     /** As long as a certificate may be. */
     private static final int PADDED_BYTES = 1 << 20;
 
+    private static final String SUBMIT = "/v1/pcs/submit";
     private static final String SMUGGLED = """
             POST /v1/pcs/submit HTTP/1.1
             Host: e2e
@@ -89,55 +87,36 @@ final class MixedAttack implements AutoCloseable {
 
     /** Begins. */
     void begin() {
-        byte[] spaces = filled(PADDED_BYTES, ' ');
-        byte[] emptyBatch = filled(EMPTY_BATCH_BYTES, '\n');
+        byte[] spaces = " ".repeat(PADDED_BYTES).getBytes(StandardCharsets.US_ASCII);
+        byte[] emptyBatch = "\n".repeat(EMPTY_BATCH_BYTES).getBytes(StandardCharsets.US_ASCII);
         Random random = new Random(7);
-        every("garbage", 10, 300, (connection, count) -> post(connection, count, garbage(random)));
-        every(
-                "bad signatures",
-                11,
-                300,
-                (connection, count) -> post(
+        posts("garbage", 10, 300, () -> garbage(random));
+        posts("bad signatures", 11, 300, () -> signed(HonestTraffic.shard(0), "nobody's key"));
+        posts("stolen key, foreign shard", 12, 300, () -> signed(HonestTraffic.shard(1), STOLEN_KEY));
+        posts("stolen key, its own shard", 13, 2_000, () -> signed(STOLEN_SHARD, STOLEN_KEY));
+        every("replays", 14, 500, (connection, count) -> {
+            Pcs pcs = honest.overheard();
+            if (pcs != null) {
+                post(connection, count, SUBMIT, pcs.bytes());
+            }
+        });
+        every("variations of what is not signed", 15, 50, (connection, count) -> {
+            Pcs pcs = honest.overheard();
+            if (pcs != null) {
+                post(
                         connection,
                         count,
-                        next().ofShard(HonestTraffic.shard(0))
-                                .signedBy("nobody's key")
-                                .bytes()));
-        every(
-                "stolen key, foreign shard",
-                12,
-                300,
-                (connection, count) -> post(
-                        connection,
-                        count,
-                        next().ofShard(HonestTraffic.shard(1))
-                                .signedBy(STOLEN_KEY)
-                                .bytes()));
-        every(
-                "stolen key, its own shard",
-                13,
-                2_000,
-                (connection, count) -> post(
-                        connection,
-                        count,
-                        next().ofShard(STOLEN_SHARD).signedBy(STOLEN_KEY).bytes()));
-        every("replays", 14, 500, (connection, count) -> overheard(connection, count, () -> Map.of()));
-        every(
-                "variations of what is not signed",
-                15,
-                50,
-                (connection, count) ->
-                        overheard(connection, count, () -> Map.of("v_star", "[" + epochs.incrementAndGet() + "]")));
+                        SUBMIT,
+                        pcs.tampered("v_star", "[" + epochs.incrementAndGet() + "]")
+                                .bytes());
+            }
+        });
         every(
                 "batches of nothing",
                 20,
                 10,
                 (connection, count) -> post(connection, count, "/v1/pcs/batch", emptyBatch));
-        every(
-                "long bodies of spaces",
-                23,
-                10,
-                (connection, count) -> post(connection, count, "/v1/pcs/submit", spaces));
+        posts("long bodies of spaces", 23, 10, () -> spaces);
         every("look-ups", 21, 500, (connection, count) -> {
             count.sent.incrementAndGet();
             connection.send("GET /v1/pcs/%064x HTTP/1.1\r\nHost: e2e\r\n\r\n".formatted(epochs.incrementAndGet()));
@@ -163,8 +142,8 @@ final class MixedAttack implements AutoCloseable {
         running.add(threads.submit(() -> slow("slow bodies", 20)));
     }
 
-    private Pcs next() {
-        return Pcs.number(epochs.incrementAndGet());
+    private byte[] signed(String shard, String key) {
+        return Pcs.number(epochs.incrementAndGet()).ofShard(shard).signedBy(key).bytes();
     }
 
     private static byte[] garbage(Random random) {
@@ -173,26 +152,13 @@ final class MixedAttack implements AutoCloseable {
         return bytes;
     }
 
-    private void overheard(RawConnection connection, Count count, Supplier<Map<String, String>> changes)
-            throws IOException {
-        Pcs pcs = honest.overheard();
-        if (pcs != null) {
-            for (var change : changes.get().entrySet()) {
-                pcs = pcs.tampered(change.getKey(), change.getValue());
-            }
-            post(connection, count, pcs.bytes());
-        }
-    }
-
-    private static void post(RawConnection connection, Count count, byte[] body) throws IOException {
-        count.sent.incrementAndGet();
-        count.add(connection.submit(body).status());
+    private void posts(String name, int address, int perSecond, Supplier<byte[]> body) {
+        every(name, address, perSecond, (connection, count) -> post(connection, count, SUBMIT, body.get()));
     }
 
     private static void post(RawConnection connection, Count count, String path, byte[] body) throws IOException {
-        connection.send("POST " + path + " HTTP/1.1\r\nHost: e2e\r\nContent-Length: " + body.length + "\r\n\r\n");
         count.sent.incrementAndGet();
-        count.add(connection.send(body).read().status());
+        count.add(connection.post(path, body).status());
     }
 
     private void every(String name, int address, int perSecond, Deed deed) {
@@ -255,12 +221,6 @@ final class MixedAttack implements AutoCloseable {
 
     private static InetAddress from(int last) throws IOException {
         return InetAddress.getByAddress(new byte[] {127, 0, 0, (byte) last});
-    }
-
-    private static byte[] filled(int bytes, char with) {
-        byte[] filled = new byte[bytes];
-        Arrays.fill(filled, (byte) with);
-        return filled;
     }
 
     /** What each did and was told. */

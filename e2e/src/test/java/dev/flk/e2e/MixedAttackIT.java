@@ -4,7 +4,7 @@ package dev.flk.e2e;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.e2e.HonestTraffic.Told;
-import dev.flk.e2e.InboxLog.Entry;
+import dev.flk.e2e.LogFiles.Entry;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -134,7 +134,7 @@ final class MixedAttackIT {
                         + EVIDENCE_MIB
                         + EVIDENCE_MIB_PER_SECOND * seconds
                         + ROOM_MIB);
-        for (Entry entry : new InboxLog(directory.resolve("data/wal")).entries()) {
+        for (Entry entry : LogFiles.inbox(directory.resolve("data/wal")).entries()) {
             if (entry.kind() != 'o') {
                 assertThat(entry.body())
                         .as("what is in the log was signed by the key of its shard")

@@ -79,7 +79,7 @@ final class OlderDataIT {
 
     @Test
     void redis() throws Exception {
-        try (RedisStoreServer store = new RedisStoreServer(directory.resolve("server"))) {
+        try (StoreServer.Redis store = StoreServer.Redis.start(directory.resolve("server"))) {
             RedisServer server = store.server();
             for (String line : Files.readAllLines(older().resolve("redis/redis.jsonl"))) {
                 JsonNode entry = new ObjectMapper().readTree(line);
@@ -98,7 +98,7 @@ final class OlderDataIT {
 
     @Test
     void postgres() throws Exception {
-        try (PostgresStoreServer store = new PostgresStoreServer()) {
+        try (StoreServer.Postgres store = StoreServer.Postgres.start()) {
             store.server().execute(store.database(), Files.readString(older().resolve("postgres/dump.sql")));
             assertAnswersStand("postgres", store.configuration());
         }

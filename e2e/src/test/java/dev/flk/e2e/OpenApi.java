@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
@@ -11,6 +13,7 @@ import com.networknt.schema.SpecificationVersion;
 import dev.flk.e2e.Client.Answer;
 import io.apicurio.datamodels.Library;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -19,10 +22,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.regex.Pattern;
 
-/** An OpenAPI document, and what in an answer it does not have. Places in it are JSON pointers. */
+/** The OpenAPI document, and answers compared with it. Places in it are JSON pointers. */
 final class OpenApi {
     private static final String WHERE = "urn:flk:openapi";
 
@@ -33,6 +35,8 @@ final class OpenApi {
     private static final Pattern SCHEMA_KEYWORD =
             Pattern.compile("property \"(propertyNames|dependentRequired|if|then|else|contains)\" was found");
 
+    private static OpenApi shared;
+
     private final JsonNode document;
     private final SchemaRegistry schemas;
 
@@ -42,8 +46,17 @@ final class OpenApi {
                 SpecificationVersion.DRAFT_2020_12, builder -> builder.schemas(Map.of(WHERE, document.toString())));
     }
 
-    static OpenApi read(Path file) throws IOException {
-        return new OpenApi(new YAMLMapper().readTree(file.toFile()));
+    /** {@code docs/openapi.yaml}. */
+    static synchronized OpenApi document() {
+        if (shared == null) {
+            try {
+                Path file = Built.root().resolve("docs/openapi.yaml");
+                shared = new OpenApi(new YAMLMapper().readTree(file.toFile()));
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+        return shared;
     }
 
     /**
@@ -69,28 +82,32 @@ final class OpenApi {
         return document.at(pointer);
     }
 
-    /** {@code METHOD path status} of all that it describes. */
-    Set<String> described() {
-        Set<String> described = new TreeSet<>();
-        document.path("paths")
-                .properties()
-                .forEach(path -> path.getValue()
-                        .properties()
-                        .forEach(operation -> operation
-                                .getValue()
-                                .path("responses")
-                                .fieldNames()
-                                .forEachRemaining(status ->
-                                        described.add(operation.getKey().toUpperCase(Locale.ROOT) + " " + path.getKey()
-                                                + " " + status))));
-        return described;
+    /** Fails unless an answer is as the document describes it. */
+    void require(String method, String path, Answer answer) {
+        if (!method.equals("HEAD")) {
+            assertThat(objections(response(method, path, answer.status()), answer))
+                    .as("%s %s: %s", method, path, answer)
+                    .isEmpty();
+        }
+        if (path.equals("/v1/pcs/batch") && answer.status() == 200) {
+            // the document can't describe a body of many values
+            assertThat(answer.body().lines())
+                    .allSatisfy(line -> assertThat(violations("/components/schemas/BatchLine", StrictJson.read(line)))
+                            .isEmpty());
+        }
     }
 
-    /** Where the response to {@code METHOD path status} is described. */
-    String response(String methodPathStatus) {
-        String[] words = methodPathStatus.split(" ", 3);
-        return resolve("/paths/" + words[1].replace("/", "~1") + "/" + words[0].toLowerCase(Locale.ROOT) + "/responses/"
-                + words[2]);
+    /** Where a response is described; a response of no operation has a name of its own. */
+    private String response(String method, String path, int status) {
+        boolean isSubmission = path.equals("/v1/pcs/submit") || path.equals("/v1/pcs/batch");
+        String template = !isSubmission && path.matches("/v1/pcs/[^/]+") ? "/v1/pcs/{pcs_id}" : path;
+        String operation = "/paths/" + template.replace("/", "~1") + "/" + method.toLowerCase(Locale.ROOT);
+        if (status == 405) {
+            return "/components/responses/MethodNotAllowed";
+        }
+        return document.at(operation).isMissingNode()
+                ? "/components/responses/NotFound"
+                : resolve(operation + "/responses/" + status);
     }
 
     /** Where that is what is described at {@code pointer}, which may only refer to it. */
@@ -100,7 +117,7 @@ final class OpenApi {
     }
 
     /** What the response that is described at {@code pointer} does not have of an answer, or the answer not of it. */
-    List<String> objections(String pointer, Answer answer) {
+    private List<String> objections(String pointer, Answer answer) {
         List<String> objections = new ArrayList<>();
         JsonNode response = document.at(pointer);
         if (response.isMissingNode()) {

@@ -3,7 +3,6 @@ package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.testing.FreePort;
 import dev.flk.sample.Pcs;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -110,18 +109,6 @@ final class OpsPortIT {
                         .contains("choose another OPS_BIND_ADDR or OPS_PORT")
                         .doesNotContain("\tat ");
             }
-        }
-    }
-
-    @Test
-    void samePortForBoth_endsTheStart() throws Exception {
-        String port = Integer.toString(FreePort.choose());
-        Map<String, String> environment = BackendProcess.environment();
-        environment.put("PORT", port);
-        environment.put("OPS_PORT", port);
-        try (Program program = Program.java("flk-backend", directory, environment, Program.QUICK_START)) {
-            assertThat(program.awaitExit()).isEqualTo(1);
-            assertThat(program.allLines()).contains("can't listen on 127.0.0.1 port " + port);
         }
     }
 }

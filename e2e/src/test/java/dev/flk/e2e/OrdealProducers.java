@@ -36,7 +36,6 @@ final class OrdealProducers implements AutoCloseable {
     private static final int SPOOL_FILES = 6;
 
     private final OrdealAgent agent;
-    private final Path outside;
     private final int count;
     private final Random random;
     private final AtomicLong next = new AtomicLong();
@@ -53,10 +52,8 @@ final class OrdealProducers implements AutoCloseable {
         boolean put(List<Pcs> certificates) throws IOException;
     }
 
-    /** @param outside a directory in which files are written that are then moved into the spool */
-    OrdealProducers(OrdealAgent agent, OrdealCertificates all, Path outside, long seed) {
+    OrdealProducers(OrdealAgent agent, OrdealCertificates all, long seed) {
         this.agent = agent;
-        this.outside = outside;
         this.count = all.count();
         this.random = new Random(seed);
         begin(this::spool, 40);
@@ -115,17 +112,13 @@ final class OrdealProducers implements AutoCloseable {
     }
 
     private static String lines(List<Pcs> certificates) {
-        return certificates.stream().map(OrdealProducers::unsigned).collect(Collectors.joining("\n", "", "\n"));
-    }
-
-    private static String unsigned(Pcs certificate) {
-        return certificate.without("sig").json();
+        return certificates.stream().map(AgentHome::unsigned).collect(Collectors.joining("\n", "", "\n"));
     }
 
     /** Several files of lines, and one with a single certificate; acknowledged when they are gone, whoever was killed meanwhile. */
     private boolean spool(List<Pcs> certificates) throws IOException {
         List<Path> files = new ArrayList<>();
-        files.add(spool(unsigned(certificates.get(0)), ".json"));
+        files.add(spool(AgentHome.unsigned(certificates.get(0)), ".json"));
         int each = Math.max(1, certificates.size() / SPOOL_FILES);
         for (int from = 1; from < certificates.size(); from += each) {
             files.add(spool(lines(certificates.subList(from, Math.min(from + each, certificates.size()))), ".ndjson"));
@@ -136,8 +129,9 @@ final class OrdealProducers implements AutoCloseable {
 
     private Path spool(String text, String ending) throws IOException {
         String name = spooled.getAndIncrement() + ending;
-        Path written = Files.writeString(outside.resolve(name), text);
-        return Files.move(written, agent.spool().resolve(name));
+        Path written =
+                Files.writeString(agent.home().directory().resolve("outside").resolve(name), text);
+        return Files.move(written, agent.home().spool().resolve(name));
     }
 
     private boolean submit(List<Pcs> certificates) throws IOException {
@@ -157,7 +151,7 @@ final class OrdealProducers implements AutoCloseable {
                 .until(() -> closed
                         || heard(() -> {
                             LocalPost.Answer answer = certificates.size() == 1
-                                    ? LocalPost.one(door.get(), unsigned(certificates.get(0)))
+                                    ? LocalPost.one(door.get(), AgentHome.unsigned(certificates.get(0)))
                                     : LocalPost.lines(door.get(), lines(certificates));
                             acknowledgedAll[0] = answer.status() == 202;
                         }));
@@ -186,7 +180,7 @@ final class OrdealProducers implements AutoCloseable {
     }
 
     private SocketAddress control() {
-        return UnixDomainSocketAddress.of(agent.control());
+        return UnixDomainSocketAddress.of(agent.home().control());
     }
 
     @Override

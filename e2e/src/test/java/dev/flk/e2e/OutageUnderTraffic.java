@@ -14,7 +14,7 @@ import java.util.List;
  * another try, none lost, none doubled. Its steps come in the order in which they stand here.
  */
 final class OutageUnderTraffic implements AutoCloseable {
-    private static final int PER_SECOND = 200;
+    private static final int PER_SECOND = 100;
 
     private final Client client;
     private final Traffic traffic;

@@ -8,11 +8,11 @@ import org.junit.jupiter.api.Test;
 final class PostgresOutageIT extends StoreOutages {
     @Override
     StoreServer startStore(Path serverDirectory) {
-        return new PostgresStoreServer();
+        return StoreServer.Postgres.start();
     }
 
     private void execute(String sql) {
-        PostgresStoreServer postgres = (PostgresStoreServer) store();
+        StoreServer.Postgres postgres = (StoreServer.Postgres) store();
         postgres.server().execute("postgres", sql.formatted(postgres.database()));
     }
 

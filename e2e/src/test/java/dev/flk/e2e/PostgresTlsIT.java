@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.testing.PostgresServer;
 import dev.flk.backend.testing.TestAuthority;
+import dev.flk.backend.testing.TestAuthority.Issued;
 import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -12,6 +13,8 @@ import java.util.Map;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Postgres over TLS as docs/postgres.md has it: the right certificate, and each way in which it can be wrong. */
 @Tag("thorough")
@@ -51,28 +54,22 @@ final class PostgresTlsIT {
         }
     }
 
-    @Test
-    void authorityThatIsNotTrusted_isAnOutageThatSaysSo() throws Exception {
-        try (PostgresServer server = PostgresServer.startWithTls(AUTHORITY.issue("postgres", "localhost"))) {
-            assertOutage(server, verifyFull(STRANGE), "TLS failed: ", "check sslmode and sslrootcert in POSTGRES_CONN");
-        }
-    }
-
-    @Test
-    void endedCertificate_isAnOutageThatSaysSo() throws Exception {
-        try (PostgresServer server = PostgresServer.startWithTls(AUTHORITY.issueEnded("postgres", "localhost"))) {
-            assertOutage(
-                    server, verifyFull(AUTHORITY), "TLS failed: ", "check sslmode and sslrootcert in POSTGRES_CONN");
-        }
-    }
-
-    @Test
-    void certificateForAnotherHost_isAnOutageThatSaysSo() throws Exception {
-        try (PostgresServer server = PostgresServer.startWithTls(AUTHORITY.issue("postgres", "db.example"))) {
-            assertOutage(
-                    server,
-                    verifyFull(AUTHORITY),
-                    "TLS failed: name the host in POSTGRES_CONN as its certificate does");
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "not trusted|TLS failed: |check sslmode and sslrootcert in POSTGRES_CONN",
+                "ended|TLS failed: |check sslmode and sslrootcert in POSTGRES_CONN",
+                "another host|TLS failed: |name the host in POSTGRES_CONN as its certificate does"
+            })
+    void wrongCertificate_isAnOutageThatSaysSo(String wrong, String told, String remedy) throws Exception {
+        Issued shown = switch (wrong) {
+            case "ended" -> AUTHORITY.issueEnded("postgres", "localhost");
+            case "another host" -> AUTHORITY.issue("postgres", "db.example");
+            default -> AUTHORITY.issue("postgres", "localhost");
+        };
+        try (PostgresServer server = PostgresServer.startWithTls(shown)) {
+            assertOutage(server, verifyFull(wrong.equals("not trusted") ? STRANGE : AUTHORITY), told, remedy);
         }
     }
 

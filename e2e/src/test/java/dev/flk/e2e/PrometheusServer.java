@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
-
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.testing.FreePort;
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,11 +13,22 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.stream.Stream;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
-/** A real Prometheus with rules of alerts, which scrapes four times a second whom it is told to. It does not outlive its test. */
+/** A real Prometheus with alert rules, which scrapes its targets four times a second. It ends with its test. */
 final class PrometheusServer implements AutoCloseable {
     private static final JsonMapper JSON = new JsonMapper();
+
+    private static final Pattern RANGE = Pattern.compile("(?<=\\[|offset )[0-9]+[mhd]\\b");
+    private static final Pattern FOR = Pattern.compile("(?<=for: )[0-9]+[mhd]\\b");
+
+    /** Above five seconds where it is about a disk: a backend looks that often how much is free. */
+    private static final Map<String, String> RANGES =
+            Map.of("5m", "2s", "30m", "8s", "1h", "9s", "6h", "10s", "3d", "11s", "1d", "60s");
+
+    private static final Map<String, String> FORS =
+            Map.of("1m", "1s", "2m", "1s", "5m", "1s", "10m", "2s", "15m", "2s", "1h", "2s");
 
     private final Path targets;
     private final Path log;
@@ -52,17 +60,29 @@ final class PrometheusServer implements AutoCloseable {
         client = new Client("http://127.0.0.1:" + port);
     }
 
+    /**
+     * Rules with windows of seconds for those of hours and days, in the same order of length: what makes an alert fire and end stays the
+     * same. Limits of a share, a rate or of bytes are left alone; limits of a time are not.
+     */
+    static String hastened(String rules) {
+        return replace(FOR, FORS, replace(RANGE, RANGES, rules))
+                .replace("> bool 3600", "> bool 2")
+                .replace("> bool 60", "> bool 1");
+    }
+
+    private static String replace(Pattern time, Map<String, String> seconds, String rules) {
+        return time.matcher(rules).replaceAll(found -> {
+            String hastened = seconds.get(found.group());
+            if (hastened == null) {
+                throw new AssertionError("say how long " + found.group() + " is to be here");
+            }
+            return Matcher.quoteReplacement(hastened);
+        });
+    }
+
     /** Starts it, and returns once it evaluates; skips the test where there is none. */
     static PrometheusServer start(Path directory, String rules) throws Exception {
-        Path program = Stream.of(System.getenv("PATH").split(File.pathSeparator))
-                .map(place -> Path.of(place, "prometheus"))
-                .filter(Files::isExecutable)
-                .findFirst()
-                .orElse(null);
-        assumeTrue(
-                program != null,
-                "no alert is seen to fire: no prometheus on the PATH; on Debian and Ubuntu the package prometheus has"
-                        + " it (apt-get install --no-install-recommends prometheus)");
+        Path program = HostProgram.orSkip("prometheus", "prometheus", directory).path();
         PrometheusServer server = new PrometheusServer(directory, program, rules);
         try {
             Client.awaitUntil(server::isReady);

@@ -60,7 +60,7 @@ final class ReadinessIT {
             assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
             assertThat(client.get("/readyz").status()).isEqualTo(200);
             String pid = Long.toString(backend.program().pid());
-            Path segment = new InboxLog(wal()).segments().get(0);
+            Path segment = LogFiles.inbox(wal()).segments().get(0);
             limit(prlimit, pid, Integer.toString(openFiles(pid)));
             Files.move(segment, segment.resolveSibling(segment.getFileName() + ".1"));
 
@@ -75,7 +75,7 @@ final class ReadinessIT {
     /** The line that scripts wait for: before it everything is logged and 503, behind it the next submission is decided. */
     @Test
     void ready_isLoggedOnceTheNextSubmissionIsDecided() throws Exception {
-        try (RedisStoreServer redis = new RedisStoreServer(directory.resolve("redis"))) {
+        try (StoreServer.Redis redis = StoreServer.Redis.start(directory.resolve("redis"))) {
             try (BackendProcess backend = BackendProcess.start(directory, redis.configuration())) {
                 assertThat(new Client(backend.url()).submit(Pcs.number(1)).status())
                         .isEqualTo(200);

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -18,14 +19,15 @@ final class RedisOutageIT extends StoreOutages {
 
     @Override
     StoreServer startStore(Path serverDirectory) {
-        return new RedisStoreServer(serverDirectory);
+        return StoreServer.Redis.start(serverDirectory);
     }
 
     private String send(String... command) {
-        return String.join(" ", ((RedisStoreServer) store()).server().send(command));
+        return String.join(" ", ((StoreServer.Redis) store()).server().send(command));
     }
 
     @Test
+    @Tag("thorough")
     void readOnlyReplica_isAnOutage() throws Exception {
         assertRefusalIsAnOutage(
                 () -> send("REPLICAOF", "127.0.0.1", "1"),
@@ -34,6 +36,7 @@ final class RedisOutageIT extends StoreOutages {
     }
 
     @Test
+    @Tag("thorough")
     void memoryFull_isAnOutage() throws Exception {
         assertRefusalIsAnOutage(
                 () -> send("CONFIG", "SET", "maxmemory", "1"),
@@ -42,6 +45,7 @@ final class RedisOutageIT extends StoreOutages {
     }
 
     @Test
+    @Tag("thorough")
     void snapshotFails_isAnOutage_untilWritesAreAllowedAllTheSame() throws Exception {
         assertRefusalIsAnOutage(
                 this::failASnapshot, () -> send("CONFIG", "SET", "stop-writes-on-bgsave-error", "no"), CANT_WRITE);

@@ -50,7 +50,7 @@ final class RedisSentinelIT {
     }
 
     private RedisServer server(String name) {
-        List<String> arguments = new ArrayList<>(RedisStoreServer.DURABLE);
+        List<String> arguments = new ArrayList<>(StoreServer.Redis.DURABLE);
         arguments.addAll(List.of(USER.split(" ")));
         return RedisServer.start(directory.resolve(name), arguments.toArray(String[]::new));
     }

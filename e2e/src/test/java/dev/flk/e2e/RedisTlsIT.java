@@ -5,15 +5,25 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.testing.FreePort;
 import dev.flk.backend.testing.RedisServer;
+import dev.flk.backend.testing.TestAuthority;
+import dev.flk.backend.testing.TestAuthority.Issued;
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
+import java.security.cert.Certificate;
+import java.security.cert.CertificateFactory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -21,13 +31,10 @@ import org.junit.jupiter.api.io.TempDir;
 /** Redis and its Sentinels over TLS, with a certificate of one's own; and what a certificate that is not right does. */
 @Tag("thorough")
 final class RedisTlsIT {
-    @TempDir
-    private static Path identities;
-
-    private static SelfSigned right;
-    private static SelfSigned notTrusted;
-    private static SelfSigned forAnotherHost;
-    private static String trusting;
+    private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
+    private static final TestAuthority STRANGE = TestAuthority.named("strange");
+    private static final TestAuthority CLIENTS = TestAuthority.named("clients");
+    private static final String PASSWORD = "changeit";
 
     @TempDir
     private Path directory;
@@ -35,12 +42,33 @@ final class RedisTlsIT {
     private final int tlsPort = FreePort.choose();
     private final List<RedisServer> opened = new ArrayList<>();
 
-    @BeforeAll
-    static void makeIdentities() throws Exception {
-        right = SelfSigned.forNames("dns:localhost,ip:127.0.0.1", identities.resolve("right"));
-        notTrusted = SelfSigned.forNames("dns:localhost,ip:127.0.0.1", identities.resolve("not-trusted"));
-        forAnotherHost = SelfSigned.forNames("dns:redis.example", identities.resolve("for-another-host"));
-        trusting = SelfSigned.trusting(identities.resolve("trust.p12"), right, forAnotherHost);
+    private Path etc;
+    private String trusting;
+
+    @BeforeEach
+    void files() throws Exception {
+        etc = Files.createDirectory(directory.resolve("etc"));
+        AUTHORITY.issue("right", "localhost", "127.0.0.1").writeTo(etc, "right");
+        STRANGE.issue("not-trusted", "localhost", "127.0.0.1").writeTo(etc, "not-trusted");
+        AUTHORITY.issue("for-another-host", "redis.example").writeTo(etc, "for-another-host");
+        KeyStore store = KeyStore.getInstance("PKCS12");
+        store.load(null, null);
+        store.setCertificateEntry("authority", certificate(AUTHORITY.pem()));
+        trusting = writeStore(store, "trustStore");
+    }
+
+    private static Certificate certificate(String pem) throws GeneralSecurityException {
+        return CertificateFactory.getInstance("X.509")
+                .generateCertificate(new ByteArrayInputStream(pem.getBytes(StandardCharsets.US_ASCII)));
+    }
+
+    /** The options of a JVM, as docs/redis.md has them. */
+    private String writeStore(KeyStore store, String purpose) throws IOException, GeneralSecurityException {
+        Path file = etc.resolve(purpose + ".p12");
+        try (OutputStream out = Files.newOutputStream(file)) {
+            store.store(out, PASSWORD.toCharArray());
+        }
+        return "-Djavax.net.ssl." + purpose + "=" + file + " -Djavax.net.ssl." + purpose + "Password=" + PASSWORD;
     }
 
     @AfterEach
@@ -49,7 +77,7 @@ final class RedisTlsIT {
     }
 
     private RedisServer start(List<String> tls) {
-        List<String> arguments = new ArrayList<>(RedisStoreServer.DURABLE);
+        List<String> arguments = new ArrayList<>(StoreServer.Redis.DURABLE);
         arguments.addAll(List.of("--tls-port", Integer.toString(tlsPort)));
         arguments.addAll(tls);
         RedisServer server = RedisServer.start(directory.resolve("server"), arguments.toArray(String[]::new));
@@ -57,11 +85,18 @@ final class RedisTlsIT {
         return server;
     }
 
-    private static List<String> showing(SelfSigned identity) {
+    private List<String> showing(String certificate) {
         return List.of(
-                "--tls-cert-file", identity.certificateFile().toString(),
-                "--tls-key-file", identity.keyFile().toString(),
+                "--tls-cert-file", etc.resolve(certificate + ".crt").toString(),
+                "--tls-key-file", etc.resolve(certificate + ".key").toString(),
                 "--tls-auth-clients", "no");
+    }
+
+    private List<String> askingForClients() throws IOException {
+        List<String> asking = new ArrayList<>(showing("right"));
+        asking.addAll(List.of("--tls-auth-clients", "yes", "--tls-ca-cert-file"));
+        asking.add(CLIENTS.writeTo(etc.resolve("clients.crt")).toString());
+        return asking;
     }
 
     private BackendProcess backend(String uri) throws Exception {
@@ -89,7 +124,7 @@ final class RedisTlsIT {
 
     @Test
     void ownTrustStore_isSpokenTo_alsoAfterTheServerWasRestarted() throws Exception {
-        RedisServer server = start(showing(right));
+        RedisServer server = start(showing("right"));
         try (BackendProcess backend = backend(uri())) {
             Client client = new Client(backend.url());
             client.awaitReady();
@@ -103,36 +138,27 @@ final class RedisTlsIT {
 
     @Test
     void certificateNotTrusted_isAnOutageThatSaysSo_untilTheServerShowsAnother() throws Exception {
-        assertOutageUntilRight(showing(notTrusted), "unable to find valid certification path");
+        assertOutageUntilRight(showing("not-trusted"), "unable to find valid certification path");
     }
 
     @Test
     void certificateForAnotherHost_isAnOutageThatSaysSo_untilTheServerShowsAnother() throws Exception {
-        assertOutageUntilRight(showing(forAnotherHost), "No subject alternative DNS name matching localhost");
+        assertOutageUntilRight(showing("for-another-host"), "No subject alternative DNS name matching localhost");
     }
 
     @Test
     void clientCertificateIsAskedFor_isAnOutageThatSaysSo_untilItIsNot() throws Exception {
-        List<String> asking = new ArrayList<>(showing(right));
-        asking.addAll(List.of(
-                "--tls-auth-clients",
-                "yes",
-                "--tls-ca-cert-file",
-                right.certificateFile().toString()));
-        assertOutageUntilRight(asking, "asks for a certificate of the client");
+        assertOutageUntilRight(askingForClients(), "asks for a certificate of the client");
     }
 
     @Test
     void clientCertificateIsAskedFor_andShown() throws Exception {
-        SelfSigned client = SelfSigned.forNames("dns:backend", identities.resolve("client"));
-        List<String> asking = new ArrayList<>(showing(right));
-        asking.addAll(List.of(
-                "--tls-auth-clients",
-                "yes",
-                "--tls-ca-cert-file",
-                client.certificateFile().toString()));
-        start(asking);
-        try (BackendProcess backend = backend(uri(), trusting + " " + client.shownByJvm())) {
+        Issued client = CLIENTS.issue("backend");
+        KeyStore store = KeyStore.getInstance("PKCS12");
+        store.load(null, null);
+        store.setKeyEntry("own", client.key(), PASSWORD.toCharArray(), new Certificate[] {client.certificate()});
+        start(askingForClients());
+        try (BackendProcess backend = backend(uri(), trusting + " " + writeStore(store, "keyStore"))) {
             Client http = new Client(backend.url());
             http.awaitReady();
             assertThat(http.submit(Pcs.number(1)).status()).isEqualTo(200);
@@ -165,7 +191,7 @@ final class RedisTlsIT {
                     .contains("{\"name\":\"dedup\",\"ready\":false,\"detail\":\"unavailable\"}"));
             assertUnavailable(client.submit(Pcs.number(1)));
             server.kill();
-            server.restart(showing(right).toArray(String[]::new));
+            server.restart(showing("right").toArray(String[]::new));
             assertDecided(client, Pcs.number(1));
         }
     }
@@ -186,14 +212,14 @@ final class RedisTlsIT {
 
     @Test
     void sentinelOverTls_primaryIsSpokenToOverTlsAsWell() throws Exception {
-        start(showing(right));
+        start(showing("right"));
         int sentinelPort = FreePort.choose();
         opened.add(RedisServer.startSentinel(
                 directory.resolve("sentinel"),
                 "tls-port " + sentinelPort,
-                "tls-cert-file " + right.certificateFile(),
-                "tls-key-file " + right.keyFile(),
-                "tls-ca-cert-file " + right.certificateFile(),
+                "tls-cert-file " + etc.resolve("right.crt"),
+                "tls-key-file " + etc.resolve("right.key"),
+                "tls-ca-cert-file " + AUTHORITY.writeTo(etc.resolve("authority.crt")),
                 "tls-auth-clients no",
                 "tls-replication yes",
                 "sentinel monitor flk 127.0.0.1 " + tlsPort + " 1"));

@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.e2e;
 
+import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
-/** A backend that all tests of a class share; it and its data end with the class. For a static field. */
+/** A backend that all tests of a class share, with its data; for a static field. */
 final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
     private final Map<String, String> configuration;
     private final List<String> jvmOptions;
     private Path directory;
     private BackendProcess process;
     private Client client;
+    private final AtomicLong numbers = new AtomicLong();
 
     private RunningBackend(Map<String, String> configuration, List<String> jvmOptions) {
         this.configuration = configuration;
@@ -39,7 +42,7 @@ final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
     public void beforeAll(ExtensionContext context) throws IOException {
         directory = Files.createTempDirectory("flk-e2e");
         process = BackendProcess.start(directory, configuration, jvmOptions);
-        client = new Client(process.url());
+        client = Client.comparing(process.url());
     }
 
     @Override
@@ -54,6 +57,7 @@ final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
         }
     }
 
+    /** Compares each answer with {@code docs/openapi.yaml}. */
     Client client() {
         return client;
     }
@@ -62,12 +66,17 @@ final class RunningBackend implements BeforeAllCallback, AfterAllCallback {
         return process;
     }
 
+    /** A certificate that no other test of the class has; number 0 is never one. */
+    Pcs next() {
+        return Pcs.number(numbers.incrementAndGet());
+    }
+
     /** A connection of its own. */
     RawConnection connect() throws IOException {
         return new RawConnection(process.port());
     }
 
-    InboxLog log() {
-        return new InboxLog(directory.resolve("data/wal"));
+    LogFiles log() {
+        return LogFiles.inbox(directory.resolve("data/wal"));
     }
 }

@@ -5,10 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.sample.Pcs;
 import java.io.IOException;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -98,34 +94,33 @@ final class SecretsIT {
     }
 
     private static Map<String, String> backend() {
-        Map<String, String> environment = new LinkedHashMap<>();
-        environment.put("PORT", "0");
-        environment.put("BIND_ADDR", "127.0.0.1");
-        environment.put("PCS_SIGN_ALG", "hmac");
-        environment.put("PCS_HMAC_KEYS", HMAC_KEY + "," + OTHER_HMAC_KEY);
-        environment.put("METRICS_USER", "scraper");
-        environment.put("METRICS_PASS", METRICS_PASSWORD);
-        return environment;
+        return and(
+                BackendProcess.environment(),
+                "PCS_HMAC_KEY=",
+                "PCS_HMAC_KEYS=" + HMAC_KEY + "," + OTHER_HMAC_KEY,
+                "METRICS_USER=scraper",
+                "METRICS_PASS=" + METRICS_PASSWORD);
     }
 
     private static Map<String, String> agent(String endpoint) {
-        Map<String, String> environment = new LinkedHashMap<>();
-        environment.put("ENDPOINT", endpoint);
-        environment.put("PCS_SIGN_ALG", "hmac");
-        environment.put("PCS_HMAC_KEY", HMAC_KEY);
-        environment.put("OUTBOX_PATH", "state/outbox");
-        environment.put("DLQ_PATH", "state/letters/dlq.jsonl");
-        environment.put("SPOOL_DIR", "spool");
-        environment.put("BASE_DELAY", "20ms");
-        environment.put("MAX_DELAY", "200ms");
-        environment.put("OUTBOX_MIN_FREE_BYTES", "1MiB");
-        return environment;
+        return and(
+                Map.of(),
+                "ENDPOINT=" + endpoint,
+                "PCS_SIGN_ALG=hmac",
+                "PCS_HMAC_KEY=" + HMAC_KEY,
+                "OUTBOX_PATH=state/outbox",
+                "DLQ_PATH=state/letters/dlq.jsonl",
+                "SPOOL_DIR=spool",
+                "BASE_DELAY=20ms",
+                "MAX_DELAY=200ms",
+                "OUTBOX_MIN_FREE_BYTES=1MiB");
     }
 
     private static Map<String, String> and(Map<String, String> environment, String... more) {
         Map<String, String> all = new LinkedHashMap<>(environment);
-        for (int i = 0; i < more.length; i += 2) {
-            all.put(more[i], more[i + 1]);
+        for (String each : more) {
+            String[] sides = each.split("=", 2);
+            all.put(sides[0], sides[1]);
         }
         return all;
     }
@@ -142,46 +137,36 @@ final class SecretsIT {
 
     /** Both at once: what is accepted, what is refused, what is given up, and the operators' commands beside them. */
     private static void liveTogether() throws Exception {
-        Map<String, String> environment = and(and(backend(), "DEBUG", "on"), "OPS_PORT", "0");
-        Program program = start("backend", "flk-backend", environment);
-        String ops = program.awaitLine(text -> text.contains("metrics and probes on "));
-        String line = program.awaitLine(text -> text.contains("listening on "));
-        program.awaitLine(text -> text.contains("ready: submissions are taken"));
-        String url = "http://127.0.0.1:" + line.substring(line.lastIndexOf(' ') + 1);
+        Map<String, String> environment = and(backend(), "DEBUG=on", "OPS_PORT=0");
+        BackendProcess backend = BackendProcess.of(start("backend", "flk-backend", environment));
+        Program program = backend.program();
+        String url = backend.url();
         Client client = new Client(url);
         assertThat(client.submit(Pcs.number(1).signedBy(HMAC_KEY)).status()).isEqualTo(200);
         assertThat(client.submit(Pcs.number(2).signedBy("somebody else's")).status())
                 .isEqualTo(401);
-        String opsUrl = "http://127.0.0.1:" + ops.substring(ops.lastIndexOf(' ') + 1);
-        Client operator = new Client(opsUrl);
+        Client operator = new Client(backend.opsUrl());
         assertThat(operator.get("/metrics").status()).isEqualTo(401);
-        String login =
-                Base64.getEncoder().encodeToString(("scraper:" + METRICS_PASSWORD).getBytes(StandardCharsets.UTF_8));
         SAID.put("backend readiness", operator.get("/readyz").body());
         for (String page : List.of("metrics", "debug/threads", "debug/heap", "debug/jfr?seconds=1")) {
-            HttpRequest request = HttpRequest.newBuilder(URI.create(opsUrl + "/" + page))
-                    .header("Authorization", "Basic " + login)
-                    .build();
             SAID.put(
                     "backend " + page,
-                    new String(
-                            HttpClient.newHttpClient()
-                                    .send(request, HttpResponse.BodyHandlers.ofByteArray())
-                                    .body(),
-                            StandardCharsets.ISO_8859_1));
+                    operator.withLogin("scraper", METRICS_PASSWORD)
+                            .get("/" + page)
+                            .body());
         }
         Path log = file("backend.log", program.allLines() + "\n" + HMAC_KEY + " " + SEED_BASE64 + "\n");
         run(
                 "backend diagnostics",
                 "flk-backend",
-                and(backend(), "PORT", line.substring(line.lastIndexOf(' ') + 1)),
+                and(backend(), "PORT=" + backend.port()),
                 "diagnostics",
                 "--output",
                 "backend.zip");
         run(
                 "agent diagnostics",
                 "flk-agent",
-                and(agent(url), "PCS_ED25519_PRIV_B64", SEED_BASE64),
+                and(agent(url), "PCS_ED25519_PRIV_B64=" + SEED_BASE64),
                 "diagnostics",
                 "--output",
                 "agent.zip",
@@ -189,7 +174,7 @@ final class SecretsIT {
                 log.toString());
 
         Map<String, String> agent = agent(url);
-        Program running = start("agent", "flk-agent", and(agent, "METRICS_PORT", "0"), "run");
+        Program running = start("agent", "flk-agent", and(agent, "METRICS_PORT=0"), "run");
         running.awaitLine(text -> text.contains("metrics on port"));
         Files.writeString(left.resolve("three.part"), lines(3, 5) + "no certificate\n" + hopeless());
         Files.move(left.resolve("three.part"), left.resolve("spool/three.ndjson"));
@@ -205,14 +190,10 @@ final class SecretsIT {
                 "flk-agent",
                 and(
                         agent,
-                        "PCS_SIGN_ALG",
-                        "ed25519",
-                        "PCS_ED25519_PRIV_B64",
-                        SEED_BASE64,
-                        "OUTBOX_PATH",
-                        "refused/outbox",
-                        "DLQ_PATH",
-                        "refused/dlq.jsonl"),
+                        "PCS_SIGN_ALG=ed25519",
+                        "PCS_ED25519_PRIV_B64=" + SEED_BASE64,
+                        "OUTBOX_PATH=refused/outbox",
+                        "DLQ_PATH=refused/dlq.jsonl"),
                 "run");
         Files.writeString(left.resolve("one.part"), lines(6, 6));
         Files.move(left.resolve("one.part"), left.resolve("spool/one.ndjson"));
@@ -239,98 +220,75 @@ final class SecretsIT {
 
     /** Each secret where it is wrong, cut, or under a name that does not exist. */
     private static void mistakes() throws IOException {
-        Map<String, Map<String, String>> wrong = new LinkedHashMap<>();
-        wrong.put(
+        mistake(
                 "an empty key in a list, a key as a size, a password without a user, Redis without a port",
+                "flk-backend",
                 and(
                         without(backend(), "METRICS_USER"),
-                        "PCS_HMAC_KEYS",
-                        HMAC_KEY + ",," + OTHER_HMAC_KEY,
-                        "PORT",
-                        "none",
-                        "DEDUP_BACKEND",
-                        "redis",
-                        "REDIS_URI",
-                        "redis://:" + REDIS_PASSWORD + "@127.0.0.1:port"));
-        wrong.put(
+                        "PCS_HMAC_KEYS=" + HMAC_KEY + ",," + OTHER_HMAC_KEY,
+                        "PORT=none",
+                        "DEDUP_BACKEND=redis",
+                        "REDIS_URI=redis://:" + REDIS_PASSWORD + "@127.0.0.1:port"),
+                "config",
+                "check");
+        mistake(
                 "the private key as the public one, keys and no algorithm for them, Postgres without a port",
+                "flk-backend",
                 and(
                         backend(),
-                        "PCS_SIGN_ALG",
-                        "ed25519",
-                        "PCS_ED25519_PUB_B64",
-                        SEED_BASE64 + "!",
-                        "DEDUP_BACKEND",
-                        "postgres",
-                        "POSTGRES_CONN",
-                        "postgresql://flk:" + POSTGRES_PASSWORD + "@127.0.0.1:port/flk"));
-        wrong.put(
+                        "PCS_SIGN_ALG=ed25519",
+                        "PCS_ED25519_PUB_B64=" + SEED_BASE64 + "!",
+                        "DEDUP_BACKEND=postgres",
+                        "POSTGRES_CONN=postgresql://flk:" + POSTGRES_PASSWORD + "@127.0.0.1:port/flk"),
+                "config",
+                "check");
+        mistake(
                 "no algorithm, a parameter of Postgres that makes no sense",
+                "flk-backend",
                 and(
                         without(backend(), "PCS_SIGN_ALG"),
-                        "DEDUP_BACKEND",
-                        "postgres",
-                        "POSTGRES_CONN",
-                        "jdbc:postgresql://127.0.0.1:9/flk?user=flk&password=" + POSTGRES_PASSWORD
-                                + "&sslmode=surely"));
-        for (Map.Entry<String, Map<String, String>> one : wrong.entrySet()) {
-            assertThat(run("config check: " + one.getKey(), "flk-backend", one.getValue(), "config", "check"))
-                    .as(one.getKey())
-                    .isEqualTo(2);
-        }
-        Path unknown = file("unknown.properties", "PCS_HMAC_KEYY=" + HMAC_KEY + "\nPORT\n");
-        assertThat(run("unknown name", "flk-backend", backend(), "--config", unknown.toString()))
-                .isEqualTo(2);
+                        "DEDUP_BACKEND=postgres",
+                        "POSTGRES_CONN=jdbc:postgresql://127.0.0.1:9/flk?user=flk&password=" + POSTGRES_PASSWORD
+                                + "&sslmode=surely"),
+                "config",
+                "check");
+        String unknown = file("unknown.properties", "PCS_HMAC_KEYY=" + HMAC_KEY + "\nPORT\n")
+                .toString();
+        mistake("unknown name", "flk-backend", backend(), "--config", unknown);
         Map<String, String> agent = agent("http://" + NOWHERE);
-        assertThat(run("agent's unknown name", "flk-agent", agent, "doctor", "--config", unknown.toString()))
-                .isEqualTo(2);
-        assertThat(run(
-                        "seed cut",
-                        "flk-agent",
-                        and(
-                                agent,
-                                "PCS_SIGN_ALG",
-                                "ed25519",
-                                "PCS_ED25519_PRIV_B64",
-                                SEED_BASE64.substring(0, SEED_BASE64.length() - 4)),
-                        "run"))
-                .isEqualTo(2);
+        mistake("agent's unknown name", "flk-agent", agent, "doctor", "--config", unknown);
+        String cut = SEED_BASE64.substring(0, SEED_BASE64.length() - 4);
+        mistake("seed cut", "flk-agent", and(agent, "PCS_SIGN_ALG=ed25519", "PCS_ED25519_PRIV_B64=" + cut), "run");
+    }
+
+    private static void mistake(String name, String jar, Map<String, String> environment, String... args)
+            throws IOException {
+        assertThat(run(name, jar, environment, args)).as(name).isEqualTo(2);
     }
 
     /** Stores with a password that are not there. */
     private static void outages() throws Exception {
-        Map<String, Map<String, String>> down = new LinkedHashMap<>();
-        down.put(
+        outage(
                 "redis",
                 and(
                         backend(),
-                        "DEDUP_BACKEND",
-                        "redis",
-                        "REDIS_URI",
-                        "redis://flk:" + REDIS_PASSWORD + "@" + NOWHERE,
-                        "WAL_DIR",
-                        "redis-wal"));
+                        "DEDUP_BACKEND=redis",
+                        "REDIS_URI=redis://flk:" + REDIS_PASSWORD + "@" + NOWHERE,
+                        "WAL_DIR=redis-wal"));
         Path connection = file("postgres", "postgresql://flk:" + POSTGRES_PASSWORD + "@" + NOWHERE + "/flk\n");
-        down.put(
+        outage(
                 "postgres",
-                and(
-                        backend(),
-                        "DEDUP_BACKEND",
-                        "postgres",
-                        "POSTGRES_CONN_FILE",
-                        connection.toString(),
-                        "WAL_DIR",
-                        "postgres-wal"));
-        for (Map.Entry<String, Map<String, String>> one : down.entrySet()) {
-            Program program = start(one.getKey(), "flk-backend", one.getValue());
-            String line = program.awaitLine(text -> text.contains("listening on "));
-            Client client = new Client("http://127.0.0.1:" + line.substring(line.lastIndexOf(' ') + 1));
-            Client.awaitUntil(
-                    () -> client.submit(Pcs.number(1).signedBy(HMAC_KEY)).body().contains("dedup store unavailable"));
-            SAID.put(one.getKey() + " readiness", client.get("/readyz").body());
-            assertThat(program.terminate()).isEqualTo(143);
-            SAID.put(one.getKey(), program.allLines());
-        }
+                and(backend(), "DEDUP_BACKEND=postgres", "POSTGRES_CONN_FILE=" + connection, "WAL_DIR=postgres-wal"));
+    }
+
+    private static void outage(String name, Map<String, String> environment) throws Exception {
+        BackendProcess backend = BackendProcess.of(start(name, "flk-backend", environment));
+        Client client = new Client(backend.url());
+        Client.awaitUntil(
+                () -> client.submit(Pcs.number(1).signedBy(HMAC_KEY)).body().contains("dedup store unavailable"));
+        SAID.put(name + " readiness", client.get("/readyz").body());
+        assertThat(backend.program().terminate()).isEqualTo(143);
+        SAID.put(name, backend.program().allLines());
     }
 
     /** What is asked while nothing runs. */
@@ -345,7 +303,7 @@ final class SecretsIT {
         run(
                 "sign with the seed",
                 "flk-agent",
-                and(agent, "PCS_SIGN_ALG", "ed25519", "PCS_ED25519_PRIV_B64", SEED_BASE64),
+                and(agent, "PCS_SIGN_ALG=ed25519", "PCS_ED25519_PRIV_B64=" + SEED_BASE64),
                 "sign",
                 certificate.toString());
         run("outbox cat", "flk-agent", agent, "outbox", "cat", "--json");

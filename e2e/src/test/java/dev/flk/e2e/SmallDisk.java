@@ -4,7 +4,10 @@ package dev.flk.e2e;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -44,6 +47,19 @@ record SmallDisk(String size, Path directory, List<String> unshare) {
     Path seenFrom(Program program) {
         return Path.of("/proc/" + program.pid() + "/root")
                 .resolve(directory.toString().substring(1));
+    }
+
+    /** Appends to a file until the disk has no room at all. */
+    static void fillUp(Path ballast) {
+        byte[] page = new byte[4096];
+        try (OutputStream more = Files.newOutputStream(ballast, StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
+            for (int pages = 0; pages < 1 << 19; pages++) {
+                more.write(page);
+            }
+        } catch (IOException full) {
+            return;
+        }
+        throw new AssertionError("the disk does not fill up");
     }
 
     private boolean works() throws InterruptedException {

@@ -79,7 +79,7 @@ final class StoreFaultsIT {
         long seed = Long.getLong("flk.seed", System.nanoTime());
         System.out.println("bytes are flipped with -Dflk.seed=" + seed);
         Random random = new Random(seed);
-        int flips = Integer.getInteger("flk.jarFlips", 4);
+        int flips = Integer.getInteger("flk.jarFlips", 2);
         double setAside = 0;
         for (int flip = 0; flip < flips; flip++) {
             String what = flipOne(random);
@@ -128,7 +128,7 @@ final class StoreFaultsIT {
             submitTo(backend, 1, OUTCOMES, answered);
             assertThat(backend.program().terminate()).isEqualTo(143);
         }
-        for (String when : List.of("2+3", "9+7", "25+11")) {
+        for (String when : InjectedFault.ALL ? List.of("2+3", "9+7", "25+11") : List.of("9+7")) {
             List<String> strace = new ArrayList<>(List.of(
                     "strace", "-D", "-ff", "-qq", "--seccomp-bpf", "-e", "signal=none", "-e", "trace=pread64", "-o"));
             strace.add(Files.createDirectories(directory.resolve("traces" + when))
@@ -199,7 +199,7 @@ final class StoreFaultsIT {
             submitTo(backend, 200, 100, answered);
             assertThat(backend.program().terminate()).isEqualTo(143);
         }
-        Path oldest = new InboxLog(directory.resolve("data/wal")).segments().get(0);
+        Path oldest = LogFiles.inbox(directory.resolve("data/wal")).segments().get(0);
         Path away = directory.resolve("away");
         Files.move(oldest, away);
         for (Path file : storeFiles(dedup())) {

@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -24,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
  * stops it for as long as the troubleshooting guide does.
  */
 abstract class StoreOutages {
-    private static final Duration OUTAGE = Duration.ofSeconds(Long.getLong("flk.outageSeconds", 4));
+    private static final Duration OUTAGE = Duration.ofSeconds(Long.getLong("flk.outageSeconds", 1));
 
     @TempDir
     private Path directory;
@@ -83,6 +84,7 @@ abstract class StoreOutages {
     }
 
     @Test
+    @Tag("thorough")
     void killedAndRestarted_underTraffic() throws Exception {
         assertWithstood(store::kill, store::restart);
     }
@@ -98,15 +100,14 @@ abstract class StoreOutages {
     }
 
     @Test
+    @Tag("thorough")
     void putBackToAnOlderCopy_underTraffic() throws Exception {
-        Runnable[] restartOnCopy = new Runnable[1];
         try (BackendProcess backend = backend("a")) {
             Client client = new Client(backend.url());
             client.awaitReady();
             assertThat(client.submit(Pcs.number(1_000_001)).status()).isEqualTo(200);
         }
-        restartOnCopy[0] = store.copy();
-        assertWithstood(store::kill, restartOnCopy[0]);
+        assertWithstood(store::kill, store.copy());
     }
 
     @Test
@@ -169,14 +170,12 @@ abstract class StoreOutages {
             }
             double overruled = clients.get(0).metric("flk_overruled_total")
                     + clients.get(1).metric("flk_overruled_total");
-            long logged = new InboxLog(directory.resolve("a/data/wal"))
-                            .entries().stream()
-                                    .filter(entry -> entry.kind() == 'o')
-                                    .count()
-                    + new InboxLog(directory.resolve("b/data/wal"))
-                            .entries().stream()
-                                    .filter(entry -> entry.kind() == 'o')
-                                    .count();
+            long logged = LogFiles.inbox(directory.resolve("a/data/wal")).entries().stream()
+                            .filter(entry -> entry.kind() == 'o')
+                            .count()
+                    + LogFiles.inbox(directory.resolve("b/data/wal")).entries().stream()
+                            .filter(entry -> entry.kind() == 'o')
+                            .count();
             assertThat(logged).isEqualTo((long) overruled);
         }
     }

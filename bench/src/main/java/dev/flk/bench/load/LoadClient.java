@@ -19,10 +19,9 @@ import java.util.concurrent.locks.LockSupport;
 import org.HdrHistogram.Histogram;
 
 /**
- * Many connections to one port of the loopback interface, in one thread; a connection sends its next request once the one before was
- * answered. Closed: at once. Open: at times that were set before, at a steady rate, whether the server keeps up or not; a request's
- * latency counts from that time, also while it waits for a connection, so that a server that stalls is not let off the requests that
- * nobody could send meanwhile (coordinated omission).
+ * Many connections to one port of the loopback interface, in one thread; a connection has one request in flight. Closed loop: it sends
+ * the next request at once. Open loop: requests are due at a steady rate, whether the server keeps up or not, and a request's latency
+ * counts from its due time, so that a stalling server is charged with the requests that could not be sent (coordinated omission).
  */
 public final class LoadClient implements AutoCloseable {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
@@ -163,7 +162,7 @@ public final class LoadClient implements AutoCloseable {
         private final SocketChannel channel;
         private final SelectionKey key;
         private final AnswerBuffer in = new AnswerBuffer();
-        private final OutBuffer out = new OutBuffer();
+        private ByteBuffer out = ByteBuffer.allocate(0);
         private long sentNanos;
 
         Peer(SocketChannel channel, SelectionKey key) {
@@ -178,12 +177,13 @@ public final class LoadClient implements AutoCloseable {
             }
             sentNanos = nanos;
             outstanding++;
-            out.set(stock.take());
+            out = ByteBuffer.wrap(stock.take());
             write();
         }
 
         private void write() throws IOException {
-            key.interestOps(out.writeTo(channel) ? SelectionKey.OP_READ : SelectionKey.OP_READ | SelectionKey.OP_WRITE);
+            channel.write(out);
+            key.interestOps(out.hasRemaining() ? SelectionKey.OP_READ | SelectionKey.OP_WRITE : SelectionKey.OP_READ);
         }
 
         void serve() throws IOException {
@@ -207,23 +207,6 @@ public final class LoadClient implements AutoCloseable {
                     }
                 }
             }
-        }
-    }
-
-    /** A request on its way out. */
-    private static final class OutBuffer {
-        private ByteBuffer rest = ByteBuffer.allocate(0);
-
-        void set(byte[] request) {
-            rest = ByteBuffer.wrap(request);
-        }
-
-        /** Writes what the socket takes; whether that was all. */
-        boolean writeTo(SocketChannel channel) throws IOException {
-            if (rest.hasRemaining()) {
-                channel.write(rest);
-            }
-            return !rest.hasRemaining();
         }
     }
 

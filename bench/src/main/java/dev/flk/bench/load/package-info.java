@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Clients: certificates that nobody has seen yet, and the sending of them. */
+/** Fresh certificates, and clients that send them. */
 @NullMarked
 package dev.flk.bench.load;
 

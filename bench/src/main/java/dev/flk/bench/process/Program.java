@@ -6,6 +6,7 @@ import java.io.Closeable;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,10 +17,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 
-/**
- * A program that is measured: its lines, which go to a file, and what it costs. It does not outlive this process. Linux only, for what it
- * costs is read from {@code /proc}.
- */
+/** A measured program: its lines, which go to a file, and its costs, read from {@code /proc} (Linux only). It ends with this process. */
 public final class Program implements Closeable {
     private static final Duration PATIENCE = Duration.ofMinutes(2);
     private static final long CLOCK_TICK_NANOS = 10_000_000;
@@ -38,7 +36,7 @@ public final class Program implements Closeable {
     }
 
     /** Starts a program; its environment is only what is given. */
-    public static Program start(String name, Path directory, Map<String, String> environment, List<String> command)
+    static Program start(String name, Path directory, Map<String, String> environment, List<String> command)
             throws IOException {
         Path log = Files.createTempFile(directory, name + "-", ".log");
         ProcessBuilder builder = new ProcessBuilder(command)
@@ -53,12 +51,51 @@ public final class Program implements Closeable {
     }
 
     /** Starts a Java program with the JVM that runs this one. */
-    public static Program java(String name, Path directory, Map<String, String> environment, List<String> arguments)
+    static Program java(String name, Path directory, Map<String, String> environment, List<String> arguments)
             throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(arguments);
         return start(name, directory, environment, command);
+    }
+
+    /**
+     * Starts the jar of a module, as the build leaves it beside the jar of this program.
+     *
+     * @param module {@code backend} or {@code agent}
+     */
+    public static Program jar(
+            String module,
+            Path directory,
+            Map<String, String> environment,
+            List<String> jvmOptions,
+            String... arguments)
+            throws IOException {
+        Path jar = ownJar().resolve("../../..")
+                .resolve(module)
+                .resolve("target")
+                .resolve("flk-" + module + ".jar")
+                .normalize();
+        if (!Files.exists(jar)) {
+            throw new IllegalStateException("there is no " + jar + "; build it with mvn -DskipTests package");
+        }
+        List<String> all = new ArrayList<>(jvmOptions);
+        all.addAll(List.of("-jar", jar.toString()));
+        all.addAll(List.of(arguments));
+        return java(module, directory, environment, all);
+    }
+
+    static Path ownJar() {
+        try {
+            return Path.of(Program.class
+                            .getProtectionDomain()
+                            .getCodeSource()
+                            .getLocation()
+                            .toURI())
+                    .toAbsolutePath();
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     /** Waits for a line, also one that is there already. */
@@ -86,12 +123,7 @@ public final class Program implements Closeable {
         return String.join("\n", lines.subList(Math.max(0, lines.size() - 20), lines.size()));
     }
 
-    /** What it has printed. */
-    public List<String> lines() throws IOException {
-        return Files.readAllLines(log);
-    }
-
-    /** The processor time that it has used, user and system, in nanoseconds; to a hundredth of a second. */
+    /** Its processor time so far, user and system; precise to 10 ms. */
     public long cpuNanos() {
         try {
             String stat = Files.readString(Path.of("/proc/" + process.pid() + "/stat"));
@@ -102,31 +134,32 @@ public final class Program implements Closeable {
         }
     }
 
-    /** What it holds of the memory, in bytes. */
-    public long residentBytes() {
-        return status("VmRSS:") * 1024;
-    }
-
-    private long status(String field) {
+    /** Its resident memory. */
+    public double residentMebibytes() {
         try {
             for (String line : Files.readAllLines(Path.of("/proc/" + process.pid() + "/status"))) {
-                if (line.startsWith(field)) {
-                    return Long.parseLong(
-                            line.substring(field.length()).replace("kB", "").strip());
+                if (line.startsWith("VmRSS:")) {
+                    return Long.parseLong(line.replaceAll("\\D", "")) / 1024.0;
                 }
             }
         } catch (IOException e) {
             throw new IllegalStateException(name + " ended", e);
         }
-        throw new IllegalStateException("no " + field + " of " + name);
+        throw new IllegalStateException("no VmRSS of " + name);
     }
 
-    /** Waits for its end; its exit code. */
-    public int awaitEnd() throws IOException, InterruptedException {
+    private int awaitEnd() throws IOException, InterruptedException {
         if (!process.waitFor(PATIENCE.toSeconds(), TimeUnit.SECONDS)) {
             throw new IOException(name + " does not end; it printed: " + tail());
         }
         return process.exitValue();
+    }
+
+    /** Waits for its end, which must be without an error. */
+    public void awaitSuccess() throws IOException, InterruptedException {
+        if (awaitEnd() != 0) {
+            throw new IOException(name + " failed; it printed: " + tail());
+        }
     }
 
     /** SIGTERM, and waits for its end. */
@@ -135,7 +168,7 @@ public final class Program implements Closeable {
         var unused = awaitEnd();
     }
 
-    /** Asks it to end; ends it, if it does not. */
+    /** SIGTERM, then SIGKILL if it does not end. */
     @Override
     public void close() {
         process.destroy();

@@ -28,29 +28,28 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import redis.embedded.core.ExecutableProvider;
 
-/** A server on a free port, ready when it is given out. */
+/** A server on a free port, ready for requests. */
 public record Server(Program program, int port) implements Closeable {
-    private static final String LISTENING = "listening on ";
-    private static final String READY = "ready: submissions are taken";
-
     /** The HMAC secret of every backend here. */
     public static final String SECRET = "bench-key";
 
     /** The bare Netty server. */
     public static Server bare(Path directory) throws IOException, InterruptedException {
         Program program = Program.java(
-                "bare", directory, Map.of(), List.of("-cp", Jars.own().toString(), BareServer.class.getName()));
+                "bare", directory, Map.of(), List.of("-cp", Program.ownJar().toString(), BareServer.class.getName()));
         return new Server(program, port(program));
     }
 
-    /** The backend with its data in a directory, as by default but for {@code TOKEN_RATE} and what is given. */
+    /** The backend with its data in a directory; the configuration is the default except for {@code TOKEN_RATE} and {@code more}. */
     public static Server backend(Path directory, List<String> jvmOptions, Map<String, String> more)
             throws IOException, InterruptedException {
         Map<String, String> environment = new LinkedHashMap<>();
@@ -60,17 +59,32 @@ public record Server(Program program, int port) implements Closeable {
         environment.put("PCS_HMAC_KEY", SECRET);
         environment.put("TOKEN_RATE", "10000000");
         environment.putAll(more);
-        List<String> arguments = new ArrayList<>(jvmOptions);
-        arguments.addAll(List.of("-jar", Jars.of("backend").toString()));
-        Program program = Program.java("backend", directory, environment, arguments);
+        Program program = Program.jar("backend", directory, environment, jvmOptions);
         int port = port(program);
-        var unused = program.awaitLine(line -> line.contains(READY));
+        var unused = program.awaitLine(line -> line.contains("ready: submissions are taken"));
         return new Server(program, port);
     }
 
     private static int port(Program program) throws IOException, InterruptedException {
-        String line = program.awaitLine(text -> text.contains(LISTENING));
+        String line = program.awaitLine(text -> text.contains("listening on "));
         return Integer.parseInt(line.substring(line.lastIndexOf(' ') + 1));
+    }
+
+    /** A redis-server that forces its file every second, as docs/redis.md has it. */
+    public static Server redis(Path directory) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>();
+        command.add(ExecutableProvider.newJarResourceProvider(directory.toFile())
+                .get()
+                .toString());
+        int port;
+        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            port = socket.getLocalPort();
+        }
+        String options = "--bind 127.0.0.1 --appendonly yes --appendfsync everysec --port " + port;
+        command.addAll(List.of(options.split(" ", -1)));
+        Program program = Program.start("redis", directory, Map.of(), command);
+        var unused = program.awaitLine(line -> line.contains("Ready to accept connections"));
+        return new Server(program, port);
     }
 
     @Override
@@ -79,8 +93,8 @@ public record Server(Program program, int port) implements Closeable {
     }
 
     /**
-     * The ceiling: Netty as it comes, which reads every request and answers it with as many bytes as an outcome has, and does nothing else.
-     * As many event loops as the backend has. A program of its own; prints where it listens.
+     * The upper bound: plain Netty with as many event loops as the backend, which reads every request and answers with as many bytes as an
+     * outcome has. A program of its own; prints its port.
      */
     public static final class BareServer {
         private static final byte[] BODY = ("{\"accepted\":true,\"recomputed_D_hat\":1.0,\"recomputed_budget\":0.26,"

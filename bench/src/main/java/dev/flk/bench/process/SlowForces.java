@@ -15,8 +15,8 @@ import org.objectweb.asm.Opcodes;
 import org.objectweb.asm.Type;
 
 /**
- * Makes the log's disk slow for one program, as a Java agent in this jar: whenever the log's files forced, it waits. The forces of
- * RocksDB, which nobody waits for, stay as they are.
+ * A Java agent that makes the log's disk slow for one program: it waits after each force of the log's files. Forces of RocksDB, which
+ * no request waits for, are left alone.
  */
 public final class SlowForces implements ClassFileTransformer {
     private static final String FORCING_CLASS = "dev/flk/wal/DiskFiles$Channel";
@@ -28,7 +28,7 @@ public final class SlowForces implements ClassFileTransformer {
 
     /** The option of a JVM in which each force takes so much longer. */
     public static String jvmOption(Duration longer) {
-        return "-javaagent:" + Jars.own() + "=" + longer.toNanos();
+        return "-javaagent:" + Program.ownJar() + "=" + longer.toNanos();
     }
 
     /** Called by the JVM before the program. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What is measured, each in a process of its own, and what that process costs. */
+/** The measured programs, each in a process of its own, and their costs. */
 @NullMarked
 package dev.flk.bench.process;
 

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench.report;
 
+import dev.flk.bench.suite.Results;
+import dev.flk.bench.suite.Results.Figures;
+import dev.flk.bench.suite.Results.Sample;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.function.ToDoubleFunction;
 
 /** Curves over the number of connections, one panel under the other, as SVG. The horizontal axis is logarithmic. */
 public final class Plot {
@@ -21,32 +27,46 @@ public final class Plot {
 
     private final List<Panel> panels = new ArrayList<>();
 
+    /** Throughput and latency of subjects that are named {@code what, connections}. */
+    public static Plot overConnections(Results results) {
+        return new Plot()
+                .panel("submissions a second", curves(results, Sample::perSecond))
+                .panel("99 of 100 are answered within, ms", curves(results, Sample::p99Millis));
+    }
+
+    private static List<Curve> curves(Results results, ToDoubleFunction<Sample> figure) {
+        Map<String, List<Point>> points = new LinkedHashMap<>();
+        for (Figures figures : results.figures()) {
+            int comma = figures.subject().lastIndexOf(", ");
+            if (comma >= 0) {
+                points.computeIfAbsent(figures.subject().substring(0, comma), name -> new ArrayList<>())
+                        .add(new Point(
+                                Double.parseDouble(figures.subject().substring(comma + 2)), figures.median(figure)));
+            }
+        }
+        return points.entrySet().stream()
+                .map(entry -> new Curve(entry.getKey(), entry.getValue()))
+                .toList();
+    }
+
     /** A point of a curve. */
-    public record Point(double connections, double value) {}
+    record Point(double connections, double value) {}
 
     /** A curve, with its name at its end. */
-    public record Curve(String name, List<Point> points) {}
+    record Curve(String name, List<Point> points) {}
 
     private record Panel(String title, List<Curve> curves) {
-        double largest() {
+        double largest(ToDoubleFunction<Point> coordinate) {
             return curves.stream()
                     .flatMap(curve -> curve.points().stream())
-                    .mapToDouble(Point::value)
+                    .mapToDouble(coordinate)
                     .max()
-                    .orElse(1);
-        }
-
-        double mostConnections() {
-            return curves.stream()
-                    .flatMap(curve -> curve.points().stream())
-                    .mapToDouble(Point::connections)
-                    .max()
-                    .orElse(2);
+                    .orElseThrow();
         }
     }
 
     /** Adds a panel below the others; its vertical axis begins at 0. */
-    public Plot panel(String title, List<Curve> curves) {
+    Plot panel(String title, List<Curve> curves) {
         panels.add(new Panel(title, List.copyOf(curves)));
         return this;
     }
@@ -70,7 +90,7 @@ public final class Plot {
     }
 
     private static void draw(StringBuilder svg, Panel panel, int top) {
-        double roof = roof(panel.largest());
+        double roof = roof(panel.largest(Point::value));
         text(svg, LEFT, top + 22, "start", "<tspan font-weight=\"bold\">" + escaped(panel.title()) + "</tspan>");
         for (int step = 0; step <= STEPS; step++) {
             double value = roof * step / STEPS;
@@ -79,7 +99,7 @@ public final class Plot {
                     .formatted(LEFT, WIDTH - RIGHT, y, y));
             text(svg, LEFT - 8, y + 4, "end", value >= 100 ? "%,.0f".formatted(value) : "%.3g".formatted(value));
         }
-        double most = panel.mostConnections();
+        double most = panel.largest(Point::connections);
         for (Point point : panel.curves().get(0).points()) {
             text(
                     svg,

@@ -3,108 +3,132 @@ package dev.flk.bench.suite;
 
 import dev.flk.bench.load.Certificates;
 import dev.flk.bench.load.Stock;
-import dev.flk.bench.process.AgentProcess;
-import dev.flk.bench.process.DiskForce;
+import dev.flk.bench.process.Program;
 import dev.flk.bench.process.Server;
+import dev.flk.bench.suite.Results.Sample;
+import dev.flk.bench.suite.Results.Target;
 import java.io.BufferedOutputStream;
+import java.io.Closeable;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 
-/** The agent: certificates taken in, each answered once it is on disk, and a backlog shipped to a backend of the same machine. */
-final class AgentSuite implements Suite {
+/** The agent in 64 MiB of heap: certificates posted to it, each answered after a force, and a backlog sent to a backend of the same machine. */
+final class AgentSuite {
     private static final String APPEND = "append, 16 producers";
     private static final String DRAIN = "drain";
-    private static final int PRODUCERS = 16;
     private static final int BACKLOG = 200_000;
-    /** Nobody listens there: what is taken in stays. */
-    private static final String NOBODY = "http://127.0.0.1:9";
+    private static final List<String> HEAP = List.of("-Xmx64m");
+    /** Without a listener, so that certificates stay in the outbox. */
+    private static final String NOWHERE = "http://127.0.0.1:9";
 
-    @Override
-    public String name() {
-        return "agent";
-    }
+    private AgentSuite() {}
 
-    @Override
-    public String description() {
-        return "an agent with -Xmx64m takes in from 16 connections, and ships a backlog of 200,000";
-    }
-
-    @Override
-    public Results run(Workshop workshop, Rounds rounds) throws IOException, InterruptedException {
-        AgentProcess taking = workshop.keep(AgentProcess.start(workshop.directory("append"), NOBODY));
+    static Results run(Workbench bench) throws IOException, InterruptedException {
+        Agent taking = bench.keep(Agent.start(bench.directory("append"), NOWHERE));
         Server intake = new Server(taking.program(), taking.intakePort());
-        Stock stock = Stock.ofSingles("/v1/pcs", workshop.certificates());
-        Server backend = workshop.backend("drained-to", Map.of());
-        Results results = rounds.run(
-                name(),
+        Stock stock = Stock.ofSingles("/v1/pcs", bench.certificates());
+        Server backend = bench.backend("drained-to");
+        int[] round = new int[1];
+        Results results = bench.measure(
                 "certificates",
                 "",
                 List.of(
-                        new PlainForces(workshop.keep(
-                                new DiskForce(workshop.directory("force").resolve("file"), 800))),
-                        new HttpLoad(APPEND, intake, PRODUCERS, stock, 10_000, "202"),
-                        new Drain(workshop, backend)));
-        return results.with(List.of(
+                        bench.plainForces(),
+                        Workbench.load(APPEND, intake, 16, stock, 10_000, "202"),
+                        new Subject(DRAIN, plan -> drain(bench, backend, "drain-" + round[0]++))));
+        return results.with(
                 Target.atLeast("append with a force, a second", results.rate(APPEND), 20_000),
-                Target.atLeast("drain, a second", results.rate(DRAIN), 10_000)));
+                Target.atLeast("drain, a second", results.rate(DRAIN), 10_000));
     }
 
-    /** The rate between the first fifth, in which the agent's code is compiled, and the last certificate. */
-    private static final class Drain implements Subject {
-        private final Workshop workshop;
-        private final Server backend;
-        private int round;
-
-        Drain(Workshop workshop, Server backend) {
-            this.workshop = workshop;
-            this.backend = backend;
+    /** The rate behind the first fifth, in which the agent's code is compiled. */
+    private static Sample drain(Workbench bench, Server backend, String name) throws IOException, InterruptedException {
+        Path directory = bench.directory(name);
+        Path backlog = directory.resolve("backlog.ndjson");
+        write(backlog, bench.certificates());
+        try (Program submit =
+                Program.jar("agent", directory, Agent.environment(NOWHERE), HEAP, "submit", backlog.toString())) {
+            submit.awaitSuccess();
         }
-
-        @Override
-        public String name() {
-            return DRAIN;
+        try (Agent agent = Agent.start(directory, "http://127.0.0.1:" + backend.port())) {
+            long first = agent.awaitPending(BACKLOG * 4 / 5);
+            long begun = System.nanoTime();
+            long cpuNanos = agent.program().cpuNanos();
+            long left = agent.awaitPending(0);
+            double seconds = (System.nanoTime() - begun) / 1e9;
+            return Sample.ofRate(
+                    (first - left) / seconds,
+                    (agent.program().cpuNanos() - cpuNanos) / 1e3 / (first - left),
+                    agent.program().residentMebibytes());
+        } finally {
+            Workbench.delete(directory);
         }
+    }
 
-        @Override
-        public Sample round(Plan plan) throws IOException, InterruptedException {
-            Path directory = workshop.directory("drain-" + round++);
-            Path backlog = directory.resolve("backlog.ndjson");
-            write(backlog, workshop.certificates());
-            AgentProcess.submit(directory, backlog);
-            try (AgentProcess agent = AgentProcess.start(directory, "http://127.0.0.1:" + backend.port())) {
-                long first = awaitPending(agent, BACKLOG * 4 / 5);
-                long begun = System.nanoTime();
-                long cpuNanos = agent.program().cpuNanos();
-                long left = awaitPending(agent, 0);
-                double seconds = (System.nanoTime() - begun) / 1e9;
-                return Sample.ofRate(
-                        (first - left) / seconds,
-                        (agent.program().cpuNanos() - cpuNanos) / 1e3 / (first - left),
-                        agent.program().residentBytes() / 1048576.0);
-            } finally {
-                Trees.delete(directory);
+    private static void write(Path file, Certificates certificates) throws IOException {
+        try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file))) {
+            for (int i = 0; i < BACKLOG; i++) {
+                out.write(certificates.next());
+                out.write('\n');
             }
         }
+    }
 
-        private static long awaitPending(AgentProcess agent, long most) throws IOException, InterruptedException {
-            long pending = agent.pending();
-            while (pending > most) {
-                pending = agent.pending();
-            }
-            return pending;
+    private record Agent(Program program, int intakePort, int metricsPort) implements Closeable {
+        private static final HttpClient HTTP = HttpClient.newHttpClient();
+        private static final String INTAKE = "taken on loopback port ";
+        private static final String METRICS = "metrics on port ";
+        private static final String PENDING = "flk_agent_outbox_pending ";
+
+        static Map<String, String> environment(String endpoint) {
+            return Map.of(
+                    "ENDPOINT", endpoint,
+                    "PCS_SIGN_ALG", "hmac",
+                    "PCS_HMAC_KEY", Server.SECRET,
+                    "OUTBOX_MAX_BYTES", "16GiB",
+                    "INTAKE_PORT", "0",
+                    "METRICS_PORT", "0");
         }
 
-        private static void write(Path file, Certificates certificates) throws IOException {
-            try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(file))) {
-                for (int i = 0; i < BACKLOG; i++) {
-                    out.write(certificates.next());
-                    out.write('\n');
+        static Agent start(Path directory, String endpoint) throws IOException, InterruptedException {
+            Program program = Program.jar("agent", directory, environment(endpoint), HEAP, "run");
+            String line = program.awaitLine(text -> text.contains(INTAKE));
+            return new Agent(program, number(line, INTAKE), number(line, METRICS));
+        }
+
+        private static int number(String line, String before) {
+            String rest = line.substring(line.indexOf(before) + before.length());
+            return Integer.parseInt(rest.split("\\D", 2)[0]);
+        }
+
+        /** Waits until at most {@code most} certificates are pending; returns how many. */
+        long awaitPending(long most) throws IOException, InterruptedException {
+            HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + metricsPort + "/metrics"))
+                    .build();
+            while (true) {
+                long pending = HTTP.send(request, BodyHandlers.ofLines())
+                        .body()
+                        .filter(line -> line.startsWith(PENDING))
+                        .map(line -> Math.round(Double.parseDouble(line.substring(PENDING.length()))))
+                        .findFirst()
+                        .orElseThrow(() -> new IOException("the agent has no metric " + PENDING));
+                if (pending <= most) {
+                    return pending;
                 }
             }
+        }
+
+        @Override
+        public void close() {
+            program.close();
         }
     }
 }

@@ -3,10 +3,12 @@ package dev.flk.bench.suite;
 
 import dev.flk.bench.step.CertificateSteps;
 import dev.flk.bench.step.LogSteps;
+import dev.flk.bench.suite.Results.Figures;
+import dev.flk.bench.suite.Results.Sample;
+import dev.flk.bench.suite.Subject.Plan;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
@@ -23,24 +25,12 @@ import org.openjdk.jmh.runner.options.TimeValue;
 import org.openjdk.jmh.runner.options.VerboseMode;
 
 /** JMH on single steps, one thread each, in a JVM of its own. */
-final class Steps implements Suite {
-    private static final int WARM_UP_ROUNDS = 3;
-    private static final String ALLOCATED = "gc.alloc.rate.norm";
+final class Steps {
+    private Steps() {}
 
-    @Override
-    public String name() {
-        return "steps";
-    }
-
-    @Override
-    public String description() {
-        return "each step of a certificate's way by itself, in one thread, by JMH";
-    }
-
-    @Override
-    public Results run(Workshop workshop, Rounds rounds) throws IOException {
-        Path directory = workshop.directory("steps");
-        Plan plan = rounds.plan();
+    static Results run(Workbench bench) throws IOException {
+        Path directory = bench.directory("steps");
+        Plan plan = bench.plan();
         TimeValue round = TimeValue.nanoseconds(plan.measured().toNanos());
         Options options = new OptionsBuilder()
                 .include(pattern(CertificateSteps.class))
@@ -49,7 +39,7 @@ final class Steps implements Suite {
                 .timeUnit(TimeUnit.MICROSECONDS)
                 .forks(1)
                 .threads(1)
-                .warmupIterations(WARM_UP_ROUNDS)
+                .warmupIterations(3)
                 .warmupTime(round)
                 .measurementIterations(plan.rounds())
                 .measurementTime(round)
@@ -58,35 +48,33 @@ final class Steps implements Suite {
                 .verbosity(VerboseMode.SILENT)
                 .shouldFailOnError(true)
                 .build();
+        List<Figures> figures = new ArrayList<>();
         try {
-            return results(new Runner(options).run());
+            new Runner(options).run().forEach(run -> figures.add(figures(run)));
         } catch (RunnerException e) {
             throw new IOException("JMH: " + e.getMessage(), e);
         }
+        figures.sort(Comparator.comparingDouble(one -> -one.median(Sample::perSecond)));
+        return new Results(bench.suite(), "operations", "", figures, List.of());
     }
 
     private static String pattern(Class<?> type) {
         return type.getName().replace(".", "\\.") + "\\.";
     }
 
-    private Results results(Collection<RunResult> runs) {
-        List<Figures> figures = new ArrayList<>();
-        for (RunResult run : runs) {
-            List<Sample> samples = new ArrayList<>();
-            run.getBenchmarkResults()
-                    .forEach(fork -> fork.getIterationResults().forEach(round -> samples.add(sample(round))));
-            String method = run.getParams().getBenchmark();
-            figures.add(new Figures(method.substring(method.lastIndexOf('.') + 1), samples));
-        }
-        figures.sort(Comparator.comparingDouble(one -> -one.median(Sample::perSecond)));
-        return new Results(name(), "operations", "", figures, List.of());
+    private static Figures figures(RunResult run) {
+        List<Sample> samples = run.getBenchmarkResults().stream()
+                .flatMap(fork -> fork.getIterationResults().stream())
+                .map(Steps::sample)
+                .toList();
+        String method = run.getParams().getBenchmark();
+        return new Figures(method.substring(method.lastIndexOf('.') + 1), samples);
     }
 
     private static Sample sample(IterationResult round) {
-        double micros = round.getPrimaryResult().getScore();
         return Sample.ofStep(
-                micros,
-                Objects.requireNonNull(round.getSecondaryResults().get(ALLOCATED))
+                round.getPrimaryResult().getScore(),
+                Objects.requireNonNull(round.getSecondaryResults().get("gc.alloc.rate.norm"))
                         .getScore());
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What is compared with what. */
+/** The suites: subjects, rounds, results. */
 @NullMarked
 package dev.flk.bench.suite;
 

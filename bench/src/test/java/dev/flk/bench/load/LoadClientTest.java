@@ -119,10 +119,8 @@ class LoadClientTest {
         try (LoadClient client = new LoadClient(server.getAddress().getPort(), 1, stock, "2").open(100_000)) {
             Load load = client.run(NONE, LONG, () -> {});
 
-            // all of them were due within 2 ms, and one connection can't be that fast: the last ones waited for the
-            // first
-            assertThat(load.latencies().getMaxValue())
-                    .isGreaterThan(10 * load.latencies().getMinValue());
+            // all were due within 2 ms, so that the last one waited for nearly the whole run
+            assertThat((double) load.latencies().getMaxValue()).isGreaterThan(0.8e9 * load.seconds());
         }
         assertThat(List.copyOf(bodies)).hasSize(200);
     }

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.bench.report;
+
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.bench.suite.Results;
+import dev.flk.bench.suite.Results.Figures;
+import dev.flk.bench.suite.Results.Sample;
+import dev.flk.bench.suite.Results.Target;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/** Results as a table for people, and as JSON for programs. */
+public final class Report {
+    /** At most 100 columns. */
+    private static final String ROW = "%-28s %10s %4s %5s %8s %7s %8s %7s %6s %7s";
+
+    private static final JsonMapper JSON =
+            JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
+
+    private Report() {}
+
+    private record Everything(Map<String, String> machine, List<Results> suites) {}
+
+    /** Writes every round of every subject. */
+    public static void writeJson(Path file, Map<String, String> machine, List<Results> all) throws IOException {
+        JSON.writeValue(file.toFile(), new Everything(machine, all));
+    }
+
+    /** The machine, as names and values in order. */
+    public static Map<String, String> machine(Path data) throws IOException {
+        Map<String, String> machine = new LinkedHashMap<>();
+        machine.put("when", Instant.now().truncatedTo(ChronoUnit.MINUTES).toString());
+        machine.put("cores", Integer.toString(Runtime.getRuntime().availableProcessors()));
+        machine.put("processor", field(Path.of("/proc/cpuinfo"), "model name"));
+        machine.put("memory", field(Path.of("/proc/meminfo"), "MemTotal"));
+        machine.put("system", System.getProperty("os.name") + " " + System.getProperty("os.version"));
+        machine.put("java", System.getProperty("java.vm.name") + " " + System.getProperty("java.vm.version"));
+        machine.put("file system", Files.getFileStore(data).type());
+        return machine;
+    }
+
+    private static String field(Path file, String name) throws IOException {
+        if (!Files.isReadable(file)) {
+            return "unknown";
+        }
+        return Files.readAllLines(file).stream()
+                .filter(line -> line.startsWith(name))
+                .map(line -> line.substring(line.indexOf(':') + 1).strip())
+                .findFirst()
+                .orElse("unknown");
+    }
+
+    /** The lines of one suite: medians of the rounds, then the targets. */
+    public static List<String> table(Results results) {
+        List<String> lines = new ArrayList<>();
+        lines.add(results.suite());
+        lines.add(row(
+                results.unit(),
+                "per second",
+                "+-%",
+                "ratio",
+                "p50 ms",
+                "p99 ms",
+                "p99.9 ms",
+                "CPU us",
+                "MiB",
+                "heap B"));
+        double base = results.base().isEmpty()
+                ? Double.NaN
+                : results.of(results.base()).median(Sample::perSecond);
+        for (Figures one : results.figures()) {
+            lines.add(row(
+                    one.subject(),
+                    number("%,.0f", one.median(Sample::perSecond)),
+                    number("%.0f", one.noise() * 100),
+                    number("%.2f", one.median(Sample::perSecond) / base),
+                    number("%.3f", one.median(Sample::p50Millis)),
+                    number("%.2f", one.median(Sample::p99Millis)),
+                    number("%.2f", one.median(Sample::p999Millis)),
+                    number("%.1f", one.median(Sample::cpuMicros)),
+                    number("%.0f", one.median(Sample::residentMebibytes)),
+                    number("%,.0f", one.median(Sample::allocatedBytes))));
+        }
+        for (Target target : results.targets()) {
+            lines.add("  %s %s: %s"
+                    .formatted(
+                            target.reached() ? "reached" : "MISSED ", target.what(), number("%.2f", target.value())));
+        }
+        return lines;
+    }
+
+    private static String row(Object... cells) {
+        return ROW.formatted(cells).stripTrailing();
+    }
+
+    private static String number(String format, double value) {
+        return Double.isNaN(value) ? "" : String.format(Locale.ROOT, format, value);
+    }
+}

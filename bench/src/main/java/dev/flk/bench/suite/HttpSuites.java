@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.bench.suite;
+
+import dev.flk.bench.load.Stock;
+import dev.flk.bench.process.Server;
+import dev.flk.bench.process.SlowForces;
+import dev.flk.bench.suite.Results.Figures;
+import dev.flk.bench.suite.Results.Sample;
+import dev.flk.bench.suite.Results.Target;
+import dev.flk.bench.suite.Subject.Plan;
+import dev.flk.canonical.CanonicalForm;
+import dev.flk.canonical.SignedFields;
+import dev.flk.certificate.PcsId;
+import dev.flk.signing.Ed25519Signer;
+import dev.flk.signing.HmacSigner;
+import dev.flk.signing.SignatureCheck;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/** The suites that load a backend over HTTP. */
+final class HttpSuites {
+    private static final String CERTIFICATES = "certificates";
+    private static final int CONNECTIONS = 64;
+    /** With batches of 100, the most lines in flight that an agent has by default. */
+    private static final int BATCH_CONNECTIONS = 16;
+
+    private HttpSuites() {}
+
+    static Results singles(Workbench bench) throws IOException, InterruptedException {
+        Server bare = bench.keep(Server.bare(bench.directory("bare")));
+        Server backend = bench.backend("singles");
+        Stock fresh = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
+        Stock seen = Stock.ofSingles(Workbench.SUBMIT, bench.certificates()).again();
+        List<Subject> subjects = new ArrayList<>();
+        subjects.add(bench.plainForces());
+        for (int connections : new int[] {1, 16, 64, 256}) {
+            subjects.add(Workbench.load("bare Netty, " + connections, bare, connections, seen, 100, "200"));
+            subjects.add(Workbench.load(
+                    "backend, " + connections, backend, connections, fresh, 1_000.0 * connections, "200"));
+        }
+        Results results = bench.measure(CERTIFICATES, "bare Netty, 64", subjects);
+        return results.with(
+                Target.atLeast(
+                        "64 connections, of a bare Netty server", results.ratio("backend, 64", "bare Netty, 64"), 0.45),
+                Target.atMost(
+                        "64 connections, p99 ms", results.of("backend, 64").median(Sample::p99Millis), 12),
+                Target.atLeast("256 connections, of 64", results.ratio("backend, 256", "backend, 64"), 1),
+                Target.atMost(
+                        "1 connection, p50 in plain forces",
+                        results.of("backend, 1").median(Sample::p50Millis)
+                                / results.of(Workbench.PLAIN_FORCES).median(Sample::p50Millis),
+                        2.5));
+    }
+
+    static Results rates(Workbench bench) throws IOException, InterruptedException {
+        Server backend = bench.backend("rates");
+        Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
+        List<Subject> subjects = new ArrayList<>();
+        for (int rate : new int[] {1_000, 5_000, 10_000, 20_000}) {
+            String name = String.format(Locale.ROOT, "%,d a second", rate);
+            subjects.add(Workbench.steady(name, backend, CONNECTIONS, stock, rate));
+        }
+        return bench.measure(CERTIFICATES, subjects.get(0).name(), subjects);
+    }
+
+    static Results sizes(Workbench bench) throws IOException, InterruptedException {
+        Server backend = bench.backend("sizes");
+        return bench.measure(
+                CERTIFICATES,
+                "0.5 KiB",
+                List.of(
+                        ofSize("0.5 KiB", backend, bench, 3, 30_000),
+                        ofSize("4 KiB", backend, bench, 400, 6_000),
+                        ofSize("16 KiB", backend, bench, 1_760, 2_000),
+                        ofSize("64 KiB", backend, bench, 7_200, 500)));
+    }
+
+    private static Subject ofSize(String size, Server backend, Workbench bench, int elements, double firstGuess) {
+        Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates(elements));
+        return Workbench.load(size, backend, CONNECTIONS, stock, firstGuess, "200");
+    }
+
+    static Results batches(Workbench bench) throws IOException, InterruptedException {
+        Server backend = bench.backend("batches");
+        String singles = "singles, 64 connections";
+        Results results = bench.measure(
+                CERTIFICATES,
+                singles,
+                List.of(
+                        bench.singles(singles, backend, CONNECTIONS, 30_000),
+                        bench.batches("batches of 10", backend, BATCH_CONNECTIONS, 10, 6_000),
+                        bench.batches("batches of 100", backend, BATCH_CONNECTIONS, 100, 600),
+                        bench.batches("batches of 1000", backend, BATCH_CONNECTIONS / 4, 1_000, 60)));
+        return results.with(
+                Target.atLeast("batches of 100, of singles", results.ratio("batches of 100", singles), 2.5));
+    }
+
+    static Results signatures(Workbench bench) throws IOException, InterruptedException {
+        Ed25519Signer signer = new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES]);
+        Server hmac = bench.backend("hmac");
+        Server seen = bench.backend("seen"); // the store of the other one is still busy with new certificates
+        Server ed25519 = bench.backend(
+                "ed25519", Map.of("PCS_SIGN_ALG", "ed25519", "PCS_ED25519_PUB_B64", signer.publicKeyBase64()));
+        Stock duplicates =
+                Stock.ofSingles(Workbench.SUBMIT, bench.certificates()).again();
+        duplicates.fill(10_000);
+        Stock wrong = Stock.ofSingles(Workbench.SUBMIT, bench.certificates(new HmacSigner("wrong")))
+                .again();
+        String checks = "one thread's Ed25519 checks";
+        String batches = "Ed25519, batches of 100";
+        Results results = bench.measure(
+                CERTIFICATES,
+                "HMAC",
+                List.of(
+                        bench.singles("HMAC", hmac, CONNECTIONS, 30_000),
+                        Workbench.load("duplicates", seen, CONNECTIONS, duplicates, 1, "200"),
+                        Workbench.load("wrong signatures", seen, CONNECTIONS, wrong, 1_000, "401"),
+                        signatureChecks(checks, signer),
+                        Workbench.load(
+                                "Ed25519",
+                                ed25519,
+                                CONNECTIONS,
+                                Stock.ofSingles(Workbench.SUBMIT, bench.certificates(signer)),
+                                10_000,
+                                "200"),
+                        Workbench.load(
+                                batches,
+                                ed25519,
+                                BATCH_CONNECTIONS,
+                                Stock.ofBatches(Workbench.BATCH, bench.certificates(signer), 100),
+                                100,
+                                "200")));
+        double checksOfAllCores = results.rate(checks) * Runtime.getRuntime().availableProcessors();
+        return results.with(
+                Target.atLeast(
+                        "Ed25519, of all cores checking signatures", results.rate("Ed25519") / checksOfAllCores, 0.75),
+                Target.atLeast("the same in batches of 100", results.rate(batches) / checksOfAllCores, 0.75),
+                Target.atLeast("duplicates, of singles", results.ratio("duplicates", "HMAC"), 1.3),
+                Target.atLeast("wrong signatures, of singles", results.ratio("wrong signatures", "HMAC"), 1.2));
+    }
+
+    /** Ed25519 signatures checked one after the other, in one thread, by the code of the backend. */
+    private static Subject signatureChecks(String name, Ed25519Signer signer) {
+        SignatureCheck check = SignatureCheck.ed25519(List.of(signer.publicKeyBase64()));
+        String root = "5a".repeat(32);
+        List<byte[]> canonical = new ArrayList<>();
+        List<String> signatures = new ArrayList<>();
+        for (int epoch = 0; epoch < 256; epoch++) {
+            byte[] form = CanonicalForm.of(new SignedFields(
+                    PcsId.of(root, epoch, "shard").toString(), "shard", epoch, root, 1, 0.5, 0.8, 0.26));
+            canonical.add(form);
+            signatures.add(signer.sign(form));
+        }
+        int[] next = new int[1];
+        return Workbench.timed(name, 1, () -> {
+            next[0] = (next[0] + 1) % canonical.size();
+            if (check.verify(canonical.get(next[0]), signatures.get(next[0])).isEmpty()) {
+                throw new IllegalStateException("a good signature was refused");
+            }
+        });
+    }
+
+    static Results stores(Workbench bench) throws IOException, InterruptedException {
+        Map<String, Map<String, String>> stores = new LinkedHashMap<>();
+        stores.put("embedded", Map.of());
+        stores.put("memory", Map.of("DEDUP_BACKEND", "memory"));
+        Server redis = bench.keep(Server.redis(bench.directory("redis-server")));
+        stores.put("redis", Map.of("DEDUP_BACKEND", "redis", "REDIS_URI", "redis://127.0.0.1:" + redis.port()));
+        List<Subject> subjects = new ArrayList<>();
+        for (Map.Entry<String, Map<String, String>> store : stores.entrySet()) {
+            Server backend = bench.backend(store.getKey(), store.getValue());
+            subjects.add(bench.singles(store.getKey(), backend, CONNECTIONS, 30_000));
+        }
+        Results results = bench.measure(CERTIFICATES, "embedded", subjects);
+        return results.with(Target.atLeast("redis, of the embedded store", results.ratio("redis", "embedded"), 0.6));
+    }
+
+    /** Forces of the log take 5 ms more: groups grow with the requests in flight, and throughput holds if there are enough. */
+    static Results slowDisk(Workbench bench) throws IOException, InterruptedException {
+        Server fast = bench.backend("fast");
+        Server slow = bench.backendWith(SlowForces.jvmOption(Duration.ofMillis(5)), "slow");
+        Stock stock = Stock.ofSingles(Workbench.SUBMIT, bench.certificates());
+        List<Subject> subjects = new ArrayList<>();
+        for (int connections : new int[] {1, 64, 256, 1_024}) {
+            subjects.add(Workbench.load("slow, " + connections, slow, connections, stock, 100.0 * connections, "200"));
+        }
+        subjects.add(Workbench.load("fast, 1024", fast, 1_024, stock, 30_000, "200"));
+        subjects.add(bench.batches("slow, batches of 100, 16", slow, BATCH_CONNECTIONS, 100, 500));
+        subjects.add(bench.batches("fast, batches of 100, 16", fast, BATCH_CONNECTIONS, 100, 500));
+        Results results = bench.measure(CERTIFICATES, "fast, 1024", subjects);
+        return results.with(
+                Target.atLeast("1,024 connections, of a fast disk", results.ratio("slow, 1024", "fast, 1024"), 0.8));
+    }
+
+    /** Ten minutes of load on a backend in little memory: neither memory nor throughput may drift. */
+    static Results sustained(Workbench bench) throws IOException, InterruptedException {
+        String name = "backend in -Xmx256m, 64";
+        Plan plan = new Plan(40, Duration.ZERO, Duration.ofSeconds(15));
+        Server backend = bench.backendWith("-Xmx256m", "sustained");
+        Results results =
+                bench.measure(plan, CERTIFICATES, "", List.of(bench.singles(name, backend, CONNECTIONS, 30_000)));
+        List<Sample> samples = results.of(name).samples();
+        int quarter = plan.rounds() / 4;
+        Figures first = new Figures("first quarter", samples.subList(0, quarter));
+        Figures last = new Figures("last quarter", samples.subList(samples.size() - quarter, samples.size()));
+        return new Results(bench.suite(), CERTIFICATES, first.subject(), List.of(first, last), List.of())
+                .with(
+                        Target.atMost(
+                                "memory held at the end, of that at the beginning",
+                                last.median(Sample::residentMebibytes) / first.median(Sample::residentMebibytes),
+                                1.1),
+                        Target.atLeast(
+                                "throughput at the end, of that at the beginning",
+                                last.median(Sample::perSecond) / first.median(Sample::perSecond),
+                                0.8));
+    }
+}

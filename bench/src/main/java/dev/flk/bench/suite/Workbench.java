@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.bench.suite;
+
+import dev.flk.bench.load.Certificates;
+import dev.flk.bench.load.LoadClient;
+import dev.flk.bench.load.LoadClient.Load;
+import dev.flk.bench.load.Stock;
+import dev.flk.bench.process.Server;
+import dev.flk.bench.suite.Results.Figures;
+import dev.flk.bench.suite.Results.Sample;
+import dev.flk.bench.suite.Subject.Plan;
+import dev.flk.bench.suite.Subject.Round;
+import dev.flk.signing.HmacSigner;
+import dev.flk.signing.Signer;
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.security.SecureRandom;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.Deque;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.HdrHistogram.Histogram;
+
+/** The servers, directories and rounds of one suite. Closing it ends all servers and deletes all directories. */
+final class Workbench implements Closeable {
+    static final String SUBMIT = "/v1/pcs/submit";
+    static final String BATCH = "/v1/pcs/batch";
+    static final String PLAIN_FORCES = "plain disk force";
+    /** The stock of a round for the rate of the round before, times this. */
+    private static final double SPARE = 1.5;
+
+    private static final int FORCED_FILE_BYTES = 64 << 20;
+    private static final int FORCED_BYTES = 800;
+
+    private final String suite;
+    private final Path root;
+    private final List<String> backendJvm;
+    private final Plan plan;
+    private final PrintStream progress;
+    private final Deque<Closeable> open = new ArrayDeque<>();
+    private final SecureRandom random = new SecureRandom();
+
+    /** @param parent a directory on the disk to be measured */
+    Workbench(String suite, Path parent, List<String> backendJvm, Plan plan, PrintStream progress) throws IOException {
+        this.suite = suite;
+        this.backendJvm = backendJvm;
+        this.plan = plan;
+        this.progress = progress;
+        root = Files.createTempDirectory(parent, "flk-bench-");
+    }
+
+    String suite() {
+        return suite;
+    }
+
+    Plan plan() {
+        return plan;
+    }
+
+    Results measure(String unit, String base, List<Subject> subjects) throws IOException, InterruptedException {
+        return measure(plan, unit, base, subjects);
+    }
+
+    /** Rounds of all subjects in turn, so that other activity on the machine affects all of them. */
+    Results measure(Plan plan, String unit, String base, List<Subject> subjects)
+            throws IOException, InterruptedException {
+        Map<String, List<Sample>> samples = new LinkedHashMap<>();
+        // round 0 warms the servers up
+        for (int round = 0; round <= plan.rounds(); round++) {
+            for (Subject subject : subjects) {
+                Sample sample = subject.round().measure(plan);
+                progress.printf(
+                        Locale.ROOT,
+                        "%s, round %d of %d: %-28s %s%s%n",
+                        suite,
+                        round,
+                        plan.rounds(),
+                        subject.name(),
+                        sample.summary(unit),
+                        round == 0 ? " (not counted)" : "");
+                if (round > 0) {
+                    samples.computeIfAbsent(subject.name(), name -> new ArrayList<>())
+                            .add(sample);
+                }
+            }
+        }
+        List<Figures> figures = samples.entrySet().stream()
+                .map(entry -> new Figures(entry.getKey(), entry.getValue()))
+                .toList();
+        return new Results(suite, unit, base, figures, List.of());
+    }
+
+    /**
+     * A closed loop of requests.
+     *
+     * @param firstGuess how many requests a second will be answered in the first round, so that the stock suffices
+     * @param expected the beginning of every status
+     */
+    static Subject load(String name, Server server, int connections, Stock stock, double firstGuess, String expected) {
+        return new Subject(name, new HttpLoad(server, connections, stock, expected, firstGuess, false));
+    }
+
+    /** The same with single, fresh certificates for a backend. */
+    Subject singles(String name, Server backend, int connections, double firstGuess) {
+        return load(name, backend, connections, Stock.ofSingles(SUBMIT, certificates()), firstGuess, "200");
+    }
+
+    /** The same in batches. */
+    Subject batches(String name, Server backend, int connections, int lines, double firstGuess) {
+        return load(name, backend, connections, Stock.ofBatches(BATCH, certificates(), lines), firstGuess, "200");
+    }
+
+    /** An open loop: requests at a steady rate, whatever the server does; latencies count from the time at which a request was due. */
+    static Subject steady(String name, Server backend, int connections, Stock stock, double perSecond) {
+        return new Subject(name, new HttpLoad(backend, connections, stock, "200", perSecond, true));
+    }
+
+    private static final class HttpLoad implements Round {
+        private final Server server;
+        private final int connections;
+        private final Stock stock;
+        private final String expected;
+        private final boolean isOpen;
+        private double requestsPerSecond;
+
+        HttpLoad(
+                Server server,
+                int connections,
+                Stock stock,
+                String expected,
+                double requestsPerSecond,
+                boolean isOpen) {
+            this.server = server;
+            this.connections = connections;
+            this.stock = stock;
+            this.expected = expected;
+            this.requestsPerSecond = requestsPerSecond;
+            this.isOpen = isOpen;
+        }
+
+        @Override
+        public Sample measure(Plan plan) throws IOException {
+            double seconds = plan.warmUp().plus(plan.measured()).toNanos() / 1e9;
+            stock.fill(Math.round(requestsPerSecond * seconds * SPARE) + connections);
+            try (LoadClient client = new LoadClient(server.port(), connections, stock, expected)) {
+                if (isOpen) {
+                    var unused = client.open(requestsPerSecond);
+                }
+                long[] cpu = new long[2];
+                int[] calls = new int[1];
+                Load load = client.run(
+                        plan.warmUp(),
+                        plan.measured(),
+                        () -> cpu[calls[0]++] = server.program().cpuNanos());
+                if (!isOpen) {
+                    requestsPerSecond = load.itemsPerSecond() / stock.itemsPerRequest();
+                }
+                return Sample.of(
+                        load.itemsPerSecond(),
+                        load.latencies(),
+                        (cpu[1] - cpu[0]) / 1e3 / Math.max(1, load.items()),
+                        server.program().residentMebibytes());
+            }
+        }
+    }
+
+    /** One write and {@code fdatasync} after the other, in a file that was filled with zeros before. */
+    Subject plainForces() throws IOException {
+        FileChannel channel = keep(FileChannel.open(
+                directory("force").resolve("file"), StandardOpenOption.CREATE, StandardOpenOption.WRITE));
+        ByteBuffer zeros = ByteBuffer.allocateDirect(1 << 20);
+        for (long filled = 0; filled < FORCED_FILE_BYTES; filled += zeros.capacity()) {
+            channel.write(zeros.clear(), filled);
+        }
+        channel.force(true);
+        byte[] text = new byte[FORCED_BYTES];
+        Arrays.fill(text, (byte) 'x');
+        ByteBuffer record = ByteBuffer.allocateDirect(FORCED_BYTES).put(text);
+        long[] at = new long[1];
+        return timed(PLAIN_FORCES, Double.NaN, () -> {
+            channel.write(record.rewind(), at[0]);
+            channel.force(false);
+            at[0] = (at[0] + FORCED_BYTES) % (FORCED_FILE_BYTES - FORCED_BYTES);
+        });
+    }
+
+    /** A step that can fail. */
+    interface Step {
+        void take() throws IOException;
+    }
+
+    /**
+     * A step, again and again in this thread.
+     *
+     * @param cpuShare processor time of a step as a share of its time
+     */
+    static Subject timed(String name, double cpuShare, Step step) {
+        return new Subject(name, plan -> {
+            Histogram nanos = new Histogram(3);
+            long end = System.nanoTime() + plan.measured().toNanos();
+            for (long begun = System.nanoTime(); begun < end; begun = System.nanoTime()) {
+                step.take();
+                nanos.recordValue(System.nanoTime() - begun);
+            }
+            return Sample.of(
+                    nanos.getTotalCount() / plan.measuredSeconds(),
+                    nanos,
+                    cpuShare * nanos.getMean() / 1e3,
+                    Double.NaN);
+        });
+    }
+
+    <T extends Closeable> T keep(T part) {
+        open.push(part);
+        return part;
+    }
+
+    Path directory(String name) throws IOException {
+        return Files.createDirectory(root.resolve(name));
+    }
+
+    Server backend(String name) throws IOException, InterruptedException {
+        return backend(name, Map.of());
+    }
+
+    Server backend(String name, Map<String, String> more) throws IOException, InterruptedException {
+        return keep(Server.backend(directory(name), backendJvm, more));
+    }
+
+    /** A backend with one more option for its JVM. */
+    Server backendWith(String jvmOption, String name) throws IOException, InterruptedException {
+        List<String> all = new ArrayList<>(backendJvm);
+        all.add(jvmOption);
+        return keep(Server.backend(directory(name), all, Map.of()));
+    }
+
+    /** A backend in a directory that may have data; the caller closes it. */
+    Server started(Path directory) throws IOException, InterruptedException {
+        return Server.backend(directory, backendJvm, Map.of());
+    }
+
+    Certificates certificates() {
+        return certificates(new HmacSigner(Server.SECRET));
+    }
+
+    Certificates certificates(Signer signer) {
+        return new Certificates(signer, freshRoot());
+    }
+
+    /** About 9 bytes more for each element of {@code v_star}. */
+    Certificates certificates(int elements) {
+        return new Certificates(new HmacSigner(Server.SECRET), freshRoot(), elements);
+    }
+
+    /** A Merkle root that no other certificates have, so that their ids are new. */
+    private String freshRoot() {
+        byte[] root = new byte[32];
+        random.nextBytes(root);
+        return HexFormat.of().formatHex(root);
+    }
+
+    @Override
+    public void close() throws IOException {
+        IOException failure = null;
+        while (!open.isEmpty()) {
+            try {
+                open.pop().close();
+            } catch (IOException e) {
+                failure = e; // the others are closed all the same
+            }
+        }
+        if (failure != null) {
+            throw failure;
+        }
+        delete(root);
+    }
+
+    /** Deletes a directory with all files in it. */
+    static void delete(Path directory) throws IOException {
+        try (Stream<Path> files = Files.walk(directory)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
+    }
+}
