@@ -117,7 +117,7 @@ public record AgentConfig(
                 send(settings),
                 settings.get(AgentKeys.REQUEST_TIMEOUT),
                 port(settings, AgentKeys.METRICS_PORT),
-                new LogConfig(settings.get(AgentKeys.LOG_LEVEL), settings.get(AgentKeys.LOG_FORMAT)));
+                LogConfig.read(settings));
         settings.check();
         return config;
     }

@@ -15,7 +15,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.slf4j.event.Level;
 
 /** Every setting of the agent. */
 public final class AgentKeys {
@@ -88,11 +87,6 @@ public final class AgentKeys {
             .or("100");
     static final Key<Integer> METRICS_PORT =
             Key.of("METRICS_PORT", Quantities::port, "A loopback port for metrics; 0 takes a free one. Not set: none.");
-    static final Key<Level> LOG_LEVEL = Key.of("LOG_LEVEL", oneOf(Level.class), "The least level that is logged.")
-            .or("INFO");
-    static final Key<LogConfig.Format> LOG_FORMAT = Key.of(
-                    "LOG_FORMAT", oneOf(LogConfig.Format.class), "`text`, or `json`.")
-            .or("text");
 
     /** All of them, in the order of the docs. */
     public static final List<Key<?>> ALL = List.of(
@@ -120,8 +114,8 @@ public final class AgentKeys {
             MAX_IN_FLIGHT,
             BATCH_SIZE,
             METRICS_PORT,
-            LOG_LEVEL,
-            LOG_FORMAT);
+            LogConfig.LEVEL,
+            LogConfig.FORMAT);
 
     /** Settings of earlier versions, with what to do instead. */
     static final Map<String, String> GONE =

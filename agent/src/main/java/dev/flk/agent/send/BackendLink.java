@@ -3,12 +3,9 @@ package dev.flk.agent.send;
 
 import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.agent.send.SenderConfig.SendOptions;
-import dev.flk.program.breaker.TickerClock;
+import dev.flk.program.breaker.Breaker;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.logging.LineLimit;
-import io.github.resilience4j.circuitbreaker.CircuitBreaker;
-import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig;
-import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig.SlidingWindowType;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
@@ -23,6 +20,8 @@ import org.slf4j.LoggerFactory;
  * sent at once. Owned by the sender's thread.
  */
 final class BackendLink {
+    private static final int OUTAGES_TO_OPEN = 4;
+
     private static final Logger LOG = LoggerFactory.getLogger(Sender.class);
 
     private final BackendClient client;
@@ -64,7 +63,7 @@ final class BackendLink {
             LineLimit limit) {
         this.client = client;
         this.backoff = backoff;
-        this.breaker = new Breaker(backoff, nanoTicker);
+        this.breaker = breaker(backoff, nanoTicker);
         this.offset = new ClockOffset(clock, nanoTicker);
         this.window = new SlowStart(options.batchSize(), options.maxInFlight());
         this.clock = clock;
@@ -79,6 +78,14 @@ final class BackendLink {
     /** How far its clock is ahead. */
     ClockOffset offset() {
         return offset;
+    }
+
+    /** Opens after {@value #OUTAGES_TO_OPEN} outages in a row, and waits with backoff. */
+    static Breaker breaker(Backoff backoff, LongSupplier nanoTicker) {
+        return new Breaker(
+                OUTAGES_TO_OPEN,
+                openings -> TimeUnit.NANOSECONDS.toMillis(backoff.atLeastHalfNanos(openings)),
+                nanoTicker);
     }
 
     /** Whether its breaker is open (or probing). */
@@ -164,7 +171,7 @@ final class BackendLink {
     void answered(Reply reply, long sentNanos) {
         boolean open = breaker.isOpen();
         lastAnswerAt = Optional.of(clock.instant());
-        breaker.answered();
+        breaker.succeeded();
         if (open && !breaker.isOpen()) {
             limit.say("closed", leftOut -> LOG.info("{} answers again{}", client.base(), leftOut));
         }
@@ -275,69 +282,6 @@ final class BackendLink {
         /** No answer. */
         void outage() {
             now = 1;
-        }
-    }
-
-    /**
-     * Stops sending while the backend does not answer: opens after {@value #FAILURES_TO_OPEN} outages in a row, waits with backoff, then lets
-     * one request through; its answer closes the breaker or opens it for longer. Owned by the sender's thread; {@link #isOpen}
-     * may be asked from any.
-     */
-    static final class Breaker {
-        private static final int FAILURES_TO_OPEN = 4;
-
-        private final CircuitBreaker breaker;
-        private final LongSupplier nanoTicker;
-        private long openUntilNanos;
-
-        Breaker(Backoff backoff, LongSupplier nanoTicker) {
-            this.nanoTicker = nanoTicker;
-            openUntilNanos = nanoTicker.getAsLong();
-            CircuitBreakerConfig config = CircuitBreakerConfig.custom()
-                    .slidingWindow(FAILURES_TO_OPEN, FAILURES_TO_OPEN, SlidingWindowType.COUNT_BASED)
-                    .failureRateThreshold(100)
-                    .permittedNumberOfCallsInHalfOpenState(1)
-                    .waitIntervalFunctionInOpenState(openings -> waitMillis(backoff, openings))
-                    .clock(new TickerClock(nanoTicker))
-                    .build();
-            breaker = CircuitBreaker.of("endpoint", config);
-        }
-
-        /** Whether a request may be sent now; if so, {@link #answered}, {@link #failed} or {@link #release} must follow. */
-        boolean tryAcquire() {
-            return breaker.tryAcquirePermission();
-        }
-
-        /** The backend answered, whatever it said. */
-        void answered() {
-            breaker.onSuccess(0, TimeUnit.NANOSECONDS);
-        }
-
-        /** No answer, or somebody else's. */
-        void failed() {
-            breaker.onError(0, TimeUnit.NANOSECONDS, new Exception("no answer"));
-        }
-
-        /** Nothing was sent after all. */
-        void release() {
-            breaker.releasePermission();
-        }
-
-        /** Whether sending is stopped (or probed). */
-        boolean isOpen() {
-            return breaker.getState() != CircuitBreaker.State.CLOSED;
-        }
-
-        /** Nanoseconds until a request may be let through again; 0 if nothing but a running probe stands in the way. */
-        long remainingNanos() {
-            return isOpen() ? Math.max(0, openUntilNanos - nanoTicker.getAsLong()) : 0;
-        }
-
-        private long waitMillis(Backoff backoff, int openings) {
-            long millis = Math.max(1, TimeUnit.NANOSECONDS.toMillis(backoff.atLeastHalfNanos(openings)));
-            // the breaker opens after that, not at that
-            openUntilNanos = nanoTicker.getAsLong() + TimeUnit.MILLISECONDS.toNanos(millis + 1);
-            return millis;
         }
     }
 }

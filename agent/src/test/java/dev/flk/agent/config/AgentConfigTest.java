@@ -221,8 +221,8 @@ class AgentConfigTest {
         good.put(AgentKeys.MAX_IN_FLIGHT, "10");
         good.put(AgentKeys.BATCH_SIZE, "11");
         good.put(AgentKeys.METRICS_PORT, "9100");
-        good.put(AgentKeys.LOG_LEVEL, "debug");
-        good.put(AgentKeys.LOG_FORMAT, "json");
+        good.put(LogConfig.LEVEL, "debug");
+        good.put(LogConfig.FORMAT, "json");
         return good;
     }
 

@@ -4,7 +4,7 @@ package dev.flk.agent.send;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
-import dev.flk.agent.send.BackendLink.Breaker;
+import dev.flk.program.breaker.Breaker;
 import dev.flk.program.logging.LineLimit;
 import java.time.Duration;
 import java.time.Instant;
@@ -87,7 +87,7 @@ class TimingTest {
 
         nanos.addAndGet(breaker.remainingNanos());
         assertThat(breaker.tryAcquire()).isTrue();
-        breaker.answered();
+        breaker.succeeded();
         assertThat(breaker.isOpen()).isFalse();
     }
 
@@ -97,7 +97,7 @@ class TimingTest {
         for (int i = 0; i < 20; i++) {
             breaker.tryAcquire();
             if (i % 3 == 0) {
-                breaker.answered();
+                breaker.succeeded();
             } else {
                 breaker.failed();
             }
@@ -107,7 +107,7 @@ class TimingTest {
     }
 
     private static Breaker breaker(AtomicLong nanos) {
-        return new Breaker(new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), LARGEST), nanos::get);
+        return BackendLink.breaker(new Backoff(Duration.ofSeconds(1), Duration.ofSeconds(60), LARGEST), nanos::get);
     }
 
     @ParameterizedTest

@@ -21,7 +21,6 @@ import java.util.Map;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import org.slf4j.event.Level;
 
 /** Every setting of the backend. */
 public final class ConfigKeys {
@@ -186,11 +185,6 @@ public final class ConfigKeys {
             "Who may read the metrics, with `METRICS_PASS`. Not set: everyone.");
     static final Key<Secret> METRICS_PASS =
             Key.of("METRICS_PASS", Secret::new, "The password for the metrics.").secret();
-    static final Key<Level> LOG_LEVEL = Key.of("LOG_LEVEL", oneOf(Level.class), "The least level that is logged.")
-            .or("INFO");
-    static final Key<LogConfig.Format> LOG_FORMAT = Key.of(
-                    "LOG_FORMAT", oneOf(LogConfig.Format.class), "`text`, or `json`.")
-            .or("text");
 
     /** All of them, in the order of the docs. */
     public static final List<Key<?>> ALL = List.of(
@@ -245,8 +239,8 @@ public final class ConfigKeys {
             POSTGRES_POOL_SIZE,
             METRICS_USER,
             METRICS_PASS,
-            LOG_LEVEL,
-            LOG_FORMAT);
+            LogConfig.LEVEL,
+            LogConfig.FORMAT);
 
     /** The numbers of the policy. */
     static final List<Key<Double>> POLICY =

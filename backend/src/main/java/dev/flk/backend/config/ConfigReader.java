@@ -60,7 +60,7 @@ final class ConfigReader {
         StorageConfig storage = storage();
         Policy policy = policy();
         Duration maxClockSkew = settings.get(ConfigKeys.MAX_CLOCK_SKEW);
-        LogConfig log = new LogConfig(settings.get(ConfigKeys.LOG_LEVEL), settings.get(ConfigKeys.LOG_FORMAT));
+        LogConfig log = LogConfig.read(settings);
         Path auditDir = settings.find(ConfigKeys.AUDIT_DIR)
                 .orElseGet(() -> storage.walDir().resolve("audit"));
         settings.check();

@@ -5,10 +5,7 @@ import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.Timing;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
-import dev.flk.program.breaker.TickerClock;
-import io.github.resilience4j.circuitbreaker.CircuitBreaker;
-import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig;
-import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig.SlidingWindowType;
+import dev.flk.program.breaker.Breaker;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,7 +14,6 @@ import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.TimeUnit;
 import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -33,6 +29,8 @@ import org.slf4j.LoggerFactory;
  * for any thread; writes come from one at a time.
  */
 public final class GuardedStore implements DedupStore {
+    private static final long FIRST_WAIT_MILLIS = 100;
+    private static final long MAX_WAIT_MILLIS = 2_000;
     private static final Logger LOG = LoggerFactory.getLogger(GuardedStore.class);
 
     private final String name;
@@ -72,7 +70,7 @@ public final class GuardedStore implements DedupStore {
         this.name = name;
         this.store = store;
         this.nanoTicker = nanoTicker;
-        this.breaker = new Breaker(nanoTicker, random);
+        this.breaker = new Breaker(1, openings -> waitMillis(openings, random), nanoTicker);
         this.reads = meters.dedupReads;
         this.writes = meters.dedupWrites;
         this.lostSinceNanos = nanoTicker.getAsLong();
@@ -262,7 +260,7 @@ public final class GuardedStore implements DedupStore {
             outstanding.clear();
             tell(cause, otherReason);
         }
-        breaker.failed(cause);
+        breaker.failed();
         failed.forEach(result -> result.completeExceptionally(cause));
         return true;
     }
@@ -292,59 +290,9 @@ public final class GuardedStore implements DedupStore {
         return "%.1f".formatted((nanoTicker.getAsLong() - lostSinceNanos) / 1e9);
     }
 
-    /**
-     * When a store that failed may be tried again: opens at the first failure, waits {@value #FIRST_WAIT_MILLIS} ms and twice as long each
-     * time up to {@value #MAX_WAIT_MILLIS} ms, give or take a fifth, then lets one try through. A try that succeeded closes it. Safe
-     * for any thread.
-     */
-    private static final class Breaker {
-        private static final long FIRST_WAIT_MILLIS = 100;
-        private static final long MAX_WAIT_MILLIS = 2_000;
-
-        private final LongSupplier nanoTicker;
-        private final RandomGenerator random;
-        private final CircuitBreaker breaker;
-        private volatile long openUntilNanos;
-
-        Breaker(LongSupplier nanoTicker, RandomGenerator random) {
-            this.nanoTicker = nanoTicker;
-            this.random = random;
-            this.openUntilNanos = nanoTicker.getAsLong();
-            this.breaker = CircuitBreaker.of(
-                    "store",
-                    CircuitBreakerConfig.custom()
-                            .slidingWindow(1, 1, SlidingWindowType.COUNT_BASED)
-                            .failureRateThreshold(100)
-                            .permittedNumberOfCallsInHalfOpenState(1)
-                            .waitIntervalFunctionInOpenState(this::waitMillis)
-                            .clock(new TickerClock(nanoTicker))
-                            .build());
-        }
-
-        /** Whether a try may be made now; if so {@link #succeeded} or {@link #failed} must follow. */
-        boolean tryAcquire() {
-            return breaker.tryAcquirePermission();
-        }
-
-        void succeeded() {
-            breaker.onSuccess(0, TimeUnit.NANOSECONDS);
-        }
-
-        void failed(Throwable cause) {
-            breaker.onError(0, TimeUnit.NANOSECONDS, cause);
-        }
-
-        /** Nanoseconds until a try may be made; 0 if it may, or is under way. */
-        long remainingNanos() {
-            return Math.max(0, openUntilNanos - nanoTicker.getAsLong());
-        }
-
-        private long waitMillis(int openings) {
-            long millis = Math.min(MAX_WAIT_MILLIS, FIRST_WAIT_MILLIS << Math.min(openings - 1, 10));
-            long jittered = Math.round(millis * (0.8 + 0.4 * random.nextDouble()));
-            openUntilNanos =
-                    nanoTicker.getAsLong() + TimeUnit.MILLISECONDS.toNanos(jittered + 1); // it opens after that
-            return jittered;
-        }
+    /** {@value #FIRST_WAIT_MILLIS} ms, and twice as long each time up to {@value #MAX_WAIT_MILLIS} ms, give or take a fifth. */
+    private static long waitMillis(int openings, RandomGenerator random) {
+        long millis = Math.min(MAX_WAIT_MILLIS, FIRST_WAIT_MILLIS << Math.min(openings - 1, 10));
+        return Math.round(millis * (0.8 + 0.4 * random.nextDouble()));
     }
 }

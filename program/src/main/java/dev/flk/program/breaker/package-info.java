@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What the circuit breakers of the agent's endpoints and of the backend's stores share. */
+/** The circuit breaker of the agent's endpoints and of the backend's stores. */
 @NullMarked
 package dev.flk.program.breaker;
 
