@@ -5,19 +5,34 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.SplittableRandom;
 import java.util.function.DoubleConsumer;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Against {@link SlowDecimal}. The seeds are fixed; a failure names the bits. */
 class CanonicalDoublePropertyTest {
-    private static final int CASES = 100_000;
+    private int cases = 20_000;
 
     /** Doubles of any magnitude have up to a thousand digits, which takes the reference its time. */
-    private static final int CASES_OF_MANY_DIGITS = 20_000;
+    private int casesOfManyDigits = 5_000;
+
+    @Tag("thorough")
+    @Test
+    void allOfThese_manyMore_agree() {
+        cases = 100_000;
+        casesOfManyDigits = 20_000;
+        randomBits_agree();
+        valuesAsCertificatesHaveThem_agree();
+        everyMagnitude_agrees();
+        exactTiesAndTheirNeighbours_agree();
+        nearlyTies_agree();
+        subnormals_agree();
+        round9_again_changesNothing();
+    }
 
     @Test
     void randomBits_agree() {
         SplittableRandom random = new SplittableRandom(1);
-        for (int i = 0; i < CASES_OF_MANY_DIGITS; i++) {
+        for (int i = 0; i < casesOfManyDigits; i++) {
             double x = Double.longBitsToDouble(random.nextLong());
             if (Double.isFinite(x)) {
                 assertAgrees(x);
@@ -28,7 +43,7 @@ class CanonicalDoublePropertyTest {
     @Test
     void valuesAsCertificatesHaveThem_agree() {
         SplittableRandom random = new SplittableRandom(2);
-        for (int i = 0; i < CASES; i++) {
+        for (int i = 0; i < cases; i++) {
             assertAgrees(random.nextDouble(-0.1, 5));
             assertAgrees(random.nextInt(-1_000_000, 5_000_000) / 1e6);
         }
@@ -37,7 +52,7 @@ class CanonicalDoublePropertyTest {
     @Test
     void everyMagnitude_agrees() {
         SplittableRandom random = new SplittableRandom(3);
-        for (int i = 0; i < CASES; i++) {
+        for (int i = 0; i < cases; i++) {
             assertAgrees(Math.scalb(random.nextDouble(-1, 1), random.nextInt(-40, 60)));
         }
     }
@@ -45,7 +60,7 @@ class CanonicalDoublePropertyTest {
     @Test
     void exactTiesAndTheirNeighbours_agree() {
         SplittableRandom random = new SplittableRandom(4);
-        for (int i = 0; i < CASES / 4; i++) {
+        for (int i = 0; i < cases / 4; i++) {
             // up to 2^32 / 1024 = 2^22, beyond the limits of the fast ways
             forNeighbours((random.nextLong(1L << 32) | 1) / 1024.0, CanonicalDoublePropertyTest::assertAgrees);
         }
@@ -54,7 +69,7 @@ class CanonicalDoublePropertyTest {
     @Test
     void nearlyTies_agree() {
         SplittableRandom random = new SplittableRandom(5);
-        for (int i = 0; i < CASES / 4; i++) {
+        for (int i = 0; i < cases / 4; i++) {
             long units = random.nextLong(1L << random.nextInt(10, 53));
             forNeighbours((units + 0.5) / 1e9, CanonicalDoublePropertyTest::assertAgrees);
         }
@@ -95,7 +110,7 @@ class CanonicalDoublePropertyTest {
     @Test
     void round9_again_changesNothing() {
         SplittableRandom random = new SplittableRandom(7);
-        for (int i = 0; i < CASES; i++) {
+        for (int i = 0; i < cases; i++) {
             double once = CanonicalDouble.round9(Math.scalb(random.nextDouble(), random.nextInt(-30, 40)));
             assertThat(CanonicalDouble.round9(once)).isEqualTo(once);
         }

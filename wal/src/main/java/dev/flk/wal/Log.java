@@ -2,6 +2,7 @@
 package dev.flk.wal;
 
 import dev.flk.wal.Damage.OnDamage;
+import dev.flk.wal.Segment.FillAhead;
 import dev.flk.wal.SegmentList.Listed;
 import dev.flk.wal.SegmentOpener.SegmentWatch;
 import java.io.Closeable;
