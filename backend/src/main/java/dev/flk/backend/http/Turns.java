@@ -25,6 +25,9 @@ final class Turns {
     /** Longer than a usual batch of 100 certificates; parsing as much takes about two milliseconds. */
     private static final long LONG_BYTES = 256 << 10;
 
+    /** What parsing takes at the most for each byte of a body: an object of a million short keys. */
+    private static final int PARSED_BYTES_PER_BYTE = 16;
+
     private final Ingest ingest;
     private final Meters meters;
     private final LongSupplier nanoTicker;
@@ -43,6 +46,10 @@ final class Turns {
 
     /** The body is one certificate. */
     void submit(Request request, Exchange exchange) {
+        if (!hasRoomToParse(request.body().length(), exchange)) {
+            exchange.refuseEarly();
+            return;
+        }
         handOver(
                 List.of(new Submission(
                         request.body().length(),
@@ -53,6 +60,11 @@ final class Turns {
                             return OutcomeRenderer.answer(outcome);
                         }))),
                 exchange);
+    }
+
+    /** Counts what parsing a certificate of so many bytes takes, if that is much; false if there is no room for it. */
+    static boolean hasRoomToParse(int bytes, Exchange exchange) {
+        return bytes <= LONG_BYTES || exchange.holdMore((long) bytes * PARSED_BYTES_PER_BYTE);
     }
 
     /** Notes that certificates are answered which came with this request. */
