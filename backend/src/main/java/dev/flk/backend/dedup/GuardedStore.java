@@ -240,7 +240,7 @@ public final class GuardedStore implements DedupStore {
     }
 
     private StoreUnavailableException down() {
-        return new StoreUnavailableException(name + " can't be used just now", new IllegalStateException("down"));
+        return new StoreUnavailableException(name + " can't be used just now");
     }
 
     /** Ends a connection; false if it had ended before, so that a late failure of an earlier one does not end the present one. */

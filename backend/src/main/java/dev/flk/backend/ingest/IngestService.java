@@ -263,7 +263,7 @@ public final class IngestService implements Ingest, AutoCloseable {
             recorder.end();
             joinRecorder(FINISH_MILLIS);
             if (recorderThread.isAlive()) { // the store does not answer: what is under way is decided by the next start
-                parts.store().giveUp(new StoreUnavailableException("the backend stops", new IOException("stopping")));
+                parts.store().giveUp(new StoreUnavailableException("the backend stops"));
                 joinRecorder(0);
             }
             inbox.keepMark();

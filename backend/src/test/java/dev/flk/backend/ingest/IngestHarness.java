@@ -180,18 +180,6 @@ final class IngestHarness implements AutoCloseable {
         return outcome;
     }
 
-    List<CompletableFuture<Outcome>> sendTogether(Pcs... all) {
-        List<CompletableFuture<Outcome>> outcomes = new ArrayList<>();
-        List<Submission> turn = new ArrayList<>();
-        for (Pcs pcs : all) {
-            CompletableFuture<Outcome> outcome = new CompletableFuture<>();
-            outcomes.add(outcome);
-            turn.add(new Submission(pcs.bytes(), sender, outcome::complete));
-        }
-        ingest.submit(turn);
-        return outcomes;
-    }
-
     Ingest.LookUp lookUp(Pcs pcs) {
         CompletableFuture<Ingest.LookUp> answer = new CompletableFuture<>();
         ingest.lookUp(pcs.id(), answer::complete);

@@ -4,7 +4,6 @@ package dev.flk.backend.ingest;
 import static dev.flk.backend.ingest.Outcomes.assertDecided;
 import static dev.flk.backend.ingest.Outcomes.assertUnavailable;
 import static dev.flk.backend.ingest.Outcomes.body;
-import static dev.flk.backend.ingest.Outcomes.theirs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 import static org.awaitility.Awaitility.await;
@@ -13,7 +12,6 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.AppenderBase;
-import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.ingest.Outcome.Cause;
 import dev.flk.backend.ingest.Outcome.Relation;
@@ -131,26 +129,6 @@ final class IngestPipelineTest {
     }
 
     @Test
-    void forceFails_allWhoShareItGetTheErrorAndTheIdIsFree() throws IOException {
-        try (IngestHarness harness = open()) {
-            harness.files.hold();
-            CompletableFuture<Outcome> first = harness.send(Pcs.number(1));
-            harness.files.awaitHeld();
-            CompletableFuture<Outcome> duplicate = harness.send(Pcs.number(1));
-            CompletableFuture<Outcome> conflict = harness.send(Pcs.number(1).with("budget", "0.9"));
-            harness.files.failForces(1);
-            harness.files.letGo();
-            assertThat(first.join()).isEqualTo(new Outcome.LogFailed());
-            assertThat(duplicate.join()).isEqualTo(new Outcome.LogFailed());
-            assertThat(conflict.join()).isEqualTo(new Outcome.LogFailed());
-            assertThat(harness.metric("flk_wal_errors")).isEqualTo(3);
-            assertDecided(harness.submit(Pcs.number(1).with("budget", "0.9")), 202, Relation.FIRST);
-            assertDecided(harness.submit(Pcs.number(1)), 202, Relation.CONFLICT);
-        }
-        assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).containsExactly('s', 'e');
-    }
-
-    @Test
     void diskFull_isSaidAndPasses() throws IOException {
         try (IngestHarness harness = open()) {
             harness.files.setDiskFull(true);
@@ -200,18 +178,6 @@ final class IngestPipelineTest {
     }
 
     @Test
-    void storeTimesOutWithEffect_theBacklogGetsTheSame() throws IOException {
-        try (IngestHarness harness = open()) {
-            harness.store.timeOutWithEffect();
-            assertUnavailable(harness.submit(Pcs.number(1)), Cause.STORE);
-            harness.store.up();
-            await().until(() -> harness.ingest.pending() == 0);
-            assertDecided(harness.submit(Pcs.number(1)), 200, Relation.DUPLICATE);
-        }
-        assertThat(IngestHarness.logged(log())).hasSize(1);
-    }
-
-    @Test
     void wallClockSetByWeeks_whatWasDecidedStillStands() throws IOException {
         try (IngestHarness harness = open()) {
             Outcome first = harness.submit(Pcs.number(1));
@@ -248,35 +214,6 @@ final class IngestPipelineTest {
         assertThat(lost.sequence()).isEqualTo(2);
         assertThat(lost.standing().expiresAtMillis())
                 .isEqualTo(records.get(0).arrivalMillis() + IngestHarness.TTL.toMillis());
-    }
-
-    @Test
-    void anotherBackendWasFirst_itsOutcomeIsLoggedBeforeTheAnswer() throws IOException {
-        try (IngestHarness harness = open()) {
-            Recorded theirs = theirs(Pcs.number(1), clock.millis);
-            harness.store.putByAnother(theirs);
-            harness.files.hold();
-            CompletableFuture<Outcome> ours = harness.send(Pcs.number(1));
-            harness.files.awaitHeld();
-            assertThat(ours).isNotDone();
-            harness.files.letGo();
-            assertDecided(ours.join(), 202, Relation.CONFLICT);
-        }
-        assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).contains('o');
-    }
-
-    @Test
-    void overruledForceFails_theSubmissionStaysUnfinishedUntilItIsLogged() throws IOException {
-        try (IngestHarness harness = open()) {
-            harness.store.down();
-            assertUnavailable(harness.submit(Pcs.number(1)), Cause.STORE);
-            harness.store.putByAnother(theirs(Pcs.number(1), clock.millis));
-            harness.files.failForces(1); // of the overruled record
-            harness.store.up();
-            await().until(() -> harness.ingest.pending() == 0);
-            assertDecided(harness.submit(Pcs.number(1)), 202, Relation.CONFLICT);
-        }
-        assertThat(IngestHarness.logged(log())).extracting(LogRecord::kind).contains('o');
     }
 
     /** A megabyte of nothing takes as long to parse as many that are short. */

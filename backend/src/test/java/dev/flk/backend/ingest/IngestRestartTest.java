@@ -5,7 +5,6 @@ import static dev.flk.backend.ingest.Outcomes.assertDecided;
 import static dev.flk.backend.ingest.Outcomes.body;
 import static dev.flk.backend.ingest.Outcomes.theirs;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
@@ -19,7 +18,6 @@ import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -65,19 +63,6 @@ final class IngestRestartTest {
     }
 
     @Test
-    void restart_memory_overruledWinsOverTheSubmissionBeforeIt() throws IOException {
-        try (IngestHarness harness = open()) {
-            harness.store.putByAnother(theirs(Pcs.number(1), clock.millis));
-            assertDecided(harness.submit(Pcs.number(1)), 202, Relation.CONFLICT);
-        }
-        try (IngestHarness harness = open()) {
-            Outcome again = harness.submit(Pcs.number(1));
-            assertDecided(again, 202, Relation.CONFLICT);
-            assertThat(body(again)).isEqualTo("{\"theirs\":true}".getBytes(StandardCharsets.UTF_8));
-        }
-    }
-
-    @Test
     void restart_expiredOutcomes_areNotAsserted() throws IOException {
         try (IngestHarness harness = open()) {
             harness.submit(Pcs.number(1));
@@ -97,20 +82,6 @@ final class IngestRestartTest {
         try (IngestHarness harness = embedded()) {
             assertThat(harness.store.connect().toCompletableFuture().join()).hasValue(1);
             assertThat(body(harness.submit(Pcs.number(1)))).isEqualTo(body(first));
-        }
-    }
-
-    @Test
-    void restart_embeddedLost_isRebuiltFromTheLog() throws IOException {
-        Outcome first;
-        try (IngestHarness harness = open()) {
-            first = harness.submit(Pcs.number(1));
-        }
-        try (IngestHarness harness = embedded()) {
-            await().until(() -> harness.ingest.storeTrouble().isEmpty());
-            Outcome again = harness.submit(Pcs.number(1));
-            assertDecided(again, 200, Relation.DUPLICATE);
-            assertThat(body(again)).isEqualTo(body(first));
         }
     }
 

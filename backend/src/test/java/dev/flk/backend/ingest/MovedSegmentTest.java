@@ -34,19 +34,6 @@ final class MovedSegmentTest {
     }
 
     @Test
-    void damageInADecidedSegment_theStartNamesItAndStops() throws IOException {
-        String second = segmentsOfThreeDays().get(1);
-        byte[] content = simulation.disk.content(second);
-        content[content.length - 9] ^= 1;
-        simulation.disk.put(second, content);
-
-        assertThatThrownBy(simulation::start)
-                .isInstanceOf(DamagedLogException.class)
-                .hasMessageContaining(second)
-                .hasMessageContaining("record 2 missing");
-    }
-
-    @Test
     void undecidedSegmentMovedAway_theStartStops() throws IOException {
         String second = segmentsOfThreeDays().get(1);
         simulation.disk.remove("inbox.mark");
@@ -55,19 +42,6 @@ final class MovedSegmentTest {
         assertThatThrownBy(simulation::start)
                 .isInstanceOf(DamagedLogException.class)
                 .hasMessageContaining("is not there: record 2 missing");
-    }
-
-    @Test
-    void decidedSegmentMovedAway_theLogGoesOnWithoutIt() throws IOException {
-        String second = segmentsOfThreeDays().get(1);
-        simulation.disk.moveAway(second, "moved");
-
-        simulation.start();
-        simulation.submit(Pcs.number(4));
-        simulation.settle();
-
-        assertThat(simulation.isUp()).isTrue();
-        assertThat(simulation.disk.names()).noneMatch(second::equals);
     }
 
     /** The store was down since the first start, and the low-water mark is still 0. */

@@ -149,12 +149,6 @@ public final class RedisServer implements AutoCloseable {
         signal("-CONT");
     }
 
-    /** Ends it in order, so that it leaves all its data; returns when it has ended. */
-    public void stop() {
-        running().destroy();
-        awaitEnd();
-    }
-
     /**
      * Sends one command on a connection of its own.
      *

@@ -442,8 +442,7 @@ public final class EmbeddedStore implements DedupStore {
             RocksDB used = db;
             if (met != null || used == null) {
                 throw new StoreUnavailableException(
-                        "the embedded store failed: " + (met == null ? "it is not open" : met.what()),
-                        new IllegalStateException("failed before"));
+                        "the embedded store failed: " + (met == null ? "it is not open" : met.what()));
             }
             return use.with(used);
         } catch (WriteFailedException e) {
@@ -457,7 +456,7 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     private static StoreUnavailableException isClosed() {
-        return new StoreUnavailableException("the embedded store is closed", new IllegalStateException("closed"));
+        return new StoreUnavailableException("the embedded store is closed");
     }
 
     private StoreUnavailableException unavailable(Exception e, Failure failure) {

@@ -51,7 +51,7 @@ record PostgresFailures(String server, Duration timeout) {
     }
 
     StoreUnavailableException unavailable(String what) {
-        return unavailable(what, new IllegalStateException(what));
+        return new StoreUnavailableException("Postgres at " + server + ": " + what);
     }
 
     /** The pool's time-out holds what kept it from connecting, if anything did. */

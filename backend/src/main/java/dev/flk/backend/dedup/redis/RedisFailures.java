@@ -109,7 +109,7 @@ final class RedisFailures {
     }
 
     StoreUnavailableException of(String what) {
-        return new StoreUnavailableException(where + " " + what, new IllegalStateException(what));
+        return new StoreUnavailableException(where + " " + what);
     }
 
     StoreUnavailableException of(Throwable failure) {
