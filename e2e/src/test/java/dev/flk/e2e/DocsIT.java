@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeSet;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
@@ -27,6 +28,10 @@ final class DocsIT {
             Pattern.compile("(?m)(?:\\./flk |flk-)(agent|backend)(?:\\.jar)? ([a-z]+(?: [a-z]+)?)");
     private static final Pattern FENCE = Pattern.compile("(?ms)^```.*?^```");
 
+    /** In a template of the chart, an environment of Compose, or the Dockerfile. */
+    private static final Pattern SETTING = Pattern.compile(
+            "(?m)(?:\"([A-Z][A-Z0-9_]+)\" [\"(.]|^ {6}([A-Z][A-Z0-9_]+): |^(?:ENV|   ) ([A-Z][A-Z0-9_]+)=)");
+
     @TempDir
     private Path directory;
 
@@ -40,6 +45,34 @@ final class DocsIT {
 
     private static List<String> matches(Pattern pattern, String text) {
         return pattern.matcher(text).results().map(found -> found.group(1)).toList();
+    }
+
+    /** The page on the configuration has every setting that is there: a unit test of each program holds it to that. */
+    @Test
+    void settingsOfTheDeploymentFiles_areThere() throws IOException {
+        String settings = Files.readString(Built.root().resolve("docs/configuration.md"));
+        List<Path> files = List.of(
+                Path.of("helm/flk/templates/backend-config.yaml"),
+                Path.of("helm/flk/templates/_agent.tpl"),
+                Path.of("helm/flk/templates/agent-config.yaml"),
+                Path.of("compose/compose.yaml"),
+                Path.of("docker/Dockerfile"));
+        List<String> named = new ArrayList<>();
+        for (Path file : files) {
+            String text = Files.readString(Built.root().resolve("deploy").resolve(file));
+            for (MatchResult found : SETTING.matcher(text).results().toList()) {
+                String name = Stream.of(1, 2, 3)
+                        .map(found::group)
+                        .filter(Objects::nonNull)
+                        .findFirst()
+                        .orElseThrow();
+                if (!name.startsWith("GF_") && !name.equals("PROMETHEUS_URL")) { // Grafana's own
+                    named.add(name.replaceFirst("_FILE$", name.equals("KEYS_FILE") ? "_FILE" : ""));
+                }
+            }
+        }
+        assertThat(named).contains("WAL_DIR", "OUTBOX_PATH", "DEDUP_BACKEND", "PCS_HMAC_KEY");
+        assertThat(named).allMatch(name -> settings.contains("`" + name + "`"));
     }
 
     @Test

@@ -5,7 +5,7 @@ import dev.flk.backend.config.HttpConfig;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Submission;
 import dev.flk.backend.limit.Limits;
-import dev.flk.backend.limit.Sender;
+import dev.flk.backend.limit.Submitter;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.RejectReason;
 import dev.flk.http.Answer;
@@ -50,7 +50,7 @@ final class BatchHandler implements Endpoint.Handler {
     public void serve(Request request, Exchange exchange) {
         BatchLines lines = new BatchLines(request.body(), config.maxBatchLines());
         int length = request.body().length();
-        Sender sender = Client.of(exchange);
+        Submitter sender = Client.of(exchange);
         if (lines.count() == 0) {
             limits.failed(sender, length);
             exchange.answer(Answer.error(400, "empty batch, send a certificate a line"));
@@ -68,7 +68,7 @@ final class BatchHandler implements Endpoint.Handler {
     }
 
     private void submit(BatchLines lines, BatchAnswer answer, Request request, Exchange exchange) {
-        Sender sender = Client.of(exchange);
+        Submitter sender = Client.of(exchange);
         List<Submission> submissions = new ArrayList<>(answer.lines());
         for (int line = 0; line < answer.lines(); line++) {
             if (lines.length(line) > config.maxBodyBytes()) {

@@ -3,7 +3,7 @@ package dev.flk.backend.http;
 
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.limit.Limits;
-import dev.flk.backend.limit.Sender;
+import dev.flk.backend.limit.Submitter;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.http.Admission;
 import dev.flk.http.Admission.Visitor;
@@ -19,14 +19,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Who is at the other end of a connection to the public port: held to the limits of its address. */
-record Client(Sender sender, Limits limits) implements Visitor {
+record Client(Submitter sender, Limits limits) implements Visitor {
     private static final Logger LOG = LoggerFactory.getLogger(Client.class);
 
     static Admission admission(Limits limits, Meters meters, LongSupplier nanoTicker) {
         LineLimit lines = new LineLimit(1, Duration.ofSeconds(10), nanoTicker);
         return remote -> {
             // a client that is gone already has no address
-            Sender sender = Sender.from(
+            Submitter sender = Submitter.from(
                     remote instanceof InetSocketAddress inet
                             ? inet.getAddress()
                             : new InetSocketAddress(0).getAddress());
@@ -45,7 +45,7 @@ record Client(Sender sender, Limits limits) implements Visitor {
     }
 
     /** Who has sent it. */
-    static Sender of(Exchange exchange) {
+    static Submitter of(Exchange exchange) {
         return ((Client) exchange.visitor()).sender;
     }
 

@@ -7,7 +7,7 @@ import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.ingest.Submission.Candidate;
-import dev.flk.backend.limit.HeldBack;
+import dev.flk.backend.limit.Throttled;
 import dev.flk.backend.metrics.LimitedBy;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.RejectReason;
@@ -74,10 +74,10 @@ final class Completion {
     }
 
     /** It is throttled, which was counted when its limit was asked: nothing was logged, and its id is free. */
-    void limited(InFlight inFlight, HeldBack heldBack) {
+    void limited(InFlight inFlight, Throttled throttled) {
         inFlightIds
                 .end(inFlight)
-                .forEach(candidate -> answer(candidate, new Outcome.RateLimited(heldBack.waitSeconds())));
+                .forEach(candidate -> answer(candidate, new Outcome.RateLimited(throttled.waitSeconds())));
     }
 
     /** It is in the log and waits to be recorded; its submissions are answered with {@code error}. */

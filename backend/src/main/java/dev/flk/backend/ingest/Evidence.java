@@ -4,8 +4,8 @@ package dev.flk.backend.ingest;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.ingest.Outcome.Unavailable;
 import dev.flk.backend.ingest.Submission.Candidate;
-import dev.flk.backend.limit.HeldBack;
 import dev.flk.backend.limit.RateLimit;
+import dev.flk.backend.limit.Throttled;
 import dev.flk.backend.metrics.LimitedBy;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
@@ -99,9 +99,9 @@ final class Evidence {
             tell(content, Unavailable.DISK_FULL);
             return;
         }
-        Optional<HeldBack> heldBack = budget.take(candidate.submission().bodyBytes());
-        if (heldBack.isPresent()) {
-            tell(content, new Outcome.RateLimited(heldBack.get().waitSeconds()));
+        Optional<Throttled> throttled = budget.take(candidate.submission().bodyBytes());
+        if (throttled.isPresent()) {
+            tell(content, new Outcome.RateLimited(throttled.get().waitSeconds()));
             return;
         }
         boolean taken = inbox.append(
@@ -189,11 +189,11 @@ final class Evidence {
         }
 
         /** Takes the bytes of a body; empty if they were there, else when they will be. */
-        Optional<HeldBack> take(int bodyBytes) {
+        Optional<Throttled> take(int bodyBytes) {
             OptionalLong waitNanos = bytes.tryTake(Math.max(1, Math.min(BURST_BYTES, bodyBytes)));
             return waitNanos.isEmpty()
                     ? Optional.empty()
-                    : Optional.of(new HeldBack(LimitedBy.EVIDENCE, waitNanos.getAsLong()));
+                    : Optional.of(new Throttled(LimitedBy.EVIDENCE, waitNanos.getAsLong()));
         }
     }
 }

@@ -55,7 +55,7 @@ public final class Inbox implements AutoCloseable {
     private final LogOptions options;
     private final Log log;
     private final LowWater lowWater;
-    private final ForcedGroups groups;
+    private final RecorderQueue groups;
     private final DiskFloor floor;
     private final Checkpoint kept;
     private final Set<Damage> warned = ConcurrentHashMap.newKeySet();
@@ -64,7 +64,7 @@ public final class Inbox implements AutoCloseable {
     /** What stood in the log at the start and may not be decided; null once it is. */
     private LowWater.@Nullable Group before;
 
-    private Inbox(LogOptions options, Log log, ForcedGroups groups, DiskFloor floor, Checkpoint kept) {
+    private Inbox(LogOptions options, Log log, RecorderQueue groups, DiskFloor floor, Checkpoint kept) {
         this.options = options;
         this.log = log;
         this.kept = kept;
@@ -94,7 +94,7 @@ public final class Inbox implements AutoCloseable {
             Supplier<Optional<String>> idInStore,
             Meters meters)
             throws IOException {
-        ForcedGroups groups = new ForcedGroups(meters);
+        RecorderQueue groups = new RecorderQueue(meters);
         Log log = Log.open(files, options, groups, clock, nanoTicker, random);
         try {
             DiskFloor floor = new DiskFloor(files, options.directory(), minFreeBytes, nanoTicker);
@@ -294,7 +294,7 @@ public final class Inbox implements AutoCloseable {
         return lowWater;
     }
 
-    ForcedGroups groups() {
+    RecorderQueue groups() {
         return groups;
     }
 

@@ -8,9 +8,9 @@ import dev.flk.backend.ingest.Outcome.LogFailed;
 import dev.flk.backend.ingest.Outcome.Unavailable;
 import dev.flk.backend.ingest.StoreLink.RetryAdvice;
 import dev.flk.backend.ingest.Submission.Candidate;
-import dev.flk.backend.limit.HeldBack;
 import dev.flk.backend.limit.Limits;
-import dev.flk.backend.limit.Sender;
+import dev.flk.backend.limit.Submitter;
+import dev.flk.backend.limit.Throttled;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.RejectReason;
 import dev.flk.certificate.Certificate;
@@ -84,9 +84,9 @@ final class IngestPipeline implements Ingest {
 
     /** The limits of its address and of all; if not, it was answered. */
     private boolean isAdmitted(Submission submission) {
-        Optional<HeldBack> heldBack = limits.admit(submission.sender());
-        if (heldBack.isPresent()) {
-            submission.answer().accept(new Outcome.RateLimited(heldBack.get().waitSeconds()));
+        Optional<Throttled> throttled = limits.admit(submission.sender());
+        if (throttled.isPresent()) {
+            submission.answer().accept(new Outcome.RateLimited(throttled.get().waitSeconds()));
             return false;
         }
         meters.ingest.increment();
@@ -132,7 +132,7 @@ final class IngestPipeline implements Ingest {
         }
     }
 
-    private Refused badSignature(ParsedCertificate parsed, Sender sender) {
+    private Refused badSignature(ParsedCertificate parsed, Submitter sender) {
         meters.signatureErrors.increment();
         meters.rejected(RejectReason.SIGNATURE);
         String claimedId = parsed.signed().pcsId(); // of the rest nothing is kept
@@ -186,8 +186,8 @@ final class IngestPipeline implements Ingest {
                     completion.known(inFlight, recorded.get());
                     continue;
                 }
-                Optional<HeldBack> heldBack = takeNew(candidate);
-                heldBack.ifPresentOrElse(held -> completion.limited(inFlight, held), () -> unknown.add(inFlight));
+                Optional<Throttled> throttled = takeNew(candidate);
+                throttled.ifPresentOrElse(limit -> completion.limited(inFlight, limit), () -> unknown.add(inFlight));
             }
             append(unknown);
         } catch (RuntimeException | VirtualMachineError e) { // a stage would swallow it
@@ -197,7 +197,7 @@ final class IngestPipeline implements Ingest {
     }
 
     /** The limits of its key and its shard. */
-    private Optional<HeldBack> takeNew(Candidate candidate) {
+    private Optional<Throttled> takeNew(Candidate candidate) {
         String keyId = candidate.keyId();
         return limits.takeNew(
                 candidate.sender(),

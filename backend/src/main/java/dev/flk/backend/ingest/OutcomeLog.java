@@ -4,7 +4,7 @@ package dev.flk.backend.ingest;
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.ingest.DecisionRules.Decision;
-import dev.flk.backend.limit.Sender;
+import dev.flk.backend.limit.Submitter;
 import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.logging.LineLimit;
@@ -101,7 +101,7 @@ final class OutcomeLog {
                 leftOut -> LOG.info("PCS {} duplicate: answered with the recorded outcome{}", id, leftOut));
     }
 
-    void conflict(Recorded refused, Recorded standing, String keyId, Sender sender) {
+    void conflict(Recorded refused, Recorded standing, String keyId, Submitter sender) {
         String what = refused.signedDigest().equals(standing.signedDigest())
                 ? "the signed fields are the same, others differ"
                 : "signed fields differ";
@@ -117,7 +117,7 @@ final class OutcomeLog {
                         leftOut));
     }
 
-    void badSignature(String claimedId, SignatureRefusal reason, @Nullable String keyId, Sender sender) {
+    void badSignature(String claimedId, SignatureRefusal reason, @Nullable String keyId, Submitter sender) {
         audit.signatureRefused(sender.address(), reason.label(), keyId, PcsId.isHex64(claimedId) ? claimedId : null);
         limit.say(
                 reason.label(),

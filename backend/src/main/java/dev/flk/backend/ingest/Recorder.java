@@ -55,7 +55,7 @@ final class Recorder {
 
     /** Records one group if there is one; false if there was nothing to do. */
     boolean step() {
-        ForcedGroups.Group group = inbox.groups().poll();
+        RecorderQueue.Group group = inbox.groups().poll();
         if (group == null) {
             return false;
         }
@@ -105,7 +105,7 @@ final class Recorder {
         }
     }
 
-    private void record(ForcedGroups.Group group) {
+    private void record(RecorderQueue.Group group) {
         putOrLeave(group.submissions(), () -> {});
         group.others().forEach(this::guarded);
     }

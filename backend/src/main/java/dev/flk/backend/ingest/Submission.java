@@ -2,7 +2,7 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.ingest.DecisionRules.Decision;
-import dev.flk.backend.limit.Sender;
+import dev.flk.backend.limit.Submitter;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.Entry;
@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Submission {
     private final int bodyBytes;
-    private final Sender sender;
+    private final Submitter sender;
     private final Consumer<Outcome> answer;
     private @Nullable Supplier<byte[]> source;
     private byte @Nullable [] body;
@@ -29,7 +29,7 @@ public final class Submission {
      * @param sender who sent it
      * @param answer called exactly once, on any thread; must hand over and return, and must not throw
      */
-    public Submission(int bodyBytes, Supplier<byte[]> body, Sender sender, Consumer<Outcome> answer) {
+    public Submission(int bodyBytes, Supplier<byte[]> body, Submitter sender, Consumer<Outcome> answer) {
         this.bodyBytes = bodyBytes;
         this.source = body;
         this.sender = sender;
@@ -37,7 +37,7 @@ public final class Submission {
     }
 
     /** A submission whose bytes are there, and owned by the pipeline from now on. */
-    public Submission(byte[] body, Sender sender, Consumer<Outcome> answer) {
+    public Submission(byte[] body, Submitter sender, Consumer<Outcome> answer) {
         this.bodyBytes = body.length;
         this.body = body;
         this.sender = sender;
@@ -59,7 +59,7 @@ public final class Submission {
         return bytes;
     }
 
-    public Sender sender() {
+    public Submitter sender() {
         return sender;
     }
 
@@ -83,7 +83,7 @@ public final class Submission {
             return decision.recorded().digest();
         }
 
-        Sender sender() {
+        Submitter sender() {
             return submission.sender();
         }
 

@@ -91,7 +91,7 @@ public final class Limits {
     }
 
     /** A connection is opened; false if its address has as many as it may. */
-    public boolean connect(Sender sender) {
+    public boolean connect(Submitter sender) {
         boolean[] opened = new boolean[1];
         connectionsByAddress.compute(sender.network(), (network, before) -> {
             int open = before == null ? 0 : before;
@@ -102,13 +102,13 @@ public final class Limits {
     }
 
     /** A connection is gone that {@link #connect} had counted. */
-    public void disconnect(Sender sender) {
+    public void disconnect(Submitter sender) {
         connectionsByAddress.computeIfPresent(
                 sender.network(), (network, open) -> open == 1 ? null : Integer.valueOf(open - 1));
     }
 
     /** Before anything is read: whether too much of its address was refused. Takes no token. */
-    public Optional<HeldBack> beforeReading(Sender sender) {
+    public Optional<Throttled> beforeReading(Submitter sender) {
         if (sizes.failuresPerSecond().signum() == 0 || sender.showedKey()) {
             return Optional.empty();
         }
@@ -121,8 +121,8 @@ public final class Limits {
     }
 
     /** Before it is parsed: takes a token of all. */
-    public Optional<HeldBack> admit(Sender sender) {
-        Optional<HeldBack> held = beforeReading(sender);
+    public Optional<Throttled> admit(Submitter sender) {
+        Optional<Throttled> held = beforeReading(sender);
         if (held.isPresent()) {
             return held;
         }
@@ -133,7 +133,7 @@ public final class Limits {
     }
 
     /** A certificate or body was refused: one failure of its address, and one more for each 64 KiB of it. */
-    public void failed(Sender sender, long bytes) {
+    public void failed(Submitter sender, long bytes) {
         sender.failed();
         takeFailures(sender, 1 + bytes / BYTES_PER_FAILURE);
     }
@@ -143,7 +143,7 @@ public final class Limits {
      *
      * @param keyRate of the key that signed it; null: it has none
      */
-    public Optional<HeldBack> takeNew(Sender sender, String shardId, String keyId, @Nullable RateLimit keyRate) {
+    public Optional<Throttled> takeNew(Submitter sender, String shardId, String keyId, @Nullable RateLimit keyRate) {
         sender.sentNew();
         if (keyRate != null) {
             return late(LimitedBy.KEY, sender, keyRate.tryTake(), "rate of key " + keyId);
@@ -161,13 +161,13 @@ public final class Limits {
      * What was admitted is known already, and may be a replay of a captured certificate: counts as a failure of the address, unless the
      * connection has sent something new and signed since its last failure.
      */
-    public void known(Sender sender) {
+    public void known(Submitter sender) {
         if (!sender.showedKey()) {
             takeFailures(sender, 1);
         }
     }
 
-    private void takeFailures(Sender sender, long count) {
+    private void takeFailures(Submitter sender, long count) {
         if (sizes.failuresPerSecond().signum() > 0) {
             failuresByAddress
                     .get(
@@ -177,7 +177,7 @@ public final class Limits {
         }
     }
 
-    private Optional<HeldBack> late(LimitedBy limit, Sender sender, OptionalLong waitNanos, String what) {
+    private Optional<Throttled> late(LimitedBy limit, Submitter sender, OptionalLong waitNanos, String what) {
         if (waitNanos.isEmpty()) {
             return Optional.empty();
         }
@@ -186,7 +186,7 @@ public final class Limits {
         return Optional.of(held(limit, sender, waitNanos.getAsLong(), what));
     }
 
-    private HeldBack held(LimitedBy limit, Sender sender, long waitNanos, String what) {
+    private Throttled held(LimitedBy limit, Submitter sender, long waitNanos, String what) {
         meters.rateLimited(limit);
         Line line = Objects.requireNonNull(lines.get(limit));
         long nowNanos = nanoTicker.getAsLong();
@@ -194,7 +194,7 @@ public final class Limits {
         synchronized (line) {
             if (line.loggedNanos != null && nowNanos - line.loggedNanos < LINE_EVERY_NANOS) {
                 line.notLogged++;
-                return new HeldBack(limit, waitNanos);
+                return new Throttled(limit, waitNanos);
             }
             line.loggedNanos = nowNanos;
             notLogged = line.notLogged;
@@ -206,6 +206,6 @@ public final class Limits {
                 what,
                 sender.address(),
                 notLogged == 0 ? "" : " (" + notLogged + " more were not logged)");
-        return new HeldBack(limit, waitNanos);
+        return new Throttled(limit, waitNanos);
     }
 }

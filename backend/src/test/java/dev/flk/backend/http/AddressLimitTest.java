@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.http.RawClient.Answer;
 import dev.flk.backend.limit.Limits;
-import dev.flk.backend.limit.Sender;
+import dev.flk.backend.limit.Submitter;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.net.InetAddress;
@@ -26,7 +26,7 @@ final class AddressLimitTest {
 
     private void failOnce() throws IOException {
         server.port();
-        server.limits().failed(Sender.from(InetAddress.getLoopbackAddress()), 100);
+        server.limits().failed(Submitter.from(InetAddress.getLoopbackAddress()), 100);
     }
 
     @Test

@@ -112,7 +112,7 @@ final class EvidenceTest {
         AtomicReference<Outcome> told = new AtomicReference<>();
         evidence.keep(candidate(100), told::set);
         inbox.log().step();
-        ForcedGroups.Group group = inbox.groups().poll();
+        RecorderQueue.Group group = inbox.groups().poll();
         if (group != null) {
             group.others().forEach(Runnable::run);
         }

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.sun.management.ThreadMXBean;
 import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.ingest.IngestHarness.Clock;
-import dev.flk.backend.limit.Sender;
+import dev.flk.backend.limit.Submitter;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Policy;
 import java.lang.management.ManagementFactory;
@@ -23,7 +23,7 @@ final class HotPathCostTest {
     /** Parse, signature, digest, decision, flight and hand-over; measured 18,000, and 21,000 where the JVM compiles but little. */
     private static final long MOST_BYTES_PER_SUBMISSION = 23_000;
 
-    private static final Sender SENDER = IngestHarness.sender();
+    private static final Submitter SENDER = IngestHarness.sender();
     private static final int TURN = 50;
     private static final int TURNS = 200;
 

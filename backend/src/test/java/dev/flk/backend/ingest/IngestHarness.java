@@ -12,7 +12,7 @@ import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;
-import dev.flk.backend.limit.Sender;
+import dev.flk.backend.limit.Submitter;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.sample.Pcs;
 import dev.flk.signing.SignatureCheck;
@@ -51,11 +51,11 @@ final class IngestHarness implements AutoCloseable {
     private final GuardedStore guarded;
     final IngestService ingest;
 
-    final Sender sender = sender();
+    final Submitter sender = sender();
 
     /** A connection from this machine. */
-    static Sender sender() {
-        return Sender.from(InetAddress.getLoopbackAddress());
+    static Submitter sender() {
+        return Submitter.from(InetAddress.getLoopbackAddress());
     }
 
     /** A bucket that is never filled again, and no limit for failures. */

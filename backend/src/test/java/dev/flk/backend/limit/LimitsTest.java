@@ -26,16 +26,16 @@ final class LimitsTest {
         return new Limits(sizes, now::get, meters).watch();
     }
 
-    private static Sender from(String address) throws UnknownHostException {
-        return Sender.from(InetAddress.getByName(address));
+    private static Submitter from(String address) throws UnknownHostException {
+        return Submitter.from(InetAddress.getByName(address));
     }
 
-    private static boolean sendsNew(Limits limits, Sender sender, String shard) {
+    private static boolean sendsNew(Limits limits, Submitter sender, String shard) {
         return limits.admit(sender).isEmpty()
                 && limits.takeNew(sender, shard, "key", null).isEmpty();
     }
 
-    private boolean sendsKnown(Sender sender) {
+    private boolean sendsKnown(Submitter sender) {
         boolean isAdmitted = limits.admit(sender).isEmpty();
         if (isAdmitted) {
             limits.known(sender);
@@ -43,7 +43,7 @@ final class LimitsTest {
         return isAdmitted;
     }
 
-    private boolean fails(Sender sender) {
+    private boolean fails(Submitter sender) {
         boolean isAdmitted = limits.admit(sender).isEmpty();
         if (isAdmitted) {
             limits.failed(sender, 100);
@@ -53,12 +53,12 @@ final class LimitsTest {
 
     @Test
     void admit_moreThanTheBurst_isThrottledByAll_untilTheNextToken() throws Exception {
-        Sender sender = from("192.0.2.1");
+        Submitter sender = from("192.0.2.1");
         Limits noShardRate = limits(null, BigDecimal.TEN);
         for (int i = 0; i < 200; i++) {
             assertThat(sendsNew(noShardRate, sender, "a")).isTrue();
         }
-        assertThat(noShardRate.admit(sender)).hasValue(new HeldBack(LimitedBy.GLOBAL, SECOND / 100 + 1));
+        assertThat(noShardRate.admit(sender)).hasValue(new Throttled(LimitedBy.GLOBAL, SECOND / 100 + 1));
         now.addAndGet(SECOND / 100 + 1);
         assertThat(sendsNew(noShardRate, sender, "a")).isTrue();
         assertThat(sample(meters, "flk_rate_limited_by_total{limit=\"global\",}"))
@@ -67,7 +67,7 @@ final class LimitsTest {
 
     @Test
     void takeNew_moreThanTheShardsRate_isThrottled_othersAreNot_andTheTokenOfAllIsBack() throws Exception {
-        Sender sender = from("192.0.2.1");
+        Submitter sender = from("192.0.2.1");
         int taken = 0;
         for (int i = 0; i < 1_000; i++) {
             taken += sendsNew(limits, sender, "mad") ? 1 : 0;
@@ -81,7 +81,7 @@ final class LimitsTest {
 
     @Test
     void takeNew_keyWithARate_hasThatInsteadOfTheShards() throws Exception {
-        Sender sender = from("192.0.2.1");
+        Submitter sender = from("192.0.2.1");
         RateLimit keyRate = RateLimit.ofTwoSeconds(new BigDecimal("25"), now::get);
         int taken = 0;
         for (int i = 0; i < 100; i++) {
@@ -95,7 +95,7 @@ final class LimitsTest {
 
     @Test
     void failures_ofAnAddress_areThrottledBeforeReading_othersAreNot() throws Exception {
-        Sender stranger = from("192.0.2.1");
+        Submitter stranger = from("192.0.2.1");
         int failed = 0;
         for (int i = 0; i < 1_000; i++) {
             failed += fails(stranger) ? 1 : 0;
@@ -111,7 +111,7 @@ final class LimitsTest {
     /** 64 KiB count as one more; what is owed is never more than the burst. */
     @Test
     void failures_countByTheirLength() throws Exception {
-        Sender stranger = from("192.0.2.1");
+        Submitter stranger = from("192.0.2.1");
         limits.failed(stranger, 1 << 20);
         assertThat(limits.beforeReading(stranger)).isEmpty();
         limits.failed(stranger, Long.MAX_VALUE);
@@ -122,7 +122,7 @@ final class LimitsTest {
 
     @Test
     void replayOfOneCertificate_doesNotEmptyTheBucketOfAll() throws Exception {
-        Sender stranger = from("192.0.2.1");
+        Submitter stranger = from("192.0.2.1");
         int admitted = 0;
         for (int i = 0; i < 10_000; i++) {
             admitted += sendsKnown(stranger) ? 1 : 0;
@@ -134,7 +134,7 @@ final class LimitsTest {
     /** An agent, or a proxy, that sends again what was not answered. */
     @Test
     void duplicates_ofAConnectionThatSentSomethingNew_areSpared_untilItFails() throws Exception {
-        Sender agent = from("192.0.2.1");
+        Submitter agent = from("192.0.2.1");
         assertThat(sendsNew(limits, agent, "a")).isTrue();
         for (int i = 0; i < 100; i++) {
             assertThat(sendsKnown(agent)).isTrue();
@@ -148,7 +148,7 @@ final class LimitsTest {
     @Test
     void failureRateZero_switchesThatLimitOff() throws Exception {
         Limits off = limits(null, BigDecimal.ZERO);
-        Sender sender = from("192.0.2.1");
+        Submitter sender = from("192.0.2.1");
         for (int i = 0; i < 1_000; i++) {
             off.failed(sender, 1 << 20);
         }
@@ -157,8 +157,8 @@ final class LimitsTest {
 
     @Test
     void connect_moreThanAnAddressMay_isRefused_untilOneEnds() throws Exception {
-        Sender one = from("2001:db8::1");
-        Sender sameNetwork = from("2001:db8::2");
+        Submitter one = from("2001:db8::1");
+        Submitter sameNetwork = from("2001:db8::2");
         assertThat(limits.connect(one)).isTrue();
         assertThat(limits.connect(sameNetwork)).isTrue();
         assertThat(limits.connect(one)).isFalse();

@@ -9,7 +9,7 @@ import java.nio.ByteBuffer;
  * Who sends: a connection, with the address it comes from, and whether it has shown a key. Made once per connection. Where two threads
  * write at once, one may be forgotten.
  */
-public final class Sender {
+public final class Submitter {
     /** No IPv6 address that sends begins like this, so that no IPv4 address is taken for a network of IPv6. */
     private static final long IPV4 = 0xFFFF_FFFF_0000_0000L;
 
@@ -21,14 +21,14 @@ public final class Sender {
     /** Whether something new came that a known key had signed, and nothing since that took none; what is sent again changes nothing. */
     private volatile boolean showedKey;
 
-    private Sender(InetAddress address) {
+    private Submitter(InetAddress address) {
         this.address = address;
         this.network = network(address);
     }
 
     /** Whoever sends from this address. */
-    public static Sender from(InetAddress address) {
-        return new Sender(address);
+    public static Submitter from(InetAddress address) {
+        return new Submitter(address);
     }
 
     /** What counts as one address: all of IPv4, the first 64 bits of IPv6, which belong to one subscriber. */

@@ -18,7 +18,7 @@ import org.slf4j.LoggerFactory;
  * write and force; so do the store's answers. Adding never waits; the queue is bounded by the ids that may be in flight. It is also
  * what the log's writer reports to, for metrics and log lines.
  */
-final class ForcedGroups implements LogListener {
+final class RecorderQueue implements LogListener {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
     private final LinkedBlockingQueue<Group> groups = new LinkedBlockingQueue<>();
@@ -46,7 +46,7 @@ final class ForcedGroups implements LogListener {
         void run() throws IOException;
     }
 
-    ForcedGroups(Meters meters) {
+    RecorderQueue(Meters meters) {
         this.meters = meters;
     }
 

@@ -10,7 +10,7 @@ import java.util.concurrent.TimeUnit;
  * @param limit that it exceeds
  * @param waitNanos until a retry can succeed, above 0
  */
-public record HeldBack(LimitedBy limit, long waitNanos) {
+public record Throttled(LimitedBy limit, long waitNanos) {
 
     /** The same in whole seconds for {@code Retry-After}: rounded up, ignoring fractions of a millisecond. */
     public long waitSeconds() {
