@@ -80,13 +80,15 @@ public final class Exchange {
         return loop.afterReading();
     }
 
-    /** Runs {@code work} on a thread for long bodies, and reads no more of this connection until then; answers 503 if too many wait for one. */
-    public void runElsewhere(Runnable work) {
+    /** Runs {@code work} on a thread for long bodies, and reads no more of this connection until then; answers 503, and returns false, if too many wait for one. */
+    public boolean runElsewhere(Runnable work) {
         connection.beginWork();
-        if (!loop.runElsewhere(() -> safely(work), connection::endWork)) {
+        boolean taken = loop.runElsewhere(() -> safely(work), connection::endWork);
+        if (!taken) {
             connection.endWork();
             refuseEarly();
         }
+        return taken;
     }
 
     /** Runs {@code work}, which answers this; if it throws, answers in its place: the client would wait, and its bytes stay counted. Any thread. */

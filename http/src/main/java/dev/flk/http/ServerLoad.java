@@ -30,12 +30,13 @@ public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bou
         private final long most;
         private final AtomicLong held = new AtomicLong();
 
-        Bound(long most) {
+        /** Nothing is held yet. */
+        public Bound(long most) {
             this.most = most;
         }
 
         /** Takes {@code amount} if as much is left. */
-        boolean take(long amount) {
+        public boolean take(long amount) {
             return take(amount, most);
         }
 
@@ -57,7 +58,8 @@ public record ServerLoad(Bound connections, Bound requests, Bound bodyBytes, Bou
             held.addAndGet(amount);
         }
 
-        void giveBack(long amount) {
+        /** Gives back what was taken. */
+        public void giveBack(long amount) {
             held.addAndGet(-amount);
         }
 

@@ -24,6 +24,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * The writer's step: takes all that is queued, one write, one force, completes all. No timer: a lone append waits one force, a
  * thousand share one. One thread (or a simulation) calls {@link #step}; {@link AppendQueue} is how others hand over.
+ *
+ * <p>A group whose write or force fails is failed as a whole, and its sequence numbers are used again. Nothing is written to that segment
+ * any more: what a failed force leaves on the disk is unknown. The next segment is opened at once; its header says where the old one
+ * ends, before the failed group, and repeats the acknowledged records whose disk block the failed write may have hurt ({@code
+ * UnprovenTail} in {@link Recovery}). Until a segment could be opened, every append fails.
  */
 final class GroupCommit {
     /** How often one group is moved to another segment because its own was renamed. */

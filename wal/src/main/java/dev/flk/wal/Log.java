@@ -373,7 +373,10 @@ public final class Log implements Closeable {
          */
         void forced(long firstSequence);
 
-        /** None of the entries counts; what may stand of them in the file is never acknowledged. */
+        /**
+         * The entries are not acknowledged. What was written of them does not count while this process lives; if it ends before the
+         * next segment is on disk, a start may find them.
+         */
         void failed(IOException cause);
     }
 }

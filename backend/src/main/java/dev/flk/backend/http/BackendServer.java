@@ -32,6 +32,8 @@ public final class BackendServer implements AutoCloseable {
     private static final int BODIES_OF_HEAP = 4;
 
     private static final int ANSWERS_OF_HEAP = 8;
+    /** For what parsing long bodies makes of them. */
+    private static final int PARSING_OF_HEAP = 2;
     /** A few scrapers and probes, and a few that hang. */
     private static final int MAX_OPS_CONNECTIONS = 64;
     /** For the bodies and answers of operators, a part of which is theirs. */
@@ -65,7 +67,7 @@ public final class BackendServer implements AutoCloseable {
         HttpConfig config = parts.config();
         this.scrapes = new Scrapes(parts.meters());
         this.debug = null;
-        Turns turns = new Turns(parts.ingest(), parts.meters(), parts.nanoTicker());
+        Turns turns = new Turns(parts.ingest(), parts.meters(), parts.nanoTicker(), heapBytes / PARSING_OF_HEAP);
         OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, new MetricsGuard(config.metricsLogin()));
         Routes routes = new Routes(Endpoint.always(Refusal.notFound()))
                 .post("/v1/pcs/submit", Endpoint.withBody(config.maxBodyBytes(), turns::submit))

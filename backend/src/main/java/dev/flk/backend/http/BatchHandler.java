@@ -59,7 +59,6 @@ final class BatchHandler implements Endpoint.Handler {
             limits.failed(sender, length);
             exchange.answer(Answer.error(413, "batch over " + config.maxBatchLines() + " lines"));
         } else if (!exchange.holdMore(length + (long) lines.count() * LINE_BYTES)
-                || !Turns.hasRoomToParse(lines.longest(), exchange)
                 || !exchange.reserveAnswer((long) lines.count() * LINE_ANSWER_BYTES)) {
             exchange.refuseEarly();
         } else {
@@ -187,15 +186,6 @@ final class BatchHandler implements Endpoint.Handler {
         /** Bytes of a line, without its end. */
         int length(int line) {
             return end(line) - start(line);
-        }
-
-        /** Bytes of the longest. */
-        int longest() {
-            int longest = 0;
-            for (int line = 0; line < found; line++) {
-                longest = Math.max(longest, length(line));
-            }
-            return longest;
         }
 
         /** A copy of a line, without its end. */

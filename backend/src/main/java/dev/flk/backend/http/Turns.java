@@ -9,6 +9,9 @@ import dev.flk.certificate.PcsId;
 import dev.flk.http.Answer;
 import dev.flk.http.Endpoint.Request;
 import dev.flk.http.Exchange;
+import dev.flk.http.ServerLoad.Bound;
+import dev.flk.program.logging.LineLimit;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -31,10 +34,15 @@ final class Turns {
     private final Ingest ingest;
     private final Meters meters;
     private final LongSupplier nanoTicker;
+    private final Bound parsing;
+    private final LineLimit lines;
     /** What has arrived in this turn, by the thread of the event loop. */
     private final ThreadLocal<List<Submission>> arrived = ThreadLocal.withInitial(ArrayList::new);
 
-    Turns(Ingest ingest, Meters meters, LongSupplier nanoTicker) {
+    /** @param maxParsingBytes what parsing long bodies may take */
+    Turns(Ingest ingest, Meters meters, LongSupplier nanoTicker, long maxParsingBytes) {
+        this.parsing = new Bound(maxParsingBytes);
+        this.lines = new LineLimit(1, Duration.ofSeconds(10), nanoTicker);
         this.ingest = ingest;
         this.meters = meters;
         this.nanoTicker = nanoTicker;
@@ -46,10 +54,6 @@ final class Turns {
 
     /** The body is one certificate. */
     void submit(Request request, Exchange exchange) {
-        if (!hasRoomToParse(request.body().length(), exchange)) {
-            exchange.refuseEarly();
-            return;
-        }
         handOver(
                 List.of(new Submission(
                         request.body().length(),
@@ -60,11 +64,6 @@ final class Turns {
                             return OutcomeRenderer.answer(outcome);
                         }))),
                 exchange);
-    }
-
-    /** Counts what parsing a certificate of so many bytes takes, if that is much; false if there is no room for it. */
-    static boolean hasRoomToParse(int bytes, Exchange exchange) {
-        return bytes <= LONG_BYTES || exchange.holdMore((long) bytes * PARSED_BYTES_PER_BYTE);
     }
 
     /** Notes that certificates are answered which came with this request. */
@@ -89,7 +88,7 @@ final class Turns {
     void handOver(List<Submission> submissions, Exchange exchange) {
         long bytes = submissions.stream().mapToLong(Submission::bodyBytes).sum();
         if (bytes > LONG_BYTES) {
-            exchange.runElsewhere(() -> handOver(submissions));
+            handOverLong(submissions, exchange);
             return;
         }
         List<Submission> turn = arrived.get();
@@ -100,6 +99,32 @@ final class Turns {
             });
         }
         turn.addAll(submissions);
+    }
+
+    /** One certificate is parsed after the other: the longest says how much memory that may take. */
+    private void handOverLong(List<Submission> submissions, Exchange exchange) {
+        int longest = submissions.stream().mapToInt(Submission::bodyBytes).max().orElse(0);
+        long parsedBytes = (long) longest * PARSED_BYTES_PER_BYTE;
+        if (!parsing.take(parsedBytes)) {
+            lines.say(
+                    "memory",
+                    leftOut -> LOG.error(
+                            "no memory to read a body of {} bytes; raise -Xmx or lower MAX_BODY_BYTES{}",
+                            longest,
+                            leftOut));
+            exchange.refuseEarly();
+            return;
+        }
+        boolean taken = exchange.runElsewhere(() -> {
+            try {
+                handOver(submissions);
+            } finally {
+                parsing.giveBack(parsedBytes);
+            }
+        });
+        if (!taken) {
+            parsing.giveBack(parsedBytes);
+        }
     }
 
     /** If ingest throws, what it had not answered is answered as broken. */

@@ -27,9 +27,9 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A submission from start to end, top to bottom: rate limit, parse, signature, the other rules of the format, look-up, limits of the key
- * and the shard, append to the inbox log and wait for the disk, decide, put-if-absent, answer. What is pure runs before the append, on
- * the caller's thread; after the force the {@link Recorder} takes over.
+ * A submission from start to end, top to bottom: limits of its address and of all, parse, signature, the other rules of the format, decide,
+ * look-up, the limit of its key (else of its shard), append to the inbox log and wait for the disk, put-if-absent, answer. What is pure
+ * runs before the append, on the caller's thread; after the force the {@link Recorder} takes over.
  */
 final class IngestPipeline implements Ingest {
     /** What is handed to the log in one go, at the most, unless a single body is longer. */
