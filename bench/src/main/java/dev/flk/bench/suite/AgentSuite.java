@@ -87,6 +87,8 @@ final class AgentSuite {
         private static final String INTAKE = "taken on loopback port ";
         private static final String METRICS = "metrics on port ";
         private static final String PENDING = "flk_agent_outbox_pending ";
+        /** Each look costs the agent a page of metrics, which would count as the cost of sending. */
+        private static final long BETWEEN_LOOKS_MS = 50;
 
         static Map<String, String> environment(String endpoint) {
             return Map.of(
@@ -123,6 +125,7 @@ final class AgentSuite {
                 if (pending <= most) {
                     return pending;
                 }
+                Thread.sleep(BETWEEN_LOOKS_MS);
             }
         }
 
