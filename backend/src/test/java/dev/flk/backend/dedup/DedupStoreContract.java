@@ -16,6 +16,8 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -130,6 +132,16 @@ abstract class DedupStoreContract {
         Recorded odd = recorded(1, "é\n \n\u0000\"}");
         put(odd);
         assertThat(get(id(1))).containsExactly(Optional.of(odd));
+    }
+
+    @Test
+    void body_ofAnyLength_isKept() {
+        Recorded[] all = IntStream.of(0, 1, 200, 855, 856, 857, 858, 859, 860, 861, 1_024, 70_000)
+                .mapToObj(length -> recorded(length, "x".repeat(length)))
+                .toArray(Recorded[]::new);
+        assertThat(put(all)).containsExactly(all);
+        assertThat(get(Stream.of(all).map(Recorded::id).toArray(PcsId[]::new)))
+                .containsExactlyElementsOf(Stream.of(all).map(Optional::of).toList());
     }
 
     @Test

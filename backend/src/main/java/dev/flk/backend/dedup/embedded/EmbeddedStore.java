@@ -20,6 +20,7 @@ import java.nio.file.StandardOpenOption;
 import java.security.SecureRandom;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -53,6 +54,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class EmbeddedStore implements DedupStore {
     private static final Logger LOG = LoggerFactory.getLogger(EmbeddedStore.class);
+    /** Of an outcome; longer ones are read in a second call. */
+    private static final int USUAL_BYTES = 1_024;
+
     private static final int SWEPT_AT_ONCE = 500;
     private static final long LEAST_SWEPT_A_SECOND = 2_000;
     private static final long SWEPT_ROUND_SECONDS = TimeUnit.HOURS.toSeconds(6);
@@ -289,16 +293,26 @@ public final class EmbeddedStore implements DedupStore {
         });
     }
 
-    /** One by one: RocksDB's Java call for several keys gives null for a key that it failed to read. */
+    /**
+     * One by one: RocksDB's Java call for several keys gives null for a key that it failed to read. Into arrays of ours: the calls
+     * that make one throw inside for a key that is not there, which nearly no key is.
+     */
     private List<Optional<Recorded>> read(RocksDB used, List<PcsId> ids) throws RocksDBException {
         long now = clock.millis();
         List<Optional<Recorded>> found = new ArrayList<>(ids.size());
         for (PcsId id : ids) {
-            byte[] value = used.get(id.toBytes());
+            byte[] key = id.toBytes();
+            byte[] value = new byte[USUAL_BYTES];
+            int length = used.get(key, value);
+            while (length > value.length) {
+                value = new byte[length];
+                length = used.get(key, value);
+            }
             found.add(
-                    value == null
+                    length == RocksDB.NOT_FOUND
                             ? Optional.empty()
-                            : Optional.of(Layout.outcome(id, value)).filter(recorded -> !recorded.isExpired(now)));
+                            : Optional.of(Layout.outcome(id, Arrays.copyOf(value, length)))
+                                    .filter(recorded -> !recorded.isExpired(now)));
         }
         return found;
     }
