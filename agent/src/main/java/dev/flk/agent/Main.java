@@ -3,8 +3,8 @@ package dev.flk.agent;
 
 import dev.flk.agent.cli.FlkAgent;
 import dev.flk.program.cli.Terminal;
-import dev.flk.program.logging.LogConfig;
 import dev.flk.program.logging.LogOutput;
+import dev.flk.program.logging.LogOutput.LogConfig;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.PrintStream;

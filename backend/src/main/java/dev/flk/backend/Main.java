@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend;
 
-import dev.flk.backend.cli.BuildVersion;
 import dev.flk.backend.cli.CommandLineProgram;
+import dev.flk.backend.cli.CommandLineProgram.BuildVersion;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.program.cli.Terminal;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench;
 
-import dev.flk.bench.report.Plot;
-import dev.flk.bench.report.Report;
+import dev.flk.bench.suite.Plot;
+import dev.flk.bench.suite.Report;
 import dev.flk.bench.suite.Results;
 import dev.flk.bench.suite.Results.Target;
 import dev.flk.bench.suite.Suites;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.http;
 
+import dev.flk.http.HttpEvents.TlsFailure;
 import dev.flk.program.logging.LineLimit;
 import io.netty.handler.ssl.SslHandshakeTimeoutException;
 import java.io.IOException;

@@ -2,6 +2,7 @@
 package dev.flk.http;
 
 import dev.flk.http.Admission.Visitor;
+import dev.flk.http.HttpEvents.TlsFailure;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelDuplexHandler;

@@ -2,6 +2,7 @@
 package dev.flk.certificate;
 
 import com.fasterxml.jackson.core.JsonToken;
+import dev.flk.certificate.Certificate.FaultTolerance;
 import dev.flk.certificate.Field.Problems;
 import dev.flk.certificate.FieldValues.Reals;
 import java.time.Instant;

@@ -5,7 +5,7 @@ import static dev.flk.canonical.CanonicalDouble.printFourDecimals;
 import static dev.flk.canonical.CanonicalDouble.round9;
 
 import dev.flk.certificate.Certificate;
-import dev.flk.certificate.FaultTolerance;
+import dev.flk.certificate.Certificate.FaultTolerance;
 import dev.flk.certificate.Regime;
 import dev.flk.verification.Budget.BudgetTerms;
 import dev.flk.verification.Verdict.Reason;

@@ -4,6 +4,7 @@ package dev.flk.certificate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.flk.certificate.Certificate.FaultTolerance;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;

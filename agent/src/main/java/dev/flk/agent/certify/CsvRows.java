@@ -137,4 +137,12 @@ public final class CsvRows {
                     + CanonicalDouble.print(z);
         }
     }
+
+    /** A file that is no CSV of measurements. The message names the line, the column where there is one, and what to do. */
+    public static final class MalformedCsv extends Exception {
+
+        MalformedCsv(String message) {
+            super(message);
+        }
+    }
 }

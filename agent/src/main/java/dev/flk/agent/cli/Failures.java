@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
-import dev.flk.agent.certify.MalformedCsv;
-import dev.flk.agent.outbox.OutboxLocked;
+import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.program.cli.IoTrouble;
 import dev.flk.program.config.InvalidConfig;

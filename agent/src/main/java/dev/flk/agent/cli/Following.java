@@ -2,10 +2,10 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.certify.Certifier;
-import dev.flk.agent.certify.MalformedCsv;
+import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.outbox.OutboxFull;
+import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.source.Intake;
 import java.io.FilterInputStream;
 import java.io.IOException;

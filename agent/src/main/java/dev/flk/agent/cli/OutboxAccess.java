@@ -4,7 +4,7 @@ package dev.flk.agent.cli;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.control.RunningAgent;
 import dev.flk.agent.outbox.Outbox;
-import dev.flk.agent.outbox.OutboxLocked;
+import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import java.io.IOException;
 import java.time.InstantSource;
 

@@ -3,13 +3,13 @@ package dev.flk.agent.cli;
 
 import com.fasterxml.jackson.databind.util.RawValue;
 import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.agent.outbox.OutboxCheck;
 import dev.flk.agent.outbox.OutboxCheck.Found;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
 import dev.flk.agent.outbox.OutboxHistory;
 import dev.flk.agent.outbox.OutboxHistory.Told;
-import dev.flk.agent.outbox.OutboxLocked;
 import dev.flk.agent.outbox.Settlement;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;

@@ -3,9 +3,9 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
-import dev.flk.agent.outbox.OutboxLocked;
+import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.agent.run.Agent;
-import dev.flk.agent.send.Surroundings;
+import dev.flk.agent.send.Sender.Surroundings;
 import dev.flk.program.cli.HangUp;
 import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;

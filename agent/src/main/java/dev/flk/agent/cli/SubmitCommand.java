@@ -5,7 +5,7 @@ import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.source.Intake;
 import dev.flk.program.cli.InWords;
-import dev.flk.program.cli.RewrittenLine;
+import dev.flk.program.cli.Terminal.RewrittenLine;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;

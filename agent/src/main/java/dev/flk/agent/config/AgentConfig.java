@@ -2,13 +2,13 @@
 package dev.flk.agent.config;
 
 import dev.flk.agent.outbox.OutboxOptions;
-import dev.flk.agent.send.ClientTls;
 import dev.flk.agent.send.SenderConfig;
+import dev.flk.agent.send.SenderConfig.ClientTls;
 import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Settings;
-import dev.flk.program.logging.LogConfig;
+import dev.flk.program.logging.LogOutput.LogConfig;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -6,7 +6,7 @@ import static dev.flk.program.config.Quantities.oneOf;
 
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
-import dev.flk.program.logging.LogConfig;
+import dev.flk.program.logging.LogOutput.LogConfig;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.file.Path;

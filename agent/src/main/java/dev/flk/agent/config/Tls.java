@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.config;
 
-import dev.flk.agent.send.ClientTls;
-import dev.flk.agent.send.ClientTls.CertificateEnd;
+import dev.flk.agent.send.SenderConfig.ClientTls;
+import dev.flk.agent.send.SenderConfig.ClientTls.CertificateEnd;
 import dev.flk.program.config.Settings;
 import io.netty.handler.ssl.JdkSslContext;
 import io.netty.handler.ssl.SslContextBuilder;

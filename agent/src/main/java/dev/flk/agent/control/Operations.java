@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.control;
 
-import dev.flk.agent.outbox.DeadLetterFilter;
+import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.OutboxCompaction;
 import java.io.IOException;
 import java.time.Duration;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.control;
 
-import dev.flk.agent.outbox.DeadLetterFilter;
+import dev.flk.agent.outbox.CertificateSink.OutboxFull;
+import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
-import dev.flk.agent.outbox.OutboxFull;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Endpoint;

@@ -137,4 +137,12 @@ public final class AgentMeters {
             return families;
         }
     }
+
+    /**
+     * What waits of one shard.
+     *
+     * @param entries how many certificates
+     * @param oldestSeconds how long the oldest of them has waited; 0 if there is none
+     */
+    public record ShardWaiting(int entries, double oldestSeconds) {}
 }

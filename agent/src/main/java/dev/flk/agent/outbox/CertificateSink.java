@@ -19,4 +19,14 @@ public interface CertificateSink {
 
     /** Where it is, for people. */
     String name();
+
+    /** The outbox accepts nothing now; what it has is safe. The message says which bound was reached and what to do. */
+    final class OutboxFull extends IOException {
+        private static final long serialVersionUID = 1;
+
+        /** Saying what is full, and what to do. */
+        public OutboxFull(String message) {
+            super(message);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.Notes.ForcedAppend;
 import dev.flk.agent.outbox.Outbox.ShardBacklog;
 import dev.flk.agent.outbox.OutboxRecords.Name;
@@ -474,4 +475,13 @@ public final class Outbox implements CertificateSink, Closeable {
      * @param oldestAddedMillis when the one that has waited longest was added, milliseconds since 1970; -1 if none waits
      */
     public record ShardBacklog(int entries, long oldestAddedMillis) {}
+
+    /** Another process owns the outbox. The message names it. */
+    public static final class OutboxLocked extends IOException {
+        private static final long serialVersionUID = 1;
+
+        OutboxLocked(IOException cause) {
+            super(cause.getMessage(), cause);
+        }
+    }
 }

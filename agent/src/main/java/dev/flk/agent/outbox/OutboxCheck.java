@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.wal.Damage;
 import dev.flk.wal.Damage.TornTail;
 import dev.flk.wal.Log;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.Outbox.Space;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.FileOps.OpenFile;

@@ -4,12 +4,12 @@ package dev.flk.agent.run;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.control.LocalServer;
 import dev.flk.agent.metrics.AgentMeters;
+import dev.flk.agent.metrics.AgentMeters.ShardWaiting;
 import dev.flk.agent.metrics.MetricsServer;
-import dev.flk.agent.metrics.ShardWaiting;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.send.Sender;
-import dev.flk.agent.send.Surroundings;
+import dev.flk.agent.send.Sender.Surroundings;
 import dev.flk.agent.source.Intake;
 import dev.flk.agent.source.SpoolDirectory;
 import dev.flk.program.logging.LineLimit;
@@ -56,7 +56,7 @@ public final class Agent implements Closeable {
     /**
      * Opens the outbox and all the rest; sends nothing yet.
      *
-     * @throws dev.flk.agent.outbox.OutboxLocked naming the process that owns the outbox
+     * @throws dev.flk.agent.outbox.Outbox.OutboxLocked naming the process that owns the outbox
      */
     public static Agent open(AgentConfig config, Surroundings surroundings) throws IOException {
         return new Agent(config, surroundings);

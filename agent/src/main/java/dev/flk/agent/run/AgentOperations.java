@@ -4,7 +4,7 @@ package dev.flk.agent.run;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.control.Operations;
 import dev.flk.agent.control.StatusReport;
-import dev.flk.agent.outbox.DeadLetterFilter;
+import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxCompaction;

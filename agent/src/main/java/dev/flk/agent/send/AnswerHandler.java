@@ -9,6 +9,7 @@ import dev.flk.agent.outbox.OutboxEntry;
 import dev.flk.agent.outbox.Settlement;
 import dev.flk.agent.send.Batch.Item;
 import dev.flk.agent.send.SendQueue.Queued;
+import dev.flk.agent.send.Sender.Surroundings;
 import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.cli.Printable;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
-import dev.flk.agent.send.ClientTls.CertificateEnd;
+import dev.flk.agent.send.SenderConfig.ClientTls;
+import dev.flk.agent.send.SenderConfig.ClientTls.CertificateEnd;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.URI;

@@ -6,6 +6,7 @@ import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.send.BackendClient.Reply;
 import dev.flk.agent.send.SendQueue.Queued;
+import dev.flk.agent.send.SenderConfig.ClientTls;
 import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.logging.LineLimit;
@@ -24,6 +25,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongSupplier;
+import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -396,5 +398,22 @@ public final class Sender {
         // an entry that is due waits for a backend, another for its time
         long wait = (dueNanos > now ? dueNanos : ready) - now;
         return Math.max(SHORTEST_WAIT_NANOS, Math.min(wait, IDLE_NANOS));
+    }
+
+    /**
+     * Time and randomness, passed in so that tests control them.
+     *
+     * @param clock wall time
+     * @param nanoTicker measures durations; starts near 0 and never goes back
+     * @param random source of jitter
+     */
+    public record Surroundings(InstantSource clock, LongSupplier nanoTicker, RandomGenerator random) {
+
+        /** The machine's. */
+        public static Surroundings real() {
+            long startNanos = System.nanoTime();
+            return new Surroundings(
+                    InstantSource.system(), () -> System.nanoTime() - startNanos, RandomGenerator.getDefault());
+        }
     }
 }

@@ -3,9 +3,17 @@ package dev.flk.agent.send;
 
 import dev.flk.signing.Signer;
 import java.net.URI;
+import java.security.cert.Certificate;
+import java.security.cert.X509Certificate;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLPeerUnverifiedException;
+import javax.net.ssl.SSLSession;
 
 /**
  * Where to and how certificates are sent: what a reload may change.
@@ -46,6 +54,37 @@ public record SenderConfig(
             if (maxAttempts < 0 || maxInFlight < 1 || batchSize < 1 || maxAge.isNegative()) {
                 throw new IllegalArgumentException(
                         "counts must be positive: " + maxAttempts + ", " + maxInFlight + ", " + batchSize);
+            }
+        }
+    }
+
+    /**
+     * How connections to the backend are secured, where that is not left to the JDK.
+     *
+     * @param context whom it trusts, and what it shows
+     * @param ownEnd until when the own certificate, and what it was shown with, is valid; empty if none is shown
+     */
+    public record ClientTls(SSLContext context, Optional<Instant> ownEnd) {
+
+        /** Until when a chain of certificates can be valid: to the end of the one that ends first. */
+        public static final class CertificateEnd {
+            private CertificateEnd() {}
+
+            /** Of certificates; empty if there are none. */
+            public static Optional<Instant> of(Stream<? extends Certificate> chain) {
+                return chain.filter(X509Certificate.class::isInstance)
+                        .map(certificate ->
+                                ((X509Certificate) certificate).getNotAfter().toInstant())
+                        .min(Instant::compareTo);
+            }
+
+            /** Of what the other side showed. */
+            static Optional<Instant> ofPeer(SSLSession session) {
+                try {
+                    return of(Arrays.stream(session.getPeerCertificates()));
+                } catch (SSLPeerUnverifiedException e) {
+                    return Optional.empty();
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.source;
 
-import dev.flk.agent.outbox.OutboxFull;
+import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.logging.LineLimit;
 import java.io.IOException;

@@ -107,7 +107,7 @@ final class SpoolFile {
     /**
      * Takes the next portion in.
      *
-     * @throws dev.flk.agent.outbox.OutboxFull if the outbox has no room for it now
+     * @throws dev.flk.agent.outbox.CertificateSink.OutboxFull if the outbox has no room for it now
      */
     Progress step() throws IOException {
         boolean whole = givenUp || !good.isEmpty() || !bad.isEmpty() || read();

@@ -4,6 +4,7 @@ package dev.flk.agent.certify;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.CsvRows.Row;
 import java.io.IOException;
 import java.util.Locale;

@@ -3,6 +3,7 @@ package dev.flk.agent.certify;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.agent.certify.Certifier.MerkleTree;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.Stream;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.certify;
 
+import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.CsvRows.Row;
 import dev.flk.agent.certify.Windows.Window;
 import java.io.ByteArrayInputStream;

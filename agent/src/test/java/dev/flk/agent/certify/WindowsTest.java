@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Windows.Window;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;

@@ -9,7 +9,7 @@ import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.run.Agent;
 import dev.flk.agent.send.ScriptedBackend;
-import dev.flk.agent.send.Surroundings;
+import dev.flk.agent.send.Sender.Surroundings;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

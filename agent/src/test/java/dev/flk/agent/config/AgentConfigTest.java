@@ -13,7 +13,7 @@ import dev.flk.agent.testing.TestKeys;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Settings;
-import dev.flk.program.logging.LogConfig;
+import dev.flk.program.logging.LogOutput.LogConfig;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;

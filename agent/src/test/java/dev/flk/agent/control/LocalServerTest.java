@@ -5,11 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.flk.agent.control.LocalServer.Doors;
-import dev.flk.agent.outbox.DeadLetterFilter;
+import dev.flk.agent.outbox.CertificateSink.OutboxFull;
+import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
-import dev.flk.agent.outbox.OutboxFull;
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.http.Answer;
 import java.io.ByteArrayOutputStream;

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flk.agent.outbox.CertificateSink.OutboxFull;
+import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.wal.testing.FaultyFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -11,7 +11,7 @@ import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.outbox.OutboxView;
 import dev.flk.agent.send.Certificates;
 import dev.flk.agent.send.ScriptedBackend;
-import dev.flk.agent.send.Surroundings;
+import dev.flk.agent.send.Sender.Surroundings;
 import dev.flk.agent.testing.LogCapture;
 import java.net.URI;
 import java.net.http.HttpClient;

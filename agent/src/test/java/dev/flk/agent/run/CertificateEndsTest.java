@@ -9,7 +9,7 @@ import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.config.AgentConfig.Need;
 import dev.flk.agent.control.RunningAgent;
 import dev.flk.agent.send.Certificates;
-import dev.flk.agent.send.Surroundings;
+import dev.flk.agent.send.Sender.Surroundings;
 import dev.flk.agent.testing.TestKeys;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;

@@ -7,6 +7,7 @@ import dev.flk.agent.metrics.AgentMeters;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
+import dev.flk.agent.send.Sender.Surroundings;
 import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.signing.HmacSigner;
 import java.io.Closeable;

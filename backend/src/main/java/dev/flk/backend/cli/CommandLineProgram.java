@@ -11,17 +11,22 @@ import dev.flk.program.logging.LogOutput;
 import dev.flk.wal.DamagedLogException;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
@@ -185,6 +190,31 @@ public final class CommandLineProgram {
             PrintWriter out = spec.commandLine().getOut();
             out.print(table);
             out.flush();
+        }
+    }
+
+    /** {@code --config FILE}, before or after the name of the command: one option that the commands share. */
+    static final class ConfigOption {
+        @Option(
+                names = "--config",
+                scope = ScopeType.INHERIT,
+                paramLabel = "FILE",
+                description = "Properties with the names of the environment, which wins.")
+        @Nullable
+        Path file;
+    }
+
+    /** The version of this build, from the jar's manifest. */
+    public static final class BuildVersion implements IVersionProvider {
+        /** For example {@code 0.1.0}; {@code unpackaged} when it runs from class files. */
+        public static String text() {
+            return Optional.ofNullable(BuildVersion.class.getPackage().getImplementationVersion())
+                    .orElse("unpackaged");
+        }
+
+        @Override
+        public String[] getVersion() {
+            return new String[] {CommandLineProgram.NAME + " " + text()};
         }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.cli;
 
+import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.ingest.RecordKind.LoggedId;
 import dev.flk.backend.keys.KeyEntry;

@@ -5,7 +5,7 @@ import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
 import dev.flk.backend.ingest.LoggedOutcomes.Compared;
 import dev.flk.backend.ingest.LoggedOutcomes.Given;
-import dev.flk.program.cli.RewrittenLine;
+import dev.flk.program.cli.Terminal.RewrittenLine;
 import dev.flk.wal.Damage;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogReader.LogWalk;

@@ -5,7 +5,7 @@ import dev.flk.backend.cli.CommandLineProgram.Watched;
 import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
-import dev.flk.program.cli.RewrittenLine;
+import dev.flk.program.cli.Terminal.RewrittenLine;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Quantities;
 import dev.flk.wal.Damage;

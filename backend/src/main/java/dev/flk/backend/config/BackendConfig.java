@@ -7,7 +7,7 @@ import dev.flk.backend.tls.TlsFiles;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Secret;
 import dev.flk.program.diagnostics.Scrubber;
-import dev.flk.program.logging.LogConfig;
+import dev.flk.program.logging.LogOutput.LogConfig;
 import dev.flk.verification.Policy;
 import java.nio.file.Path;
 import java.time.Duration;

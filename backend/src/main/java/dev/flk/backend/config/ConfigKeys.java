@@ -10,7 +10,7 @@ import dev.flk.backend.limit.RateLimit;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Quantities;
 import dev.flk.program.config.Secret;
-import dev.flk.program.logging.LogConfig;
+import dev.flk.program.logging.LogOutput.LogConfig;
 import java.math.BigDecimal;
 import java.net.URI;
 import java.net.URISyntaxException;

@@ -16,7 +16,7 @@ import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
 import dev.flk.program.config.Secret;
 import dev.flk.program.config.Settings;
-import dev.flk.program.logging.LogConfig;
+import dev.flk.program.logging.LogOutput.LogConfig;
 import dev.flk.signing.KeyId;
 import dev.flk.signing.SigningAlgorithm;
 import dev.flk.verification.Policy;

@@ -2,7 +2,7 @@
 package dev.flk.backend.dedup;
 
 import dev.flk.backend.metrics.Meters;
-import dev.flk.backend.metrics.Timing;
+import dev.flk.backend.metrics.Meters.Timing;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.breaker.Breaker;

@@ -19,6 +19,7 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
@@ -172,5 +173,19 @@ public final class BackendServer implements AutoCloseable {
         if (debug != null) {
             debug.close();
         }
+    }
+
+    /** The state behind {@code /readyz}. Called on an event loop: must not block. */
+    @FunctionalInterface
+    public interface Readiness {
+        /** The state of every component just now; the backend is ready if all are. */
+        List<Component> components();
+
+        /**
+         * One component.
+         *
+         * @param detail a few words for an operator; nothing that a stranger must not read
+         */
+        record Component(String name, boolean ready, String detail) {}
     }
 }

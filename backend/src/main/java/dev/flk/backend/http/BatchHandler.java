@@ -7,7 +7,7 @@ import dev.flk.backend.ingest.Submission;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Submitter;
 import dev.flk.backend.metrics.Meters;
-import dev.flk.backend.metrics.RejectReason;
+import dev.flk.backend.metrics.Meters.RejectReason;
 import dev.flk.http.Answer;
 import dev.flk.http.BodyBuffer;
 import dev.flk.http.Endpoint;

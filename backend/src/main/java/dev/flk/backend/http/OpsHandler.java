@@ -2,7 +2,8 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.config.HttpConfig.Login;
-import dev.flk.backend.http.Readiness.Component;
+import dev.flk.backend.http.BackendServer.Readiness;
+import dev.flk.backend.http.BackendServer.Readiness.Component;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.canonical.Sha256;
 import dev.flk.http.Answer;

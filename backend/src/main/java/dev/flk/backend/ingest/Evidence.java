@@ -6,7 +6,7 @@ import dev.flk.backend.ingest.Outcome.Unavailable;
 import dev.flk.backend.ingest.Submission.Candidate;
 import dev.flk.backend.limit.RateLimit;
 import dev.flk.backend.limit.Throttled;
-import dev.flk.backend.metrics.LimitedBy;
+import dev.flk.backend.metrics.Meters.LimitedBy;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.math.BigDecimal;

@@ -12,7 +12,7 @@ import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.Submitter;
 import dev.flk.backend.limit.Throttled;
 import dev.flk.backend.metrics.Meters;
-import dev.flk.backend.metrics.RejectReason;
+import dev.flk.backend.metrics.Meters.RejectReason;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;

@@ -3,8 +3,8 @@ package dev.flk.backend.limit;
 
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
-import dev.flk.backend.metrics.LimitedBy;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Meters.LimitedBy;
 import java.math.BigDecimal;
 import java.util.EnumMap;
 import java.util.Map;

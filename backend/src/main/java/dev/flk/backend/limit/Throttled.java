@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.limit;
 
-import dev.flk.backend.metrics.LimitedBy;
+import dev.flk.backend.metrics.Meters.LimitedBy;
 import java.util.concurrent.TimeUnit;
 
 /**

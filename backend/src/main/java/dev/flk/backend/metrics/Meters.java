@@ -2,7 +2,8 @@
 package dev.flk.backend.metrics;
 
 import dev.flk.http.HttpEvents;
-import dev.flk.http.TlsFailure;
+import dev.flk.http.HttpEvents.TlsFailure;
+import io.prometheus.client.Collector;
 import io.prometheus.client.CollectorRegistry;
 import io.prometheus.client.Counter;
 import io.prometheus.client.Histogram;
@@ -14,6 +15,9 @@ import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.DoubleConsumer;
+import java.util.function.DoubleSupplier;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -361,5 +365,134 @@ public final class Meters implements HttpEvents {
 
     private Timing timing(String name, String help, double[] seconds) {
         return new Timing(Histogram.build(name, help).buckets(seconds).register(registry)::observe);
+    }
+
+    /**
+     * A gauge whose value is read at each scrape. It is 0 until {@link #watch}, so that the family exists from the start.
+     */
+    public static final class WatchedGauge extends Collector {
+        private final String name;
+        private final String help;
+        private volatile DoubleSupplier value = () -> 0;
+
+        WatchedGauge(String name, String help) {
+            this.name = name;
+            this.help = help;
+        }
+
+        /** From now on reads {@code value}, on the scraping thread; it must not block. */
+        public void watch(DoubleSupplier value) {
+            this.value = value;
+        }
+
+        @Override
+        public List<MetricFamilySamples> collect() {
+            var sample = new MetricFamilySamples.Sample(name, List.of(), List.of(), value.getAsDouble());
+            return List.of(new MetricFamilySamples(name, Type.GAUGE, help, List.of(sample)));
+        }
+    }
+
+    /**
+     * A monotonic count whose sample has exactly the name it is given. The client library's own counter appends
+     * {@code _total} to every name, which would rename {@code flk_accepted}; a sample of unknown type is left as it is in
+     * both text formats. Safe for any thread; counting is one striped addition.
+     */
+    public static final class BareCounter extends Collector {
+        private final String name;
+        private final String help;
+        private final LongAdder count = new LongAdder();
+
+        BareCounter(String name, String help) {
+            this.name = name;
+            this.help = help;
+        }
+
+        /** Counts one. */
+        public void increment() {
+            count.increment();
+        }
+
+        /** Counts {@code n}, which is not negative. */
+        public void add(long n) {
+            count.add(n);
+        }
+
+        /** What was counted since the start. */
+        public long value() {
+            return count.sum();
+        }
+
+        @Override
+        public List<MetricFamilySamples> collect() {
+            var sample = new MetricFamilySamples.Sample(name, List.of(), List.of(), count.sum());
+            return List.of(new MetricFamilySamples(name, Type.UNKNOWN, help, List.of(sample)));
+        }
+    }
+
+    /** A histogram of durations: given in nanoseconds, shown in seconds. Safe for any thread. */
+    public static final class Timing {
+        private static final double NANOS_PER_SECOND = 1e9;
+
+        private final DoubleConsumer seconds;
+
+        Timing(DoubleConsumer seconds) {
+            this.seconds = seconds;
+        }
+
+        /** Records one duration. */
+        public void observeNanos(long nanos) {
+            seconds.accept(nanos / NANOS_PER_SECOND);
+        }
+    }
+
+    /** What held a submission back with 429: the label {@code limit} of {@code flk_rate_limited_by_total}. Outside they look alike. */
+    public enum LimitedBy {
+        /** The bucket of all is empty. */
+        GLOBAL("global"),
+        /** The rate of the key that signed it. */
+        KEY("key"),
+        /** The rate of its shard. */
+        SHARD("shard"),
+        /** Too much from its address was refused lately. */
+        ADDRESS("address"),
+        /** Other content under a known id, of which no more is kept just now. */
+        EVIDENCE("evidence");
+
+        private final String label;
+
+        LimitedBy(String label) {
+            this.label = label;
+        }
+
+        /** As metrics have it. */
+        public String label() {
+            return label;
+        }
+    }
+
+    /** Why a submission was not accepted: the label {@code reason} of {@code flk_rejected_total}. */
+    public enum RejectReason {
+        /** Answered 400: no certificate, or one that breaks a rule of the format. */
+        MALFORMED("malformed"),
+        /** Answered 400: {@code sent_at} too far in the future. */
+        CLOCK("clock"),
+        /** Answered 401. */
+        SIGNATURE("signature"),
+        /** Answered 413. */
+        TOO_LARGE("too_large"),
+        /** Answered 408: the body came too slowly. */
+        SLOW("slow"),
+        /** Answered 202 after verification rejected it. */
+        VERIFICATION("verification");
+
+        private final String label;
+
+        RejectReason(String label) {
+            this.label = label;
+        }
+
+        String label() {
+            return label;
+        }
     }
 }

@@ -3,7 +3,6 @@ package dev.flk.backend.dedup;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.dedup.memory.MemoryStore;
 import org.junit.jupiter.api.Test;
 
 final class MemoryStoreTest extends DedupStoreContract {

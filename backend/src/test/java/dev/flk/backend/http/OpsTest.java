@@ -4,8 +4,8 @@ package dev.flk.backend.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.config.HttpConfig.Login;
+import dev.flk.backend.http.BackendServer.Readiness.Component;
 import dev.flk.backend.http.RawClient.Answer;
-import dev.flk.backend.http.Readiness.Component;
 import dev.flk.backend.ingest.Ingest.LookUp;
 import dev.flk.backend.ingest.Outcome.Cause;
 import dev.flk.program.config.Secret;

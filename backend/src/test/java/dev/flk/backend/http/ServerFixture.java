@@ -5,8 +5,8 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.config.HttpConfig;
 import dev.flk.backend.config.HttpConfig.Login;
+import dev.flk.backend.http.BackendServer.Readiness.Component;
 import dev.flk.backend.http.RawClient.Answer;
-import dev.flk.backend.http.Readiness.Component;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Meters;
 import java.io.IOException;

@@ -9,7 +9,7 @@ import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.testing.TestAuthority.Issued;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.backend.tls.TlsFiles;
-import dev.flk.http.TlsFailure;
+import dev.flk.http.HttpEvents.TlsFailure;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;

@@ -6,9 +6,9 @@ import static dev.flk.backend.ingest.Outcomes.body;
 import static dev.flk.backend.ingest.Outcomes.theirs;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.dedup.MemoryStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
-import dev.flk.backend.dedup.memory.MemoryStore;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;

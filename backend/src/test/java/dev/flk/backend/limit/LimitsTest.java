@@ -4,8 +4,8 @@ package dev.flk.backend.limit;
 import static dev.flk.backend.metrics.ScrapedText.sample;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.metrics.LimitedBy;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.metrics.Meters.LimitedBy;
 import java.math.BigDecimal;
 import java.net.InetAddress;
 import java.net.UnknownHostException;

@@ -3,6 +3,8 @@ package dev.flk.backend.metrics;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.metrics.Meters.LimitedBy;
+import dev.flk.backend.metrics.Meters.RejectReason;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.junit.jupiter.api.Test;

@@ -7,6 +7,7 @@ import dev.flk.bench.process.Program;
 import dev.flk.bench.process.Server;
 import dev.flk.bench.suite.Results.Sample;
 import dev.flk.bench.suite.Results.Target;
+import dev.flk.bench.suite.Workbench.Subject;
 import java.io.BufferedOutputStream;
 import java.io.Closeable;
 import java.io.IOException;

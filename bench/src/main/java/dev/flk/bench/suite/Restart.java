@@ -8,6 +8,7 @@ import dev.flk.bench.process.Server;
 import dev.flk.bench.suite.Results.Figures;
 import dev.flk.bench.suite.Results.Sample;
 import dev.flk.bench.suite.Results.Target;
+import dev.flk.bench.suite.Workbench.Subject;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench.suite;
 
-import dev.flk.bench.step.CertificateSteps;
-import dev.flk.bench.step.LogSteps;
 import dev.flk.bench.suite.Results.Figures;
 import dev.flk.bench.suite.Results.Sample;
-import dev.flk.bench.suite.Subject.Plan;
+import dev.flk.bench.suite.Workbench.Subject.Plan;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

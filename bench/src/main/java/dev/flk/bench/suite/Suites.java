@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.bench.suite;
 
-import dev.flk.bench.suite.Subject.Plan;
+import dev.flk.bench.suite.Workbench.Subject.Plan;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Path;

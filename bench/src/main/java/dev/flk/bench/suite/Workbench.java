@@ -8,8 +8,8 @@ import dev.flk.bench.load.Stock;
 import dev.flk.bench.process.Server;
 import dev.flk.bench.suite.Results.Figures;
 import dev.flk.bench.suite.Results.Sample;
-import dev.flk.bench.suite.Subject.Plan;
-import dev.flk.bench.suite.Subject.Round;
+import dev.flk.bench.suite.Workbench.Subject.Plan;
+import dev.flk.bench.suite.Workbench.Subject.Round;
 import dev.flk.signing.HmacSigner;
 import dev.flk.signing.Signer;
 import java.io.Closeable;
@@ -22,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -297,6 +298,27 @@ final class Workbench implements Closeable {
             }
         } catch (UncheckedIOException e) {
             throw e.getCause();
+        }
+    }
+
+    /** Something that is measured in rounds. */
+    record Subject(String name, Round round) {
+        /** Measures one round. */
+        interface Round {
+            Sample measure(Plan plan) throws IOException, InterruptedException;
+        }
+
+        /**
+         * How long to measure.
+         *
+         * @param rounds whose median is reported
+         * @param warmUp before each round, not counted
+         * @param measured time of each round
+         */
+        record Plan(int rounds, Duration warmUp, Duration measured) {
+            double measuredSeconds() {
+                return measured.toNanos() / 1e9;
+            }
         }
     }
 }

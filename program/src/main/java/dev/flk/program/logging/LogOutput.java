@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.program.logging;
 
+import static dev.flk.program.config.Quantities.oneOf;
+
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.LoggerContext;
@@ -11,6 +13,8 @@ import ch.qos.logback.core.Appender;
 import ch.qos.logback.core.AppenderBase;
 import ch.qos.logback.core.encoder.Encoder;
 import ch.qos.logback.core.encoder.LayoutWrappingEncoder;
+import dev.flk.program.config.Key;
+import dev.flk.program.config.Settings;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -189,6 +193,34 @@ public final class LogOutput {
             super.stop();
             LockSupport.unpark(flusher);
             flush();
+        }
+    }
+
+    /**
+     * What is logged, and how it looks.
+     *
+     * @param level the least that is logged
+     */
+    public record LogConfig(org.slf4j.event.Level level, Format format) {
+        /** How a line looks. */
+        public enum Format {
+            /** For people. */
+            TEXT,
+            /** A JSON object a line. */
+            JSON
+        }
+
+        /** Settings of both programs. */
+        public static final Key<org.slf4j.event.Level> LEVEL = Key.of(
+                        "LOG_LEVEL", oneOf(org.slf4j.event.Level.class), "The least level that is logged.")
+                .or("INFO");
+
+        public static final Key<Format> FORMAT =
+                Key.of("LOG_FORMAT", oneOf(Format.class), "`text`, or `json`.").or("text");
+
+        /** What the settings say. */
+        public static LogConfig read(Settings settings) {
+            return new LogConfig(settings.get(LEVEL), settings.get(FORMAT));
         }
     }
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.dedup.memory;
+package dev.flk.backend.dedup;
 
-import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.Recorded;
 import dev.flk.certificate.PcsId;
 import java.time.InstantSource;
 import java.util.ArrayList;

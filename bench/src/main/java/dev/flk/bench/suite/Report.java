@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.report;
+package dev.flk.bench.suite;
 
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.flk.bench.suite.Results;
 import dev.flk.bench.suite.Results.Figures;
 import dev.flk.bench.suite.Results.Sample;
 import dev.flk.bench.suite.Results.Target;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.step;
+package dev.flk.bench.suite;
 
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.Entry;

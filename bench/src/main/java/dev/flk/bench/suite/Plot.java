@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.report;
+package dev.flk.bench.suite;
 
-import dev.flk.bench.suite.Results;
 import dev.flk.bench.suite.Results.Figures;
 import dev.flk.bench.suite.Results.Sample;
 import java.io.IOException;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.bench.report;
+package dev.flk.bench.suite;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.bench.report.Plot.Curve;
-import dev.flk.bench.report.Plot.Point;
+import dev.flk.bench.suite.Plot.Curve;
+import dev.flk.bench.suite.Plot.Point;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
