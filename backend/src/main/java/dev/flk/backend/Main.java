@@ -61,7 +61,7 @@ public final class Main {
 
     /**
      * Ends the process if stopping takes for ever, whatever stands in the way: a thread that does not come back, or classes that can't be
-     * loaded any more since somebody has overwritten the jar. What was answered is on disk by then. All that it needs is loaded when it is
+     * loaded any more because the jar was overwritten. What was answered is on disk by then. All that it needs is loaded when it is
      * made. A process that waits for a disk in the kernel nobody can end.
      */
     private static final class StopWatchdog extends Thread {

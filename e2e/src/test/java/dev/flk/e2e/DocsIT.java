@@ -29,6 +29,8 @@ final class DocsIT {
     private static final Pattern FENCE = Pattern.compile("(?ms)^```.*?^```");
 
     /** In a template of the chart, an environment of Compose, or the Dockerfile. */
+    private static final Pattern ROW = Pattern.compile("(?m)^\\| `([A-Z_]+)`");
+
     private static final Pattern SETTING = Pattern.compile(
             "(?m)(?:\"([A-Z][A-Z0-9_]+)\" [\"(.]|^ {6}([A-Z][A-Z0-9_]+): |^(?:ENV|   ) ([A-Z][A-Z0-9_]+)=)");
 
@@ -73,6 +75,13 @@ final class DocsIT {
         }
         assertThat(named).contains("WAL_DIR", "OUTBOX_PATH", "DEDUP_BACKEND", "PCS_HMAC_KEY");
         assertThat(named).allMatch(name -> settings.contains("`" + name + "`"));
+
+        // the chart refuses a value that its schema does not name, so a setting that neither names can't be set there
+        String schema = Files.readString(Built.root().resolve("deploy/helm/flk/values.schema.json"));
+        List<String> all =
+                ROW.matcher(settings).results().map(row -> row.group(1)).toList();
+        assertThat(all).hasSizeGreaterThan(60);
+        assertThat(all).allMatch(name -> named.contains(name) || schema.contains('"' + name + '"'));
     }
 
     @Test

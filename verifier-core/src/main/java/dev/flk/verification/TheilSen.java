@@ -3,6 +3,7 @@ package dev.flk.verification;
 
 import dev.flk.canonical.CanonicalDouble;
 import java.util.Arrays;
+import org.apache.commons.math3.stat.StatUtils;
 
 /**
  * The Theil–Sen estimate of a dimension: the median of the slopes between all pairs of points (log2 scale, log2 count), the
@@ -19,12 +20,7 @@ public final class TheilSen {
      * @throws IllegalArgumentException if the points are fewer than two, a value is below 1, or two scales are equal
      */
     public static double slope(int[] scales, long[] counts) {
-        double[] slopes = slopes(scales, counts);
-        int middle = slopes.length / 2;
-        double median = slopes.length % 2 == 1
-                ? slopes[middle]
-                : slopes[middle - 1] + 0.5 * (slopes[middle] - slopes[middle - 1]);
-        return CanonicalDouble.round9(median);
+        return CanonicalDouble.round9(StatUtils.percentile(pairSlopes(scales, counts), 50));
     }
 
     /** The slopes between all pairs, ascending; as of {@link #slope}. */

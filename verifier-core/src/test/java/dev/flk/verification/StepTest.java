@@ -9,7 +9,6 @@ import dev.flk.certificate.MalformedCertificate;
 import dev.flk.sample.Pcs;
 import dev.flk.verification.Verdict.Reason;
 import dev.flk.verification.Verifier.Explanation;
-import org.apache.commons.math3.stat.descriptive.rank.Median;
 import org.junit.jupiter.api.Test;
 
 class StepTest {
@@ -24,7 +23,7 @@ class StepTest {
         double[] slopes = recomputation.slopes();
 
         assertThat(slopes).hasSize(6).isSorted();
-        assertThat(new Median().evaluate(slopes)).isCloseTo(recomputation.dHat(), within(5e-10));
+        assertThat((slopes[2] + slopes[3]) / 2).isCloseTo(recomputation.dHat(), within(5e-10));
     }
 
     @Test

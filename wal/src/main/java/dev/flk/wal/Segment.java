@@ -251,7 +251,7 @@ final class Segment implements Closeable {
                 if (files.standing(segment.path())
                         .filter(standing -> SegmentWatch.isSame(standing, segment))
                         .isEmpty()) {
-                    return result; // somebody else's file is not to be written to
+                    return result; // the file of another process is never written to
                 }
                 if (files.usableBytes(Objects.requireNonNull(segment.path().getParent())) < keepFreeBytes + stepBytes) {
                     return result;

@@ -115,7 +115,7 @@ final class SegmentBytes implements Closeable {
 
     /**
      * A compressed segment as if it were not: positions and sizes are those of its content. Meant for reading forward; going back
-     * begins anew. What can't be decompressed any more reads as the end of the file, so that what is missing shows as damage.
+     * starts again. What can't be decompressed any more reads as the end of the file, so that what is missing shows as damage.
      */
     static final class GzippedFile implements OpenFile {
         private static final int TRAILER_BYTES = 4;

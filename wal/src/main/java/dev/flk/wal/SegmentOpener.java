@@ -95,7 +95,7 @@ final class SegmentOpener {
             if (!name.equals(predecessor.name())
                     && files.list(directory).contains(name)
                     && hasContent(directory.resolve(name))) {
-                // no segment of ours, or it would be the previous one; never write over what somebody may want to see
+                // no segment of ours, or it would be the previous one; never overwrite what may be needed as evidence
                 files.move(
                         directory.resolve(name), directory.resolve(SegmentList.freeBrokenName(files, directory, name)));
             }

@@ -129,7 +129,7 @@ final class CertifyCommand implements Callable<Integer> {
 
     private int follow(AgentConfig config) throws IOException, MalformedCsv {
         if (file.equals("-")) {
-            throw usage("--follow needs a file; it begins anew after a restart, which standard input can't");
+            throw usage("--follow needs a file; after a restart it is read from its start, which standard input can't");
         }
         context.open(file).close();
         long certified = new Following(config, Path.of(file), context).run(certifier(config), windows());

@@ -98,7 +98,7 @@ final class OutboxCommands {
                     .strip();
         }
 
-        /** An id; whatever else somebody has put there would not fit, or might do something to the terminal. */
+        /** An id; any other text would not fit, or could contain control characters. */
         private static String shown(String pcsId) {
             return PcsId.isHex64(pcsId) ? pcsId : "(malformed id)";
         }
@@ -121,7 +121,7 @@ final class OutboxCommands {
             header = "Look whether the outbox is whole; set aside what is not.",
             description = {
                 "Reads the whole outbox, every checksum, and says exactly which records are",
-                "gone. Damaged files are copied to *.broken* ones and then mended: every whole",
+                "gone. Damaged files are copied to *.broken* ones and then repaired: every whole",
                 "record stays. Beside a running agent, and with --dry-run, it only looks; the",
                 "agent skips damage by itself. Exit code 1 if something is gone."
             })
@@ -211,13 +211,13 @@ final class OutboxCommands {
                                     + " would be freed",
                             report.movedEntries() == 0
                                     ? waiting
-                                    : waiting + "; " + report.movedEntries() + " would be written anew")
+                                    : waiting + "; " + report.movedEntries() + " would be rewritten")
                     : List.of(
                             InWords.count(report.removedSegments(), "segment") + " removed, "
                                     + report.compressedSegments() + " compressed, " + freed + " freed",
                             report.movedEntries() == 0
                                     ? waiting
-                                    : waiting + "; " + report.movedEntries() + " written anew");
+                                    : waiting + "; " + report.movedEntries() + " rewritten");
         }
     }
 }

@@ -110,7 +110,7 @@ final class SubmitCommand implements Callable<Integer> {
         return file.equals("-") || file.endsWith(".ndjson") || file.endsWith(".jsonl");
     }
 
-    /** How many there are, for somebody who looks on; what can be read only once is not counted. */
+    /** How many there are, for the progress line; what can be read only once is not counted. */
     private OptionalLong all() throws IOException {
         if (context.terminal().isEmpty() || files.stream().anyMatch(SubmitCommand::isReadOnce)) {
             return OptionalLong.empty();

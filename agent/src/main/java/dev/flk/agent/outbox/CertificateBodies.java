@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * is read once from its beginning to its end. Safe for several threads; what is kept is never waited for.
  */
 final class CertificateBodies implements Closeable {
-    /** Beyond this many sequences it is cheaper to look a record up anew than to read on. */
+    /** Beyond this many sequences it is cheaper to look a record up than to read on. */
     private static final long READ_ON = 4096;
 
     private static final long MAX_KEPT_BYTES = 8 << 20;
@@ -94,7 +94,7 @@ final class CertificateBodies implements Closeable {
             try {
                 readOn(wanted, found);
             } catch (IOException e) {
-                close(); // it begins anew, wherever it stood
+                close(); // the next read starts from the beginning
                 throw e;
             }
         }

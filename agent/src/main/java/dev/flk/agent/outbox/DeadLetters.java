@@ -252,7 +252,7 @@ public final class DeadLetters implements Closeable {
             kept = copyWithout(gone, target);
             target.force();
             if (!standing().equals(identity)) {
-                throw new IOException(path + " was moved away while it was written anew; do it again");
+                throw new IOException(path + " was moved away while it was being rewritten; run the command again");
             }
             files.move(next, path);
             files.forceDirectory(directory);

@@ -54,7 +54,7 @@ public final class OutboxCompaction {
      *
      * @param removedSegments segments that went
      * @param freedBytes by how much the files became smaller
-     * @param movedEntries entries that were written anew
+     * @param movedEntries entries that were rewritten
      * @param compressedSegments segments that were compressed
      * @param pending entries that wait, untouched
      */
@@ -178,8 +178,8 @@ public final class OutboxCompaction {
     }
 
     /**
-     * As many of the oldest segments as may go by their age, while not too much of what stands in them must be written anew: half of it,
-     * or three quarters where there is no horizon, for then somebody waits for room.
+     * As many of the oldest segments as may go by their age, while not too much of what stands in them must be rewritten: half of it,
+     * or three quarters where there is no horizon, for then producers wait for room.
      */
     private Way way(Duration horizon, List<SegmentSummary> segments) {
         Way best = new Way(0, 0, 0, List.of());

@@ -6,7 +6,7 @@ package dev.flk.agent.outbox;
  *
  * @param sequence its number in the outbox
  * @param addedMillis when it was added, milliseconds since 1970; with the sequence it names the entry even after the outbox
- *     was deleted and began anew
+ *     was deleted and was started again
  * @param bodyBytes length of the certificate
  * @param unansweredSinceMillis when it was first sent without an answer, milliseconds since 1970; -1 if it never was
  */

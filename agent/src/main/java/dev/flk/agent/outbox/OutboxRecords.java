@@ -21,7 +21,7 @@ import java.util.stream.Stream;
  * c      a certificate as it was taken in, JSON in UTF-8; the record's sequence is the entry's
  * r      a certificate taken back from the dead letters: sequence and time of the entry it was, a line feed, the certificate;
  *        the record's sequence is that of the entry it is now
- * m      an entry that waits, written anew so that its old segment can go: its sequence, the time it was added, the time of its
+ * m      an entry that waits, rewritten so that its old segment can go: its sequence, the time it was added, the time of its
  *        first sending that nobody answered (or -1), a line feed, the certificate
  * s      settled: how (200, 202, dead, lost), and the sequences of entries
  * b      about to be sent: when, and the sequences of entries; whether they arrived is not known until s or n tells
@@ -165,7 +165,7 @@ final class OutboxRecords {
 
     /**
      * What names an entry for good: its sequence, and when it was added, so that names stay different even after the outbox was deleted and
-     * began anew.
+     * was started again.
      *
      * @param addedMillis milliseconds since 1970
      */

@@ -31,7 +31,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One file of the spool directory, and how far it was taken in: a portion a {@link #step}, and after a failure just what was
- * not yet taken. Remembered by this process only; after a restart the file begins anew, which the backend answers as
+ * not yet taken. Remembered by this process only; after a restart the file is read from its start, which the backend answers as
  * duplicates. One thread.
  */
 final class SpoolFile {

@@ -51,9 +51,9 @@ class OutboxCommandsTest extends CommandTest {
         Ended done = cli.run("compact");
 
         assertThat(firstLine(planned)).startsWith("1 segment would be removed, 0 would be compressed, about ");
-        assertThat(planned.out()).endsWith("1 certificate waits; 1 would be written anew\n");
+        assertThat(planned.out()).endsWith("1 certificate waits; 1 would be rewritten\n");
         assertThat(firstLine(done)).startsWith("1 segment removed, ");
-        assertThat(done.out()).endsWith("1 certificate waits; 1 written anew\n");
+        assertThat(done.out()).endsWith("1 certificate waits; 1 rewritten\n");
         assertThat(cli.run("status", "--json").out()).contains("\"pending\":1,");
     }
 
@@ -86,8 +86,8 @@ class OutboxCommandsTest extends CommandTest {
         Ended planned = cli.run("compact", "--horizon-days", "0", "--dry-run");
         Ended done = cli.run("compact", "--horizon-days", "0");
 
-        assertThat(planned.out()).contains("1 certificate waits; 1 would be written anew\n");
-        assertThat(done.out()).contains("1 certificate waits; 1 written anew\n");
+        assertThat(planned.out()).contains("1 certificate waits; 1 would be rewritten\n");
+        assertThat(done.out()).contains("1 certificate waits; 1 rewritten\n");
         backend.submit = Said::recorded;
         awaitStatus("waiting   0 certificates");
     }

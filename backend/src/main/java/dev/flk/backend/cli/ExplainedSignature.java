@@ -113,7 +113,7 @@ record ExplainedSignature(
                 new Objection(
                         reason.label(),
                         "It was revoked, for good.",
-                        "Give the agent another key of the shard. If its agents have one already, somebody else signs"
+                        "Give the agent another key of the shard. If its agents have one already, another party signs"
                                 + " with this one.");
             case FOREIGN_SHARD ->
                 new Objection(

@@ -329,7 +329,7 @@ final class WalCommand implements Runnable {
                             description = "Only records of this kind: ${COMPLETION-CANDIDATES}.")
                     @Nullable
                     String kind,
-            @Option(names = "--body", description = "With the bodies: they are what somebody submitted.") boolean body)
+            @Option(names = "--body", description = "With the bodies, as they were submitted.") boolean body)
             throws IOException {
         CommandLine command = Objects.requireNonNull(spec.subcommands().get("cat"));
         Optional<PcsId> wanted = checkUsage(command, from, to, id, kind);

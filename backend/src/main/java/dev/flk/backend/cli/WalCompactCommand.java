@@ -134,7 +134,7 @@ final class WalCompactCommand implements Callable<Integer> {
                 + (known
                         ? "kept: not all in there is decided; a backend does that at its next start"
                         : "kept: nobody knows what is decided, since inbox.mark is missing or broken; start the backend,"
-                                + " and it makes that anew"));
+                                + " and it makes that again"));
         err.flush();
         return known ? ExitCode.OK : ExitCode.SOFTWARE;
     }

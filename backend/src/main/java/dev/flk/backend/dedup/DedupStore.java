@@ -40,7 +40,7 @@ public interface DedupStore extends AutoCloseable {
     }
 
     /**
-     * Begins anew, at a start and after any failure; nothing else works before it. What is outstanding fails, now or when its own
+     * Connects, at a start and after any failure; nothing else works before it. What is outstanding fails, now or when its own
      * time-out is over ({@link GuardedStore} waits for none of it), and if it takes effect later than this, that is refused or shows as
      * a refusal of the next put: from now on a store that others can change
      * refuses every put, writing nothing, unless it still holds the position that this store last wrote there or reads here. So

@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A store behind a circuit breaker. The first failure of anything fails all that is outstanding, whatever comes of it later, and from
- * then on everything fails at once, until it was connected anew ({@link #connect}), what the log says was asserted again
+ * then on everything fails at once, until it was connected again ({@link #connect}), what the log says was asserted again
  * ({@link #assertAgain}), and it was opened ({@link #open}). Tells its log when it goes down and when it is back, once each. Safe
  * for any thread; writes come from one at a time.
  */

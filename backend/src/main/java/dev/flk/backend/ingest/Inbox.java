@@ -182,7 +182,7 @@ public final class Inbox implements AutoCloseable {
     private void warnOf(Damage absent) {
         if (warned.add(absent)) {
             LOG.warn(
-                    "{}; somebody moved it away. All of it is decided, and the log goes on without it; but the dedup store can't be"
+                    "{}; it was moved away. All of it is decided, and the log goes on without it; but the dedup store can't be"
                             + " rebuilt without it: put it back",
                     absent.describe());
         }

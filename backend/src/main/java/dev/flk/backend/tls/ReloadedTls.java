@@ -124,7 +124,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
             audit.operation(
                     "tls_refused", Map.of("file", files.certificate().toString(), "problem", String.valueOf(problem)));
             LOG.error(
-                    "TLS can't be renewed, the certificate that was read before stays in force until {}; mend the files,"
+                    "TLS can't be renewed, the certificate that was read before stays in force until {}; fix the files,"
                             + " they are looked at every second: {}",
                     inForce.notAfter(),
                     problem);

@@ -45,7 +45,7 @@ import org.bouncycastle.util.io.pem.PemReader;
 /**
  * What a backend shows and whom it trusts, read from its files and found to fit together. Immutable; safe for any thread.
  *
- * <p>TLS 1.3 and 1.2, and of that only what has forward secrecy and authenticated encryption; no client begins anew on the same
+ * <p>TLS 1.3 and 1.2, and of that only what has forward secrecy and authenticated encryption; no client renegotiates on the same
  * connection. Sessions can be resumed for an hour,
  * with this identity only: after another was read, each client shows its certificate again.
  */
@@ -252,7 +252,7 @@ final class TlsIdentity {
             ConfiguredFile.forbid(
                     file,
                     PosixFilePermission.OTHERS_READ,
-                    "can be read by everybody; chmod o-rwx it, and make a new key if somebody may have read it");
+                    "can be read by everybody; chmod o-rwx it, and make a new key if it may have been read");
             ConfiguredFile.forbid(
                     file, PosixFilePermission.OTHERS_WRITE, "can be written by everybody; chmod o-rwx it");
             if (keys.size() != 1) {

@@ -106,7 +106,7 @@ final class ExplainWithKeysFileTest {
 
                 revoked        It was revoked, for good.
                                Give the agent another key of the shard. If its agents have one
-                               already, somebody else signs with this one.
+                               already, another party signs with this one.
                 foreign shard  It may not sign for shard-1, only for line-7, "line 8".
                                Sign with a key of that shard, or add the shard to this one in
                                the keys file. If neither is right, the key may be stolen.

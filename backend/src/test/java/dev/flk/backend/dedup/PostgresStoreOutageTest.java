@@ -302,7 +302,7 @@ final class PostgresStoreOutageTest {
         var put = put(store, 42, recorded(2, "late"));
         awaitWaiting(1);
         assertThat(connect(store)).hasValue(41);
-        assertThat(failure(put)).contains("connected anew");
+        assertThat(failure(put)).contains("connected again");
         other.rollback();
         assertThat(put(store, 43, recorded(2, "new")).join()).containsExactly(recorded(2, "new"));
     }

@@ -381,7 +381,7 @@ final class RedisStoreOutageTest {
         server.pause();
         CompletionStage<List<Recorded>> outstanding = store.putIfAbsent(List.of(recorded(1, "a")), 1);
         CompletionStage<OptionalLong> anew = store.connect();
-        assertThat(failureOf(outstanding)).contains("is connected to anew");
+        assertThat(failureOf(outstanding)).contains("is being connected again");
         server.resume();
         now(anew);
         assertThat(put(store, 2, recorded(2, "b"))).hasSize(1);

@@ -217,7 +217,7 @@ final class SimulatedRemote {
 
         @Override
         public CompletionStage<OptionalLong> connect() {
-            giveUp("connected anew");
+            giveUp("connected again");
             failed = false;
             incarnation = flaws.contains(Flaw.USES_A_TOKEN_AGAIN) ? "0" : Long.toHexString(random.nextLong());
             counter = 0;

@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
 import org.HdrHistogram.Histogram;
+import org.apache.commons.math3.stat.StatUtils;
 
 /**
  * The figures of a suite. As JSON, the file of {@code --json} has one of these for each suite.
@@ -61,9 +62,7 @@ public record Results(
 
         /** The median of the rounds. */
         public double median(ToDoubleFunction<Sample> figure) {
-            double[] sorted = samples.stream().mapToDouble(figure).sorted().toArray();
-            int middle = sorted.length / 2;
-            return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+            return StatUtils.percentile(samples.stream().mapToDouble(figure).toArray(), 50);
         }
 
         /** Half of the distance between the lowest and the highest rate, as a part of the median. */

@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** Whether somebody looks. The JDK tells only whether input and output both are a terminal, which says nothing of standard error. */
+/** Whether standard error is a terminal. The JDK tells only whether input and output both are a terminal, which says nothing of standard error. */
 public final class Terminal {
     private static final Path STANDARD_ERROR = Path.of("/proc/self/fd/2");
 
@@ -37,7 +37,7 @@ public final class Terminal {
             this.terminal = terminal;
         }
 
-        /** Whether somebody looks. */
+        /** Whether standard error is a terminal. */
         public boolean isSeen() {
             return terminal != null;
         }

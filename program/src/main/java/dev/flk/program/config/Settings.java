@@ -161,7 +161,7 @@ public final class Settings {
         }
     }
 
-    /** Whether somebody has set it, also to what can't be used: then that is the problem to tell, and none that follows from it. */
+    /** Whether it is set, also to what can't be used: then that is the problem to tell, and none that follows from it. */
     public boolean isGiven(Key<?> key) {
         return setting(key).filter(each -> !each.origin().equals("default")).isPresent() || broken.contains(key);
     }

@@ -11,7 +11,7 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.stream.Collectors;
 
-/** A file of some lines that somebody names on a command line. */
+/** A file of some lines named on a command line. */
 public final class ShortText {
     /** Whatever is longer is something else, named by mistake. */
     private static final int MAX_BYTES = 64 << 10;

@@ -46,7 +46,7 @@ import org.slf4j.LoggerFactory;
  * flushed. Outcomes and position go into one write batch of one column family, so that what a crash leaves is always complete up
  * to its position, and a start decides the rest from the inbox log again.
  *
- * <p>Whatever fails, fails everything until {@link #connect}, which opens the files anew. What is damaged, fails to be read twice within
+ * <p>Whatever fails, fails everything until {@link #connect}, which opens the files again. What is damaged, fails to be read twice within
  * a minute, or belongs to another log is set aside there ({@link StoreDirectory}); an empty store is connected, and the log rebuilds
  * it.
  *

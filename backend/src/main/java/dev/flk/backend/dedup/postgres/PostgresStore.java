@@ -41,7 +41,7 @@ import org.slf4j.LoggerFactory;
 public final class PostgresStore implements DedupStore {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
     private static final String NOT_CONNECTED = "not connected yet";
-    private static final String CONNECTED_ANEW = "connected anew, or closed";
+    private static final String CONNECTED_AGAIN = "connected again, or closed";
     private static final String CLOSED = "the store is closed";
     private static final int MOST_READS_WAITING = 1_000;
     private static final int MOST_WRITES_WAITING = 64;
@@ -122,7 +122,7 @@ public final class PostgresStore implements DedupStore {
             }
             before = session;
             if (before != null) {
-                before.failed(failures.unavailable(CONNECTED_ANEW)); // at once, so that no result comes after this
+                before.failed(failures.unavailable(CONNECTED_AGAIN)); // at once, so that no result comes after this
             }
             session = null;
             number = ++connects;
@@ -141,8 +141,8 @@ public final class PostgresStore implements DedupStore {
         try {
             PostgresSession begun = PostgresSession.begin(connector, failures, logId, random);
             if (!isTaken(begun, number)) {
-                begun.end(CONNECTED_ANEW);
-                connected.completeExceptionally(failures.unavailable(CONNECTED_ANEW));
+                begun.end(CONNECTED_AGAIN);
+                connected.completeExceptionally(failures.unavailable(CONNECTED_AGAIN));
                 return;
             }
             connected.complete(begun.completeUpTo());
@@ -153,7 +153,7 @@ public final class PostgresStore implements DedupStore {
 
     private static void end(@Nullable PostgresSession before) {
         if (before != null) {
-            before.end(CONNECTED_ANEW);
+            before.end(CONNECTED_AGAIN);
         }
     }
 

@@ -65,7 +65,7 @@ final class Keys {
      * one that another process wrote, shows.
      *
      * @param completeUpTo the sequence in the log up to which every outcome is recorded; empty: none is known
-     * @param incarnation 16 hex digits, drawn anew at each connect
+     * @param incarnation 16 hex digits, drawn at each connect
      * @param counter of the calls that wrote within one incarnation
      */
     record Position(OptionalLong completeUpTo, String incarnation, long counter) {

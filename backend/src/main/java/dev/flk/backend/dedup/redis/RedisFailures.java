@@ -47,7 +47,7 @@ final class RedisFailures {
             entry("OOM", "has no memory left (maxmemory); raise that, or remove other data"),
             entry("LOADING", "is still loading its data; wait until it has"),
             entry("MISCONF", "can't write to its disk and therefore takes no writes; its own log says why"),
-            entry("BUSY", "is busy with somebody's script; wait, or end that with SCRIPT KILL"),
+            entry("BUSY", "is busy with a script; wait, or end it with SCRIPT KILL"),
             entry("max number of clients reached", "has no connection left (maxclients); raise that, or close others"),
             entry(
                     "certificate_required",

@@ -57,7 +57,7 @@ final class RedisSession {
     }
 
     /**
-     * Connects, reads the position entry, and writes it anew under {@code incarnation}: that shows whether the server takes writes,
+     * Connects, reads the position entry, and rewrites it under {@code incarnation}: that shows whether the server takes writes,
      * and refuses whatever an earlier connection still has under way.
      *
      * @return the sequence that the entry had

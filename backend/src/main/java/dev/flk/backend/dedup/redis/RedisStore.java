@@ -82,7 +82,7 @@ public final class RedisStore implements DedupStore {
             earlier = session;
             session = next;
         }
-        earlier.fail("is connected to anew; what was outstanding has an unknown effect");
+        earlier.fail("is being connected again; calls that were outstanding have an unknown effect");
         byte[] incarnation = new byte[INCARNATION_BYTES];
         random.nextBytes(incarnation);
         try {
