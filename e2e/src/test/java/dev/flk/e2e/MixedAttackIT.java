@@ -74,6 +74,7 @@ final class MixedAttackIT {
                         "KEYS_FILE", keys.resolve("keys.json").toString(),
                         "PCS_HMAC_KEY", "",
                         "TOKEN_RATE", "2000",
+                        "SHARD_RATE", "200", // what a stolen key could take otherwise is all
                         "BODY_TIMEOUT", "10s"),
                 List.of("-Xmx" + HEAP_MIB + "m"));
     }
