@@ -11,7 +11,6 @@ import dev.flk.agent.send.BackendClient.Reply;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.http.HttpConnectTimeoutException;
-import java.net.http.HttpTimeoutException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -83,7 +82,7 @@ final class AnswerReader {
         if (failure instanceof ConnectException) {
             return "no connection";
         }
-        if (failure instanceof HttpTimeoutException || failure instanceof TimeoutException) {
+        if (failure instanceof TimeoutException) {
             return "no answer within REQUEST_TIMEOUT";
         }
         String message = failure == null ? null : failure.getMessage();

@@ -102,7 +102,6 @@ public final class BackendClient {
 
     private HttpRequest.Builder request(String path, String contentType) {
         return HttpRequest.newBuilder(URI.create(base + path))
-                .timeout(requestTimeout)
                 .header("Content-Type", contentType)
                 .header("User-Agent", "flk-agent");
     }
@@ -110,7 +109,7 @@ public final class BackendClient {
     private void exchange(HttpRequest.Builder request, int maxBytes, Ended ended) {
         CompletableFuture<HttpResponse<byte[]>> exchange =
                 http.sendAsync(request.build(), info -> new BoundedBody(maxBytes));
-        // the client's own time-out ends with the headers; this one covers a body that never ends
+        // not the client's own time-out: that ends with the headers, and JDK 17 measures it by the wall clock
         var unused = exchange.thenApply(this::reply)
                 .orTimeout(requestTimeout.toMillis(), TimeUnit.MILLISECONDS)
                 .whenComplete((reply, failure) -> {
