@@ -76,9 +76,9 @@ public final class Backend implements AutoCloseable {
     private volatile Readiness readiness =
             () -> List.of(new Component("log", false, "starting"), new Component("dedup", false, "starting"));
 
-    private Backend(String version) {
+    private Backend(String version, int shardMetrics) {
         this.version = version;
-        this.meters = new Meters(version);
+        this.meters = new Meters(version, shardMetrics);
         meters.watchJvm();
         this.gate = new StartupGate(meters);
     }
@@ -91,7 +91,7 @@ public final class Backend implements AutoCloseable {
      * @throws dev.flk.backend.dedup.StoreUnavailableException if the store can't be opened or fails
      */
     public static Backend start(BackendConfig config, String version) throws IOException {
-        Backend backend = new Backend(version);
+        Backend backend = new Backend(version, config.shardMetrics());
         try {
             backend.startParts(config);
             return backend;

@@ -202,7 +202,7 @@ final class ContractSubmissionIT {
         Pcs pcs = backend.next();
         submit(pcs);
         submit(pcs);
-        awaitLine("INFO", "PCS " + pcs.id() + " accepted (D̂=1.00, coh★=0.50)");
+        awaitLine("INFO", "PCS " + pcs.id() + " accepted (D̂=1.00, coh★=0.50) (shard=shard-1)");
         awaitLine("INFO", "PCS " + pcs.id() + " duplicate");
     }
 
@@ -212,8 +212,13 @@ final class ContractSubmissionIT {
         Pcs rejected = backend.next().with("r", "1.5");
         submit(escalated);
         submit(rejected);
-        awaitLine("WARN", "PCS " + escalated.id() + " escalated: budget deviation: claimed=0.9000, recomputed=0.2600");
-        awaitLine("WARN", "PCS " + rejected.id() + " escalated: r out of bounds: 1.5000 not in [0, 1]");
+        awaitLine(
+                "WARN",
+                "PCS " + escalated.id()
+                        + " escalated: budget deviation: claimed=0.9000, recomputed=0.2600 (shard=shard-1)");
+        awaitLine(
+                "WARN",
+                "PCS " + rejected.id() + " escalated: r out of bounds: 1.5000 not in [0, 1] (shard=shard-1, rejected)");
     }
 
     @Test

@@ -34,9 +34,21 @@ public final class CanonicalString {
         return out.toString();
     }
 
+    /** {@code text} escaped, without quotes: ASCII that can do nothing to a terminal or a log. */
+    public static String escape(String text) {
+        StringBuilder out = new StringBuilder(text.length());
+        appendEscaped(out, text);
+        return out.toString();
+    }
+
     /** Appends {@code text} in quotes, escaped. */
     public static void appendQuoted(StringBuilder out, CharSequence text) {
         out.append('"');
+        appendEscaped(out, text);
+        out.append('"');
+    }
+
+    private static void appendEscaped(StringBuilder out, CharSequence text) {
         int plain = 0;
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);
@@ -51,7 +63,6 @@ public final class CanonicalString {
         } else {
             out.append(text, plain, text.length());
         }
-        out.append('"');
     }
 
     /** Appends {@code c} as an escape: the two-character one where JSON has one, else {@code \}{@code uXXXX} in lower case. */

@@ -10,13 +10,10 @@ import dev.flk.http.HttpServer;
 import dev.flk.http.HttpServer.Door;
 import dev.flk.http.Refusal;
 import dev.flk.http.Routes;
-import io.prometheus.client.exporter.common.TextFormat;
+import dev.flk.program.metrics.Exposition;
 import java.io.Closeable;
 import java.io.IOException;
-import java.io.StringWriter;
-import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
@@ -72,14 +69,8 @@ public final class MetricsServer implements Closeable {
     }
 
     private Answer render(@Nullable String accept) {
-        String format = TextFormat.chooseContentType(accept);
-        StringWriter text = new StringWriter();
-        try {
-            TextFormat.writeFormat(format, text, meters.registry().metricFamilySamples());
-        } catch (IOException e) {
-            throw new UncheckedIOException("a StringWriter does not fail", e);
-        }
-        return new Answer(200, format, text.toString().getBytes(StandardCharsets.UTF_8), List.of());
+        Exposition text = Exposition.of(meters.registry(), Exposition.format(accept));
+        return new Answer(200, text.contentType(), text.text(), List.of());
     }
 
     @Override

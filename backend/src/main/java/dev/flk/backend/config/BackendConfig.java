@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param tls empty: plain HTTP
  * @param maxClockSkew how far {@code sent_at} may be in the future
  * @param auditDir directory of the audit log
+ * @param shardMetrics shards that have metrics of their own
  * @param settings what is set, by name, defaults included; of secrets only whether, and the ids of the keys
  */
 public record BackendConfig(
@@ -38,6 +39,7 @@ public record BackendConfig(
         Duration maxClockSkew,
         LogConfig log,
         Path auditDir,
+        int shardMetrics,
         Map<String, String> settings) {
     public BackendConfig {
         settings = Map.copyOf(settings);

@@ -185,6 +185,11 @@ public final class ConfigKeys {
             "Who may read the metrics, with `METRICS_PASS`. Not set: everyone.");
     static final Key<Secret> METRICS_PASS =
             Key.of("METRICS_PASS", Secret::new, "The password for the metrics.").secret();
+    static final Key<Integer> SHARD_METRICS = Key.of(
+                    "SHARD_METRICS",
+                    count(0, 10_000),
+                    "Shards, the first since the start, that have metrics of their own; the rest is `(others)`.")
+            .or("256");
 
     /** All of them, in the order of the docs. */
     public static final List<Key<?>> ALL = List.of(
@@ -239,6 +244,7 @@ public final class ConfigKeys {
             POSTGRES_POOL_SIZE,
             METRICS_USER,
             METRICS_PASS,
+            SHARD_METRICS,
             LogConfig.LEVEL,
             LogConfig.FORMAT);
 

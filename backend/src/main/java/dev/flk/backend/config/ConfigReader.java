@@ -61,6 +61,7 @@ final class ConfigReader {
         Policy policy = policy();
         Duration maxClockSkew = settings.get(ConfigKeys.MAX_CLOCK_SKEW);
         LogConfig log = LogConfig.read(settings);
+        int shardMetrics = settings.get(ConfigKeys.SHARD_METRICS);
         Path auditDir = settings.find(ConfigKeys.AUDIT_DIR)
                 .orElseGet(() -> storage.walDir().resolve("audit"));
         settings.check();
@@ -69,7 +70,18 @@ final class ConfigReader {
             shown.put("keys", simple.check().keyIds().stream().map(KeyId::text).collect(Collectors.joining(", ")));
         }
         return new BackendConfig(
-                http, ops, tls, limit, storage, signing.get(), policy, maxClockSkew, log, auditDir, shown);
+                http,
+                ops,
+                tls,
+                limit,
+                storage,
+                signing.get(),
+                policy,
+                maxClockSkew,
+                log,
+                auditDir,
+                shardMetrics,
+                shown);
     }
 
     private HttpConfig http() {

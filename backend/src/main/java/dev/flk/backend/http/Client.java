@@ -52,7 +52,7 @@ record Client(Submitter sender, Limits limits) implements Visitor {
     @Override
     public Optional<Answer> beforeReading(HttpHeaders headers) {
         return limits.beforeReading(sender)
-                .map(held -> OutcomeRenderer.answer(new Outcome.RateLimited(held.waitSeconds())));
+                .map(throttled -> OutcomeRenderer.answer(new Outcome.RateLimited(throttled)));
     }
 
     @Override

@@ -4,12 +4,14 @@ package dev.flk.backend.http;
 import dev.flk.backend.ingest.Ingest.LookUp;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.limit.Throttled;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;
 import dev.flk.http.Refusal;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 
 /** Turns outcomes into status codes, headers and bodies; nothing else does. */
@@ -28,7 +30,7 @@ public final class OutcomeRenderer {
     /** The answer to a single submission. */
     public static Answer answer(Outcome outcome) {
         Rendered rendered = outcome.match(CASES);
-        return new Answer(rendered.status, "application/json", rendered.body, rendered.headers());
+        return new Answer(rendered.status, "application/json", rendered.body, rendered.headers);
     }
 
     /** Appends the line of a batch, with its newline. */
@@ -68,24 +70,28 @@ public final class OutcomeRenderer {
     }
 
     /** @param retryAfterSeconds 0: none */
-    private record Rendered(int status, byte[] body, Relation relation, long retryAfterSeconds) {
+    private record Rendered(int status, byte[] body, List<Header> headers, Relation relation, long retryAfterSeconds) {
         Rendered(int status, byte[] body) {
-            this(status, body, Relation.FIRST, 0);
+            this(status, body, List.of(), Relation.FIRST, 0);
         }
 
-        List<Header> headers() {
-            return switch (relation) {
-                case FIRST -> retryAfterSeconds > 0 ? List.of(Header.retryAfter(retryAfterSeconds)) : List.of();
-                case DUPLICATE -> DUPLICATE;
-                case CONFLICT -> CONFLICT;
-            };
+        static Rendered retry(int status, byte[] body, long seconds, Header... more) {
+            long afterSeconds = Math.max(1, seconds);
+            List<Header> headers = new ArrayList<>(List.of(more));
+            headers.add(0, Header.retryAfter(afterSeconds));
+            return new Rendered(status, body, headers, Relation.FIRST, afterSeconds);
         }
     }
 
     private static final class Cases implements Outcome.Cases<Rendered> {
         @Override
         public Rendered decided(Outcome.Decided decided) {
-            return new Rendered(decided.status(), decided.body(), decided.relation(), 0);
+            List<Header> headers = switch (decided.relation()) {
+                case FIRST -> List.of();
+                case DUPLICATE -> DUPLICATE;
+                case CONFLICT -> CONFLICT;
+            };
+            return new Rendered(decided.status(), decided.body(), headers, decided.relation(), 0);
         }
 
         @Override
@@ -100,7 +106,12 @@ public final class OutcomeRenderer {
 
         @Override
         public Rendered rateLimited(Outcome.RateLimited rateLimited) {
-            return retry(429, RATE_LIMITED, rateLimited.retryAfterSeconds());
+            Throttled throttled = rateLimited.throttled();
+            return Rendered.retry(
+                    429,
+                    RATE_LIMITED,
+                    throttled.waitSeconds(),
+                    new Header("X-Flk-Limit", throttled.limit().label()));
         }
 
         @Override
@@ -110,16 +121,12 @@ public final class OutcomeRenderer {
 
         @Override
         public Rendered unavailable(Outcome.Unavailable unavailable) {
-            return retry(503, errorBody(unavailable.cause().error()), unavailable.retryAfterSeconds());
+            return Rendered.retry(503, errorBody(unavailable.cause().error()), unavailable.retryAfterSeconds());
         }
 
         @Override
         public Rendered broken(Outcome.Broken broken) {
             return new Rendered(500, BROKEN);
-        }
-
-        private static Rendered retry(int status, byte[] body, long afterSeconds) {
-            return new Rendered(status, body, Relation.FIRST, Math.max(1, afterSeconds));
         }
     }
 

@@ -2,9 +2,9 @@
 package dev.flk.backend.http;
 
 import dev.flk.backend.metrics.Meters;
-import dev.flk.backend.metrics.Meters.Exposition;
 import dev.flk.http.Answer;
 import dev.flk.http.Exchange;
+import dev.flk.program.metrics.Exposition;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -65,7 +65,8 @@ final class Scrapes implements AutoCloseable {
         }
         // all of them asked before the first rendering begins
         Map<String, Answer> rendered = new HashMap<>();
-        all.forEach(next -> next.exchange.answer(rendered.computeIfAbsent(Meters.format(next.accept), this::render)));
+        all.forEach(
+                next -> next.exchange.answer(rendered.computeIfAbsent(Exposition.format(next.accept), this::render)));
     }
 
     private Answer render(String format) {

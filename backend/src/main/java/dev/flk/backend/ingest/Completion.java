@@ -11,8 +11,10 @@ import dev.flk.backend.limit.Throttled;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.Meters.LimitedBy;
 import dev.flk.backend.metrics.Meters.RejectReason;
+import dev.flk.backend.metrics.ShardMeters.ByVerdict;
 import dev.flk.verification.Verdict;
 import java.util.List;
+import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
 
 /** Answers every submission of an id in flight when that ends, and counts the outcome. Safe for any thread; throws nothing. */
@@ -44,7 +46,7 @@ final class Completion {
     /** Its own outcome is recorded. */
     void recorded(InFlight inFlight) {
         Decision decision = inFlight.decision();
-        count(decision.verdict());
+        count(decision);
         log.decided(decision);
         List<Candidate> told = inFlightIds.end(inFlight);
         if (told.isEmpty()) {
@@ -75,9 +77,7 @@ final class Completion {
 
     /** It is throttled, which was counted when its limit was asked: nothing was logged, and its id is free. */
     void limited(InFlight inFlight, Throttled throttled) {
-        inFlightIds
-                .end(inFlight)
-                .forEach(candidate -> answer(candidate, new Outcome.RateLimited(throttled.waitSeconds())));
+        inFlightIds.end(inFlight).forEach(candidate -> answer(candidate, new Outcome.RateLimited(throttled)));
     }
 
     /** It is in the log and waits to be recorded; its submissions are answered with {@code error}. */
@@ -146,14 +146,34 @@ final class Completion {
         }
     }
 
-    private void count(Verdict verdict) {
-        if (verdict.status() == 200) {
-            meters.accepted.increment();
-        } else {
-            meters.escalated.increment();
-        }
-        if (verdict instanceof Verdict.Rejected) {
-            meters.rejected(RejectReason.VERIFICATION);
-        }
+    private void count(Decision decision) {
+        decision.verdict().match(new Verdict.Cases<Void>() {
+            @Override
+            public Void accepted(Verdict.Accepted accepted) {
+                meters.accepted.increment();
+                return ofShard(ByVerdict.ACCEPTED, accepted.recomputed());
+            }
+
+            @Override
+            public Void escalated(Verdict.Escalated escalated) {
+                meters.escalated.increment();
+                return ofShard(ByVerdict.ESCALATED, escalated.recomputed());
+            }
+
+            @Override
+            public Void rejected(Verdict.Rejected rejected) {
+                meters.escalated.increment();
+                meters.rejected(RejectReason.VERIFICATION);
+                return ofShard(ByVerdict.REJECTED, rejected.recomputed());
+            }
+
+            private @Nullable Void ofShard(ByVerdict verdict, Verdict.@Nullable Recomputed recomputed) {
+                meters.shards.decided(
+                        decision.shardId(),
+                        verdict,
+                        recomputed == null ? OptionalDouble.empty() : OptionalDouble.of(recomputed.dHat()));
+                return null;
+            }
+        });
     }
 }

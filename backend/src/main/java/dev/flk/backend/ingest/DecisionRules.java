@@ -65,6 +65,7 @@ public final class DecisionRules {
         Verdict verdict = verifier.verify(certificate);
         return new Decision(
                 verdict,
+                certificate.signed().shardId(),
                 certificate.signed().cohStar(),
                 new Recorded(
                         certificate.id(),
@@ -76,5 +77,5 @@ public final class DecisionRules {
     }
 
     /** What was decided of a certificate, and what of it is to be recorded. */
-    record Decision(Verdict verdict, double cohStar, Recorded recorded) {}
+    record Decision(Verdict verdict, String shardId, double cohStar, Recorded recorded) {}
 }

@@ -101,7 +101,7 @@ final class Evidence {
         }
         Optional<Throttled> throttled = budget.take(candidate.submission().bodyBytes());
         if (throttled.isPresent()) {
-            tell(content, new Outcome.RateLimited(throttled.get().waitSeconds()));
+            tell(content, new Outcome.RateLimited(throttled.get()));
             return;
         }
         boolean taken = inbox.append(

@@ -86,7 +86,7 @@ final class IngestPipeline implements Ingest {
     private boolean isAdmitted(Submission submission) {
         Optional<Throttled> throttled = limits.admit(submission.sender());
         if (throttled.isPresent()) {
-            submission.answer().accept(new Outcome.RateLimited(throttled.get().waitSeconds()));
+            submission.answer().accept(new Outcome.RateLimited(throttled.get()));
             return false;
         }
         meters.ingest.increment();
@@ -115,20 +115,26 @@ final class IngestPipeline implements Ingest {
 
     /** Parse, signature, the other rules, and what would be decided. */
     private Candidate checked(Submission submission) throws Refused {
+        ParsedCertificate parsed = parsed(submission);
+        String keyId = parts.signatures().verify(parsed).orElseThrow(() -> badSignature(parsed, submission.sender()));
+        Certificate certificate = checked(parsed, submission.sender());
+        long arrivalMillis = parts.clock().millis();
+        return new Candidate(submission, keyId, arrivalMillis, parts.rules().decide(certificate, arrivalMillis));
+    }
+
+    private ParsedCertificate parsed(Submission submission) throws Refused {
         try {
-            ParsedCertificate parsed = CertificateReader.parse(submission.body());
-            String keyId =
-                    parts.signatures().verify(parsed).orElseThrow(() -> badSignature(parsed, submission.sender()));
-            Certificate certificate = parsed.check(parts.clock().instant(), parts.maxClockSkew());
-            long arrivalMillis = parts.clock().millis();
-            return new Candidate(
-                    submission,
-                    parsed.signed().shardId(),
-                    keyId,
-                    arrivalMillis,
-                    parts.rules().decide(certificate, arrivalMillis));
+            return CertificateReader.parse(submission.body());
         } catch (MalformedCertificate e) {
-            throw malformed(String.valueOf(e.getMessage()));
+            throw malformed(e, submission.sender(), null);
+        }
+    }
+
+    private Certificate checked(ParsedCertificate parsed, Submitter sender) throws Refused {
+        try {
+            return parsed.check(parts.clock().instant(), parts.maxClockSkew());
+        } catch (MalformedCertificate e) {
+            throw malformed(e, sender, parsed.signed().shardId());
         }
     }
 
@@ -143,8 +149,12 @@ final class IngestPipeline implements Ingest {
         return new Refused(new Outcome.BadSignature());
     }
 
-    private Refused malformed(String error) {
-        meters.rejected(error.startsWith("timestamp in future") ? RejectReason.CLOCK : RejectReason.MALFORMED);
+    /** @param shardId of a certificate whose signature is good; null: what it says of itself may not be true */
+    private Refused malformed(MalformedCertificate cause, Submitter sender, @Nullable String shardId) {
+        String error = String.valueOf(cause.getMessage());
+        RejectReason reason = error.startsWith("timestamp in future") ? RejectReason.CLOCK : RejectReason.MALFORMED;
+        meters.rejected(reason);
+        log.malformed(reason, error, sender, shardId);
         return new Refused(new Outcome.Malformed(error));
     }
 

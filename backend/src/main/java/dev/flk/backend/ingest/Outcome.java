@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
+import dev.flk.backend.limit.Throttled;
 import dev.flk.wal.DiskFullException;
 import java.io.IOException;
 
@@ -88,8 +89,8 @@ public sealed interface Outcome {
         }
     }
 
-    /** The token bucket is empty (429). */
-    record RateLimited(long retryAfterSeconds) implements Outcome {
+    /** A token bucket is empty (429). */
+    record RateLimited(Throttled throttled) implements Outcome {
         @Override
         public <R> R match(Cases<R> cases) {
             return cases.rateLimited(this);

@@ -5,7 +5,9 @@ import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.ingest.DecisionRules.Decision;
 import dev.flk.backend.limit.Submitter;
+import dev.flk.backend.metrics.Meters.RejectReason;
 import dev.flk.backend.metrics.SignatureRefusal;
+import dev.flk.canonical.CanonicalString;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.verification.Verdict;
@@ -52,33 +54,36 @@ final class OutcomeLog {
             public Void accepted(Verdict.Accepted accepted) {
                 if (LOG.isInfoEnabled()) {
                     LOG.info(
-                            "PCS {} accepted (D̂={}, coh★={})",
+                            "PCS {} accepted (D̂={}, coh★={}) (shard={})",
                             accepted.id(),
                             twoDecimals(accepted.claimedDHat()),
-                            twoDecimals(decision.cohStar()));
+                            twoDecimals(decision.cohStar()),
+                            CanonicalString.escape(decision.shardId()));
                 }
                 return null;
             }
 
             @Override
             public Void escalated(Verdict.Escalated escalated) {
-                return escalatedFor(escalated.id(), escalated.reason());
+                return escalatedFor(escalated.id(), escalated.reason(), decision.shardId(), "");
             }
 
             @Override
             public Void rejected(Verdict.Rejected rejected) {
-                return escalatedFor(rejected.id(), rejected.reason());
+                return escalatedFor(rejected.id(), rejected.reason(), decision.shardId(), ", rejected");
             }
         });
     }
 
     /** A reason may name fallbacks in the certificate's own words, as many and as long as it likes. */
-    private static @Nullable Void escalatedFor(PcsId id, Reason reason) {
+    private static @Nullable Void escalatedFor(PcsId id, Reason reason, String shardId, String rejected) {
         String text = reason.text();
         LOG.warn(
-                "PCS {} escalated: {}",
+                "PCS {} escalated: {} (shard={}{})",
                 id,
-                text.length() > MAX_REASON_CHARS ? text.substring(0, MAX_REASON_CHARS) + "…" : text);
+                text.length() > MAX_REASON_CHARS ? text.substring(0, MAX_REASON_CHARS) + "…" : text,
+                CanonicalString.escape(shardId),
+                rejected);
         return null;
     }
 
@@ -127,6 +132,18 @@ final class OutcomeLog {
                         reason.label(),
                         keyId == null ? "" : ", key " + keyId,
                         sender.address(),
+                        leftOut));
+    }
+
+    /** @param shardId null if nothing vouches for it */
+    void malformed(RejectReason reason, String error, Submitter sender, @Nullable String shardId) {
+        limit.say(
+                reason.label(),
+                leftOut -> LOG.warn(
+                        "PCS rejected due to {}, from {}{}{}",
+                        reason == RejectReason.CLOCK ? error : "a malformed certificate: " + error,
+                        sender.address(),
+                        shardId == null ? "" : " (shard=" + CanonicalString.escape(shardId) + ")",
                         leftOut));
     }
 

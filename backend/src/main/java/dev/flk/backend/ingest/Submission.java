@@ -70,10 +70,9 @@ public final class Submission {
     /**
      * A submission that parsed, is validly signed and keeps every rule, with what would be decided of it.
      *
-     * @param shardId that it is signed for
      * @param keyId of the key that signed it, as it goes into the log
      */
-    record Candidate(Submission submission, String shardId, String keyId, long arrivalMillis, Decision decision) {
+    record Candidate(Submission submission, String keyId, long arrivalMillis, Decision decision) {
 
         PcsId id() {
             return decision.recorded().id();
@@ -81,6 +80,10 @@ public final class Submission {
 
         ContentDigest digest() {
             return decision.recorded().digest();
+        }
+
+        String shardId() {
+            return decision.shardId();
         }
 
         Submitter sender() {

@@ -5,6 +5,7 @@ import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.Meters.LimitedBy;
+import dev.flk.canonical.CanonicalString;
 import java.math.BigDecimal;
 import java.util.EnumMap;
 import java.util.Map;
@@ -13,7 +14,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongSupplier;
-import java.util.regex.Pattern;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,8 +33,6 @@ public final class Limits {
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.limit");
     private static final long LINE_EVERY_NANOS = 10_000_000_000L;
-    /** What can't harm a terminal. */
-    private static final Pattern PLAIN_NAME = Pattern.compile("[A-Za-z0-9._:/-]{1,64}");
 
     private final Sizes sizes;
     private final RateLimit all;
@@ -146,15 +145,18 @@ public final class Limits {
     public Optional<Throttled> takeNew(Submitter sender, String shardId, String keyId, @Nullable RateLimit keyRate) {
         sender.sentNew();
         if (keyRate != null) {
-            return late(LimitedBy.KEY, sender, keyRate.tryTake(), "rate of key " + keyId);
+            return late(LimitedBy.KEY, sender, keyRate.tryTake(), () -> "rate of key " + keyId);
         }
         BigDecimal shardRate = sizes.shardRate();
         if (shardRate == null) {
             return Optional.empty();
         }
         RateLimit bucket = byShard.get(shardId, unused -> RateLimit.ofTwoSeconds(shardRate, nanoTicker));
-        String name = PLAIN_NAME.matcher(shardId).matches() ? shardId : "(name not printable)";
-        return late(LimitedBy.SHARD, sender, bucket.tryTake(), "rate of shard " + name + " (SHARD_RATE)");
+        return late(
+                LimitedBy.SHARD,
+                sender,
+                bucket.tryTake(),
+                () -> "rate of shard " + CanonicalString.escape(shardId) + " (SHARD_RATE)");
     }
 
     /**
@@ -177,13 +179,13 @@ public final class Limits {
         }
     }
 
-    private Optional<Throttled> late(LimitedBy limit, Submitter sender, OptionalLong waitNanos, String what) {
+    private Optional<Throttled> late(LimitedBy limit, Submitter sender, OptionalLong waitNanos, Supplier<String> what) {
         if (waitNanos.isEmpty()) {
             return Optional.empty();
         }
         all.giveBack();
         meters.rateLimitedLate();
-        return Optional.of(held(limit, sender, waitNanos.getAsLong(), what));
+        return Optional.of(held(limit, sender, waitNanos.getAsLong(), what.get()));
     }
 
     private Throttled held(LimitedBy limit, Submitter sender, long waitNanos, String what) {

@@ -3,17 +3,13 @@ package dev.flk.backend.metrics;
 
 import dev.flk.http.HttpEvents;
 import dev.flk.http.HttpEvents.TlsFailure;
+import dev.flk.program.metrics.Exposition;
 import io.prometheus.client.Collector;
 import io.prometheus.client.CollectorRegistry;
 import io.prometheus.client.Counter;
 import io.prometheus.client.Histogram;
 import io.prometheus.client.Info;
-import io.prometheus.client.exporter.common.TextFormat;
 import io.prometheus.client.hotspot.DefaultExports;
-import java.io.IOException;
-import java.io.StringWriter;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.DoubleConsumer;
@@ -67,6 +63,8 @@ public final class Meters implements HttpEvents {
             bare("flk_signature_errors", "Submissions with a bad or missing signature.");
     public final BareCounter walErrors =
             bare("flk_wal_errors", "Submissions that a failing or full disk kept out of the log.");
+
+    public final ShardMeters shards;
 
     public final Timing walFsync =
             timing("flk_wal_fsync_seconds", "Time to force one group of the log to disk.", FSYNC_SECONDS);
@@ -200,6 +198,12 @@ public final class Meters implements HttpEvents {
 
     /** @param version of this build, for {@code flk_build_info} */
     public Meters(String version) {
+        this(version, ShardMeters.USUAL_SHARDS);
+    }
+
+    /** @param shardMetrics shards that have metrics of their own */
+    public Meters(String version, int shardMetrics) {
+        shards = new ShardMeters(shardMetrics, System::nanoTime).register(registry);
         Info.build("flk_build", "The running build.")
                 .register(registry)
                 .info("version", version, "java", Runtime.version().toString());
@@ -311,33 +315,14 @@ public final class Meters implements HttpEvents {
         answers.labels(Integer.toString(status)).inc();
     }
 
-    /**
-     * One scrape as text.
-     *
-     * @param contentType the format, as its {@code Content-Type}
-     * @param text the text in UTF-8; owned by the receiver
-     */
-    public record Exposition(String contentType, byte[] text) {}
-
     /** All families as text, in OpenMetrics if {@code accept} asks for it, else in the Prometheus format 0.0.4. */
     public Exposition expose(@Nullable String accept) {
-        return exposeAs(format(accept));
+        return exposeAs(Exposition.format(accept));
     }
 
-    /** The content type of what {@code accept} asks for; one of two. */
-    public static String format(@Nullable String accept) {
-        return TextFormat.chooseContentType(accept);
-    }
-
-    /** All families as text in a format that {@link #format} gave. */
+    /** All families as text in a format that {@link Exposition#format} gave. */
     public Exposition exposeAs(String contentType) {
-        StringWriter text = new StringWriter();
-        try {
-            TextFormat.writeFormat(contentType, text, registry.metricFamilySamples());
-        } catch (IOException e) {
-            throw new UncheckedIOException("a StringWriter does not fail", e);
-        }
-        return new Exposition(contentType, text.toString().getBytes(StandardCharsets.UTF_8));
+        return Exposition.of(registry, contentType);
     }
 
     private Counter counter(String name, String help) {
@@ -491,7 +476,8 @@ public final class Meters implements HttpEvents {
             this.label = label;
         }
 
-        String label() {
+        /** As metrics have it. */
+        public String label() {
             return label;
         }
     }

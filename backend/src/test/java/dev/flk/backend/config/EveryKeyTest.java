@@ -85,6 +85,7 @@ class EveryKeyTest {
             POSTGRES_POOL_SIZE | storage.store.poolSize | - | {postgres};POSTGRES_POOL_SIZE=64 | 64 | 1;65;many
             METRICS_USER | http.metricsLogin.user | - | METRICS_USER=ann;METRICS_PASS=s | ann | with:colon
             METRICS_PASS | http.metricsLogin.password.text | - | METRICS_USER=ann;METRICS_PASS=s:ä␣ | s:ä␣ |
+            SHARD_METRICS | shardMetrics | 256 | SHARD_METRICS=0 | 0 | -1;10001;many
             LOG_LEVEL | log.level | INFO | LOG_LEVEL=debug | DEBUG | loud
             LOG_FORMAT | log.format | TEXT | LOG_FORMAT=json | JSON | xml
             """;

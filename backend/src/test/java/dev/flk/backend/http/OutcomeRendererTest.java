@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Outcome.Cause;
 import dev.flk.backend.ingest.Outcome.Relation;
+import dev.flk.backend.limit.Throttled;
+import dev.flk.backend.metrics.Meters.LimitedBy;
 import dev.flk.http.Answer;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
@@ -48,16 +50,16 @@ class OutcomeRendererTest {
                                 new Outcome.Malformed("bad \"ä\"\n"), 400, error("bad \\\"\\u00e4\\\"\\n"), "", ""),
                         Arguments.of(new Outcome.BadSignature(), 401, error("Signature verification failed"), "", ""),
                         Arguments.of(
-                                new Outcome.RateLimited(7),
+                                new Outcome.RateLimited(new Throttled(LimitedBy.SHARD, 7_000_000_000L)),
                                 429,
                                 error("Too many requests"),
-                                "Retry-After: 7",
+                                "Retry-After: 7, X-Flk-Limit: shard",
                                 "retry_after\":7"),
                         Arguments.of(
-                                new Outcome.RateLimited(0),
+                                new Outcome.RateLimited(new Throttled(LimitedBy.GLOBAL, 1)),
                                 429,
                                 error("Too many requests"),
-                                "Retry-After: 1",
+                                "Retry-After: 1, X-Flk-Limit: global",
                                 "retry_after\":1"),
                         Arguments.of(new Outcome.LogFailed(), 500, error("log append failed"), "", ""),
                         Arguments.of(new Outcome.Broken(), 500, error("internal error"), "", "")));

@@ -78,7 +78,6 @@ final class EvidenceTest {
         Certificate certificate = CertificateReader.parse(body).checkIgnoringClock();
         return new Candidate(
                 new Submission(body, IngestHarness.sender(), answer -> {}),
-                "shard-1",
                 "-",
                 world.nowMillis(),
                 rules.decide(certificate, world.nowMillis()));

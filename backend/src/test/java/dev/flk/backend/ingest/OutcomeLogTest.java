@@ -45,15 +45,16 @@ class OutcomeLogTest {
     }
 
     @Test
-    void escalated_reason_standsInTheLine() {
-        assertThat(lineFor("degraded: cached_merkle")).isEqualTo("PCS " + ID + " escalated: degraded: cached_merkle");
+    void escalated_reasonAndEscapedShard_standInTheLine() {
+        assertThat(lineFor("degraded: cached_merkle"))
+                .isEqualTo("PCS " + ID + " escalated: degraded: cached_merkle (shard=line 1\\n\\u202e)");
     }
 
     @Test
     void escalated_longReason_isCut() {
         assertThat(lineFor("degraded: " + "x".repeat(100_000)))
                 .startsWith("PCS " + ID + " escalated: degraded: xxx")
-                .endsWith("x…")
+                .endsWith("x… (shard=line 1\\n\\u202e)")
                 .hasSizeLessThan(1_200);
     }
 
@@ -101,7 +102,7 @@ class OutcomeLogTest {
                 new Reason(Reason.Rule.DEGRADED, reason),
                 "0".repeat(12));
 
-        new OutcomeLog(Audit.none()).decided(new Decision(verdict, 0.5, recorded));
+        new OutcomeLog(Audit.none()).decided(new Decision(verdict, "line 1\n\u202e", 0.5, recorded));
 
         return lines.list.get(0).getFormattedMessage();
     }

@@ -5,8 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.metrics.Meters.LimitedBy;
 import dev.flk.backend.metrics.Meters.RejectReason;
+import dev.flk.backend.metrics.ShardMeters.ByVerdict;
+import dev.flk.program.metrics.Exposition;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
 import org.junit.jupiter.api.Test;
 
 class MetersTest {
@@ -18,9 +22,8 @@ class MetersTest {
         for (ScrapedText text : List.of(prometheus(), openMetrics())) {
             assertThat(text.samples).hasSizeGreaterThan(100).containsKey("flk_postgres_pool_waiting");
             text.samples.forEach((name, value) -> {
-                if (!name.contains("_created")) {
-                    assertThat(value).as(name).isEqualTo(name.startsWith("flk_build_info{") ? "1.0" : "0.0");
-                }
+                assertThat(name).doesNotContain("_created");
+                assertThat(value).as(name).isEqualTo(name.startsWith("flk_build_info{") ? "1.0" : "0.0");
             });
         }
     }
@@ -54,6 +57,42 @@ class MetersTest {
                 .containsEntry("flk_submit_seconds_bucket{le=\"0.0025\",}", "1.0");
     }
 
+    @Test
+    void shards_beyondTheMost_areShownTogether() {
+        Meters few = new Meters("1.2.3", 2);
+        few.shards.decided("a", ByVerdict.ACCEPTED, OptionalDouble.of(1.5));
+        few.shards.decided("b\n", ByVerdict.REJECTED, OptionalDouble.empty());
+        few.shards.decided("c", ByVerdict.ACCEPTED, OptionalDouble.of(2.5));
+        few.shards.decided("d", ByVerdict.ESCALATED, OptionalDouble.of(2.25));
+        few.shards.decided("a", ByVerdict.ESCALATED, OptionalDouble.of(1.25));
+
+        Map<String, String> samples = ScrapedText.ofPrometheus(text(few.expose(null))).samples;
+        assertThat(samples)
+                .containsEntry("flk_shard_outcomes_total{shard=\"a\",verdict=\"accepted\",}", "1.0")
+                .containsEntry("flk_shard_outcomes_total{shard=\"a\",verdict=\"escalated\",}", "1.0")
+                .containsEntry("flk_shard_outcomes_total{shard=\"a\",verdict=\"rejected\",}", "0.0")
+                .containsEntry("flk_shard_outcomes_total{shard=\"b\\\\n\",verdict=\"rejected\",}", "1.0")
+                .containsEntry("flk_shard_outcomes_total{shard=\"(others)\",verdict=\"accepted\",}", "1.0")
+                .containsEntry("flk_shard_recomputed_d_hat{shard=\"a\",}", "1.25")
+                .containsEntry("flk_shard_recomputed_d_hat{shard=\"(others)\",}", "2.25")
+                .containsKey("flk_shard_newest_age_seconds{shard=\"b\\\\n\",}")
+                .doesNotContainKey("flk_shard_recomputed_d_hat{shard=\"b\\\\n\",}");
+        assertThat(samples.keySet()).noneMatch(name -> name.contains("\"c\""));
+    }
+
+    /** So that neither memory nor what Prometheus keeps grows with the number of shards. */
+    @Test
+    void shards_aHundredThousand_areBounded() {
+        for (int i = 0; i < 100_000; i++) {
+            meters.shards.decided("shard-" + i, ByVerdict.ACCEPTED, OptionalDouble.of(1));
+        }
+        assertThat(prometheus().samples.keySet())
+                .filteredOn(name -> name.startsWith("flk_shard_"))
+                .hasSize(5 * (256 + 1));
+        assertThat(prometheus().samples)
+                .containsEntry("flk_shard_outcomes_total{shard=\"(others)\",verdict=\"accepted\",}", "99744.0");
+    }
+
     private ScrapedText prometheus() {
         return ScrapedText.ofPrometheus(text(meters.expose("text/plain")));
     }
@@ -62,7 +101,7 @@ class MetersTest {
         return ScrapedText.ofOpenMetrics(text(meters.expose("application/openmetrics-text; version=1.0.0")));
     }
 
-    private static String text(Meters.Exposition exposition) {
+    private static String text(Exposition exposition) {
         return new String(exposition.text(), StandardCharsets.UTF_8);
     }
 }

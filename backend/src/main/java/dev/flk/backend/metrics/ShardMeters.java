@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.metrics;
+
+import dev.flk.canonical.CanonicalString;
+import io.prometheus.client.Collector;
+import io.prometheus.client.CounterMetricFamily;
+import io.prometheus.client.GaugeMetricFamily;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.OptionalDouble;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.LongSupplier;
+
+/**
+ * What was decided, by shard: each of the first shards since the start by itself, the rest together as {@value #OTHERS}, so that memory and
+ * labels are bounded. A name is escaped as in log lines. Safe for any thread.
+ */
+public final class ShardMeters extends Collector {
+    /** Shards that are shown by themselves where nothing else is set. */
+    public static final int USUAL_SHARDS = 256;
+
+    private static final String OTHERS = "(others)";
+    private static final List<String> SHARD = List.of("shard");
+
+    private final int mostShards;
+    private final LongSupplier nanoTicker;
+    private final Map<String, Shard> shards = new ConcurrentHashMap<>();
+    private final Shard others = new Shard(OTHERS);
+
+    /** What was decided: the label {@code verdict}. */
+    public enum ByVerdict {
+        ACCEPTED("accepted"),
+        ESCALATED("escalated"),
+        REJECTED("rejected");
+
+        private final String label;
+
+        ByVerdict(String label) {
+            this.label = label;
+        }
+    }
+
+    private static final class Shard {
+        private final String label;
+        private final Map<ByVerdict, LongAdder> outcomes = new EnumMap<>(ByVerdict.class);
+        private volatile double dHat = Double.NaN;
+        private volatile long newestNanos;
+
+        Shard(String label) {
+            this.label = label;
+            for (ByVerdict verdict : ByVerdict.values()) {
+                outcomes.put(verdict, new LongAdder());
+            }
+        }
+    }
+
+    /** @param mostShards that are shown by themselves; 0: no shard is shown at all */
+    ShardMeters(int mostShards, LongSupplier nanoTicker) {
+        this.mostShards = mostShards;
+        this.nanoTicker = nanoTicker;
+    }
+
+    /**
+     * Counts an outcome, duplicates not among them.
+     *
+     * @param dHat recomputed; empty if it could not be
+     */
+    public void decided(String shardId, ByVerdict verdict, OptionalDouble dHat) {
+        Shard shard = shard(shardId);
+        shard.newestNanos = nanoTicker.getAsLong();
+        dHat.ifPresent(value -> shard.dHat = value);
+        Objects.requireNonNull(shard.outcomes.get(verdict)).increment();
+    }
+
+    private Shard shard(String shardId) {
+        Shard known = shards.get(shardId);
+        if (known != null) {
+            return known;
+        }
+        synchronized (this) {
+            return shards.size() < mostShards && !shardId.equals(OTHERS)
+                    ? shards.computeIfAbsent(shardId, unused -> new Shard(CanonicalString.escape(shardId)))
+                    : others;
+        }
+    }
+
+    @Override
+    public List<MetricFamilySamples> collect() {
+        CounterMetricFamily outcomes = new CounterMetricFamily(
+                "flk_shard_outcomes", "Certificates decided, duplicates not counted.", List.of("shard", "verdict"));
+        GaugeMetricFamily dHat =
+                new GaugeMetricFamily("flk_shard_recomputed_d_hat", "D̂ of the shard's newest certificate.", SHARD);
+        GaugeMetricFamily age = new GaugeMetricFamily(
+                "flk_shard_newest_age_seconds", "Time since the shard's newest certificate was decided.", SHARD);
+        List<Shard> shown = new ArrayList<>(shards.values());
+        shown.add(others);
+        long nowNanos = nanoTicker.getAsLong();
+        for (Shard shard : shown) {
+            double all = 0;
+            for (ByVerdict verdict : ByVerdict.values()) {
+                all += Objects.requireNonNull(shard.outcomes.get(verdict)).sum();
+            }
+            if (all == 0 || mostShards == 0) {
+                continue;
+            }
+            shard.outcomes.forEach(
+                    (verdict, count) -> outcomes.addMetric(List.of(shard.label, verdict.label), (double) count.sum()));
+            age.addMetric(List.of(shard.label), Math.max(0, nowNanos - shard.newestNanos) / 1e9);
+            if (!Double.isNaN(shard.dHat)) {
+                dHat.addMetric(List.of(shard.label), shard.dHat);
+            }
+        }
+        return List.of(outcomes, dHat, age);
+    }
+}
