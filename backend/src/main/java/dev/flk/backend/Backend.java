@@ -35,6 +35,7 @@ import dev.flk.backend.tls.TlsFiles;
 import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import dev.flk.certificate.PcsId;
 import dev.flk.program.cli.HangUp;
+import dev.flk.program.config.InvalidConfig;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
@@ -50,6 +51,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -70,6 +72,7 @@ public final class Backend implements AutoCloseable {
     private final String version;
     private int port;
     private int opsPort;
+    private @Nullable BackendConfig inForce;
     private @Nullable IngestService started;
     private @Nullable EmbeddedStore embedded;
     private @Nullable ReloadedTls tls;
@@ -87,13 +90,15 @@ public final class Backend implements AutoCloseable {
      * Starts: everything is there when it returns, but submissions are not taken before {@link #serve}. A shutdown hook is
      * registered in between, so that no backend is ready that would end without finishing what it took.
      *
+     * @param again reads the configuration once more, for SIGHUP, or throws {@link InvalidConfig}
      * @throws IOException if the port is taken, or the log is in use, damaged or can't be read or written
      * @throws dev.flk.backend.dedup.StoreUnavailableException if the store can't be opened or fails
      */
-    public static Backend start(BackendConfig config, String version) throws IOException {
+    public static Backend start(BackendConfig config, String version, Supplier<BackendConfig> again)
+            throws IOException {
         Backend backend = new Backend(version, config.shardMetrics());
         try {
-            backend.startParts(config);
+            backend.startParts(config, again);
             return backend;
         } catch (IOException | RuntimeException e) {
             backend.close();
@@ -101,12 +106,13 @@ public final class Backend implements AutoCloseable {
         }
     }
 
-    private void startParts(BackendConfig config) throws IOException {
+    private void startParts(BackendConfig config, Supplier<BackendConfig> again) throws IOException {
         DecisionRules rules =
                 new DecisionRules(config.policy(), config.storage().dedupTtl());
         Limits limits = new Limits(config.limit(), System::nanoTime, meters).watch();
-        HangUp hangUp = HangUp.listen(
-                () -> LOG.info("SIGHUP: there is no file to be read again; other changes need a restart"));
+        HangUp hangUp = HangUp.listen();
+        inForce = config;
+        hangUp.add(() -> takeAgain(again, limits));
         Optional<BackendServer> ops = config.ops().isEmpty()
                 ? Optional.empty()
                 : Optional.of(startOps(config, config.ops().get()));
@@ -157,6 +163,25 @@ public final class Backend implements AutoCloseable {
         ops.ifPresent(this::closeBeforeOthers);
         closeBeforeOthers(http);
         started = ingest;
+    }
+
+    /** What of the configuration can change while it runs; a configuration with a mistake changes nothing. */
+    private synchronized void takeAgain(Supplier<BackendConfig> again, Limits limits) {
+        BackendConfig before = Objects.requireNonNull(inForce);
+        try {
+            BackendConfig next = again.get();
+            BackendConfig.Changes changes = before.changesTo(next);
+            limits.change(next.limit());
+            inForce = before.withTakenFrom(next);
+            LOG.info(
+                    "SIGHUP: {}",
+                    changes.taken().isEmpty() ? "no setting to take" : "taken: " + String.join(", ", changes.taken()));
+            if (!changes.needRestart().isEmpty()) {
+                LOG.warn("SIGHUP: these need a restart: {}", String.join(", ", changes.needRestart()));
+            }
+        } catch (InvalidConfig e) {
+            e.problems().forEach(problem -> LOG.error("SIGHUP: {}; all settings stay as they were", problem));
+        }
     }
 
     /**

@@ -13,6 +13,7 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,10 +34,10 @@ public final class Main {
     }
 
     /** Serves until a signal ends the process; then finishes what is under way, and the JVM exits with 128 + the signal. */
-    private static void serve(BackendConfig config) throws IOException, InterruptedException {
+    private static void serve(BackendConfig config, Supplier<BackendConfig> again) throws IOException, InterruptedException {
         Backend backend;
         try {
-            backend = Backend.start(config, BuildVersion.text());
+            backend = Backend.start(config, BuildVersion.text(), again);
         } catch (StoreUnavailableException e) {
             throw new IOException(e.getMessage(), e);
         }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.e2e.Client.Answer;
 import dev.flk.sample.Pcs;
+import dev.flk.signing.Ed25519Signer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -228,6 +229,8 @@ final class ContractSubmissionIT {
         submit(pcs.tampered("pcs_id", "\"\\nFAKE LINE\""));
         awaitLine("ERROR", "Signature verification failed for " + pcs.id());
         awaitLine("ERROR", "Signature verification failed for a certificate whose pcs_id is no id");
+        submit(pcs.signedBy(new Ed25519Signer(new byte[Ed25519Signer.SEED_BYTES])));
+        awaitLine("ERROR", "Signature verification failed for " + pcs.id() + ": other algorithm, from 127.0.0.1");
         assertThat(backend.process().program().allLines()).doesNotContain("FAKE LINE");
     }
 

@@ -242,7 +242,7 @@ final class TlsIT {
     void sighupWithNothingToReadAgain_isHarmless() throws Exception {
         try (BackendProcess backend = BackendProcess.start(directory, Map.of(), Program.QUICK_START)) {
             backend.program().hangUp();
-            backend.program().awaitLine(line -> line.contains("SIGHUP: there is no file to be read again"));
+            backend.program().awaitLine(line -> line.contains("SIGHUP: no setting to take"));
             assertThat(new Client(backend.url()).submit(Pcs.number(1)).status()).isEqualTo(200);
         }
     }

@@ -28,6 +28,9 @@ public interface Admission {
             return Optional.empty();
         }
 
+        /** A request was answered 400 that no endpoint has seen. Must not block. */
+        default void badRequest(Answer answer) {}
+
         /** The connection is closed. */
         default void disconnected() {}
     }

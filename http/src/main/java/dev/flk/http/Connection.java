@@ -276,6 +276,9 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
     /** Answers the last request, reads no more of them, and throws away what comes. */
     private void refuse(Exchange exchange, Answer answer) {
+        if (answer.status() == 400) {
+            visitor.badRequest(answer);
+        }
         abortIncoming();
         endWith(exchange);
         exchange.complete(answer);

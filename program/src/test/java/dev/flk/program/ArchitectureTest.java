@@ -29,6 +29,7 @@ class ArchitectureTest {
                         "ch.qos.logback..",
                         "io.github.resilience4j..",
                         "net.logstash..",
+                        "io.prometheus..",
                         "org.slf4j..",
                         "dev.flk.program..")
                 .check(CLASSES);

@@ -12,10 +12,10 @@ import org.jspecify.annotations.Nullable;
  *
  * @param keyId of the key that made it; null if none is known
  * @param keyName where that key comes from; null for a key that signatures are checked with
- * @param differences what the signer did wrong; empty unless it is explained
+ * @param differences what the signer did wrong: all of it, if it is explained; else what is left, all else being excluded
  * @param shouldBeSigned the canonical form; null where there is no need to compare
  * @param wasSigned what was signed instead; null unless it is explained
- * @param hint what its length or the number of keys tells; null if nothing
+ * @param hint what there is to say beside; null if nothing
  */
 public record Diagnosis(
         Verdict verdict,
@@ -42,8 +42,10 @@ public record Diagnosis(
         UNREADABLE("signature bad: that is no signature"),
         /** It was found out how it was made. */
         EXPLAINED("signature bad, and the mistake was found"),
-        /** No known mistake makes it. */
-        UNEXPLAINED("signature bad, and no known mistake explains it");
+        /** By its length, it was made with an algorithm that no key is for. */
+        OTHER_ALGORITHM("signature bad: it was made with another algorithm"),
+        /** No known mistake makes it: another key, or a change after signing, is what is left. */
+        UNEXPLAINED("signature bad: probably made with another key");
 
         private final String heading;
 
@@ -69,8 +71,16 @@ public record Diagnosis(
         return new Diagnosis(verdict, keyId, null, List.of(), null, null, null);
     }
 
-    static Diagnosis failed(Verdict verdict, byte[] canonical, @Nullable String hint) {
-        return new Diagnosis(verdict, null, null, List.of(), new String(canonical, StandardCharsets.UTF_8), null, hint);
+    static Diagnosis failed(
+            Verdict verdict, byte[] canonical, @Nullable Difference difference, @Nullable String hint) {
+        return new Diagnosis(
+                verdict,
+                null,
+                null,
+                difference == null ? List.of() : List.of(difference),
+                new String(canonical, StandardCharsets.UTF_8),
+                null,
+                hint);
     }
 
     /** Whether a backend with the same keys takes the signature. */
@@ -92,26 +102,27 @@ public record Diagnosis(
                                         + " signs whatever it sends.");
             case UNREADABLE -> heading + "\n" + Paragraph.wrapped("", 0, String.valueOf(hint));
             case EXPLAINED -> heading + "\n" + explanation();
+            case OTHER_ALGORITHM -> heading + "\n" + causes();
             case UNEXPLAINED ->
                 heading + "\n"
                         + (hint == null ? "" : Paragraph.wrapped("", 0, hint))
-                        + Paragraph.wrapped(
-                                "",
-                                0,
-                                "Probably it was made with another key than those tried, or a signed field was changed"
-                                        + " after signing. Name further keys, and compare the text that is signed with"
-                                        + " this one.")
+                        + causes()
                         + "\n" + shown("should have been signed", String.valueOf(shouldBeSigned));
         };
     }
 
-    private String explanation() {
+    private String causes() {
         StringBuilder out = new StringBuilder();
         for (Difference difference : differences) {
             String label = String.format(Locale.ROOT, "%-" + LABEL_COLUMNS + "s", difference.cause());
             out.append(Paragraph.wrapped(label, LABEL_COLUMNS, difference.what()))
                     .append(Paragraph.wrapped(" ".repeat(LABEL_COLUMNS), LABEL_COLUMNS, difference.advice()));
         }
+        return out.toString();
+    }
+
+    private String explanation() {
+        StringBuilder out = new StringBuilder(causes());
         String canonical = String.valueOf(shouldBeSigned);
         String signed = String.valueOf(wasSigned);
         out.append('\n').append(shown("should have been signed", canonical));

@@ -160,6 +160,7 @@ public final class SignatureDiagnosis {
             return Diagnosis.failed(
                     Verdict.UNREADABLE,
                     canonical,
+                    null,
                     "sig stands for no 32 bytes (HMAC-SHA256, 44 characters in base64) and no 64 (Ed25519, 88). "
                             + Mistake.SPELLING.advice());
         }
@@ -176,7 +177,36 @@ public final class SignatureDiagnosis {
                 }
             }
         }
-        return Diagnosis.failed(Verdict.UNEXPLAINED, canonical, hint(strict));
+        return unexplained(canonical, strict);
+    }
+
+    /** All mistakes are excluded: the length may tell another algorithm; else another key is left, or a change. */
+    private Diagnosis unexplained(byte[] canonical, List<byte[]> strict) {
+        for (byte[] signature : strict) {
+            SigningAlgorithm made = signature.length == HMAC_BYTES ? SigningAlgorithm.HMAC : SigningAlgorithm.ED25519;
+            if (!algorithms.contains(made)) {
+                String checked =
+                        algorithms.stream().map(SigningAlgorithm::displayName).collect(Collectors.joining(" or "));
+                return Diagnosis.failed(
+                        Verdict.OTHER_ALGORITHM,
+                        canonical,
+                        Mistake.OTHER_ALGORITHM.difference(
+                                "By its length of " + signature.length + " bytes it is an " + made.displayName()
+                                        + " signature; " + checked + " is what is checked.",
+                                hasKeysFile
+                                        ? "Sign with " + checked + ", or add the key that made it to the keys file."
+                                        : "Set PCS_SIGN_ALG to the same on both sides, with a key for it."),
+                        null);
+            }
+        }
+        return Diagnosis.failed(
+                Verdict.UNEXPLAINED,
+                canonical,
+                Mistake.OTHER_KEY.difference(
+                        "No known mistake explains it with the keys that were tried. What is left: it was made with"
+                                + " another key, or a signed field was changed after signing.",
+                        "Name further keys to be tried, and compare the text that is signed with this one."),
+                keys.size() > MAX_KEYS ? "Only the first " + MAX_KEYS + " keys were tried." : null);
     }
 
     private @Nullable Diagnosis made(byte[] signature, byte[] text, byte[] canonical, Set<Mistake> mistakes) {
@@ -243,21 +273,6 @@ public final class SignatureDiagnosis {
                         addKey);
             default -> mistake.difference();
         };
-    }
-
-    private @Nullable String hint(List<byte[]> strict) {
-        if (keys.size() > MAX_KEYS) {
-            return "Only the first " + MAX_KEYS + " keys were tried.";
-        }
-        for (byte[] signature : strict) {
-            SigningAlgorithm made = signature.length == HMAC_BYTES ? SigningAlgorithm.HMAC : SigningAlgorithm.ED25519;
-            if (!algorithms.contains(made)) {
-                return "It has the length of an " + made.displayName() + " signature; "
-                        + algorithms.stream().map(SigningAlgorithm::displayName).collect(Collectors.joining(" or "))
-                        + " is what is checked.";
-            }
-        }
-        return null;
     }
 
     private static JsonValue.Members written(byte[] body) {

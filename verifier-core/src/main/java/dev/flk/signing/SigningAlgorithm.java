@@ -1,17 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.signing;
 
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
 /** The algorithms that can be configured. */
 public enum SigningAlgorithm {
-    HMAC("hmac", "HMAC-SHA256"),
-    ED25519("ed25519", "Ed25519");
+    HMAC("hmac", "HMAC-SHA256", 44),
+    ED25519("ed25519", "Ed25519", 88);
 
     private final String configName;
     private final String displayName;
+    private final int signatureChars;
 
-    SigningAlgorithm(String configName, String displayName) {
+    SigningAlgorithm(String configName, String displayName, int signatureChars) {
         this.configName = configName;
         this.displayName = displayName;
+        this.signatureChars = signatureChars;
+    }
+
+    /** The one whose signatures in base64 are as long as {@code sig}. */
+    public static Optional<SigningAlgorithm> byLength(@Nullable String sig) {
+        return Stream.of(values())
+                .filter(each -> sig != null && sig.length() == each.signatureChars)
+                .findFirst();
     }
 
     /** As {@code PCS_SIGN_ALG} has it. */

@@ -238,8 +238,23 @@ final class SignatureDiagnosisTest {
         assertThat(changed.shouldBeSigned()).isEqualTo(CANONICAL);
         assertThat(changed.hint()).isNull();
         assertThat(changed.text()).contains("another key", "should have been signed");
-        assertThat(diagnose(SIGNER.sign(TEXT), HMAC).hint())
-                .isEqualTo("It has the length of an Ed25519 signature; HMAC-SHA256 is what is checked.");
+    }
+
+    @Test
+    void unknownKeyOfAnotherAlgorithm_isNamedByItsLength() throws MalformedCertificate {
+        Diagnosis ed25519 = diagnose(SIGNER.sign(TEXT), HMAC);
+        assertThat(ed25519.verdict()).isEqualTo(Verdict.OTHER_ALGORITHM);
+        assertThat(ed25519.text()).isEqualTo("""
+                signature bad: it was made with another algorithm
+
+                algorithm      By its length of 64 bytes it is an Ed25519 signature;
+                               HMAC-SHA256 is what is checked.
+                               Set PCS_SIGN_ALG to the same on both sides, with a key for it.
+                """);
+        Diagnosis hmac = diagnose(mac(utf8("unknown"), TEXT), SignatureCheck.ed25519(List.of(SIGNER.publicKeyBase64())));
+        assertThat(hmac.verdict()).isEqualTo(Verdict.OTHER_ALGORITHM);
+        assertThat(hmac.differences().get(0).what())
+                .isEqualTo("By its length of 32 bytes it is an HMAC-SHA256 signature; Ed25519 is what is checked.");
     }
 
     @Test

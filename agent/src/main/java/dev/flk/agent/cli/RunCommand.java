@@ -70,7 +70,7 @@ final class RunCommand implements Callable<Integer> {
 
     /** SIGHUP reads the configuration and the key again; a configuration with a mistake changes nothing. */
     private void readAgainOnHangUp(Agent agent) {
-        HangUp hangUp = HangUp.listen(() -> {});
+        HangUp hangUp = HangUp.listen();
         hangUp.trouble().ifPresent(trouble -> LOG.warn("{}; a restart reads the configuration", trouble));
         hangUp.add(() -> {
             try {

@@ -192,7 +192,7 @@ class FlkAgentTest {
         input = signed.replace("\"epoch\":1", "\"epoch\":2");
         assertThat(run("--config", config.toString(), "verify", "-")).isEqualTo(1);
         assertThat(out())
-                .startsWith("signature bad, and no known mistake explains it\n")
+                .startsWith("signature bad: probably made with another key\n")
                 .contains("changed after signing");
     }
 

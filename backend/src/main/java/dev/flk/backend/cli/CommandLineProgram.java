@@ -8,6 +8,7 @@ import dev.flk.backend.config.SigningConfig;
 import dev.flk.program.cli.IoTrouble;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LogOutput;
+import dev.flk.program.logging.LogOutput.LogConfig;
 import dev.flk.wal.DamagedLogException;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -17,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -116,9 +118,10 @@ public final class CommandLineProgram {
         /**
          * Serves until the process is stopped.
          *
+         * @param again reads the configuration once more, or throws {@link InvalidConfig}; the level of log lines is taken from it
          * @throws IOException if it can't start; the message says what to do
          */
-        void run(BackendConfig config) throws IOException, InterruptedException;
+        void run(BackendConfig config, Supplier<BackendConfig> again) throws IOException, InterruptedException;
     }
 
     /** Whether standard error is a terminal, where long commands show their progress. One thread. */
@@ -158,7 +161,12 @@ public final class CommandLineProgram {
             if (read.signing() instanceof SigningConfig.Off) {
                 LOG.warn("PCS_SIGN_ALG=none: signatures are not checked, whoever reaches the port can submit");
             }
-            service.run(read);
+            service.run(read, () -> {
+                BackendConfig next = BackendConfig.load(environment, config.file);
+                LogOutput.configure(
+                        new LogConfig(next.log().level(), read.log().format()), LOG_STYLE);
+                return next;
+            });
             return ExitCode.OK;
         }
     }

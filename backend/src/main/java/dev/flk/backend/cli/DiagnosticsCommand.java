@@ -172,7 +172,7 @@ final class DiagnosticsCommand implements Callable<Integer> {
     private String printedBy(String... command) {
         StringWriter printed = new StringWriter();
         PrintWriter writer = new PrintWriter(printed);
-        int exitCode = new CommandLineProgram(environment, unused -> {}, writer, writer).run(command);
+        int exitCode = new CommandLineProgram(environment, (config, again) -> {}, writer, writer).run(command);
         return printed + (exitCode == 0 ? "" : "exit code " + exitCode + "\n");
     }
 

@@ -15,7 +15,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -104,6 +106,54 @@ public record BackendConfig(
                         .find(ConfigKeys.METRICS_PASS)
                         .ifPresent(password -> secrets.add(Scrubber.basicLogin(user, password.text()))));
         return new Diagnosed(reader.settings.report(), secrets, config);
+    }
+
+    /**
+     * What another reading of the configuration has otherwise, each as {@code NAME=now (was before)}.
+     *
+     * @param taken what {@link #withTakenFrom} takes
+     * @param needRestart what only a restart takes
+     */
+    public record Changes(List<String> taken, List<String> needRestart) {}
+
+    /** What {@code next} has otherwise. */
+    public Changes changesTo(BackendConfig next) {
+        List<String> taken = new ArrayList<>();
+        List<String> needRestart = new ArrayList<>();
+        Set<String> names = new TreeSet<>(settings.keySet());
+        names.addAll(next.settings.keySet());
+        for (String name : names) {
+            String before = settings.getOrDefault(name, "not set");
+            String now = next.settings.getOrDefault(name, "not set");
+            if (!now.equals(before)) {
+                (ConfigKeys.isReloadable(name) ? taken : needRestart).add(name + "=" + now + " (was " + before + ")");
+            }
+        }
+        return new Changes(taken, needRestart);
+    }
+
+    /** This, with what of {@code next} is taken while it runs. */
+    public BackendConfig withTakenFrom(BackendConfig next) {
+        Map<String, String> shown = new TreeMap<>(settings);
+        shown.keySet().removeIf(ConfigKeys::isReloadable);
+        next.settings.forEach((name, value) -> {
+            if (ConfigKeys.isReloadable(name)) {
+                shown.put(name, value);
+            }
+        });
+        return new BackendConfig(
+                http,
+                ops,
+                tls,
+                limit.withRatesOf(next.limit),
+                storage,
+                signing,
+                policy,
+                maxClockSkew,
+                new LogConfig(next.log.level(), log.format()),
+                auditDir,
+                shardMetrics,
+                shown);
     }
 
     /** The directory of the log, whatever else is set or wrong; throws {@link InvalidConfig} if that is. */

@@ -88,14 +88,17 @@ public final class ConfigKeys {
             .or("75s");
     static final Key<BigDecimal> TOKEN_RATE = Key.of(
                     "TOKEN_RATE", ConfigKeys::rate, "Certificates per second, of all together.")
-            .or("100/s");
+            .or("100/s")
+            .reloadable();
     static final Key<Long> TOKEN_BURST = Key.of(
                     "TOKEN_BURST", count(1L, 20_000_000L), "Certificates that may come at once.")
-            .derived("2 x TOKEN_RATE");
+            .derived("2 x TOKEN_RATE")
+            .reloadable();
     static final Key<BigDecimal> SHARD_RATE = Key.of(
-            "SHARD_RATE",
-            ConfigKeys::rate,
-            "Certificates per second of each shard whose key has no rate. Not set: no limit.");
+                    "SHARD_RATE",
+                    ConfigKeys::rate,
+                    "Certificates per second of each shard whose key has no rate. Not set: no limit.")
+            .reloadable();
     static final Key<BigDecimal> ADDRESS_FAILURE_RATE = Key.of(
                     "ADDRESS_FAILURE_RATE",
                     ConfigKeys::rateOrZero,
@@ -256,6 +259,11 @@ public final class ConfigKeys {
     static final Map<String, String> GONE = Map.of(
             "FAIR_SHARES", "is gone; SHARD_RATE limits each shard",
             "DEBUG_PORT", "is gone; set DEBUG=on, and ask /debug/threads, /debug/heap and /debug/jfr on OPS_PORT");
+
+    /** Whether a change of this setting is taken on SIGHUP. */
+    static boolean isReloadable(String name) {
+        return ALL.stream().anyMatch(key -> key.isReloadable() && key.name().equals(name));
+    }
 
     enum Switch {
         ON,

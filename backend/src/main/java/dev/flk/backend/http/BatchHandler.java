@@ -53,7 +53,7 @@ final class BatchHandler implements Endpoint.Handler {
         Submitter sender = Client.of(exchange);
         if (lines.count() == 0) {
             limits.failed(sender, length);
-            exchange.answer(Answer.error(400, "empty batch, send a certificate a line"));
+            Client.answerBadRequest(exchange, "empty batch, send a certificate a line");
         } else if (lines.areMore()) {
             meters.rejected(RejectReason.TOO_LARGE);
             limits.failed(sender, length);

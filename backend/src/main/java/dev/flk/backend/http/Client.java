@@ -19,11 +19,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Who is at the other end of a connection to the public port: held to the limits of its address. */
-record Client(Submitter sender, Limits limits) implements Visitor {
+record Client(Submitter sender, Limits limits, LineLimit lines) implements Visitor {
     private static final Logger LOG = LoggerFactory.getLogger(Client.class);
 
     static Admission admission(Limits limits, Meters meters, LongSupplier nanoTicker) {
-        LineLimit lines = new LineLimit(1, Duration.ofSeconds(10), nanoTicker);
+        LineLimit lines = new LineLimit(5, Duration.ofSeconds(10), nanoTicker);
         return remote -> {
             // a client that is gone already has no address
             Submitter sender = Submitter.from(
@@ -31,7 +31,7 @@ record Client(Submitter sender, Limits limits) implements Visitor {
                             ? inet.getAddress()
                             : new InetSocketAddress(0).getAddress());
             if (limits.connect(sender)) {
-                return new Client(sender, limits);
+                return new Client(sender, limits, lines);
             }
             meters.addressConnectionRefused();
             lines.say(
@@ -53,6 +53,21 @@ record Client(Submitter sender, Limits limits) implements Visitor {
     public Optional<Answer> beforeReading(HttpHeaders headers) {
         return limits.beforeReading(sender)
                 .map(throttled -> OutcomeRenderer.answer(new Outcome.RateLimited(throttled)));
+    }
+
+    /** Answers a request that is none of a certificate, or not yet. */
+    static void answerBadRequest(Exchange exchange, String error) {
+        Answer answer = Answer.error(400, error);
+        exchange.visitor().badRequest(answer);
+        exchange.answer(answer);
+    }
+
+    @Override
+    public void badRequest(Answer answer) {
+        lines.say(
+                "400",
+                leftOut -> LOG.warn(
+                        "request answered 400 {}, from {}{}", answer.bodyText(), sender.address(), leftOut));
     }
 
     @Override

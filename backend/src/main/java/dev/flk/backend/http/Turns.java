@@ -6,7 +6,6 @@ import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Submission;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
-import dev.flk.http.Answer;
 import dev.flk.http.Endpoint.Request;
 import dev.flk.http.Exchange;
 import dev.flk.http.ServerLoad.Bound;
@@ -78,7 +77,7 @@ final class Turns {
     void lookUp(Request request, Exchange exchange) {
         Optional<PcsId> id = PcsId.parse(request.lastSegment());
         if (id.isEmpty()) {
-            exchange.answer(Answer.error(400, "pcs_id is not 64 lower-case hex digits"));
+            Client.answerBadRequest(exchange, "pcs_id is not 64 lower-case hex digits");
             return;
         }
         ingest.lookUp(id.get(), found -> exchange.answerLater(() -> OutcomeRenderer.answer(found)));

@@ -27,9 +27,6 @@ final class KeyRegistry {
     /** What a stranger can make the event loop try for one certificate. */
     static final int MAX_KEYS_OF_A_SHARD = 16;
 
-    private static final int HMAC_CHARS = 44;
-    private static final int ED25519_CHARS = 88;
-
     /** Tried where no key is, so that a shard without keys takes as long as one with a key. */
     private static final Map<SigningAlgorithm, SignatureCheck> DECOYS = decoys();
 
@@ -64,7 +61,7 @@ final class KeyRegistry {
 
     /** The key that has signed and may sign for the shard now. */
     Optional<KeyEntry> verify(byte[] canonical, String shard, @Nullable String sig, long nowMillis) {
-        Optional<SigningAlgorithm> algorithm = algorithm(sig);
+        Optional<SigningAlgorithm> algorithm = SigningAlgorithm.byLength(sig);
         if (algorithm.isEmpty()) {
             return Optional.empty();
         }
@@ -92,7 +89,7 @@ final class KeyRegistry {
 
     /** The key that made a signature, regardless of shard and time; tries every key. */
     Optional<KeyEntry> signer(byte[] canonical, @Nullable String sig) {
-        Optional<SigningAlgorithm> algorithm = algorithm(sig);
+        Optional<SigningAlgorithm> algorithm = SigningAlgorithm.byLength(sig);
         return keys.stream()
                 .filter(key -> algorithm.isPresent() && key.entry().algorithm() == algorithm.get())
                 .filter(key -> hasMade(key, canonical, sig))
@@ -113,16 +110,14 @@ final class KeyRegistry {
 
     /** Whether some key may have made it, by its length. */
     static boolean mayBeSignature(String sig) {
-        return algorithm(sig).isPresent();
+        return SigningAlgorithm.byLength(sig).isPresent();
     }
 
-    private static Optional<SigningAlgorithm> algorithm(@Nullable String sig) {
-        int chars = sig == null ? 0 : sig.length();
-        return switch (chars) {
-            case HMAC_CHARS -> Optional.of(SigningAlgorithm.HMAC);
-            case ED25519_CHARS -> Optional.of(SigningAlgorithm.ED25519);
-            default -> Optional.empty();
-        };
+    /** Whether a key of the file is for the algorithm that made it, by its length. */
+    boolean hasAlgorithmOf(String sig) {
+        return SigningAlgorithm.byLength(sig)
+                .filter(algorithm -> keys.stream().anyMatch(key -> key.entry().algorithm() == algorithm))
+                .isPresent();
     }
 
     /** What is wrong with shards that too many keys may sign for. */

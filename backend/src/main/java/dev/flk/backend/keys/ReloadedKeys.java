@@ -226,6 +226,10 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             told.because(SignatureRefusal.UNKNOWN_KEY, null);
             return;
         }
+        if (!inForce.registry().hasAlgorithmOf(sig)) {
+            told.because(SignatureRefusal.OTHER_ALGORITHM, null);
+            return;
+        }
         examiner.examine(
                 new Examiner.Refused(
                         inForce.registry(),

@@ -6,6 +6,7 @@ import dev.flk.backend.metrics.SignatureRefusal;
 import dev.flk.certificate.ParsedCertificate;
 import dev.flk.signing.KeyId;
 import dev.flk.signing.SignatureCheck;
+import dev.flk.signing.SigningAlgorithm;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -47,7 +48,17 @@ public interface Signatures {
 
             @Override
             public void examine(ParsedCertificate refused, Told told) {
-                told.because(isMissing(refused) ? SignatureRefusal.MISSING : SignatureRefusal.UNKNOWN_KEY, null);
+                told.because(reason(refused), null);
+            }
+
+            private SignatureRefusal reason(ParsedCertificate refused) {
+                if (isMissing(refused)) {
+                    return SignatureRefusal.MISSING;
+                }
+                boolean isOther = SigningAlgorithm.byLength(refused.sig())
+                        .filter(made -> check.suspects().stream().noneMatch(key -> key.algorithm() == made))
+                        .isPresent();
+                return isOther ? SignatureRefusal.OTHER_ALGORITHM : SignatureRefusal.UNKNOWN_KEY;
             }
         };
     }

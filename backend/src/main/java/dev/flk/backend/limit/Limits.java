@@ -34,7 +34,7 @@ public final class Limits {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.limit");
     private static final long LINE_EVERY_NANOS = 10_000_000_000L;
 
-    private final Sizes sizes;
+    private volatile Sizes sizes;
     private final RateLimit all;
     private final Cache<Long, RateLimit> failuresByAddress =
             Caffeine.newBuilder().maximumSize(MAX_BUCKETS).build();
@@ -67,7 +67,19 @@ public final class Limits {
             @Nullable BigDecimal shardRate,
             BigDecimal failuresPerSecond,
             long failureBurst,
-            int connectionsPerAddress) {}
+            int connectionsPerAddress) {
+
+        /** These, with the rates of all and of shards of {@code next}. */
+        public Sizes withRatesOf(Sizes next) {
+            return new Sizes(
+                    next.tokensPerSecond,
+                    next.burstTokens,
+                    next.shardRate,
+                    failuresPerSecond,
+                    failureBurst,
+                    connectionsPerAddress);
+        }
+    }
 
     /** @param nanoTicker monotonic time */
     public Limits(Sizes sizes, LongSupplier nanoTicker, Meters meters) {
@@ -78,6 +90,13 @@ public final class Limits {
         for (LimitedBy limit : LimitedBy.values()) {
             lines.put(limit, new Line());
         }
+    }
+
+    /** From now on the rates of all and of shards are those of {@code next}; nobody who waits is refused for it, or let in. */
+    public void change(Sizes next) {
+        sizes = sizes.withRatesOf(next);
+        all.change(next.tokensPerSecond(), next.burstTokens());
+        byShard.invalidateAll();
     }
 
     /** From now on the gauges show these limits. */

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.limit;
 
+import io.github.bucket4j.Bandwidth;
 import io.github.bucket4j.Bucket;
+import io.github.bucket4j.BucketConfiguration;
 import io.github.bucket4j.TimeMeter;
+import io.github.bucket4j.TokensInheritanceStrategy;
 import io.github.bucket4j.local.LocalBucket;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
@@ -28,13 +31,29 @@ public final class RateLimit {
      * @param nanoTicker monotonic time in nanoseconds
      */
     public RateLimit(BigDecimal tokensPerSecond, long burstTokens, LongSupplier nanoTicker) {
+        this.bucket = Bucket.builder()
+                .addLimit(bandwidth(tokensPerSecond, burstTokens))
+                .withCustomTimePrecision(new Monotonic(nanoTicker))
+                .build();
+    }
+
+    private static Bandwidth bandwidth(BigDecimal tokensPerSecond, long burstTokens) {
         // an exact number of tokens in a longer period stands for a fraction of a token in a second
         long tokensPerPeriod = tokensPerSecond.movePointRight(RATE_DECIMALS).longValueExact();
         Duration period = Duration.ofSeconds(BigDecimal.TEN.pow(RATE_DECIMALS).longValueExact());
-        this.bucket = Bucket.builder()
-                .addLimit(limit -> limit.capacity(burstTokens).refillGreedy(tokensPerPeriod, period))
-                .withCustomTimePrecision(new Monotonic(nanoTicker))
+        return Bandwidth.builder()
+                .capacity(burstTokens)
+                .refillGreedy(tokensPerPeriod, period)
                 .build();
+    }
+
+    /** From now on has another rate and another size, and is as full as before. */
+    void change(BigDecimal tokensPerSecond, long burstTokens) {
+        bucket.replaceConfiguration(
+                BucketConfiguration.builder()
+                        .addLimit(bandwidth(tokensPerSecond, burstTokens))
+                        .build(),
+                TokensInheritanceStrategy.PROPORTIONALLY);
     }
 
     /**

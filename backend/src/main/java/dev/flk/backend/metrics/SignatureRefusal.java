@@ -5,6 +5,8 @@ package dev.flk.backend.metrics;
 public enum SignatureRefusal {
     /** There is none. */
     MISSING("missing"),
+    /** By its length it was made with an algorithm that no key is for. */
+    OTHER_ALGORITHM("other algorithm"),
     /** No key that is known has made it, or something was changed after signing. */
     UNKNOWN_KEY("unknown key"),
     /** The key may not sign for the shard. */

@@ -25,7 +25,7 @@ class CommandLineProgramTest {
     private static final Map<String, String> ENOUGH = Map.of("PCS_SIGN_ALG", "none", "LOG_LEVEL", "error");
 
     private final List<BackendConfig> served = new ArrayList<>();
-    private final CommandRun cli = new CommandRun(served::add);
+    private final CommandRun cli = new CommandRun((config, again) -> served.add(config));
 
     @TempDir
     private Path dir;
@@ -60,7 +60,7 @@ class CommandLineProgramTest {
     @ParameterizedTest
     @MethodSource("failures")
     void whatCannotBeUsed_isNamedAndExits1(IOException failure, String why) {
-        CommandRun failing = new CommandRun(config -> {
+        CommandRun failing = new CommandRun((config, again) -> {
             throw failure;
         });
 

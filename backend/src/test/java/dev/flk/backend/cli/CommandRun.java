@@ -31,7 +31,7 @@ final class CommandRun {
 
     /** For commands that must not serve. */
     CommandRun() {
-        this(config -> {
+        this((config, again) -> {
             throw new AssertionError("it must not serve");
         });
     }

@@ -158,7 +158,7 @@ final class ExplainWithKeysFileTest {
         assertThat(explain(signed(9))).isEqualTo(1);
 
         assertThat(cli.out())
-                .startsWith("signature bad, and no known mistake explains it\n")
+                .startsWith("signature bad: probably made with another key\n")
                 .endsWith("""
 
                         keys of shard  shard-1 has gone (revoked).

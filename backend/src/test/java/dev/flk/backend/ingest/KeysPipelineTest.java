@@ -61,6 +61,7 @@ final class KeysPipelineTest {
             refused.put("not yet valid", signed(4));
             refused.put("expired", signed(5));
             refused.put("foreign shard", signed(6));
+            refused.put("other algorithm", Pcs.number(1).signedBy("a secret"));
             refused.put("unknown key", signed(9));
             refused.put("missing", signed(1).without("sig"));
             for (Map.Entry<String, Pcs> each : refused.entrySet()) {

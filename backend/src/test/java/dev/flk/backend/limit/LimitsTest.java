@@ -52,6 +52,26 @@ final class LimitsTest {
     }
 
     @Test
+    void change_takesTheRatesOfAllAndOfShards_fromNowOn() throws Exception {
+        Submitter sender = from("192.0.2.1");
+        for (int i = 0; i < 20; i++) {
+            assertThat(sendsNew(limits, sender, "a")).isTrue();
+        }
+        assertThat(sendsNew(limits, sender, "a")).isFalse();
+
+        limits.change(new Limits.Sizes(BigDecimal.ONE, 10, null, BigDecimal.ZERO, 1, 1));
+
+        // as full as before: 180 of 200 are 9 of 10
+        for (int i = 0; i < 9; i++) {
+            assertThat(sendsNew(limits, sender, "a")).isTrue();
+        }
+        assertThat(sendsNew(limits, sender, "a")).isFalse();
+        now.addAndGet(1_000_000_000);
+        assertThat(sendsNew(limits, sender, "a")).isTrue();
+        assertThat(sendsNew(limits, sender, "a")).isFalse();
+    }
+
+    @Test
     void admit_moreThanTheBurst_isThrottledByAll_untilTheNextToken() throws Exception {
         Submitter sender = from("192.0.2.1");
         Limits noShardRate = limits(null, BigDecimal.TEN);

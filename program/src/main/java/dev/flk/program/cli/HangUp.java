@@ -9,20 +9,17 @@ import org.jspecify.annotations.Nullable;
 
 /** SIGHUP, which ends a process that does not listen to it. Safe for any thread. */
 public final class HangUp {
-    private final Runnable whenNothingIsAdded;
     private final List<Runnable> actions = new CopyOnWriteArrayList<>();
     private @Nullable String trouble;
 
-    private HangUp(Runnable whenNothingIsAdded) {
-        this.whenNothingIsAdded = whenNothingIsAdded;
-    }
+    private HangUp() {}
 
     /**
      * From now on SIGHUP does nothing but what is {@link #add added}. By reflection: the JDK has nothing else for signals, and javac warns of
      * each use of this without a way to say that it is meant.
      */
-    public static HangUp listen(Runnable whenNothingIsAdded) {
-        HangUp hangUp = new HangUp(whenNothingIsAdded);
+    public static HangUp listen() {
+        HangUp hangUp = new HangUp();
         try {
             Class<?> signal = Class.forName("sun.misc.Signal");
             Class<?> handler = Class.forName("sun.misc.SignalHandler");
@@ -56,9 +53,6 @@ public final class HangUp {
     }
 
     private void act() {
-        if (actions.isEmpty()) {
-            whenNothingIsAdded.run();
-        }
         actions.forEach(Runnable::run);
     }
 }

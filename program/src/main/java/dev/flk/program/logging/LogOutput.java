@@ -213,7 +213,8 @@ public final class LogOutput {
         /** Settings of both programs. */
         public static final Key<org.slf4j.event.Level> LEVEL = Key.of(
                         "LOG_LEVEL", oneOf(org.slf4j.event.Level.class), "The least level that is logged.")
-                .or("INFO");
+                .or("INFO")
+                .reloadable();
 
         public static final Key<Format> FORMAT =
                 Key.of("LOG_FORMAT", oneOf(Format.class), "`text`, or `json`.").or("text");
