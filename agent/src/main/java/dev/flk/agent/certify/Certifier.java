@@ -3,6 +3,7 @@ package dev.flk.agent.certify;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.CsvRows.Row;
 import dev.flk.agent.certify.Measures.Coherence;
@@ -72,9 +73,9 @@ public final class Certifier {
      *
      * @throws MalformedCsv naming the line, if the file has a mistake anywhere
      */
-    public List<byte[]> certify(InputStream csv, Windows windows) throws IOException, MalformedCsv {
+    public List<byte[]> certify(CsvRows csv, Windows windows) throws IOException, MalformedCsv {
         List<byte[]> certificates = new ArrayList<>();
-        windows.cut(new CsvRows(csv), window -> certificates.add(certificate(window, nextShard())));
+        windows.cut(csv, window -> certificates.add(certificate(window, nextShard())));
         return certificates;
     }
 
@@ -84,9 +85,10 @@ public final class Certifier {
      * @param each takes one certificate after the other
      * @throws MalformedCsv naming the line of a mistake; what came before it was certified
      */
-    public void follow(InputStream csv, Windows windows, Consumer<byte[]> each) throws IOException, MalformedCsv {
+    public void follow(InputStream csv, Columns columns, Windows windows, Consumer<byte[]> each)
+            throws IOException, MalformedCsv {
         EndNoticed noticed = new EndNoticed(csv);
-        windows.cut(new CsvRows(noticed), window -> {
+        windows.cut(new CsvRows(noticed, columns), window -> {
             if (!noticed.ended) {
                 each.accept(certificate(window, nextShard()));
             }

@@ -1,65 +1,346 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.certify;
 
+import de.siegmar.fastcsv.reader.CsvParseException;
+import de.siegmar.fastcsv.reader.CsvReader;
+import de.siegmar.fastcsv.reader.CsvRecord;
 import dev.flk.canonical.CanonicalDouble;
-import java.io.BufferedInputStream;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.SequenceInputStream;
+import java.io.UncheckedIOException;
+import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.OffsetDateTime;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.time.format.DateTimeFormatterBuilder;
+import java.time.temporal.TemporalAccessor;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Reads a CSV of measurements, a row at a time; owned by one thread.
  *
  * <pre>
- * timestamp,x,y,z             the header, required, exactly these columns
+ * timestamp,x,y,z             the first line names the columns
  * 1517363399.650,-122.197,46.2035,3.28
  * </pre>
  *
- * Numbers are decimal with a point, whatever the locale, and finite: {@code NaN}, {@code Infinity} and what overflows a
- * double are mistakes, for a certificate of made-up values would be worse than none. Spaces around a number, blank lines,
- * CRLF line ends and a UTF-8 byte order mark are let through; quotes and further columns are not.
+ * The separator is a comma, a semicolon or a tab: whichever the first line has most of. Where it is no comma, numbers may have a decimal
+ * comma. A time is in seconds or, from 1e11 on, in milliseconds since 1970, or as ISO 8601 has it (UTC where it names no zone); a file of
+ * one column has no times, and the number of a row stands for them. A row with an empty cell is skipped and counted; {@code NaN},
+ * {@code Infinity} and what overflows a double are mistakes, for a certificate of made-up values would be worse than none. Quotes, spaces
+ * around a number, blank lines, CRLF line ends, a UTF-8 byte order mark and further columns are let through.
  */
 public final class CsvRows {
-    private static final String HEADER = "timestamp,x,y,z";
-    private static final String[] COLUMNS = HEADER.split(",");
+    private static final int MOST_VALUES = 3;
+    private static final char[] SEPARATORS = {',', ';', '\t'};
+    private static final String USUAL_TIME = "timestamp";
+    private static final List<String> USUAL_VALUES = List.of("x", "y", "z");
+    private static final String HOW = "name yours with --time COLUMN --value COLUMN[,COLUMN[,COLUMN]]";
+
     private static final Pattern NUMBER = Pattern.compile("[+-]?(\\d+(\\.\\d*)?|\\.\\d+)([eE][+-]?\\d+)?");
-    private static final int MAX_LINE_BYTES = 4096;
+    /** From here on a number is milliseconds since 1970: as seconds, it would be in the year 5138. */
+    private static final double LEAST_MILLIS = 1e11;
 
-    private final InputStream in;
+    private static final double MOST_MILLIS = 1e14;
+    private static final DateTimeFormatter ISO = new DateTimeFormatterBuilder()
+            .append(DateTimeFormatter.ISO_LOCAL_DATE)
+            .appendPattern("['T'")
+            .append(DateTimeFormatter.ISO_LOCAL_TIME)
+            .appendPattern("[XXX][XX][X]]")
+            .toFormatter(Locale.ROOT);
+
+    private static final int MAX_CHARS = 1 << 16;
+    private static final byte[] BYTE_ORDER_MARK = {(byte) 0xef, (byte) 0xbb, (byte) 0xbf};
+
+    private final Iterator<CsvRecord> records;
+    private final char separator;
+    private final List<String> header;
+    /** -1: the file has none. */
+    private final int timeColumn;
+
+    private final List<Integer> valueColumns;
     private long line;
+    private long rows;
+    private long skippedRows;
 
-    /** Reads the header. The stream stays the caller's to close. */
-    public CsvRows(InputStream stream) throws IOException, MalformedCsv {
-        in = new BufferedInputStream(stream, 1 << 16);
-        String header = nextLine();
-        if (header != null && header.startsWith("\uFEFF")) {
-            header = header.substring(1);
+    /**
+     * Which columns are read.
+     *
+     * @param time empty: {@code timestamp}
+     * @param values one to three; none: {@code x}, {@code y} and {@code z}, as many of them as there are
+     */
+    public record Columns(Optional<String> time, List<String> values) {
+        /** Where nothing else is asked for. */
+        public static final Columns USUAL = new Columns(Optional.empty(), List.of());
+
+        public Columns {
+            values = List.copyOf(values);
+            if (values.size() > MOST_VALUES) {
+                throw new IllegalArgumentException("at most " + MOST_VALUES + " columns can be values, these are "
+                        + values.size());
+            }
         }
-        if (header == null) {
-            throw new MalformedCsv("the file is empty; its first line must be the header " + HEADER);
+    }
+
+    /** Reads the names of the columns. The stream stays the caller's to close. */
+    public CsvRows(InputStream stream, Columns columns) throws IOException, MalformedCsv {
+        byte[] first = firstLine(stream);
+        separator = separator(new String(first, StandardCharsets.UTF_8));
+        records = CsvReader.builder()
+                .fieldSeparator(separator)
+                .skipEmptyLines(true)
+                .allowExtraFields(true)
+                .allowMissingFields(true)
+                .trimWhitespacesAroundQuotes(true)
+                .maxBufferSize(MAX_CHARS)
+                .ofCsvRecord(new InputStreamReader(
+                        new SequenceInputStream(new ByteArrayInputStream(first), stream), StandardCharsets.UTF_8))
+                .iterator();
+        CsvRecord names = nextRecord();
+        if (names == null) {
+            throw new MalformedCsv("the file is empty; its first line must name the columns, like timestamp,x,y,z");
         }
-        if (!header.replace(" ", "").equals(HEADER)) {
-            throw malformed("the header must be " + HEADER + ", it is " + shown(header));
+        header = names.getFields().stream().map(String::strip).toList();
+        timeColumn = timeColumn(columns);
+        valueColumns = valueColumns(columns);
+    }
+
+    /** The bytes of the first line, with its end, less a byte order mark. */
+    private static byte[] firstLine(InputStream stream) throws IOException, MalformedCsv {
+        ByteArrayOutputStream line = new ByteArrayOutputStream();
+        int b;
+        do {
+            b = stream.read();
+            if (b >= 0) {
+                line.write(b);
+            }
+            if (b == 0) {
+                throw new MalformedCsv("line 1: is no text in UTF-8; save the file as CSV in UTF-8");
+            }
+            if (line.size() > MAX_CHARS) {
+                throw new MalformedCsv("line 1: is longer than " + MAX_CHARS + " bytes; is this a CSV file?");
+            }
+        } while (b >= 0 && b != '\n');
+        byte[] bytes = line.toByteArray();
+        boolean isMarked = bytes.length >= BYTE_ORDER_MARK.length
+                && Arrays.equals(
+                        bytes, 0, BYTE_ORDER_MARK.length, BYTE_ORDER_MARK, 0, BYTE_ORDER_MARK.length);
+        return isMarked ? Arrays.copyOfRange(bytes, BYTE_ORDER_MARK.length, bytes.length) : bytes;
+    }
+
+    private static char separator(String names) {
+        char best = SEPARATORS[0];
+        for (char candidate : SEPARATORS) {
+            if (count(names, candidate) > count(names, best)) {
+                best = candidate;
+            }
         }
+        return best;
+    }
+
+    /** Outside quotes. */
+    private static long count(String text, char wanted) {
+        boolean isQuoted = false;
+        long count = 0;
+        for (int i = 0; i < text.length(); i++) {
+            isQuoted ^= text.charAt(i) == '"';
+            count += !isQuoted && text.charAt(i) == wanted ? 1 : 0;
+        }
+        return count;
+    }
+
+    private int timeColumn(Columns columns) throws MalformedCsv {
+        if (columns.time().isPresent() || header.contains(USUAL_TIME)) {
+            return column(columns.time().orElse(USUAL_TIME));
+        }
+        if (header.size() == 1) {
+            return -1;
+        }
+        throw unknown(USUAL_TIME);
+    }
+
+    private List<Integer> valueColumns(Columns columns) throws MalformedCsv {
+        List<Integer> chosen = new ArrayList<>();
+        for (String name : columns.values()) {
+            chosen.add(column(name));
+        }
+        if (chosen.isEmpty() && timeColumn < 0) {
+            chosen.add(0);
+        }
+        if (chosen.isEmpty()) {
+            for (String name : USUAL_VALUES) {
+                if (header.contains(name)) {
+                    chosen.add(column(name));
+                }
+            }
+        }
+        if (chosen.isEmpty()) {
+            throw unknown(USUAL_VALUES.get(0));
+        }
+        return List.copyOf(chosen);
+    }
+
+    private int column(String name) throws MalformedCsv {
+        int found = header.indexOf(name);
+        if (found < 0) {
+            throw unknown(name);
+        }
+        if (found != header.lastIndexOf(name)) {
+            throw malformed("column " + shown(name) + " stands twice; rename one of them");
+        }
+        return found;
+    }
+
+    private MalformedCsv unknown(String name) {
+        String names = header.stream().map(CsvRows::shown).collect(Collectors.joining(", "));
+        boolean isData = header.stream().allMatch(each -> NUMBER.matcher(each).matches());
+        return malformed("there is no column " + shown(name) + ", "
+                + (isData
+                        ? "this line is data; write a line that names the columns above it"
+                        : "the columns are " + names + "; " + HOW));
     }
 
     /** The next row, or null after the last. */
     @Nullable
     Row next() throws IOException, MalformedCsv {
-        String text;
-        do {
-            text = nextLine();
-        } while (text != null && text.isBlank());
-        if (text == null) {
-            return null;
+        while (true) {
+            CsvRecord cells = nextRecord();
+            if (cells == null) {
+                return null;
+            }
+            if (cells.getFieldCount() == 1 && cells.getField(0).isBlank()) {
+                continue;
+            }
+            checkCount(cells);
+            if (hasEmpty(cells)) {
+                skippedRows++;
+                continue;
+            }
+            rows++;
+            double time = timeColumn < 0 ? rows : seconds(cells);
+            double[] values = new double[MOST_VALUES];
+            for (int i = 0; i < valueColumns.size(); i++) {
+                values[i] = number(cells, valueColumns.get(i), "--value");
+            }
+            return new Row(time, valueColumns.size(), values[0], values[1], values[2]);
         }
-        String[] fields = text.split(",", -1);
-        if (fields.length != COLUMNS.length) {
-            throw malformed("expected " + COLUMNS.length + " columns (" + HEADER + "), found " + fields.length);
+    }
+
+    private @Nullable CsvRecord nextRecord() throws IOException, MalformedCsv {
+        try {
+            if (!records.hasNext()) {
+                return null;
+            }
+            CsvRecord next = records.next();
+            line = next.getStartingLineNumber();
+            return next;
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        } catch (CsvParseException e) {
+            line++;
+            throw malformed("can't be cut into cells: a quote is not closed, or a cell is longer than " + MAX_CHARS
+                    + " characters; is this a CSV file?");
         }
-        return new Row(number(fields, 0), number(fields, 1), number(fields, 2), number(fields, 3));
+    }
+
+    private void checkCount(CsvRecord cells) throws MalformedCsv {
+        boolean isMore = false;
+        for (int i = header.size(); i < cells.getFieldCount(); i++) {
+            isMore |= !cells.getField(i).isBlank();
+        }
+        if (isMore || cells.getFieldCount() <= lastColumn()) {
+            throw malformed("has " + cells.getFieldCount() + " cells, the first line has " + header.size()
+                    + "; put a cell that has a " + separatorName() + " in it into double quotes");
+        }
+    }
+
+    private int lastColumn() {
+        return Math.max(
+                timeColumn, valueColumns.stream().mapToInt(Integer::intValue).max().orElseThrow());
+    }
+
+    private boolean hasEmpty(CsvRecord cells) {
+        return (timeColumn >= 0 && cells.getField(timeColumn).isBlank())
+                || valueColumns.stream()
+                        .anyMatch(column -> cells.getField(column).isBlank());
+    }
+
+    private double seconds(CsvRecord cells) throws MalformedCsv {
+        String text = cells.getField(timeColumn).strip();
+        String plain = withPoint(text);
+        if (NUMBER.matcher(plain).matches()) {
+            double number = number(cells, timeColumn, "--time");
+            if (Math.abs(number) < LEAST_MILLIS) {
+                return number;
+            }
+            if (Math.abs(number) < MOST_MILLIS) {
+                return new BigDecimal(plain).movePointLeft(3).doubleValue();
+            }
+        } else {
+            Optional<Instant> instant = instant(text);
+            if (instant.isPresent()) {
+                return BigDecimal.valueOf(instant.get().getEpochSecond())
+                        .add(BigDecimal.valueOf(instant.get().getNano(), 9))
+                        .doubleValue();
+            }
+        }
+        throw malformed("column " + shown(header.get(timeColumn)) + ": " + shown(text)
+                + " is no time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z,"
+                + " or choose another column with --time");
+    }
+
+    private static Optional<Instant> instant(String text) {
+        try {
+            TemporalAccessor time = ISO.parseBest(
+                    text.replaceFirst("(?<=\\d) +(?=\\d)", "T").replaceFirst(" +(?=[Z+-])", ""),
+                    OffsetDateTime::from,
+                    LocalDateTime::from,
+                    LocalDate::from);
+            if (time instanceof OffsetDateTime zoned) {
+                return Optional.of(zoned.toInstant());
+            }
+            LocalDateTime local = time instanceof LocalDateTime both ? both : ((LocalDate) time).atStartOfDay();
+            return Optional.of(local.toInstant(ZoneOffset.UTC));
+        } catch (DateTimeException e) {
+            return Optional.empty();
+        }
+    }
+
+    private double number(CsvRecord cells, int column, String option) throws MalformedCsv {
+        String text = cells.getField(column).strip();
+        String plain = withPoint(text);
+        if (!NUMBER.matcher(plain).matches()) {
+            throw malformed("column " + shown(header.get(column)) + ": " + shown(text)
+                    + " is not a decimal number; choose another column with " + option
+                    + ", or leave the cell empty to skip the row");
+        }
+        double value = Double.parseDouble(plain);
+        if (!Double.isFinite(value)) {
+            throw malformed("column " + shown(header.get(column)) + ": " + shown(text) + " is too large for a double");
+        }
+        return value;
+    }
+
+    /** Where commas do not separate cells, one may be the decimal mark. */
+    private String withPoint(String text) {
+        return separator == ',' || text.indexOf('.') >= 0 ? text : text.replace(',', '.');
     }
 
     /** A mistake in the line that was read last. */
@@ -67,52 +348,60 @@ public final class CsvRows {
         return new MalformedCsv("line " + line + ": " + what);
     }
 
-    private double number(String[] fields, int column) throws MalformedCsv {
-        String text = fields[column].strip();
-        if (!NUMBER.matcher(text).matches()) {
-            throw malformed("column " + COLUMNS[column] + ": "
-                    + (text.isEmpty() ? "is empty; write a decimal number" : shown(text) + " is not a decimal number"));
-        }
-        double value = Double.parseDouble(text);
-        if (!Double.isFinite(value)) {
-            throw malformed("column " + COLUMNS[column] + ": " + shown(text) + " is too large for a double");
-        }
-        return value;
+    /** Rows that were given out. */
+    public long rows() {
+        return rows;
     }
 
-    /** The next line without its end, or null at the end of the file. */
-    private @Nullable String nextLine() throws IOException, MalformedCsv {
-        byte[] bytes = new byte[MAX_LINE_BYTES];
-        int length = 0;
-        int b = in.read();
-        if (b < 0) {
-            return null;
-        }
-        line++;
-        for (; b >= 0 && b != '\n'; b = in.read()) {
-            if (length == MAX_LINE_BYTES) {
-                throw malformed("is longer than " + MAX_LINE_BYTES + " bytes; is this a CSV file?");
+    /** Rows that were left out for an empty cell. */
+    public long skippedRows() {
+        return skippedRows;
+    }
+
+    /** What separates the cells, in words. */
+    public String separatorName() {
+        return switch (separator) {
+            case ';' -> "semicolon";
+            case '\t' -> "tab";
+            default -> "comma";
+        };
+    }
+
+    /** The column of the times; empty: the file has none, and the number of a row stands for its time. */
+    public Optional<String> timeName() {
+        return timeColumn < 0 ? Optional.empty() : Optional.of(shown(header.get(timeColumn)));
+    }
+
+    /** The columns of the values. */
+    public List<String> valueNames() {
+        return valueColumns.stream().map(column -> shown(header.get(column))).toList();
+    }
+
+    /** The other columns. */
+    public List<String> ignoredNames() {
+        List<String> names = new ArrayList<>();
+        for (int i = 0; i < header.size(); i++) {
+            if (i != timeColumn && !valueColumns.contains(i)) {
+                names.add(shown(header.get(i)));
             }
-            bytes[length++] = (byte) b;
         }
-        if (length > 0 && bytes[length - 1] == '\r') {
-            length--;
-        }
-        return new String(bytes, 0, length, StandardCharsets.UTF_8);
+        return names;
     }
 
-    /** Text of the file in quotes, shortened and without control characters, so that it can be shown on a terminal. */
+    /** Text of the file, shortened and without control characters, so that it can be shown on a terminal; in quotes unless it is a name. */
     private static String shown(String text) {
         String clean = text.replaceAll("\\p{Cntrl}", "?");
-        return "\"" + (clean.length() > 40 ? clean.substring(0, 40) + "…" : clean) + "\"";
+        String cut = clean.length() > 40 ? clean.substring(0, 40) + "…" : clean;
+        return cut.matches("[\\p{L}\\p{N}_.-]+") && !NUMBER.matcher(cut).matches() ? cut : "\"" + cut + "\"";
     }
 
     /**
      * One measurement.
      *
-     * @param timestampSeconds seconds since 1970, with a fraction
+     * @param timestampSeconds seconds since 1970, with a fraction; or the number of the row
+     * @param values how many there are, 1 to 3; what is beyond is 0
      */
-    record Row(double timestampSeconds, double x, double y, double z) {
+    record Row(double timestampSeconds, int values, double x, double y, double z) {
 
         Row {
             if (!Double.isFinite(timestampSeconds)
@@ -123,18 +412,21 @@ public final class CsvRows {
             }
         }
 
+        Row(double timestampSeconds, double x, double y, double z) {
+            this(timestampSeconds, MOST_VALUES, x, y, z);
+        }
+
         /**
-         * The row as {@code timestamp,x,y,z}, each number in the shortest text that reads back. This, not the text of the
-         * file, is what is hashed and compressed: {@code 1.50} and {@code 1.5} are the same measurement.
+         * The row as {@code timestamp,x,y,z}, less the values that are not there, each number in the shortest text that reads back. This,
+         * not the text of the file, is what is hashed and compressed: {@code 1.50} and {@code 1.5} are the same measurement.
          */
         String text() {
-            return CanonicalDouble.print(timestampSeconds)
-                    + ","
-                    + CanonicalDouble.print(x)
-                    + ","
-                    + CanonicalDouble.print(y)
-                    + ","
-                    + CanonicalDouble.print(z);
+            StringBuilder text = new StringBuilder(CanonicalDouble.print(timestampSeconds));
+            double[] all = {x, y, z};
+            for (int i = 0; i < values; i++) {
+                text.append(',').append(CanonicalDouble.print(all[i]));
+            }
+            return text.toString();
         }
     }
 

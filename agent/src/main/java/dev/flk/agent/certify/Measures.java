@@ -128,10 +128,16 @@ final class Measures {
             this.axes = axes;
         }
 
+        /** Three values are the axes; two leave the third at 0; one is a curve over time. */
         static UnitCube of(List<Row> rows) {
-            return new UnitCube(new double[][] {
-                normalised(rows, Row::x), normalised(rows, Row::y), normalised(rows, Row::z),
-            });
+            return rows.get(0).values() == 1
+                    ? of(rows, Row::timestampSeconds, Row::x, row -> 0)
+                    : of(rows, Row::x, Row::y, Row::z);
+        }
+
+        private static UnitCube of(
+                List<Row> rows, ToDoubleFunction<Row> x, ToDoubleFunction<Row> y, ToDoubleFunction<Row> z) {
+            return new UnitCube(new double[][] {normalised(rows, x), normalised(rows, y), normalised(rows, z)});
         }
 
         int size() {

@@ -2,7 +2,10 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.certify.CsvRows;
+import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.certify.Preview;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.CertificateSink;
@@ -16,6 +19,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -34,15 +38,30 @@ import picocli.CommandLine.Spec;
         name = "certify",
         header = "Turn a CSV of measurements into certificates.",
         description = {
-            "Cuts a CSV of timestamp,x,y,z into windows and puts a certificate of each into",
+            "Cuts a CSV of measurements into windows and puts a certificate of each into",
             "the outbox. The same rows give the same certificates. A mistake anywhere in",
-            "the file is named, and then none of it is certified."
+            "the file is named, and then none of it is certified.",
+            "",
+            "The first line names the columns; timestamp and x, y, z are read, or those",
+            "that --time and --value name. Cells are separated by commas, semicolons or",
+            "tabs; times are seconds or milliseconds since 1970, or ISO 8601. A row with",
+            "an empty cell is skipped. One value is taken as a curve over time."
         })
 final class CertifyCommand implements Callable<Integer> {
     private final Context context;
 
     @Parameters(paramLabel = "FILE.csv", description = "The measurements; - is standard input.")
     private String file = "";
+
+    @Option(names = "--time", paramLabel = "COLUMN", description = "The column of the times; preset: timestamp.")
+    private @Nullable String time;
+
+    @Option(
+            names = "--value",
+            paramLabel = "COLUMN",
+            split = ",",
+            description = "The columns of one to three values, separated by commas; preset: x,y,z.")
+    private List<String> values = new ArrayList<>();
 
     @Option(names = "--shard", paramLabel = "ID", description = "Shard of the certificates; preset: SHARD_ID.")
     private @Nullable String shard;
@@ -84,6 +103,11 @@ final class CertifyCommand implements Callable<Integer> {
     }
 
     static final class Target {
+        @Option(
+                names = "--dry-run",
+                description = "Show how the file is understood, its first rows and how many windows it has; certify nothing.")
+        private boolean dryRun;
+
         @Option(names = "--print", description = "Print the certificates, a line each; leave the outbox alone.")
         private boolean print;
 
@@ -108,9 +132,16 @@ final class CertifyCommand implements Callable<Integer> {
         if (target.follow) {
             return follow(config);
         }
+        if (target.dryRun) {
+            return dryRun();
+        }
         List<byte[]> certificates;
         try (InputStream csv = context.open(file)) {
-            certificates = certifier(config).certify(csv, windows());
+            CsvRows rows = new CsvRows(csv, columns());
+            certificates = certifier(config).certify(rows, windows());
+            if (rows.skippedRows() > 0) {
+                context.complain(InWords.count(rows.skippedRows(), "row") + " with an empty cell skipped");
+            }
         }
         if (target.print) {
             write(certificates, context.out());
@@ -132,9 +163,25 @@ final class CertifyCommand implements Callable<Integer> {
             throw usage("--follow needs a file; after a restart it is read from its start, which standard input can't");
         }
         context.open(file).close();
-        long certified = new Following(config, Path.of(file), context).run(certifier(config), windows());
+        long certified = new Following(config, Path.of(file), context).run(certifier(config), columns(), windows());
         context.say(certified + " windows of " + file + " are certified");
         return 0;
+    }
+
+    private int dryRun() throws IOException, MalformedCsv {
+        try (InputStream csv = context.open(file)) {
+            CsvRows rows = new CsvRows(csv, columns());
+            context.out().print(Preview.of(file, rows, windows()).text());
+        }
+        return 0;
+    }
+
+    private Columns columns() {
+        try {
+            return new Columns(Optional.ofNullable(time), values);
+        } catch (IllegalArgumentException e) {
+            throw usage("--value: " + e.getMessage());
+        }
     }
 
     private static boolean add(CertificateSink sink, List<byte[]> certificates) throws IOException {

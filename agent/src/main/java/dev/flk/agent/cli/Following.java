@@ -2,6 +2,7 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
@@ -49,12 +50,12 @@ final class Following {
     }
 
     /** Follows; how many windows are in the outbox now, those of earlier runs included. */
-    long run(Certifier certifier, Windows windows) throws IOException, MalformedCsv {
+    long run(Certifier certifier, Columns columns, Windows windows) throws IOException, MalformedCsv {
         identity = identity();
         certified = certifiedBefore();
         Runtime.getRuntime().addShutdownHook(new Thread(this::end, "shutdown"));
         try (InputStream in = Files.newInputStream(csv)) {
-            certifier.follow(new GrowingFile(in), windows, this::take);
+            certifier.follow(new GrowingFile(in), columns, windows, this::take);
         } catch (UncheckedIOException e) {
             throw e.getCause();
         } finally {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.Windows.Window;
 import dev.flk.certificate.Certificate;
@@ -12,7 +13,6 @@ import dev.flk.certificate.CertificateReader;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verifier;
-import java.io.ByteArrayInputStream;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -152,7 +152,7 @@ class CertifierTest {
     private static List<Certificate> earthquakes(Windows windows, String... shards) throws Exception {
         List<Certificate> certificates = new ArrayList<>();
         try (InputStream csv = Files.newInputStream(EARTHQUAKES)) {
-            for (byte[] json : new Certifier(List.of(shards)).certify(csv, windows)) {
+            for (byte[] json : new Certifier(List.of(shards)).certify(new CsvRows(csv, Columns.USUAL), windows)) {
                 certificates.add(read(json));
             }
         }
@@ -161,7 +161,7 @@ class CertifierTest {
 
     private static List<byte[]> certify(String csv) throws Exception {
         return new Certifier(List.of("quakes"))
-                .certify(new ByteArrayInputStream(csv.getBytes(StandardCharsets.UTF_8)), Windows.byCount(100, 0));
+                .certify(Rows.csv(csv), Windows.byCount(100, 0));
     }
 
     private static String id(byte[] json) throws Exception {

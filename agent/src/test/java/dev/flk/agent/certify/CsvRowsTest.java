@@ -4,16 +4,23 @@ package dev.flk.agent.certify;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.CsvRows.Row;
 import java.io.IOException;
+import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class CsvRowsTest {
+    private static Columns columns(String time, String... values) {
+        return new Columns(Optional.of(time), List.of(values));
+    }
+
     @Test
     void next_plainFile_givesTheNumbers() throws Exception {
         assertThat(Rows.read("timestamp,x,y,z\n1517363399.650,-122.197,46.2035,3.28\n"))
@@ -22,7 +29,15 @@ class CsvRowsTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"1,2,3,4", "1,2,3,4\n", "1,2,3,4\r\n", "\n\n1,2,3,4\n \n", " 1 ,\t2, 3,4 \n", "1.,2.0,30e-1,+4\n"
+            strings = {
+                "1,2,3,4",
+                "1,2,3,4\n",
+                "1,2,3,4\r\n",
+                "\n\n1,2,3,4\n \n",
+                " 1 ,\t2, 3,4 \n",
+                "1.,2.0,30e-1,+4\n",
+                "\"1\",\"2\", \"3\" ,4\n",
+                "1,2,3,4,,\n",
             })
     void next_sameRowWrittenInOtherWays_isTheSameRow(String rows) throws Exception {
         assertThat(Rows.read("timestamp,x,y,z\n" + rows)).containsExactly(new Row(1, 2, 3, 4));
@@ -31,50 +46,126 @@ class CsvRowsTest {
     @Test
     void header_withByteOrderMarkAndCrLf_isTaken() throws Exception {
         assertThat(Rows.read("\uFEFFtimestamp,x,y,z\r\n1,2,3,4\r\n")).hasSize(1);
+        assertThat(Rows.read("\uFEFF\"timestamp\",\"x\"\r\n1,2\r\n")).hasSize(1);
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "",
-                "\n",
-                "1,2,3,4\n",
-                "time,x,y,z\n",
-                "timestamp,x,y\n",
-                "timestamp,x,y,z,w\n",
-                "timestamp;x;y;z\n"
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "time,temp,hum | 1,2,3",
+                "time;temp;hum | 1;2,0;3.0",
+                "time;temp;hum | 1;\"2,0\";3",
+                "hum,time,note,temp | 3,1,\"a, b\",2",
+                "Zeit,time,temp,hum | x,1000e-3,2,3",
             })
-    void header_missingOrOther_isRefusedWithTheRightOne(String file) {
-        assertThatExceptionOfType(MalformedCsv.class)
-                .isThrownBy(() -> Rows.read(file))
-                .withMessageContaining("timestamp,x,y,z");
+    void columns_chosenByName_areReadWhereverTheyStand(String header, String row) throws Exception {
+        CsvRows csv = Rows.csv(header + "\n" + row + "\n", columns("time", "temp", "hum"));
+
+        assertThat(Rows.read(csv)).containsExactly(new Row(1, 2, 2, 3, 0));
+        assertThat(csv.timeName()).contains("time");
+        assertThat(csv.valueNames()).containsExactly("temp", "hum");
+    }
+
+    @Test
+    void tabs_withDecimalCommas() throws Exception {
+        assertThat(Rows.read("timestamp\tx\ty\n1,5\t-2,25\t3\n")).containsExactly(new Row(1.5, 2, -2.25, 3, 0));
+    }
+
+    @Test
+    void oneColumn_hasTheNumberOfTheRowForItsTime() throws Exception {
+        CsvRows csv = Rows.csv("temp\n20.5\n\n21\n", Columns.USUAL);
+
+        List<Row> rows = Rows.read(csv);
+
+        assertThat(rows).containsExactly(new Row(1, 1, 20.5, 0, 0), new Row(2, 1, 21, 0, 0));
+        assertThat(rows.get(0).text()).isEqualTo("1.0,20.5");
+        assertThat(csv.timeName()).isEmpty();
     }
 
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
             value = {
-                "NaN,2,3,4      | line 3: column timestamp: \"NaN\" is not a decimal number",
-                "1,Infinity,3,4 | line 3: column x: \"Infinity\" is not a decimal number",
-                "1,2,1e999,4    | line 3: column y: \"1e999\" is too large for a double",
-                "1,2,3,         | line 3: column z: is empty; write a decimal number",
-                "1,2,3,\"4\"    | line 3: column z: \"\"4\"\" is not a decimal number",
-                "1,2,3,0x1p3    | line 3: column z: \"0x1p3\" is not a decimal number",
-                "1,2,3,4f       | line 3: column z: \"4f\" is not a decimal number",
-                "1,2,3          | line 3: expected 4 columns (timestamp,x,y,z), found 3",
-                "1,2,3,4,5      | line 3: expected 4 columns (timestamp,x,y,z), found 5",
+                "1517363399.65              | 1517363399.65",
+                "1517363399650              | 1517363399.65",
+                "-5                         | -5",
+                "2018-01-31T01:49:59.650Z   | 1517363399.65",
+                "2018-01-31 01:49:59.650    | 1517363399.65",
+                "2018-01-31T02:49:59.65+01  | 1517363399.65",
+                "2018-01-31 02:49:59 +01:00 | 1517363399",
+                "2018-01-30T20:49-0500      | 1517363340",
+                "2018-01-31                 | 1517356800",
             })
-    void next_brokenRow_namesLineAndColumn(String row, String message) {
+    void time_inSecondsMillisecondsOrIso_isInSeconds(String time, double seconds) throws Exception {
+        assertThat(Rows.read("timestamp,x\n" + time + ",1\n").get(0).timestampSeconds())
+                .isEqualTo(seconds);
+    }
+
+    @Test
+    void emptyCells_skipTheRow_andAreCounted() throws Exception {
+        CsvRows csv = Rows.csv("timestamp,x,y,note\n1,,3,\n2,2,3,\n, 2,3,a\n4,2, ,\n", Columns.USUAL);
+
+        assertThat(Rows.read(csv)).containsExactly(new Row(2, 2, 2, 3, 0));
+        assertThat(csv.skippedRows()).isEqualTo(3);
+        assertThat(csv.rows()).isEqualTo(1);
+        assertThat(csv.ignoredNames()).containsExactly("note");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "``          | the file is empty; its first line must name the columns, like timestamp,x,y,z",
+                "time,temp   | line 1: there is no column timestamp, the columns are time, temp; name yours with --time COLUMN --value COLUMN[,COLUMN[,COLUMN]]",
+                "timestamp,a | line 1: there is no column x, the columns are timestamp, a; name yours with --time COLUMN --value COLUMN[,COLUMN[,COLUMN]]",
+                "timestamp\tx y | line 1: there is no column x, the columns are timestamp, \"x y\"; name yours with --time COLUMN --value COLUMN[,COLUMN[,COLUMN]]",
+                "1,2,3,4     | line 1: there is no column timestamp, this line is data; write a line that names the columns above it",
+                "timestamp,x,x | line 1: column x stands twice; rename one of them",
+            })
+    void header_thatHasNotTheColumns_isRefusedWithTheOption(String header, String message) {
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> Rows.read(header.replace("\\t", "\t")))
+                .withMessage(message);
+    }
+
+    @Test
+    void header_inUtf16_isRefused() {
+        assertThatExceptionOfType(MalformedCsv.class)
+                .isThrownBy(() -> Rows.read("t\0i\0m\0"))
+                .withMessage("line 1: is no text in UTF-8; save the file as CSV in UTF-8");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "NaN,2,3,4      | line 3: column timestamp: NaN is no time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or choose another column with --time",
+                "1e15,2,3,4     | line 3: column timestamp: \"1e15\" is no time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or choose another column with --time",
+                "30.01.2018,2,3,4 | line 3: column timestamp: 30.01.2018 is no time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or choose another column with --time",
+                "1,Infinity,3,4 | line 3: column x: Infinity is not a decimal number; choose another column with --value, or leave the cell empty to skip the row",
+                "1,2,1e999,4    | line 3: column y: \"1e999\" is too large for a double",
+                "1,2,3,0x1p3    | line 3: column z: 0x1p3 is not a decimal number; choose another column with --value, or leave the cell empty to skip the row",
+                "1,2,3,21 °C    | line 3: column z: \"21 °C\" is not a decimal number; choose another column with --value, or leave the cell empty to skip the row",
+                "1,2,3          | line 3: has 3 cells, the first line has 4; put a cell that has a comma in it into double quotes",
+                "1,2,3,4,5      | line 3: has 5 cells, the first line has 4; put a cell that has a comma in it into double quotes",
+                "1,2,3,\"4       | line 3: can't be cut into cells: a quote is not closed, or a cell is longer than 65536 characters; is this a CSV file?",
+            })
+    void next_brokenRow_namesLineColumnAndOption(String row, String message) {
         assertThatExceptionOfType(MalformedCsv.class)
                 .isThrownBy(() -> Rows.read("timestamp,x,y,z\n1,2,3,4\n" + row + "\n"))
                 .withMessage(message);
     }
 
-    @Test
-    void next_lineWithoutEnd_isRefusedBeforeItFillsMemory() {
+    @ParameterizedTest
+    @ValueSource(strings = {"timestamp,x\n1,", "timestamp", ""})
+    void next_lineWithoutEnd_isRefusedBeforeItFillsMemory(String before) {
         assertThatExceptionOfType(MalformedCsv.class)
-                .isThrownBy(() -> Rows.read("timestamp,x,y,z\n" + "1".repeat(100_000)))
-                .withMessageStartingWith("line 2: is longer than 4096 bytes");
+                .isThrownBy(() -> Rows.read(before + "1".repeat(1_000_000)))
+                .withMessageContaining("is this a CSV file?");
     }
 
     @Test
@@ -90,6 +181,7 @@ class CsvRowsTest {
         Locale.setDefault(Locale.forLanguageTag("ar-EG-u-nu-arab"));
         try {
             assertThat(Rows.read("timestamp,x,y,z\n1.5,2,3,4\n").get(0).text()).isEqualTo("1.5,2.0,3.0,4.0");
+            assertThat(Rows.read("timestamp,x\n2018-01-31,2\n").get(0).text()).isEqualTo("1517356800.0,2.0");
         } finally {
             Locale.setDefault(before);
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.certify;
 
+import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.CsvRows.MalformedCsv;
 import dev.flk.agent.certify.CsvRows.Row;
 import dev.flk.agent.certify.Windows.Window;
@@ -16,11 +17,18 @@ final class Rows {
     private Rows() {}
 
     static CsvRows csv(String text) throws IOException, MalformedCsv {
-        return new CsvRows(new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8)));
+        return csv(text, Columns.USUAL);
+    }
+
+    static CsvRows csv(String text, Columns columns) throws IOException, MalformedCsv {
+        return new CsvRows(new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8)), columns);
     }
 
     static List<Row> read(String text) throws IOException, MalformedCsv {
-        CsvRows csv = csv(text);
+        return read(csv(text));
+    }
+
+    static List<Row> read(CsvRows csv) throws IOException, MalformedCsv {
         List<Row> rows = new ArrayList<>();
         for (Row row = csv.next(); row != null; row = csv.next()) {
             rows.add(row);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.agent.certify.Certifier;
+import dev.flk.agent.certify.CsvRows.Columns;
 import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.OutboxView;
@@ -54,7 +55,7 @@ class FollowingTest {
     private static CompletableFuture<Long> start(Following following) {
         return CompletableFuture.supplyAsync(() -> {
             try {
-                return following.run(new Certifier(List.of("s")), Windows.byCount(10, 0));
+                return following.run(new Certifier(List.of("s")), Columns.USUAL, Windows.byCount(10, 0));
             } catch (Exception e) {
                 throw new IllegalStateException(e);
             }

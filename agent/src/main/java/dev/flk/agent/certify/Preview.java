@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.certify;
+
+import dev.flk.agent.certify.CsvRows.MalformedCsv;
+import dev.flk.agent.certify.CsvRows.Row;
+import dev.flk.canonical.CanonicalDouble;
+import dev.flk.program.cli.InWords;
+import java.io.IOException;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/**
+ * How a CSV is understood.
+ *
+ * @param text for people, lines of at most 80 columns but for long names
+ */
+public record Preview(String text) {
+    private static final int SHOWN_ROWS = 5;
+
+    /** Reads the whole file. */
+    public static Preview of(String file, CsvRows csv, Windows windows) throws IOException, MalformedCsv {
+        List<Row> shown = new ArrayList<>();
+        long[] counts = new long[2];
+        windows.cut(csv, window -> {
+            window.rows().stream().limit(SHOWN_ROWS - shown.size()).forEach(shown::add);
+            counts[0]++;
+            counts[1] += window.isShort() ? 1 : 0;
+        });
+        StringBuilder text = new StringBuilder("%s, cells separated by a %s%n%n".formatted(file, csv.separatorName()));
+        text.append("time     ")
+                .append(csv.timeName().orElse("none: the number of a row stands for it"))
+                .append(System.lineSeparator())
+                .append("values   ")
+                .append(String.join(", ", csv.valueNames()))
+                .append(csv.valueNames().size() == 1 ? ", as a curve over time" : "")
+                .append(System.lineSeparator());
+        if (!csv.ignoredNames().isEmpty()) {
+            text.append("ignored  ").append(String.join(", ", csv.ignoredNames())).append(System.lineSeparator());
+        }
+        text.append(System.lineSeparator());
+        for (Row row : shown) {
+            String time = csv.timeName().isEmpty()
+                    ? CanonicalDouble.print(row.timestampSeconds())
+                    : instant(row.timestampSeconds());
+            String values = List.of(row.x(), row.y(), row.z()).subList(0, row.values()).stream()
+                    .map(CanonicalDouble::print)
+                    .collect(Collectors.joining("  "));
+            text.append(String.format(Locale.ROOT, "%-28s  %s%n", time, values));
+        }
+        text.append("%n%s in %s, %d of them short; %s with an empty cell skipped%n"
+                .formatted(
+                        InWords.count(csv.rows(), "row"),
+                        InWords.count(counts[0], "window"),
+                        counts[1],
+                        InWords.count(csv.skippedRows(), "row")));
+        return new Preview(text.toString());
+    }
+
+    private static String instant(double seconds) {
+        BigDecimal exact = BigDecimal.valueOf(seconds);
+        long whole = exact.setScale(0, RoundingMode.FLOOR).longValue();
+        try {
+            return Instant.ofEpochSecond(
+                            whole,
+                            exact.subtract(BigDecimal.valueOf(whole))
+                                    .movePointRight(9)
+                                    .longValue())
+                    .toString();
+        } catch (DateTimeException e) {
+            return CanonicalDouble.print(seconds);
+        }
+    }
+}
