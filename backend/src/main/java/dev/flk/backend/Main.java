@@ -34,7 +34,8 @@ public final class Main {
     }
 
     /** Serves until a signal ends the process; then finishes what is under way, and the JVM exits with 128 + the signal. */
-    private static void serve(BackendConfig config, Supplier<BackendConfig> again) throws IOException, InterruptedException {
+    private static void serve(BackendConfig config, Supplier<BackendConfig> again)
+            throws IOException, InterruptedException {
         Backend backend;
         try {
             backend = Backend.start(config, BuildVersion.text(), again);

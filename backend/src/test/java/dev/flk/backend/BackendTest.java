@@ -26,7 +26,8 @@ final class BackendTest {
                 "DEDUP_BACKEND", "memory",
                 "PCS_SIGN_ALG", "none",
                 "WAL_DIR", directory.resolve("wal").toString());
-        try (Backend backend = Backend.start(BackendConfig.load(settings, null), "test", () -> BackendConfig.load(settings, null))) {
+        try (Backend backend =
+                Backend.start(BackendConfig.load(settings, null), "test", () -> BackendConfig.load(settings, null))) {
             assertThat(readiness(backend)).isEqualTo(503);
             backend.serve();
             assertThat(readiness(backend)).isEqualTo(200);

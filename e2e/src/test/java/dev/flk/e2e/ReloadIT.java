@@ -37,8 +37,8 @@ final class ReloadIT {
     void ratesAndLevel_areTakenUnderLoad_andNothingIsLost() throws Exception {
         configure("TOKEN_RATE=200", "TOKEN_BURST=200");
         ExecutorService agents = Executors.newFixedThreadPool(AGENTS);
-        try (BackendProcess backend = BackendProcess.of(Program.java(
-                "flk-backend", directory, Map.of(), Program.QUICK_START, "--config", "flk.properties"))) {
+        try (BackendProcess backend = BackendProcess.of(
+                Program.java("flk-backend", directory, Map.of(), Program.QUICK_START, "--config", "flk.properties"))) {
             AtomicBoolean ending = new AtomicBoolean();
             AtomicInteger numbers = new AtomicInteger();
             AtomicInteger throttled = new AtomicInteger();
@@ -52,8 +52,8 @@ final class ReloadIT {
             configure("TOKEN_RATE=1000000", "LOG_LEVEL=WARN", "MAX_BATCH=7");
             backend.program().hangUp();
             backend.program()
-                    .awaitLine(line -> line.endsWith(
-                            "WARN  backend - SIGHUP: these need a restart: MAX_BATCH=7 (was 1000)"));
+                    .awaitLine(line ->
+                            line.endsWith("WARN  backend - SIGHUP: these need a restart: MAX_BATCH=7 (was 1000)"));
             Client.awaitUntil(() -> client.metric("flk_accepted") > 2_000);
             configure("TOKEN_RATE=lots");
             backend.program().hangUp();

@@ -247,8 +247,8 @@ final class SignatureDiagnosisTest {
         assertThat(ed25519.text()).isEqualTo("""
                 signature bad: it was made with another algorithm
 
-                algorithm      By its length of 64 bytes it is an Ed25519 signature;
-                               HMAC-SHA256 is what is checked.
+                algorithm      By its length of 64 bytes it is an Ed25519 signature; HMAC-SHA256
+                               is what is checked.
                                Set PCS_SIGN_ALG to the same on both sides, with a key for it.
                 """);
         Diagnosis hmac = diagnose(mac(utf8("unknown"), TEXT), SignatureCheck.ed25519(List.of(SIGNER.publicKeyBase64())));

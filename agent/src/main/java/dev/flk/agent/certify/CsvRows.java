@@ -93,8 +93,8 @@ public final class CsvRows {
         public Columns {
             values = List.copyOf(values);
             if (values.size() > MOST_VALUES) {
-                throw new IllegalArgumentException("at most " + MOST_VALUES + " columns can be values, these are "
-                        + values.size());
+                throw new IllegalArgumentException(
+                        "at most " + MOST_VALUES + " columns can be values, these are " + values.size());
             }
         }
     }
@@ -140,8 +140,7 @@ public final class CsvRows {
         } while (b >= 0 && b != '\n');
         byte[] bytes = line.toByteArray();
         boolean isMarked = bytes.length >= BYTE_ORDER_MARK.length
-                && Arrays.equals(
-                        bytes, 0, BYTE_ORDER_MARK.length, BYTE_ORDER_MARK, 0, BYTE_ORDER_MARK.length);
+                && Arrays.equals(bytes, 0, BYTE_ORDER_MARK.length, BYTE_ORDER_MARK, 0, BYTE_ORDER_MARK.length);
         return isMarked ? Arrays.copyOfRange(bytes, BYTE_ORDER_MARK.length, bytes.length) : bytes;
     }
 
@@ -273,7 +272,8 @@ public final class CsvRows {
 
     private int lastColumn() {
         return Math.max(
-                timeColumn, valueColumns.stream().mapToInt(Integer::intValue).max().orElseThrow());
+                timeColumn,
+                valueColumns.stream().mapToInt(Integer::intValue).max().orElseThrow());
     }
 
     private boolean hasEmpty(CsvRecord cells) {
@@ -296,8 +296,9 @@ public final class CsvRows {
         } else {
             Optional<Instant> instant = instant(text);
             if (instant.isPresent()) {
-                return BigDecimal.valueOf(instant.get().getEpochSecond())
-                        .add(BigDecimal.valueOf(instant.get().getNano(), 9))
+                Instant time = instant.get();
+                return BigDecimal.valueOf(time.getEpochSecond())
+                        .add(BigDecimal.valueOf(time.getNano(), 9))
                         .doubleValue();
             }
         }

@@ -41,7 +41,9 @@ public record Preview(String text) {
                 .append(csv.valueNames().size() == 1 ? ", as a curve over time" : "")
                 .append(System.lineSeparator());
         if (!csv.ignoredNames().isEmpty()) {
-            text.append("ignored  ").append(String.join(", ", csv.ignoredNames())).append(System.lineSeparator());
+            text.append("ignored  ")
+                    .append(String.join(", ", csv.ignoredNames()))
+                    .append(System.lineSeparator());
         }
         text.append(System.lineSeparator());
         for (Row row : shown) {

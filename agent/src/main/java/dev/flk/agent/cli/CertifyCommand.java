@@ -105,7 +105,8 @@ final class CertifyCommand implements Callable<Integer> {
     static final class Target {
         @Option(
                 names = "--dry-run",
-                description = "Show how the file is understood, its first rows and how many windows it has; certify nothing.")
+                description =
+                        "Show how the file is understood, its first rows and how many windows it has; certify nothing.")
         private boolean dryRun;
 
         @Option(names = "--print", description = "Print the certificates, a line each; leave the outbox alone.")

@@ -160,8 +160,7 @@ class CertifierTest {
     }
 
     private static List<byte[]> certify(String csv) throws Exception {
-        return new Certifier(List.of("quakes"))
-                .certify(Rows.csv(csv), Windows.byCount(100, 0));
+        return new Certifier(List.of("quakes")).certify(Rows.csv(csv), Windows.byCount(100, 0));
     }
 
     private static String id(byte[] json) throws Exception {

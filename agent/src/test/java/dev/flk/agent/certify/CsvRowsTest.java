@@ -152,7 +152,7 @@ class CsvRowsTest {
                 "1,2,3,21 °C    | line 3: column z: \"21 °C\" is not a decimal number; choose another column with --value, or leave the cell empty to skip the row",
                 "1,2,3          | line 3: has 3 cells, the first line has 4; put a cell that has a comma in it into double quotes",
                 "1,2,3,4,5      | line 3: has 5 cells, the first line has 4; put a cell that has a comma in it into double quotes",
-                "1,2,3,\"4       | line 3: can't be cut into cells: a quote is not closed, or a cell is longer than 65536 characters; is this a CSV file?",
+                "1,2,3,\"4\"x   | line 3: can't be cut into cells: a quote is not closed, or a cell is longer than 65536 characters; is this a CSV file?",
             })
     void next_brokenRow_namesLineColumnAndOption(String row, String message) {
         assertThatExceptionOfType(MalformedCsv.class)

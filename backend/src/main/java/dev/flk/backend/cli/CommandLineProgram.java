@@ -163,8 +163,7 @@ public final class CommandLineProgram {
             }
             service.run(read, () -> {
                 BackendConfig next = BackendConfig.load(environment, config.file);
-                LogOutput.configure(
-                        new LogConfig(next.log().level(), read.log().format()), LOG_STYLE);
+                LogOutput.configure(new LogConfig(next.log().level(), read.log().format()), LOG_STYLE);
                 return next;
             });
             return ExitCode.OK;

@@ -66,8 +66,8 @@ record Client(Submitter sender, Limits limits, LineLimit lines) implements Visit
     public void badRequest(Answer answer) {
         lines.say(
                 "400",
-                leftOut -> LOG.warn(
-                        "request answered 400 {}, from {}{}", answer.bodyText(), sender.address(), leftOut));
+                leftOut ->
+                        LOG.warn("request answered 400 {}, from {}{}", answer.bodyText(), sender.address(), leftOut));
     }
 
     @Override
