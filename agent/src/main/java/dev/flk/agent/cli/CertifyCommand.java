@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.cli;
 
+import dev.flk.agent.certify.CertificatePlot;
 import dev.flk.agent.certify.Certifier;
 import dev.flk.agent.certify.CsvRows;
 import dev.flk.agent.certify.CsvRows.Columns;
@@ -81,6 +82,12 @@ final class CertifyCommand implements Callable<Integer> {
             description = "Epoch of the first window, where windows are counted; preset: 0.")
     private long firstEpoch;
 
+    @Option(
+            names = "--plot",
+            paramLabel = "FILE.svg",
+            description = "Draw how D̂ comes about, and D̂, coh★ and regime over the windows.")
+    private @Nullable Path plot;
+
     @ArgGroup(exclusive = true)
     private Target target = new Target();
 
@@ -143,6 +150,9 @@ final class CertifyCommand implements Callable<Integer> {
             if (rows.skippedRows() > 0) {
                 context.complain(InWords.count(rows.skippedRows(), "row") + " with an empty cell skipped");
             }
+        }
+        if (plot != null && !certificates.isEmpty()) {
+            Files.writeString(plot, CertificatePlot.svg(certificates));
         }
         if (target.print) {
             write(certificates, context.out());
