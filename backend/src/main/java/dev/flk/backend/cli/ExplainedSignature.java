@@ -131,7 +131,7 @@ record ExplainedSignature(
                         reason.label(),
                         "It ended at " + key.validUntil() + here,
                         "Give the agent another key of the shard, or set this machine's clock if it is wrong.");
-            case MISSING, UNKNOWN_KEY, NOT_EXAMINED ->
+            case MISSING, OTHER_ALGORITHM, UNKNOWN_KEY, NOT_EXAMINED ->
                 throw new IllegalArgumentException("no objection to a key: " + reason);
         };
     }

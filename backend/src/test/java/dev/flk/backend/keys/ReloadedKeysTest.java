@@ -121,7 +121,7 @@ final class ReloadedKeysTest {
         assertThat(why(signed(1).without("sig"))).isEqualTo(Map.entry(SignatureRefusal.MISSING, "null"));
         assertThat(why(signed(1).tampered("sig", "\"\""))).isEqualTo(Map.entry(SignatureRefusal.MISSING, "null"));
         assertThat(why(signed(1).tampered("sig", "\"x\""))).isEqualTo(Map.entry(SignatureRefusal.UNKNOWN_KEY, "null"));
-        assertThat(why(Pcs.number(1))).isEqualTo(Map.entry(SignatureRefusal.UNKNOWN_KEY, "null"));
+        assertThat(why(Pcs.number(1))).isEqualTo(Map.entry(SignatureRefusal.OTHER_ALGORITHM, "null"));
     }
 
     @Test
