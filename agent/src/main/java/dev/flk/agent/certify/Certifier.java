@@ -51,21 +51,23 @@ public final class Certifier {
 
     /** Windows are dealt to the shards in turn; with one shard, all are its own. */
     public Certifier(List<String> shardIds) {
-        for (String shardId : shardIds) {
-            int length = shardId.codePointCount(0, shardId.length());
-            if (length < 1 || length > LONGEST_SHARD_ID) {
-                throw new IllegalArgumentException(
-                        "a shard id has 1 to " + LONGEST_SHARD_ID + " characters, this has " + length);
-            }
-            if (!CanonicalString.isWellFormed(shardId) || shardId.indexOf(UNREADABLE) >= 0) {
-                throw new IllegalArgumentException(
-                        "the shard id holds characters that are no text in this locale; set LC_ALL=C.UTF-8");
-            }
-        }
+        shardIds.forEach(Certifier::checkShardId);
         if (shardIds.isEmpty()) {
             throw new IllegalArgumentException("at least one shard is needed");
         }
         this.shardIds = List.copyOf(shardIds);
+    }
+
+    static void checkShardId(String shardId) {
+        int length = shardId.codePointCount(0, shardId.length());
+        if (length < 1 || length > LONGEST_SHARD_ID) {
+            throw new IllegalArgumentException(
+                    "a shard id has 1 to " + LONGEST_SHARD_ID + " characters, this has " + length);
+        }
+        if (!CanonicalString.isWellFormed(shardId) || shardId.indexOf(UNREADABLE) >= 0) {
+            throw new IllegalArgumentException(
+                    "the shard id holds characters that are no text in this locale; set LC_ALL=C.UTF-8");
+        }
     }
 
     /**

@@ -10,7 +10,7 @@ import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
 import dev.flk.agent.outbox.OutboxHistory;
 import dev.flk.agent.outbox.OutboxHistory.Told;
-import dev.flk.agent.outbox.Settlement;
+import dev.flk.agent.outbox.SettledAs;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
@@ -74,7 +74,7 @@ final class OutboxCommands {
                     shown(pcsId(told)));
         }
 
-        private static String inWords(Settlement fate) {
+        private static String inWords(SettledAs fate) {
             return switch (fate) {
                 case ACCEPTED -> "answered 200: accepted";
                 case ESCALATED -> "answered 202: escalated or rejected";
@@ -91,7 +91,7 @@ final class OutboxCommands {
                             told.entry().sequence(),
                             time(told),
                             pcsId(told),
-                            told.settlement().map(Settlement::word).orElse("waits"),
+                            told.settlement().map(SettledAs::word).orElse("waits"),
                             Json.raw(new String(told.certificate(), StandardCharsets.UTF_8)
                                     .replace('\n', ' ')
                                     .replace('\r', ' '))))

@@ -69,6 +69,15 @@ public record AgentConfig(
     }
 
     /**
+     * Of an application that sends certificates: the settings of {@code docs/configuration.md} by their names, such as {@code ENDPOINT}.
+     *
+     * @throws InvalidConfig with everything that is wrong
+     */
+    public static AgentConfig of(Map<String, String> settings) {
+        return load(settings, null, EnumSet.allOf(Need.class));
+    }
+
+    /**
      * A configuration to be looked at by others, valid or not.
      *
      * @param text what is set, and what is wrong with it; of secrets, and of what is in PEM, only whether it is set

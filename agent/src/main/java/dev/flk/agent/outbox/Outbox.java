@@ -33,6 +33,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 
@@ -149,11 +150,16 @@ public final class Outbox implements CertificateSink, Closeable {
      */
     @Override
     public void append(List<byte[]> added) throws IOException {
+        append(added, first -> {});
+    }
+
+    /** The same; {@code onFirst} is told the sequence of the first of them, on the log's thread, before any of them can be sent. */
+    public void append(List<byte[]> added, LongConsumer onFirst) throws IOException {
         try {
-            await(add(added));
+            await(add(OutboxRecords.CERTIFICATE, added, added, onFirst));
         } catch (OutboxFull e) {
             care.makeRoom();
-            await(add(added));
+            await(add(OutboxRecords.CERTIFICATE, added, added, onFirst));
         }
     }
 
@@ -163,7 +169,7 @@ public final class Outbox implements CertificateSink, Closeable {
      * @throws OutboxFull if there is no room; nothing was added
      */
     public CompletableFuture<Void> add(List<byte[]> added) throws IOException {
-        return add(OutboxRecords.CERTIFICATE, added, added);
+        return add(OutboxRecords.CERTIFICATE, added, added, first -> {});
     }
 
     /**
@@ -175,7 +181,7 @@ public final class Outbox implements CertificateSink, Closeable {
         List<byte[]> records = letters.stream()
                 .map(letter -> OutboxRecords.requeued(letter.name(), letter.certificate()))
                 .toList();
-        return add(OutboxRecords.REQUEUED, plain, records)
+        return add(OutboxRecords.REQUEUED, plain, records, first -> {})
                 .thenRun(() -> letters.forEach(letter -> contents.requeued().add(letter.name())));
     }
 
@@ -206,7 +212,8 @@ public final class Outbox implements CertificateSink, Closeable {
                 sequence -> {});
     }
 
-    private CompletableFuture<Void> add(char kind, List<byte[]> added, List<byte[]> records) throws IOException {
+    private CompletableFuture<Void> add(char kind, List<byte[]> added, List<byte[]> records, LongConsumer onFirst)
+            throws IOException {
         if (added.isEmpty()) {
             return CompletableFuture.completedFuture(null);
         }
@@ -221,7 +228,10 @@ public final class Outbox implements CertificateSink, Closeable {
                 records.stream()
                         .map(body -> OutboxRecords.record(kind, now, body))
                         .toList(),
-                first -> arrived(first, now, added, shards));
+                first -> {
+                    onFirst.accept(first);
+                    arrived(first, now, added, shards);
+                });
         var unused = append.ended().whenComplete((nothing, failure) -> room.arrived(taken));
         if (!log.append(append)) {
             room.arrived(taken);
@@ -321,12 +331,12 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /** Settles entries. Returns before that is on disk. */
-    public void settle(Settlement how, List<OutboxEntry> entries) {
+    public void settle(SettledAs how, List<OutboxEntry> entries) {
         if (entries.isEmpty()) {
             return;
         }
         entries.forEach(entry -> bodies.forget(entry.sequence()));
-        if (how == Settlement.LOST) {
+        if (how == SettledAs.LOST) {
             lostSince.addAndGet(entries.size());
         }
         // ordered with moves of compaction, so that the log never has a record of an entry after it was settled
@@ -343,7 +353,7 @@ public final class Outbox implements CertificateSink, Closeable {
         if (!found.isEmpty()
                 && found.get(0).sequence() == name.sequence()
                 && found.get(0).addedMillis() == name.addedMillis()) {
-            settle(Settlement.DEAD, found);
+            settle(SettledAs.DEAD, found);
         }
     }
 

@@ -25,7 +25,7 @@ public final class OutboxHistory {
     private final FileOps files = BadBlocks.ofDisk();
     private final Path directory;
     /** In pages, by sequence; null while an entry waits. */
-    private final Map<Long, @Nullable Settlement[]> settled = new HashMap<>();
+    private final Map<Long, @Nullable SettledAs[]> settled = new HashMap<>();
 
     private final Set<Long> moved = new HashSet<>();
 
@@ -39,7 +39,7 @@ public final class OutboxHistory {
      * @param settlement how it was settled; empty while it waits
      * @param certificate as it was taken in
      */
-    public record Told(OutboxEntry entry, Optional<Settlement> settlement, byte[] certificate) {}
+    public record Told(OutboxEntry entry, Optional<SettledAs> settlement, byte[] certificate) {}
 
     /** Takes one entry after the other. */
     public interface Listener {
@@ -67,9 +67,9 @@ public final class OutboxHistory {
                 if (record.kind() == OutboxRecords.MOVED) {
                     moved.add(OutboxRecords.entry(record).sequence());
                 } else if (record.kind() == OutboxRecords.SETTLED) {
-                    Settlement how = OutboxRecords.settlement(record.body());
+                    SettledAs how = OutboxRecords.settlement(record.body());
                     for (long sequence : OutboxRecords.settledSequences(record.body())) {
-                        settled.computeIfAbsent(sequence / PAGE, page -> new @Nullable Settlement[PAGE])[
+                        settled.computeIfAbsent(sequence / PAGE, page -> new @Nullable SettledAs[PAGE])[
                                 (int) (sequence % PAGE)] = how;
                     }
                 }
@@ -77,8 +77,8 @@ public final class OutboxHistory {
         }
     }
 
-    private Optional<Settlement> settlement(long sequence) {
-        @Nullable Settlement[] page = settled.get(sequence / PAGE);
+    private Optional<SettledAs> settlement(long sequence) {
+        @Nullable SettledAs[] page = settled.get(sequence / PAGE);
         return page == null ? Optional.empty() : Optional.ofNullable(page[(int) (sequence % PAGE)]);
     }
 

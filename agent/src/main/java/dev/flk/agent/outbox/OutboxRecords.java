@@ -53,7 +53,7 @@ final class OutboxRecords {
         return ascii(join(numbers));
     }
 
-    static byte[] settled(Settlement how, List<Long> sequences) {
+    static byte[] settled(SettledAs how, List<Long> sequences) {
         return ascii(how.word() + " " + join(sequences));
     }
 
@@ -65,9 +65,9 @@ final class OutboxRecords {
         return headed(entry.sequence() + " " + entry.addedMillis() + " " + entry.unansweredSinceMillis(), certificate);
     }
 
-    static Settlement settlement(byte[] settled) {
+    static SettledAs settlement(byte[] settled) {
         String text = new String(settled, StandardCharsets.US_ASCII);
-        return Settlement.ofWord(text.substring(0, text.indexOf(' ')));
+        return SettledAs.ofWord(text.substring(0, text.indexOf(' ')));
     }
 
     static long[] settledSequences(byte[] settled) {

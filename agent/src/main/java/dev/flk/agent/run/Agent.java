@@ -10,11 +10,15 @@ import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.send.Sender;
 import dev.flk.agent.send.Sender.Surroundings;
+import dev.flk.agent.send.SendingState;
+import dev.flk.agent.send.Settlement;
 import dev.flk.agent.source.Intake;
 import dev.flk.agent.source.SpoolDirectory;
+import dev.flk.program.cli.InWords;
 import dev.flk.program.logging.LineLimit;
 import java.io.Closeable;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -24,14 +28,22 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Owns the outbox and ships what is in it. One thread, that of {@link #run}, takes files in and sends; HTTP, the local doors and the
- * log have threads of their own behind it. {@link #reload} and {@link #stop} may be called from any.
+ * Owns the outbox and ships what is in it. One thread takes files in and sends: that of {@link #run}, or one of its own for an
+ * application that has called {@link #open(AgentConfig)}; HTTP, the local doors and the log have threads of their own behind it. All
+ * methods but {@code run} may be called from any thread.
  */
 public final class Agent implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
@@ -41,6 +53,10 @@ public final class Agent implements Closeable {
     private static final long SPOOL_EVERY_NANOS = Duration.ofSeconds(1).toNanos();
     /** How long {@link #stop} waits for answers to what is in flight. */
     private static final long LAST_ANSWERS_NANOS = Duration.ofSeconds(8).toNanos();
+    /** With the last answers; longer only if the disk hangs. */
+    private static final Duration LONGEST_CLOSE = Duration.ofSeconds(12);
+
+    private static final long STATE_WITHIN_SECONDS = 5;
 
     private final Deque<Closeable> parts = new ArrayDeque<>();
     private final Outbox outbox;
@@ -51,10 +67,28 @@ public final class Agent implements Closeable {
     private final LocalServer doors;
     private final LongSupplier nanoTicker;
     private final AgentConfig config;
+    /** Held by the thread that sends. */
+    private final ReentrantLock sending = new ReentrantLock();
+
+    private @Nullable Thread own;
     private volatile boolean stopping;
 
     /**
-     * Opens the outbox and all the rest; sends nothing yet.
+     * Opens the outbox and sends what is in it until {@link #close}, on a daemon thread of its own. For an application, which may
+     * {@link #submit} meanwhile; log lines go to its SLF4J, and nowhere if it has none.
+     *
+     * @throws dev.flk.agent.outbox.Outbox.OutboxLocked naming the process that owns the outbox
+     */
+    public static Agent open(AgentConfig config) throws IOException {
+        Agent agent = new Agent(config, Surroundings.real());
+        agent.own = new Thread(agent::runAlone, "flk-agent");
+        agent.own.setDaemon(true);
+        agent.own.start();
+        return agent;
+    }
+
+    /**
+     * Opens the outbox and all the rest; sends nothing before {@link #run}.
      *
      * @throws dev.flk.agent.outbox.Outbox.OutboxLocked naming the process that owns the outbox
      */
@@ -85,7 +119,7 @@ public final class Agent implements Closeable {
                     outbox,
                     new AgentOperations(config, outbox, deadLetters, sender, surroundings.clock())));
         } catch (IOException | RuntimeException e) {
-            close();
+            closeParts();
             throw e;
         }
     }
@@ -153,12 +187,71 @@ public final class Agent implements Closeable {
         LOG.info("configuration was read again; what waits goes out with it");
     }
 
-    /** Sends until {@link #stop} is called. */
+    /**
+     * Takes a certificate to be sent, as JSON; it is on disk when this returns.
+     *
+     * @return completes with what became of it, once that is known, on a thread of the common pool; with an {@link IOException} if the
+     *     agent was closed before: the certificate then waits in the outbox, and is sent when the outbox is opened again
+     * @throws IllegalArgumentException saying what is wrong with the certificate; it was not taken
+     * @throws dev.flk.agent.outbox.CertificateSink.OutboxFull if there is no room; it was not taken
+     * @throws IOException if the disk refused, or the agent is closed; it does not count as taken
+     */
+    public CompletionStage<Settlement> submit(byte[] certificate) throws IOException {
+        Optional<String> objection = new Intake(outbox).objection(certificate);
+        if (objection.isPresent()) {
+            throw new IllegalArgumentException("not a certificate: " + objection.get());
+        }
+        CompletableFuture<Settlement> stage = new CompletableFuture<>();
+        outbox.append(List.of(certificate), sequence -> sender.awaited().add(sequence, stage));
+        return stage;
+    }
+
+    /** Why certificates may not be settled at present, for people; empty if nothing is known to be wrong. */
+    public Optional<String> trouble() {
+        SendingState state;
+        try {
+            state = sender.state().get(STATE_WITHIN_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return Optional.of("interrupted");
+        } catch (ExecutionException | TimeoutException e) {
+            return Optional.of(stopping ? "the agent is closed" : "sending does not go on; its disk may hang");
+        }
+        if (state.heldShards() > 0) {
+            return Optional.of("the backend refuses the signatures of " + InWords.count(state.heldShards(), "shard")
+                    + ": it does not know this key, or not for that shard; check PCS_SIGN_ALG and the key");
+        }
+        return state.backends().stream().anyMatch(SendingState.Backend::answering)
+                ? Optional.empty()
+                : state.backends().stream()
+                        .flatMap(backend -> backend.lastError().map(error -> backend.url() + ": " + error).stream())
+                        .findFirst();
+    }
+
+    /** How many certificates wait in the outbox. */
+    public int pendingEntries() {
+        return outbox.pendingEntries();
+    }
+
+    private void runAlone() {
+        try {
+            loop(false);
+        } catch (InterruptedException | RuntimeException e) {
+            LOG.error("sending has failed; what waits stays in the outbox", e);
+            abandon("sending has failed: " + e);
+        }
+    }
+
+    private void abandon(String why) {
+        sender.awaited().abandon(new IOException(why + "; the certificate waits in the outbox " + outbox.name()));
+    }
+
+    /** Sends until {@link #stop} or {@link #close} is called. */
     public void run() throws InterruptedException {
         loop(false);
     }
 
-    /** Sends until nothing is pending any more, or {@link #stop} is called. */
+    /** Sends until nothing is pending any more, or {@link #stop} or {@link #close} is called. */
     public void runUntilEmpty() throws InterruptedException {
         loop(true);
     }
@@ -169,6 +262,18 @@ public final class Agent implements Closeable {
     }
 
     private void loop(boolean untilEmpty) throws InterruptedException {
+        if (own != null && own != Thread.currentThread()) {
+            throw new IllegalStateException("this agent sends on a thread of its own");
+        }
+        sending.lockInterruptibly();
+        try {
+            send(untilEmpty);
+        } finally {
+            sending.unlock();
+        }
+    }
+
+    private void send(boolean untilEmpty) throws InterruptedException {
         LOG.info(
                 "{} certificates wait in the outbox, {} dead letters{}{}",
                 outbox.pendingEntries(),
@@ -240,8 +345,44 @@ public final class Agent implements Closeable {
         return Optional.of(doors.port()).filter(port -> port > 0);
     }
 
+    /**
+     * Ends {@link #run}, takes the answers to what is in flight, and closes the outbox: within twelve seconds, whatever hangs.
+     *
+     * @throws IOException if something could not be closed, or its disk does not answer; what waits is on disk all the same
+     */
     @Override
     public void close() throws IOException {
+        stop();
+        FutureTask<Void> closing = new FutureTask<>(() -> {
+            sending.lockInterruptibly();
+            try {
+                closeParts();
+                return null;
+            } finally {
+                sending.unlock();
+            }
+        });
+        Thread thread = new Thread(closing, "flk-agent-close");
+        thread.setDaemon(true);
+        thread.start();
+        try {
+            closing.get(LONGEST_CLOSE.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("interrupted while the agent was closing");
+        } catch (TimeoutException e) {
+            throw new IOException(
+                    "the agent was not closed within " + LONGEST_CLOSE.toSeconds() + " s: the disk of " + outbox.name()
+                            + " does not answer",
+                    e);
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof IOException io ? io : new IOException(e.getCause());
+        } finally {
+            abandon("the agent was closed before an answer came");
+        }
+    }
+
+    private void closeParts() throws IOException {
         IOException failure = null;
         while (!parts.isEmpty()) {
             try {

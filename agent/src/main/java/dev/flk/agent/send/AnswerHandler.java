@@ -6,7 +6,7 @@ import dev.flk.agent.outbox.DeadLetter;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxEntry;
-import dev.flk.agent.outbox.Settlement;
+import dev.flk.agent.outbox.SettledAs;
 import dev.flk.agent.send.Batch.Item;
 import dev.flk.agent.send.SendQueue.Queued;
 import dev.flk.agent.send.Sender.Surroundings;
@@ -19,6 +19,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -47,7 +48,9 @@ final class AnswerHandler {
     private final AgentMeters meters;
     private final SignatureHold hold;
     private final Throughput throughput;
-    private final Map<Settlement, List<OutboxEntry>> done = new EnumMap<>(Settlement.class);
+    private final Settlement.Awaited awaited;
+    private final Map<SettledAs, List<OutboxEntry>> done = new EnumMap<>(SettledAs.class);
+    private final Map<OutboxEntry, Settlement> told = new HashMap<>();
     private final List<OutboxEntry> notArrived = new ArrayList<>();
     private final LineLimit limit;
     private long longestWaitNanos;
@@ -63,7 +66,9 @@ final class AnswerHandler {
             SendOptions options,
             Surroundings surroundings,
             AgentMeters meters,
-            LineLimit limit) {
+            LineLimit limit,
+            Settlement.Awaited awaited) {
+        this.awaited = awaited;
         this.limit = limit;
         this.outbox = outbox;
         this.deadLetters = deadLetters;
@@ -90,6 +95,8 @@ final class AnswerHandler {
             throughput.settled(entries.size(), nanoTicker.getAsLong());
         });
         done.clear();
+        told.forEach((entry, settlement) -> awaited.settled(entry.sequence(), settlement));
+        told.clear();
         outbox.notArrived(List.copyOf(notArrived));
         notArrived.clear();
         if (longestWaitNanos > 0) {
@@ -106,8 +113,9 @@ final class AnswerHandler {
         return throughput.aSecond(nanoTicker.getAsLong());
     }
 
-    private void done(Settlement how, OutboxEntry entry) {
-        done.computeIfAbsent(how, any -> new ArrayList<>()).add(entry);
+    private void done(OutboxEntry entry, Settlement settlement) {
+        done.computeIfAbsent(settlement.kind().how(), any -> new ArrayList<>()).add(entry);
+        told.put(entry, settlement);
     }
 
     /** Gives an entry up; if the disk refuses the dead letter, the entry stays and is tried again later. */
@@ -130,7 +138,7 @@ final class AnswerHandler {
         LOG.warn("Added {} to DLQ: {}", idForLog(pcsId), shown);
         meters.givenUp(outbox.shardName(queued.entry));
         hold.gone(queued);
-        done(Settlement.DEAD, queued.entry);
+        done(queued.entry, new Settlement(Settlement.Kind.DEAD_LETTERED, pcsId, shown));
     }
 
     /** Entries that could not be read are tried again later; {@link #finish} must follow. */
@@ -150,7 +158,7 @@ final class AnswerHandler {
                         leftOut));
         meters.lost(1);
         hold.gone(queued);
-        done(Settlement.LOST, queued.entry);
+        done(queued.entry, new Settlement(Settlement.Kind.LOST, "", "the disk can't read it any more"));
     }
 
     /** Sends again after the backoff, and after {@code atLeastSeconds} at the earliest; {@code kind} is a status or a word. */
@@ -190,13 +198,15 @@ final class AnswerHandler {
     private void apply(Item item, SubmitResult result, String shardId) {
         Queued queued = item.queued();
         switch (result.kind()) {
-            case RECORDED -> {
+            case RECORDED, REJECTED -> {
                 hold.accepted(queued, shardId);
                 LOG.info(
                         "PCS {} submitted successfully (status={})",
                         idForLog(item.signed().pcsId()),
                         result.status());
-                done(Settlement.ofStatus(result.status()), queued.entry);
+                done(
+                        queued.entry,
+                        new Settlement(result.verdict(), item.signed().pcsId(), result.text()));
             }
             case CONFLICT -> {
                 hold.accepted(queued, shardId);

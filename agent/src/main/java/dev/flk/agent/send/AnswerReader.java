@@ -148,7 +148,11 @@ final class AnswerReader {
         if (!outcome || !pcsId.equals(body.path("pcs_id").textValue())) {
             return SubmitResult.noAnswer("status " + reply.status() + " without the outcome of this certificate");
         }
-        return reply.conflict() ? SubmitResult.conflict(reply.status()) : SubmitResult.recorded(reply.status());
+        if (reply.conflict()) {
+            return SubmitResult.conflict(reply.status());
+        }
+        String reason = body.path("reason").asText();
+        return accepted.asBoolean() ? SubmitResult.recorded(reply.status(), reason) : SubmitResult.rejected(reason);
     }
 
     /** The text of {@code {"error":"…"}}, if the body is exactly that. */

@@ -211,7 +211,7 @@ final class BackendLink {
                 atLeastSeconds = Math.max(atLeastSeconds, result.retryAfterSeconds());
                 failed("status " + result.status() + ": " + result.text());
             }
-            recorded |= result.kind() == SubmitResult.Kind.RECORDED;
+            recorded |= result.isRecorded();
         }
         if (atLeastSeconds >= 0) {
             window.refused();

@@ -56,6 +56,7 @@ public final class Sender {
     private final LineLimit limit;
     private final SendQueue queue;
     private final SignatureHold hold;
+    private final Settlement.Awaited awaited = new Settlement.Awaited();
     /** What other threads want done on the sender's thread. */
     private final LinkedBlockingQueue<Runnable> tasks = new LinkedBlockingQueue<>();
 
@@ -111,8 +112,8 @@ public final class Sender {
             ownCertificateEnd = config.tls().flatMap(ClientTls::ownEnd);
             options = config.options();
             backoff = new Backoff(options.baseDelay(), options.maxDelay(), surroundings.random());
-            handler =
-                    new AnswerHandler(outbox, deadLetters, queue, hold, backoff, options, surroundings, meters, limit);
+            handler = new AnswerHandler(
+                    outbox, deadLetters, queue, hold, backoff, options, surroundings, meters, limit, awaited);
             batches = new Batch.Builder(outbox, handler, hold, config.signer(), options.maxAge());
             links = config.endpoints().stream()
                     .map(url -> new BackendLink(
@@ -183,6 +184,11 @@ public final class Sender {
     public void stop() {
         stopping = true;
         tasks.add(() -> {});
+    }
+
+    /** Who waits for what becomes of a certificate. */
+    public Settlement.Awaited awaited() {
+        return awaited;
     }
 
     /** Certificates that wait for their answers. */

@@ -5,14 +5,16 @@ package dev.flk.agent.send;
  * What the backend said about one certificate, as far as the agent must tell answers apart (contract of the wire, "agent does").
  *
  * @param status of the backend's answer; 0 for an outage
- * @param text the backend's error, or what happened instead of an answer; empty if the certificate was recorded
+ * @param text the backend's error, or what happened instead of an answer; the reason of its outcome if the certificate was recorded
  * @param retryAfterSeconds the {@code Retry-After} of {@link Kind#LATER}, else 0
  */
 record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) {
     /** What the agent has to do next depends on this. */
     enum Kind {
-        /** 200 or 202 for this very certificate: it is on the backend's disk and its outcome is recorded. */
+        /** 200 or 202 for this very certificate: it is on the backend's disk, and accepted or escalated. */
         RECORDED,
+        /** 202 for this very certificate: it is on the backend's disk, and rejected. */
+        REJECTED,
         /** 200 or 202, but other content was recorded under the id before. */
         CONFLICT,
         /** 400 or 413: can never succeed. */
@@ -29,8 +31,12 @@ record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) 
         NO_ANSWER
     }
 
-    static SubmitResult recorded(int status) {
-        return new SubmitResult(Kind.RECORDED, status, "", 0);
+    static SubmitResult recorded(int status, String reason) {
+        return new SubmitResult(Kind.RECORDED, status, reason, 0);
+    }
+
+    static SubmitResult rejected(String reason) {
+        return new SubmitResult(Kind.REJECTED, 202, reason, 0);
     }
 
     static SubmitResult conflict(int status) {
@@ -59,6 +65,18 @@ record SubmitResult(Kind kind, int status, String text, long retryAfterSeconds) 
 
     static SubmitResult noAnswer(String what) {
         return new SubmitResult(Kind.NO_ANSWER, 0, what, 0);
+    }
+
+    /** Whether it is on the backend's disk, as sent. */
+    boolean isRecorded() {
+        return kind == Kind.RECORDED || kind == Kind.REJECTED;
+    }
+
+    /** What was decided; for recorded ones. */
+    Settlement.Kind verdict() {
+        return kind == Kind.REJECTED
+                ? Settlement.Kind.REJECTED
+                : status == 200 ? Settlement.Kind.ACCEPTED : Settlement.Kind.ESCALATED;
     }
 
     /** Whether nobody answered, or something that is not the backend. */

@@ -13,6 +13,7 @@ import dev.flk.certificate.CertificateReader;
 import dev.flk.verification.Policy;
 import dev.flk.verification.Verdict;
 import dev.flk.verification.Verifier;
+import java.io.ByteArrayInputStream;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -23,6 +24,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -66,6 +68,50 @@ class CertifierTest {
 
         assertThat(certificates).hasSize(29);
         assertThat(certificates.get(0).signed().epoch()).isEqualTo(1517363399L / 21_600);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3})
+    void builder_numbersOfACsv_givesTheCertificateOfTheCsv(int values) throws Exception {
+        Random random = new Random(7);
+        double[][] rows = Stream.generate(
+                        () -> random.doubles(values + 1, -1e3, 1e3).toArray())
+                .limit(40)
+                .toArray(double[][]::new);
+        StringBuilder csv = new StringBuilder("timestamp,x,y,z".substring(0, 9 + 2 * values)).append('\n');
+        for (double[] row : rows) {
+            csv.append(Arrays.toString(row).replaceAll("[\\[\\] ]", "")).append('\n');
+        }
+        byte[] ofCsv = new Certifier(List.of("s"))
+                .certify(
+                        new CsvRows(
+                                new ByteArrayInputStream(csv.toString().getBytes(StandardCharsets.UTF_8)),
+                                Columns.USUAL),
+                        Windows.byCount(40, 5))
+                .get(0);
+
+        assertThat(new CertificateBuilder("s").epoch(5).rows(rows).build()).isEqualTo(ofCsv);
+    }
+
+    @Test
+    void builder_noMeasurement_isRefusedNamingTheRow() {
+        CertificateBuilder builder = new CertificateBuilder("s").rows(new double[][] {{0, 1}});
+
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> builder.rows(new double[][] {{1, 1}, {2}}))
+                .withMessage("row 3 has 1 numbers; a time and one to three values are needed");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> builder.rows(new double[][] {{2, 1, 1}}))
+                .withMessage("row 3 has 2 values, the first row has 1");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> builder.rows(new double[][] {{2, Double.NaN}}))
+                .withMessage("row 3 holds [2.0, NaN]; all numbers must be finite");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new CertificateBuilder("s").build())
+                .withMessage("a window has at least one row");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new CertificateBuilder(""))
+                .withMessage("a shard id has 1 to 256 characters, this has 0");
     }
 
     @Test

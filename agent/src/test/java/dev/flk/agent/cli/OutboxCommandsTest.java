@@ -9,7 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.agent.cli.Cli.Ended;
 import dev.flk.agent.outbox.Outbox;
-import dev.flk.agent.outbox.Settlement;
+import dev.flk.agent.outbox.SettledAs;
 import dev.flk.agent.send.ScriptedBackend;
 import dev.flk.agent.send.ScriptedBackend.Said;
 import java.nio.charset.StandardCharsets;
@@ -30,7 +30,7 @@ class OutboxCommandsTest extends CommandTest {
             outbox.append(LongStream.range(0, settled + waiting)
                     .mapToObj(epoch -> certificate(epoch))
                     .toList());
-            outbox.settle(Settlement.ACCEPTED, outbox.pendingAfter(0, settled));
+            outbox.settle(SettledAs.ACCEPTED, outbox.pendingAfter(0, settled));
         }
     }
 

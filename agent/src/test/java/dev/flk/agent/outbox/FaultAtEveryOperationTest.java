@@ -105,7 +105,7 @@ class FaultAtEveryOperationTest {
                 outbox.beingSent(List.of(entry), millis, () -> {});
                 steps(outbox);
                 promises.put(name, Promise.AT_MOST_ONCE);
-                outbox.settle(Settlement.ACCEPTED, List.of(entry));
+                outbox.settle(SettledAs.ACCEPTED, List.of(entry));
                 steps(outbox);
             });
         }
@@ -117,7 +117,7 @@ class FaultAtEveryOperationTest {
                     promises.put(name, Promise.EITHER);
                     letters.add(letter);
                     promises.put(name, Promise.DEAD);
-                    outbox.settle(Settlement.DEAD, List.of(entry));
+                    outbox.settle(SettledAs.DEAD, List.of(entry));
                     steps(outbox);
                 });
             });

@@ -90,7 +90,7 @@ class OutboxCompactionTest {
     @Test
     void settledYoungerThanTheHorizon_stays() throws Exception {
         add(1, 10);
-        outbox.settle(Settlement.ACCEPTED, waiting());
+        outbox.settle(SettledAs.ACCEPTED, waiting());
         outbox.compact(HORIZON, Mode.RUN);
         now = now.plus(Duration.ofDays(13));
 
@@ -107,7 +107,7 @@ class OutboxCompactionTest {
         OutboxEntry kept = waiting().get(6);
         List<OutboxEntry> done = new ArrayList<>(waiting());
         done.remove(6);
-        outbox.settle(Settlement.ACCEPTED, done);
+        outbox.settle(SettledAs.ACCEPTED, done);
         outbox.compact(HORIZON, Mode.RUN);
         now = now.plus(HORIZON);
 
@@ -132,7 +132,7 @@ class OutboxCompactionTest {
         add(1, 100);
         List<OutboxEntry> done = new ArrayList<>(waiting());
         done.remove(60);
-        outbox.settle(Settlement.ACCEPTED, done);
+        outbox.settle(SettledAs.ACCEPTED, done);
         outbox.close();
         outbox = open();
         String segment;
@@ -157,7 +157,7 @@ class OutboxCompactionTest {
     @Test
     void mostWait_nothingIsMovedForNothing() throws Exception {
         add(1, 100);
-        outbox.settle(Settlement.ACCEPTED, waiting().subList(0, 20));
+        outbox.settle(SettledAs.ACCEPTED, waiting().subList(0, 20));
         outbox.compact(HORIZON, Mode.RUN);
         now = now.plus(HORIZON);
 
@@ -186,7 +186,7 @@ class OutboxCompactionTest {
     void diskFull_theReserveLetsItGiveSpaceBack() throws Exception {
         outbox.compact(HORIZON, Mode.RUN); // makes the reserve
         add(1, 100);
-        outbox.settle(Settlement.ACCEPTED, waiting().subList(0, 99));
+        outbox.settle(SettledAs.ACCEPTED, waiting().subList(0, 99));
         add(101, 101); // behind what was settled
         files.setDiskFull(true); // until the reserve goes
 
@@ -203,7 +203,7 @@ class OutboxCompactionTest {
     @Test
     void diskFull_noReserve_saysSo_andNothingIsLost() throws Exception {
         add(1, 100);
-        outbox.settle(Settlement.ACCEPTED, waiting().subList(0, 99));
+        outbox.settle(SettledAs.ACCEPTED, waiting().subList(0, 99));
         outbox.compact(HORIZON, Mode.RUN);
         add(101, 101);
         Files.delete(directory.resolve(Reserve.FILE));
@@ -221,7 +221,7 @@ class OutboxCompactionTest {
     void clockWasAheadAndIsRightAgain_withoutAHorizonItGoesAllTheSame() throws Exception {
         now = now.plus(Duration.ofDays(30));
         add(1, 10);
-        outbox.settle(Settlement.ACCEPTED, waiting());
+        outbox.settle(SettledAs.ACCEPTED, waiting());
         outbox.compact(HORIZON, Mode.RUN);
         now = now.minus(Duration.ofDays(30));
 
@@ -245,7 +245,7 @@ class OutboxCompactionTest {
     @Test
     void bodies_entryWasWrittenAnewAndItsSegmentIsGone_areFound() throws Exception {
         add(1, 100);
-        outbox.settle(Settlement.ACCEPTED, waiting().subList(0, 99));
+        outbox.settle(SettledAs.ACCEPTED, waiting().subList(0, 99));
         assertThat(names()).containsExactly("certificate 100"); // the reader stands in the old segment
 
         outbox.compact(Duration.ZERO, Mode.RUN);

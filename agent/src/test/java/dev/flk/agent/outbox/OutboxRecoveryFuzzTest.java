@@ -52,23 +52,23 @@ class OutboxRecoveryFuzzTest {
         add(first, "a1", "a2", "a3", "a4", "a5");
         first.beingSent(first.pendingAfter(0, 2), millis, () -> {});
         steps(first);
-        settle(first, Settlement.ACCEPTED, "a1", "a3");
+        settle(first, SettledAs.ACCEPTED, "a1", "a3");
         first.notArrived(entries(first, "a2"));
         steps(first);
         first.close();
 
         Outbox second = open(whole);
         add(second, "b1", "b2", "b3", "b4");
-        settle(second, Settlement.ESCALATED, "b1");
+        settle(second, SettledAs.ESCALATED, "b1");
         millis += Duration.ofDays(2).toMillis();
         second.compact(Duration.ofDays(1), Mode.RUN);
-        settle(second, Settlement.LOST, "b2");
+        settle(second, SettledAs.LOST, "b2");
         second.close();
 
         Outbox third = open(whole);
         add(third, "c1", "c2", "c3");
         add(third, "d1");
-        settle(third, Settlement.DEAD, "c2");
+        settle(third, SettledAs.DEAD, "c2");
         add(third, "e1", "e2");
         whole.kill();
         rememberPlaces();
@@ -97,7 +97,7 @@ class OutboxRecoveryFuzzTest {
         }
     }
 
-    private void settle(Outbox outbox, Settlement fate, String... names) {
+    private void settle(Outbox outbox, SettledAs fate, String... names) {
         List<OutboxEntry> entries = entries(outbox, names);
         outbox.settle(fate, entries);
         steps(outbox);
@@ -172,7 +172,7 @@ class OutboxRecoveryFuzzTest {
         assertThat(next).isCompleted();
         Map<Long, String> more = pending(again);
         assertThat(more).containsAllEntriesOf(pending).hasSize(pending.size() + 1);
-        again.settle(Settlement.ACCEPTED, again.pendingAfter(0, Integer.MAX_VALUE));
+        again.settle(SettledAs.ACCEPTED, again.pendingAfter(0, Integer.MAX_VALUE));
         steps(again);
         disk.kill();
 

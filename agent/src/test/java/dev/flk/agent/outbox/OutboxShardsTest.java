@@ -82,7 +82,7 @@ class OutboxShardsTest {
                 .containsEntry("(others)", backlog(1, 3));
         assertThat(outbox.shardName(second)).isEqualTo("b");
 
-        outbox.settle(Settlement.ACCEPTED, List.of(first, second));
+        outbox.settle(SettledAs.ACCEPTED, List.of(first, second));
 
         assertThat(outbox.byShard())
                 .containsEntry("a", backlog(1, 2))
@@ -96,7 +96,7 @@ class OutboxShardsTest {
         add(2, "b");
         add(3, "a");
         OutboxEntry last = add(4, "c");
-        outbox.settle(Settlement.ACCEPTED, List.of(first, last));
+        outbox.settle(SettledAs.ACCEPTED, List.of(first, last));
 
         restart();
 
@@ -118,7 +118,7 @@ class OutboxShardsTest {
                 .containsEntry("(others)", backlog(6, 0))
                 .doesNotContainKey("shard-65");
 
-        outbox.settle(Settlement.ACCEPTED, waiting().subList(0, 10));
+        outbox.settle(SettledAs.ACCEPTED, waiting().subList(0, 10));
         assertThat(outbox.byShard()).hasSize(65).containsEntry("(others)", backlog(6, 0));
         restart();
         add(71, "shard-71");
@@ -143,7 +143,7 @@ class OutboxShardsTest {
         now = now.plusSeconds(5);
         add(101, "a");
         add(102, "b");
-        outbox.settle(Settlement.ACCEPTED, done);
+        outbox.settle(SettledAs.ACCEPTED, done);
         now = now.plusSeconds(90);
 
         assertThat(outbox.compact(Duration.ZERO, Mode.RUN).movedEntries()).isEqualTo(2);
@@ -172,7 +172,7 @@ class OutboxShardsTest {
                     "no",
                     1,
                     outbox.bodies(List.of(entry)).get(entry.sequence())));
-            outbox.settle(Settlement.DEAD, List.of(entry));
+            outbox.settle(SettledAs.DEAD, List.of(entry));
             assertThat(outbox.byShard()).containsEntry("a", none());
 
             assertThat(letters.requeue(letter -> true)).isEqualTo(1);

@@ -60,7 +60,7 @@ class OutboxTest {
         try (Outbox outbox = open()) {
             outbox.append(List.of(body(1), body(2), body(3)));
             outbox.settle(
-                    Settlement.ACCEPTED, List.of(all(outbox).get(0), all(outbox).get(2)));
+                    SettledAs.ACCEPTED, List.of(all(outbox).get(0), all(outbox).get(2)));
         }
 
         try (Outbox outbox = open()) {
@@ -127,7 +127,7 @@ class OutboxTest {
         try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 200_000, 0), CLOCK)) {
             // so large that a segment's header alone is not worth a compaction, which would then rest for a minute
             outbox.append(List.of(new byte[150_000], body(2)));
-            outbox.settle(Settlement.ACCEPTED, all(outbox).subList(0, 1));
+            outbox.settle(SettledAs.ACCEPTED, all(outbox).subList(0, 1));
 
             outbox.append(List.of(new byte[150_000]));
 
@@ -144,7 +144,7 @@ class OutboxTest {
             outbox.append(Collections.nCopies(340, new byte[1_000]));
             List<OutboxEntry> all = all(outbox);
             outbox.settle(
-                    Settlement.ACCEPTED,
+                    SettledAs.ACCEPTED,
                     all.stream().filter(entry -> entry.sequence() % 3 == 0).toList());
 
             outbox.append(Collections.nCopies(70, new byte[1_000]));
@@ -160,7 +160,7 @@ class OutboxTest {
         try (Outbox outbox = Outbox.open(new OutboxOptions(directory, 40_000, 0), CLOCK)) {
             for (int round = 0; round < 20; round++) {
                 outbox.append(List.of(new byte[12_000], new byte[12_000]));
-                outbox.settle(Settlement.ACCEPTED, all(outbox));
+                outbox.settle(SettledAs.ACCEPTED, all(outbox));
                 List<Callable<Void>> appends = Collections.nCopies(4, () -> {
                     outbox.append(List.of(new byte[5_000]));
                     return null;
@@ -168,7 +168,7 @@ class OutboxTest {
                 for (Future<Void> append : threads.invokeAll(appends)) {
                     append.get();
                 }
-                outbox.settle(Settlement.ACCEPTED, all(outbox));
+                outbox.settle(SettledAs.ACCEPTED, all(outbox));
             }
         } finally {
             threads.shutdown();

@@ -66,6 +66,6 @@ class AnswerFuzzTest {
     }
 
     private static boolean isRecorded(SubmitResult result) {
-        return result.kind() == Kind.RECORDED || result.kind() == Kind.CONFLICT;
+        return result.isRecorded() || result.kind() == Kind.CONFLICT;
     }
 }

@@ -25,7 +25,7 @@ class AnswerReaderTest {
     @CsvSource({
         "200, true, false, RECORDED",
         "202, true, true, RECORDED",
-        "202, false, true, RECORDED",
+        "202, false, true, REJECTED",
         "202, true, false, NO_ANSWER",
         "200, true, true, NO_ANSWER",
         "200, false, true, NO_ANSWER",
@@ -149,7 +149,7 @@ class AnswerReaderTest {
                 "{\"status\":200.0,\"body\":" + OUTCOME + "}")) {
             List<SubmitResult> results = readBatch(200, broken + "\n{\"status\":200,\"body\":" + of2 + "}\n");
             assertThat(results.get(0).isOutage()).isTrue();
-            assertThat(results.get(1)).isEqualTo(SubmitResult.recorded(200));
+            assertThat(results.get(1)).isEqualTo(SubmitResult.recorded(200, ""));
         }
     }
 

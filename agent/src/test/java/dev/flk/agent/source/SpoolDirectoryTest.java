@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxOptions;
-import dev.flk.agent.outbox.Settlement;
+import dev.flk.agent.outbox.SettledAs;
 import dev.flk.agent.testing.LogCapture;
 import dev.flk.program.logging.LineLimit;
 import java.io.IOException;
@@ -161,7 +161,7 @@ class SpoolDirectoryTest {
         for (int i = 0; i < 100 && !files().isEmpty(); i++) {
             directory.step();
             taken += outbox.pendingEntries();
-            outbox.settle(Settlement.ACCEPTED, outbox.pendingAfter(0, Integer.MAX_VALUE));
+            outbox.settle(SettledAs.ACCEPTED, outbox.pendingAfter(0, Integer.MAX_VALUE));
         }
 
         assertThat(files()).isEmpty();

@@ -2,7 +2,7 @@
 package dev.flk.agent.outbox;
 
 /** How an entry was settled, as the log keeps it. */
-public enum Settlement {
+public enum SettledAs {
     /** Answered 200: accepted. */
     ACCEPTED("200"),
     /** Answered 202: escalated, or rejected by verification. */
@@ -14,7 +14,7 @@ public enum Settlement {
 
     private final String word;
 
-    Settlement(String word) {
+    SettledAs(String word) {
         this.word = word;
     }
 
@@ -23,13 +23,8 @@ public enum Settlement {
         return word;
     }
 
-    /** Of a certificate that was answered with an outcome. */
-    public static Settlement ofStatus(int status) {
-        return status == 200 ? ACCEPTED : ESCALATED;
-    }
-
-    static Settlement ofWord(String word) {
-        for (Settlement how : values()) {
+    static SettledAs ofWord(String word) {
+        for (SettledAs how : values()) {
             if (how.word.equals(word)) {
                 return how;
             }

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import dev.flk.agent.config.AgentConfig;
+import dev.flk.agent.outbox.OutboxView;
+import dev.flk.agent.send.Certificates;
+import dev.flk.agent.send.ScriptedBackend;
+import dev.flk.agent.send.ScriptedBackend.Said;
+import dev.flk.agent.send.Sender.Surroundings;
+import dev.flk.agent.send.Settlement;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.FutureTask;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The agent inside an application. */
+@Timeout(60)
+class EmbeddedAgentTest {
+    @TempDir
+    Path directory;
+
+    private ScriptedBackend backend;
+
+    @BeforeEach
+    void start() throws Exception {
+        backend = new ScriptedBackend();
+    }
+
+    @AfterEach
+    void stop() {
+        backend.close();
+    }
+
+    @Test
+    void submit_eachAnswer_tellsWhatBecameOfTheCertificate() throws Exception {
+        String tooFar = "D_hat out of tolerance";
+        backend.submit = line -> {
+            String id = ScriptedBackend.id(line);
+            if (id.equals(Certificates.id(1))) {
+                return Said.recorded(line);
+            } else if (id.equals(Certificates.id(2))) {
+                return Said.of(202, outcome(id, true, "degraded: short_window"));
+            } else if (id.equals(Certificates.id(3))) {
+                return Said.of(202, outcome(id, false, tooFar));
+            }
+            return Said.error(400, "epoch: must be at least 0");
+        };
+        try (Agent agent = Agent.open(config())) {
+            CompletionStage<Settlement> accepted = agent.submit(Certificates.certificate(1));
+            CompletionStage<Settlement> escalated = agent.submit(Certificates.certificate(2));
+            CompletionStage<Settlement> rejected = agent.submit(Certificates.certificate(3));
+            CompletionStage<Settlement> dead = agent.submit(Certificates.certificate(4));
+
+            assertThat(settled(accepted)).isEqualTo(new Settlement(Settlement.Kind.ACCEPTED, Certificates.id(1), ""));
+            assertThat(settled(escalated))
+                    .isEqualTo(new Settlement(Settlement.Kind.ESCALATED, Certificates.id(2), "degraded: short_window"));
+            assertThat(settled(rejected))
+                    .isEqualTo(new Settlement(Settlement.Kind.REJECTED, Certificates.id(3), tooFar));
+            assertThat(settled(dead))
+                    .isEqualTo(new Settlement(
+                            Settlement.Kind.DEAD_LETTERED, Certificates.id(4), "epoch: must be at least 0"));
+        }
+    }
+
+    private static String outcome(String id, boolean accepted, String reason) {
+        return "{\"pcs_id\":\"" + id + "\",\"accepted\":" + accepted + ",\"escalated\":true,\"reason\":\"" + reason
+                + "\"}";
+    }
+
+    @Test
+    void submit_noCertificate_isRefusedAndNoThreadIsLeft() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> {
+                    try (Agent agent = Agent.open(config())) {
+                        agent.submit("{\"pcs_id\":7}".getBytes(StandardCharsets.UTF_8));
+                    }
+                })
+                .withMessageStartingWith("not a certificate: ");
+
+        assertThat(Thread.getAllStackTraces().keySet())
+                .noneMatch(thread -> thread.isAlive() && thread.getName().startsWith("flk-agent"));
+    }
+
+    @Test
+    void close_beforeAnAnswer_saysSoAndTheNextAgentSendsIt() throws Exception {
+        backend.submit = line -> Said.error(503, "overloaded");
+        CompletionStage<Settlement> waiting;
+        Agent agent = Agent.open(config());
+        try (agent) {
+            waiting = agent.submit(Certificates.certificate(1));
+        }
+
+        assertThatExceptionOfType(CompletionException.class)
+                .isThrownBy(() -> settled(waiting))
+                .withCauseInstanceOf(IOException.class)
+                .withMessageContaining(
+                        "the agent was closed before an answer came; the certificate waits in the outbox");
+        assertThatExceptionOfType(IOException.class).isThrownBy(() -> agent.submit(Certificates.certificate(2)));
+        assertThat(agent.trouble()).contains("the agent is closed");
+        assertThat(OutboxView.read(directory.resolve("outbox")).pendingEntries())
+                .isEqualTo(1);
+
+        backend.submit = Said::recorded;
+        try (Agent next = Agent.open(config())) {
+            Awaitility.await().until(() -> next.pendingEntries() == 0);
+        }
+    }
+
+    @Test
+    void close_whileAnotherThreadRuns_endsIt() throws Exception {
+        Agent agent = Agent.open(config(), Surroundings.real());
+        FutureTask<Boolean> running = new FutureTask<>(() -> {
+            agent.run();
+            return true;
+        });
+        new Thread(running).start();
+        settled(agent.submit(Certificates.certificate(1)));
+
+        agent.close();
+
+        assertThat(running.get()).isTrue();
+    }
+
+    @Test
+    void trouble_isNamed_asLongAsItLasts() throws Exception {
+        try (Agent agent = Agent.open(config())) {
+            assertThat(agent.trouble()).isEmpty();
+
+            backend.submit = line -> Said.error(401, "Signature verification failed");
+            CompletionStage<Settlement> held = agent.submit(Certificates.certificate(1));
+            Awaitility.await()
+                    .untilAsserted(() -> assertThat(agent.trouble())
+                            .contains("the backend refuses the signatures of 1 shard: it does not know this key,"
+                                    + " or not for that shard; check PCS_SIGN_ALG and the key"));
+
+            backend.submit = Said::recorded;
+            assertThat(settled(held).kind()).isEqualTo(Settlement.Kind.ACCEPTED);
+            assertThat(agent.trouble()).isEmpty();
+        }
+    }
+
+    @Test
+    void trouble_nobodyAnswers_namesTheEndpoint() throws Exception {
+        backend.close();
+        try (Agent agent = Agent.open(config())) {
+            agent.submit(Certificates.certificate(1));
+
+            Awaitility.await()
+                    .untilAsserted(() -> assertThat(agent.trouble()).contains(backend.endpoint() + ": no connection"));
+        }
+    }
+
+    private static Settlement settled(CompletionStage<Settlement> stage) {
+        return stage.toCompletableFuture().join();
+    }
+
+    private AgentConfig config() {
+        return AgentConfig.of(Map.of(
+                "ENDPOINT",
+                backend.endpoint().toString(),
+                "PCS_SIGN_ALG",
+                "hmac",
+                "PCS_HMAC_KEY",
+                "secret",
+                "OUTBOX_PATH",
+                directory.resolve("outbox").toString(),
+                "OUTBOX_MIN_FREE_BYTES",
+                "0",
+                "DLQ_PATH",
+                directory.resolve("dlq.jsonl").toString()));
+    }
+}
