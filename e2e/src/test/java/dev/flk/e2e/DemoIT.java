@@ -11,19 +11,22 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code ./flk demo}, twice, in a directory with a space in its name and without a terminal. */
+/** {@code ./flk demo}, twice, and {@code ./flk example}, in a directory with a space in its name and without a terminal. */
 final class DemoIT {
     private static final Pattern RESULT = Pattern.compile("(\\d+) accepted, (\\d+) escalated, (\\d+) rejected");
 
     @TempDir
     private Path temporary;
 
-    @Test
-    void demo_runsTwiceAndCertifiesRealEarthquakes() throws Exception {
-        Path copy = Files.createDirectory(temporary.resolve("a clone of it"));
+    private Path copy;
+
+    @BeforeEach
+    void copyWhatItNeeds() throws Exception {
+        copy = Files.createDirectory(temporary.resolve("a clone of it"));
         Files.copy(Built.root().resolve("flk"), copy.resolve("flk"));
         Files.createDirectory(copy.resolve("demo"));
         for (String file : List.of("run", "earthquakes.csv")) {
@@ -35,13 +38,34 @@ final class DemoIT {
             Path target = Files.createDirectories(copy.resolve(name).resolve("target"));
             Files.copy(Built.jar("flk-" + name), target.resolve("flk-" + name + ".jar"));
         }
-        String first = demo(copy);
-        String second = demo(copy);
+    }
+
+    @Test
+    void demo_runsTwiceAndCertifiesRealEarthquakes() throws Exception {
+        String first = flk("demo");
+        String second = flk("demo");
         assertThat(accepted(first)).isGreaterThanOrEqualTo(5).isEqualTo(accepted(second));
         assertThat(first).contains("data/wal", "data/outbox.wal", "metrics.txt", "Try next");
         try (Stream<Path> runs = Files.list(copy.resolve("data/demo"))) {
             assertThat(runs).hasSize(2);
         }
+    }
+
+    /** The artifact and its dependencies as Maven gives them to an application, and its logging. */
+    @Test
+    void example_anotherKeyAndTheRightOne_saysWhatBecameOfItAndEnds() throws Exception {
+        Path example = Built.root().resolve("examples").resolve("target");
+        Path target = Files.createDirectories(copy.resolve("examples").resolve("target"));
+        for (String directory : List.of("classes", "lib")) {
+            Files.createSymbolicLink(target.resolve(directory), example.resolve(directory).toRealPath());
+        }
+
+        String output = flk("example");
+
+        assertThat(output)
+                .contains("does not know:\nWAITS in the outbox: the backend refuses the signatures of 1 shard: it does not"
+                        + " know this key, or not for that shard; check PCS_SIGN_ALG and the key\n")
+                .containsPattern("with the key of the backend:\nACCEPTED [0-9a-f]{64}\n$");
     }
 
     private static int accepted(String output) {
@@ -50,8 +74,8 @@ final class DemoIT {
         return Integer.parseInt(result.group(1));
     }
 
-    private static String demo(Path copy) throws IOException, InterruptedException {
-        ProcessBuilder builder = new ProcessBuilder("./flk", "demo").directory(copy.toFile());
+    private String flk(String command) throws IOException, InterruptedException {
+        ProcessBuilder builder = new ProcessBuilder("./flk", command).directory(copy.toFile());
         builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
         Process process = builder.redirectErrorStream(true).start();
         process.getOutputStream().close();
