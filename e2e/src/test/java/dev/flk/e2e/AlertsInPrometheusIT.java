@@ -163,6 +163,21 @@ final class AlertsInPrometheusIT {
     }
 
     @Test
+    void shardFallsSilent() throws Exception {
+        BackendProcess backend = backend("silent", Map.of());
+        load(backend, Pcs::number);
+        Traffic line = load(backend, epoch -> Pcs.number(epoch).ofShard("line-7"));
+        prometheus.awaitUp("silent");
+        Client client = new Client(backend.url());
+        Client.awaitUntil(() -> client.metric("flk_shard_newest_age_seconds{shard=\"line-7\",}") < 1);
+        line.close();
+        firesUntil(
+                "silent",
+                () -> load(backend, epoch -> Pcs.number(1_000_000 + epoch).ofShard("line-7")),
+                "ShardSilent warning");
+    }
+
+    @Test
     void storeIsDown() throws Exception {
         StoreServer.Redis redis = redis();
         BackendProcess backend = backend("store", redis.configuration());

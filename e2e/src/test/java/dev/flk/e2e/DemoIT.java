@@ -57,14 +57,16 @@ final class DemoIT {
         Path example = Built.root().resolve("examples").resolve("target");
         Path target = Files.createDirectories(copy.resolve("examples").resolve("target"));
         for (String directory : List.of("classes", "lib")) {
-            Files.createSymbolicLink(target.resolve(directory), example.resolve(directory).toRealPath());
+            Files.createSymbolicLink(
+                    target.resolve(directory), example.resolve(directory).toRealPath());
         }
 
         String output = flk("example");
 
         assertThat(output)
-                .contains("does not know:\nWAITS in the outbox: the backend refuses the signatures of 1 shard: it does not"
-                        + " know this key, or not for that shard; check PCS_SIGN_ALG and the key\n")
+                .contains(
+                        "does not know:\nWAITS in the outbox: the backend refuses the signatures of 1 shard: it does not"
+                                + " know this key, or not for that shard; check PCS_SIGN_ALG and the key\n")
                 .containsPattern("with the key of the backend:\nACCEPTED [0-9a-f]{64}\n$");
     }
 

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.sample.Pcs;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.LongFunction;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Which of many shards needs a look: as the log tells alone, and as the metrics tell alone. */
+final class ShardsIT {
+    private static final Pattern ACCEPTED = Pattern.compile("PCS \\S+ accepted \\(D̂=([0-9.]+), .*\\(shard=(\\S+)\\)");
+    private static final Pattern ESCALATED =
+            Pattern.compile("PCS \\S+ escalated: .*\\(shard=(\\S+?)(?:, rejected)?\\)");
+    /** {@code -Dflk.load=full}: 100,000. */
+    private static final int MANY = "full".equals(System.getProperty("flk.load")) ? 100_000 : 10_000;
+
+    @TempDir
+    private Path directory;
+
+    @Test
+    void oneOfAHundred_isFoundInTheLogAndInTheMetrics() throws Exception {
+        try (BackendProcess backend = BackendProcess.start(directory, Map.of(), Program.QUICK_START)) {
+            Client client = new Client(backend.url());
+            batch(client, 0, 100, ShardsIT::usual);
+            long half = System.nanoTime();
+            // 17 drifts, 42 contradicts itself, and 77 sends nothing any more
+            batch(client, 100, 200, epoch -> switch ((int) (epoch % 100)) {
+                case 17 ->
+                    usual(epoch)
+                            .with("N_j", "{\"2\":5,\"4\":20,\"8\":80,\"16\":320}")
+                            .with("D_hat", "2.0");
+                case 42 -> usual(epoch).with("D_hat", "1.9");
+                case 77 -> usual(epoch).ofShard("line-78");
+                default -> usual(epoch);
+            });
+
+            Map<String, Double> rejected = samples(client, "outcomes_total", "verdict=\"rejected\",");
+            assertThat(rejected.entrySet())
+                    .filteredOn(shard -> shard.getValue() > 0)
+                    .extracting(Map.Entry::getKey)
+                    .containsExactly("line-42");
+            assertThat(samples(client, "recomputed_d_hat", "").entrySet())
+                    .filteredOn(shard -> shard.getValue() != 1)
+                    .extracting(Map.Entry::getKey)
+                    .containsExactly("line-17");
+            Client.awaitUntil(() -> silent(client, half).equals(Set.of("line-77")));
+
+            assertThat(backend.program().terminate()).isEqualTo(143);
+            String log = backend.program().allLines();
+            assertThat(ESCALATED.matcher(log).results().map(line -> line.group(1)))
+                    .containsExactly("line-42");
+            Map<String, Set<String>> dimensions = new TreeMap<>();
+            for (MatchResult line : ACCEPTED.matcher(log).results().toList()) {
+                dimensions
+                        .computeIfAbsent(line.group(2), shard -> new TreeSet<>())
+                        .add(line.group(1));
+            }
+            assertThat(dimensions).hasSize(100);
+            dimensions.values().removeIf(seen -> seen.size() == 1);
+            assertThat(dimensions).isEqualTo(Map.of("line-17", Set.of("1.00", "2.00")));
+        }
+    }
+
+    /** The shards whose newest certificate is older than a moment. */
+    private static Set<String> silent(Client client, long sinceNanos) throws Exception {
+        long before = System.nanoTime();
+        Map<String, Double> ages = samples(client, "newest_age_seconds", "");
+        double limit = (before - sinceNanos) / 1e9;
+        return ages.entrySet().stream()
+                .filter(shard -> shard.getValue() > limit)
+                .map(Map.Entry::getKey)
+                .collect(Collectors.toSet());
+    }
+
+    @Test
+    void moreShardsThanAreShown_takeNoMoreLabelsAndNoMoreMemory() throws Exception {
+        try (BackendProcess backend =
+                BackendProcess.start(directory, Map.of("LOG_LEVEL", "WARN"), List.of("-Xmx96m"))) {
+            Client client = new Client(backend.url());
+            for (int from = 0; from < MANY; from += 500) {
+                batch(client, from, from + 500, epoch -> Pcs.number(epoch).ofShard("shard-" + epoch));
+            }
+
+            Map<String, Double> accepted = samples(client, "outcomes_total", "verdict=\"accepted\",");
+            assertThat(accepted).hasSize(257).containsEntry("(others)", MANY - 256.0);
+            assertThat(samples(client, "newest_age_seconds", "")).hasSize(257);
+            assertThat(samples(client, "recomputed_d_hat", "")).hasSize(257);
+        }
+    }
+
+    private static Pcs usual(long epoch) {
+        return Pcs.number(epoch).ofShard("line-" + epoch % 100);
+    }
+
+    private static void batch(Client client, long from, long to, LongFunction<Pcs> certificates) throws Exception {
+        String lines = LongStream.range(from, to)
+                .mapToObj(epoch -> certificates.apply(epoch).json() + "\n")
+                .collect(Collectors.joining());
+        assertThat(client.batch(lines).body().lines())
+                .hasSize((int) (to - from))
+                .allMatch(line -> line.startsWith("{\"status\":20"));
+    }
+
+    /** One family of the metrics by shard. */
+    private static Map<String, Double> samples(Client client, String name, String otherLabels) throws Exception {
+        Pattern sample =
+                Pattern.compile("(?m)^flk_shard_" + name + "\\{shard=\"([^\"]*)\"," + otherLabels + "} (\\S+)$");
+        return sample.matcher(client.get("/metrics").body())
+                .results()
+                .collect(Collectors.toMap(found -> found.group(1), found -> Double.valueOf(found.group(2))));
+    }
+}
