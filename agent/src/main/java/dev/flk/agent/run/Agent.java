@@ -354,6 +354,9 @@ public final class Agent implements Closeable {
     public void close() throws IOException {
         stop();
         FutureTask<Void> closing = new FutureTask<>(() -> {
+            if (own != null) {
+                own.join();
+            }
             sending.lockInterruptibly();
             try {
                 closeParts();
@@ -366,7 +369,8 @@ public final class Agent implements Closeable {
         thread.setDaemon(true);
         thread.start();
         try {
-            closing.get(LONGEST_CLOSE.toNanos(), TimeUnit.NANOSECONDS);
+            thread.join(LONGEST_CLOSE.toMillis());
+            closing.get(0, TimeUnit.NANOSECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new InterruptedIOException("interrupted while the agent was closing");
