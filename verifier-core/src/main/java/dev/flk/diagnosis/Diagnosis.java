@@ -71,8 +71,7 @@ public record Diagnosis(
         return new Diagnosis(verdict, keyId, null, List.of(), null, null, null);
     }
 
-    static Diagnosis failed(
-            Verdict verdict, byte[] canonical, @Nullable Difference difference, @Nullable String hint) {
+    static Diagnosis failed(Verdict verdict, byte[] canonical, @Nullable Difference difference, @Nullable String hint) {
         return new Diagnosis(
                 verdict,
                 null,

@@ -251,7 +251,8 @@ final class SignatureDiagnosisTest {
                                is what is checked.
                                Set PCS_SIGN_ALG to the same on both sides, with a key for it.
                 """);
-        Diagnosis hmac = diagnose(mac(utf8("unknown"), TEXT), SignatureCheck.ed25519(List.of(SIGNER.publicKeyBase64())));
+        Diagnosis hmac =
+                diagnose(mac(utf8("unknown"), TEXT), SignatureCheck.ed25519(List.of(SIGNER.publicKeyBase64())));
         assertThat(hmac.verdict()).isEqualTo(Verdict.OTHER_ALGORITHM);
         assertThat(hmac.differences().get(0).what())
                 .isEqualTo("By its length of 32 bytes it is an HMAC-SHA256 signature; Ed25519 is what is checked.");
