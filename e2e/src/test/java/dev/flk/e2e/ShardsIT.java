@@ -86,8 +86,7 @@ final class ShardsIT {
 
     @Test
     void moreShardsThanAreShown_takeNoMoreLabelsAndNoMoreMemory() throws Exception {
-        try (BackendProcess backend =
-                BackendProcess.start(directory, Map.of("LOG_LEVEL", "WARN"), List.of("-Xmx96m"))) {
+        try (BackendProcess backend = BackendProcess.start(directory, Map.of(), List.of("-Xmx96m"))) {
             Client client = new Client(backend.url());
             for (int from = 0; from < MANY; from += 500) {
                 batch(client, from, from + 500, epoch -> Pcs.number(epoch).ofShard("shard-" + epoch));
