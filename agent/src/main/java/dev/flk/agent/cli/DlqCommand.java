@@ -2,7 +2,7 @@
 package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.control.Operations;
+import dev.flk.agent.control.LocalServer.Operations;
 import dev.flk.agent.outbox.DeadLetter;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.DeadLetterFile;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.control;
 
+import dev.flk.agent.control.LocalServer.Operations;
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;

@@ -3,6 +3,7 @@ package dev.flk.agent.control;
 
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.agent.control.LocalServer.Operations;
 import dev.flk.agent.outbox.CertificateSink;
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;

@@ -2,14 +2,14 @@
 package dev.flk.agent.run;
 
 import dev.flk.agent.config.AgentConfig;
-import dev.flk.agent.control.Operations;
+import dev.flk.agent.control.LocalServer.Operations;
 import dev.flk.agent.control.StatusReport;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.DeadLetters;
 import dev.flk.agent.outbox.Outbox;
 import dev.flk.agent.outbox.OutboxCompaction;
 import dev.flk.agent.send.Sender;
-import dev.flk.agent.send.SendingState;
+import dev.flk.agent.send.Sender.SendingState;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;

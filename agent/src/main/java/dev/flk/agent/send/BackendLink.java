@@ -2,6 +2,7 @@
 package dev.flk.agent.send;
 
 import dev.flk.agent.send.BackendClient.Reply;
+import dev.flk.agent.send.Sender.SendingState;
 import dev.flk.agent.send.SenderConfig.SendOptions;
 import dev.flk.program.breaker.Breaker;
 import dev.flk.program.cli.Printable;

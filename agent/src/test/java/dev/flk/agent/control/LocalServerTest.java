@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.flk.agent.control.LocalServer.Doors;
+import dev.flk.agent.control.LocalServer.Operations;
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.Outbox;

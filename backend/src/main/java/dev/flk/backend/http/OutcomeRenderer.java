@@ -4,7 +4,7 @@ package dev.flk.backend.http;
 import dev.flk.backend.ingest.Ingest.LookUp;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Outcome.Relation;
-import dev.flk.backend.limit.Throttled;
+import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.http.Answer;
 import dev.flk.http.Answer.Header;

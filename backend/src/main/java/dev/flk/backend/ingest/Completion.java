@@ -7,7 +7,7 @@ import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
 import dev.flk.backend.ingest.Submission.Candidate;
-import dev.flk.backend.limit.Throttled;
+import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.Meters.LimitedBy;
 import dev.flk.backend.metrics.Meters.RejectReason;

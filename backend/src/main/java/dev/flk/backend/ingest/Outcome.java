@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.limit.Throttled;
+import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.wal.DiskFullException;
 import java.io.IOException;
 

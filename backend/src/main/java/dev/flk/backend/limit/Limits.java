@@ -13,6 +13,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -228,5 +229,20 @@ public final class Limits {
                 sender.address(),
                 notLogged == 0 ? "" : " (" + notLogged + " more were not logged)");
         return new Throttled(limit, waitNanos);
+    }
+
+    /**
+     * A throttled submission.
+     *
+     * @param limit that it exceeds
+     * @param waitNanos until a retry can succeed, above 0
+     */
+    public record Throttled(LimitedBy limit, long waitNanos) {
+
+        /** The same in whole seconds for {@code Retry-After}: rounded up, ignoring fractions of a millisecond. */
+        public long waitSeconds() {
+            long millis = TimeUnit.NANOSECONDS.toMillis(waitNanos);
+            return Math.max(1, (millis + 999) / 1000);
+        }
     }
 }

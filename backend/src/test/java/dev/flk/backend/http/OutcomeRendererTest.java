@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Outcome.Cause;
 import dev.flk.backend.ingest.Outcome.Relation;
-import dev.flk.backend.limit.Throttled;
+import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.backend.metrics.Meters.LimitedBy;
 import dev.flk.http.Answer;
 import java.io.ByteArrayOutputStream;

@@ -4,6 +4,7 @@ package dev.flk.backend.limit;
 import static dev.flk.backend.metrics.ScrapedText.sample;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.metrics.Meters.LimitedBy;
 import java.math.BigDecimal;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.agent;
+package dev.flk.agent.cli;
 
-import dev.flk.agent.cli.FlkAgent;
 import dev.flk.program.cli.Terminal;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
