@@ -214,6 +214,10 @@ public final class Exchange {
     }
 
     long heldBytes() {
-        return held.stream().mapToLong(BodyBuffer::heldBytes).sum();
+        long bytes = 0;
+        for (BodyBuffer body : held) {
+            bytes += body.heldBytes();
+        }
+        return bytes;
     }
 }

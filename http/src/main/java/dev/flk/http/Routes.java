@@ -14,6 +14,7 @@ public final class Routes {
     private final Map<String, Endpoint> gets = new HashMap<>();
     private final Map<String, Endpoint> getsBelow = new HashMap<>();
     private final Endpoint notFound;
+    private int maxBodyBytes;
 
     /** No routes yet. */
     public Routes(Endpoint notFound) {
@@ -23,6 +24,7 @@ public final class Routes {
     /** {@code POST} to this path. */
     public Routes post(String path, Endpoint endpoint) {
         posts.put(path, endpoint);
+        maxBodyBytes = Math.max(maxBodyBytes, endpoint.maxBodyBytes());
         return this;
     }
 
@@ -56,7 +58,7 @@ public final class Routes {
 
     /** The longest body that any of them takes. */
     int maxBodyBytes() {
-        return posts.values().stream().mapToInt(Endpoint::maxBodyBytes).max().orElse(0);
+        return maxBodyBytes;
     }
 
     /** The path of a request target, which may be a whole URI and may have a query. */

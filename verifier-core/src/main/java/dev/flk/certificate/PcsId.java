@@ -15,20 +15,23 @@ public final class PcsId implements Comparable<PcsId> {
     public static final int LENGTH = 64;
 
     private final String hex;
+    private final byte[] bytes;
 
-    private PcsId(String hex) {
+    private PcsId(String hex, byte[] bytes) {
         this.hex = hex;
+        this.bytes = bytes;
     }
 
     /** The id that belongs to these three signed fields. */
     public static PcsId of(String merkleRoot, long epoch, String shardId) {
         String text = merkleRoot + "|" + epoch + "|" + shardId;
-        return new PcsId(HexFormat.of().formatHex(Sha256.of(text.getBytes(StandardCharsets.UTF_8))));
+        byte[] bytes = Sha256.of(text.getBytes(StandardCharsets.UTF_8));
+        return new PcsId(HexFormat.of().formatHex(bytes), bytes);
     }
 
     /** Reads an id; empty unless {@code text} is exactly 64 lower-case hex digits. */
     public static Optional<PcsId> parse(String text) {
-        return isHex64(text) ? Optional.of(new PcsId(text)) : Optional.empty();
+        return isHex64(text) ? Optional.of(new PcsId(text, HexFormat.of().parseHex(text))) : Optional.empty();
     }
 
     /** Whether {@code text} is 64 lower-case hex digits. */
@@ -45,9 +48,9 @@ public final class PcsId implements Comparable<PcsId> {
         return true;
     }
 
-    /** The 32 bytes that the digits stand for. */
+    /** A copy of the 32 bytes that the digits stand for. */
     public byte[] toBytes() {
-        return HexFormat.of().parseHex(hex);
+        return bytes.clone();
     }
 
     @Override

@@ -6,9 +6,6 @@ import java.time.Instant;
 import java.time.LocalDateTime;
 import java.time.ZoneOffset;
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Reads a time as RFC 3339, section 5.6 has it, and nothing else that ISO 8601 would allow. Digits of the fraction beyond
@@ -16,33 +13,39 @@ import org.jspecify.annotations.Nullable;
  * parsers know no leap seconds and no offsets beyond 18 hours.
  */
 final class Rfc3339 {
+    /** Digits stand for digits. */
+    private static final String SHAPE = "0000-00-00T00:00:00";
+
+    private static final String OFFSET_SHAPE = "+00:00";
+
     // Bounded, so that a long text is refused without being walked through.
     private static final int MAX_CHARS = 64;
 
     private static final int NANO_DIGITS = 9;
 
-    private static final Pattern TIME = Pattern.compile("([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]"
-            + "([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\\.([0-9]+))?(?:[Zz]|([+-][0-9]{2}):([0-9]{2}))");
-
     private Rfc3339() {}
 
     static Optional<Instant> parse(String text) {
-        Matcher time = TIME.matcher(text);
-        if (text.length() > MAX_CHARS || !time.matches()) {
+        if (text.length() > MAX_CHARS || !isShaped(text, 0, SHAPE)) {
             return Optional.empty();
         }
-        int second = number(time, 6);
+        int zone = zoneAt(text);
+        boolean isUtc = zone == text.length() - 1 && (text.charAt(zone) | 0x20) == 'z';
+        if (!isUtc && !(zone == text.length() - OFFSET_SHAPE.length() && isShaped(text, zone, OFFSET_SHAPE))) {
+            return Optional.empty();
+        }
+        int second = number(text, 17, 19);
         boolean leapSecond = second == 60;
         try {
             LocalDateTime local = LocalDateTime.of(
-                    number(time, 1),
-                    number(time, 2),
-                    number(time, 3),
-                    number(time, 4),
-                    number(time, 5),
+                    number(text, 0, 4),
+                    number(text, 5, 7),
+                    number(text, 8, 10),
+                    number(text, 11, 13),
+                    number(text, 14, 16),
                     leapSecond ? 59 : second,
-                    nanos(time.group(7)));
-            Instant instant = local.toInstant(ZoneOffset.UTC).minusSeconds(offsetSeconds(time));
+                    nanos(text, zone));
+            Instant instant = local.toInstant(ZoneOffset.UTC).minusSeconds(isUtc ? 0 : offsetSeconds(text, zone));
             if (!leapSecond) {
                 return Optional.of(instant);
             }
@@ -53,24 +56,63 @@ final class Rfc3339 {
         }
     }
 
-    private static int number(Matcher time, int group) {
-        return Integer.parseInt(time.group(group));
-    }
-
-    private static int nanos(@Nullable String fraction) {
-        return fraction == null ? 0 : Integer.parseInt((fraction + "0".repeat(NANO_DIGITS)).substring(0, NANO_DIGITS));
-    }
-
-    private static int offsetSeconds(Matcher time) {
-        if (time.group(8) == null) {
-            return 0;
+    /** Whether {@code text} has this shape from {@code at} on; a plus stands for either sign, and case is no matter. */
+    private static boolean isShaped(String text, int at, String shape) {
+        if (text.length() < at + shape.length()) {
+            return false;
         }
-        int hours = number(time, 8);
-        int minutes = number(time, 9);
-        if (Math.abs(hours) > 23 || minutes > 59) {
+        for (int i = 0; i < shape.length(); i++) {
+            char c = text.charAt(at + i);
+            boolean fits = switch (shape.charAt(i)) {
+                case '0' -> isDigit(c);
+                case 'T' -> c == 'T' || c == 't';
+                case '+' -> c == '+' || c == '-';
+                default -> c == shape.charAt(i);
+            };
+            if (!fits) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Where the zone begins: behind the fraction, if there is one; -1 if that has no digit. */
+    private static int zoneAt(String text) {
+        int at = SHAPE.length();
+        if (at == text.length() || text.charAt(at) != '.') {
+            return at;
+        }
+        at++;
+        while (at < text.length() && isDigit(text.charAt(at))) {
+            at++;
+        }
+        return at > SHAPE.length() + 1 ? at : -1;
+    }
+
+    private static boolean isDigit(char c) {
+        return c >= '0' && c <= '9';
+    }
+
+    private static int number(String text, int from, int to) {
+        return Integer.parseInt(text, from, to, 10);
+    }
+
+    private static int nanos(String text, int zone) {
+        int nanos = 0;
+        int at = SHAPE.length() + 1;
+        for (int digit = 0; digit < NANO_DIGITS; digit++, at++) {
+            nanos = 10 * nanos + (at < zone ? text.charAt(at) - '0' : 0);
+        }
+        return nanos;
+    }
+
+    private static int offsetSeconds(String text, int zone) {
+        int hours = number(text, zone + 1, zone + 3);
+        int minutes = number(text, zone + 4, zone + 6);
+        if (hours > 23 || minutes > 59) {
             throw new DateTimeException("no such offset");
         }
-        int sign = time.group(8).charAt(0) == '-' ? -1 : 1;
-        return hours * 3600 + sign * minutes * 60;
+        int seconds = hours * 3600 + minutes * 60;
+        return text.charAt(zone) == '-' ? -seconds : seconds;
     }
 }

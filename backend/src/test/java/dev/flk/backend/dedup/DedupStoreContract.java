@@ -168,6 +168,34 @@ abstract class DedupStoreContract {
     }
 
     @Test
+    void put_amongLookUpsOfManyThreads_oneWins() throws Exception {
+        int threads = 4;
+        int ids = 200;
+        ExecutorService executor = Executors.newFixedThreadPool(threads);
+        try {
+            List<Future<List<Recorded>>> all = executor.invokeAll(IntStream.range(0, threads)
+                    .<Callable<List<Recorded>>>mapToObj(thread -> () -> {
+                        List<Recorded> standing = new ArrayList<>();
+                        for (int number = 0; number < ids; number++) {
+                            get(id(number));
+                            standing.addAll(put(recorded(number, "of " + thread)));
+                        }
+                        return standing;
+                    })
+                    .toList());
+            List<Recorded> first = all.get(0).get();
+            for (Future<List<Recorded>> each : all) {
+                assertThat(each.get()).isEqualTo(first);
+            }
+            for (int number = 0; number < ids; number++) {
+                assertThat(get(id(number))).containsExactly(Optional.of(first.get(number)));
+            }
+        } finally {
+            executor.shutdownNow();
+        }
+    }
+
+    @Test
     void new_hasNoPositionAndRoom() {
         assertThat(connect()).isEmpty();
         assertThat(store.hasRoomFor(1)).isTrue();

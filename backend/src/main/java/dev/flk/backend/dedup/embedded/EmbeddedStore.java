@@ -27,6 +27,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.BooleanSupplier;
@@ -76,6 +77,8 @@ public final class EmbeddedStore implements DedupStore {
 
     private volatile @Nullable String logId;
     private volatile InstantSource clock = InstantSource.system();
+
+    private final FoundAbsent foundAbsent = new FoundAbsent();
 
     // guarded by this
     private byte[] sweptTo = {};
@@ -222,6 +225,7 @@ public final class EmbeddedStore implements DedupStore {
             if (closed) {
                 return CompletableFuture.failedFuture(isClosed());
             }
+            foundAbsent.clear();
             reopenIfNeeded();
             Optional<Position> found = position(Objects.requireNonNull(db));
             String id = Objects.requireNonNull(logId, "whose log it is for is not known");
@@ -267,27 +271,40 @@ public final class EmbeddedStore implements DedupStore {
 
     @Override
     public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
-        return use(used -> read(used, ids));
+        return use(used -> {
+            long now = clock.millis();
+            List<Optional<Recorded>> found = new ArrayList<>(ids.size());
+            for (PcsId id : ids) {
+                Object look = foundAbsent.begin(id);
+                byte[] value = read(used, id);
+                foundAbsent.end(id, look, value == null);
+                found.add(standing(id, value, now));
+            }
+            return found;
+        });
     }
 
     @Override
     public synchronized CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
         return use(used -> {
             Position next = Objects.requireNonNull(written, "connected before").next(completeUpTo);
-            List<Optional<Recorded>> earlier =
-                    read(used, decisions.stream().map(Recorded::id).toList());
+            long now = clock.millis();
             List<Recorded> standing = new ArrayList<>(decisions.size());
             try (WriteBatch batch = new WriteBatch()) {
-                for (int i = 0; i < decisions.size(); i++) {
-                    Recorded decision = decisions.get(i);
-                    if (earlier.get(i).isEmpty()) {
-                        batch.put(decision.id().toBytes(), decision.encode());
+                for (Recorded decision : decisions) {
+                    PcsId id = decision.id();
+                    Optional<Recorded> earlier =
+                            foundAbsent.forget(id) ? Optional.empty() : standing(id, read(used, id), now);
+                    if (earlier.isEmpty()) {
+                        batch.put(id.toBytes(), decision.encode());
                     }
-                    standing.add(earlier.get(i).orElse(decision));
+                    standing.add(earlier.orElse(decision));
                 }
                 batch.put(Layout.POSITION_KEY, next.encode());
                 write(used, batch);
             }
+            // also what a look-up found that read before the write, and ended after it began
+            decisions.forEach(decision -> foundAbsent.forget(decision.id()));
             written = next;
             return standing;
         });
@@ -297,24 +314,21 @@ public final class EmbeddedStore implements DedupStore {
      * One by one: RocksDB's Java call for several keys gives null for a key that it failed to read. Into arrays of ours: the calls
      * that make one throw inside for a key that is not there, which nearly no key is.
      */
-    private List<Optional<Recorded>> read(RocksDB used, List<PcsId> ids) throws RocksDBException {
-        long now = clock.millis();
-        List<Optional<Recorded>> found = new ArrayList<>(ids.size());
-        for (PcsId id : ids) {
-            byte[] key = id.toBytes();
-            byte[] value = new byte[USUAL_BYTES];
-            int length = used.get(key, value);
-            while (length > value.length) {
-                value = new byte[length];
-                length = used.get(key, value);
-            }
-            found.add(
-                    length == RocksDB.NOT_FOUND
-                            ? Optional.empty()
-                            : Optional.of(Layout.outcome(id, Arrays.copyOf(value, length)))
-                                    .filter(recorded -> !recorded.isExpired(now)));
+    private static byte @Nullable [] read(RocksDB used, PcsId id) throws RocksDBException {
+        byte[] key = id.toBytes();
+        byte[] value = new byte[USUAL_BYTES];
+        int length = used.get(key, value);
+        while (length > value.length) {
+            value = new byte[length];
+            length = used.get(key, value);
         }
-        return found;
+        return length == RocksDB.NOT_FOUND ? null : Arrays.copyOf(value, length);
+    }
+
+    private static Optional<Recorded> standing(PcsId id, byte @Nullable [] value, long nowMillis) {
+        return value == null
+                ? Optional.empty()
+                : Optional.of(Layout.outcome(id, value)).filter(recorded -> !recorded.isExpired(nowMillis));
     }
 
     @Override
@@ -476,5 +490,44 @@ public final class EmbeddedStore implements DedupStore {
     private StoreUnavailableException unavailable(Exception e, Failure failure) {
         return new StoreUnavailableException(
                 "the embedded store failed: " + failures.note(e, failure).what(), e);
+    }
+
+    /**
+     * Ids that a look-up found absent, so that the put that mostly follows need not look again. A look-up is believed as long as nothing
+     * of its id was written since it began: a put forgets the id before it writes, and again when it has written. Bounded; to forget is
+     * always right. Any thread.
+     */
+    private static final class FoundAbsent {
+        private static final int MOST = 1 << 15;
+        private static final Object ABSENT = new Object();
+
+        /** Either absent, or the last look-up that is under way. */
+        private final ConcurrentHashMap<PcsId, Object> ids = new ConcurrentHashMap<>();
+
+        Object begin(PcsId id) {
+            if (ids.size() >= MOST) {
+                ids.clear();
+            }
+            Object look = new Object();
+            ids.put(id, look);
+            return look;
+        }
+
+        void end(PcsId id, Object look, boolean isAbsent) {
+            if (isAbsent) {
+                boolean unused = ids.replace(id, look, ABSENT);
+            } else {
+                ids.remove(id, look);
+            }
+        }
+
+        /** Whether the id was found absent. */
+        boolean forget(PcsId id) {
+            return ids.remove(id) == ABSENT;
+        }
+
+        void clear() {
+            ids.clear();
+        }
     }
 }
