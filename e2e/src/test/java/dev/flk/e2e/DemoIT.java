@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -23,11 +24,14 @@ final class DemoIT {
     private Path temporary;
 
     private Path copy;
+    private String required = "";
 
     @BeforeEach
     void copyWhatItNeeds() throws Exception {
         copy = Files.createDirectory(temporary.resolve("a clone of it"));
         Files.copy(Built.root().resolve("flk"), copy.resolve("flk"));
+        Files.createDirectory(copy.resolve("deploy"));
+        Files.copy(Built.root().resolve("deploy/class-archive"), copy.resolve("deploy/class-archive"));
         Files.createDirectory(copy.resolve("demo"));
         for (String file : List.of("run", "earthquakes.csv")) {
             Files.copy(
@@ -70,14 +74,31 @@ final class DemoIT {
                 .containsPattern("with the key of the backend:\nACCEPTED [0-9a-f]{64}\n$");
     }
 
+    @Test
+    void firstStart_keepsItsClasses_fromWhichTheNextTakesThem() throws Exception {
+        assertThat(flk("agent", "--version"))
+                .contains("the first start of agent takes some seconds more", "flk-agent ");
+        Path archive = copy.resolve("agent/target/flk-agent.jsa");
+        FileTime written = Files.getLastModifiedTime(archive);
+
+        required = "-Xshare:on"; // the JVM ends where it can't take them
+        assertThat(flk("agent", "--version")).contains("flk-agent ").doesNotContain("first start");
+        assertThat(Files.getLastModifiedTime(archive)).isEqualTo(written);
+    }
+
     private static int accepted(String output) {
         Matcher result = RESULT.matcher(output);
         assertThat(result.find()).as(output).isTrue();
         return Integer.parseInt(result.group(1));
     }
 
-    private String flk(String command) throws IOException, InterruptedException {
-        ProcessBuilder builder = new ProcessBuilder("./flk", command).directory(copy.toFile());
+    private String flk(String... command) throws IOException, InterruptedException {
+        ProcessBuilder builder = new ProcessBuilder(
+                        Stream.concat(Stream.of("./flk"), Stream.of(command)).toList())
+                .directory(copy.toFile());
+        if (!required.isEmpty()) {
+            builder.environment().put("JDK_JAVA_OPTIONS", required);
+        }
         builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
         Process process = builder.redirectErrorStream(true).start();
         process.getOutputStream().close();
