@@ -27,6 +27,8 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -358,7 +360,7 @@ final class ReloadedKeysTest {
     void examine_aFlood_isNotKept() throws Exception {
         open(KeyText.ed25519("a", 1));
         ParsedCertificate refused = parsed(signed(9));
-        List<SignatureRefusal> told = Collections.synchronizedList(new ArrayList<>());
+        Queue<SignatureRefusal> told = new ConcurrentLinkedQueue<>(); // the others are told meanwhile
         int flood = 4 * Examiner.MAX_WAITING;
         for (int i = 0; i < flood; i++) {
             inForce.examine(refused, (reason, key) -> told.add(reason));
