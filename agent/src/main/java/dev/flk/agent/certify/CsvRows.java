@@ -61,9 +61,12 @@ public final class CsvRows {
     private static final double MOST_MILLIS = 1e14;
     private static final DateTimeFormatter ISO = new DateTimeFormatterBuilder()
             .append(DateTimeFormatter.ISO_LOCAL_DATE)
-            .appendPattern("['T'")
+            .optionalStart()
+            .appendLiteral('T')
             .append(DateTimeFormatter.ISO_LOCAL_TIME)
-            .appendPattern("[XXX][XX][X]]")
+            .optionalStart()
+            .parseLenient() // with or without minutes
+            .appendOffset("+HHmm", "Z")
             .toFormatter(Locale.ROOT);
 
     private static final int MAX_CHARS = 1 << 16;
@@ -310,7 +313,9 @@ public final class CsvRows {
     private static Optional<Instant> instant(String text) {
         try {
             TemporalAccessor time = ISO.parseBest(
-                    text.replaceFirst("(?<=\\d) +(?=\\d)", "T").replaceFirst(" +(?=[Z+-])", ""),
+                    text.replaceFirst("(?<=\\d) +(?=\\d)", "T")
+                            .replaceFirst(" +(?=[Z+-])", "")
+                            .replaceFirst("(?<=[+-]\\d\\d):(?=\\d\\d$)", ""),
                     OffsetDateTime::from,
                     LocalDateTime::from,
                     LocalDate::from);

@@ -137,6 +137,9 @@ final class CertifyCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, MalformedCsv, InvalidConfig {
         AgentConfig config = context.config();
+        if (plot != null && (target.follow || target.dryRun)) {
+            throw usage("--plot draws certificates of a whole file: leave out --follow and --dry-run");
+        }
         if (target.follow) {
             return follow(config);
         }

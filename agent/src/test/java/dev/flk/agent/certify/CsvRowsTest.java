@@ -146,6 +146,7 @@ class CsvRowsTest {
                 "NaN,2,3,4      | line 3: column timestamp: NaN is no time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or choose another column with --time",
                 "1e15,2,3,4     | line 3: column timestamp: \"1e15\" is no time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or choose another column with --time",
                 "30.01.2018,2,3,4 | line 3: column timestamp: 30.01.2018 is no time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or choose another column with --time",
+                "2018-01-31T01:49:59ZZ,2,3,4 | line 3: column timestamp: \"2018-01-31T01:49:59ZZ\" is no time: write seconds or milliseconds since 1970, or 2018-01-30T12:34:56Z, or choose another column with --time",
                 "1,Infinity,3,4 | line 3: column x: Infinity is not a decimal number; choose another column with --value, or leave the cell empty to skip the row",
                 "1,2,1e999,4    | line 3: column y: \"1e999\" is too large for a double",
                 "1,2,3,0x1p3    | line 3: column z: 0x1p3 is not a decimal number; choose another column with --value, or leave the cell empty to skip the row",

@@ -102,6 +102,14 @@ class FlkAgentTest {
         assertThat(run("certify", "--shard", "q", option, EARTHQUAKES)).isEqualTo(2);
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"--follow", "--dry-run"})
+    void certify_pictureOfWhatIsNotCertifiedAsAWhole_is2(String option) {
+        assertThat(run("certify", "--shard", "q", "--plot", "plot.svg", option, EARTHQUAKES))
+                .isEqualTo(2);
+        assertThat(err()).contains("--plot draws certificates of a whole file: leave out --follow and --dry-run");
+    }
+
     @Test
     void certify_brokenFile_is1WithTheLine() {
         input = "timestamp,x,y,z\n1,2,3,NaN\n";
