@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ForkJoinPool;
@@ -25,8 +26,8 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decides a range of the log again, read-only, in two passes: a record that overrules a submission comes after it. One thread, and
- * {@link ReplayWorkers}.
+ * Decides a range of the log again, read-only. A record that overrules a submission comes after it, so that the log is read twice where each
+ * outcome is wanted in its place, and once where they are only counted. One thread, and {@link ReplayWorkers}.
  */
 final class LogReplay {
     private final LogInspector inspector;
@@ -69,6 +70,49 @@ final class LogReplay {
         } finally {
             progress.line.clear();
         }
+    }
+
+    /**
+     * The same in any order: first each submission as if no other outcome stood for its id, then those for which one did.
+     *
+     * @param overruled gets what was told before of a submission, and what stood
+     */
+    List<Damage> runAtOnce(
+            long from, long to, Predicate<LogRecord> wanted, ReplayWorkers.Told told, Overruled overruled)
+            throws IOException {
+        LoggedOutcomes logged = new LoggedOutcomes();
+        LoggedOutcomes byItself = new LoggedOutcomes();
+        List<Damage> damages;
+        try (LogWalk walk = inspector.walk(from);
+                ReplayWorkers workers = new ReplayWorkers(byItself, other, told)) {
+            for (LogRecord record = walk.next(); record != null; record = walk.next()) {
+                logged.note(record);
+                if (record.sequence() <= to && wanted.test(record)) {
+                    workers.add(record);
+                }
+            }
+            workers.finish();
+            damages = walk.damages();
+        }
+        OptionalLong first = logged.firstOverruled(from);
+        if (first.isPresent()) {
+            try (LogWalk walk = inspector.walk(first.getAsLong())) {
+                for (LogRecord record = walk.next(); record != null && record.sequence() <= to; record = walk.next()) {
+                    if (logged.isOverruled(record)) {
+                        overruled.submission(
+                                byItself.compare(record, other),
+                                logged.compare(record, null).given());
+                    }
+                }
+            }
+        }
+        return damages;
+    }
+
+    /** Gets a submission that another outcome stood for. */
+    @FunctionalInterface
+    interface Overruled {
+        void submission(Compared byItself, Given stood);
     }
 
     /** A progress bar. One thread. */

@@ -2,9 +2,11 @@
 package dev.flk.backend.cli;
 
 import com.fasterxml.jackson.databind.util.RawValue;
+import dev.flk.backend.cli.LogReplay.ReplayWorkers;
 import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
+import dev.flk.backend.ingest.LoggedOutcomes.Compared;
 import dev.flk.backend.ingest.LoggedOutcomes.Ending;
 import dev.flk.backend.ingest.LoggedOutcomes.Given;
 import dev.flk.backend.ingest.RecordKind;
@@ -21,6 +23,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -80,15 +83,15 @@ final class WalReplayCommand implements Callable<Integer> {
         ReplayCount count = new ReplayCount();
         DecisionRules current = policy == null ? null : currentRules();
         PrintWriter out = spec.commandLine().getOut();
-        List<Damage> damages = new LogReplay(source.inspector(), current, LogReplay.Progress.none())
-                .run(
-                        from,
-                        to,
-                        record -> {
-                            count.record(record);
-                            return LoggedOutcomes.isSubmission(record);
-                        },
-                        (record, given, other) -> tell(record, given, other, count, out));
+        LogReplay replay = new LogReplay(source.inspector(), current, LogReplay.Progress.none());
+        Predicate<LogRecord> wanted = record -> {
+            count.record(record);
+            return LoggedOutcomes.isSubmission(record);
+        };
+        ReplayWorkers.Told told = (record, given, other) -> tell(record, given, other, count, out);
+        List<Damage> damages = outcomes || diff
+                ? replay.run(from, to, wanted, told)
+                : replay.runAtOnce(from, to, wanted, told, count::overruled);
         printSummary(count, current != null);
         return WalSource.report(damages, to, spec.commandLine().getErr());
     }
@@ -104,21 +107,19 @@ final class WalReplayCommand implements Callable<Integer> {
     }
 
     private void tell(LogRecord record, Given given, @Nullable Given other, ReplayCount count, PrintWriter out) {
-        count.given(given);
-        Given shown = given;
-        if (other != null) {
-            // what stood for the id already stands under any policy
-            shown = given.isOverruled() ? given : other;
-            if (!given.isOverruled() && other.ending() != given.ending()) {
-                count.differs();
-                if (diff) {
-                    out.print(asDifference(record.sequence(), given, other));
-                }
-            }
+        count.given(given, other);
+        // what stood for the id already stands under any policy
+        Given shown = other == null || given.isOverruled() ? given : other;
+        if (diff && isDifferent(given, shown)) {
+            out.print(asDifference(record.sequence(), given, shown));
         }
         if (outcomes) {
             out.print(asOutcome(record.sequence(), shown));
         }
+    }
+
+    private static boolean isDifferent(Given given, @Nullable Given other) {
+        return other != null && !given.isOverruled() && other.ending() != given.ending();
     }
 
     private record Outcome(long seq, String pcsId, int status, RawValue body) {}
@@ -179,13 +180,17 @@ final class WalReplayCommand implements Callable<Integer> {
             byKind.merge(RecordKind.nameOf(record.kind()), 1L, Long::sum);
         }
 
-        void given(Given given) {
+        void given(Given given, @Nullable Given other) {
             byEnding.merge(given.ending(), 1L, Long::sum);
             overruled += given.isOverruled() ? 1 : 0;
+            different += isDifferent(given, other) ? 1 : 0;
         }
 
-        void differs() {
-            different++;
+        /** It was counted by itself before. */
+        void overruled(Compared byItself, Given stood) {
+            byEnding.merge(byItself.given().ending(), -1L, Long::sum);
+            different -= isDifferent(byItself.given(), byItself.underOther()) ? 1 : 0;
+            given(stood, null);
         }
 
         String asText(boolean compared, Path directory) {

@@ -10,11 +10,13 @@ import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
 import dev.flk.certificate.MalformedCertificate;
 import dev.flk.certificate.PcsId;
+import dev.flk.verification.Verdict;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -62,6 +64,19 @@ public final class LoggedOutcomes {
         }
     }
 
+    /** The first submission from a sequence on that another outcome stood for, of those that were noted. */
+    public OptionalLong firstOverruled(long from) {
+        return standing.keySet().stream()
+                .mapToLong(Long::longValue)
+                .filter(sequence -> sequence >= from)
+                .min();
+    }
+
+    /** Whether another outcome stood for it, as far as was noted. */
+    public boolean isOverruled(LogRecord record) {
+        return standing.containsKey(record.sequence());
+    }
+
     /** Whether a record is one that was decided. */
     public static boolean isSubmission(LogRecord record) {
         return record.kind() == RecordKind.SUBMISSION;
@@ -76,35 +91,52 @@ public final class LoggedOutcomes {
     public Compared compare(LogRecord submission, @Nullable DecisionRules other) throws IOException {
         Certificate certificate = rules.certificateIn(submission);
         Recorded winner = standing.get(submission.sequence());
-        Recorded answered = winner == null
-                ? rules.rulesOf(submission)
-                        .decide(certificate, submission.arrivalMillis())
-                        .recorded()
-                : winner;
-        return new Compared(
-                given(certificate, answered, winner != null),
-                other == null
-                        ? null
-                        : given(
-                                certificate,
-                                other.decide(certificate, submission.arrivalMillis())
-                                        .recorded(),
-                                false));
+        Given given = winner == null
+                ? given(rules.rulesOf(submission).decide(certificate, submission.arrivalMillis()))
+                : overruled(certificate.signed().shardId(), winner);
+        return new Compared(given, other == null ? null : given(other.decide(certificate, submission.arrivalMillis())));
     }
 
-    private static Given given(Certificate certificate, Recorded recorded, boolean isOverruled) throws IOException {
-        String text = new String(recorded.body(), StandardCharsets.US_ASCII);
-        JsonNode body = JSON.readTree(text);
-        Ending ending = recorded.status() == 200
+    private static Given given(Decision decision) {
+        return decision.verdict().match(new Verdict.Cases<>() {
+            @Override
+            public Given accepted(Verdict.Accepted accepted) {
+                return given(Ending.ACCEPTED, "");
+            }
+
+            @Override
+            public Given escalated(Verdict.Escalated escalated) {
+                return given(Ending.ESCALATED, escalated.reason().text());
+            }
+
+            @Override
+            public Given rejected(Verdict.Rejected rejected) {
+                return given(Ending.REJECTED, rejected.reason().text());
+            }
+
+            private Given given(Ending ending, String reason) {
+                return LoggedOutcomes.given(decision.shardId(), decision.recorded(), ending, reason, false);
+            }
+        });
+    }
+
+    /** Another outcome may come from a backend of another version: its body says how it ended. */
+    private static Given overruled(String shard, Recorded winner) throws IOException {
+        JsonNode body = JSON.readTree(winner.body());
+        Ending ending = winner.status() == 200
                 ? Ending.ACCEPTED
                 : body.path("accepted").asBoolean() ? Ending.ESCALATED : Ending.REJECTED;
+        return given(shard, winner, ending, body.path("reason").asText(), true);
+    }
+
+    private static Given given(String shard, Recorded recorded, Ending ending, String reason, boolean isOverruled) {
         return new Given(
                 recorded.id(),
-                certificate.signed().shardId(),
+                shard,
                 recorded.status(),
-                text,
+                new String(recorded.body(), StandardCharsets.US_ASCII),
                 ending,
-                body.path("reason").asText(),
+                reason,
                 isOverruled);
     }
 

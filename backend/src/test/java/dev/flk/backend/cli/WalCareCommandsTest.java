@@ -245,6 +245,22 @@ class WalCareCommandsTest {
         assertThat(lines.get(1)).endsWith("\"different\":1}");
     }
 
+    /** Counts are made in one reading of the log, outcomes in two: what stood for a submission comes behind it. */
+    @ParameterizedTest
+    @ValueSource(strings = {"", "--to 4", "--to 5", "--from 4", "--from 5", "--from 2 --to 3"})
+    void replay_counts_areThoseOfTheOutcomes(String range) {
+        Map<String, String> otherBudget = Map.of("BUDGET_BASE", "0.3");
+        for (String policy : List.of("", "--policy current")) {
+            String line = "wal replay --json --dir " + wal + " " + range + " " + policy;
+            assertThat(cli.run(otherBudget, line.strip().split(" +"))).isZero();
+            String counts = cli.out();
+
+            assertThat(cli.run(otherBudget, (line + " --outcomes").split(" +"))).isZero();
+
+            assertThat(cli.out()).as(range + policy).endsWith(counts);
+        }
+    }
+
     @Test
     void replay_damage_goesOnSaysSoAndExits1() throws IOException {
         flip(wal.resolve(FIRST), 4_096 + 20);
