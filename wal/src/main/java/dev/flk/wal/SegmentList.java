@@ -174,7 +174,7 @@ final class SegmentList {
                 boolean isSure = i == index
                         || isOurName(before.name())
                         || before.header().ordinal() == next.header().ordinal() - 1;
-                long end = isSure ? Long.MAX_VALUE : endOf(files, directory, before);
+                long end = isSure ? Long.MAX_VALUE : endOf(files, directory, before, next.header());
                 long first = next.header().first();
                 return end >= first || losses.containsAll(end, first - 1)
                         ? next.goingOnFrom(i)
@@ -184,17 +184,24 @@ final class SegmentList {
         return next.lacking(absentFrom);
     }
 
-    /** The sequence behind the last whole record that stands in a segment. */
-    private static long endOf(FileOps files, Path directory, Listed listed) throws IOException {
-        long end = listed.header().next();
+    /**
+     * The sequence behind the last whole record that stands in a segment; behind none of them, if another one goes on from it at a
+     * place where none ends: what stands there was refused then, and stood in one that is not there.
+     */
+    private static long endOf(FileOps files, Path directory, Listed listed, SegmentHeader next) throws IOException {
+        long none = listed.header().next();
         try (SegmentScan scan = SegmentScan.open(files, directory.resolve(listed.name()))) {
-            Framed record = scan == null ? null : scan.nextWhole();
-            while (scan != null && record != null) {
-                end = Math.max(end, record.sequence() + 1);
-                record = scan.nextWhole();
+            if (scan == null) {
+                return none;
             }
+            long end = none;
+            long goesOnAt = end == next.first() ? scan.firstOffset() : 0;
+            for (Framed record = scan.nextWhole(); record != null; record = scan.nextWhole()) {
+                end = Math.max(end, record.sequence() + 1);
+                goesOnAt = record.sequence() + 1 == next.first() ? scan.offset() : goesOnAt;
+            }
+            return next.previousEnd() == 0 || next.previousEnd() == goesOnAt ? end : none;
         }
-        return end;
     }
 
     /** Whether a file with this name may be a segment; its header tells. */

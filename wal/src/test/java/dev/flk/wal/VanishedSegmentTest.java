@@ -205,6 +205,24 @@ final class VanishedSegmentTest {
         assertThat(readAll(disk)).extracting(LogRecord::sequence).containsExactly(1L, 2L, 3L);
     }
 
+    /** What was refused in a segment that was rotated before its successor took its name is not what is missing, however long. */
+    @Test
+    void read_absentSegmentAfterARotatedOneOfItsName_isWhatIsMissing() throws IOException {
+        disk.meddleBefore(1, () -> disk.moveAway(ACTIVE, ACTIVE + ".1"));
+        disk.failOperation(1, Fault.EIO);
+        assertThat(log.append(entry(8, 4_000), entry(9, 7_000)).failure).isNotNull();
+        for (int seed = 1; seed <= 3; seed++) {
+            assertThat(log.append(entry(seed, 5_000)).failure).isNull();
+        }
+        disk.kill();
+        SimulatedLog.open(disk).append(entry("B"));
+        assertThat(readAll(disk)).extracting(LogRecord::sequence).containsExactly(1L, 2L, 3L, 4L);
+
+        disk.moveAway(ACTIVE, "moved");
+
+        assertAbsent(disk, "segment " + ACTIVE + " is not there: record 1 missing");
+    }
+
     /** The segment behind it was replaced by the next start, which must not forget what that went on from. */
     @Test
     void read_absentSegmentAfterOneThatFailed_behindAReplacedOne() throws IOException {
