@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state;
+
+import dev.flk.state.Event.Change;
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.Storage.Answered;
+import dev.flk.state.Storage.Batch;
+import dev.flk.state.Storage.Head;
+import dev.flk.state.Storage.Newest;
+import dev.flk.state.Storage.RequestKey;
+import dev.flk.state.Storage.Standing;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Decides commits, one behind the other, on what stands: conditions, versions, revisions, answers told again. What one of them does,
+ * the next one sees. Pure, but for the time that it is given. One thread.
+ */
+final class BatchDecision {
+    private final Map<Key, Newest> newest;
+    private final Map<RequestKey, Answered> answered;
+    private final long nowMicros;
+    private final long rememberedMicros;
+    private Head head;
+    private final List<Event> events = new ArrayList<>();
+    private final Map<RequestKey, Answered> newAnswers = new HashMap<>();
+
+    /** @param rememberedMicros for how long an answer is told again */
+    BatchDecision(Standing standing, long nowMicros, long rememberedMicros) {
+        this.newest = new HashMap<>(standing.newest());
+        this.answered = new HashMap<>(standing.answered());
+        this.head = standing.head();
+        this.nowMicros = nowMicros;
+        this.rememberedMicros = rememberedMicros;
+    }
+
+    /**
+     * Decides one more.
+     *
+     * @throws StateException if it is refused; then it changes nothing
+     */
+    Committed decide(Commit commit) {
+        RequestKey request = commit.request();
+        Answered before = request == null ? null : answered.get(request);
+        if (request != null && before != null && before.expiresAtMicros() > nowMicros) {
+            if (!before.content().equals(commit.content())) {
+                throw Reason.INVALID.because("request_id '" + request.requestId()
+                        + "' was used for another transaction in the last minutes; draw a new one for each");
+            }
+            return before.committed();
+        }
+        if (commit.otherwise() != null) {
+            throw commit.otherwise();
+        }
+        Committed committed = apply(commit.operations());
+        if (request != null && committed.revision() > 0) {
+            Answered now = new Answered(commit.content(), committed, nowMicros + rememberedMicros);
+            answered.put(request, now);
+            newAnswers.put(request, now);
+        }
+        return committed;
+    }
+
+    private Committed apply(List<Operation> operations) {
+        Map<Key, Newest> changed = new HashMap<>();
+        List<Change> changes = new ArrayList<>();
+        List<Long> versions = new ArrayList<>(operations.size());
+        for (Operation operation : operations) {
+            Key key = operation.key();
+            Newest stands = changed.getOrDefault(key, newest.getOrDefault(key, Newest.NONE));
+            require(operation, stands);
+            if (operation instanceof Operation.Check || (operation instanceof Operation.Delete && !stands.exists())) {
+                versions.add(stands.version());
+                continue;
+            }
+            Change change = new Change(
+                    key, stands.version() + 1, operation instanceof Operation.Write write ? write.json() : null);
+            changes.add(change);
+            changed.put(key, new Newest(change.version(), change.json() != null));
+            versions.add(change.version());
+        }
+        if (changes.isEmpty()) {
+            return new Committed(0, 0, List.copyOf(versions));
+        }
+        head = head.next(Math.max(nowMicros, head.committedAtMicros() + 1));
+        newest.putAll(changed);
+        events.add(new Event(head.revision(), head.committedAtMicros(), List.copyOf(changes)));
+        return new Committed(head.revision(), head.committedAtMicros(), List.copyOf(versions));
+    }
+
+    private static void require(Operation operation, Newest stands) {
+        long expected = operation.ifVersion();
+        boolean holds =
+                expected == Operation.ANY_VERSION || (expected == 0 ? !stands.exists() : stands.version() == expected);
+        if (!holds) {
+            Key key = operation.key();
+            String actual = stands.version() + (stands.exists() || stands.version() == 0 ? "" : " (deleted)");
+            throw Reason.VERSION_CONFLICT.because(
+                    key + ": expected version " + expected + ", there is " + actual,
+                    Map.of(
+                            "namespace", key.namespace(),
+                            "agent_id", key.agentId(),
+                            "key", key.name(),
+                            "expected", Long.toString(expected),
+                            "actual", Long.toString(stands.version())));
+        }
+    }
+
+    /** What all of them together make. */
+    Batch batch() {
+        return new Batch(List.copyOf(events), Map.copyOf(newAnswers));
+    }
+
+    /** The newest revision with them. */
+    Head head() {
+        return head;
+    }
+}

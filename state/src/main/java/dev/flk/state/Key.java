@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state;
+
+import dev.flk.state.StateException.Reason;
+import java.nio.charset.StandardCharsets;
+import java.util.Comparator;
+import java.util.regex.Pattern;
+
+/**
+ * Where a value stands. Ordered by namespace, agent and name, each by its bytes in UTF-8.
+ *
+ * @param namespace 1 to 64 of {@code A-Za-z0-9._-}
+ * @param agentId 1 to 256 bytes in UTF-8, no control characters
+ * @param name 1 to 1,024 bytes in UTF-8, no control characters
+ */
+public record Key(String namespace, String agentId, String name) implements Comparable<Key> {
+    /** The namespace of a caller that names none. */
+    public static final String DEFAULT_NAMESPACE = "default";
+
+    private static final int MAX_AGENT_BYTES = 256;
+    private static final int MAX_NAME_BYTES = 1_024;
+    private static final Pattern NAMESPACE = Pattern.compile("[A-Za-z0-9._-]{1,64}");
+
+    private static final Comparator<Key> ORDER = Comparator.comparing(Key::namespace)
+            .thenComparing(Key::agentId, Key::compareBytes)
+            .thenComparing(Key::name, Key::compareBytes);
+
+    /** @throws StateException INVALID: which part is wrong, and why */
+    public Key {
+        requireNamespace(namespace);
+        requireAgentId(agentId);
+        requireText("key", name, MAX_NAME_BYTES);
+    }
+
+    /**
+     * Refuses what is no namespace.
+     *
+     * @throws StateException INVALID
+     */
+    public static void requireNamespace(String namespace) {
+        if (!NAMESPACE.matcher(namespace).matches()) {
+            throw Reason.INVALID.because("the namespace must be 1 to 64 of A-Z a-z 0-9 . _ -: " + shown(namespace));
+        }
+    }
+
+    /**
+     * Refuses what is no agent_id.
+     *
+     * @throws StateException INVALID
+     */
+    public static void requireAgentId(String agentId) {
+        requireText("agent_id", agentId, MAX_AGENT_BYTES);
+    }
+
+    private static void requireText(String what, String text, int maxBytes) {
+        if (text.isEmpty()) {
+            throw Reason.INVALID.because(what + " is empty");
+        }
+        for (int at = 0; at < text.length(); at++) {
+            char c = text.charAt(at);
+            if (Character.isISOControl(c)) {
+                throw Reason.INVALID.because("%s has a control character, U+%04X, at %d".formatted(what, (int) c, at));
+            }
+            if (Character.isSurrogate(c)) {
+                if (!Character.isSurrogatePair(c, at + 1 < text.length() ? text.charAt(at + 1) : ' ')) {
+                    throw Reason.INVALID.because(what + " is no valid UTF-8: half of a surrogate pair at " + at);
+                }
+                at++;
+            }
+        }
+        if (text.length() * 3 > maxBytes && utf8(text).length > maxBytes) {
+            throw Reason.INVALID.because(
+                    what + " is longer than " + maxBytes + " bytes of UTF-8: " + utf8(text).length);
+        }
+    }
+
+    /** Of what a stranger sent, no more than a line shows. */
+    private static String shown(String text) {
+        StringBuilder shown = new StringBuilder("'");
+        text.codePoints().limit(80).forEach(c -> shown.appendCodePoint(Character.isISOControl(c) ? '\uFFFD' : c));
+        return shown.append('\'').toString();
+    }
+
+    static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** The order of their bytes in UTF-8, which is that of their code points and not that of {@link String}. */
+    static int compareBytes(String a, String b) {
+        int length = Math.min(a.length(), b.length());
+        for (int at = 0; at < length; at++) {
+            char x = a.charAt(at);
+            char y = b.charAt(at);
+            if (x != y) {
+                // surrogates are below U+E000 as characters, and above it as what they stand for
+                return Boolean.compare(Character.isSurrogate(x), Character.isSurrogate(y)) == 0
+                        ? Character.compare(x, y)
+                        : Character.isSurrogate(x) ? 1 : -1;
+            }
+        }
+        return Integer.compare(a.length(), b.length());
+    }
+
+    @Override
+    public int compareTo(Key other) {
+        return ORDER.compare(this, other);
+    }
+
+    @Override
+    public String toString() {
+        return namespace + "/" + agentId + "/" + name;
+    }
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state;
+
+import dev.flk.state.Event.Change;
+import dev.flk.state.StateException.Reason;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/** Keeps all in memory, for tests and trials; nothing outlives it. Bounded; safe for any thread. */
+public final class MemoryStorage implements Storage {
+    private final long maxBytes;
+    private final TreeMap<Key, List<Version>> versions = new TreeMap<>();
+    private final TreeMap<Long, Event> events = new TreeMap<>();
+    private final Map<RequestKey, Answered> answered = new HashMap<>();
+    private Head head;
+    private long bytes;
+
+    /**
+     * An empty one.
+     *
+     * @param maxBytes about so much is taken; then commits are refused
+     */
+    public MemoryStorage(String historyId, long maxBytes) {
+        this.head = new Head(historyId, 0, 0, 0, 0);
+        this.maxBytes = maxBytes;
+    }
+
+    @Override
+    public void open() {
+        // it always is
+    }
+
+    @Override
+    public synchronized Head head() {
+        return head;
+    }
+
+    @Override
+    public synchronized void commit(Set<Key> keys, Set<RequestKey> requests, Function<Standing, Batch> decide) {
+        Map<Key, Newest> newest = new HashMap<>();
+        for (Key key : keys) {
+            List<Version> of = versions.get(key);
+            if (of != null) {
+                Version last = of.get(of.size() - 1);
+                newest.put(key, new Newest(last.version(), !last.isDeleted()));
+            }
+        }
+        Map<RequestKey, Answered> known = requests.stream()
+                .filter(answered::containsKey)
+                .collect(Collectors.toMap(Function.identity(), answered::get));
+        Batch batch = decide.apply(new Standing(head, newest, known));
+        long more = batch.events().stream().mapToLong(Event::bytes).sum();
+        if (bytes + more > maxBytes) {
+            throw Reason.DISK_FULL.because("the state in memory is full: it takes at most " + maxBytes + " bytes");
+        }
+        for (Event event : batch.events()) {
+            events.put(event.revision(), event);
+            for (Change change : event.changes()) {
+                versions.computeIfAbsent(change.key(), key -> new ArrayList<>())
+                        .add(new Version(change.version(), event.revision(), event.committedAtMicros(), change.json()));
+            }
+            head = head.next(event.committedAtMicros());
+        }
+        bytes += more;
+        answered.putAll(batch.answered());
+    }
+
+    @Override
+    public synchronized List<Optional<Version>> newest(List<Key> keys, long upToRevision) {
+        return keys.stream()
+                .map(key -> standing(versions.getOrDefault(key, List.of()), upToRevision))
+                .toList();
+    }
+
+    private static Optional<Version> standing(List<Version> of, long upToRevision) {
+        for (int i = of.size() - 1; i >= 0; i--) {
+            if (of.get(i).revision() <= upToRevision) {
+                return Optional.of(of.get(i));
+            }
+        }
+        return Optional.empty();
+    }
+
+    @Override
+    public synchronized List<Version> history(Key key, long below, int limit, long maxBytes) {
+        List<Version> newestFirst = new ArrayList<>(versions.getOrDefault(key, List.of()));
+        Collections.reverse(newestFirst);
+        List<Version> page = new ArrayList<>();
+        long taken = 0;
+        for (Version version : newestFirst) {
+            if (version.version() < below) {
+                taken += version.json() == null ? 0 : version.json().length();
+                if (page.size() == limit || (taken > maxBytes && !page.isEmpty())) {
+                    break;
+                }
+                page.add(version);
+            }
+        }
+        return page;
+    }
+
+    @Override
+    public synchronized Page<KeyAt> keys(
+            String namespace, String agentId, String prefix, @Nullable String after, long atRevision, int limit) {
+        List<KeyAt> found = new ArrayList<>();
+        for (Map.Entry<Key, List<Version>> entry : versions.entrySet()) {
+            Key key = entry.getKey();
+            if (key.namespace().equals(namespace)
+                    && key.agentId().equals(agentId)
+                    && key.name().startsWith(prefix)
+                    && (after == null || Key.compareBytes(key.name(), after) > 0)) {
+                standing(entry.getValue(), atRevision)
+                        .filter(version -> !version.isDeleted())
+                        .ifPresent(version -> found.add(new KeyAt(key.name(), version.version(), version.revision())));
+            }
+        }
+        return page(found, limit, KeyAt::name);
+    }
+
+    @Override
+    public synchronized Page<String> agents(String namespace, String prefix, @Nullable String after, int limit) {
+        List<String> agents = existing()
+                .filter(key -> key.namespace().equals(namespace))
+                .map(Key::agentId)
+                .filter(agentId -> agentId.startsWith(prefix))
+                .filter(agentId -> after == null || Key.compareBytes(agentId, after) > 0)
+                .distinct()
+                .toList();
+        return page(agents, limit, Function.identity());
+    }
+
+    @Override
+    public synchronized Page<String> namespaces(String prefix, @Nullable String after, int limit) {
+        List<String> namespaces = existing()
+                .map(Key::namespace)
+                .filter(namespace -> namespace.startsWith(prefix))
+                .filter(namespace -> after == null || namespace.compareTo(after) > 0)
+                .distinct()
+                .toList();
+        return page(namespaces, limit, Function.identity());
+    }
+
+    private Stream<Key> existing() {
+        return versions.entrySet().stream()
+                .filter(entry ->
+                        !entry.getValue().get(entry.getValue().size() - 1).isDeleted())
+                .map(Map.Entry::getKey);
+    }
+
+    private static <T> Page<T> page(List<T> all, int limit, Function<T, String> name) {
+        List<T> page = List.copyOf(all.subList(0, Math.min(limit, all.size())));
+        return new Page<>(page, page.size() < all.size() ? name.apply(page.get(page.size() - 1)) : null);
+    }
+
+    @Override
+    public synchronized List<Event> events(long from, long maxBytes) {
+        List<Event> page = new ArrayList<>();
+        long taken = 0;
+        for (Event event : events.tailMap(Math.max(from, head.floor() + 1)).values()) {
+            taken += event.bytes();
+            if (taken > maxBytes && !page.isEmpty()) {
+                break;
+            }
+            page.add(event);
+        }
+        return page;
+    }
+
+    @Override
+    public synchronized long revisionAt(long micros) {
+        long found = head.floor();
+        for (Event event : events.tailMap(head.floor() + 1).values()) {
+            if (event.committedAtMicros() > micros) {
+                break;
+            }
+            found = event.revision();
+        }
+        return found;
+    }
+
+    @Override
+    public synchronized void compact(long floor) {
+        if (floor <= head.floor()) {
+            return;
+        }
+        long at = Objects.requireNonNull(events.get(floor), "a revision that is there")
+                .committedAtMicros();
+        head = new Head(head.historyId(), head.revision(), head.committedAtMicros(), floor, at);
+        events.headMap(floor, true).clear();
+        versions.values().removeIf(of -> {
+            Optional<Version> stood = standing(of, floor);
+            stood.ifPresent(kept ->
+                    of.removeIf(version -> version.revision() <= floor && (!version.equals(kept) || kept.isDeleted())));
+            return of.isEmpty();
+        });
+        bytes = events.values().stream().mapToLong(Event::bytes).sum()
+                + versions.values().stream()
+                        .flatMap(List::stream)
+                        .filter(version -> version.revision() <= floor && version.json() != null)
+                        .mapToLong(version ->
+                                Objects.requireNonNull(version.json()).length())
+                        .sum();
+    }
+
+    @Override
+    public synchronized void forgetAnswers(long nowMicros) {
+        answered.values().removeIf(answer -> answer.expiresAtMicros() <= nowMicros);
+    }
+
+    @Override
+    public synchronized long bytes() {
+        return bytes;
+    }
+
+    @Override
+    public void close() {
+        // nothing to let go
+    }
+}

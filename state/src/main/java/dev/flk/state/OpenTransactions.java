@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state;
+
+import dev.flk.state.StateException.Reason;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.LongSupplier;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The transactions that callers stage step by step. They live in memory, of one instance, and end by themselves; their ids tell when.
+ * The last ends are remembered. Bounded; safe for any thread.
+ *
+ * <p>An id is 24 bytes in Base64 for URLs: the instance, a random number, and the end of its time in microseconds since the epoch,
+ * 8 bytes each.
+ */
+final class OpenTransactions {
+    private static final int ENDS_REMEMBERED = 65_536;
+    private static final int ID_BYTES = 3 * Long.BYTES;
+
+    private final Limits limits;
+    private final InstantSource clock;
+    private final LongSupplier nanoTicker;
+    private final RandomGenerator random;
+    private final long instance;
+    private final Map<String, Open> open = new HashMap<>();
+    private final Map<String, End> ends = new LinkedHashMap<>();
+    private long stagedBytes;
+    private long expired;
+
+    /**
+     * How much is taken.
+     *
+     * @param timeout of a transaction, at most and by default
+     * @param maxOpen transactions at a time
+     * @param maxOperations of one transaction
+     * @param maxBytes of one transaction, names and values
+     * @param maxStagedBytes of all open transactions together
+     */
+    record Limits(Duration timeout, int maxOpen, int maxOperations, long maxBytes, long maxStagedBytes) {
+        /** @throws StateException TX_TOO_LARGE */
+        void require(int operations, long bytes) {
+            if (operations > maxOperations) {
+                throw Reason.TX_TOO_LARGE.because(
+                        "the transaction has more than " + maxOperations + " operations; commit it in parts");
+            }
+            if (bytes > maxBytes) {
+                throw Reason.TX_TOO_LARGE.because(
+                        "the transaction is longer than " + maxBytes + " bytes; commit it in parts");
+            }
+        }
+    }
+
+    private static final class Open {
+        private final String caller;
+        private final long endNanos;
+        private final List<Operation> operations = new ArrayList<>();
+        private long bytes;
+
+        Open(String caller, long endNanos) {
+            this.caller = caller;
+            this.endNanos = endNanos;
+        }
+    }
+
+    /** @param committed completed when it is known what the commit came to; null: it was aborted */
+    private record End(String caller, @Nullable CompletableFuture<Committed> committed) {}
+
+    /** What was begun. */
+    record Begun(String txId, Instant expiresAt) {}
+
+    OpenTransactions(Limits limits, InstantSource clock, LongSupplier nanoTicker, RandomGenerator random) {
+        this.limits = limits;
+        this.clock = clock;
+        this.nanoTicker = nanoTicker;
+        this.random = random;
+        this.instance = random.nextLong();
+    }
+
+    /**
+     * Opens one.
+     *
+     * @throws StateException INVALID: a time-out of nothing or beyond the longest; TOO_MANY_TX
+     */
+    synchronized Begun begin(String caller, @Nullable Duration wished) {
+        Duration timeout = wished == null ? limits.timeout() : wished;
+        if (timeout.isNegative() || timeout.isZero() || timeout.compareTo(limits.timeout()) > 0) {
+            throw Reason.INVALID.because("the time-out must be above 0 and at most "
+                    + limits.timeout().toMillis() + " ms (STATE_TX_TIMEOUT): " + timeout.toMillis() + " ms");
+        }
+        expire();
+        if (open.size() >= limits.maxOpen()) {
+            throw Reason.TOO_MANY_TX.because(limits.maxOpen() + " transactions are open (STATE_MAX_OPEN_TX)");
+        }
+        Instant expiresAt = clock.instant().plus(timeout);
+        byte[] id = ByteBuffer.allocate(ID_BYTES)
+                .putLong(instance)
+                .putLong(random.nextLong())
+                .putLong(StateEngine.micros(expiresAt))
+                .array();
+        String txId = Base64.getUrlEncoder().withoutPadding().encodeToString(id);
+        open.put(txId, new Open(caller, nanoTicker.getAsLong() + timeout.toNanos()));
+        return new Begun(txId, expiresAt);
+    }
+
+    /**
+     * Adds an operation.
+     *
+     * @throws StateException also if it is not open any more
+     */
+    synchronized void stage(String caller, String txId, Operation operation) {
+        Open transaction = find(caller, txId);
+        long bytes = transaction.bytes + operation.bytes();
+        limits.require(transaction.operations.size() + 1, bytes);
+        if (stagedBytes + operation.bytes() > limits.maxStagedBytes()) {
+            throw Reason.TOO_MANY_TX.because(
+                    "open transactions hold more than " + limits.maxStagedBytes() + " bytes together");
+        }
+        stagedBytes += operation.bytes();
+        transaction.bytes = bytes;
+        transaction.operations.add(operation);
+    }
+
+    /**
+     * Ends it and hands out what was staged.
+     *
+     * @param answer what its commit comes to
+     * @throws StateException if it is not open any more
+     */
+    synchronized List<Operation> commit(String caller, String txId, CompletableFuture<Committed> answer) {
+        Open transaction = find(caller, txId);
+        end(txId, new End(caller, answer));
+        return transaction.operations;
+    }
+
+    /** Ends it; does nothing if it is aborted, expired, or of another instance. */
+    synchronized void abort(String caller, String txId) {
+        try {
+            Open unused = find(caller, txId);
+            end(txId, new End(caller, null));
+        } catch (StateException e) {
+            if (e.reason() == Reason.TX_COMMITTED) {
+                throw e;
+            }
+        }
+    }
+
+    private Open find(String caller, String txId) {
+        Open transaction = open.get(txId);
+        if (transaction != null && transaction.caller.equals(caller)) {
+            if (transaction.endNanos - nanoTicker.getAsLong() > 0) {
+                return transaction;
+            }
+            expire();
+            throw expired(txId);
+        }
+        End end = ends.get(txId);
+        if (end != null && end.caller().equals(caller)) {
+            throw ended(txId, end);
+        }
+        if (transaction == null && end == null && isOver(txId)) {
+            throw expired(txId);
+        }
+        throw Reason.TX_NOT_FOUND.because(
+                "no transaction " + txId + " of this instance; it ended long ago, or another one began it");
+    }
+
+    private static StateException ended(String txId, End end) {
+        CompletableFuture<Committed> committed = end.committed();
+        if (committed == null || committed.isCompletedExceptionally()) {
+            return Reason.TX_ABORTED.because(
+                    committed == null
+                            ? "transaction " + txId + " was aborted"
+                            : "the commit of transaction " + txId + " failed, which ended it");
+        }
+        Committed known = committed.getNow(null);
+        return Reason.TX_COMMITTED.because(
+                "transaction " + txId + (known == null ? " is being committed" : " was committed"),
+                known == null ? Map.of() : Map.of("revision", Long.toString(known.revision())));
+    }
+
+    private static StateException expired(String txId) {
+        return Reason.TX_EXPIRED.because("the time of transaction " + txId + " is over; nothing of it was done");
+    }
+
+    /** By what its id says. */
+    private boolean isOver(String txId) {
+        try {
+            byte[] id = Base64.getUrlDecoder().decode(txId);
+            return id.length == ID_BYTES
+                    && ByteBuffer.wrap(id).getLong(2 * Long.BYTES) <= StateEngine.micros(clock.instant());
+        } catch (IllegalArgumentException e) {
+            return false;
+        }
+    }
+
+    private void end(String txId, End end) {
+        Open ended = open.remove(txId);
+        stagedBytes -= ended == null ? 0 : ended.bytes;
+        ends.put(txId, end);
+        if (ends.size() > ENDS_REMEMBERED) {
+            Iterator<String> oldest = ends.keySet().iterator();
+            oldest.next();
+            oldest.remove();
+        }
+    }
+
+    /** Ends those whose time is over. */
+    synchronized void expire() {
+        long now = nanoTicker.getAsLong();
+        open.values().removeIf(transaction -> {
+            boolean isOver = transaction.endNanos - now <= 0;
+            stagedBytes -= isOver ? transaction.bytes : 0;
+            expired += isOver ? 1 : 0;
+            return isOver;
+        });
+    }
+
+    /** How many are open. */
+    synchronized int open() {
+        return open.size();
+    }
+
+    /** How many ended by themselves. */
+    synchronized long expired() {
+        return expired;
+    }
+}

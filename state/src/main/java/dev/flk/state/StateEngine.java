@@ -1,0 +1,580 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state;
+
+import dev.flk.state.OpenTransactions.Begun;
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.Storage.Head;
+import dev.flk.state.Storage.KeyAt;
+import dev.flk.state.Storage.Page;
+import dev.flk.state.Storage.RequestKey;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import java.util.function.Predicate;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * State of agents on one {@link Storage}: transactions, reads at any revision that is kept, replay. A commit is answered when it is
+ * on disk; a read that begins after that sees it. Safe for any thread; everything that is refused is a {@link StateException}.
+ *
+ * <p>Threads: one that commits, and one that ends transactions whose time is over and tries a failed storage again. Reads run on
+ * their caller's.
+ */
+public final class StateEngine implements AutoCloseable {
+    /** For how long the answer to a request is told again. */
+    public static final Duration REQUESTS_REMEMBERED = Duration.ofMinutes(15);
+
+    /** What a list, a history or a replay hands out at once, at the most, unless one entry is longer. */
+    public static final long MAX_PAGE_BYTES = 2L << 20;
+
+    /** Entries of a list, and keys of one reading, at the most. */
+    public static final int MAX_PAGE = 1_000;
+
+    private static final int MAX_OPERATIONS = 10_000;
+    private static final long MAX_TRANSACTION_BYTES = 3L << 20;
+    private static final int MAX_REQUEST_ID_BYTES = 64;
+    private static final long TICK_MILLIS = 1_000;
+    private static final long FORGET_EVERY_TICKS = 30;
+    private static final long CLOSE_MILLIS = 5_000;
+
+    private final Storage storage;
+    private final Settings settings;
+    private final InstantSource clock;
+    private final LongSupplier freeBytes;
+    private final OpenTransactions transactions;
+    private final OpenTransactions.Limits limits;
+    private final Writer writer;
+    private final Thread writerThread;
+    private final ScheduledExecutorService ticks;
+    private final ConcurrentLinkedQueue<Watch> watches = new ConcurrentLinkedQueue<>();
+    private volatile @Nullable StateException trouble =
+            Reason.STARTING.because("the state engine is starting; try again in a moment");
+    /** What those who watch were told of. */
+    private volatile long published;
+
+    private long tick;
+
+    /**
+     * How much is taken.
+     *
+     * @param maxValueBytes of one value in UTF-8
+     * @param txTimeout of a transaction, at most and by default
+     * @param maxOpenTx at a time
+     * @param maxStagedBytes of all open transactions together, and as much again of commits that wait
+     * @param minFreeBytes with less than this left on the disk, nothing is committed
+     */
+    public record Settings(
+            int maxValueBytes, Duration txTimeout, int maxOpenTx, long maxStagedBytes, long minFreeBytes) {
+        /** The defaults of the contract. */
+        public static Settings defaults() {
+            return new Settings(1 << 20, Duration.ofSeconds(30), 1_024, 64L << 20, 512L << 20);
+        }
+    }
+
+    /** Where events are read from on: behind a revision, of one history. */
+    public record Token(String historyId, long revision) {}
+
+    /** A point in history. */
+    public sealed interface At {
+        /** The newest revision. */
+        record Now() implements At {}
+
+        record Revision(long revision) implements At {}
+
+        /** The last revision that was committed at this time or before. */
+        record Time(Instant time) implements At {}
+    }
+
+    /** What reading a key found. */
+    public sealed interface Found {
+        /** Nobody wrote it, up to then. */
+        record Absent() implements Found {}
+
+        record Deleted(Version version) implements Found {}
+
+        /** The version was there, and is not kept any more. */
+        record Compacted() implements Found {}
+
+        record Present(Version version) implements Found {}
+    }
+
+    /** What was read of keys, in their order, all at one revision. */
+    public record Read(long revision, List<Found> found) {}
+
+    /**
+     * A part of the events.
+     *
+     * @param next the revision to go on from
+     */
+    public record Events(List<Event> events, long next) {}
+
+    /** Of the engine as a whole. */
+    public record Info(String historyId, long newestRevision, long oldestRevision, int openTransactions, long bytes) {}
+
+    private record Watch(long beyond, Runnable told) {}
+
+    /**
+     * An engine that begins to open its storage.
+     *
+     * @param clock wall time, of commits
+     * @param nanoTicker monotonic time, of time-outs
+     * @param freeBytes of the storage's disk
+     */
+    public StateEngine(
+            Storage storage,
+            Settings settings,
+            InstantSource clock,
+            LongSupplier nanoTicker,
+            RandomGenerator random,
+            LongSupplier freeBytes) {
+        this.storage = storage;
+        this.settings = settings;
+        this.clock = clock;
+        this.freeBytes = freeBytes;
+        this.limits = new OpenTransactions.Limits(
+                settings.txTimeout(),
+                settings.maxOpenTx(),
+                MAX_OPERATIONS,
+                MAX_TRANSACTION_BYTES,
+                settings.maxStagedBytes());
+        this.transactions = new OpenTransactions(limits, clock, nanoTicker, random);
+        this.writer = new Writer(
+                storage,
+                clock,
+                TimeUnit.MILLISECONDS.toMicros(REQUESTS_REMEMBERED.toMillis()),
+                settings.maxStagedBytes(),
+                new Writer.Listener() {
+                    @Override
+                    public void committed(Head head) {
+                        publish(head.revision());
+                    }
+
+                    @Override
+                    public void failed(StateException cause) {
+                        trouble = cause;
+                    }
+                });
+        this.writerThread = new Thread(writer::loop, "state-writer");
+        this.writerThread.setDaemon(true);
+        this.ticks = Executors.newSingleThreadScheduledExecutor(step -> {
+            Thread thread = new Thread(step, "state-ticks");
+            thread.setDaemon(true);
+            return thread;
+        });
+    }
+
+    /** Opens the storage and takes calls; until it is open, they are refused with STARTING. */
+    public void start() {
+        writerThread.start();
+        writer.run(this::open);
+        Object unused = ticks.scheduleWithFixedDelay(this::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    private void open() {
+        try {
+            storage.open();
+            trouble = null;
+            publish(storage.head().revision());
+        } catch (StateException e) {
+            trouble = e;
+        } catch (RuntimeException | Error e) {
+            trouble = StateException.down("the storage can't be opened: " + e, e);
+        }
+    }
+
+    private void tick() {
+        transactions.expire();
+        tick++;
+        StateException met = trouble;
+        if (met != null && met.reason() == Reason.STORE_DOWN) {
+            later(this::open);
+        } else if (met == null && tick % FORGET_EVERY_TICKS == 0) {
+            later(() -> storage.forgetAnswers(micros(clock.instant())));
+        }
+    }
+
+    /** On the writer's thread. */
+    private void later(Runnable step) {
+        writer.run(() -> {
+            try {
+                step.run();
+            } catch (StateException e) {
+                trouble = e;
+            }
+        });
+    }
+
+    /** What is wrong with the storage, for those who look after it; empty: nothing. */
+    public Optional<StateException> trouble() {
+        return Optional.ofNullable(trouble);
+    }
+
+    private void requireUp() {
+        StateException met = trouble;
+        if (met != null) {
+            throw met;
+        }
+    }
+
+    /** Microseconds since the epoch. */
+    public static long micros(Instant time) {
+        return ChronoUnit.MICROS.between(Instant.EPOCH, time);
+    }
+
+    /** The inverse of {@link #micros}. */
+    public static Instant time(long micros) {
+        return Instant.EPOCH.plus(micros, ChronoUnit.MICROS);
+    }
+
+    /**
+     * Opens a transaction; it ends by itself.
+     *
+     * @param caller who may go on with it
+     * @param timeout null: the longest
+     */
+    public Begun begin(String caller, @Nullable Duration timeout) {
+        requireUp();
+        return transactions.begin(caller, timeout);
+    }
+
+    /** A value as it will be kept. */
+    public Operation.Write write(Key key, String json, long ifVersion) {
+        return new Operation.Write(key, ValueText.compact(json, settings.maxValueBytes()), ifVersion);
+    }
+
+    /** Adds to an open transaction. Writes are made by {@link #write}. */
+    public void stage(String caller, String txId, Operation operation) {
+        requireUp();
+        transactions.stage(caller, txId, operation);
+    }
+
+    /**
+     * Commits what was staged, all or nothing; the transaction ends in any case.
+     *
+     * @param requestId empty: none
+     */
+    public CompletionStage<Committed> commit(String caller, String txId, String requestId) {
+        requireUp();
+        CompletableFuture<Committed> answer = new CompletableFuture<>();
+        RequestKey request = request(caller, requestId);
+        List<Operation> operations = List.of();
+        StateException otherwise = null;
+        try {
+            operations = transactions.commit(caller, txId, answer);
+        } catch (StateException e) {
+            if (request == null) {
+                throw e;
+            }
+            otherwise = e; // unless it was committed under this request
+        }
+        return submit(new Commit(operations, request, "tx " + txId, otherwise, answer));
+    }
+
+    /** Forgets it. */
+    public void abort(String caller, String txId) {
+        transactions.abort(caller, txId);
+    }
+
+    /**
+     * A whole transaction at once. Writes are made by {@link #write}.
+     *
+     * @param requestId empty: none
+     */
+    public CompletionStage<Committed> apply(String caller, List<Operation> operations, String requestId) {
+        requireUp();
+        limits.require(operations.size(), Commit.bytes(operations));
+        RequestKey request = request(caller, requestId);
+        return submit(new Commit(operations, request, request == null ? "" : Commit.digest(operations), null));
+    }
+
+    private static @Nullable RequestKey request(String caller, String requestId) {
+        if (requestId.isEmpty()) {
+            return null;
+        }
+        if (Key.utf8(requestId).length > MAX_REQUEST_ID_BYTES) {
+            throw Reason.INVALID.because("request_id is longer than " + MAX_REQUEST_ID_BYTES + " bytes");
+        }
+        return new RequestKey(caller, requestId);
+    }
+
+    private CompletionStage<Committed> submit(Commit commit) {
+        try {
+            if (!commit.operations().isEmpty() && freeBytes.getAsLong() - commit.bytes() < settings.minFreeBytes()) {
+                throw Reason.DISK_FULL.because("less than " + settings.minFreeBytes()
+                        + " bytes would be left on the disk (STATE_MIN_FREE_BYTES)");
+            }
+            writer.submit(commit);
+        } catch (StateException e) {
+            commit.answer().completeExceptionally(e);
+        }
+        return commit.answer();
+    }
+
+    /**
+     * Reads keys, all at one revision.
+     *
+     * @throws StateException INVALID: too many; COMPACTED; HISTORY_CHANGED: the revision is not there yet
+     */
+    public Read get(List<Key> keys, At at) {
+        if (keys.size() > MAX_PAGE) {
+            throw Reason.INVALID.because("more than " + MAX_PAGE + " keys in one reading: " + keys.size());
+        }
+        long revision = revision(at);
+        List<Found> found = reading(() -> storage.newest(keys, revision)).stream()
+                .map(version -> version.map(StateEngine::found).orElseGet(Found.Absent::new))
+                .toList();
+        requireKept(revision);
+        return new Read(revision, found);
+    }
+
+    private static Found found(Version version) {
+        return version.isDeleted() ? new Found.Deleted(version) : new Found.Present(version);
+    }
+
+    /** Reads one version of a key. */
+    public Read get(Key key, long version) {
+        if (version < 1) {
+            throw Reason.INVALID.because("versions begin with 1: " + version);
+        }
+        long revision = revision(new At.Now());
+        List<Version> upTo = reading(() -> storage.history(key, version + 1, 1, 0));
+        Found found;
+        if (upTo.isEmpty()) {
+            // what a key's versions begin with shows that it was compacted
+            List<Version> newest = reading(() -> storage.history(key, Long.MAX_VALUE, 1, 0));
+            found = newest.isEmpty() ? new Found.Absent() : new Found.Compacted();
+        } else {
+            found = upTo.get(0).version() == version ? found(upTo.get(0)) : new Found.Absent();
+        }
+        return new Read(revision, List.of(found));
+    }
+
+    /**
+     * The versions of a key, newest first.
+     *
+     * @param below only versions below this one
+     * @param limit 1 to {@link #MAX_PAGE}
+     */
+    public List<Version> history(Key key, long below, int limit) {
+        requireUp();
+        return reading(() -> storage.history(key, below, Math.min(limit, MAX_PAGE), MAX_PAGE_BYTES));
+    }
+
+    /** The keys of an agent that exist at a point in history, in order. */
+    public Page<KeyAt> keys(String namespace, String agentId, String prefix, @Nullable String after, At at, int limit) {
+        Key.requireNamespace(namespace);
+        Key.requireAgentId(agentId);
+        long revision = revision(at);
+        Page<KeyAt> page =
+                reading(() -> storage.keys(namespace, agentId, prefix, after, revision, Math.min(limit, MAX_PAGE)));
+        requireKept(revision);
+        return page;
+    }
+
+    /** The agents of a namespace that have keys, in order. */
+    public Page<String> agents(String namespace, String prefix, @Nullable String after, int limit) {
+        Key.requireNamespace(namespace);
+        requireUp();
+        return reading(() -> storage.agents(namespace, prefix, after, Math.min(limit, MAX_PAGE)));
+    }
+
+    /** The namespaces that have keys, in order. */
+    public Page<String> namespaces(String prefix, @Nullable String after, int limit) {
+        requireUp();
+        return reading(() -> storage.namespaces(prefix, after, Math.min(limit, MAX_PAGE)));
+    }
+
+    /**
+     * A part of the events, those that pass the filter.
+     *
+     * @param from the first revision
+     * @param to the first one that is left out, or later than the newest
+     * @param wanted which changes
+     * @return as much as is read at once; {@code next} is {@code to}, or behind the newest, at the end
+     * @throws StateException COMPACTED
+     */
+    public Events events(long from, long to, Predicate<Key> wanted) {
+        long end = Math.min(to, requireReplayable(from).revision() + 1);
+        if (from >= end) {
+            return new Events(List.of(), from);
+        }
+        List<Event> read = reading(() -> storage.events(from, MAX_PAGE_BYTES));
+        Head unused = requireReplayable(from);
+        List<Event> passed = new ArrayList<>(read.size());
+        long next = from;
+        for (Event event : read) {
+            if (event.revision() >= end) {
+                break;
+            }
+            next = event.revision() + 1;
+            List<Event.Change> changes = event.changes().stream()
+                    .filter(change -> wanted.test(change.key()))
+                    .toList();
+            if (!changes.isEmpty()) {
+                passed.add(new Event(event.revision(), event.committedAtMicros(), changes, event.operationsTotal()));
+            }
+        }
+        return new Events(passed, next);
+    }
+
+    /** Calls {@code told} once, as soon as a revision above this one is durable; on the writer's thread, or at once. */
+    public void whenBeyond(long revision, Runnable told) {
+        Watch watch = new Watch(revision, told);
+        watches.add(watch);
+        if (published > revision && watches.remove(watch)) {
+            told.run();
+        }
+    }
+
+    private void publish(long revision) {
+        published = Math.max(published, revision);
+        for (Watch watch : watches) {
+            if (watch.beyond() < revision && watches.remove(watch)) {
+                watch.told().run();
+            }
+        }
+    }
+
+    /**
+     * The revision that a token goes on behind.
+     *
+     * @throws StateException HISTORY_CHANGED: it is of another history, or not there yet
+     */
+    public long resume(Token token) {
+        Head head = head();
+        if (!token.historyId().equals(head.historyId())) {
+            throw changed("the token is of history " + token.historyId(), head);
+        }
+        if (token.revision() > head.revision()) {
+            throw changed("revision " + token.revision() + " is not there; the newest is " + head.revision(), head);
+        }
+        return token.revision();
+    }
+
+    /** The revision that stands for a point in history, whatever is kept of it. */
+    public long revision(At at) {
+        Head head = head();
+        if (at instanceof At.Now) {
+            return head.revision();
+        }
+        if (at instanceof At.Time time) {
+            long micros = micros(time.time());
+            if (micros < head.floorAtMicros()) {
+                throw compacted("what stood at " + time.time(), head);
+            }
+            return reading(() -> storage.revisionAt(micros));
+        }
+        long revision = ((At.Revision) at).revision();
+        if (revision < 0 || revision > head.revision()) {
+            throw changed("revision " + revision + " is not there; the newest is " + head.revision(), head);
+        }
+        return revision;
+    }
+
+    /** Reads beside a compaction are judged when they have read. */
+    private void requireKept(long revision) {
+        Head head = head();
+        if (revision < head.floor()) {
+            throw compacted("what stood at revision " + revision, head);
+        }
+    }
+
+    private Head requireReplayable(long from) {
+        Head head = head();
+        if (from <= head.floor()) {
+            throw compacted("revision " + from, head);
+        }
+        return head;
+    }
+
+    private static StateException compacted(String what, Head head) {
+        return Reason.COMPACTED.because(
+                what + " is not kept any more; the oldest revision is " + (head.floor() + 1),
+                Map.of("oldest_revision", Long.toString(head.floor() + 1)));
+    }
+
+    private static StateException changed(String what, Head head) {
+        return Reason.HISTORY_CHANGED.because(
+                what + "; the history is now " + head.historyId() + ": begin anew",
+                Map.of("history_id", head.historyId()));
+    }
+
+    /** What is durable now. */
+    public Head head() {
+        requireUp();
+        return reading(storage::head);
+    }
+
+    /** Of the engine as a whole. */
+    public Info info() {
+        Head head = head();
+        return new Info(
+                head.historyId(), head.revision(), head.floor() + 1, transactions.open(), reading(storage::bytes));
+    }
+
+    /** How many transactions ended by themselves. */
+    public long expired() {
+        return transactions.expired();
+    }
+
+    /** How many are open. */
+    public int openTransactions() {
+        return transactions.open();
+    }
+
+    /** Removes history before a point; see {@link Storage#compact}. Returns the floor. */
+    public long compact(At at) {
+        long floor = revision(at);
+        if (floor > head().floor()) {
+            reading(() -> {
+                storage.compact(floor);
+                return true;
+            });
+        }
+        return floor;
+    }
+
+    private interface Reading<T> {
+        T read();
+    }
+
+    /** A failed read is an outage as well: it is never an answer. */
+    private <T> T reading(Reading<T> reading) {
+        requireUp();
+        try {
+            return reading.read();
+        } catch (StateException e) {
+            if (e.reason() == Reason.STORE_DOWN) {
+                trouble = e;
+            }
+            throw e;
+        }
+    }
+
+    /** Commits what was submitted, then closes the storage. */
+    @Override
+    public void close() {
+        ticks.shutdownNow();
+        writer.end();
+        try {
+            writerThread.join(CLOSE_MILLIS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        trouble = Reason.STORE_DOWN.because("the state engine is closed");
+        storage.close();
+    }
+}

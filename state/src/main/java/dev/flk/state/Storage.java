@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Keeps what was committed. One thread commits, any thread reads. All methods throw {@link StateException} with STORE_DOWN if the storage
+ * failed; it stays so until {@link #open} succeeds again.
+ */
+public interface Storage extends AutoCloseable {
+    /**
+     * Opens it, or opens it again behind a failure; does nothing if it is open. May take long.
+     *
+     * @throws StateException STORE_DOWN: what is wrong and what to do
+     */
+    void open();
+
+    /** What is durable now. */
+    Head head();
+
+    /**
+     * Commits a batch. Nobody else, of this process or another, commits between what {@code decide} is given and what it
+     * returns. Durable when this returns; when it throws, the batch may be there as a whole, or not at all.
+     *
+     * @param keys whose newest versions are wanted
+     * @param requests whose answers are wanted
+     * @param decide called once, or again if the storage has to begin anew
+     */
+    void commit(Set<Key> keys, Set<RequestKey> requests, Function<Standing, Batch> decide);
+
+    /** Of each key the newest version up to a revision, in their order. */
+    List<Optional<Version>> newest(List<Key> keys, long upToRevision);
+
+    /**
+     * Versions of a key, newest first, those below {@code below}.
+     *
+     * @param maxBytes ends the list, but not before its first one
+     */
+    List<Version> history(Key key, long below, int limit, long maxBytes);
+
+    /**
+     * The names of an agent's keys that exist at a revision, in order.
+     *
+     * @param after where to go on; null: at the beginning
+     */
+    Page<KeyAt> keys(
+            String namespace, String agentId, String prefix, @Nullable String after, long atRevision, int limit);
+
+    /** The agents of a namespace that have a key now, in order. */
+    Page<String> agents(String namespace, String prefix, @Nullable String after, int limit);
+
+    /** The namespaces that have a key now, in order. */
+    Page<String> namespaces(String prefix, @Nullable String after, int limit);
+
+    /**
+     * Events in order.
+     *
+     * @param from the first revision, above the floor
+     * @param maxBytes ends the list, but not before its first one
+     */
+    List<Event> events(long from, long maxBytes);
+
+    /** The last revision that was committed at this time or before; the floor if there is none above it. */
+    long revisionAt(long micros);
+
+    /**
+     * Removes what no read at {@code floor} or later and no replay from behind it needs. Beside commits and reads.
+     *
+     * @param floor a revision that is there
+     */
+    void compact(long floor);
+
+    /** Forgets answers that have expired. */
+    void forgetAnswers(long nowMicros);
+
+    /** How much it takes on disk, or in memory where there is none. */
+    long bytes();
+
+    @Override
+    void close();
+
+    /**
+     * How far a history goes.
+     *
+     * @param revision the newest; 0: nothing was committed
+     * @param committedAtMicros of that
+     * @param floor what was before is compacted: reads at this revision and later are answered, and replay from the one behind it
+     * @param floorAtMicros when the floor was committed
+     */
+    record Head(String historyId, long revision, long committedAtMicros, long floor, long floorAtMicros) {
+        /** One step further. */
+        public Head next(long atMicros) {
+            return new Head(historyId, revision + 1, atMicros, floor, floorAtMicros);
+        }
+    }
+
+    /**
+     * A commit that can be told again.
+     *
+     * @param requestId unique for its caller
+     */
+    record RequestKey(String caller, String requestId) {}
+
+    /**
+     * What a request was answered.
+     *
+     * @param content a digest of what was asked
+     */
+    record Answered(String content, Committed committed, long expiresAtMicros) {}
+
+    /** The newest version of a key, be it a deletion. */
+    record Newest(long version, boolean exists) {
+        /** Of a key that nobody wrote. */
+        static final Newest NONE = new Newest(0, false);
+    }
+
+    /** What a batch is decided on; keys that nobody wrote and requests that nobody answered are missing. */
+    record Standing(Head head, Map<Key, Newest> newest, Map<RequestKey, Answered> answered) {}
+
+    /** What is to be kept: events behind the standing head, without gaps. */
+    record Batch(List<Event> events, Map<RequestKey, Answered> answered) {}
+
+    /** A key that exists. */
+    record KeyAt(String name, long version, long revision) {}
+
+    /**
+     * A part of a list.
+     *
+     * @param next where to go on, {@code after} of the next call; null: it is the last
+     */
+    record Page<T>(List<T> entries, @Nullable String next) {}
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state.embedded;
+
+import dev.flk.state.Committed;
+import dev.flk.state.Event.Change;
+import dev.flk.state.Key;
+import dev.flk.state.Storage.Answered;
+import dev.flk.state.Storage.RequestKey;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Keys and values in RocksDB, format 1. Integers are big-endian; texts are UTF-8; names have no control characters, so that a zero ends
+ * them and keeps their order. {@code ~} is the complement: the newest comes first.
+ *
+ * <pre>
+ * family    key                                              value
+ * default   "format"                                         4 bytes: the format
+ *           "history"                                        the id of the history
+ *           "floor"                                          revision 8, committed at 8
+ * events    revision 8, zero 4                               committed at 8, changes 4
+ *           revision 8, place in the transaction from 1 4    kind 1 (1 written, 0 deleted), version 8, length of the
+ *                                                            namespace 2, of the agent 2, of the name 2; namespace, agent, name, JSON
+ * latest    namespace 0 agent 0 name                         {@link Pointer}
+ * versions  namespace 0 agent 0 name 0 ~revision 8 ~place 4  {@link Pointer}
+ * requests  "r", length of the caller 2, caller, request id  expires at 8, length of the content 4, content, revision 8,
+ *                                                            committed at 8, versions 4, each 8
+ *           "x", expires at 8, the key above                 nothing
+ * </pre>
+ */
+final class Layout {
+    static final int FORMAT = 1;
+    static final byte[] FORMAT_KEY = "format".getBytes(StandardCharsets.US_ASCII);
+    static final byte[] HISTORY_KEY = "history".getBytes(StandardCharsets.US_ASCII);
+    static final byte[] FLOOR_KEY = "floor".getBytes(StandardCharsets.US_ASCII);
+
+    /** Of a pointer's place behind the name. */
+    static final int PLACE_BYTES = 1 + Long.BYTES + Integer.BYTES;
+
+    private static final int CHANGE_HEAD_BYTES = 1 + Long.BYTES + 3 * Short.BYTES;
+    private static final byte ANSWER = 'r';
+    private static final byte EXPIRY = 'x';
+
+    private Layout() {}
+
+    /**
+     * Where a version stands in the events. 29 bytes: version 8, revision 8, place 4, committed at 8, 1 (1 written, 0 deleted).
+     *
+     * @param place in its transaction, from 1
+     */
+    record Pointer(long version, long revision, int place, long committedAtMicros, boolean exists) {
+        private static final int BYTES = 3 * Long.BYTES + Integer.BYTES + 1;
+
+        byte[] encode() {
+            return ByteBuffer.allocate(BYTES)
+                    .putLong(version)
+                    .putLong(revision)
+                    .putInt(place)
+                    .putLong(committedAtMicros)
+                    .put((byte) (exists ? 1 : 0))
+                    .array();
+        }
+
+        static Pointer decode(byte[] value) {
+            if (value.length != BYTES) {
+                throw new IllegalArgumentException("a pointer of " + value.length + " bytes");
+            }
+            ByteBuffer bytes = ByteBuffer.wrap(value);
+            return new Pointer(bytes.getLong(), bytes.getLong(), bytes.getInt(), bytes.getLong(), bytes.get() == 1);
+        }
+    }
+
+    static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    static String text(byte[] bytes, int from, int to) {
+        return new String(bytes, from, to - from, StandardCharsets.UTF_8);
+    }
+
+    /** Parts, each but the last ended by a zero. */
+    static byte[] path(String... parts) {
+        return utf8(String.join("\0", parts));
+    }
+
+    static byte[] latest(Key key) {
+        return path(key.namespace(), key.agentId(), key.name());
+    }
+
+    /** The place of the newest version up to a revision; what a version's pointer stands under is at it, or behind. */
+    static byte[] version(Key key, long revision, int place) {
+        byte[] name = latest(key);
+        return ByteBuffer.allocate(name.length + PLACE_BYTES)
+                .put(name)
+                .put((byte) 0)
+                .putLong(~revision)
+                .putInt(~place)
+                .array();
+    }
+
+    /** The parts of a key in {@code latest}. */
+    static String[] parts(byte[] latest) {
+        int first = zero(latest, 0);
+        int second = zero(latest, first + 1);
+        return new String[] {
+            text(latest, 0, first), text(latest, first + 1, second), text(latest, second + 1, latest.length)
+        };
+    }
+
+    private static int zero(byte[] bytes, int from) {
+        for (int at = from; at < bytes.length; at++) {
+            if (bytes[at] == 0) {
+                return at;
+            }
+        }
+        throw new IllegalArgumentException("a name without its end");
+    }
+
+    static boolean startsWith(byte[] bytes, byte[] prefix) {
+        return bytes.length >= prefix.length && Arrays.equals(bytes, 0, prefix.length, prefix, 0, prefix.length);
+    }
+
+    /** The header of an event, place 0, or one of its changes. */
+    static byte[] event(long revision, int place) {
+        return ByteBuffer.allocate(Long.BYTES + Integer.BYTES)
+                .putLong(revision)
+                .putInt(place)
+                .array();
+    }
+
+    static byte[] longs(long first, long second) {
+        return ByteBuffer.allocate(2 * Long.BYTES)
+                .putLong(first)
+                .putLong(second)
+                .array();
+    }
+
+    static byte[] header(long committedAtMicros, int changes) {
+        return ByteBuffer.allocate(Long.BYTES + Integer.BYTES)
+                .putLong(committedAtMicros)
+                .putInt(changes)
+                .array();
+    }
+
+    static byte[] change(Change change) {
+        byte[] namespace = utf8(change.key().namespace());
+        byte[] agentId = utf8(change.key().agentId());
+        byte[] name = utf8(change.key().name());
+        byte[] json = change.json() == null ? new byte[0] : utf8(change.json());
+        return ByteBuffer.allocate(CHANGE_HEAD_BYTES + namespace.length + agentId.length + name.length + json.length)
+                .put((byte) (change.json() == null ? 0 : 1))
+                .putLong(change.version())
+                .putShort((short) namespace.length)
+                .putShort((short) agentId.length)
+                .putShort((short) name.length)
+                .put(namespace)
+                .put(agentId)
+                .put(name)
+                .put(json)
+                .array();
+    }
+
+    static Change change(byte[] value) {
+        ByteBuffer bytes = ByteBuffer.wrap(value);
+        boolean exists = bytes.get() == 1;
+        long version = bytes.getLong();
+        int agentAt = CHANGE_HEAD_BYTES + bytes.getShort();
+        int nameAt = agentAt + bytes.getShort();
+        int jsonAt = nameAt + bytes.getShort();
+        Key key = new Key(
+                text(value, CHANGE_HEAD_BYTES, agentAt), text(value, agentAt, nameAt), text(value, nameAt, jsonAt));
+        return new Change(key, version, exists ? text(value, jsonAt, value.length) : null);
+    }
+
+    /** The value alone; null: it was deleted. */
+    static @Nullable String json(byte[] change) {
+        ByteBuffer bytes = ByteBuffer.wrap(change);
+        boolean exists = bytes.get() == 1;
+        int at = CHANGE_HEAD_BYTES;
+        for (int part = 0; part < 3; part++) {
+            at += bytes.getShort(1 + Long.BYTES + part * Short.BYTES);
+        }
+        return exists ? text(change, at, change.length) : null;
+    }
+
+    static byte[] request(RequestKey key) {
+        byte[] caller = utf8(key.caller());
+        byte[] id = utf8(key.requestId());
+        return ByteBuffer.allocate(1 + Short.BYTES + caller.length + id.length)
+                .put(ANSWER)
+                .putShort((short) caller.length)
+                .put(caller)
+                .put(id)
+                .array();
+    }
+
+    static byte[] expiry(long expiresAtMicros, byte[] request) {
+        return ByteBuffer.allocate(1 + Long.BYTES + request.length)
+                .put(EXPIRY)
+                .putLong(expiresAtMicros)
+                .put(request)
+                .array();
+    }
+
+    /** What expiries begin with. */
+    static byte[] expiriesPrefix() {
+        return new byte[] {EXPIRY};
+    }
+
+    static long expiresAtMicros(byte[] expiry) {
+        return ByteBuffer.wrap(expiry).getLong(1);
+    }
+
+    /** The request that an expiry is of. */
+    static byte[] requestOf(byte[] expiry) {
+        return Arrays.copyOfRange(expiry, 1 + Long.BYTES, expiry.length);
+    }
+
+    static byte[] answered(Answered answered) {
+        byte[] content = utf8(answered.content());
+        List<Long> versions = answered.committed().versions();
+        ByteBuffer bytes = ByteBuffer.allocate(
+                        3 * Long.BYTES + 2 * Integer.BYTES + content.length + versions.size() * Long.BYTES)
+                .putLong(answered.expiresAtMicros())
+                .putInt(content.length)
+                .put(content)
+                .putLong(answered.committed().revision())
+                .putLong(answered.committed().committedAtMicros())
+                .putInt(versions.size());
+        versions.forEach(bytes::putLong);
+        return bytes.array();
+    }
+
+    static Answered answered(byte[] value) {
+        ByteBuffer bytes = ByteBuffer.wrap(value);
+        long expiresAtMicros = bytes.getLong();
+        byte[] content = new byte[bytes.getInt()];
+        bytes.get(content);
+        long revision = bytes.getLong();
+        long committedAtMicros = bytes.getLong();
+        int count = bytes.getInt();
+        List<Long> versions = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            versions.add(bytes.getLong());
+        }
+        return new Answered(
+                text(content, 0, content.length),
+                new Committed(revision, committedAtMicros, versions),
+                expiresAtMicros);
+    }
+}

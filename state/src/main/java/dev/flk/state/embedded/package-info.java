@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+/** State on RocksDB, in a directory of its own. {@code EmbeddedStorage} is the door. */
+@NullMarked
+package dev.flk.state.embedded;
+
+import org.jspecify.annotations.NullMarked;

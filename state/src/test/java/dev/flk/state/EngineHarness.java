@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state;
+
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.state.StateEngine.At;
+import dev.flk.state.StateEngine.Events;
+import dev.flk.state.StateEngine.Found;
+import dev.flk.state.StateEngine.Settings;
+import dev.flk.state.StateException.Reason;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CompletionException;
+import java.util.function.Supplier;
+
+/** An engine that can be restarted, on a clock that tests set. */
+final class EngineHarness implements AutoCloseable {
+    static final String ME = "me";
+
+    private final Supplier<Storage> storages;
+    private final Settings settings;
+    private Instant now = Instant.parse("2026-11-22T12:00:00Z");
+    private long nanos;
+    long freeBytes = Long.MAX_VALUE;
+    StateEngine engine;
+
+    EngineHarness(Supplier<Storage> storages) {
+        this(storages, Settings.defaults());
+    }
+
+    /** @param storages opens the same one each time */
+    EngineHarness(Supplier<Storage> storages, Settings settings) {
+        this.storages = storages;
+        this.settings = settings;
+        start();
+    }
+
+    private void start() {
+        engine = new StateEngine(storages.get(), settings, () -> now, () -> nanos, new Random(7), () -> freeBytes);
+        engine.start();
+        await().pollDelay(Duration.ZERO)
+                .pollInterval(Duration.ofMillis(1))
+                .until(() -> engine.trouble()
+                        .filter(trouble -> trouble.reason() == Reason.STARTING)
+                        .isEmpty());
+    }
+
+    void restart() {
+        engine.close();
+        start();
+    }
+
+    void pass(Duration time) {
+        now = now.plus(time);
+        nanos += time.toNanos();
+    }
+
+    /** Somebody sets the clock; no time passes. */
+    void setClock(Duration by) {
+        now = now.plus(by);
+    }
+
+    Instant now() {
+        return now;
+    }
+
+    static Key key(String agentId, String name) {
+        return new Key(Key.DEFAULT_NAMESPACE, agentId, name);
+    }
+
+    Operation.Write write(String agentId, String name, String json) {
+        return engine.write(key(agentId, name), json, Operation.ANY_VERSION);
+    }
+
+    static Operation.Delete delete(String agentId, String name) {
+        return new Operation.Delete(key(agentId, name), Operation.ANY_VERSION);
+    }
+
+    Committed apply(Operation... operations) {
+        return apply("", operations);
+    }
+
+    /** @param requestId empty: none */
+    Committed apply(String requestId, Operation... operations) {
+        return join(() -> engine.apply(ME, List.of(operations), requestId)
+                .toCompletableFuture()
+                .join());
+    }
+
+    Committed commit(String txId, String requestId) {
+        return join(
+                () -> engine.commit(ME, txId, requestId).toCompletableFuture().join());
+    }
+
+    private static Committed join(Supplier<Committed> commit) {
+        try {
+            return commit.get();
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof StateException refused) {
+                throw refused;
+            }
+            throw e;
+        }
+    }
+
+    Found get(String agentId, String name) {
+        return get(agentId, name, new At.Now());
+    }
+
+    Found get(String agentId, String name, At at) {
+        return engine.get(List.of(key(agentId, name)), at).found().get(0);
+    }
+
+    /** The value that stands. */
+    String json(String agentId, String name) {
+        return ((Found.Present) get(agentId, name)).version().json();
+    }
+
+    /** All events from a revision on. */
+    List<Event> replay(long from) {
+        List<Event> all = new ArrayList<>();
+        long next = from;
+        while (true) {
+            Events part = engine.events(next, Long.MAX_VALUE, key -> true);
+            if (part.next() == next) {
+                return all;
+            }
+            all.addAll(part.events());
+            next = part.next();
+        }
+    }
+
+    @Override
+    public void close() {
+        engine.close();
+    }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state;
+
+import dev.flk.state.Event.Change;
+import dev.flk.state.StateEngine.Found;
+import dev.flk.state.StateException.Reason;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** What state is, as a map and a list: each key's versions, and the events. Knows no disk, no threads, no transactions in between. */
+final class StateModel {
+    final TreeMap<Key, List<Version>> versions = new TreeMap<>();
+    final List<Event> events = new ArrayList<>();
+    long floor;
+    private long lastMicros;
+
+    private final Map<String, Committed> answered = new HashMap<>();
+
+    long revision() {
+        return floor + events.size();
+    }
+
+    /** The reason of its refusal, or what it is committed as. */
+    Object apply(String requestId, List<Operation> operations, long micros) {
+        if (answered.containsKey(requestId)) {
+            return answered.get(requestId);
+        }
+        TreeMap<Key, Version> staged = new TreeMap<>();
+        List<Change> changes = new ArrayList<>();
+        List<Long> made = new ArrayList<>();
+        long revision = revision() + 1;
+        for (Operation operation : operations) {
+            Version last = staged.getOrDefault(operation.key(), last(operation.key()));
+            boolean exists = last != null && !last.isDeleted();
+            long version = last == null ? 0 : last.version();
+            long expected = operation.ifVersion();
+            if (expected == 0 ? exists : expected > 0 && expected != version) {
+                return Reason.VERSION_CONFLICT;
+            }
+            if (operation instanceof Operation.Write write) {
+                staged.put(write.key(), new Version(version + 1, revision, 0, write.json()));
+            } else if (operation instanceof Operation.Delete && exists) {
+                staged.put(operation.key(), new Version(version + 1, revision, 0, null));
+            } else {
+                made.add(version);
+                continue;
+            }
+            made.add(version + 1);
+            changes.add(new Change(
+                    operation.key(), version + 1, staged.get(operation.key()).json()));
+        }
+        if (changes.isEmpty()) {
+            return new Committed(0, 0, made);
+        }
+        long at = Math.max(micros, lastMicros + 1);
+        lastMicros = at;
+        events.add(new Event(revision, at, changes));
+        for (Change change : changes) {
+            versions.computeIfAbsent(change.key(), key -> new ArrayList<>())
+                    .add(new Version(change.version(), revision, at, change.json()));
+        }
+        Committed committed = new Committed(revision, at, made);
+        if (!requestId.isEmpty()) {
+            answered.put(requestId, committed);
+        }
+        return committed;
+    }
+
+    private Version last(Key key) {
+        List<Version> of = versions.get(key);
+        return of == null ? null : of.get(of.size() - 1);
+    }
+
+    Found get(Key key, long atRevision) {
+        Version found = null;
+        for (Version version : versions.getOrDefault(key, List.of())) {
+            found = version.revision() <= atRevision ? version : found;
+        }
+        return found == null
+                ? new Found.Absent()
+                : found.isDeleted() ? new Found.Deleted(found) : new Found.Present(found);
+    }
+
+    void compact(long newFloor) {
+        for (List<Version> of : List.copyOf(versions.values())) {
+            Version stood = null;
+            for (Version version : of) {
+                stood = version.revision() <= newFloor ? version : stood;
+            }
+            Version kept = stood;
+            of.removeIf(version -> version.revision() <= newFloor && (!version.equals(kept) || version.isDeleted()));
+        }
+        versions.values().removeIf(List::isEmpty);
+        events.subList(0, (int) (newFloor - floor)).clear();
+        floor = newFloor;
+    }
+}
