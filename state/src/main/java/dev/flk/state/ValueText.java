@@ -1,35 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadConstraints;
-import com.fasterxml.jackson.core.exc.StreamConstraintsException;
 import dev.flk.state.StateException.Reason;
-import java.io.IOException;
 
 /**
- * Checks that a text is one JSON value, and takes white space between its tokens away. Everything else stays to the letter: numbers,
- * escapes, the order and the repetition of members.
+ * One JSON value (RFC 8259), without the white space between its tokens. Everything else stays to the letter: numbers, escapes (of half a
+ * surrogate pair, too), the order and the repetition of members.
  */
 final class ValueText {
     private static final int MAX_NESTING = 128;
     private static final int MAX_NUMBER_CHARS = 1_000;
+    private static final char END = '\0';
 
-    private static final JsonFactory JSON = JsonFactory.builder()
-            .streamReadConstraints(StreamReadConstraints.builder()
-                    .maxNestingDepth(MAX_NESTING)
-                    .maxNumberLength(MAX_NUMBER_CHARS)
-                    .maxStringLength(Integer.MAX_VALUE)
-                    .maxNameLength(Integer.MAX_VALUE)
-                    .build())
-            .configure(JsonFactory.Feature.INTERN_FIELD_NAMES, false)
-            .configure(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES, false)
-            .build();
+    private final String json;
+    private final StringBuilder kept;
+    /** The brackets that are open, '[' or '{'. */
+    private final StringBuilder open = new StringBuilder();
 
-    private ValueText() {}
+    private int at;
+
+    private ValueText(String json) {
+        this.json = json;
+        this.kept = new StringBuilder(json.length());
+    }
 
     /**
      * The value without white space between its tokens.
@@ -37,74 +30,199 @@ final class ValueText {
      * @throws StateException INVALID: what is wrong and where; VALUE_TOO_LARGE: longer than {@code maxBytes} in UTF-8
      */
     static String compact(String json, int maxBytes) {
-        if (json.length() > maxBytes || Key.utf8(json).length > maxBytes) {
-            throw Reason.VALUE_TOO_LARGE.because(
-                    "the value is longer than " + maxBytes + " bytes: " + Key.utf8(json).length);
+        // a character takes up to three bytes
+        if (json.length() > maxBytes / 3) {
+            int bytes = Key.utf8(json).length;
+            if (bytes > maxBytes) {
+                throw Reason.VALUE_TOO_LARGE.because("the value is longer than " + maxBytes + " bytes: " + bytes);
+            }
         }
-        requireUnicode(json);
-        requireValue(json);
-        return withoutSpace(json);
+        return new ValueText(json).compact();
     }
 
-    private static void requireValue(String json) {
-        try (JsonParser parser = JSON.createParser(json)) {
-            int depth = 0;
-            boolean isWhole = false;
-            for (JsonToken token = parser.nextToken(); token != null; token = parser.nextToken()) {
-                if (isWhole) {
-                    throw Reason.INVALID.because("something stands behind the value, at character "
-                            + parser.currentTokenLocation().getCharOffset());
-                }
-                if (token.isNumeric() && parser.getTextLength() > MAX_NUMBER_CHARS) {
-                    throw Reason.INVALID.because("a number is longer than " + MAX_NUMBER_CHARS + " characters");
-                }
-                depth += token.isStructStart() ? 1 : token.isStructEnd() ? -1 : 0;
-                isWhole = depth == 0;
+    private String compact() {
+        value();
+        while (!open.isEmpty()) {
+            char c = peek();
+            boolean isObject = open.charAt(open.length() - 1) == '{';
+            if (c == (isObject ? '}' : ']')) {
+                take();
+                open.setLength(open.length() - 1);
+            } else if (c == ',') {
+                take();
+                member(isObject);
+            } else {
+                throw expected(isObject ? "',' or '}'" : "',' or ']'");
             }
-            if (!isWhole) {
-                throw Reason.INVALID.because("the value is empty; the shortest one is null");
-            }
-        } catch (StreamConstraintsException e) {
-            throw Reason.INVALID.because("the value is nested deeper than " + MAX_NESTING
-                    + " levels, or a number is longer than " + MAX_NUMBER_CHARS + " characters");
-        } catch (JsonProcessingException e) {
-            throw Reason.INVALID.because("the value is no JSON at character "
-                    + e.getLocation().getCharOffset() + ": " + e.getOriginalMessage());
-        } catch (IOException e) {
-            throw new AssertionError("reading a text fails", e);
         }
-    }
-
-    private static String withoutSpace(String json) {
-        StringBuilder kept = new StringBuilder(json.length());
-        boolean isInString = false;
-        for (int at = 0; at < json.length(); at++) {
-            char c = json.charAt(at);
-            if (isInString && c == '\\') {
-                kept.append(c);
-                at++;
-                kept.append(json.charAt(at));
-                continue;
-            }
-            isInString ^= c == '"';
-            if (isInString || (c != ' ' && c != '\t' && c != '\n' && c != '\r')) {
-                kept.append(c);
-            }
+        if (peek() != END || at < json.length()) {
+            throw Reason.INVALID.because("something stands behind the value, at character " + at);
         }
         return kept.length() == json.length() ? json : kept.toString();
     }
 
-    /** What can't be written in UTF-8 would come back as something else. */
-    private static void requireUnicode(String json) {
-        for (int at = 0; at < json.length(); at++) {
+    /** The next character that is no white space; {@link #END}, which no value may hold, behind the last one. */
+    private char peek() {
+        while (at < json.length()) {
             char c = json.charAt(at);
-            if (Character.isSurrogate(c)) {
-                if (at + 1 == json.length() || !Character.isSurrogatePair(c, json.charAt(at + 1))) {
-                    throw Reason.INVALID.because("the value is no valid UTF-8: half of a surrogate pair at character "
-                            + at + "; write it as an escape");
+            if (c != ' ' && c != '\t' && c != '\n' && c != '\r') {
+                return c;
+            }
+            at++;
+        }
+        return END;
+    }
+
+    private void take() {
+        kept.append(json.charAt(at));
+        at++;
+    }
+
+    /** A scalar, or the beginning of an array or object up to the end of its first scalar, or of itself if it is empty. */
+    private void value() {
+        char c = peek();
+        while (c == '[' || c == '{') {
+            if (open.length() == MAX_NESTING) {
+                throw Reason.INVALID.because("the value is nested deeper than " + MAX_NESTING + " levels");
+            }
+            take();
+            boolean isObject = c == '{';
+            open.append(c);
+            c = peek();
+            if (c == (isObject ? '}' : ']')) {
+                return; // its end is taken by the caller
+            }
+            if (isObject) {
+                name();
+                c = peek();
+            }
+        }
+        scalar(c);
+    }
+
+    private void member(boolean isObject) {
+        if (isObject) {
+            name();
+        }
+        value();
+    }
+
+    private void name() {
+        if (peek() != '"') {
+            throw expected("a member's name");
+        }
+        string();
+        if (peek() != ':') {
+            throw expected("':'");
+        }
+        take();
+    }
+
+    private void scalar(char c) {
+        if (c == '"') {
+            string();
+        } else if (c == '-' || isDigit(c)) {
+            number();
+        } else {
+            String word = c == 't' ? "true" : c == 'f' ? "false" : c == 'n' ? "null" : null;
+            if (word == null || !json.startsWith(word, at)) {
+                throw expected("a value");
+            }
+            kept.append(word);
+            at += word.length();
+        }
+    }
+
+    private void string() {
+        int from = at;
+        at++;
+        for (char c = next("'\"'"); c != '"'; c = next("'\"'")) {
+            if (c < ' ') {
+                at--;
+                throw expected("no control character in a string");
+            }
+            if (c == '\\') {
+                escape();
+            } else if (Character.isSurrogate(c)) {
+                if (at == json.length() || !Character.isSurrogatePair(c, json.charAt(at))) {
+                    at--;
+                    throw expected("a whole surrogate pair: half of one is no UTF-8; write it as an escape");
                 }
                 at++;
             }
         }
+        kept.append(json, from, at);
+    }
+
+    private void escape() {
+        char c = next("an escape");
+        if (c != 'u') {
+            if ("\"\\/bfnrt".indexOf(c) < 0) {
+                at--;
+                throw expected("an escape");
+            }
+            return;
+        }
+        for (int i = 0; i < 4; i++) {
+            char digit = next("four hexadecimal digits");
+            if (!isDigit(digit) && (digit < 'a' || digit > 'f') && (digit < 'A' || digit > 'F')) {
+                at--;
+                throw expected("four hexadecimal digits");
+            }
+        }
+    }
+
+    private void number() {
+        int from = at;
+        if (json.charAt(at) == '-') {
+            at++;
+        }
+        if (at < json.length() && json.charAt(at) == '0') {
+            at++;
+        } else {
+            digits();
+        }
+        if (at < json.length() && json.charAt(at) == '.') {
+            at++;
+            digits();
+        }
+        if (at < json.length() && (json.charAt(at) == 'e' || json.charAt(at) == 'E')) {
+            at++;
+            if (at < json.length() && (json.charAt(at) == '+' || json.charAt(at) == '-')) {
+                at++;
+            }
+            digits();
+        }
+        if (at - from > MAX_NUMBER_CHARS) {
+            throw Reason.INVALID.because(
+                    "a number is longer than " + MAX_NUMBER_CHARS + " characters, at character " + from);
+        }
+        kept.append(json, from, at);
+    }
+
+    private void digits() {
+        int from = at;
+        while (at < json.length() && isDigit(json.charAt(at))) {
+            at++;
+        }
+        if (at == from) {
+            throw expected("a digit");
+        }
+    }
+
+    private static boolean isDigit(char c) {
+        return c >= '0' && c <= '9';
+    }
+
+    private char next(String what) {
+        if (at == json.length()) {
+            throw expected(what);
+        }
+        return json.charAt(at++);
+    }
+
+    private StateException expected(String what) {
+        String found = at < json.length() ? "" : ", where it ends";
+        return Reason.INVALID.because("the value is no JSON at character " + at + ": expected " + what + found);
     }
 }

@@ -24,6 +24,7 @@ final class EngineHarness implements AutoCloseable {
     private final Settings settings;
     private Instant now = Instant.parse("2026-11-22T12:00:00Z");
     private long nanos;
+    private final Random random = new Random(7);
     long freeBytes = Long.MAX_VALUE;
     StateEngine engine;
 
@@ -39,7 +40,7 @@ final class EngineHarness implements AutoCloseable {
     }
 
     private void start() {
-        engine = new StateEngine(storages.get(), settings, () -> now, () -> nanos, new Random(7), () -> freeBytes);
+        engine = new StateEngine(storages.get(), settings, () -> now, () -> nanos, random, () -> freeBytes);
         engine.start();
         await().pollDelay(Duration.ZERO)
                 .pollInterval(Duration.ofMillis(1))

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state;
+
+import static dev.flk.state.EngineHarness.ME;
+import static dev.flk.state.EngineHarness.delete;
+import static dev.flk.state.EngineHarness.key;
+import static dev.flk.state.RandomStates.reasonOf;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
+
+import dev.flk.state.Event.Change;
+import dev.flk.state.OpenTransactions.Begun;
+import dev.flk.state.StateEngine.At;
+import dev.flk.state.StateEngine.Found;
+import dev.flk.state.StateEngine.Settings;
+import dev.flk.state.StateEngine.Token;
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.Storage.KeyAt;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** What an engine promises on every storage. */
+abstract class StateContract {
+    private static final Settings SMALL = new Settings(1_000, Duration.ofSeconds(30), 3, 5_000, 100);
+
+    private EngineHarness state;
+
+    /** Opens the same one each time. */
+    abstract Supplier<Storage> storages();
+
+    @BeforeEach
+    void start() {
+        state = new EngineHarness(storages());
+    }
+
+    @AfterEach
+    void close() {
+        state.close();
+    }
+
+    private void startAnew(Settings settings) {
+        state.close();
+        state = new EngineHarness(storages(), settings);
+    }
+
+    @Test
+    void versionsCount_aDeletionIsOne_andAWriteGoesOnBehindIt() {
+        assertThat(state.apply(state.write("a", "k", "1")).versions()).containsExactly(1L);
+        assertThat(state.apply(state.write("a", "k", "2")).versions()).containsExactly(2L);
+        assertThat(state.apply(delete("a", "k")).versions()).containsExactly(3L);
+        assertThat(state.get("a", "k")).isInstanceOf(Found.Deleted.class);
+
+        Committed fourth = state.apply(state.write("a", "k", "4"));
+
+        assertThat(fourth.revision()).isEqualTo(4);
+        assertThat(fourth.versions()).containsExactly(4L);
+        assertThat(state.engine.history(key("a", "k"), Long.MAX_VALUE, 10))
+                .extracting(Version::version, Version::json)
+                .containsExactly(tuple(4L, "4"), tuple(3L, null), tuple(2L, "2"), tuple(1L, "1"));
+    }
+
+    @Test
+    void deletingWhatIsAbsent_andEmptyTransactions_takeNoRevision() {
+        assertThat(state.apply(delete("a", "k"))).isEqualTo(new Committed(0, 0, List.of(0L)));
+        assertThat(state.apply()).isEqualTo(new Committed(0, 0, List.of()));
+        assertThat(state.engine.head().revision()).isZero();
+        assertThat(state.get("a", "k")).isInstanceOf(Found.Absent.class);
+    }
+
+    @Test
+    void conflict_changesNothing_andNamesKeyExpectedAndActual() {
+        state.apply(state.write("a", "k", "1"));
+
+        assertThatThrownBy(() -> state.apply(state.write("a", "other", "1"), state.engine.write(key("a", "k"), "2", 7)))
+                .isInstanceOfSatisfying(
+                        StateException.class,
+                        e -> assertThat(e.details())
+                                .containsEntry("key", "k")
+                                .containsEntry("agent_id", "a")
+                                .containsEntry("expected", "7")
+                                .containsEntry("actual", "1"));
+
+        assertThat(state.get("a", "other")).isInstanceOf(Found.Absent.class);
+        assertThat(state.engine.head().revision()).isEqualTo(1);
+    }
+
+    @Test
+    void oneKeyTwice_takesTwoVersions_andTheSecondSeesTheFirst() {
+        Committed committed = state.apply(state.write("a", "k", "1"), state.engine.write(key("a", "k"), "2", 1));
+
+        assertThat(committed.versions()).containsExactly(1L, 2L);
+        assertThat(state.replay(1).get(0).changes())
+                .containsExactly(new Change(key("a", "k"), 1, "1"), new Change(key("a", "k"), 2, "2"));
+        assertThat(((Found.Present) state.engine.get(key("a", "k"), 1).found().get(0))
+                        .version()
+                        .json())
+                .isEqualTo("1");
+    }
+
+    @Test
+    void check_holdsAgainstWriteSkew() {
+        state.apply(state.write("a", "doctor-1", "\"on call\""), state.write("a", "doctor-2", "\"on call\""));
+        state.apply(new Operation.Check(key("a", "doctor-2"), 1), state.write("a", "doctor-1", "\"off\""));
+
+        assertThat(reasonOf(() -> state.apply(
+                        new Operation.Check(key("a", "doctor-1"), 1), state.write("a", "doctor-2", "\"off\""))))
+                .isEqualTo(Reason.VERSION_CONFLICT);
+    }
+
+    @Test
+    void secondEnd_isTold_alsoOfACommitThatFailed() {
+        String committed = begin(state.write("a", "k", "1"));
+        state.commit(committed, "");
+        assertThatThrownBy(() -> state.commit(committed, "")).isInstanceOfSatisfying(StateException.class, e -> {
+            assertThat(e.reason()).isEqualTo(Reason.TX_COMMITTED);
+            assertThat(e.details()).containsEntry("revision", "1");
+        });
+        assertThat(reasonOf(() -> {
+                    state.engine.abort(ME, committed);
+                    return "aborted";
+                }))
+                .isEqualTo(Reason.TX_COMMITTED);
+
+        String failed = begin(state.engine.write(key("a", "k"), "2", 9));
+        assertThat(reasonOf(() -> state.commit(failed, ""))).isEqualTo(Reason.VERSION_CONFLICT);
+        assertThat(reasonOf(() -> state.commit(failed, ""))).isEqualTo(Reason.TX_ABORTED);
+    }
+
+    @Test
+    void expired_isTold_alsoAfterARestart_whereOthersAreNotFound() {
+        String expired = begin(state.write("a", "k", "1"));
+        String open = state.engine.begin(ME, null).txId();
+        state.pass(Duration.ofSeconds(30));
+        assertThat(reasonOf(() -> state.commit(expired, ""))).isEqualTo(Reason.TX_EXPIRED);
+        String later = state.engine.begin(ME, Duration.ofSeconds(20)).txId();
+
+        state.restart();
+
+        assertThat(reasonOf(() -> state.commit(expired, ""))).isEqualTo(Reason.TX_EXPIRED);
+        assertThat(reasonOf(() -> state.commit(open, ""))).isEqualTo(Reason.TX_EXPIRED);
+        assertThat(reasonOf(() -> state.commit(later, ""))).isEqualTo(Reason.TX_NOT_FOUND);
+        assertThat(reasonOf(() -> state.commit("no such thing", ""))).isEqualTo(Reason.TX_NOT_FOUND);
+        state.engine.abort(ME, later);
+    }
+
+    @Test
+    void transactionOfAnotherCaller_isNotFound() {
+        String mine = begin(state.write("a", "k", "1"));
+
+        assertThat(reasonOf(() -> state.engine.commit("another", mine, ""))).isEqualTo(Reason.TX_NOT_FOUND);
+
+        assertThat(state.commit(mine, "").revision()).isEqualTo(1);
+    }
+
+    @Test
+    void sameRequestAgain_isAnsweredAsTheFirst_fifteenMinutesLong_alsoAfterARestart() {
+        Committed first = state.apply("r", state.write("a", "k", "1"));
+        state.restart();
+
+        assertThat(state.apply("r", state.write("a", "k", "1"))).isEqualTo(first);
+        assertThat(reasonOf(() -> state.apply("r", state.write("a", "k", "2")))).isEqualTo(Reason.INVALID);
+        assertThat(state.engine
+                        .apply("another", List.of(state.write("b", "k", "2")), "r")
+                        .toCompletableFuture()
+                        .join())
+                .extracting(Committed::revision)
+                .isEqualTo(2L);
+
+        state.pass(Duration.ofMinutes(15));
+        assertThat(state.apply("r", state.write("a", "k", "3")).revision()).isEqualTo(3);
+    }
+
+    @Test
+    void commitRepeatedUnderItsRequest_isAnsweredAsTheFirst_alsoAfterARestart() {
+        String txId = begin(state.write("a", "k", "1"));
+        Committed first = state.commit(txId, "r");
+
+        assertThat(state.commit(txId, "r")).isEqualTo(first);
+        state.restart();
+        assertThat(state.commit(txId, "r")).isEqualTo(first);
+        assertThat(reasonOf(() -> state.commit(begin(), "r"))).isEqualTo(Reason.INVALID);
+    }
+
+    @Test
+    void clockThatGoesBack_neverGoesBackInCommits() {
+        Committed first = state.apply(state.write("a", "k", "1"));
+        state.setClock(Duration.ofHours(-1));
+
+        Committed second = state.apply(state.write("a", "k", "2"));
+
+        assertThat(second.committedAtMicros()).isEqualTo(first.committedAtMicros() + 1);
+    }
+
+    @Test
+    void get_atTimesAndRevisions() {
+        state.apply(state.write("a", "k", "1"));
+        state.pass(Duration.ofSeconds(10));
+        var between = state.now();
+        state.pass(Duration.ofSeconds(10));
+        state.apply(delete("a", "k"));
+
+        assertThat(((Found.Present) state.get("a", "k", new At.Time(between)))
+                        .version()
+                        .json())
+                .isEqualTo("1");
+        assertThat(state.get("a", "k", new At.Revision(0))).isInstanceOf(Found.Absent.class);
+        assertThat(state.get("a", "k", new At.Revision(2))).isInstanceOf(Found.Deleted.class);
+        assertThat(reasonOf(() -> state.get("a", "k", new At.Revision(3)))).isEqualTo(Reason.HISTORY_CHANGED);
+    }
+
+    @Test
+    void lists_areOrderedByBytes_andPaged_withoutWhatIsDeleted() {
+        List<String> inOrder = List.of("a", "a/b", "ab", "\uFF5E", "\uD83D\uDE00");
+        for (String name : List.of("\uD83D\uDE00", "ab", "\uFF5E", "a/b", "gone", "a")) {
+            state.apply(state.write("agent-" + name, name, "1"), state.write("agent", name, "1"));
+        }
+        state.apply(delete("agent", "gone"), delete("agent-gone", "gone"));
+
+        List<String> keys = new ArrayList<>();
+        List<String> agents = new ArrayList<>();
+        for (String after = ""; after != null; ) {
+            var page = state.engine.keys("default", "agent", "", after.isEmpty() ? null : after, new At.Now(), 2);
+            page.entries().stream().map(KeyAt::name).forEach(keys::add);
+            after = page.next();
+        }
+        for (String after = ""; after != null; ) {
+            var page = state.engine.agents("default", "agent-", after.isEmpty() ? null : after, 2);
+            agents.addAll(page.entries());
+            after = page.next();
+        }
+
+        assertThat(keys).isEqualTo(inOrder);
+        assertThat(agents)
+                .isEqualTo(inOrder.stream().map(name -> "agent-" + name).toList());
+        assertThat(state.engine
+                        .keys("default", "agent", "a", null, new At.Now(), 10)
+                        .entries())
+                .extracting(KeyAt::name)
+                .containsExactly("a", "a/b", "ab");
+        assertThat(state.engine
+                        .keys("default", "agent", "", null, new At.Revision(5), 10)
+                        .entries())
+                .extracting(KeyAt::name)
+                .contains("gone");
+        assertThat(state.engine.namespaces("", null, 10).entries()).containsExactly("default");
+    }
+
+    @Test
+    void replay_filtered_holdsWhatPasses_andTellsHowManyThereAre() {
+        state.apply(state.write("a", "k", "1"), state.write("b", "k", "1"));
+        state.apply(state.write("b", "k", "2"));
+        state.apply(state.write("a", "k", "3"));
+
+        var events = state.engine.events(1, Long.MAX_VALUE, key -> key.agentId().equals("a"));
+
+        assertThat(events.next()).isEqualTo(4);
+        assertThat(events.events()).extracting(Event::revision).containsExactly(1L, 3L);
+        assertThat(events.events().get(0).operationsTotal()).isEqualTo(2);
+        assertThat(events.events().get(0).changes()).hasSize(1);
+    }
+
+    @Test
+    void watcher_isToldOfEachCommitBehindItsRevision() throws InterruptedException {
+        CountDownLatch told = new CountDownLatch(1);
+        state.engine.whenBeyond(1, told::countDown);
+
+        state.apply(state.write("a", "k", "1"));
+        assertThat(told.getCount()).isEqualTo(1);
+        state.apply(state.write("a", "k", "2"));
+
+        assertThat(told.await(10, TimeUnit.SECONDS)).isTrue();
+    }
+
+    @Test
+    void resume_ofAnotherHistory_orOfWhatIsNotThere_isRefused() {
+        state.apply(state.write("a", "k", "1"));
+        String historyId = state.engine.head().historyId();
+
+        assertThat(state.engine.resume(new Token(historyId, 1))).isEqualTo(1);
+        assertThat(reasonOf(() -> state.engine.resume(new Token(historyId, 2)))).isEqualTo(Reason.HISTORY_CHANGED);
+        assertThat(reasonOf(() -> state.engine.resume(new Token("other", 1)))).isEqualTo(Reason.HISTORY_CHANGED);
+    }
+
+    @Test
+    void compacted_isRefusedWithItsFloor_andWhatStandsStays() {
+        state.apply(state.write("a", "k", "1"), state.write("a", "gone", "1"));
+        state.apply(state.write("a", "k", "2"), delete("a", "gone"));
+        state.apply(state.write("b", "k", "1"));
+        state.engine.compact(new At.Revision(2));
+        state.restart();
+
+        assertThat(state.json("a", "k")).isEqualTo("2");
+        assertThat(state.get("a", "k", new At.Revision(2))).isInstanceOf(Found.Present.class);
+        assertThat(state.engine.get(key("a", "k"), 1).found()).containsExactly(new Found.Compacted());
+        assertThat(state.get("a", "gone")).isInstanceOf(Found.Absent.class);
+        assertThat(state.replay(3)).extracting(Event::revision).containsExactly(3L);
+        assertThatThrownBy(() -> state.replay(2)).isInstanceOfSatisfying(StateException.class, e -> {
+            assertThat(e.reason()).isEqualTo(Reason.COMPACTED);
+            assertThat(e.details()).containsEntry("oldest_revision", "3");
+        });
+        assertThat(reasonOf(() -> state.get("a", "k", new At.Revision(1)))).isEqualTo(Reason.COMPACTED);
+        assertThat(state.apply(state.write("a", "gone", "\"new\"")).versions()).containsExactly(1L);
+    }
+
+    @Test
+    void limits_areToldApart() {
+        startAnew(SMALL);
+        assertThat(reasonOf(() -> state.write("a", "k", "\"" + "x".repeat(999) + "\"")))
+                .isEqualTo(Reason.VALUE_TOO_LARGE);
+        Operation[] many = IntStream.rangeClosed(0, 10_000)
+                .mapToObj(i -> delete("a", "k" + i))
+                .toArray(Operation[]::new);
+        assertThat(reasonOf(() -> state.apply(many))).isEqualTo(Reason.TX_TOO_LARGE);
+        Begun first = state.engine.begin(ME, null);
+        for (int i = 0; i < 2; i++) {
+            state.engine.begin(ME, null);
+        }
+        assertThat(reasonOf(() -> state.engine.begin(ME, null))).isEqualTo(Reason.TOO_MANY_TX);
+        String longText = "\"" + "x".repeat(900) + "\"";
+        assertThat(reasonOf(() -> {
+                    for (int i = 0; i < 10; i++) {
+                        state.engine.stage(ME, first.txId(), state.write("a", "k", longText));
+                    }
+                    return "staged";
+                }))
+                .isEqualTo(Reason.TOO_MANY_TX);
+        state.freeBytes = 50;
+        assertThat(reasonOf(() -> state.apply(state.write("a", "k", "1")))).isEqualTo(Reason.DISK_FULL);
+        assertThat(state.get("a", "k")).isInstanceOf(Found.Absent.class);
+    }
+
+    private String begin(Operation... operations) {
+        String txId = state.engine.begin(ME, null).txId();
+        for (Operation operation : operations) {
+            state.engine.stage(ME, txId, operation);
+        }
+        return txId;
+    }
+}
