@@ -95,6 +95,7 @@ public final class EmbeddedStorage implements Storage {
             closeFiles();
             Files.createDirectories(directory, OwnerOnly.directory(directory));
             NativeLibrary.load(directory.resolve("native"));
+            LogFiles.requireWhole(directory);
             open = new Database(directory, cacheBytes);
             head = readHead(open);
             trouble = null;
