@@ -124,7 +124,16 @@ public final class StateEngine implements AutoCloseable {
     /** Of the engine as a whole. */
     public record Info(String historyId, long newestRevision, long oldestRevision, int openTransactions, long bytes) {}
 
-    private record Watch(long beyond, Runnable told) {}
+    /** Equal to no other, whatever it runs. */
+    private static final class Watch {
+        private final long beyond;
+        private final Runnable told;
+
+        Watch(long beyond, Runnable told) {
+            this.beyond = beyond;
+            this.told = told;
+        }
+    }
 
     /**
      * An engine that begins to open its storage.
@@ -430,20 +439,30 @@ public final class StateEngine implements AutoCloseable {
         return new Events(passed, next);
     }
 
-    /** Calls {@code told} once, as soon as a revision above this one is durable; on the writer's thread, or at once. */
-    public void whenBeyond(long revision, Runnable told) {
+    /**
+     * Calls {@code told} once, as soon as a revision above this one is durable; on the writer's thread, which it must not keep, or at once.
+     *
+     * @return ends it before
+     */
+    public Runnable whenBeyond(long revision, Runnable told) {
         Watch watch = new Watch(revision, told);
         watches.add(watch);
         if (published > revision && watches.remove(watch)) {
             told.run();
         }
+        return () -> watches.remove(watch);
+    }
+
+    /** How many wait for a revision. */
+    public int watches() {
+        return watches.size();
     }
 
     private void publish(long revision) {
         published = Math.max(published, revision);
         for (Watch watch : watches) {
-            if (watch.beyond() < revision && watches.remove(watch)) {
-                watch.told().run();
+            if (watch.beyond < revision && watches.remove(watch)) {
+                watch.told.run();
             }
         }
     }

@@ -270,13 +270,17 @@ abstract class StateContract {
 
     @Test
     void watcher_isToldOfEachCommitBehindItsRevision() throws InterruptedException {
-        CountDownLatch told = new CountDownLatch(1);
-        state.engine.whenBeyond(1, told::countDown);
+        CountDownLatch told = new CountDownLatch(2);
+        Runnable unused = state.engine.whenBeyond(1, told::countDown);
+        state.engine.whenBeyond(1, () -> told.countDown()).run();
 
         state.apply(state.write("a", "k", "1"));
-        assertThat(told.getCount()).isEqualTo(1);
+        assertThat(told.getCount()).isEqualTo(2);
         state.apply(state.write("a", "k", "2"));
 
+        assertThat(state.engine.watches()).isZero();
+        assertThat(told.getCount()).isEqualTo(1);
+        state.engine.whenBeyond(1, told::countDown);
         assertThat(told.await(10, TimeUnit.SECONDS)).isTrue();
     }
 

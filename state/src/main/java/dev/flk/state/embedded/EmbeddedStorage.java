@@ -62,8 +62,8 @@ public final class EmbeddedStorage implements Storage {
 
     private volatile @Nullable Head head;
 
-    /** @param isDamage whether the files must not be used any more */
-    private record Trouble(StateException what, boolean isDamage) {}
+    /** @param isFinal whether the files must not be used any more */
+    private record Trouble(StateException what, boolean isFinal) {}
 
     /**
      * Nothing is opened yet.
@@ -89,7 +89,7 @@ public final class EmbeddedStorage implements Storage {
             if (open != null && met == null) {
                 return;
             }
-            if (met != null && met.isDamage()) {
+            if (met != null && met.isFinal()) {
                 throw met.what();
             }
             closeFiles();
@@ -102,6 +102,9 @@ public final class EmbeddedStorage implements Storage {
         } catch (RocksDBException | IllegalArgumentException | BufferUnderflowException e) {
             closeFiles();
             throw failed(e);
+        } catch (StateException e) {
+            closeFiles();
+            throw e;
         } catch (IOException | UnsatisfiedLinkError e) {
             throw StateException.down("the state in " + directory + " can't be opened: " + e, e);
         } finally {
@@ -116,8 +119,10 @@ public final class EmbeddedStorage implements Storage {
         }
         int found = ByteBuffer.wrap(format).getInt();
         if (found != Layout.FORMAT) {
-            throw new IllegalArgumentException("it has format " + found + ", this version reads " + Layout.FORMAT
-                    + ": take the version that wrote it, or an empty directory");
+            StateException what = Reason.STORE_DOWN.because("the state in " + directory + " has format " + found
+                    + ", this version reads " + Layout.FORMAT + ": run the version that wrote it");
+            trouble = new Trouble(what, true);
+            throw what;
         }
         byte[] historyId = required(db.rocks().get(db.meta(), Layout.HISTORY_KEY), "the id of the history");
         ByteBuffer floor = ByteBuffer.wrap(required(db.rocks().get(db.meta(), Layout.FLOOR_KEY), "the floor"));
@@ -647,7 +652,7 @@ public final class EmbeddedStorage implements Storage {
                         : "the state in " + directory + " failed: " + e.getMessage(),
                 e);
         Trouble met = trouble;
-        if (met == null || !met.isDamage()) {
+        if (met == null || !met.isFinal()) {
             trouble = new Trouble(what, isDamage);
         }
         return what;
