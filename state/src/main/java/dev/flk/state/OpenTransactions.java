@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state;
 
+import dev.flk.state.StateEngine.Begun;
 import dev.flk.state.StateException.Reason;
 import java.nio.ByteBuffer;
 import java.time.Duration;
@@ -76,9 +77,6 @@ final class OpenTransactions {
 
     /** @param committed completed when it is known what the commit came to; null: it was aborted */
     private record End(String caller, @Nullable CompletableFuture<Committed> committed) {}
-
-    /** What was begun. */
-    record Begun(String txId, Instant expiresAt) {}
 
     OpenTransactions(Limits limits, InstantSource clock, LongSupplier nanoTicker, RandomGenerator random) {
         this.limits = limits;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state;
 
-import dev.flk.state.OpenTransactions.Begun;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.Head;
 import dev.flk.state.Storage.KeyAt;
@@ -83,6 +82,9 @@ public final class StateEngine implements AutoCloseable {
             return new Settings(1 << 20, Duration.ofSeconds(30), 1_024, 64L << 20, 512L << 20);
         }
     }
+
+    /** A transaction that was opened, and when it ends by itself. */
+    public record Begun(String txId, Instant expiresAt) {}
 
     /** Where events are read from on: behind a revision, of one history. */
     public record Token(String historyId, long revision) {}
@@ -501,6 +503,25 @@ public final class StateEngine implements AutoCloseable {
             throw changed("revision " + revision + " is not there; the newest is " + head.revision(), head);
         }
         return revision;
+    }
+
+    /**
+     * The first revision that was committed at a point in history or later, for the beginning of a replay and its end; the one
+     * behind the newest, if none was.
+     */
+    public long firstAt(At at) {
+        Head head = head();
+        if (at instanceof At.Revision revision) {
+            return revision.revision();
+        }
+        if (at instanceof At.Time time) {
+            long micros = micros(time.time());
+            if (micros <= head.floorAtMicros() && head.floor() > 0) {
+                throw compacted("what was committed from " + time.time() + " on", head);
+            }
+            return reading(() -> storage.revisionAt(micros - 1)) + 1;
+        }
+        return head.revision() + 1;
     }
 
     /** Reads beside a compaction are judged when they have read. */

@@ -10,8 +10,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.state.Event.Change;
-import dev.flk.state.OpenTransactions.Begun;
 import dev.flk.state.StateEngine.At;
+import dev.flk.state.StateEngine.Begun;
 import dev.flk.state.StateEngine.Found;
 import dev.flk.state.StateEngine.Settings;
 import dev.flk.state.StateEngine.Token;

@@ -94,7 +94,7 @@ public final class EmbeddedStorage implements Storage {
             }
             closeFiles();
             Files.createDirectories(directory, OwnerOnly.directory(directory));
-            NativeLibrary.load(directory.resolve("native"));
+            NativeLibrary.load(directory.resolve(NativeLibrary.DIRECTORY));
             LogFiles.requireWhole(directory);
             open = new Database(directory, cacheBytes);
             head = readHead(open);

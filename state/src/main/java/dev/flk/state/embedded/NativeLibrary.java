@@ -12,14 +12,14 @@ import org.rocksdb.NativeLibraryLoader;
  * Loads RocksDB's native library. It is unpacked into a directory of our own and removed again as soon as it is mapped, so that
  * nothing is left in the system's temporary directory, not even by a process that was killed.
  */
-final class NativeLibrary {
-    /** Where it is unpacked, inside the store's directory. */
-    static final String DIRECTORY = "native";
+public final class NativeLibrary {
+    /** Where it is unpacked, inside the directory of a database. */
+    public static final String DIRECTORY = "native";
 
     private NativeLibrary() {}
 
     /** Unpacks into {@code directory}, loads, and removes it. What a killed process left there is removed too. */
-    static void load(Path directory) throws IOException {
+    public static void load(Path directory) throws IOException {
         remove(directory);
         Files.createDirectories(directory, OwnerOnly.directory(directory));
         try {

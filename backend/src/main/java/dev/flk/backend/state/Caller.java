@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import io.grpc.Context;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import java.util.List;
+
+/**
+ * Who calls, and what of the state it may read and write. Namespaces that begin with {@code flk.} are the backend's own: no caller
+ * writes them.
+ *
+ * @param name unique; what it opened and asked for is told apart by it
+ */
+record Caller(String name, List<Grant> grants) {
+    /** Of a port without tokens. */
+    static final Caller ANYONE = new Caller("", List.of(new Grant("", "", true, true)));
+
+    /** Who makes the call that is under way. */
+    static final Context.Key<Caller> CURRENT = Context.keyWithDefault("caller", ANYONE);
+
+    private static final String OWN_NAMESPACES = "flk.";
+
+    /**
+     * What it may do.
+     *
+     * @param namespace empty: any
+     * @param agentPrefix what agent ids begin with
+     */
+    record Grant(String namespace, String agentPrefix, boolean reads, boolean writes) {
+        private boolean covers(String ofNamespace, String agentId) {
+            return (namespace.isEmpty() || namespace.equals(ofNamespace)) && agentId.startsWith(agentPrefix);
+        }
+    }
+
+    boolean mayRead(String namespace, String agentId) {
+        return grants.stream().anyMatch(grant -> grant.reads() && grant.covers(namespace, agentId));
+    }
+
+    /** Whether it may read anything in a namespace. */
+    boolean maySee(String namespace) {
+        return grants.stream()
+                .anyMatch(grant -> grant.reads()
+                        && (grant.namespace().isEmpty() || grant.namespace().equals(namespace)));
+    }
+
+    /** @throws StatusRuntimeException PERMISSION_DENIED */
+    void requireRead(String namespace, String agentId) {
+        if (!mayRead(namespace, agentId)) {
+            throw denied("read", namespace, agentId);
+        }
+    }
+
+    /** @throws StatusRuntimeException PERMISSION_DENIED */
+    void requireWrite(String namespace, String agentId) {
+        if (namespace.startsWith(OWN_NAMESPACES)) {
+            throw Status.PERMISSION_DENIED
+                    .withDescription("namespace " + namespace + " is the backend's own, and can only be read")
+                    .asRuntimeException();
+        }
+        if (grants.stream().noneMatch(grant -> grant.writes() && grant.covers(namespace, agentId))) {
+            throw denied("write", namespace, agentId);
+        }
+    }
+
+    private static StatusRuntimeException denied(String what, String namespace, String agentId) {
+        return Status.PERMISSION_DENIED
+                .withDescription("this token may not " + what + " agent '" + agentId + "' of namespace " + namespace)
+                .asRuntimeException();
+    }
+}

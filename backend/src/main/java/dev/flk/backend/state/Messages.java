@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import com.google.protobuf.Timestamp;
+import dev.flk.client.proto.Change;
+import dev.flk.client.proto.CommitResponse;
+import dev.flk.client.proto.Found;
+import dev.flk.client.proto.Key;
+import dev.flk.client.proto.Operation;
+import dev.flk.state.Committed;
+import dev.flk.state.Event;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateEngine.At;
+import dev.flk.state.StateEngine.Token;
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.Version;
+import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.util.Base64;
+
+/** The engine's objects as messages, and back. */
+final class Messages {
+    private static final long MICROS = 1_000_000;
+    private static final int NANOS_OF_A_MICRO = 1_000;
+
+    private Messages() {}
+
+    static Timestamp time(long micros) {
+        return Timestamp.newBuilder()
+                .setSeconds(Math.floorDiv(micros, MICROS))
+                .setNanos((int) Math.floorMod(micros, MICROS) * NANOS_OF_A_MICRO)
+                .build();
+    }
+
+    static String namespace(String given) {
+        return given.isEmpty() ? dev.flk.state.Key.DEFAULT_NAMESPACE : given;
+    }
+
+    static dev.flk.state.Key key(Key key) {
+        return new dev.flk.state.Key(namespace(key.getNamespace()), key.getAgentId(), key.getKey());
+    }
+
+    private static Key key(dev.flk.state.Key key) {
+        return Key.newBuilder()
+                .setNamespace(key.namespace())
+                .setAgentId(key.agentId())
+                .setKey(key.name())
+                .build();
+    }
+
+    /** An operation with its value checked. */
+    static dev.flk.state.Operation operation(StateEngine engine, Operation operation) {
+        return switch (operation.getOperationCase()) {
+            case WRITE -> write(engine, operation.getWrite());
+            case DELETE -> delete(operation.getDelete());
+            case CHECK -> check(operation.getCheck());
+            case OPERATION_NOT_SET -> throw Reason.INVALID.because("an operation is neither write, delete nor check");
+        };
+    }
+
+    static dev.flk.state.Operation write(StateEngine engine, dev.flk.client.proto.Write write) {
+        return engine.write(key(write.getKey()), write.getJson(), version(write.hasIfVersion(), write.getIfVersion()));
+    }
+
+    static dev.flk.state.Operation delete(dev.flk.client.proto.Delete delete) {
+        return new dev.flk.state.Operation.Delete(
+                key(delete.getKey()), version(delete.hasIfVersion(), delete.getIfVersion()));
+    }
+
+    static dev.flk.state.Operation check(dev.flk.client.proto.Check check) {
+        return new dev.flk.state.Operation.Check(key(check.getKey()), version(true, check.getIfVersion()));
+    }
+
+    private static long version(boolean isGiven, long ifVersion) {
+        if (isGiven && ifVersion < 0) {
+            throw Reason.INVALID.because("if_version is negative: " + ifVersion);
+        }
+        return isGiven ? ifVersion : dev.flk.state.Operation.ANY_VERSION;
+    }
+
+    static CommitResponse committed(Committed committed) {
+        CommitResponse.Builder response =
+                CommitResponse.newBuilder().setRevision(committed.revision()).addAllVersions(committed.versions());
+        if (committed.revision() > 0) {
+            response.setCommittedAt(time(committed.committedAtMicros()));
+        }
+        return response.build();
+    }
+
+    static At at(dev.flk.client.proto.At at) {
+        return switch (at.getAtCase()) {
+            case REVISION -> new At.Revision(at.getRevision());
+            case TIME -> new At.Time(instant(at.getTime()));
+            case AT_NOT_SET -> new At.Now();
+        };
+    }
+
+    private static Instant instant(Timestamp time) {
+        try {
+            return Instant.ofEpochSecond(time.getSeconds(), time.getNanos());
+        } catch (DateTimeException | ArithmeticException e) {
+            throw Reason.INVALID.because("the time is none: " + e.getMessage());
+        }
+    }
+
+    static dev.flk.client.proto.Version version(Version version) {
+        dev.flk.client.proto.Version.Builder message = dev.flk.client.proto.Version.newBuilder()
+                .setVersion(version.version())
+                .setRevision(version.revision())
+                .setCommittedAt(time(version.committedAtMicros()))
+                .setDeleted(version.isDeleted());
+        return version.json() == null
+                ? message.build()
+                : message.setJson(version.json()).build();
+    }
+
+    static Found found(StateEngine.Found found) {
+        Found.Builder message = Found.newBuilder();
+        if (found instanceof StateEngine.Found.Present present) {
+            message.setState(Found.State.PRESENT).setVersion(version(present.version()));
+        } else if (found instanceof StateEngine.Found.Deleted deleted) {
+            message.setState(Found.State.DELETED).setVersion(version(deleted.version()));
+        } else {
+            message.setState(found instanceof StateEngine.Found.Absent ? Found.State.ABSENT : Found.State.COMPACTED);
+        }
+        return message.build();
+    }
+
+    static dev.flk.client.proto.Event event(Event event, String historyId) {
+        dev.flk.client.proto.Event.Builder message = dev.flk.client.proto.Event.newBuilder()
+                .setRevision(event.revision())
+                .setCommittedAt(time(event.committedAtMicros()))
+                .setOperationsTotal(event.operationsTotal())
+                .setResumeToken(token(new Token(historyId, event.revision())));
+        for (Event.Change change : event.changes()) {
+            Change.Builder one = Change.newBuilder().setKey(key(change.key())).setVersion(change.version());
+            message.addChanges(
+                    change.json() == null
+                            ? one.setKind(Change.Kind.DELETE)
+                            : one.setKind(Change.Kind.WRITE).setJson(change.json()));
+        }
+        return message.build();
+    }
+
+    private static String token(Token token) {
+        return token.historyId() + "-" + token.revision();
+    }
+
+    static Token token(String text) {
+        int at = text.lastIndexOf('-');
+        try {
+            return new Token(text.substring(0, Math.max(0, at)), Long.parseLong(text.substring(at + 1)));
+        } catch (NumberFormatException e) {
+            throw Reason.INVALID.because("the resume_token is none of an event's");
+        }
+    }
+
+    /** Where a list goes on; opaque to callers. */
+    static String pageToken(String after) {
+        return Base64.getUrlEncoder().withoutPadding().encodeToString(after.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** The inverse of {@link #pageToken}. */
+    static String after(String pageToken) {
+        try {
+            return new String(Base64.getUrlDecoder().decode(pageToken), StandardCharsets.UTF_8);
+        } catch (IllegalArgumentException e) {
+            throw Reason.INVALID.because("the page_token is none of a list's");
+        }
+    }
+}

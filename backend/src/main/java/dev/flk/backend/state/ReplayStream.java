@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import dev.flk.client.proto.Event;
+import dev.flk.state.Key;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateEngine.Events;
+import io.grpc.stub.ServerCallStreamObserver;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One replay: reads events as fast as its caller takes them, and no faster, so that a slow one costs no memory and keeps nobody up. Its
+ * steps run one after the other, on threads of the executor.
+ */
+final class ReplayStream {
+    private final StateEngine engine;
+    private final Executor executor;
+    private final ServerCallStreamObserver<Event> answer;
+    private final long to;
+    private final boolean follows;
+    private final Predicate<Key> wanted;
+    private final String historyId;
+
+    /** How often a step was asked for since the last one began. */
+    private final AtomicInteger due = new AtomicInteger();
+
+    // of the step
+    private long next;
+    private boolean isOver;
+    private volatile @Nullable Runnable endWatch;
+
+    /**
+     * Nothing is sent yet.
+     *
+     * @param from the first revision
+     * @param to the first one that is left out
+     */
+    ReplayStream(
+            StateEngine engine,
+            Executor executor,
+            ServerCallStreamObserver<Event> answer,
+            long from,
+            long to,
+            boolean follows,
+            Predicate<Key> wanted) {
+        this.engine = engine;
+        this.executor = executor;
+        this.answer = answer;
+        this.next = from;
+        this.to = to;
+        this.follows = follows;
+        this.wanted = wanted;
+        this.historyId = engine.head().historyId();
+    }
+
+    void start() {
+        answer.setOnReadyHandler(this::wake);
+        answer.setOnCancelHandler(() -> {
+            Runnable end = endWatch;
+            if (end != null) {
+                end.run();
+            }
+        });
+        wake();
+    }
+
+    /** Takes a step some time soon; several that are asked for meanwhile are one. */
+    private void wake() {
+        if (due.getAndIncrement() == 0) {
+            executor.execute(this::steps);
+        }
+    }
+
+    private void steps() {
+        int served;
+        do {
+            served = due.get();
+            step();
+        } while (due.addAndGet(-served) > 0);
+    }
+
+    private void step() {
+        try {
+            while (!isOver && !answer.isCancelled() && answer.isReady()) {
+                Events part = engine.events(next, to, wanted);
+                part.events().forEach(event -> answer.onNext(Messages.event(event, historyId)));
+                if (part.next() == next) {
+                    waitOrEnd();
+                    return;
+                }
+                next = part.next();
+            }
+        } catch (RuntimeException e) {
+            isOver = true;
+            answer.onError(StateService.error(e));
+        }
+    }
+
+    private void waitOrEnd() {
+        if (follows && next < to) {
+            endWatch = engine.whenBeyond(next - 1, this::wake);
+            if (answer.isCancelled()) {
+                endWatch.run();
+            }
+            return;
+        }
+        isOver = true;
+        answer.onCompleted();
+    }
+}

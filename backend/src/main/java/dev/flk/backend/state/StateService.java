@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import dev.flk.client.proto.AbortRequest;
+import dev.flk.client.proto.AbortResponse;
+import dev.flk.client.proto.ApplyRequest;
+import dev.flk.client.proto.BeginRequest;
+import dev.flk.client.proto.BeginResponse;
+import dev.flk.client.proto.CheckRequest;
+import dev.flk.client.proto.CommitRequest;
+import dev.flk.client.proto.CommitResponse;
+import dev.flk.client.proto.DeleteRequest;
+import dev.flk.client.proto.Event;
+import dev.flk.client.proto.FindRequest;
+import dev.flk.client.proto.FindResponse;
+import dev.flk.client.proto.GetRequest;
+import dev.flk.client.proto.GetResponse;
+import dev.flk.client.proto.HistoryRequest;
+import dev.flk.client.proto.HistoryResponse;
+import dev.flk.client.proto.InfoRequest;
+import dev.flk.client.proto.InfoResponse;
+import dev.flk.client.proto.ListAgentsRequest;
+import dev.flk.client.proto.ListKeysRequest;
+import dev.flk.client.proto.ListKeysResponse;
+import dev.flk.client.proto.ListNamesResponse;
+import dev.flk.client.proto.ListNamespacesRequest;
+import dev.flk.client.proto.ReplayRequest;
+import dev.flk.client.proto.StageResponse;
+import dev.flk.client.proto.StateGrpc.StateImplBase;
+import dev.flk.client.proto.WriteRequest;
+import dev.flk.state.Committed;
+import dev.flk.state.Key;
+import dev.flk.state.Operation;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateEngine.At;
+import dev.flk.state.StateEngine.Info;
+import dev.flk.state.StateEngine.Read;
+import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.Storage.Page;
+import dev.flk.state.Version;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/** The calls of {@code flk.state.v1.State}, on an engine. Each runs on a thread of the server's executor. */
+final class StateService extends StateImplBase {
+    private final StateEngine engine;
+    private final String engineName;
+    private final int format;
+    private final Executor executor;
+
+    /**
+     * Answers nothing yet.
+     *
+     * @param engineName as STATE_ENGINE has it
+     * @param executor of reads for streams
+     */
+    StateService(StateEngine engine, String engineName, int format, Executor executor) {
+        this.engine = engine;
+        this.engineName = engineName;
+        this.format = format;
+        this.executor = executor;
+    }
+
+    @Override
+    public void begin(BeginRequest request, StreamObserver<BeginResponse> answer) {
+        answer(answer, () -> {
+            Duration timeout = request.hasTimeout()
+                    ? Duration.ofSeconds(
+                            request.getTimeout().getSeconds(),
+                            request.getTimeout().getNanos())
+                    : null;
+            var begun = engine.begin(caller().name(), timeout);
+            return BeginResponse.newBuilder()
+                    .setTxId(begun.txId())
+                    .setExpiresAt(Messages.time(StateEngine.micros(begun.expiresAt())))
+                    .build();
+        });
+    }
+
+    @Override
+    public void write(WriteRequest request, StreamObserver<StageResponse> answer) {
+        stage(answer, request.getTxId(), () -> Messages.write(engine, request.getWrite()));
+    }
+
+    @Override
+    public void delete(DeleteRequest request, StreamObserver<StageResponse> answer) {
+        stage(answer, request.getTxId(), () -> Messages.delete(request.getDelete()));
+    }
+
+    @Override
+    public void check(CheckRequest request, StreamObserver<StageResponse> answer) {
+        stage(answer, request.getTxId(), () -> Messages.check(request.getCheck()));
+    }
+
+    private void stage(StreamObserver<StageResponse> answer, String txId, Supplier<Operation> operation) {
+        answer(answer, () -> {
+            engine.stage(caller().name(), txId, permitted(operation.get()));
+            return StageResponse.getDefaultInstance();
+        });
+    }
+
+    /** A check tells whether a version stands, which is reading. */
+    private static Operation permitted(Operation operation) {
+        Key key = operation.key();
+        if (operation instanceof Operation.Check) {
+            caller().requireRead(key.namespace(), key.agentId());
+        } else {
+            caller().requireWrite(key.namespace(), key.agentId());
+        }
+        return operation;
+    }
+
+    @Override
+    public void commit(CommitRequest request, StreamObserver<CommitResponse> answer) {
+        committing(answer, () -> engine.commit(caller().name(), request.getTxId(), request.getRequestId()));
+    }
+
+    @Override
+    public void apply(ApplyRequest request, StreamObserver<CommitResponse> answer) {
+        committing(answer, () -> {
+            List<Operation> operations = request.getOperationsList().stream()
+                    .map(operation -> permitted(Messages.operation(engine, operation)))
+                    .toList();
+            return engine.apply(caller().name(), operations, request.getRequestId());
+        });
+    }
+
+    private static void committing(StreamObserver<CommitResponse> answer, Supplier<CompletionStage<Committed>> commit) {
+        try {
+            commit.get().whenComplete((committed, failure) -> {
+                if (failure == null) {
+                    answer.onNext(Messages.committed(committed));
+                    answer.onCompleted();
+                } else {
+                    answer.onError(error(failure));
+                }
+            });
+        } catch (RuntimeException e) {
+            answer.onError(error(e));
+        }
+    }
+
+    @Override
+    public void abort(AbortRequest request, StreamObserver<AbortResponse> answer) {
+        answer(answer, () -> {
+            engine.abort(caller().name(), request.getTxId());
+            return AbortResponse.getDefaultInstance();
+        });
+    }
+
+    @Override
+    public void get(GetRequest request, StreamObserver<GetResponse> answer) {
+        answer(answer, () -> {
+            List<Key> keys = request.getKeysList().stream().map(Messages::key).toList();
+            keys.forEach(key -> caller().requireRead(key.namespace(), key.agentId()));
+            At at = Messages.at(request.getAt());
+            if (request.hasVersion() && (keys.size() != 1 || !(at instanceof At.Now))) {
+                throw Reason.INVALID.because("a version goes with one key, and with no revision or time");
+            }
+            Read read = request.hasVersion() ? engine.get(keys.get(0), request.getVersion()) : engine.get(keys, at);
+            return GetResponse.newBuilder()
+                    .setRevision(read.revision())
+                    .addAllFound(read.found().stream().map(Messages::found).toList())
+                    .build();
+        });
+    }
+
+    @Override
+    public void history(HistoryRequest request, StreamObserver<HistoryResponse> answer) {
+        answer(answer, () -> {
+            Key key = Messages.key(request.getKey());
+            caller().requireRead(key.namespace(), key.agentId());
+            long below =
+                    request.getPageToken().isEmpty() ? Long.MAX_VALUE : number(Messages.after(request.getPageToken()));
+            List<Version> versions = engine.history(key, below, pageSize(request.getPageSize()));
+            long last =
+                    versions.isEmpty() ? 1 : versions.get(versions.size() - 1).version();
+            return HistoryResponse.newBuilder()
+                    .addAllVersions(versions.stream().map(Messages::version).toList())
+                    .setNextPageToken(last == 1 ? "" : Messages.pageToken(Long.toString(last)))
+                    .build();
+        });
+    }
+
+    private static long number(String text) {
+        try {
+            return Long.parseLong(text);
+        } catch (NumberFormatException e) {
+            throw Reason.INVALID.because("the page_token is none of a history's");
+        }
+    }
+
+    @Override
+    public void listKeys(ListKeysRequest request, StreamObserver<ListKeysResponse> answer) {
+        answer(answer, () -> {
+            String namespace = Messages.namespace(request.getNamespace());
+            caller().requireRead(namespace, request.getAgentId());
+            var page = engine.keys(
+                    namespace,
+                    request.getAgentId(),
+                    request.getPrefix(),
+                    after(request.getPageToken()),
+                    Messages.at(request.getAt()),
+                    pageSize(request.getPageSize()));
+            ListKeysResponse.Builder response = ListKeysResponse.newBuilder().setNextPageToken(next(page));
+            page.entries()
+                    .forEach(entry -> response.addEntriesBuilder()
+                            .setKey(entry.name())
+                            .setVersion(entry.version())
+                            .setRevision(entry.revision()));
+            return response.build();
+        });
+    }
+
+    @Override
+    public void listAgents(ListAgentsRequest request, StreamObserver<ListNamesResponse> answer) {
+        answer(answer, () -> {
+            String namespace = Messages.namespace(request.getNamespace());
+            return names(
+                    engine.agents(
+                            namespace,
+                            request.getPrefix(),
+                            after(request.getPageToken()),
+                            pageSize(request.getPageSize())),
+                    agentId -> caller().mayRead(namespace, agentId));
+        });
+    }
+
+    @Override
+    public void listNamespaces(ListNamespacesRequest request, StreamObserver<ListNamesResponse> answer) {
+        answer(
+                answer,
+                () -> names(
+                        engine.namespaces(
+                                request.getPrefix(), after(request.getPageToken()), pageSize(request.getPageSize())),
+                        namespace -> caller().maySee(namespace)));
+    }
+
+    private static ListNamesResponse names(Page<String> page, Predicate<String> permitted) {
+        return ListNamesResponse.newBuilder()
+                .addAllNames(page.entries().stream().filter(permitted).toList())
+                .setNextPageToken(next(page))
+                .build();
+    }
+
+    @Override
+    public void find(FindRequest request, StreamObserver<FindResponse> answer) {
+        answer(answer, () -> {
+            throw Reason.UNIMPLEMENTED.because(
+                    "Find needs the engine on Postgres (STATE_ENGINE=postgres); this one is " + engineName);
+        });
+    }
+
+    @Override
+    public void replay(ReplayRequest request, StreamObserver<Event> answer) {
+        try {
+            Caller caller = caller();
+            String namespace = request.getNamespace();
+            String agentId = request.getAgentId();
+            if (namespace.isEmpty() && !agentId.isEmpty()) {
+                throw Reason.INVALID.because("an agent_id goes with a namespace");
+            }
+            if (!agentId.isEmpty()) {
+                caller.requireRead(namespace, agentId);
+            }
+            Predicate<Key> wanted = key -> (namespace.isEmpty() || namespace.equals(key.namespace()))
+                    && (agentId.isEmpty() || agentId.equals(key.agentId()))
+                    && caller.mayRead(key.namespace(), key.agentId());
+            new ReplayStream(
+                            engine,
+                            executor,
+                            (ServerCallStreamObserver<Event>) answer,
+                            from(request),
+                            request.hasTo() ? engine.firstAt(Messages.at(request.getTo())) : Long.MAX_VALUE,
+                            request.getFollow(),
+                            wanted)
+                    .start();
+        } catch (RuntimeException e) {
+            answer.onError(error(e));
+        }
+    }
+
+    private long from(ReplayRequest request) {
+        if (!request.getResumeToken().isEmpty()) {
+            if (request.hasFrom()) {
+                throw Reason.INVALID.because("from and resume_token: only one of them");
+            }
+            return engine.resume(Messages.token(request.getResumeToken())) + 1;
+        }
+        return request.hasFrom()
+                ? engine.firstAt(Messages.at(request.getFrom()))
+                : engine.head().floor() + 1;
+    }
+
+    @Override
+    public void info(InfoRequest request, StreamObserver<InfoResponse> answer) {
+        answer(answer, () -> {
+            Info info = engine.info();
+            return InfoResponse.newBuilder()
+                    .setFormat(format)
+                    .setEngine(engineName)
+                    .setHistoryId(info.historyId())
+                    .setNewestRevision(info.newestRevision())
+                    .setOldestRevision(info.oldestRevision())
+                    .setOpenTransactions(info.openTransactions())
+                    .setBytes(info.bytes())
+                    .build();
+        });
+    }
+
+    private static Caller caller() {
+        return Caller.CURRENT.get();
+    }
+
+    private static @Nullable String after(String pageToken) {
+        return pageToken.isEmpty() ? null : Messages.after(pageToken);
+    }
+
+    private static String next(Page<?> page) {
+        return page.next() == null ? "" : Messages.pageToken(page.next());
+    }
+
+    private static int pageSize(int wished) {
+        if (wished < 0) {
+            throw Reason.INVALID.because("page_size is negative: " + wished);
+        }
+        return wished == 0 ? StateEngine.MAX_PAGE : Math.min(wished, StateEngine.MAX_PAGE);
+    }
+
+    private static <T> void answer(StreamObserver<T> answer, Supplier<T> call) {
+        T message;
+        try {
+            message = call.get();
+        } catch (RuntimeException e) {
+            answer.onError(error(e));
+            return;
+        }
+        answer.onNext(message);
+        answer.onCompleted();
+    }
+
+    /** What a caller gets for a failure; one that is none of ours shows as UNKNOWN, and in the log. */
+    static Throwable error(Throwable failure) {
+        Throwable cause =
+                failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+        return cause instanceof StateException refused ? StateErrors.of(refused) : cause;
+    }
+}

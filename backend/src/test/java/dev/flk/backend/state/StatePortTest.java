@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import com.google.rpc.ErrorInfo;
+import com.google.rpc.RetryInfo;
+import dev.flk.client.proto.AbortRequest;
+import dev.flk.client.proto.ApplyRequest;
+import dev.flk.client.proto.At;
+import dev.flk.client.proto.BeginRequest;
+import dev.flk.client.proto.Change;
+import dev.flk.client.proto.CommitRequest;
+import dev.flk.client.proto.CommitResponse;
+import dev.flk.client.proto.Event;
+import dev.flk.client.proto.FindRequest;
+import dev.flk.client.proto.Found;
+import dev.flk.client.proto.GetRequest;
+import dev.flk.client.proto.HistoryRequest;
+import dev.flk.client.proto.HistoryResponse;
+import dev.flk.client.proto.InfoRequest;
+import dev.flk.client.proto.Key;
+import dev.flk.client.proto.ListAgentsRequest;
+import dev.flk.client.proto.ListKeysRequest;
+import dev.flk.client.proto.ListKeysResponse;
+import dev.flk.client.proto.ListNamespacesRequest;
+import dev.flk.client.proto.Operation;
+import dev.flk.client.proto.ReplayRequest;
+import dev.flk.client.proto.StateGrpc;
+import dev.flk.client.proto.StateGrpc.StateBlockingStub;
+import dev.flk.client.proto.Write;
+import dev.flk.client.proto.WriteRequest;
+import dev.flk.state.MemoryStorage;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateEngine.Settings;
+import io.grpc.Context;
+import io.grpc.ManagedChannel;
+import io.grpc.Status.Code;
+import io.grpc.StatusRuntimeException;
+import io.grpc.health.v1.HealthCheckRequest;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.health.v1.HealthGrpc;
+import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.protobuf.StatusProto;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Calls as a client makes them, to a real port. */
+class StatePortTest {
+    private StateEngine engine;
+    private StatePort port;
+    private ManagedChannel channel;
+    private StateBlockingStub state;
+
+    @BeforeEach
+    void open() throws IOException {
+        engine = new StateEngine(
+                new MemoryStorage("history", 1 << 20),
+                Settings.defaults(),
+                Instant::now,
+                System::nanoTime,
+                new Random(),
+                () -> Long.MAX_VALUE);
+        engine.start();
+        await().pollDelay(Duration.ZERO).until(() -> engine.trouble().isEmpty());
+        port = new StatePort(engine, "memory", new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+        channel = NettyChannelBuilder.forAddress("127.0.0.1", port.port())
+                .usePlaintext()
+                .build();
+        state = StateGrpc.newBlockingStub(channel).withDeadlineAfter(20, TimeUnit.SECONDS);
+    }
+
+    @AfterEach
+    void close() {
+        channel.shutdownNow();
+        port.close();
+        engine.close();
+    }
+
+    private static Key key(String agentId, String name) {
+        return Key.newBuilder().setAgentId(agentId).setKey(name).build();
+    }
+
+    private static Operation write(String agentId, String name, String json) {
+        return Operation.newBuilder()
+                .setWrite(Write.newBuilder().setKey(key(agentId, name)).setJson(json))
+                .build();
+    }
+
+    private CommitResponse apply(Operation... operations) {
+        return state.apply(
+                ApplyRequest.newBuilder().addAllOperations(List.of(operations)).build());
+    }
+
+    private static ErrorInfo why(StatusRuntimeException e) throws IOException {
+        return StatusProto.fromThrowable(e).getDetails(0).unpack(ErrorInfo.class);
+    }
+
+    private static void assertRefused(Code code, String reason, Runnable call) {
+        assertThatThrownBy(call::run).isInstanceOfSatisfying(StatusRuntimeException.class, e -> {
+            assertThat(e.getStatus().getCode()).isEqualTo(code);
+            try {
+                assertThat(why(e).getReason()).isEqualTo(reason);
+                assertThat(why(e).getDomain()).isEqualTo("flk.state");
+            } catch (IOException unexpected) {
+                throw new AssertionError(unexpected);
+            }
+        });
+    }
+
+    @Test
+    void transaction_stagedStepByStep_isCommittedAndRead() {
+        String txId = state.begin(BeginRequest.getDefaultInstance()).getTxId();
+        for (String name : List.of("memory", "plan")) {
+            state.write(WriteRequest.newBuilder()
+                    .setTxId(txId)
+                    .setWrite(Write.newBuilder().setKey(key("agent-1", name)).setJson("{ \"n\": 3.50 }"))
+                    .build());
+        }
+        assertThat(state.get(GetRequest.newBuilder()
+                                .addKeys(key("agent-1", "plan"))
+                                .build())
+                        .getFound(0)
+                        .getState())
+                .isEqualTo(Found.State.ABSENT);
+
+        CommitResponse committed =
+                state.commit(CommitRequest.newBuilder().setTxId(txId).build());
+
+        assertThat(committed.getRevision()).isEqualTo(1);
+        assertThat(committed.getVersionsList()).containsExactly(1L, 1L);
+        Found found = state.get(
+                        GetRequest.newBuilder().addKeys(key("agent-1", "plan")).build())
+                .getFound(0);
+        assertThat(found.getState()).isEqualTo(Found.State.PRESENT);
+        assertThat(found.getVersion().getJson()).isEqualTo("{\"n\":3.50}");
+        assertThat(found.getVersion().getCommittedAt()).isEqualTo(committed.getCommittedAt());
+    }
+
+    @Test
+    void refusals_haveStatusAndReason() throws IOException {
+        String txId = state.begin(BeginRequest.getDefaultInstance()).getTxId();
+        state.abort(AbortRequest.newBuilder().setTxId(txId).build());
+        assertRefused(
+                Code.FAILED_PRECONDITION,
+                "TX_ABORTED",
+                () -> state.commit(CommitRequest.newBuilder().setTxId(txId).build()));
+        assertRefused(
+                Code.NOT_FOUND,
+                "TX_NOT_FOUND",
+                () -> state.commit(CommitRequest.newBuilder().setTxId("none").build()));
+        assertRefused(Code.INVALID_ARGUMENT, "INVALID", () -> apply(write("a", "k", "{")));
+        assertRefused(Code.INVALID_ARGUMENT, "INVALID", () -> apply(Operation.getDefaultInstance()));
+        assertRefused(Code.INVALID_ARGUMENT, "INVALID", () -> apply(write("", "k", "1")));
+        assertRefused(
+                Code.INVALID_ARGUMENT,
+                "VALUE_TOO_LARGE",
+                () -> apply(write("a", "k", "\"" + "x".repeat(1 << 20) + "\"")));
+        assertRefused(
+                Code.OUT_OF_RANGE,
+                "HISTORY_CHANGED",
+                () -> assertThat(state.replay(ReplayRequest.newBuilder()
+                                .setResumeToken("other-1")
+                                .build()))
+                        .hasNext());
+        assertRefused(Code.UNIMPLEMENTED, "UNIMPLEMENTED", () -> state.find(FindRequest.getDefaultInstance()));
+        apply(write("a", "k", "1"));
+        StatusRuntimeException conflict = catchConflict();
+        assertThat(conflict.getStatus().getCode()).isEqualTo(Code.ABORTED);
+        assertThat(why(conflict).getMetadataMap())
+                .containsEntry("expected", "7")
+                .containsEntry("actual", "1");
+    }
+
+    private StatusRuntimeException catchConflict() {
+        try {
+            apply(Operation.newBuilder()
+                    .setWrite(Write.newBuilder()
+                            .setKey(key("a", "k"))
+                            .setJson("2")
+                            .setIfVersion(7))
+                    .build());
+            throw new AssertionError("not refused");
+        } catch (StatusRuntimeException e) {
+            return e;
+        }
+    }
+
+    @Test
+    void engineThatIsClosed_isUnavailable_withWhenToTryAgain() throws IOException {
+        engine.close();
+
+        assertThatThrownBy(() -> apply(write("a", "k", "1")))
+                .isInstanceOfSatisfying(StatusRuntimeException.class, e -> {
+                    assertThat(e.getStatus().getCode()).isEqualTo(Code.UNAVAILABLE);
+                    try {
+                        assertThat(why(e).getReason()).isEqualTo("STORE_DOWN");
+                        assertThat(StatusProto.fromThrowable(e).getDetails(1).is(RetryInfo.class))
+                                .isTrue();
+                    } catch (IOException unexpected) {
+                        throw new AssertionError(unexpected);
+                    }
+                });
+    }
+
+    @Test
+    void ownNamespaces_areReadOnly() {
+        assertThatThrownBy(() -> apply(Operation.newBuilder()
+                        .setWrite(Write.newBuilder()
+                                .setKey(key("a", "k").toBuilder().setNamespace("flk.record"))
+                                .setJson("1"))
+                        .build()))
+                .isInstanceOfSatisfying(
+                        StatusRuntimeException.class,
+                        e -> assertThat(e.getStatus().getCode()).isEqualTo(Code.PERMISSION_DENIED));
+    }
+
+    @Test
+    void lists_goOnWithTheirTokens() {
+        for (int i = 0; i < 5; i++) {
+            apply(write("agent", "key-" + i, "1"), write("agent-" + i, "key", Integer.toString(i)));
+            apply(write("agent", "counted", Integer.toString(i)));
+        }
+        List<String> keys = new ArrayList<>();
+        ListKeysRequest.Builder request = ListKeysRequest.newBuilder()
+                .setAgentId("agent")
+                .setPrefix("key-")
+                .setPageSize(2);
+        do {
+            ListKeysResponse page = state.listKeys(request.build());
+            page.getEntriesList().forEach(entry -> keys.add(entry.getKey()));
+            request.setPageToken(page.getNextPageToken());
+        } while (!request.getPageToken().isEmpty());
+        List<String> history = new ArrayList<>();
+        HistoryRequest.Builder versions =
+                HistoryRequest.newBuilder().setKey(key("agent", "counted")).setPageSize(2);
+        do {
+            HistoryResponse page = state.history(versions.build());
+            page.getVersionsList().forEach(version -> history.add(version.getJson()));
+            versions.setPageToken(page.getNextPageToken());
+        } while (!versions.getPageToken().isEmpty());
+
+        assertThat(keys).containsExactly("key-0", "key-1", "key-2", "key-3", "key-4");
+        assertThat(history).containsExactly("4", "3", "2", "1", "0");
+        assertThat(state.listAgents(ListAgentsRequest.newBuilder()
+                                .setPrefix("agent-")
+                                .build())
+                        .getNamesList())
+                .hasSize(5);
+        assertThat(state.listNamespaces(ListNamespacesRequest.getDefaultInstance())
+                        .getNamesList())
+                .containsExactly("default");
+    }
+
+    @Test
+    void get_atARevision_orAVersion() {
+        apply(write("a", "k", "1"));
+        apply(write("a", "k", "2"));
+
+        assertThat(state.get(GetRequest.newBuilder()
+                                .addKeys(key("a", "k"))
+                                .setAt(At.newBuilder().setRevision(1))
+                                .build())
+                        .getFound(0)
+                        .getVersion()
+                        .getJson())
+                .isEqualTo("1");
+        assertThat(state.get(GetRequest.newBuilder()
+                                .addKeys(key("a", "k"))
+                                .setVersion(2)
+                                .build())
+                        .getFound(0)
+                        .getVersion()
+                        .getJson())
+                .isEqualTo("2");
+    }
+
+    @Test
+    void replay_follows_andGoesOnBehindItsToken() {
+        apply(write("a", "k", "1"), write("b", "k", "1"));
+        apply(write("b", "k", "2"));
+        ReplayRequest ofA = ReplayRequest.newBuilder()
+                .setNamespace("default")
+                .setAgentId("a")
+                .setFollow(true)
+                .build();
+        String token;
+        try (Context.CancellableContext call = Context.current().withCancellation()) {
+            Iterator<Event> events = follow(call, ofA);
+            Event first = events.next();
+            assertThat(first.getChangesList()).hasSize(1).allMatch(change -> change.getKind() == Change.Kind.WRITE);
+            assertThat(first.getOperationsTotal()).isEqualTo(2);
+            apply(write("a", "k", "3"));
+            token = events.next().getResumeToken();
+        }
+        apply(write("a", "k", "4"));
+        await().until(() -> engine.watches() == 0);
+
+        Iterator<Event> rest = state.replay(ReplayRequest.newBuilder()
+                .setNamespace("default")
+                .setAgentId("a")
+                .setResumeToken(token)
+                .build());
+
+        assertThat(rest.next().getChanges(0).getJson()).isEqualTo("4");
+        assertThat(rest.hasNext()).isFalse();
+    }
+
+    private Iterator<Event> follow(Context call, ReplayRequest request) {
+        Context before = call.attach();
+        try {
+            return state.replay(request);
+        } finally {
+            call.detach(before);
+        }
+    }
+
+    @Test
+    void replay_ofManyEvents_toASlowCaller_isWhole() {
+        int count = 3_000;
+        for (int i = 0; i < count / 10; i++) {
+            Operation[] writes = new Operation[10];
+            for (int j = 0; j < writes.length; j++) {
+                writes[j] = write("a", "k" + j, Integer.toString(i));
+            }
+            apply(writes);
+        }
+        Iterator<Event> events = state.replay(ReplayRequest.newBuilder()
+                .setFrom(At.newBuilder().setRevision(2))
+                .setTo(At.newBuilder().setRevision(300))
+                .build());
+
+        for (int revision = 2; revision < 300; revision++) {
+            assertThat(events.next().getRevision()).isEqualTo(revision);
+        }
+        assertThat(events.hasNext()).isFalse();
+    }
+
+    @Test
+    void healthAndInfo() {
+        assertThat(HealthGrpc.newBlockingStub(channel)
+                        .check(HealthCheckRequest.newBuilder()
+                                .setService("flk.state.v1.State")
+                                .build())
+                        .getStatus())
+                .isEqualTo(ServingStatus.SERVING);
+        apply(write("a", "k", "1"));
+        var info = state.info(InfoRequest.getDefaultInstance());
+        assertThat(info.getEngine()).isEqualTo("memory");
+        assertThat(info.getHistoryId()).isEqualTo("history");
+        assertThat(info.getNewestRevision()).isEqualTo(1);
+        assertThat(info.getOldestRevision()).isEqualTo(1);
+    }
+
+    @Test
+    void portThatIsTaken_isRefusedWithItsAddress() {
+        assertThatThrownBy(() -> new StatePort(
+                        engine, "memory", new InetSocketAddress(InetAddress.getLoopbackAddress(), port.port())))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("127.0.0.1:" + port.port())
+                .hasMessageContaining("in use");
+    }
+}
