@@ -464,8 +464,18 @@ public final class StateEngine implements AutoCloseable {
         published = Math.max(published, revision);
         for (Watch watch : watches) {
             if (watch.beyond < revision && watches.remove(watch)) {
-                watch.told.run();
+                tell(watch);
             }
+        }
+    }
+
+    /** One that fails must not end the thread that all commits depend on. */
+    private static void tell(Watch watch) {
+        try {
+            watch.told.run();
+        } catch (RuntimeException e) {
+            Thread thread = Thread.currentThread();
+            thread.getUncaughtExceptionHandler().uncaughtException(thread, e);
         }
     }
 

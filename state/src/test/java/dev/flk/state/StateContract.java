@@ -285,6 +285,16 @@ abstract class StateContract {
     }
 
     @Test
+    void watcherThatFails_stopsNoCommit() {
+        Runnable unused = state.engine.whenBeyond(0, () -> {
+            throw new IllegalStateException("a watcher that fails");
+        });
+
+        assertThat(state.apply(state.write("a", "k", "1")).revision()).isEqualTo(1);
+        assertThat(state.apply(state.write("a", "k", "2")).revision()).isEqualTo(2);
+    }
+
+    @Test
     void resume_ofAnotherHistory_orOfWhatIsNotThere_isRefused() {
         state.apply(state.write("a", "k", "1"));
         String historyId = state.engine.head().historyId();

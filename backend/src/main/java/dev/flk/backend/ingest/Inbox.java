@@ -146,7 +146,9 @@ public final class Inbox implements AutoCloseable {
         long mark = lowWater.mark();
         int submissions = 0;
         long arrivalMillis = Long.MAX_VALUE;
-        try (LogReader reader = read(Math.min(mark + 1, log.beginningOfLast(CHECKED_BYTES)))) {
+        // what the retention removed may be put back, in whatever state
+        long from = Math.max(kept.removed() + 1, Math.min(mark + 1, log.beginningOfLast(CHECKED_BYTES)));
+        try (LogReader reader = read(from)) {
             long beginning = reader.beginning();
             if (beginning > Math.max(kept.decided(), kept.removed()) + 1) {
                 throw movedAway(beginning, kept.decided() + 1);

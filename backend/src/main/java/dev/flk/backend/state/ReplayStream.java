@@ -7,6 +7,7 @@ import dev.flk.state.StateEngine;
 import dev.flk.state.StateEngine.Events;
 import io.grpc.stub.ServerCallStreamObserver;
 import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -29,7 +30,7 @@ final class ReplayStream {
 
     // of the step
     private long next;
-    private boolean isOver;
+    private volatile boolean isOver;
     private volatile @Nullable Runnable endWatch;
 
     /**
@@ -70,7 +71,11 @@ final class ReplayStream {
     /** Takes a step some time soon; several that are asked for meanwhile are one. */
     private void wake() {
         if (due.getAndIncrement() == 0) {
-            executor.execute(this::steps);
+            try {
+                executor.execute(this::steps);
+            } catch (RejectedExecutionException e) {
+                isOver = true; // the port is closed, which ended the call
+            }
         }
     }
 

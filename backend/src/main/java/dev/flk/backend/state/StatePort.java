@@ -78,6 +78,8 @@ public final class StatePort implements AutoCloseable {
         try {
             if (!server.awaitTermination(FINISH_MILLIS, TimeUnit.MILLISECONDS)) {
                 unused = server.shutdownNow();
+                // streams that were cut off end their watches on the executor
+                boolean unusedEnd = server.awaitTermination(FINISH_MILLIS, TimeUnit.MILLISECONDS);
             }
         } catch (InterruptedException e) {
             unused = server.shutdownNow();

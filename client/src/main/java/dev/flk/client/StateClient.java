@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.client;
+
+import com.google.protobuf.Timestamp;
+import dev.flk.client.proto.ApplyRequest;
+import dev.flk.client.proto.At;
+import dev.flk.client.proto.CommitResponse;
+import dev.flk.client.proto.Event;
+import dev.flk.client.proto.Found;
+import dev.flk.client.proto.GetRequest;
+import dev.flk.client.proto.HistoryRequest;
+import dev.flk.client.proto.HistoryResponse;
+import dev.flk.client.proto.Key;
+import dev.flk.client.proto.ListAgentsRequest;
+import dev.flk.client.proto.ListKeysRequest;
+import dev.flk.client.proto.ListKeysResponse;
+import dev.flk.client.proto.ListNamesResponse;
+import dev.flk.client.proto.Operation;
+import dev.flk.client.proto.StateGrpc;
+import dev.flk.client.proto.StateGrpc.StateBlockingStub;
+import io.grpc.ManagedChannel;
+import io.grpc.StatusRuntimeException;
+import io.grpc.netty.NettyChannelBuilder;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+
+/**
+ * The state of agents, as a backend serves it. One connection for all threads. Calls that are safe to repeat are tried again when the
+ * backend can't be reached: reads, and commits, which carry a request id.
+ */
+public final class StateClient implements AutoCloseable {
+    private static final Duration TIMEOUT = Duration.ofSeconds(30);
+    private static final int MAX_MESSAGE_BYTES = 8 << 20;
+    private static final long CLOSE_SECONDS = 5;
+
+    /** gRPC's own retries; every call of this client may be repeated. */
+    private static final Map<String, ?> RETRIES = Map.of(
+            "methodConfig",
+            List.of(Map.of(
+                    "name",
+                    List.of(Map.of("service", "flk.state.v1.State")),
+                    "retryPolicy",
+                    Map.of(
+                            "maxAttempts",
+                            5.0,
+                            "initialBackoff",
+                            "0.2s",
+                            "maxBackoff",
+                            "3s",
+                            "backoffMultiplier",
+                            2.0,
+                            "retryableStatusCodes",
+                            List.of("UNAVAILABLE")))));
+
+    private final ManagedChannel channel;
+    private final StateBlockingStub stub;
+    private final String namespace;
+
+    private StateClient(ManagedChannel channel, String namespace) {
+        this.channel = channel;
+        this.stub = StateGrpc.newBlockingStub(channel);
+        this.namespace = namespace;
+    }
+
+    /**
+     * Connects without TLS, when the first call is made.
+     *
+     * @param target host and port, as {@code localhost:50051}
+     */
+    public static StateClient connect(String target) {
+        return new StateClient(
+                NettyChannelBuilder.forTarget(target)
+                        .usePlaintext()
+                        .maxInboundMessageSize(MAX_MESSAGE_BYTES)
+                        .defaultServiceConfig(RETRIES)
+                        .enableRetry()
+                        .build(),
+                "default");
+    }
+
+    /** The same connection, for another namespace; to be closed once only. */
+    public StateClient namespace(String name) {
+        return new StateClient(channel, name);
+    }
+
+    /** A transaction, kept here until it is committed. */
+    public Transaction begin() {
+        return new Transaction(this, namespace);
+    }
+
+    Commit commit(List<Operation> operations, String requestId) {
+        CommitResponse committed = call(() -> timed().apply(ApplyRequest.newBuilder()
+                .addAllOperations(operations)
+                .setRequestId(requestId)
+                .build()));
+        return new Commit(
+                committed.getRevision(), instant(committed.getCommittedAt()), List.copyOf(committed.getVersionsList()));
+    }
+
+    /** What stands; empty if the key does not exist. */
+    public Optional<Versioned> get(String agentId, String key) {
+        return get(agentId, key, At.getDefaultInstance());
+    }
+
+    /** What stood at a revision. */
+    public Optional<Versioned> getAt(String agentId, String key, long revision) {
+        return get(agentId, key, At.newBuilder().setRevision(revision).build());
+    }
+
+    /** What stood at a time. */
+    public Optional<Versioned> getAt(String agentId, String key, Instant time) {
+        return get(agentId, key, At.newBuilder().setTime(timestamp(time)).build());
+    }
+
+    private Optional<Versioned> get(String agentId, String key, At at) {
+        Found found = call(() -> timed().get(GetRequest.newBuilder()
+                        .addKeys(key(agentId, key))
+                        .setAt(at)
+                        .build()))
+                .getFound(0);
+        return found.getState() == Found.State.PRESENT ? Optional.of(versioned(found.getVersion())) : Optional.empty();
+    }
+
+    private Key key(String agentId, String key) {
+        return Key.newBuilder()
+                .setNamespace(namespace)
+                .setAgentId(agentId)
+                .setKey(key)
+                .build();
+    }
+
+    /** All versions of a key that are kept, newest first. */
+    public List<Versioned> history(String agentId, String key) {
+        List<Versioned> all = new ArrayList<>();
+        HistoryRequest.Builder request = HistoryRequest.newBuilder().setKey(key(agentId, key));
+        do {
+            HistoryResponse page = call(() -> timed().history(request.build()));
+            page.getVersionsList().forEach(version -> all.add(versioned(version)));
+            request.setPageToken(page.getNextPageToken());
+        } while (!request.getPageToken().isEmpty());
+        return all;
+    }
+
+    /** The keys of an agent that begin with a prefix, in order. */
+    public List<String> keys(String agentId, String prefix) {
+        List<String> all = new ArrayList<>();
+        ListKeysRequest.Builder request = ListKeysRequest.newBuilder()
+                .setNamespace(namespace)
+                .setAgentId(agentId)
+                .setPrefix(prefix);
+        do {
+            ListKeysResponse page = call(() -> timed().listKeys(request.build()));
+            page.getEntriesList().forEach(entry -> all.add(entry.getKey()));
+            request.setPageToken(page.getNextPageToken());
+        } while (!request.getPageToken().isEmpty());
+        return all;
+    }
+
+    /** The agents that begin with a prefix, in order. */
+    public List<String> agents(String prefix) {
+        List<String> all = new ArrayList<>();
+        ListAgentsRequest.Builder request =
+                ListAgentsRequest.newBuilder().setNamespace(namespace).setPrefix(prefix);
+        do {
+            ListNamesResponse page = call(() -> timed().listAgents(request.build()));
+            all.addAll(page.getNamesList());
+            request.setPageToken(page.getNextPageToken());
+        } while (!request.getPageToken().isEmpty());
+        return all;
+    }
+
+    /**
+     * Events, in order, as they are taken; to be closed. One that follows waits for commits, and goes on behind its last event when a
+     * connection is lost; its end is to close the stream, from any thread.
+     */
+    public Stream<StateEvent> replay(Replay replay) {
+        ReplayedEvents events = new ReplayedEvents(stub, replay.request());
+        return StreamSupport.stream(events, false).onClose(events::close);
+    }
+
+    private StateBlockingStub timed() {
+        return stub.withDeadlineAfter(TIMEOUT.toSeconds(), TimeUnit.SECONDS);
+    }
+
+    private static <T> T call(Supplier<T> call) {
+        try {
+            return call.get();
+        } catch (StatusRuntimeException e) {
+            throw StateCallException.of(e);
+        }
+    }
+
+    private static Versioned versioned(dev.flk.client.proto.Version version) {
+        return new Versioned(
+                version.getVersion(),
+                version.getRevision(),
+                instant(version.getCommittedAt()),
+                version.getDeleted(),
+                version.getJson());
+    }
+
+    static StateEvent event(Event event) {
+        return new StateEvent(
+                event.getRevision(),
+                instant(event.getCommittedAt()),
+                event.getChangesList().stream()
+                        .map(change -> new StateEvent.Change(
+                                change.getKey().getNamespace(),
+                                change.getKey().getAgentId(),
+                                change.getKey().getKey(),
+                                change.getVersion(),
+                                change.getKind() == dev.flk.client.proto.Change.Kind.DELETE,
+                                change.getJson()))
+                        .toList(),
+                event.getOperationsTotal(),
+                event.getResumeToken());
+    }
+
+    private static Instant instant(Timestamp time) {
+        return Instant.ofEpochSecond(time.getSeconds(), time.getNanos());
+    }
+
+    private static Timestamp timestamp(Instant time) {
+        return Timestamp.newBuilder()
+                .setSeconds(time.getEpochSecond())
+                .setNanos(time.getNano())
+                .build();
+    }
+
+    /** Ends the connection, and every stream on it. */
+    @Override
+    public void close() {
+        ManagedChannel unused = channel.shutdownNow();
+        try {
+            boolean ended = channel.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS);
+            if (!ended) {
+                throw new IllegalStateException(
+                        "the connection to the state did not end within " + CLOSE_SECONDS + " s");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
