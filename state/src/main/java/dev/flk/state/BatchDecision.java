@@ -41,7 +41,7 @@ final class BatchDecision {
      *
      * @throws StateException if it is refused; then it changes nothing
      */
-    Committed decide(Commit commit) {
+    Committed decide(PendingCommit commit) {
         RequestKey request = commit.request();
         Answered before = request == null ? null : answered.get(request);
         if (request != null && before != null && before.expiresAtMicros() > nowMicros) {

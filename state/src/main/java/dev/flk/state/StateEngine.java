@@ -291,7 +291,7 @@ public final class StateEngine implements AutoCloseable {
             }
             otherwise = e; // unless it was committed under this request
         }
-        return submit(new Commit(operations, request, "tx " + txId, otherwise, answer));
+        return submit(new PendingCommit(operations, request, "tx " + txId, otherwise, answer));
     }
 
     /** Forgets it. */
@@ -306,9 +306,10 @@ public final class StateEngine implements AutoCloseable {
      */
     public CompletionStage<Committed> apply(String caller, List<Operation> operations, String requestId) {
         requireUp();
-        limits.require(operations.size(), Commit.bytes(operations));
+        limits.require(operations.size(), PendingCommit.bytes(operations));
         RequestKey request = request(caller, requestId);
-        return submit(new Commit(operations, request, request == null ? "" : Commit.digest(operations), null));
+        return submit(
+                new PendingCommit(operations, request, request == null ? "" : PendingCommit.digest(operations), null));
     }
 
     private static @Nullable RequestKey request(String caller, String requestId) {
@@ -321,7 +322,7 @@ public final class StateEngine implements AutoCloseable {
         return new RequestKey(caller, requestId);
     }
 
-    private CompletionStage<Committed> submit(Commit commit) {
+    private CompletionStage<Committed> submit(PendingCommit commit) {
         try {
             if (!commit.operations().isEmpty() && freeBytes.getAsLong() - commit.bytes() < settings.minFreeBytes()) {
                 throw Reason.DISK_FULL.because("less than " + settings.minFreeBytes()
@@ -522,7 +523,10 @@ public final class StateEngine implements AutoCloseable {
     public long firstAt(At at) {
         Head head = head();
         if (at instanceof At.Revision revision) {
-            return revision.revision();
+            if (revision.revision() < 0) {
+                throw Reason.INVALID.because("a revision is negative: " + revision.revision());
+            }
+            return Math.max(1, revision.revision()); // at 0 there was nothing
         }
         if (at instanceof At.Time time) {
             long micros = micros(time.time());

@@ -6,7 +6,6 @@ import dev.flk.state.Storage.Batch;
 import dev.flk.state.Storage.Head;
 import dev.flk.state.Storage.RequestKey;
 import java.time.InstantSource;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -56,7 +55,7 @@ final class Writer {
     }
 
     /** @throws StateException TOO_MANY_TX: the queue is full; STORE_DOWN: it is closed */
-    void submit(Commit commit) {
+    void submit(PendingCommit commit) {
         lock.lock();
         try {
             requireOpen();
@@ -96,7 +95,7 @@ final class Writer {
             if (taken.get(0) instanceof Runnable step) {
                 step.run();
             } else {
-                commit(taken.stream().map(Commit.class::cast).toList());
+                commit(taken.stream().map(PendingCommit.class::cast).toList());
             }
         }
     }
@@ -131,7 +130,7 @@ final class Writer {
                 if (isStep) {
                     break;
                 }
-                bytes += ((Commit) next).bytes();
+                bytes += ((PendingCommit) next).bytes();
             }
             queueBytes -= bytes;
             return taken;
@@ -140,10 +139,10 @@ final class Writer {
         }
     }
 
-    private void commit(List<Commit> commits) {
+    private void commit(List<PendingCommit> commits) {
         Set<Key> keys = new HashSet<>();
         Set<RequestKey> requests = new HashSet<>();
-        for (Commit commit : commits) {
+        for (PendingCommit commit : commits) {
             commit.operations().forEach(operation -> keys.add(operation.key()));
             if (commit.request() != null) {
                 requests.add(commit.request());
@@ -173,21 +172,21 @@ final class Writer {
 
     /** What became of each commit of a batch; decided anew if the storage has to begin anew. */
     private final class Decided {
-        private final List<Commit> commits;
+        private final List<PendingCommit> commits;
         private final Map<CompletableFuture<Committed>, Committed> committed = new HashMap<>();
         private final Map<CompletableFuture<Committed>, StateException> refused = new HashMap<>();
         private @Nullable Head head;
 
-        Decided(List<Commit> commits) {
+        Decided(List<PendingCommit> commits) {
             this.commits = commits;
         }
 
         Batch decide(Storage.Standing standing) {
             committed.clear();
             refused.clear();
-            long nowMicros = ChronoUnit.MICROS.between(java.time.Instant.EPOCH, clock.instant());
+            long nowMicros = StateEngine.micros(clock.instant());
             BatchDecision decision = new BatchDecision(standing, nowMicros, rememberedMicros);
-            for (Commit commit : commits) {
+            for (PendingCommit commit : commits) {
                 try {
                     committed.put(commit.answer(), decision.decide(commit));
                 } catch (StateException e) {

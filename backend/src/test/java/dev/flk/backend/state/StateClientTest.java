@@ -15,16 +15,11 @@ import dev.flk.client.StateClient;
 import dev.flk.client.StateEvent;
 import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
-import dev.flk.state.MemoryStorage;
 import dev.flk.state.StateEngine;
-import dev.flk.state.StateEngine.Settings;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.time.Duration;
-import java.time.Instant;
 import java.util.Queue;
-import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.stream.Stream;
@@ -40,15 +35,7 @@ class StateClientTest {
 
     @BeforeEach
     void open() throws IOException {
-        engine = new StateEngine(
-                new MemoryStorage("history", 1 << 20),
-                Settings.defaults(),
-                Instant::now,
-                System::nanoTime,
-                new Random(),
-                () -> Long.MAX_VALUE);
-        engine.start();
-        await().pollDelay(Duration.ZERO).until(() -> engine.trouble().isEmpty());
+        engine = MemoryEngine.started();
         port = port(0);
         client = StateClient.connect("localhost:" + port.port());
     }

@@ -32,9 +32,7 @@ import dev.flk.client.proto.StateGrpc;
 import dev.flk.client.proto.StateGrpc.StateBlockingStub;
 import dev.flk.client.proto.Write;
 import dev.flk.client.proto.WriteRequest;
-import dev.flk.state.MemoryStorage;
 import dev.flk.state.StateEngine;
-import dev.flk.state.StateEngine.Settings;
 import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.Status.Code;
@@ -47,12 +45,9 @@ import io.grpc.protobuf.StatusProto;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -67,15 +62,7 @@ class StatePortTest {
 
     @BeforeEach
     void open() throws IOException {
-        engine = new StateEngine(
-                new MemoryStorage("history", 1 << 20),
-                Settings.defaults(),
-                Instant::now,
-                System::nanoTime,
-                new Random(),
-                () -> Long.MAX_VALUE);
-        engine.start();
-        await().pollDelay(Duration.ZERO).until(() -> engine.trouble().isEmpty());
+        engine = MemoryEngine.started();
         port = new StatePort(engine, "memory", new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
         channel = NettyChannelBuilder.forAddress("127.0.0.1", port.port())
                 .usePlaintext()
@@ -326,6 +313,25 @@ class StatePortTest {
         } finally {
             call.detach(before);
         }
+    }
+
+    @Test
+    void replay_fromTheVeryBeginning_isFromTheFirst() {
+        apply(write("a", "k", "1"));
+
+        assertThat(state.replay(ReplayRequest.newBuilder()
+                                .setFrom(At.newBuilder().setRevision(0))
+                                .build())
+                        .next()
+                        .getRevision())
+                .isEqualTo(1);
+        assertRefused(
+                Code.INVALID_ARGUMENT,
+                "INVALID",
+                () -> assertThat(state.replay(ReplayRequest.newBuilder()
+                                .setFrom(At.newBuilder().setRevision(-1))
+                                .build()))
+                        .hasNext());
     }
 
     @Test

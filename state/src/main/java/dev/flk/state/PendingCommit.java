@@ -18,14 +18,14 @@ import org.jspecify.annotations.Nullable;
  * @param otherwise what it gets if no answer is remembered for it; null: it is committed then
  * @param answer completed once it is on disk, or was refused
  */
-record Commit(
+record PendingCommit(
         List<Operation> operations,
         @Nullable RequestKey request,
         String content,
         @Nullable StateException otherwise,
         CompletableFuture<Committed> answer) {
 
-    Commit(
+    PendingCommit(
             List<Operation> operations,
             @Nullable RequestKey request,
             String content,

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.state.MemoryStorage;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateEngine.Settings;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Random;
+
+/** Engines of tests: in memory, with the defaults. */
+final class MemoryEngine {
+    private MemoryEngine() {}
+
+    /** One that takes calls; to be closed. */
+    static StateEngine started() {
+        StateEngine engine = new StateEngine(
+                new MemoryStorage("history", 1 << 20),
+                Settings.defaults(),
+                Instant::now,
+                System::nanoTime,
+                new Random(),
+                () -> Long.MAX_VALUE);
+        engine.start();
+        await().pollDelay(Duration.ZERO).until(() -> engine.trouble().isEmpty());
+        return engine;
+    }
+}
