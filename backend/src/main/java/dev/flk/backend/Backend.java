@@ -30,6 +30,7 @@ import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.DiskSpace;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.state.ServedState;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.backend.tls.TlsFiles;
 import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
@@ -45,6 +46,7 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
@@ -76,6 +78,7 @@ public final class Backend implements AutoCloseable {
     private @Nullable IngestService started;
     private @Nullable EmbeddedStore embedded;
     private @Nullable ReloadedTls tls;
+    private @Nullable ServedState state;
     private volatile Readiness readiness =
             () -> List.of(new Component("log", false, "starting"), new Component("dedup", false, "starting"));
 
@@ -159,6 +162,11 @@ public final class Backend implements AutoCloseable {
         DiskSpace disk = opened(DiskSpace.watch(walDir));
         meters.walBytes.watch(disk::usedBytes);
         meters.walFreeBytes.watch(disk::freeBytes);
+        if (config.state().isPresent()) {
+            ServedState served = opened(ServedState.open(config.state().get(), clock, tls, audit, meters));
+            state = served;
+            hangUp.add(served::hangUp);
+        }
         // requests will need what was made after the server, so that it is closed before them
         ops.ifPresent(this::closeBeforeOthers);
         closeBeforeOthers(http);
@@ -190,7 +198,17 @@ public final class Backend implements AutoCloseable {
      */
     public void serve() {
         IngestService ready = Objects.requireNonNull(started, "did not start");
-        readiness = () -> List.of(component("log", ready.trouble()), component("dedup", ready.storeTrouble()));
+        ServedState served = state;
+        readiness = () -> {
+            List<Component> components = new ArrayList<>(
+                    List.of(component("log", ready.trouble()), component("dedup", ready.storeTrouble())));
+            if (served != null) {
+                // an outage of its own: no reason to send certificates elsewhere
+                Optional<String> trouble = served.trouble();
+                components.add(new Component("state", trouble.isEmpty(), trouble.orElse("up"), false));
+            }
+            return components;
+        };
         gate.open(ready);
         if (ready.storeTrouble().isPresent()) {
             LOG.info("submissions are logged; they are decided once the dedup store is complete");

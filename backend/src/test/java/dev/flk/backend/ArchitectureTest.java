@@ -23,8 +23,14 @@ class ArchitectureTest {
             .importPackages("dev.flk.backend");
 
     @Test
-    void netty_isImportedByHttpAlone() {
-        onlyIn("dev.flk.backend.http", "io.netty..");
+    void netty_isImportedByThePortsAlone() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackages("dev.flk.backend.http..", "dev.flk.backend.state..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("io.netty..", "io.grpc..", "com.google.protobuf..")
+                .check(BACKEND);
     }
 
     @Test

@@ -18,9 +18,16 @@ import dev.flk.client.proto.ListNamesResponse;
 import dev.flk.client.proto.Operation;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.client.proto.StateGrpc.StateBlockingStub;
+import io.grpc.ChannelCredentials;
+import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
 import io.grpc.StatusRuntimeException;
+import io.grpc.TlsChannelCredentials;
 import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.stub.MetadataUtils;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -31,6 +38,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The state of agents, as a backend serves it. One connection for all threads. Calls that are safe to repeat are tried again when the
@@ -39,6 +47,8 @@ import java.util.stream.StreamSupport;
 public final class StateClient implements AutoCloseable {
     private static final Duration TIMEOUT = Duration.ofSeconds(30);
     private static final int MAX_MESSAGE_BYTES = 8 << 20;
+    private static final Metadata.Key<String> AUTHORIZATION =
+            Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
     private static final long CLOSE_SECONDS = 5;
 
     /** gRPC's own retries; every call of this client may be repeated. */
@@ -71,19 +81,85 @@ public final class StateClient implements AutoCloseable {
     }
 
     /**
-     * Connects without TLS, when the first call is made.
+     * Connects without TLS or token, when the first call is made.
      *
      * @param target host and port, as {@code localhost:50051}
      */
     public static StateClient connect(String target) {
-        return new StateClient(
-                NettyChannelBuilder.forTarget(target)
-                        .usePlaintext()
-                        .maxInboundMessageSize(MAX_MESSAGE_BYTES)
-                        .defaultServiceConfig(RETRIES)
-                        .enableRetry()
-                        .build(),
-                "default");
+        return to(target).connect();
+    }
+
+    /**
+     * For a backend that asks for more.
+     *
+     * @param target host and port
+     */
+    public static Connector to(String target) {
+        return new Connector(target);
+    }
+
+    /** How to connect; for one thread. */
+    public static final class Connector {
+        private final String target;
+        private TlsChannelCredentials.@Nullable Builder tls;
+        private @Nullable String token;
+
+        private Connector(String target) {
+            this.target = target;
+        }
+
+        /** With TLS, and the authorities of the JDK. */
+        public Connector tls() {
+            tls = TlsChannelCredentials.newBuilder();
+            return this;
+        }
+
+        /**
+         * With TLS.
+         *
+         * @param authorities PEM: those that lead to the backend's certificate
+         * @throws IOException if the file can't be read
+         */
+        public Connector tls(Path authorities) throws IOException {
+            tls = TlsChannelCredentials.newBuilder().trustManager(authorities.toFile());
+            return this;
+        }
+
+        /**
+         * Shows a certificate; after {@link #tls}.
+         *
+         * @param chain PEM: the certificate and those that lead to its authority
+         * @param key PEM: its key, PKCS#8 without a password
+         * @throws IOException if a file can't be read
+         */
+        public Connector certificate(Path chain, Path key) throws IOException {
+            if (tls == null) {
+                throw new IllegalStateException("a certificate is shown with TLS only; call tls() before");
+            }
+            tls = tls.keyManager(chain.toFile(), key.toFile());
+            return this;
+        }
+
+        /** Shows a token, which goes over the network as it is: not without TLS. */
+        public Connector token(String shown) {
+            token = shown;
+            return this;
+        }
+
+        /** Connects when the first call is made. */
+        public StateClient connect() {
+            ChannelCredentials credentials = tls == null ? InsecureChannelCredentials.create() : tls.build();
+            NettyChannelBuilder builder = NettyChannelBuilder.forTarget(target, credentials)
+                    .maxInboundMessageSize(MAX_MESSAGE_BYTES)
+                    .defaultServiceConfig(RETRIES)
+                    .enableRetry();
+            if (token != null) {
+                Metadata headers = new Metadata();
+                headers.put(AUTHORIZATION, "Bearer " + token);
+                builder = builder.intercept(MetadataUtils.newAttachHeadersInterceptor(headers));
+            }
+            return new StateClient(builder.build(), "default");
+        }
     }
 
     /** The same connection, for another namespace; to be closed once only. */

@@ -45,6 +45,7 @@ final class AnswersIT {
                 REDIS_URI=redis://:%s@localhost:6379
                 WAL_DIR=wal
                 DEDUP_DIR=dedup
+                STATE_PORT=off
                 """.formatted(
                         port, opsPort, Pcs.KEY, METRICS_PASSWORD, REDIS_PASSWORD));
         Files.writeString(directory.resolve("agent.properties"), """

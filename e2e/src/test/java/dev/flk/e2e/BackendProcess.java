@@ -33,7 +33,7 @@ final class BackendProcess implements AutoCloseable {
         return line.contains("ready: submissions are taken");
     }
 
-    /** What every backend of these tests is started with: a free port, the sample key, no limit that a test would meet. */
+    /** What every backend of these tests is started with: a free port, the sample key, no limit that a test would meet, no state. */
     static Map<String, String> environment() {
         Map<String, String> environment = new LinkedHashMap<>();
         environment.put("PORT", "0");
@@ -41,6 +41,7 @@ final class BackendProcess implements AutoCloseable {
         environment.put("PCS_SIGN_ALG", "hmac");
         environment.put("PCS_HMAC_KEY", Pcs.KEY);
         environment.put("TOKEN_RATE", "1000000");
+        environment.put("STATE_PORT", "off");
         return environment;
     }
 

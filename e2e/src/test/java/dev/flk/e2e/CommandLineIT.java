@@ -163,7 +163,8 @@ final class CommandLineIT {
         Files.writeString(
                 directory.resolve("flk.properties"),
                 "PORT=1\nBIND_ADDR=127.0.0.1\nPCS_SIGN_ALG=hmac\nPCS_HMAC_KEY_FILE=key\nLOG_FORMAT=json\n");
-        Map<String, String> environment = new HashMap<>(Map.of("PORT", "0", "DEDUP_BACKEND", "memory"));
+        Map<String, String> environment =
+                new HashMap<>(Map.of("PORT", "0", "STATE_PORT", "off", "DEDUP_BACKEND", "memory"));
         try (Program program =
                 Program.java("flk-backend", directory, environment, List.of(), "serve", "--config", "flk.properties")) {
             String line = program.awaitLine(text -> text.contains("listening on"));

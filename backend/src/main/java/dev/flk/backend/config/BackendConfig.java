@@ -3,6 +3,7 @@ package dev.flk.backend.config;
 
 import dev.flk.backend.config.HttpConfig.OpsConfig;
 import dev.flk.backend.limit.Limits;
+import dev.flk.backend.state.StateConfig;
 import dev.flk.backend.tls.TlsFiles;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Secret;
@@ -25,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param ops the port for operators; empty: there is none but that of {@code http}
  * @param tls empty: plain HTTP
+ * @param state empty: it is off
  * @param maxClockSkew how far {@code sent_at} may be in the future
  * @param auditDir directory of the audit log
  * @param shardMetrics shards that have metrics of their own
@@ -36,6 +38,7 @@ public record BackendConfig(
         Optional<TlsFiles> tls,
         Limits.Sizes limit,
         StorageConfig storage,
+        Optional<StateConfig> state,
         SigningConfig signing,
         Policy policy,
         Duration maxClockSkew,
@@ -73,6 +76,8 @@ public record BackendConfig(
         derived.put("ADDRESS_FAILURE_BURST", Long.toString(config.limit.failureBurst()));
         derived.put("MAX_CONNECTIONS_PER_ADDRESS", Integer.toString(config.limit.connectionsPerAddress()));
         derived.put("AUDIT_DIR", config.auditDir.toString());
+        config.state.ifPresent(state ->
+                derived.put("STATE_MIN_FREE_BYTES", Long.toString(state.engine().minFreeBytes())));
         config.ops.ifPresent(ops -> derived.put("OPS_BIND_ADDR", ops.bindAddress()));
         return reader.settings.table(derived);
     }
@@ -147,6 +152,7 @@ public record BackendConfig(
                 tls,
                 limit.withRatesOf(next.limit),
                 storage,
+                state,
                 signing,
                 policy,
                 maxClockSkew,

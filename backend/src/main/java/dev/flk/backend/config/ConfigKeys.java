@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -182,6 +183,47 @@ public final class ConfigKeys {
     static final Key<Integer> POSTGRES_POOL_SIZE = Key.of(
                     "POSTGRES_POOL_SIZE", count(2, 64), "Connections to Postgres.")
             .or("4");
+    static final Key<Optional<Integer>> STATE_PORT = Key.of(
+                    "STATE_PORT",
+                    ConfigKeys::portOrOff,
+                    "The port for the state of agents, on loopback unless it has tokens; 0 takes a free one; `off`.")
+            .or("50051");
+    static final Key<Path> STATE_TOKENS_FILE = Key.of(
+                    "STATE_TOKENS_FILE",
+                    Quantities::path,
+                    "Who may read and write which state; the port is then on `BIND_ADDR`.")
+            .fileName();
+    static final Key<StateAuth> STATE_AUTH =
+            Key.of("STATE_AUTH", oneOf(StateAuth.class), "`none`: the port is on `BIND_ADDR`, for everybody.");
+    static final Key<StateKind> STATE_ENGINE = Key.of("STATE_ENGINE", oneOf(StateKind.class), "`embedded` or `memory`.")
+            .or("embedded");
+    static final Key<Path> STATE_DIR = Key.of("STATE_DIR", Quantities::path, "Directory of the embedded state.")
+            .or("data/state");
+    static final Key<Integer> STATE_CACHE_BYTES = Key.of(
+                    "STATE_CACHE_BYTES",
+                    bytes(1 << 20, 1 << 30),
+                    "Of what was read of the embedded state; of all that `memory` holds.")
+            .or("64MiB");
+    static final Key<Long> STATE_MIN_FREE_BYTES = Key.of(
+                    "STATE_MIN_FREE_BYTES",
+                    Quantities::bytes,
+                    "With less than this free on the disk no state is written; at least `WAL_MIN_FREE_BYTES`.")
+            .derived("512MiB");
+    static final Key<Integer> STATE_MAX_VALUE_BYTES = Key.of(
+                    "STATE_MAX_VALUE_BYTES", bytes(1, 2 << 20), "The longest value of a key.")
+            .or("1MiB");
+    static final Key<Duration> STATE_TX_TIMEOUT = Key.of(
+                    "STATE_TX_TIMEOUT",
+                    Quantities.duration(Duration.ofSeconds(1), Duration.ofHours(1)),
+                    "When an open transaction ends by itself, at the latest.")
+            .or("30s");
+    static final Key<Integer> STATE_MAX_OPEN_TX = Key.of(
+                    "STATE_MAX_OPEN_TX", count(1, 100_000), "Transactions open at once.")
+            .or("1024");
+    static final Key<Duration> STATE_HISTORY = Key.of(
+            "STATE_HISTORY",
+            Quantities.duration(Duration.ofMinutes(1), Duration.ofDays(36_500)),
+            "How long what was overwritten or deleted can be read and replayed. Not set: for ever.");
     static final Key<String> METRICS_USER = Key.of(
             "METRICS_USER",
             matching(Pattern.compile("[^:]+"), "no user name of Basic Auth: it has a colon"),
@@ -245,6 +287,17 @@ public final class ConfigKeys {
             REDIS_ADDR,
             POSTGRES_CONN,
             POSTGRES_POOL_SIZE,
+            STATE_PORT,
+            STATE_TOKENS_FILE,
+            STATE_AUTH,
+            STATE_ENGINE,
+            STATE_DIR,
+            STATE_CACHE_BYTES,
+            STATE_MIN_FREE_BYTES,
+            STATE_MAX_VALUE_BYTES,
+            STATE_TX_TIMEOUT,
+            STATE_MAX_OPEN_TX,
+            STATE_HISTORY,
             METRICS_USER,
             METRICS_PASS,
             SHARD_METRICS,
@@ -283,7 +336,27 @@ public final class ConfigKeys {
         POSTGRES
     }
 
+    enum StateKind {
+        EMBEDDED,
+        MEMORY
+    }
+
+    enum StateAuth {
+        NONE
+    }
+
     private ConfigKeys() {}
+
+    private static Optional<Integer> portOrOff(String text) {
+        if (text.equalsIgnoreCase("off")) {
+            return Optional.empty();
+        }
+        try {
+            return Optional.of(Quantities.port(text));
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(e.getMessage() + "; write a port, or off", e);
+        }
+    }
 
     private static Key<Double> tolerance(String name, String standard, String sentence) {
         return Key.of(name, Quantities::notNegative, sentence).or(standard);

@@ -4,12 +4,16 @@ package dev.flk.backend.config;
 import dev.flk.backend.config.BackendConfig.AnswerRules;
 import dev.flk.backend.config.BackendConfig.LogRules;
 import dev.flk.backend.config.ConfigKeys.Algorithm;
+import dev.flk.backend.config.ConfigKeys.StateKind;
 import dev.flk.backend.config.ConfigKeys.Switch;
 import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.config.HttpConfig.OpsConfig;
 import dev.flk.backend.keys.KeyEntry;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.RateLimit;
+import dev.flk.backend.state.StateConfig;
+import dev.flk.backend.state.TokensFile;
+import dev.flk.backend.state.TokensFile.InvalidTokensException;
 import dev.flk.backend.tls.TlsFiles;
 import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import dev.flk.program.config.InvalidConfig;
@@ -19,6 +23,7 @@ import dev.flk.program.config.Settings;
 import dev.flk.program.logging.LogOutput.LogConfig;
 import dev.flk.signing.KeyId;
 import dev.flk.signing.SigningAlgorithm;
+import dev.flk.state.StateEngine;
 import dev.flk.verification.Policy;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
@@ -58,6 +63,7 @@ final class ConfigReader {
         Limits.Sizes limit = limit(http.maxConnections());
         Optional<SigningConfig> signing = signing();
         StorageConfig storage = storage();
+        Optional<StateConfig> state = state(http.bindAddress(), storage);
         Policy policy = policy();
         Duration maxClockSkew = settings.get(ConfigKeys.MAX_CLOCK_SKEW);
         LogConfig log = LogConfig.read(settings);
@@ -75,6 +81,7 @@ final class ConfigReader {
                 tls,
                 limit,
                 storage,
+                state,
                 signing.get(),
                 policy,
                 maxClockSkew,
@@ -359,6 +366,56 @@ final class ConfigReader {
                 yield new StorageConfig.Postgres(server.jdbcUrl(), server.user(), server.password(), poolSize, timeout);
             }
         };
+    }
+
+    private Optional<StateConfig> state(String bindAddress, StorageConfig storage) {
+        Path directory = settings.get(ConfigKeys.STATE_DIR);
+        boolean isInMemory = settings.get(ConfigKeys.STATE_ENGINE) == StateKind.MEMORY;
+        boolean isApart = Stream.concat(
+                        Stream.of(storage.walDir()),
+                        storage.store() instanceof StorageConfig.Embedded embedded
+                                ? Stream.of(embedded.dir())
+                                : Stream.empty())
+                .map(ConfigReader::absolute)
+                .noneMatch(other -> absolute(directory).startsWith(other) || other.startsWith(absolute(directory)));
+        Optional<Integer> port = settings.get(ConfigKeys.STATE_PORT);
+        settings.require(
+                isApart || isInMemory || port.isEmpty(),
+                "STATE_DIR: is WAL_DIR or DEDUP_DIR, inside one of them or around it; choose another directory");
+        Optional<Long> minFreeBytes = settings.find(ConfigKeys.STATE_MIN_FREE_BYTES);
+        settings.require(
+                minFreeBytes.isEmpty() || minFreeBytes.get() >= storage.walMinFreeBytes(),
+                "STATE_MIN_FREE_BYTES: less than WAL_MIN_FREE_BYTES; state would fill the disk up to where no"
+                        + " certificate is taken, set it to at least that");
+        Optional<Path> tokens = settings.find(ConfigKeys.STATE_TOKENS_FILE);
+        boolean isForAll = settings.find(ConfigKeys.STATE_AUTH).isPresent();
+        settings.require(
+                !isForAll || !settings.isGiven(ConfigKeys.STATE_TOKENS_FILE),
+                "STATE_AUTH: none lets everybody in, so STATE_TOKENS_FILE has no use; remove one of the two");
+        tokens.ifPresent(file -> {
+            try {
+                TokensFile unused = TokensFile.read(file);
+            } catch (InvalidTokensException e) {
+                e.problems().forEach(problem -> settings.problem("STATE_TOKENS_FILE: " + file + ": " + problem));
+            }
+        });
+        StateEngine.Settings usual = StateEngine.Settings.defaults();
+        StateEngine.Settings engine = new StateEngine.Settings(
+                settings.get(ConfigKeys.STATE_MAX_VALUE_BYTES),
+                settings.get(ConfigKeys.STATE_TX_TIMEOUT),
+                settings.get(ConfigKeys.STATE_MAX_OPEN_TX),
+                usual.maxStagedBytes(),
+                minFreeBytes.orElse(Math.max(usual.minFreeBytes(), storage.walMinFreeBytes())));
+        int cacheBytes = settings.get(ConfigKeys.STATE_CACHE_BYTES);
+        Optional<Duration> history = settings.find(ConfigKeys.STATE_HISTORY);
+        return port.map(each -> new StateConfig(
+                each,
+                isForAll || tokens.isPresent() ? bindAddress : StateConfig.LOOPBACK,
+                tokens,
+                engine,
+                cacheBytes,
+                isInMemory ? Optional.empty() : Optional.of(directory),
+                history));
     }
 
     private static Path absolute(Path directory) {

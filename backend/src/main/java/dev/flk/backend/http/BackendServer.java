@@ -178,14 +178,20 @@ public final class BackendServer implements AutoCloseable {
     /** The state behind {@code /readyz}. Called on an event loop: must not block. */
     @FunctionalInterface
     public interface Readiness {
-        /** The state of every component just now; the backend is ready if all are. */
+        /** The state of every component just now; the backend is ready if all that it needs are. */
         List<Component> components();
 
         /**
          * One component.
          *
          * @param detail a few words for an operator; nothing that a stranger must not read
+         * @param isNeeded whether the backend is ready only if it is
          */
-        record Component(String name, boolean ready, String detail) {}
+        record Component(String name, boolean ready, String detail, boolean isNeeded) {
+            /** One that is needed. */
+            public Component(String name, boolean ready, String detail) {
+                this(name, ready, detail, true);
+            }
+        }
     }
 }

@@ -50,7 +50,7 @@ final class OpsHandler {
     /** {@code {"ready":…,"components":[…]}} with a line per component. */
     private void readyz(Request request, Exchange exchange) {
         List<Component> components = readiness.components();
-        boolean ready = components.stream().allMatch(Component::ready);
+        boolean ready = components.stream().allMatch(each -> each.ready() || !each.isNeeded());
         String lines = components.stream().map(OpsHandler::line).collect(Collectors.joining(",\n"));
         byte[] body =
                 ("{\"ready\":" + ready + ",\"components\":[\n" + lines + "\n]}\n").getBytes(StandardCharsets.US_ASCII);

@@ -132,6 +132,27 @@ public final class Meters implements HttpEvents {
             "flk_tls_files_bad",
             "1 while the files of TLS can't be used and a certificate read before is in force, else 0.");
 
+    public final WatchedGauge stateUp = gauge("flk_state_up", "1 while the state of agents can be used, else 0.");
+    public final WatchedGauge stateRevision =
+            gauge("flk_state_revision", "The newest revision of the state, NaN while it can't be read.");
+    public final WatchedGauge stateBytes = gauge("flk_state_bytes", "Bytes that the state takes on disk.");
+    public final WatchedGauge stateOpenTransactions =
+            gauge("flk_state_open_transactions", "Transactions of the state that are open.");
+    public final WatchedGauge stateWatchers =
+            gauge("flk_state_watchers", "Replays of the state that are under way, most of which follow.");
+    public final WatchedGauge stateExpired = new WatchedGauge(
+                    "flk_state_expired",
+                    "Transactions of the state that ended by themselves, their time being over.",
+                    Collector.Type.COUNTER)
+            .register(registry);
+
+    private final Counter stateCommits =
+            counter("flk_state_commits_total", "Commits of callers of the state that were answered.");
+    private final Counter stateConflicts =
+            counter("flk_state_conflicts_total", "Commits of callers that were refused, a key having another version.");
+    private final Timing stateCommit =
+            timing("flk_state_commit_seconds", "Time from a commit of a caller to its answer.", SUBMIT_SECONDS);
+
     private final Counter tlsFailures = counter(
             "flk_tls_handshake_failures_total",
             "TLS handshakes with clients that failed, by reason.",
@@ -212,6 +233,15 @@ public final class Meters implements HttpEvents {
     /** Adds the families of the running JVM: memory, garbage collection, threads, the process. Once. */
     public void watchJvm() {
         DefaultExports.register(registry);
+    }
+
+    public void stateCommitted(long nanos) {
+        stateCommits.inc();
+        stateCommit.observeNanos(nanos);
+    }
+
+    public void stateConflict() {
+        stateConflicts.inc();
     }
 
     public void dedupSetAside() {
@@ -345,7 +375,7 @@ public final class Meters implements HttpEvents {
     }
 
     private WatchedGauge gauge(String name, String help) {
-        return new WatchedGauge(name, help).register(registry);
+        return new WatchedGauge(name, help, Collector.Type.GAUGE).register(registry);
     }
 
     private Timing timing(String name, String help, double[] seconds) {
@@ -358,11 +388,13 @@ public final class Meters implements HttpEvents {
     public static final class WatchedGauge extends Collector {
         private final String name;
         private final String help;
+        private final Type type;
         private volatile DoubleSupplier value = () -> 0;
 
-        WatchedGauge(String name, String help) {
+        WatchedGauge(String name, String help, Type type) {
             this.name = name;
             this.help = help;
+            this.type = type;
         }
 
         /** From now on reads {@code value}, on the scraping thread; it must not block. */
@@ -372,8 +404,9 @@ public final class Meters implements HttpEvents {
 
         @Override
         public List<MetricFamilySamples> collect() {
-            var sample = new MetricFamilySamples.Sample(name, List.of(), List.of(), value.getAsDouble());
-            return List.of(new MetricFamilySamples(name, Type.GAUGE, help, List.of(sample)));
+            String sampleName = type == Type.COUNTER ? name + "_total" : name;
+            var sample = new MetricFamilySamples.Sample(sampleName, List.of(), List.of(), value.getAsDouble());
+            return List.of(new MetricFamilySamples(name, type, help, List.of(sample)));
         }
     }
 

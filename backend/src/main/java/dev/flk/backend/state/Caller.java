@@ -11,13 +11,18 @@ import java.util.List;
  * writes them.
  *
  * @param name unique; what it opened and asked for is told apart by it
+ * @param tokenSha256 in hex; empty: it shows none
  */
-record Caller(String name, List<Grant> grants) {
+record Caller(String name, String tokenSha256, List<Grant> grants) {
     /** Of a port without tokens. */
-    static final Caller ANYONE = new Caller("", List.of(new Grant("", "", true, true)));
+    static final Caller ANYONE = new Caller("", "", List.of(new Grant("", "", true, true)));
 
     /** Who makes the call that is under way. */
     static final Context.Key<Caller> CURRENT = Context.keyWithDefault("caller", ANYONE);
+
+    Caller {
+        grants = List.copyOf(grants);
+    }
 
     private static final String OWN_NAMESPACES = "flk.";
 

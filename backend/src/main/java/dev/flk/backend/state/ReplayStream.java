@@ -5,10 +5,12 @@ import dev.flk.client.proto.Event;
 import dev.flk.state.Key;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateEngine.Events;
+import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -24,13 +26,15 @@ final class ReplayStream {
     private final boolean follows;
     private final Predicate<Key> wanted;
     private final String historyId;
+    private final Consumer<ReplayStream> ended;
 
     /** How often a step was asked for since the last one began. */
     private final AtomicInteger due = new AtomicInteger();
 
     // of the step
     private long next;
-    private volatile boolean isOver;
+    private boolean isOver;
+    private volatile @Nullable Status toEndWith;
     private volatile @Nullable Runnable endWatch;
 
     /**
@@ -38,6 +42,7 @@ final class ReplayStream {
      *
      * @param from the first revision
      * @param to the first one that is left out
+     * @param ended is told when it is over, however
      */
     ReplayStream(
             StateEngine engine,
@@ -46,7 +51,8 @@ final class ReplayStream {
             long from,
             long to,
             boolean follows,
-            Predicate<Key> wanted) {
+            Predicate<Key> wanted,
+            Consumer<ReplayStream> ended) {
         this.engine = engine;
         this.executor = executor;
         this.answer = answer;
@@ -54,17 +60,23 @@ final class ReplayStream {
         this.to = to;
         this.follows = follows;
         this.wanted = wanted;
+        this.ended = ended;
         this.historyId = engine.head().historyId();
     }
 
     void start() {
         answer.setOnReadyHandler(this::wake);
         answer.setOnCancelHandler(() -> {
-            Runnable end = endWatch;
-            if (end != null) {
-                end.run();
-            }
+            endWatch();
+            ended.accept(this);
         });
+        answer.setOnCloseHandler(() -> ended.accept(this));
+        wake();
+    }
+
+    /** Ends it soon, wherever it is. */
+    void end(Status why) {
+        toEndWith = why;
         wake();
     }
 
@@ -74,7 +86,7 @@ final class ReplayStream {
             try {
                 executor.execute(this::steps);
             } catch (RejectedExecutionException e) {
-                isOver = true; // the port is closed, which ended the call
+                ended.accept(this); // the port is closed, which ended the call
             }
         }
     }
@@ -89,6 +101,12 @@ final class ReplayStream {
 
     private void step() {
         try {
+            Status why = toEndWith;
+            if (why != null && !isOver && !answer.isCancelled()) {
+                isOver = true;
+                endWatch();
+                answer.onError(why.asRuntimeException());
+            }
             while (!isOver && !answer.isCancelled() && answer.isReady()) {
                 Events part = engine.events(next, to, wanted);
                 part.events().forEach(event -> answer.onNext(Messages.event(event, historyId)));
@@ -101,6 +119,13 @@ final class ReplayStream {
         } catch (RuntimeException e) {
             isOver = true;
             answer.onError(StateService.error(e));
+        }
+    }
+
+    private void endWatch() {
+        Runnable end = endWatch;
+        if (end != null) {
+            end.run();
         }
     }
 

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
+import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.tls.ReloadedTls;
+import dev.flk.client.proto.StateGrpc;
 import dev.flk.state.StateEngine;
 import io.grpc.Server;
+import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
@@ -13,26 +17,43 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** The port that serves a state engine over gRPC, with health and reflection. The engine stays its owner's. */
-public final class StatePort implements AutoCloseable {
+final class StatePort implements AutoCloseable {
     private static final int THREADS = 16;
     private static final int MAX_MESSAGE_BYTES = 4 << 20;
     private static final int MAX_CALLS_A_CONNECTION = 1_000;
+    private static final int MAX_CALLS = 10_000;
+    private static final int MAX_IDLE_MINUTES = 5;
+    private static final int MAX_AGE_MINUTES = 60;
+    private static final int PART_OF_MEMORY = 8;
+    private static final long LEAST_REQUEST_BYTES = 16L << 20;
     private static final int FORMAT = 1;
     private static final long FINISH_MILLIS = 2_000;
 
     private final HealthStatusManager health = new HealthStatusManager();
     private final ExecutorService executor;
+    private final StateService service;
+    private final @Nullable Tokens tokens;
     private final Server server;
 
     /**
      * Opens the port.
      *
      * @param engineName as STATE_ENGINE has it
+     * @param tls null: none
+     * @param tokens null: everyone may do everything; stays its owner's
      * @throws IOException if that can't be done: which address, and why
      */
-    public StatePort(StateEngine engine, String engineName, InetSocketAddress address) throws IOException {
+    StatePort(
+            StateEngine engine,
+            String engineName,
+            InetSocketAddress address,
+            @Nullable ReloadedTls tls,
+            @Nullable Tokens tokens,
+            Meters meters)
+            throws IOException {
         ThreadPoolExecutor threads =
                 new ThreadPoolExecutor(THREADS, THREADS, 1, TimeUnit.MINUTES, new LinkedBlockingQueue<>(), task -> {
                     Thread thread = new Thread(task, "state-calls");
@@ -41,24 +62,62 @@ public final class StatePort implements AutoCloseable {
                 });
         threads.allowCoreThreadTimeOut(true);
         executor = threads;
-        server = NettyServerBuilder.forAddress(address)
+        service = new StateService(engine, engineName, FORMAT, threads, meters);
+        this.tokens = tokens;
+        NettyServerBuilder builder = NettyServerBuilder.forAddress(address)
                 .executor(threads)
                 .maxInboundMessageSize(MAX_MESSAGE_BYTES)
                 .maxConcurrentCallsPerConnection(MAX_CALLS_A_CONNECTION)
+                .maxConnectionIdle(MAX_IDLE_MINUTES, TimeUnit.MINUTES)
+                // so that clients behind a balancer spread again; calls that are under way go on
+                .maxConnectionAge(MAX_AGE_MINUTES, TimeUnit.MINUTES)
                 .permitKeepAliveTime(10, TimeUnit.SECONDS)
                 .permitKeepAliveWithoutCalls(true)
-                .addService(new StateService(engine, engineName, FORMAT, threads))
+                .intercept(new CallLimit(MAX_CALLS, maxRequestBytes()))
+                .addService(service)
                 .addService(health.getHealthService())
-                .addService(ProtoReflectionServiceV1.newInstance())
-                .build();
+                .addService(ProtoReflectionServiceV1.newInstance());
+        if (tokens != null) {
+            // the last one is asked first
+            builder = builder.intercept(tokens);
+        }
+        server = (tls == null ? builder : builder.sslContext(new CurrentTls(tls))).build();
         try {
             Server unused = server.start();
         } catch (IOException e) {
             executor.shutdownNow();
-            throw new IOException("the state's port " + address + " can't be opened: " + cause(e), e);
+            throw new IOException(
+                    "can't listen on %s port %d for the state: %s; choose another STATE_PORT, or off"
+                            .formatted(address.getHostString(), address.getPort(), cause(e)),
+                    e);
         }
-        health.setStatus("", ServingStatus.SERVING);
-        health.setStatus("flk.state.v1.State", ServingStatus.SERVING);
+        setServing(engine.trouble().isEmpty());
+    }
+
+    private static long maxRequestBytes() {
+        return Math.max(LEAST_REQUEST_BYTES, Runtime.getRuntime().maxMemory() / PART_OF_MEMORY);
+    }
+
+    /** What health tells. */
+    void setServing(boolean serves) {
+        ServingStatus status = serves ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
+        health.setStatus("", status);
+        health.setStatus(StateGrpc.SERVICE_NAME, status);
+    }
+
+    /** How many replays are under way. */
+    int streams() {
+        return service.streams();
+    }
+
+    /** Ends the replays of those whose token was revoked or may do something else now. */
+    void endStreamsOfRevoked() {
+        Tokens known = tokens;
+        if (known != null) {
+            service.endStreams(
+                    caller -> !known.isInForce(caller),
+                    Status.UNAUTHENTICATED.withDescription("the token was revoked, or may do something else now"));
+        }
     }
 
     private static String cause(IOException e) {
@@ -66,7 +125,7 @@ public final class StatePort implements AutoCloseable {
     }
 
     /** The port, where any was asked for. */
-    public int port() {
+    int port() {
         return server.getPort();
     }
 
@@ -74,6 +133,7 @@ public final class StatePort implements AutoCloseable {
     @Override
     public void close() {
         health.enterTerminalState();
+        service.endStreams(caller -> true, Status.UNAVAILABLE.withDescription("the backend stops; resume behind it"));
         Server unused = server.shutdown();
         try {
             if (!server.awaitTermination(FINISH_MILLIS, TimeUnit.MILLISECONDS)) {

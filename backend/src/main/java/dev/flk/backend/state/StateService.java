@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
+import dev.flk.backend.metrics.Meters;
 import dev.flk.client.proto.AbortRequest;
 import dev.flk.client.proto.AbortResponse;
 import dev.flk.client.proto.ApplyRequest;
@@ -39,12 +40,14 @@ import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.Page;
 import dev.flk.state.Version;
+import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -56,6 +59,8 @@ final class StateService extends StateImplBase {
     private final String engineName;
     private final int format;
     private final Executor executor;
+    private final Meters meters;
+    private final ConcurrentHashMap<ReplayStream, Caller> streams = new ConcurrentHashMap<>();
 
     /**
      * Answers nothing yet.
@@ -63,11 +68,26 @@ final class StateService extends StateImplBase {
      * @param engineName as STATE_ENGINE has it
      * @param executor of reads for streams
      */
-    StateService(StateEngine engine, String engineName, int format, Executor executor) {
+    StateService(StateEngine engine, String engineName, int format, Executor executor, Meters meters) {
         this.engine = engine;
         this.engineName = engineName;
         this.format = format;
         this.executor = executor;
+        this.meters = meters;
+    }
+
+    /** How many replays are under way. */
+    int streams() {
+        return streams.size();
+    }
+
+    /** Ends the replays of these callers. */
+    void endStreams(Predicate<Caller> whose, Status why) {
+        streams.forEach((stream, caller) -> {
+            if (whose.test(caller)) {
+                stream.end(why);
+            }
+        });
     }
 
     @Override
@@ -134,13 +154,19 @@ final class StateService extends StateImplBase {
         });
     }
 
-    private static void committing(StreamObserver<CommitResponse> answer, Supplier<CompletionStage<Committed>> commit) {
+    private void committing(StreamObserver<CommitResponse> answer, Supplier<CompletionStage<Committed>> commit) {
+        long beginNanos = System.nanoTime();
         try {
-            commit.get().whenComplete((committed, failure) -> {
+            var unused = commit.get().whenComplete((committed, failure) -> {
                 if (failure == null) {
+                    meters.stateCommitted(System.nanoTime() - beginNanos);
                     answer.onNext(Messages.committed(committed));
                     answer.onCompleted();
                 } else {
+                    if (cause(failure) instanceof StateException refused
+                            && refused.reason() == Reason.VERSION_CONFLICT) {
+                        meters.stateConflict();
+                    }
                     answer.onError(error(failure));
                 }
             });
@@ -275,15 +301,17 @@ final class StateService extends StateImplBase {
             Predicate<Key> wanted = key -> (namespace.isEmpty() || namespace.equals(key.namespace()))
                     && (agentId.isEmpty() || agentId.equals(key.agentId()))
                     && caller.mayRead(key.namespace(), key.agentId());
-            new ReplayStream(
-                            engine,
-                            executor,
-                            (ServerCallStreamObserver<Event>) answer,
-                            from(request),
-                            request.hasTo() ? engine.firstAt(Messages.at(request.getTo())) : Long.MAX_VALUE,
-                            request.getFollow(),
-                            wanted)
-                    .start();
+            ReplayStream stream = new ReplayStream(
+                    engine,
+                    executor,
+                    (ServerCallStreamObserver<Event>) answer,
+                    from(request),
+                    request.hasTo() ? engine.firstAt(Messages.at(request.getTo())) : Long.MAX_VALUE,
+                    request.getFollow(),
+                    wanted,
+                    streams::remove);
+            streams.put(stream, caller);
+            stream.start();
         } catch (RuntimeException e) {
             answer.onError(error(e));
         }
@@ -350,8 +378,12 @@ final class StateService extends StateImplBase {
 
     /** What a caller gets for a failure; one that is none of ours shows as UNKNOWN, and in the log. */
     static Throwable error(Throwable failure) {
-        Throwable cause =
-                failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+        Throwable cause = cause(failure);
         return cause instanceof StateException refused ? StateErrors.of(refused) : cause;
+    }
+
+    private static Throwable cause(Throwable failure) {
+        Throwable cause = failure.getCause();
+        return failure instanceof CompletionException && cause != null ? cause : failure;
     }
 }

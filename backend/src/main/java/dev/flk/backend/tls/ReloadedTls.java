@@ -7,8 +7,10 @@ import dev.flk.backend.files.FileWatch;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.tls.TlsFiles.InvalidTlsException;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
+import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -135,6 +137,19 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     @Override
     public SSLEngine get() {
         return inForce.newEngine();
+    }
+
+    /**
+     * What is shown to clients, and what is asked of them.
+     *
+     * @param clientsShow whether each must show a certificate
+     */
+    public record Identity(
+            SSLContext context, List<String> cipherSuites, List<String> protocols, boolean clientsShow) {}
+
+    /** What new connections get; the same object until another was read. */
+    public Identity identity() {
+        return inForce.identity();
     }
 
     /** What is in force, for a line of the log. */

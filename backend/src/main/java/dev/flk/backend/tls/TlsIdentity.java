@@ -75,6 +75,7 @@ final class TlsIdentity {
     private final String[] cipherSuites;
     private final List<X509Certificate> chain;
     private final boolean clientsShow;
+    private final ReloadedTls.Identity identity;
 
     private TlsIdentity(SSLContext context, List<X509Certificate> chain, boolean clientsShow) {
         this.context = context;
@@ -83,6 +84,12 @@ final class TlsIdentity {
         List<String> supported =
                 Arrays.asList(context.getSupportedSSLParameters().getCipherSuites());
         this.cipherSuites = CIPHER_SUITES.stream().filter(supported::contains).toArray(String[]::new);
+        this.identity = new ReloadedTls.Identity(context, List.of(this.cipherSuites), List.of(PROTOCOLS), clientsShow);
+    }
+
+    /** The parts, for who makes engines of its own. */
+    ReloadedTls.Identity identity() {
+        return identity;
     }
 
     /**

@@ -9,6 +9,7 @@ import dev.flk.backend.testing.TestAuthority;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Key;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -83,6 +84,19 @@ class EveryKeyTest {
             POSTGRES_CONN | storage.store.user | - | {postgres} | ann |
             POSTGRES_CONN | storage.store.password.text | - | {postgres} | s@+:+ |
             POSTGRES_POOL_SIZE | storage.store.poolSize | - | {postgres};POSTGRES_POOL_SIZE=64 | 64 | 1;65;many
+            STATE_PORT | state.port | 50051 | STATE_PORT=0 | 0 | -1;65536;on
+            STATE_PORT | state.bindAddress | 127.0.0.1 | STATE_PORT=OFF | - |
+            STATE_TOKENS_FILE | state.bindAddress | 127.0.0.1 | STATE_TOKENS_FILE={dir}/tokens.json | 0.0.0.0 | /no/such/file;{dir}/keys.json
+            STATE_AUTH | state.openToAll | false | STATE_AUTH=none;BIND_ADDR=::1 | true | tokens;off
+            STATE_ENGINE | state.engineName | embedded | STATE_ENGINE=memory | memory | etcd
+            STATE_DIR | state.directory | data/state | STATE_DIR=/s | /s | data/wal/x;data/dedup;data;a\0b
+            STATE_CACHE_BYTES | state.cacheBytes | 67108864 | STATE_CACHE_BYTES=1MiB | 1048576 | 0;64KiB;2GiB
+            STATE_MIN_FREE_BYTES | state.engine.minFreeBytes | 536870912 | STATE_MIN_FREE_BYTES=1GiB | 1073741824 | 255MiB;lots
+            STATE_MIN_FREE_BYTES | state.engine.minFreeBytes | 536870912 | WAL_MIN_FREE_BYTES=1GiB | 1073741824 | 0
+            STATE_MAX_VALUE_BYTES | state.engine.maxValueBytes | 1048576 | STATE_MAX_VALUE_BYTES=64KiB | 65536 | 0;3MiB;x
+            STATE_TX_TIMEOUT | state.engine.txTimeout | PT30S | STATE_TX_TIMEOUT=5m | PT5M | {no duration};0;999ms;61m
+            STATE_MAX_OPEN_TX | state.engine.maxOpenTx | 1024 | STATE_MAX_OPEN_TX=1 | 1 | 0;100001;many
+            STATE_HISTORY | state.history | - | STATE_HISTORY=30d | PT720H | {no duration};59s;0
             METRICS_USER | http.metricsLogin.user | - | METRICS_USER=ann;METRICS_PASS=s | ann | with:colon
             METRICS_PASS | http.metricsLogin.password.text | - | METRICS_USER=ann;METRICS_PASS=s:ä␣ | s:ä␣ |
             SHARD_METRICS | shardMetrics | 256 | SHARD_METRICS=0 | 0 | -1;10001;many
@@ -128,6 +142,7 @@ class EveryKeyTest {
     @BeforeEach
     void files() throws IOException {
         TestAuthority.named("a").issue("own", "localhost").writeTo(directory, "own");
+        Files.writeString(directory.resolve("tokens.json"), "{\"version\":1,\"tokens\":[]}");
         new KeysFixture(directory).write(KeysFixture.KeyText.ed25519("a", 1));
     }
 

@@ -19,8 +19,15 @@ class OneCauseTest {
     private static final String NOWHERE = "/no/such/file";
 
     static List<Key<?>> keysThatMayStandAlone() {
-        Set<String> others =
-                Set.of("KEYS_FILE", "METRICS_USER", "METRICS_PASS", "TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "DEBUG");
+        Set<String> others = Set.of(
+                "KEYS_FILE",
+                "METRICS_USER",
+                "METRICS_PASS",
+                "STATE_TOKENS_FILE",
+                "TLS_CERT",
+                "TLS_KEY",
+                "TLS_CLIENT_CA",
+                "DEBUG");
         return ConfigKeys.ALL.stream()
                 .filter(key -> !others.contains(key.name()))
                 .toList();

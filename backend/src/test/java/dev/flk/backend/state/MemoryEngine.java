@@ -3,9 +3,13 @@ package dev.flk.backend.state;
 
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.metrics.Meters;
 import dev.flk.state.MemoryStorage;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateEngine.Settings;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Random;
@@ -26,5 +30,16 @@ final class MemoryEngine {
         engine.start();
         await().pollDelay(Duration.ZERO).until(() -> engine.trouble().isEmpty());
         return engine;
+    }
+
+    /** A port for it on loopback, for everybody; 0 takes a free one. */
+    static StatePort port(StateEngine engine, int number) throws IOException {
+        return new StatePort(
+                engine,
+                "memory",
+                new InetSocketAddress(InetAddress.getLoopbackAddress(), number),
+                null,
+                null,
+                new Meters("test"));
     }
 }

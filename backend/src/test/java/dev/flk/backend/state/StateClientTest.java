@@ -17,8 +17,6 @@ import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
 import dev.flk.state.StateEngine;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -41,7 +39,7 @@ class StateClientTest {
     }
 
     private StatePort port(int number) throws IOException {
-        return new StatePort(engine, "memory", new InetSocketAddress(InetAddress.getLoopbackAddress(), number));
+        return MemoryEngine.port(engine, number);
     }
 
     @AfterEach

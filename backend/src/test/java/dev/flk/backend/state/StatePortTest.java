@@ -43,8 +43,6 @@ import io.grpc.health.v1.HealthGrpc;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.protobuf.StatusProto;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -63,7 +61,7 @@ class StatePortTest {
     @BeforeEach
     void open() throws IOException {
         engine = MemoryEngine.started();
-        port = new StatePort(engine, "memory", new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+        port = MemoryEngine.port(engine, 0);
         channel = NettyChannelBuilder.forAddress("127.0.0.1", port.port())
                 .usePlaintext()
                 .build();
@@ -373,10 +371,9 @@ class StatePortTest {
 
     @Test
     void portThatIsTaken_isRefusedWithItsAddress() {
-        assertThatThrownBy(() -> new StatePort(
-                        engine, "memory", new InetSocketAddress(InetAddress.getLoopbackAddress(), port.port())))
+        assertThatThrownBy(() -> MemoryEngine.port(engine, port.port()))
                 .isInstanceOf(IOException.class)
-                .hasMessageContaining("127.0.0.1:" + port.port())
+                .hasMessageContaining("port " + port.port())
                 .hasMessageContaining("in use");
     }
 }

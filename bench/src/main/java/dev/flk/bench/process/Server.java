@@ -49,7 +49,7 @@ public record Server(Program program, int port) implements Closeable {
         return new Server(program, port(program));
     }
 
-    /** The backend with its data in a directory; the configuration is the default except for {@code TOKEN_RATE} and {@code more}. */
+    /** The backend with its data in a directory; the configuration is the default but for {@code TOKEN_RATE}, the state, which is off, and {@code more}. */
     public static Server backend(Path directory, List<String> jvmOptions, Map<String, String> more)
             throws IOException, InterruptedException {
         Map<String, String> environment = new LinkedHashMap<>();
@@ -58,6 +58,7 @@ public record Server(Program program, int port) implements Closeable {
         environment.put("PCS_SIGN_ALG", "hmac");
         environment.put("PCS_HMAC_KEY", SECRET);
         environment.put("TOKEN_RATE", "10000000");
+        environment.put("STATE_PORT", "off");
         environment.putAll(more);
         Program program = Program.jar("backend", directory, environment, jvmOptions);
         int port = port(program);

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import dev.flk.backend.tls.ReloadedTls;
+import dev.flk.backend.tls.ReloadedTls.Identity;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.handler.ssl.ApplicationProtocolConfig;
+import io.netty.handler.ssl.ApplicationProtocolConfig.Protocol;
+import io.netty.handler.ssl.ApplicationProtocolConfig.SelectedListenerFailureBehavior;
+import io.netty.handler.ssl.ApplicationProtocolConfig.SelectorFailureBehavior;
+import io.netty.handler.ssl.ApplicationProtocolNames;
+import io.netty.handler.ssl.ApplicationProtocolNegotiator;
+import io.netty.handler.ssl.ClientAuth;
+import io.netty.handler.ssl.IdentityCipherSuiteFilter;
+import io.netty.handler.ssl.JdkSslContext;
+import io.netty.handler.ssl.SslContext;
+import java.util.List;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLSessionContext;
+
+/** TLS as the public port has it, with HTTP/2: each connection gets what was read of the files last. */
+final class CurrentTls extends SslContext {
+    private static final ApplicationProtocolConfig HTTP_2 = new ApplicationProtocolConfig(
+            Protocol.ALPN,
+            SelectorFailureBehavior.NO_ADVERTISE,
+            SelectedListenerFailureBehavior.ACCEPT,
+            ApplicationProtocolNames.HTTP_2);
+
+    private final ReloadedTls tls;
+    private volatile Made made;
+
+    private record Made(Identity of, SslContext context) {}
+
+    CurrentTls(ReloadedTls tls) {
+        this.tls = tls;
+        this.made = make(tls.identity());
+    }
+
+    private static Made make(Identity of) {
+        return new Made(
+                of,
+                new JdkSslContext(
+                        of.context(),
+                        false,
+                        of.cipherSuites(),
+                        IdentityCipherSuiteFilter.INSTANCE,
+                        HTTP_2,
+                        of.clientsShow() ? ClientAuth.REQUIRE : ClientAuth.NONE,
+                        of.protocols().toArray(String[]::new),
+                        false));
+    }
+
+    private SslContext current() {
+        Identity now = tls.identity();
+        Made known = made;
+        if (!known.of().equals(now)) {
+            known = make(now);
+            made = known;
+        }
+        return known.context();
+    }
+
+    @Override
+    public boolean isClient() {
+        return false;
+    }
+
+    @Override
+    public List<String> cipherSuites() {
+        return current().cipherSuites();
+    }
+
+    @Override
+    @SuppressWarnings("deprecation") // SslContext itself has it
+    public ApplicationProtocolNegotiator applicationProtocolNegotiator() {
+        return current().applicationProtocolNegotiator();
+    }
+
+    @Override
+    public SSLEngine newEngine(ByteBufAllocator allocator) {
+        return current().newEngine(allocator);
+    }
+
+    @Override
+    public SSLEngine newEngine(ByteBufAllocator allocator, String peerHost, int peerPort) {
+        return current().newEngine(allocator, peerHost, peerPort);
+    }
+
+    @Override
+    public SSLSessionContext sessionContext() {
+        return current().sessionContext();
+    }
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import dev.flk.backend.audit.Audit;
+import dev.flk.backend.metrics.DiskSpace;
+import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.state.TokensFile.InvalidTokensException;
+import dev.flk.backend.tls.ReloadedTls;
+import dev.flk.program.config.InvalidConfig;
+import dev.flk.state.MemoryStorage;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateEngine.At;
+import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.embedded.EmbeddedStorage;
+import dev.flk.wal.DiskFiles.OwnerOnly;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The state of agents as the backend serves it: the engine, its port, and who looks after both. What goes wrong with it once it has
+ * started is an outage of its own, which {@link #trouble} and a line of the log tell, and keeps nothing else up.
+ */
+public final class ServedState implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
+    private static final long LOOK_EVERY_MILLIS = 1_000;
+    private static final long COMPACT_EVERY_LOOKS = 60;
+    private static final int HISTORY_ID_BYTES = 16;
+
+    private final StateConfig config;
+    private final InstantSource clock;
+    private final Deque<AutoCloseable> parts = new ArrayDeque<>();
+    private final StateEngine engine;
+    private final StatePort port;
+    private final @Nullable Tokens tokens;
+    private final @Nullable Place place;
+    private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(task -> {
+        Thread thread = new Thread(task, "state-care");
+        thread.setDaemon(true);
+        return thread;
+    });
+    // of the timer
+    private @Nullable String toldTrouble = "it is starting";
+    private long looks;
+
+    /**
+     * Opens the port; the engine opens meanwhile, and refuses calls until it has.
+     *
+     * @param tls null: none
+     * @throws InvalidConfig if the port is taken, the directory can't be made or written, or the tokens can't be read
+     */
+    public static ServedState open(
+            StateConfig config, InstantSource clock, @Nullable ReloadedTls tls, Audit audit, Meters meters) {
+        Place place = config.directory().isPresent()
+                ? Place.writable(config.directory().get())
+                : null;
+        Tokens tokens = null;
+        if (config.tokensFile().isPresent()) {
+            try {
+                tokens = new Tokens(config.tokensFile().get(), audit);
+            } catch (InvalidTokensException e) {
+                throw new InvalidConfig(
+                        List.of("STATE_TOKENS_FILE: " + config.tokensFile().get() + ": " + e.getMessage()));
+            }
+        }
+        return new ServedState(config, clock, place, tls, tokens, meters);
+    }
+
+    private ServedState(
+            StateConfig config,
+            InstantSource clock,
+            @Nullable Place place,
+            @Nullable ReloadedTls tls,
+            @Nullable Tokens tokens,
+            Meters meters) {
+        this.config = config;
+        this.clock = clock;
+        this.place = place;
+        this.tokens = tokens;
+        SecureRandom random = new SecureRandom();
+        this.engine = new StateEngine(
+                place == null
+                        ? new MemoryStorage(newHistoryId(random), config.cacheBytes())
+                        : new EmbeddedStorage(place.directory, config.cacheBytes(), () -> newHistoryId(random)),
+                config.engine(),
+                clock,
+                System::nanoTime,
+                random,
+                place == null ? () -> Long.MAX_VALUE : place);
+        engine.start();
+        parts.push(engine);
+        try {
+            this.port = new StatePort(
+                    engine,
+                    config.engineName(),
+                    new InetSocketAddress(config.bindAddress(), config.port()),
+                    tls,
+                    tokens,
+                    meters);
+        } catch (IOException e) {
+            close();
+            throw new InvalidConfig(List.of("STATE_PORT: " + e.getMessage()));
+        }
+        parts.push(port);
+        if (place != null) {
+            DiskSpace space = DiskSpace.watch(place.directory);
+            parts.push(space);
+            meters.stateBytes.watch(space::usedBytes);
+        }
+        if (tokens != null) {
+            tokens.start();
+            parts.push(tokens);
+        }
+        meters.stateUp.watch(() -> trouble().isEmpty() ? 1 : 0);
+        meters.stateRevision.watch(this::revision);
+        meters.stateOpenTransactions.watch(engine::openTransactions);
+        meters.stateExpired.watch(engine::expired);
+        meters.stateWatchers.watch(port::streams);
+        Object unused =
+                timer.scheduleWithFixedDelay(this::look, LOOK_EVERY_MILLIS, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
+        LOG.info("state on {} port {}, {}", config.bindAddress(), port.port(), config.engineName());
+        if (config.openToAll()) {
+            LOG.warn("STATE_AUTH=none: whoever reaches this port reads and writes all state");
+        }
+    }
+
+    private static String newHistoryId(SecureRandom random) {
+        byte[] id = new byte[HISTORY_ID_BYTES];
+        random.nextBytes(id);
+        return HexFormat.of().formatHex(id);
+    }
+
+    private double revision() {
+        try {
+            return engine.head().revision();
+        } catch (StateException e) {
+            return Double.NaN;
+        }
+    }
+
+    private void look() {
+        try {
+            tellTrouble();
+            port.endStreamsOfRevoked();
+            looks++;
+            if (config.history().isPresent() && looks % COMPACT_EVERY_LOOKS == 0) {
+                compact(config.history().get());
+            }
+        } catch (StateException e) {
+            LOG.warn("looking after the state failed, it is tried again: {}", e.getMessage());
+        } catch (RuntimeException e) {
+            LOG.error("looking after the state failed, it is tried again", e); // else the timer would end
+        }
+    }
+
+    private void tellTrouble() {
+        if (place != null) {
+            place.look();
+        }
+        String now = met().map(StateException::getMessage).orElse(null);
+        if (now != null && !now.equals(toldTrouble)) {
+            LOG.error("the state of agents is down, certificates are taken all the same: {}", now);
+        } else if (now == null && toldTrouble != null) {
+            LOG.info("the state of agents can be used");
+        }
+        port.setServing(now == null);
+        toldTrouble = now;
+    }
+
+    private void compact(Duration history) {
+        try {
+            long unused = engine.compact(new At.Time(clock.instant().minus(history)));
+        } catch (StateException e) {
+            if (e.reason() != Reason.COMPACTED) { // there is nothing older
+                throw e;
+            }
+        }
+    }
+
+    /** In one word what is wrong with it, for {@code /readyz}; empty: nothing. The log says more. */
+    public Optional<String> trouble() {
+        return met().map(e -> e.reason().name());
+    }
+
+    private Optional<StateException> met() {
+        return place != null && place.isGone() ? Optional.of(place.gone()) : engine.trouble();
+    }
+
+    /** The port that is listened on. */
+    public int port() {
+        return port.port();
+    }
+
+    /** Reads the tokens again. */
+    public void hangUp() {
+        if (tokens != null) {
+            tokens.hangUp();
+        }
+    }
+
+    /** Ends replays, lets calls finish for a moment, and closes the engine behind its last commit. */
+    @Override
+    public void close() {
+        timer.shutdownNow();
+        while (!parts.isEmpty()) {
+            try {
+                parts.pop().close();
+            } catch (Exception e) {
+                LOG.error("closing the state of agents", e);
+            }
+        }
+    }
+
+    /** The directory of the state: how much is free there, and whether it is still the one that it was. */
+    private static final class Place implements LongSupplier {
+        private final Path directory;
+        private final @Nullable Object key;
+        private volatile boolean isGone;
+
+        private Place(Path directory, @Nullable Object key) {
+            this.directory = directory;
+            this.key = key;
+        }
+
+        static Place writable(Path directory) {
+            try {
+                Files.createDirectories(directory, OwnerOnly.directory(directory));
+                Files.delete(Files.createTempFile(directory, "writable", null));
+                return new Place(directory, key(directory));
+            } catch (IOException e) {
+                throw new InvalidConfig(List.of(
+                        "STATE_DIR: %s can't be made or written: %s; choose another directory, or STATE_PORT=off"
+                                .formatted(directory, e)));
+            }
+        }
+
+        private static @Nullable Object key(Path directory) throws IOException {
+            return Files.readAttributes(directory, BasicFileAttributes.class).fileKey();
+        }
+
+        void look() {
+            try {
+                Object now = key(directory);
+                isGone = now != null && !now.equals(key);
+            } catch (IOException e) {
+                isGone = true;
+            }
+        }
+
+        boolean isGone() {
+            return isGone;
+        }
+
+        StateException gone() {
+            return Reason.STORE_DOWN.because(
+                    "the directory of the state, " + directory + ", is gone or another one; put it back");
+        }
+
+        /** What is committed into files that nobody finds any more would be lost. */
+        @Override
+        public long getAsLong() {
+            if (isGone) {
+                throw gone();
+            }
+            return directory.toFile().getUsableSpace();
+        }
+    }
+}

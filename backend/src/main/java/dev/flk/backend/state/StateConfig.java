@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import dev.flk.state.StateEngine;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * The state of agents.
+ *
+ * @param port to listen on; 0 takes any free one
+ * @param bindAddress address or name of the interface to listen on
+ * @param tokensFile who may do what; empty: everyone everything
+ * @param engine how much is taken
+ * @param cacheBytes of what was read; of all, where the state is in memory
+ * @param directory of the embedded state; empty: in memory
+ * @param history how long what was overwritten or deleted is kept; empty: for ever
+ */
+public record StateConfig(
+        int port,
+        String bindAddress,
+        Optional<Path> tokensFile,
+        StateEngine.Settings engine,
+        int cacheBytes,
+        Optional<Path> directory,
+        Optional<Duration> history) {
+    /** What nobody needs a token for is for this machine only, unless STATE_AUTH says otherwise. */
+    public static final String LOOPBACK = "127.0.0.1";
+
+    /** The value of STATE_ENGINE. */
+    public String engineName() {
+        return directory.isPresent() ? "embedded" : "memory";
+    }
+
+    /** Whether strangers may reach it. */
+    public boolean openToAll() {
+        return tokensFile.isEmpty() && !bindAddress.equals(LOOPBACK);
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import dev.flk.backend.audit.Audit;
+import dev.flk.backend.files.FileFingerprints;
+import dev.flk.backend.files.FileWatch;
+import dev.flk.backend.state.TokensFile.InvalidTokensException;
+import io.grpc.Context;
+import io.grpc.Contexts;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerInterceptor;
+import io.grpc.Status;
+import io.grpc.health.v1.HealthGrpc;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Lets in who shows a token of the file, which is read again when it has changed; health is for everybody. A file with a mistake
+ * changes nothing: the tokens that were read last stay in force, which a line of the log says.
+ */
+final class Tokens implements ServerInterceptor, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
+    private static final Metadata.Key<String> AUTHORIZATION =
+            Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
+    private static final String SCHEME = "Bearer ";
+
+    private final Path file;
+    private final Audit audit;
+    private final FileWatch watch = new FileWatch("state-tokens-watch", System::nanoTime);
+    private volatile TokensFile inForce;
+    // of the watching thread
+    private FileFingerprints fingerprints = new FileFingerprints();
+
+    /** Reads the file; nothing runs yet. */
+    Tokens(Path file, Audit audit) throws InvalidTokensException {
+        this.file = file;
+        this.audit = audit;
+        this.inForce = TokensFile.read(file, fingerprints);
+    }
+
+    /** Starts to look at the file once a second. */
+    void start() {
+        watch.every(() -> lookAgain(false));
+    }
+
+    /** Reads the file again, even if it looks the same. */
+    void hangUp() {
+        watch.now(() -> lookAgain(true));
+    }
+
+    private void lookAgain(boolean readAnyway) {
+        try {
+            if (readAnyway || fingerprints.haveChanged()) {
+                readAgain();
+            }
+        } catch (RuntimeException e) {
+            LOG.error("the tokens file could not be looked at", e);
+        }
+    }
+
+    private void readAgain() {
+        fingerprints = new FileFingerprints();
+        try {
+            TokensFile read = TokensFile.read(file, fingerprints);
+            inForce = read;
+            LOG.info("{} was read again: {} tokens", file, read.size());
+            audit.operation(
+                    "state_tokens_changed",
+                    Map.of(
+                            "file", file.toString(),
+                            "tokens", Integer.toString(read.size())));
+        } catch (InvalidTokensException e) {
+            audit.operation("state_tokens_refused", Map.of("file", file.toString(), "problems", e.getMessage()));
+            LOG.error("{} can't be used, the tokens that were read before stay in force: {}", file, e.getMessage());
+        }
+    }
+
+    /** Whether its token is still there, and lets it do what it did. */
+    boolean isInForce(Caller caller) {
+        return inForce.has(caller);
+    }
+
+    @Override
+    public <Q, A> ServerCall.Listener<Q> interceptCall(
+            ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
+        if (HealthGrpc.SERVICE_NAME.equals(call.getMethodDescriptor().getServiceName())) {
+            return next.startCall(call, headers);
+        }
+        String shown = headers.get(AUTHORIZATION);
+        if (shown == null || !shown.regionMatches(true, 0, SCHEME, 0, SCHEME.length())) {
+            return refuse(call, "no token was shown; send one as metadata: authorization: Bearer TOKEN");
+        }
+        Optional<Caller> caller =
+                inForce.caller(shown.substring(SCHEME.length()).strip());
+        return caller.isEmpty()
+                ? refuse(call, "the token is not, or no longer, one of STATE_TOKENS_FILE")
+                : Contexts.interceptCall(
+                        Context.current().withValue(Caller.CURRENT, caller.get()), call, headers, next);
+    }
+
+    private static <Q, A> ServerCall.Listener<Q> refuse(ServerCall<Q, A> call, String why) {
+        call.close(Status.UNAUTHENTICATED.withDescription(why), new Metadata());
+        return new ServerCall.Listener<>() {};
+    }
+
+    @Override
+    public void close() {
+        watch.close();
+    }
+}

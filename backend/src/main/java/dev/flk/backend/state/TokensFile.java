@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.files.ConfiguredFile;
+import dev.flk.backend.files.ConfiguredFile.Unusable;
+import dev.flk.backend.files.FileFingerprints;
+import dev.flk.backend.state.Caller.Grant;
+import dev.flk.canonical.Sha256;
+import dev.flk.state.Key;
+import dev.flk.state.StateException;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Pattern;
+
+/**
+ * The tokens that callers of the state show, and what each may do. One object:
+ *
+ * <pre>
+ * member   kind              content
+ * version  number            1
+ * tokens   array of objects
+ *
+ * of a token:
+ * name     string            1 to 64 of A-Z a-z 0-9 . _ -, no other token's
+ * sha256   string            of the token's bytes, 64 hex digits
+ * read     array of strings  NAMESPACE/PREFIX: agents of the namespace whose ids begin so; * is any namespace
+ * write    array of strings  likewise
+ * </pre>
+ *
+ * <p>Nothing else is taken. No message repeats a value, since it may be a token in the wrong place. Immutable.
+ */
+public final class TokensFile {
+    private static final int MAX_BYTES = 1 << 20;
+    private static final int VERSION = 1;
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._-]{1,64}");
+    private static final Pattern DIGEST = Pattern.compile("[0-9a-fA-F]{64}");
+    private static final Set<String> MEMBERS = Set.of("name", "sha256", "read", "write");
+    private static final String ANY_NAMESPACE = "*";
+    private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
+                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                    .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
+                    .build())
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .build();
+
+    private final Map<String, Caller> byDigest;
+
+    /** A file that can't be used; has all that is wrong with it. */
+    public static final class InvalidTokensException extends Exception {
+        private static final long serialVersionUID = 1;
+        private final transient List<String> problems;
+
+        InvalidTokensException(List<String> problems) {
+            super(String.join("; ", problems));
+            this.problems = List.copyOf(problems);
+        }
+
+        /** Each one sentence. */
+        public List<String> problems() {
+            return problems;
+        }
+    }
+
+    private TokensFile(Map<String, Caller> byDigest) {
+        this.byDigest = Map.copyOf(byDigest);
+    }
+
+    /** Reads a file; throws with all that is wrong with it. */
+    public static TokensFile read(Path file) throws InvalidTokensException {
+        return read(file, new FileFingerprints());
+    }
+
+    /** The same; {@code fingerprints} gets the file before it is read, also if it can't be. */
+    static TokensFile read(Path file, FileFingerprints fingerprints) throws InvalidTokensException {
+        List<String> problems = new ArrayList<>();
+        Map<String, Caller> byDigest = new HashMap<>();
+        fingerprints.add(file);
+        try {
+            byte[] text = ConfiguredFile.bytes(file, MAX_BYTES);
+            ConfiguredFile.forbid(file, PosixFilePermission.OTHERS_WRITE, "can be written by everybody; chmod o-w it");
+            readAll(MAPPER.readTree(text), byDigest, problems);
+        } catch (Unusable e) {
+            problems.add("it " + e.getMessage());
+        } catch (JsonProcessingException e) {
+            problems.add("it is no JSON, or has a member twice, at line %d, column %d"
+                    .formatted(e.getLocation().getLineNr(), e.getLocation().getColumnNr()));
+        } catch (IOException e) {
+            problems.add("it is not UTF-8 text");
+        }
+        if (!problems.isEmpty()) {
+            throw new InvalidTokensException(problems);
+        }
+        return new TokensFile(byDigest);
+    }
+
+    private static void readAll(JsonNode file, Map<String, Caller> byDigest, List<String> problems) {
+        JsonNode tokens = file.path("tokens");
+        if (file.path("version").asInt() != VERSION || !tokens.isArray() || file.size() != 2) {
+            problems.add("it must be {\"version\": 1, \"tokens\": [...]}");
+            return;
+        }
+        Set<String> names = new HashSet<>();
+        for (int i = 0; i < tokens.size(); i++) {
+            int known = problems.size();
+            JsonNode token = tokens.get(i);
+            String name = token.path("name").asText();
+            String which = "token " + (NAME.matcher(name).matches() ? name : "number " + (i + 1)) + ": ";
+            require(token.isObject(), which + "is no object", problems);
+            token.fieldNames()
+                    .forEachRemaining(member -> require(
+                            MEMBERS.contains(member),
+                            which + "has a member that is none of name, sha256, read and write",
+                            problems));
+            require(
+                    NAME.matcher(name).matches(),
+                    which + "its name must be 1 to 64 of letters, digits, '.', '_' and '-'",
+                    problems);
+            require(names.add(name), which + "another one has this name", problems);
+            String digest = token.path("sha256").asText();
+            require(
+                    DIGEST.matcher(digest).matches(),
+                    which + "its sha256 must be 64 hex digits: printf %s TOKEN | sha256sum",
+                    problems);
+            List<Grant> grants = new ArrayList<>(grants(token.path("read"), true, which + "read: ", problems));
+            grants.addAll(grants(token.path("write"), false, which + "write: ", problems));
+            if (problems.size() == known) {
+                String lower = digest.toLowerCase(Locale.ROOT);
+                boolean isNew = byDigest.putIfAbsent(lower, new Caller(name, lower, grants)) == null;
+                require(isNew, which + "another one has this sha256", problems);
+            }
+        }
+    }
+
+    private static List<Grant> grants(JsonNode scopes, boolean reads, String which, List<String> problems) {
+        List<Grant> grants = new ArrayList<>();
+        if (scopes.isMissingNode()) {
+            return grants;
+        }
+        require(scopes.isArray(), which + "is no array", problems);
+        for (JsonNode scope : scopes) {
+            String text = scope.asText();
+            int slash = text.indexOf('/');
+            String namespace = text.substring(0, Math.max(0, slash));
+            boolean isScope = scope.isTextual() && (namespace.equals(ANY_NAMESPACE) || isNamespace(namespace));
+            require(
+                    isScope,
+                    which + "each must be NAMESPACE/PREFIX, like default/planner- or default/ for all of its agents",
+                    problems);
+            grants.add(new Grant(
+                    namespace.equals(ANY_NAMESPACE) ? "" : namespace, text.substring(slash + 1), reads, !reads));
+        }
+        return grants;
+    }
+
+    private static boolean isNamespace(String text) {
+        try {
+            Key.requireNamespace(text);
+            return true;
+        } catch (StateException e) {
+            return false;
+        }
+    }
+
+    private static void require(boolean holds, String problem, List<String> problems) {
+        if (!holds && !problems.contains(problem)) {
+            problems.add(problem);
+        }
+    }
+
+    /** Whose token this is. */
+    Optional<Caller> caller(String token) {
+        byte[] digest = Sha256.of(token.getBytes(StandardCharsets.UTF_8));
+        return Optional.ofNullable(byDigest.get(HexFormat.of().formatHex(digest)));
+    }
+
+    /** Whether its token is one of them, and it may do the same. */
+    boolean has(Caller caller) {
+        return caller.equals(byDigest.get(caller.tokenSha256()));
+    }
+
+    /** How many there are. */
+    int size() {
+        return byDigest.size();
+    }
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.backend.audit.Audit;
+import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.testing.TestAuthority;
+import dev.flk.backend.tls.ReloadedTls;
+import dev.flk.backend.tls.TlsFiles;
+import dev.flk.canonical.Sha256;
+import dev.flk.client.Replay;
+import dev.flk.client.StateCallException;
+import dev.flk.client.StateClient;
+import dev.flk.client.Transaction;
+import dev.flk.client.Versioned;
+import dev.flk.program.config.InvalidConfig;
+import dev.flk.state.StateEngine.Settings;
+import io.grpc.ManagedChannel;
+import io.grpc.Status.Code;
+import io.grpc.StatusRuntimeException;
+import io.grpc.health.v1.HealthCheckRequest;
+import io.grpc.health.v1.HealthGrpc;
+import io.grpc.netty.NettyChannelBuilder;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.HexFormat;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The state as the backend serves it: who gets in, over what, and what an outage of it is. */
+class ServedStateTest {
+    private final Meters meters = new Meters("test");
+
+    @TempDir
+    private Path directory;
+
+    private ServedState served;
+
+    @AfterEach
+    void close() {
+        if (served != null) {
+            served.close();
+        }
+    }
+
+    private StateConfig config(Optional<Path> tokens) {
+        return new StateConfig(
+                0,
+                "127.0.0.1",
+                tokens,
+                Settings.defaults(),
+                8 << 20,
+                Optional.of(directory.resolve("state")),
+                Optional.empty());
+    }
+
+    private void open(Optional<Path> tokens, ReloadedTls tls) {
+        served = ServedState.open(config(tokens), InstantSource.system(), tls, Audit.none(), meters);
+        await().until(() -> served.trouble().isEmpty());
+    }
+
+    private StateClient.Connector to() {
+        return StateClient.to("localhost:" + served.port());
+    }
+
+    private static String token(String name, String token, String scopes) {
+        String digest = HexFormat.of().formatHex(Sha256.of(token.getBytes(StandardCharsets.UTF_8)));
+        return "{\"name\":\"%s\",\"sha256\":\"%s\",%s}".formatted(name, digest, scopes);
+    }
+
+    private Path tokens(String... tokens) throws IOException {
+        return Files.writeString(
+                directory.resolve("tokens.json"), "{\"version\":1,\"tokens\":[" + String.join(",", tokens) + "]}");
+    }
+
+    private static void write(StateClient client, String agentId) {
+        try (Transaction tx = client.begin()) {
+            tx.write(agentId, "k", "1");
+            var unused = tx.commit();
+        }
+    }
+
+    private static Code refusal(Runnable call) {
+        try {
+            call.run();
+            return Code.OK;
+        } catch (StateCallException e) {
+            return e.getCause() instanceof StatusRuntimeException status
+                    ? status.getStatus().getCode()
+                    : Code.UNKNOWN;
+        }
+    }
+
+    @Test
+    void token_opensWhatTheFileSaysAndNoMore() throws Exception {
+        open(
+                Optional.of(tokens(
+                        token("planner", "p-secret", "\"read\":[\"*/\"],\"write\":[\"default/planner-\"]"),
+                        token("viewer", "v-secret", "\"read\":[\"default/planner-\"]"))),
+                null);
+        try (StateClient stranger = to().connect();
+                StateClient forger = to().token("p-secret2").connect();
+                StateClient planner = to().token("p-secret").connect();
+                StateClient viewer = to().token("v-secret").connect()) {
+            assertThat(refusal(() -> write(stranger, "planner-1"))).isEqualTo(Code.UNAUTHENTICATED);
+            assertThat(refusal(() -> write(forger, "planner-1"))).isEqualTo(Code.UNAUTHENTICATED);
+            assertThat(refusal(() -> write(planner, "other"))).isEqualTo(Code.PERMISSION_DENIED);
+            assertThat(refusal(() -> write(planner, "planner-1"))).isEqualTo(Code.OK);
+            assertThat(refusal(() -> write(viewer, "planner-1"))).isEqualTo(Code.PERMISSION_DENIED);
+            assertThat(refusal(() -> viewer.get("other", "k"))).isEqualTo(Code.PERMISSION_DENIED);
+            assertThat(viewer.get("planner-1", "k").map(Versioned::json)).contains("1");
+        }
+        ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
+                .usePlaintext()
+                .build();
+        try {
+            var unused = HealthGrpc.newBlockingStub(channel)
+                    .withDeadlineAfter(20, TimeUnit.SECONDS)
+                    .check(HealthCheckRequest.getDefaultInstance());
+        } finally {
+            channel.shutdownNow();
+        }
+    }
+
+    @Test
+    void revokedToken_endsItsReplays_andAFileWithAMistakeChangesNothing() throws Exception {
+        Path file = tokens(token("a", "a-secret", "\"read\":[\"*/\"],\"write\":[\"*/\"]"));
+        open(Optional.of(file), null);
+        try (StateClient client = to().token("a-secret").connect()) {
+            write(client, "agent");
+            Files.writeString(file, "{\"version\":1,\"tokens\":[{}]}");
+            served.hangUp();
+            var seen = new CompletableFuture<Boolean>();
+            var ended = CompletableFuture.runAsync(
+                    () -> client.replay(Replay.ofAll().follow()).forEach(event -> seen.complete(true)));
+            assertThat(seen.get(20, TimeUnit.SECONDS)).isTrue();
+
+            var unused = tokens();
+            served.hangUp();
+
+            assertThatThrownBy(() -> ended.get(20, TimeUnit.SECONDS)).hasMessageContaining("revoked");
+            assertThat(refusal(() -> client.get("agent", "k"))).isEqualTo(Code.UNAUTHENTICATED);
+        }
+    }
+
+    @Test
+    void tls_isThatOfThePublicPort_withTheCertificatesOfClients() throws Exception {
+        TestAuthority authority = TestAuthority.named("a");
+        authority.writeTo(directory.resolve("ca.crt"));
+        authority.issue("own", "localhost").writeTo(directory, "own");
+        authority.issue("agent").writeTo(directory, "agent");
+        TestAuthority.named("b").issue("stranger").writeTo(directory, "stranger");
+        Path ca = directory.resolve("ca.crt");
+        try (ReloadedTls tls = new ReloadedTls(
+                new TlsFiles(directory.resolve("own.crt"), directory.resolve("own.key"), Optional.of(ca)),
+                InstantSource.system(),
+                meters)) {
+            open(Optional.empty(), tls);
+            try (StateClient known = showing(ca, "agent");
+                    StateClient stranger = showing(ca, "stranger");
+                    StateClient silent = to().tls(ca).connect();
+                    StateClient plain = to().connect()) {
+                assertThat(refusal(() -> write(known, "agent"))).isEqualTo(Code.OK);
+                assertThat(refusal(() -> stranger.get("agent", "k"))).isEqualTo(Code.UNAVAILABLE);
+                assertThat(refusal(() -> silent.get("agent", "k"))).isEqualTo(Code.UNAVAILABLE);
+                assertThat(refusal(() -> plain.get("agent", "k"))).isEqualTo(Code.UNAVAILABLE);
+            }
+        }
+    }
+
+    private StateClient showing(Path authority, String name) throws IOException {
+        return to().tls(authority)
+                .certificate(directory.resolve(name + ".crt"), directory.resolve(name + ".key"))
+                .connect();
+    }
+
+    @Test
+    void directoryThatIsGone_isAnOutageUntilItIsBack() throws Exception {
+        open(Optional.empty(), null);
+        try (StateClient client = to().connect()) {
+            write(client, "agent");
+            Path away = Files.move(directory.resolve("state"), directory.resolve("away"));
+            await().until(() -> served.trouble().isPresent());
+
+            assertThat(refusal(() -> write(client, "agent"))).isEqualTo(Code.UNAVAILABLE);
+            assertThat(served.trouble()).contains("STORE_DOWN");
+            assertThat(exposed()).contains("flk_state_up 0.0");
+
+            var unused = Files.move(away, directory.resolve("state"));
+            await().until(() -> served.trouble().isEmpty());
+            write(client, "agent");
+            assertThat(client.get("agent", "k").map(Versioned::version)).contains(2L);
+            assertThat(exposed()).contains("flk_state_up 1.0", "flk_state_commits_total 2.0", "flk_state_revision 2.0");
+        }
+    }
+
+    private String exposed() {
+        return new String(meters.expose(null).text(), StandardCharsets.UTF_8);
+    }
+
+    @Test
+    void directoryThatCantBeMade_isRefusedInWords() throws Exception {
+        var unused = Files.writeString(directory.resolve("state"), "a file");
+
+        assertThatThrownBy(() -> open(Optional.empty(), null))
+                .isInstanceOf(InvalidConfig.class)
+                .hasMessageContaining("STATE_DIR: " + directory.resolve("state") + " can't be made or written");
+    }
+
+    @Test
+    void tokensFileWithMistakes_isRefusedWithEachOfThem_andNoneOfItsValues() throws Exception {
+        Path file = tokens(
+                "{\"name\":\"a\",\"sha256\":\"my-secret\",\"read\":[\"no slash\"],\"admin\":true}",
+                token("b", "x", "\"read\":[]"),
+                token("b", "x", "\"write\":[\"flk record/\"]"));
+
+        assertThatThrownBy(() -> TokensFile.read(file))
+                .isInstanceOf(TokensFile.InvalidTokensException.class)
+                .hasMessageContainingAll(
+                        "token a: has a member that is none of name, sha256, read and write",
+                        "token a: its sha256 must be 64 hex digits",
+                        "token a: read: each must be NAMESPACE/PREFIX",
+                        "token b: another one has this name",
+                        "token b: write: each must be NAMESPACE/PREFIX")
+                .hasMessageNotContainingAny("my-secret", "admin", "no slash");
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.client.Replay;
+import dev.flk.client.StateClient;
+import dev.flk.client.Transaction;
+import dev.flk.client.Versioned;
+import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The state of agents on the real jar: it outlives a kill, and what goes wrong with it never keeps certificates up. */
+class StateIT {
+    @TempDir
+    private Path directory;
+
+    private BackendProcess start() throws IOException {
+        return BackendProcess.start(directory, Map.of("STATE_PORT", "0"));
+    }
+
+    private static StateClient connect(BackendProcess backend) {
+        String line = backend.program().awaitLine(text -> text.contains("state on 127.0.0.1 port "));
+        String port = line.replaceFirst(".*port ([0-9]+).*", "$1");
+        return StateClient.connect("localhost:" + port);
+    }
+
+    private static void write(StateClient client, String json) {
+        try (Transaction tx = client.begin()) {
+            tx.write("agent-1", "memory", json);
+            var unused = tx.commit();
+        }
+    }
+
+    @Test
+    void committed_outlivesAKill() throws Exception {
+        try (BackendProcess backend = start();
+                StateClient client = connect(backend)) {
+            write(client, "{\"n\":3.50}");
+            backend.program().kill();
+        }
+        try (BackendProcess backend = start();
+                StateClient client = connect(backend)) {
+            assertThat(client.get("agent-1", "memory").map(Versioned::json)).contains("{\"n\":3.50}");
+            write(client, "null");
+            assertThat(client.replay(Replay.ofAgent("agent-1"))).hasSize(2);
+            assertThat(backend.program().terminate()).isEqualTo(143);
+        }
+    }
+
+    @Test
+    void damagedState_isAnOutageOfItsOwn() throws Exception {
+        try (BackendProcess backend = start();
+                StateClient client = connect(backend)) {
+            write(client, "1");
+            backend.program().kill();
+        }
+        Path state = directory.resolve("data/state");
+        try (Stream<Path> files = Files.list(state)) {
+            for (Path log :
+                    files.filter(file -> file.toString().endsWith(".log")).toList()) {
+                byte[] bytes = Files.readAllBytes(log);
+                bytes[bytes.length / 2] ^= 1;
+                var unused = Files.write(log, bytes);
+            }
+        }
+        try (BackendProcess backend = start()) {
+            String told = backend.program().awaitLine(text -> text.contains("the state of agents is down"));
+            assertThat(told)
+                    .contains(
+                            "certificates are taken all the same",
+                            state.getFileName().toString());
+
+            Client client = Client.comparing(backend.url());
+            assertThat(client.submit(Pcs.number(1)).status()).isEqualTo(200);
+            Answer readiness = client.get("/readyz");
+            assertThat(readiness.status()).isEqualTo(200);
+            assertThat(readiness.body()).contains("{\"name\":\"state\",\"ready\":false,\"detail\":\"STORE_DOWN\"}");
+            assertThat(client.metric("flk_state_up")).isZero();
+        }
+    }
+
+    @Test
+    void portThatIsTaken_stopsTheStart() throws Exception {
+        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            Map<String, String> environment = BackendProcess.environment();
+            environment.put("STATE_PORT", Integer.toString(taken.getLocalPort()));
+            try (Program program = Program.java("flk-backend", directory, environment, Program.QUICK_START)) {
+                assertThat(program.awaitExit()).isEqualTo(2);
+                assertThat(program.allLines())
+                        .contains("STATE_PORT: can't listen on ", "port " + taken.getLocalPort(), "or off")
+                        .doesNotContain("\tat ");
+            }
+        }
+    }
+}
