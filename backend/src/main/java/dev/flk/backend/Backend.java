@@ -22,6 +22,7 @@ import dev.flk.backend.ingest.Inbox;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.ingest.IngestService;
 import dev.flk.backend.ingest.IngestService.Ready;
+import dev.flk.backend.ingest.LogCare;
 import dev.flk.backend.ingest.Outcome;
 import dev.flk.backend.ingest.Submission;
 import dev.flk.backend.keys.KeysFile.InvalidKeysException;
@@ -30,6 +31,8 @@ import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.DiskSpace;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.record.RecordFollower;
+import dev.flk.backend.record.RecordedOutcomes;
 import dev.flk.backend.state.ServedState;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.backend.tls.TlsFiles;
@@ -79,6 +82,7 @@ public final class Backend implements AutoCloseable {
     private @Nullable EmbeddedStore embedded;
     private @Nullable ReloadedTls tls;
     private @Nullable ServedState state;
+    private volatile @Nullable RecordedOutcomes record;
     private volatile Readiness readiness =
             () -> List.of(new Component("log", false, "starting"), new Component("dedup", false, "starting"));
 
@@ -156,7 +160,8 @@ public final class Backend implements AutoCloseable {
                 ready(config.storage().store())));
         meters.dedupUp.watch(() -> ingest.storeTrouble().isEmpty() ? 1 : 0);
         ingest.start();
-        parts.push(ingest.startLogCare(new DiskFiles(), config.storage().walRetention()));
+        LogCare care =
+                opened(ingest.startLogCare(new DiskFiles(), config.storage().walRetention()));
         meters.inboxPending.watch(ingest::pending);
         meters.inboxOldestPendingSeconds.watch(ingest::oldestPendingSeconds);
         DiskSpace disk = opened(DiskSpace.watch(walDir));
@@ -166,6 +171,13 @@ public final class Backend implements AutoCloseable {
             ServedState served = opened(ServedState.open(config.state().get(), clock, tls, audit, meters));
             state = served;
             hangUp.add(served::hangUp);
+            if (config.state().get().keepsRecord()) {
+                RecordFollower follower = opened(new RecordFollower(
+                        ingest.decidedLog(new DiskFiles()), served.engine(), meters, System::nanoTime));
+                care.waitFor(follower::position);
+                record = new RecordedOutcomes(served.engine());
+                follower.start();
+            }
         }
         // requests will need what was made after the server, so that it is closed before them
         ops.ifPresent(this::closeBeforeOthers);
@@ -239,7 +251,14 @@ public final class Backend implements AutoCloseable {
 
     private BackendServer.Parts parts(BackendConfig config) {
         return new BackendServer.Parts(
-                config.http(), gate, () -> readiness.components(), meters, clock, System::nanoTime, FINISH_WITHIN);
+                config.http(),
+                gate,
+                () -> readiness.components(),
+                () -> Optional.ofNullable(record),
+                meters,
+                clock,
+                System::nanoTime,
+                FINISH_WITHIN);
     }
 
     private static void readAgain(HangUp hangUp, Runnable action) {

@@ -28,7 +28,7 @@ class StateIT {
         return BackendProcess.start(directory, Map.of("STATE_PORT", "0"));
     }
 
-    private static StateClient connect(BackendProcess backend) {
+    static StateClient connect(BackendProcess backend) {
         String line = backend.program().awaitLine(text -> text.contains("state on 127.0.0.1 port "));
         String port = line.replaceFirst(".*port ([0-9]+).*", "$1");
         return StateClient.connect("localhost:" + port);

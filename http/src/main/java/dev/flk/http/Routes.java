@@ -13,6 +13,7 @@ public final class Routes {
     private final Map<String, Endpoint> posts = new HashMap<>();
     private final Map<String, Endpoint> gets = new HashMap<>();
     private final Map<String, Endpoint> getsBelow = new HashMap<>();
+    private final Map<String, Endpoint> getsBetween = new HashMap<>();
     private final Endpoint notFound;
     private int maxBodyBytes;
 
@@ -40,6 +41,12 @@ public final class Routes {
         return this;
     }
 
+    /** {@code GET} and {@code HEAD} of {@code below} right below what stands right below this path. */
+    public Routes getBetween(String path, String below, Endpoint endpoint) {
+        getsBetween.put(path + "/" + below, endpoint);
+        return this;
+    }
+
     Endpoint find(HttpMethod method, String path) {
         Endpoint post = posts.get(path);
         if (post != null) {
@@ -49,6 +56,10 @@ public final class Routes {
         int slash = path.lastIndexOf('/');
         if (get == null && slash > 0 && slash < path.length() - 1) {
             get = getsBelow.get(path.substring(0, slash));
+            int before = path.lastIndexOf('/', slash - 1);
+            if (get == null && before > 0 && before < slash - 1) {
+                get = getsBetween.get(path.substring(0, before) + path.substring(slash));
+            }
         }
         if (get == null) {
             return notFound;

@@ -103,9 +103,9 @@ final class SegmentCursor implements Closeable {
         long offset = scan.offset();
         long missing = expected;
         LogRecord record = appended(offset);
-        if (newest && (torn || damage != null)) {
-            // Beside a writer, what stands behind was read later than this place; what was forced before it is in the
-            // file by now, so that a second look tells.
+        if (newest && (record == null || damage != null)) {
+            // Beside a writer, what stands behind was read later than this place, or this place long before; what was
+            // forced is in the file by now, so that a second look tells.
             scan.seekAfresh(offset);
             expected = missing;
             torn = false;

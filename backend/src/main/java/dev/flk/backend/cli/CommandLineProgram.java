@@ -65,6 +65,7 @@ public final class CommandLineProgram {
                 .addSubcommand(new DiagnosticsCommand(environment, config, clock))
                 .addSubcommand(PolicyCommand.with(new WalSource(environment, config), watched, clock))
                 .addSubcommand(new KeysCommand(environment, config, clock))
+                .addSubcommand(new RecordCommand(environment, config, clock))
                 .addSubcommand(WalCommand.with(new WalSource(environment, config)))
                 .setOut(out)
                 .setErr(err)

@@ -4,7 +4,6 @@ package dev.flk.backend.cli;
 import dev.flk.backend.cli.CommandLineProgram.BuildVersion;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
-import dev.flk.backend.config.HttpConfig;
 import dev.flk.backend.config.HttpConfig.OpsConfig;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.ingest.Inbox;
@@ -139,12 +138,9 @@ final class DiagnosticsCommand implements Callable<Integer> {
                     + "curl --cacert AUTHORITY https://HOST:%d/%s\n"
                             .formatted(config.http().port(), page);
         }
-        String address =
-                config.ops().map(OpsConfig::bindAddress).orElse(config.http().bindAddress());
-        int port = config.ops().map(OpsConfig::port).orElse(config.http().port());
         return asked.get(
-                "http://" + host(address) + ":" + port + "/" + page,
-                page.equals("health") || page.equals("readyz") ? Optional.empty() : login(config.http()));
+                RunningBackend.url(config) + "/" + page,
+                page.equals("health") || page.equals("readyz") ? Optional.empty() : RunningBackend.login(config));
     }
 
     private static List<Path> directories(BackendConfig config) {
@@ -154,19 +150,6 @@ final class DiagnosticsCommand implements Callable<Integer> {
         }
         directories.add(Path.of(System.getProperty("java.io.tmpdir")));
         return directories;
-    }
-
-    /** Where it listens on all addresses, it listens on this one. */
-    private static String host(String bindAddress) {
-        if (bindAddress.equals("0.0.0.0") || bindAddress.equals("::")) {
-            return "127.0.0.1";
-        }
-        return bindAddress.contains(":") ? "[" + bindAddress + "]" : bindAddress;
-    }
-
-    private static Optional<String> login(HttpConfig http) {
-        return Optional.ofNullable(http.metricsLogin())
-                .map(login -> Scrubber.basicLogin(login.user(), login.password().text()));
     }
 
     private String printedBy(String... command) {

@@ -224,6 +224,9 @@ public final class ConfigKeys {
             "STATE_HISTORY",
             Quantities.duration(Duration.ofMinutes(1), Duration.ofDays(36_500)),
             "How long what was overwritten or deleted can be read and replayed. Not set: for ever.");
+    static final Key<Switch> RECORD = Key.of(
+                    "RECORD", oneOf(Switch.class), "`on`: the state keeps what was decided of every certificate.")
+            .or("on");
     static final Key<String> METRICS_USER = Key.of(
             "METRICS_USER",
             matching(Pattern.compile("[^:]+"), "no user name of Basic Auth: it has a colon"),
@@ -298,6 +301,7 @@ public final class ConfigKeys {
             STATE_TX_TIMEOUT,
             STATE_MAX_OPEN_TX,
             STATE_HISTORY,
+            RECORD,
             METRICS_USER,
             METRICS_PASS,
             SHARD_METRICS,

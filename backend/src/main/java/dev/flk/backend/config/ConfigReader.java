@@ -408,6 +408,7 @@ final class ConfigReader {
                 minFreeBytes.orElse(Math.max(usual.minFreeBytes(), storage.walMinFreeBytes())));
         int cacheBytes = settings.get(ConfigKeys.STATE_CACHE_BYTES);
         Optional<Duration> history = settings.find(ConfigKeys.STATE_HISTORY);
+        boolean keepsRecord = settings.get(ConfigKeys.RECORD) == Switch.ON;
         return port.map(each -> new StateConfig(
                 each,
                 isForAll || tokens.isPresent() ? bindAddress : StateConfig.LOOPBACK,
@@ -415,7 +416,8 @@ final class ConfigReader {
                 engine,
                 cacheBytes,
                 isInMemory ? Optional.empty() : Optional.of(directory),
-                history));
+                history,
+                keepsRecord));
     }
 
     private static Path absolute(Path directory) {

@@ -7,6 +7,7 @@ import dev.flk.backend.http.OpsHandler.MetricsGuard;
 import dev.flk.backend.ingest.Ingest;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.record.RecordedOutcomes;
 import dev.flk.http.Admission;
 import dev.flk.http.Endpoint;
 import dev.flk.http.HttpOptions;
@@ -20,6 +21,7 @@ import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
@@ -43,13 +45,19 @@ public final class BackendServer implements AutoCloseable {
     private final HttpServer server;
     private final Door door;
     private final Scrapes scrapes;
+    private final RecordHandler record;
     private final @Nullable DebugHandler debug;
 
-    /** What a server needs of the backend. */
+    /**
+     * What a server needs of the backend.
+     *
+     * @param record empty: there is none
+     */
     public record Parts(
             HttpConfig config,
             Ingest ingest,
             Readiness readiness,
+            Supplier<Optional<RecordedOutcomes>> record,
             Meters meters,
             InstantSource clock,
             LongSupplier nanoTicker,
@@ -69,7 +77,9 @@ public final class BackendServer implements AutoCloseable {
         this.scrapes = new Scrapes(parts.meters());
         this.debug = null;
         Turns turns = new Turns(parts.ingest(), parts.meters(), parts.nanoTicker(), heapBytes / PARSING_OF_HEAP);
-        OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, new MetricsGuard(config.metricsLogin()));
+        MetricsGuard guard = new MetricsGuard(config.metricsLogin());
+        OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, guard);
+        this.record = new RecordHandler(parts.record(), guard);
         Routes routes = new Routes(Endpoint.always(Refusal.notFound()))
                 .post("/v1/pcs/submit", Endpoint.withBody(config.maxBodyBytes(), turns::submit))
                 .post(
@@ -82,7 +92,7 @@ public final class BackendServer implements AutoCloseable {
                 config.bindAddress() + " port " + config.port(),
                 "BIND_ADDR or PORT",
                 "too many connections: closed one at once, MAX_CONNECTIONS is " + config.maxConnections(),
-                hasOps ? routes : ops.addTo(routes),
+                hasOps ? routes : record.addTo(ops.addTo(routes)),
                 Client.admission(limits, parts.meters(), parts.nanoTicker()),
                 tls);
         this.server = server(
@@ -106,8 +116,9 @@ public final class BackendServer implements AutoCloseable {
         this.scrapes = new Scrapes(parts.meters());
         MetricsGuard guard = new MetricsGuard(parts.config().metricsLogin());
         OpsHandler handler = new OpsHandler(parts.readiness(), scrapes, guard);
-        Routes routes = handler.addTo(
-                new Routes(Endpoint.always(Refusal.notFound())).get("/health", Endpoint.always(handler::health)));
+        this.record = new RecordHandler(parts.record(), guard);
+        Routes routes = record.addTo(handler.addTo(
+                new Routes(Endpoint.always(Refusal.notFound())).get("/health", Endpoint.always(handler::health))));
         this.debug = ops.debug() ? new DebugHandler(guard) : null;
         this.door = new Door(
                 new InetSocketAddress(ops.bindAddress(), ops.port()),
@@ -170,6 +181,7 @@ public final class BackendServer implements AutoCloseable {
     public void close() {
         server.close();
         scrapes.close();
+        record.close();
         if (debug != null) {
             debug.close();
         }

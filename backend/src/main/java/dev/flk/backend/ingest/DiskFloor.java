@@ -50,6 +50,15 @@ final class DiskFloor {
         return below;
     }
 
+    /** Whether less than twice the floor is left; true if nobody can tell. */
+    boolean isNearlyBelow() {
+        try {
+            return files.usableBytes(directory) < 2 * minFreeBytes;
+        } catch (IOException e) {
+            return true;
+        }
+    }
+
     private void ask() {
         try {
             long usable = files.usableBytes(directory);

@@ -288,6 +288,11 @@ public final class Inbox implements AutoCloseable {
         return floor.isBelow(bytes);
     }
 
+    /** Whether what is left on the disk is less than twice what must stay free. */
+    boolean isDiskNearlyLow() {
+        return floor.isNearlyBelow();
+    }
+
     Log log() {
         return log;
     }

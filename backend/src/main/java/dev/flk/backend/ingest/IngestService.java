@@ -191,6 +191,11 @@ public final class IngestService implements Ingest, AutoCloseable {
         return care;
     }
 
+    /** The log, for who reads what was decided. */
+    public DecidedLog decidedLog(FileOps files) {
+        return new DecidedLog(inbox, files);
+    }
+
     LogCare logCare(FileOps files, Duration keep) {
         return new LogCare(
                 inbox,

@@ -11,6 +11,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -29,6 +30,7 @@ public final class LogCare implements AutoCloseable {
     private final StoreLink link;
     private final Retention retention;
     private final ExpiryClock expiry;
+    private volatile LongSupplier needlessUpTo = () -> Long.MAX_VALUE;
     private final ScheduledExecutorService timer =
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "log-care"));
 
@@ -39,6 +41,15 @@ public final class LogCare implements AutoCloseable {
         this.link = link;
         this.retention = retention;
         this.expiry = expiry;
+    }
+
+    /**
+     * Nothing above what this gives is removed as long as the disk has room: another one still reads it.
+     *
+     * @param upTo a sequence
+     */
+    public void waitFor(LongSupplier upTo) {
+        needlessUpTo = upTo;
     }
 
     void start() {
@@ -82,7 +93,8 @@ public final class LogCare implements AutoCloseable {
         if (expiry.isHalted()) {
             return Retention.Done.NOTHING;
         }
-        long finished = link.recordedUpTo();
+        long finished =
+                inbox.isDiskNearlyLow() ? link.recordedUpTo() : Math.min(link.recordedUpTo(), needlessUpTo.getAsLong());
         OptionalLong removed = retention.wouldRemoveUpTo(finished);
         if (removed.isPresent()) {
             inbox.keepRemoved(removed.getAsLong());

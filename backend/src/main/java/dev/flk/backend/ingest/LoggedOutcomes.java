@@ -54,7 +54,8 @@ public final class LoggedOutcomes {
      *
      * @param underOther null if no other rules were asked for
      */
-    public record Compared(Given given, @Nullable Given underOther) {}
+    public record Compared(
+            Certificate certificate, Given given, @Nullable Given underOther) {}
 
     /** Takes note of records that say which submissions another outcome stood for; all others are left alone. */
     public void note(LogRecord record) {
@@ -77,6 +78,13 @@ public final class LoggedOutcomes {
         return standing.containsKey(record.sequence());
     }
 
+    /** Which submission this record says another outcome stood for; empty if it says that of none. */
+    public static OptionalLong overruledBy(LogRecord record) {
+        return record.kind() == RecordKind.OVERRULED
+                ? OptionalLong.of(Overruled.decode(record.body()).sequence())
+                : OptionalLong.empty();
+    }
+
     /** Whether a record is one that was decided. */
     public static boolean isSubmission(LogRecord record) {
         return record.kind() == RecordKind.SUBMISSION;
@@ -94,7 +102,10 @@ public final class LoggedOutcomes {
         Given given = winner == null
                 ? given(rules.rulesOf(submission).decide(certificate, submission.arrivalMillis()))
                 : overruled(certificate.signed().shardId(), winner);
-        return new Compared(given, other == null ? null : given(other.decide(certificate, submission.arrivalMillis())));
+        return new Compared(
+                certificate,
+                given,
+                other == null ? null : given(other.decide(certificate, submission.arrivalMillis())));
     }
 
     private static Given given(Decision decision) {

@@ -146,6 +146,13 @@ public final class Meters implements HttpEvents {
                     Collector.Type.COUNTER)
             .register(registry);
 
+    public final WatchedGauge recordLagRecords = gauge(
+            "flk_record_lag_records", "Records of the log that are decided and not in the record of outcomes yet.");
+    public final WatchedGauge recordLagSeconds = gauge(
+            "flk_record_lag_seconds", "Time since the record of outcomes had all that was decided then; 0 if it has.");
+
+    private final Counter recordMissed = counter(
+            "flk_record_missed_total", "Records of the log that were gone before they were in the record of outcomes.");
     private final Counter stateCommits =
             counter("flk_state_commits_total", "Commits of callers of the state that were answered.");
     private final Counter stateConflicts =
@@ -233,6 +240,10 @@ public final class Meters implements HttpEvents {
     /** Adds the families of the running JVM: memory, garbage collection, threads, the process. Once. */
     public void watchJvm() {
         DefaultExports.register(registry);
+    }
+
+    public void recordMissed(long records) {
+        recordMissed.inc((double) records);
     }
 
     public void stateCommitted(long nanos) {

@@ -204,6 +204,11 @@ public final class ServedState implements AutoCloseable {
         return place != null && place.isGone() ? Optional.of(place.gone()) : engine.trouble();
     }
 
+    /** What it serves; stays this one's. */
+    public StateEngine engine() {
+        return engine;
+    }
+
     /** The port that is listened on. */
     public int port() {
         return port.port();

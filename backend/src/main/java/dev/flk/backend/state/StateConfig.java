@@ -16,6 +16,7 @@ import java.util.Optional;
  * @param cacheBytes of what was read; of all, where the state is in memory
  * @param directory of the embedded state; empty: in memory
  * @param history how long what was overwritten or deleted is kept; empty: for ever
+ * @param keepsRecord whether it has the record of outcomes
  */
 public record StateConfig(
         int port,
@@ -24,7 +25,8 @@ public record StateConfig(
         StateEngine.Settings engine,
         int cacheBytes,
         Optional<Path> directory,
-        Optional<Duration> history) {
+        Optional<Duration> history,
+        boolean keepsRecord) {
     /** What nobody needs a token for is for this machine only, unless STATE_AUTH says otherwise. */
     public static final String LOOPBACK = "127.0.0.1";
 

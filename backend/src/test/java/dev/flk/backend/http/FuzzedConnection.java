@@ -32,6 +32,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
@@ -95,7 +96,8 @@ final class FuzzedConnection {
 
     private Seen run(List<byte[]> pieces) {
         server = new BackendServer(
-                new BackendServer.Parts(CONFIG, ingest, List::of, METERS, () -> Instant.EPOCH, () -> 0, Duration.ZERO),
+                new BackendServer.Parts(
+                        CONFIG, ingest, List::of, Optional::empty, METERS, () -> Instant.EPOCH, () -> 0, Duration.ZERO),
                 false,
                 null,
                 limits,

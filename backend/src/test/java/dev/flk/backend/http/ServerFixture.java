@@ -9,6 +9,7 @@ import dev.flk.backend.http.BackendServer.Readiness.Component;
 import dev.flk.backend.http.RawClient.Answer;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.record.RecordedOutcomes;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.net.ConnectException;
@@ -18,6 +19,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
 import org.junit.jupiter.api.extension.AfterEachCallback;
@@ -34,6 +36,7 @@ final class ServerFixture implements AfterEachCallback {
     final ScriptedIngest ingest = new ScriptedIngest();
     final Meters meters = new Meters("test");
     volatile InstantSource clock = () -> NOW;
+    volatile RecordedOutcomes record;
     volatile List<Component> components = List.of(new Component("log", true, "open"));
 
     private Duration headerTimeout = LONG;
@@ -135,7 +138,14 @@ final class ServerFixture implements AfterEachCallback {
                 login);
         return new BackendServer(
                 new BackendServer.Parts(
-                        config, ingest, () -> components, meters, () -> clock.instant(), System::nanoTime, stopWithin),
+                        config,
+                        ingest,
+                        () -> components,
+                        () -> Optional.ofNullable(record),
+                        meters,
+                        () -> clock.instant(),
+                        System::nanoTime,
+                        stopWithin),
                 false,
                 tls,
                 limits(),

@@ -61,7 +61,8 @@ class ServedStateTest {
                 Settings.defaults(),
                 8 << 20,
                 Optional.of(directory.resolve("state")),
-                Optional.empty());
+                Optional.empty(),
+                false);
     }
 
     private void open(Optional<Path> tokens, ReloadedTls tls) {

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.http;
+
+import dev.flk.backend.http.OpsHandler.MetricsGuard;
+import dev.flk.backend.record.RecordedOutcomes;
+import dev.flk.backend.record.RecordedOutcomes.Part;
+import dev.flk.backend.record.RecordedOutcomes.Wanted;
+import dev.flk.http.Answer;
+import dev.flk.http.Answer.Header;
+import dev.flk.http.Endpoint;
+import dev.flk.http.Endpoint.Request;
+import dev.flk.http.Exchange;
+import dev.flk.http.Refusal;
+import dev.flk.http.Routes;
+import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * {@code /v1/shards} and {@code /v1/shards/SHARD/outcomes}, behind the operators' login: the record as NDJSON, part by part; a header
+ * says where the next part begins. Reading takes time, so they have threads of their own.
+ */
+final class RecordHandler implements AutoCloseable {
+    /** Where the next part begins; not there behind the last one. */
+    static final String CURSOR = "X-Flk-Cursor";
+
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.http");
+    private static final String SHARDS = "/v1/shards";
+    private static final String OUTCOMES = "outcomes";
+    private static final int USUAL_LIMIT = 100;
+    private static final int THREADS = 2;
+    private static final int MAX_WAITING = 64;
+    private static final long MAX_ANSWER_BYTES = 4 << 20;
+    private static final Set<String> OF_SHARDS = Set.of("prefix", "limit", "cursor");
+    private static final Set<String> OF_OUTCOMES = Set.of("from", "to", "verdict", "regime", "limit", "cursor");
+    private static final Set<String> VERDICTS = Set.of("accepted", "escalated", "rejected");
+    private static final Set<String> REGIMES = Set.of("sticky", "mixed", "non_sticky");
+
+    private final Supplier<Optional<RecordedOutcomes>> record;
+    private final MetricsGuard guard;
+    private final ThreadPoolExecutor threads = new ThreadPoolExecutor(
+            THREADS, THREADS, 10, TimeUnit.SECONDS, new ArrayBlockingQueue<>(MAX_WAITING), task -> {
+                Thread made = new Thread(task, "record-doors");
+                made.setDaemon(true);
+                return made;
+            });
+
+    /** A mistake in what was asked; the message is for its client. */
+    private static final class BadQuery extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        BadQuery(String message) {
+            super(message, null, false, false);
+        }
+    }
+
+    /** @param record empty: there is none */
+    RecordHandler(Supplier<Optional<RecordedOutcomes>> record, MetricsGuard guard) {
+        this.record = record;
+        this.guard = guard;
+        threads.allowCoreThreadTimeOut(true);
+    }
+
+    Routes addTo(Routes routes) {
+        return routes.get(SHARDS, Endpoint.asking(this::shards))
+                .getBetween(SHARDS, OUTCOMES, Endpoint.asking(this::outcomes));
+    }
+
+    private void shards(Request request, Exchange exchange) {
+        answer(request, exchange, found -> {
+            Map<String, String> query = query(request, OF_SHARDS);
+            return found.shards(query.getOrDefault("prefix", ""), cursor(query), limit(query));
+        });
+    }
+
+    private void outcomes(Request request, Exchange exchange) {
+        answer(request, exchange, found -> {
+            Map<String, String> query = query(request, OF_OUTCOMES);
+            String path = request.path();
+            String shard = path.substring(SHARDS.length() + 1, path.length() - OUTCOMES.length() - 1);
+            return found.outcomes(new Wanted(
+                    decoded(shard.replace("+", "%2B")),
+                    time(query, "from"),
+                    time(query, "to"),
+                    oneOf(query, "verdict", VERDICTS),
+                    oneOf(query, "regime", REGIMES),
+                    limit(query),
+                    cursor(query)));
+        });
+    }
+
+    private void answer(Request request, Exchange exchange, Function<RecordedOutcomes, Part> asked) {
+        if (!guard.admits(request)) {
+            exchange.answer(OpsHandler.UNAUTHORIZED);
+            return;
+        }
+        Optional<RecordedOutcomes> found = record.get();
+        if (found.isEmpty()) {
+            exchange.answer(
+                    Answer.error(404, "there is no record here: RECORD or STATE_PORT is off, or it is starting"));
+            return;
+        }
+        if (!exchange.reserveLesserAnswer(MAX_ANSWER_BYTES)) {
+            exchange.answer(Refusal.overloaded());
+            return;
+        }
+        try {
+            threads.execute(() -> exchange.safely(() -> exchange.answer(answer(found.get(), asked))));
+        } catch (RejectedExecutionException e) {
+            exchange.answer(Refusal.overloaded());
+        }
+    }
+
+    private static Answer answer(RecordedOutcomes found, Function<RecordedOutcomes, Part> asked) {
+        try {
+            Part part = asked.apply(found);
+            List<Header> headers = new ArrayList<>();
+            String next = part.cursor();
+            if (next != null) {
+                headers.add(new Header(
+                        CURSOR,
+                        Base64.getUrlEncoder().withoutPadding().encodeToString(next.getBytes(StandardCharsets.UTF_8))));
+            }
+            StringBuilder lines = new StringBuilder();
+            part.lines().forEach(line -> lines.append(line).append('\n'));
+            return new Answer(200, "application/x-ndjson", lines.toString().getBytes(StandardCharsets.UTF_8), headers);
+        } catch (BadQuery e) {
+            return Answer.error(400, String.valueOf(e.getMessage()));
+        } catch (StateException e) {
+            if (e.reason() == Reason.INVALID) {
+                return Answer.error(400, e.getMessage());
+            }
+            LOG.warn("the record can't be read: {}", e.getMessage());
+            return Answer.error(503, "the state is down", Header.retryAfter(1));
+        }
+    }
+
+    /** Names and values, percent-decoded; each name is known, and stands once. */
+    private static Map<String, String> query(Request request, Set<String> known) {
+        Map<String, String> query = new HashMap<>();
+        for (String part :
+                request.query().isEmpty() ? new String[0] : request.query().split("&", -1)) {
+            int equals = part.indexOf('=');
+            String name = decoded(equals < 0 ? part : part.substring(0, equals));
+            if (!known.contains(name)) {
+                throw new BadQuery("unknown in the query, or not known here; ask with "
+                        + String.join(", ", known.stream().sorted().toList()));
+            }
+            if (query.put(name, equals < 0 ? "" : decoded(part.substring(equals + 1))) != null) {
+                throw new BadQuery(name + " is given twice");
+            }
+        }
+        return query;
+    }
+
+    private static String decoded(String text) {
+        try {
+            return URLDecoder.decode(text, StandardCharsets.UTF_8);
+        } catch (IllegalArgumentException e) {
+            throw new BadQuery("a % is not followed by two hex digits");
+        }
+    }
+
+    private static @Nullable Instant time(Map<String, String> query, String name) {
+        String text = query.get(name);
+        try {
+            return text == null ? null : Instant.parse(text);
+        } catch (DateTimeException e) {
+            throw new BadQuery(name + " is no time; write it like 2026-01-31T12:00:00Z");
+        }
+    }
+
+    private static @Nullable String oneOf(Map<String, String> query, String name, Set<String> values) {
+        String text = query.get(name);
+        if (text != null && !values.contains(text)) {
+            throw new BadQuery(name + " is none of "
+                    + String.join(", ", values.stream().sorted().toList()));
+        }
+        return text;
+    }
+
+    private static int limit(Map<String, String> query) {
+        String text = query.getOrDefault("limit", Integer.toString(USUAL_LIMIT));
+        if (!text.matches("[1-9][0-9]{0,3}") || Integer.parseInt(text) > RecordedOutcomes.MAX_LIMIT) {
+            throw new BadQuery("limit is no whole number from 1 to " + RecordedOutcomes.MAX_LIMIT);
+        }
+        return Integer.parseInt(text);
+    }
+
+    private static @Nullable String cursor(Map<String, String> query) {
+        String text = query.get("cursor");
+        try {
+            return text == null ? null : new String(Base64.getUrlDecoder().decode(text), StandardCharsets.UTF_8);
+        } catch (IllegalArgumentException e) {
+            throw new BadQuery("cursor is none of an answer's " + CURSOR);
+        }
+    }
+
+    @Override
+    public void close() {
+        threads.shutdown();
+    }
+}

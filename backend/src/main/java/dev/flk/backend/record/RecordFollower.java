@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.record;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.backend.ingest.DecidedLog;
+import dev.flk.backend.ingest.LoggedOutcomes;
+import dev.flk.backend.metrics.Meters;
+import dev.flk.state.Key;
+import dev.flk.state.Operation;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateEngine.At;
+import dev.flk.state.StateEngine.Found;
+import dev.flk.state.StateException;
+import dev.flk.wal.LogReader.LogWalk;
+import dev.flk.wal.LogRecord;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Writes the record: reads the inbox log behind those who decide, decides each submission again, and puts what stands into the state.
+ * How far it is stands in the state as well, in the same commit as what it wrote, so that no kill makes it miss or repeat any. It never
+ * holds up an answer: while much is submitted, it only takes a part of one core.
+ *
+ * <p>One thread of its own.
+ */
+public final class RecordFollower implements AutoCloseable {
+    /** How far the record of each log is: the agent {@code record}, a key for each log id. */
+    static final String POSITIONS = "flk.positions";
+
+    private static final String WRITER = "record";
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
+    private static final JsonMapper JSON = new JsonMapper();
+    private static final int CHUNK_RECORDS = StateEngine.MAX_PAGE;
+    /** So that the values, which may take three times as much, fit into one transaction. */
+    private static final long CHUNK_BYTES = 512 << 10;
+
+    private static final long LOOK_EVERY_MILLIS = 250;
+    private static final long AFTER_FAILURE_MILLIS = 1_000;
+    /** With more submissions than this a second, it gives way. */
+    private static final long BUSY_PER_SECOND = 500;
+    /** Then it rests so many times as long as it works. */
+    private static final int RESTS_PER_WORK = 6;
+
+    private static final long LONGEST_REST_MILLIS = 2_000;
+    private static final long CLOSE_MILLIS = 3_000;
+
+    private final DecidedLog log;
+    private final StateEngine engine;
+    private final Meters meters;
+    private final LongSupplier nanoTicker;
+    private final Thread thread = new Thread(this::run, "record-follower");
+    private volatile boolean isOver;
+    private volatile long position;
+    private volatile long upToDateNanos;
+
+    // of the thread
+    private boolean knowsPosition;
+    private @Nullable LogWalk walk;
+    private @Nullable String toldFailure;
+    private long countedSubmissions;
+    private long countedNanos;
+
+    /** Nothing runs yet. */
+    public RecordFollower(DecidedLog log, StateEngine engine, Meters meters, LongSupplier nanoTicker) {
+        this.log = log;
+        this.engine = engine;
+        this.meters = meters;
+        this.nanoTicker = nanoTicker;
+        this.upToDateNanos = nanoTicker.getAsLong();
+        this.countedNanos = upToDateNanos;
+        thread.setDaemon(true);
+    }
+
+    /** Starts to follow, by itself. */
+    public void start() {
+        meters.recordLagRecords.watch(this::lagRecords);
+        meters.recordLagSeconds.watch(() -> lagRecords() == 0 ? 0 : (nanoTicker.getAsLong() - upToDateNanos) / 1e9);
+        thread.start();
+    }
+
+    /** Everything up to this sequence of the log is in the record, or can't be: nobody here needs it any more. */
+    public long position() {
+        return position;
+    }
+
+    private long lagRecords() {
+        return Math.max(0, log.decidedUpTo() - position);
+    }
+
+    private void run() {
+        while (!isOver) {
+            long beginNanos = nanoTicker.getAsLong();
+            long restMillis;
+            try {
+                boolean isMore = step();
+                tellFailure(null);
+                restMillis = isMore ? restMillis(nanoTicker.getAsLong() - beginNanos) : LOOK_EVERY_MILLIS;
+            } catch (IOException | StateException | CompletionException e) {
+                tellFailure(e);
+                forget();
+                restMillis = AFTER_FAILURE_MILLIS;
+            } catch (RuntimeException e) {
+                LOG.error("the record can't go on behind record {} of the log; it is tried again", position, e);
+                forget();
+                restMillis = AFTER_FAILURE_MILLIS;
+            }
+            rest(restMillis);
+        }
+        forget();
+    }
+
+    private void rest(long millis) {
+        try {
+            TimeUnit.MILLISECONDS.sleep(millis);
+        } catch (InterruptedException e) {
+            isOver = true;
+        }
+    }
+
+    /** Once for each cause. A state that is down is told of already. */
+    private void tellFailure(@Nullable Exception failure) {
+        String message = failure == null ? null : String.valueOf(failure.getMessage());
+        if (message != null && !message.equals(toldFailure)) {
+            if (failure instanceof IOException) {
+                LOG.error("the record stands still behind record {} of the log: {}", position, message);
+            } else {
+                LOG.warn("the record waits for the state: {}", message);
+            }
+        } else if (message == null && toldFailure != null) {
+            LOG.info("the record goes on");
+        }
+        toldFailure = message;
+    }
+
+    /** A commit that failed may be there all the same: where to go on is read again. */
+    private void forget() {
+        knowsPosition = false;
+        LogWalk open = walk;
+        walk = null;
+        if (open != null) {
+            try {
+                open.close();
+            } catch (IOException e) {
+                LOG.warn("closing the log: {}", e.getMessage());
+            }
+        }
+    }
+
+    private long restMillis(long workedNanos) {
+        long submissions = meters.ingest.value();
+        long nanos = nanoTicker.getAsLong();
+        double perSecond = (submissions - countedSubmissions) * 1e9 / Math.max(1, nanos - countedNanos);
+        countedSubmissions = submissions;
+        countedNanos = nanos;
+        return perSecond < BUSY_PER_SECOND
+                ? 0
+                : Math.min(LONGEST_REST_MILLIS, TimeUnit.NANOSECONDS.toMillis(workedNanos * RESTS_PER_WORK));
+    }
+
+    /**
+     * Records one chunk.
+     *
+     * @return whether there is more
+     * @throws IOException if the log can't be read, or holds what this version can't decide
+     * @throws StateException if the state can't be read or written
+     */
+    boolean step() throws IOException {
+        if (!knowsPosition) {
+            position = readPosition();
+            knowsPosition = true;
+        }
+        long upTo = log.decidedUpTo();
+        long beginNanos = nanoTicker.getAsLong();
+        List<LogRecord> chunk = position < upTo ? read(upTo) : List.of();
+        if (!chunk.isEmpty()) {
+            long last = chunk.get(chunk.size() - 1).sequence();
+            List<Operation> operations = operations(chunk);
+            noteMissing(chunk.get(0).sequence(), operations);
+            operations.add(new Operation.Write(positionKey(), "{\"sequence\":" + last + "}", Operation.ANY_VERSION));
+            var unused =
+                    engine.apply(WRITER, operations, "").toCompletableFuture().join();
+            position = last;
+        }
+        if (position >= upTo) {
+            upToDateNanos = beginNanos;
+        }
+        return !chunk.isEmpty() && position < upTo;
+    }
+
+    private Key positionKey() {
+        return new Key(POSITIONS, WRITER, log.logId());
+    }
+
+    /** 0: the record of this log begins with the oldest that there is. */
+    private long readPosition() throws IOException {
+        Found found = engine.get(List.of(positionKey()), new At.Now()).found().get(0);
+        if (!(found instanceof Found.Present present) || present.version().json() == null) {
+            return 0;
+        }
+        long known;
+        try {
+            known = JSON.readTree(present.version().json()).path("sequence").asLong();
+        } catch (JsonProcessingException e) {
+            throw new IOException("how far the record is can't be read in the state: " + e.getMessage(), e);
+        }
+        if (known > log.last()) {
+            LOG.warn(
+                    "the record knows log {} up to record {}, it ends with record {}: it begins anew",
+                    log.logId(),
+                    known,
+                    log.last());
+            return 0;
+        }
+        return known;
+    }
+
+    private List<LogRecord> read(long upTo) throws IOException {
+        LogWalk open = walk;
+        if (open == null) {
+            open = log.walk(position + 1);
+            walk = open;
+        }
+        List<LogRecord> chunk = new ArrayList<>();
+        long bytes = 0;
+        long last = position;
+        while (chunk.size() < CHUNK_RECORDS && bytes < CHUNK_BYTES && last < upTo) {
+            LogRecord record = open.next();
+            if (record == null) { // of what was listed when it was opened
+                open.close();
+                walk = null;
+                break;
+            }
+            chunk.add(record);
+            bytes += record.body().length;
+            last = record.sequence();
+        }
+        return chunk;
+    }
+
+    private void noteMissing(long first, List<Operation> operations) {
+        long from = position + 1;
+        if (position == 0 || first == from) {
+            return; // what the retention removed before a record was kept at all is not missed
+        }
+        meters.recordMissed(first - from);
+        LOG.error("records {} to {} of the log were gone before they were in the record", from, first - 1);
+        operations.add(new Operation.Write(
+                new Key(POSITIONS, WRITER, log.logId() + "/missing/" + "%019d".formatted(from)),
+                "{\"first\":" + from + ",\"last\":" + (first - 1) + "}",
+                Operation.ANY_VERSION));
+    }
+
+    /** What a chunk adds to what stands. */
+    private List<Operation> operations(List<LogRecord> chunk) throws IOException {
+        LoggedOutcomes outcomes = new LoggedOutcomes();
+        chunk.forEach(outcomes::note);
+        Map<Key, List<RecordedOutcome>> wanted = new LinkedHashMap<>();
+        long first = chunk.get(0).sequence();
+        for (LogRecord record : chunk) {
+            if (LoggedOutcomes.isSubmission(record)) {
+                add(wanted, record, outcomes);
+            }
+            OptionalLong overruled = LoggedOutcomes.overruledBy(record);
+            if (overruled.isPresent() && overruled.getAsLong() < first) {
+                LogRecord submission = submission(overruled.getAsLong());
+                if (submission != null) {
+                    add(wanted, submission, outcomes);
+                }
+            }
+        }
+        Map<Key, String> standing = standing(List.copyOf(wanted.keySet()));
+        List<Operation> operations = new ArrayList<>();
+        for (List<RecordedOutcome> ofKey : wanted.values()) {
+            for (RecordedOutcome one : ofKey) {
+                String stands = standing.get(one.key());
+                if (stands == null
+                        || !RecordedOutcome.outcomeIn(stands).equals(RecordedOutcome.outcomeIn(one.json()))) {
+                    operations.add(new Operation.Write(one.key(), one.json(), Operation.ANY_VERSION));
+                    standing.put(one.key(), one.json());
+                }
+            }
+        }
+        return operations;
+    }
+
+    private static void add(Map<Key, List<RecordedOutcome>> wanted, LogRecord submission, LoggedOutcomes outcomes)
+            throws IOException {
+        RecordedOutcome outcome = RecordedOutcome.of(submission, outcomes.compare(submission, null));
+        wanted.computeIfAbsent(outcome.key(), key -> new ArrayList<>()).add(outcome);
+    }
+
+    /** One that is further back; null if it is gone, with what it was recorded as. */
+    private @Nullable LogRecord submission(long sequence) throws IOException {
+        try (LogWalk back = log.walk(sequence)) {
+            LogRecord record = back.next();
+            return record != null && record.sequence() == sequence && LoggedOutcomes.isSubmission(record)
+                    ? record
+                    : null;
+        }
+    }
+
+    private Map<Key, String> standing(List<Key> keys) {
+        Map<Key, String> standing = new HashMap<>();
+        List<Found> found = engine.get(keys, new At.Now()).found();
+        for (int i = 0; i < keys.size(); i++) {
+            if (found.get(i) instanceof Found.Present present) {
+                String json = present.version().json();
+                if (json != null) {
+                    standing.put(keys.get(i), json);
+                }
+            }
+        }
+        return standing;
+    }
+
+    /** Ends the thread behind what it is about to commit. */
+    @Override
+    public void close() {
+        isOver = true;
+        thread.interrupt();
+        try {
+            thread.join(CLOSE_MILLIS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

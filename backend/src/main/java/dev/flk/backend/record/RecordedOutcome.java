@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.record;
+
+import dev.flk.backend.ingest.LoggedOutcomes.Compared;
+import dev.flk.backend.ingest.LoggedOutcomes.Given;
+import dev.flk.canonical.CanonicalDouble;
+import dev.flk.canonical.CanonicalString;
+import dev.flk.canonical.Sha256;
+import dev.flk.canonical.SignedFields;
+import dev.flk.certificate.Certificate;
+import dev.flk.state.Key;
+import dev.flk.state.StateException;
+import dev.flk.wal.LogRecord;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.HexFormat;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * One outcome as the record has it. The key is {@code epoch/<19 digits>/<pcs_id>} of the agent that is the shard; the value:
+ *
+ * <pre>
+ * verdict              accepted, escalated or rejected
+ * D_hat … policy       as the answer has them
+ * budget coh_star r    as claimed
+ * merkle_root, N_j, scales
+ * shard_id             only where it can't be an agent_id, which is then sha256:HEX of it
+ * received_at, key_id  of the submission that was decided
+ * </pre>
+ *
+ * @param json the value
+ */
+record RecordedOutcome(Key key, String json) {
+    static final String NAMESPACE = "flk.record";
+    static final String KEY_PREFIX = "epoch/";
+
+    private static final String HASHED = "sha256:";
+    private static final String ANSWERED = "\"D_hat\":";
+    private static final String OF_SUBMISSION = ",\"received_at\":";
+
+    /** Beyond that a value is kept without the counts, which nobody signed. */
+    private static final int MAX_COUNTS_CHARS = 256 << 10;
+
+    static RecordedOutcome of(LogRecord submission, Compared decided) {
+        Certificate certificate = decided.certificate();
+        SignedFields signed = certificate.signed();
+        Given given = decided.given();
+        String agentId = agentId(signed.shardId());
+        StringBuilder json = new StringBuilder(1_024)
+                .append("{\"verdict\":\"")
+                .append(given.ending().name().toLowerCase(Locale.ROOT))
+                .append("\",")
+                .append(
+                        given.body(),
+                        given.body().indexOf(ANSWERED),
+                        given.body().length() - 1)
+                .append(",\"budget\":")
+                .append(CanonicalDouble.print(signed.budget()))
+                .append(",\"coh_star\":")
+                .append(CanonicalDouble.print(signed.cohStar()))
+                .append(",\"r\":")
+                .append(CanonicalDouble.print(signed.r()))
+                .append(",\"merkle_root\":\"")
+                .append(signed.merkleRoot())
+                .append('"');
+        appendCounts(json, certificate);
+        if (!agentId.equals(signed.shardId())) {
+            CanonicalString.appendQuoted(json.append(",\"shard_id\":"), signed.shardId());
+        }
+        json.append(OF_SUBMISSION)
+                .append('"')
+                .append(Instant.ofEpochMilli(submission.arrivalMillis()))
+                .append("\",\"key_id\":");
+        CanonicalString.appendQuoted(json, submission.keyId());
+        return new RecordedOutcome(
+                new Key(NAMESPACE, agentId, keyName(signed.epoch(), signed.pcsId())),
+                json.append('}').toString());
+    }
+
+    private static void appendCounts(StringBuilder json, Certificate certificate) {
+        int before = json.length();
+        json.append(",\"N_j\":{");
+        String separator = "";
+        for (Map.Entry<String, Long> count : certificate.counts().entrySet()) {
+            CanonicalString.appendQuoted(json.append(separator), count.getKey());
+            json.append(':').append(count.getValue().longValue());
+            separator = ",";
+        }
+        json.append("},\"scales\":[");
+        separator = "";
+        for (int scale : certificate.scales()) {
+            json.append(separator).append(scale);
+            separator = ",";
+        }
+        json.append(']');
+        if (json.length() - before > MAX_COUNTS_CHARS) {
+            json.setLength(before);
+        }
+    }
+
+    private static String keyName(long epoch, String pcsId) {
+        return KEY_PREFIX + "%019d/".formatted(epoch) + pcsId;
+    }
+
+    /** Under which agent a shard stands. */
+    static String agentId(String shard) {
+        try {
+            Key.requireAgentId(shard);
+            if (!shard.startsWith(HASHED)) {
+                return shard;
+            }
+        } catch (StateException e) {
+            // it is one that no agent can have
+        }
+        return HASHED + HexFormat.of().formatHex(Sha256.of(shard.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    static boolean isHashed(String agentId) {
+        return agentId.startsWith(HASHED);
+    }
+
+    /** All but when and by which key it was submitted, which may happen again. */
+    static String outcomeIn(String json) {
+        return json.substring(0, json.lastIndexOf(OF_SUBMISSION));
+    }
+}

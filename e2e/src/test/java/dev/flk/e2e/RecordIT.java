@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.flk.client.Replay;
+import dev.flk.client.StateClient;
+import dev.flk.client.StateEvent;
+import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The record of outcomes on the real jar: it equals the log, and people can ask for it. */
+class RecordIT {
+    private static final int CERTIFICATES = Integer.getInteger("flk.certificates", 3_000);
+    private static final int LIVES = 4;
+    private static final int BATCH = 50;
+
+    @TempDir
+    private Path directory;
+
+    private final Random random = new Random(21);
+    private long next = 1;
+
+    private BackendProcess start(Map<String, String> configuration) throws IOException {
+        Map<String, String> more = new HashMap<>(configuration);
+        more.put("STATE_PORT", "0");
+        return BackendProcess.start(directory, more);
+    }
+
+    /** Mostly new ones; some that were sent before, and some with other content under a known id; of some shards with odd names. */
+    private Pcs another() {
+        boolean isKnown = next > 1 && random.nextInt(5) == 0;
+        long number = isKnown ? 1 + random.nextLong(next - 1) : next++;
+        String[] shards = {"\"shard-1\"", "\"a/b c\"", "\"\u007fdel\"", "\"" + "ä".repeat(200) + "\""};
+        Pcs pcs = Pcs.number(number).with("shard_id", shards[(int) (number % shards.length)]);
+        return isKnown && random.nextInt(3) == 0
+                ? pcs.with("D_hat", "1.4")
+                : pcs.with("D_hat", number % 7 == 0 ? "1.9" : "1.0");
+    }
+
+    private void submit(Client client, int certificates) throws IOException, InterruptedException {
+        for (int sent = 0; sent < certificates; sent += BATCH) {
+            StringBuilder lines = new StringBuilder();
+            for (int i = 0; i < BATCH; i++) {
+                lines.append(another().json()).append('\n');
+            }
+            assertThat(client.batch(lines.toString()).status()).isEqualTo(200);
+        }
+    }
+
+    @Test
+    void record_equalsTheLog_throughKillsAndAnOutageOfTheStore() throws Exception {
+        try (StoreServer store = StoreServer.Redis.start(directory.resolve("server"))) {
+            for (int life = 0; life < LIVES; life++) {
+                try (BackendProcess backend = start(store.configuration())) {
+                    Client client = new Client(backend.url());
+                    client.awaitReady();
+                    submit(client, CERTIFICATES / LIVES / 2);
+                    if (life == 1) {
+                        store.kill();
+                    }
+                    submit(client, CERTIFICATES / LIVES / 2);
+                    backend.program().kill();
+                    if (life == 1) {
+                        store.restart();
+                    }
+                }
+            }
+            try (BackendProcess backend = start(store.configuration())) {
+                Client client = new Client(backend.url());
+                client.awaitReady();
+                client.awaitNothingPending();
+                Client.awaitUntil(() -> client.metric("flk_record_lag_records") == 0);
+                assertThat(recorded(backend)).isEqualTo(replayed());
+                assertThat(client.metric("flk_record_missed_total")).isZero();
+            }
+        }
+    }
+
+    /** Of each id what stands, as the answer has it, one after the other. */
+    private static Map<String, List<String>> recorded(BackendProcess backend) {
+        Map<String, List<String>> recorded = new HashMap<>();
+        try (StateClient client = StateIT.connect(backend);
+                Stream<StateEvent> events = client.replay(Replay.of("flk.record", ""))) {
+            events.flatMap(event -> event.changes().stream()).forEach(change -> {
+                String id = change.key().substring(change.key().lastIndexOf('/') + 1);
+                String json = change.json();
+                recorded.computeIfAbsent(id, key -> new ArrayList<>())
+                        .add(json.substring(json.indexOf("\"D_hat\""), json.indexOf(",\"budget\"")));
+            });
+        }
+        return recorded;
+    }
+
+    private Map<String, List<String>> replayed() throws Exception {
+        Map<String, List<String>> replayed = new HashMap<>();
+        try (Program program = Program.java(
+                "flk-backend",
+                directory,
+                BackendProcess.environment(),
+                Program.QUICK_START,
+                "wal",
+                "replay",
+                "--outcomes")) {
+            assertThat(program.awaitExit()).isZero();
+            program.out().lines().filter(line -> line.startsWith("{\"seq\"")).forEach(line -> {
+                String id = StrictJson.read(line).get("pcs_id").textValue();
+                String body = line.substring(line.indexOf("\"D_hat\""), line.length() - 2);
+                List<String> ofId = replayed.computeIfAbsent(id, key -> new ArrayList<>());
+                if (ofId.isEmpty() || !ofId.get(ofId.size() - 1).equals(body)) {
+                    ofId.add(body);
+                }
+            });
+        }
+        return replayed;
+    }
+
+    @Test
+    void outcomes_canBeAskedFor_byPeople() throws Exception {
+        try (BackendProcess backend = start(Map.of())) {
+            Client client = Client.comparing(backend.url());
+            submit(client, 200);
+            Client.awaitUntil(
+                    () -> client.metric("flk_inbox_pending") == 0 && client.metric("flk_record_lag_records") == 0);
+
+            Answer shards = client.get("/v1/shards");
+            assertThat(shards.body()
+                            .lines()
+                            .map(line -> StrictJson.read(line).get("shard_id").textValue()))
+                    .contains("shard-1", "a/b c", "\u007fdel", "ä".repeat(200));
+            Answer first = client.get("/v1/shards/a%2Fb%20c/outcomes?limit=5&verdict=accepted");
+            assertThat(first.body().lines()).hasSize(5).allSatisfy(line -> {
+                JsonNode outcome = StrictJson.read(line);
+                assertThat(outcome.get("shard_id").textValue()).isEqualTo("a/b c");
+                assertThat(outcome.get("verdict").textValue()).isEqualTo("accepted");
+            });
+            Answer second = client.get(
+                    "/v1/shards/a%2Fb%20c/outcomes?limit=5&verdict=accepted&cursor=" + first.header("X-Flk-Cursor"));
+            assertThat(second.body().lines())
+                    .hasSize(5)
+                    .doesNotContainAnyElementsOf(first.body().lines().toList());
+            assertThat(client.get("/v1/shards/nobody/outcomes").body()).isEmpty();
+            assertThat(client.get("/v1/shards/x/outcomes?from=yesterday").error())
+                    .isEqualTo("from is no time; write it like 2026-01-31T12:00:00Z");
+
+            String table = printed(backend, "record", "--shard", "shard-1", "--since", "1h", "--limit", "7");
+            assertThat(table.lines().filter(line -> !line.startsWith("    "))).hasSize(8);
+            assertThat(table.lines()).allSatisfy(line -> assertThat(line).hasSizeLessThanOrEqualTo(80));
+            assertThat(printed(backend, "record", "--shard", "a/b c", "--format", "csv", "--limit", "2")
+                            .lines())
+                    .hasSize(3);
+        }
+    }
+
+    private String printed(BackendProcess backend, String... arguments) throws IOException {
+        List<String> all = new ArrayList<>(List.of(arguments));
+        all.addAll(List.of("--url", backend.url()));
+        try (Program program =
+                Program.java("flk-backend", directory, Map.of(), Program.QUICK_START, all.toArray(String[]::new))) {
+            assertThat(program.awaitExit()).as(program.allLines()).isZero();
+            return program.out();
+        }
+    }
+}
