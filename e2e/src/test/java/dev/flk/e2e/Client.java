@@ -126,7 +126,7 @@ final class Client {
         HttpResponse<String> response = http.send(sent, BodyHandlers.ofString(StandardCharsets.UTF_8));
         Answer answer = new Answer(response.statusCode(), response.body(), response.headers());
         if (isDocumented) {
-            OpenApi.document().require(sent.method(), sent.uri().getPath(), answer);
+            OpenApi.document().require(sent.method(), sent.uri().getRawPath(), answer);
         }
         return answer;
     }

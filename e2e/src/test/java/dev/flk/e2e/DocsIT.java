@@ -69,7 +69,7 @@ final class DocsIT {
                         .findFirst()
                         .orElseThrow();
                 if (!name.startsWith("GF_") && !name.equals("PROMETHEUS_URL")) { // Grafana's own
-                    named.add(name.replaceFirst("_FILE$", name.equals("KEYS_FILE") ? "_FILE" : ""));
+                    named.add(name.matches("(KEYS|STATE_TOKENS)_FILE") ? name : name.replaceFirst("_FILE$", ""));
                 }
             }
         }

@@ -26,6 +26,8 @@ import java.util.regex.Pattern;
 
 /** The OpenAPI document, and answers compared with it. Places in it are JSON pointers. */
 final class OpenApi {
+    private static final String OUTCOMES = "/v1/shards/[^/]+/outcomes";
+
     private static final String WHERE = "urn:flk:openapi";
 
     /** What frames a message, which the standard lets nobody describe. */
@@ -89,18 +91,26 @@ final class OpenApi {
                     .as("%s %s: %s", method, path, answer)
                     .isEmpty();
         }
+        // the document can't describe a body of many values
         if (path.equals("/v1/pcs/batch") && answer.status() == 200) {
-            // the document can't describe a body of many values
-            assertThat(answer.body().lines())
-                    .allSatisfy(line -> assertThat(violations("/components/schemas/BatchLine", StrictJson.read(line)))
-                            .isEmpty());
+            requireLines("BatchLine", answer);
+        } else if (path.matches(OUTCOMES) && answer.status() == 200) {
+            requireLines("RecordedOutcome", answer);
         }
+    }
+
+    private void requireLines(String schema, Answer answer) {
+        assertThat(answer.body().lines())
+                .allSatisfy(line -> assertThat(violations("/components/schemas/" + schema, StrictJson.read(line)))
+                        .isEmpty());
     }
 
     /** Where a response is described; a response of no operation has a name of its own. */
     private String response(String method, String path, int status) {
         boolean isSubmission = path.equals("/v1/pcs/submit") || path.equals("/v1/pcs/batch");
-        String template = !isSubmission && path.matches("/v1/pcs/[^/]+") ? "/v1/pcs/{pcs_id}" : path;
+        String template = !isSubmission && path.matches("/v1/pcs/[^/]+")
+                ? "/v1/pcs/{pcs_id}"
+                : path.replaceFirst(OUTCOMES, "/v1/shards/{shard}/outcomes");
         String operation = "/paths/" + template.replace("/", "~1") + "/" + method.toLowerCase(Locale.ROOT);
         if (status == 405) {
             return "/components/responses/MethodNotAllowed";

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.diagnosis.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.config.Quantities;
 import java.io.IOException;
@@ -272,7 +273,7 @@ final class RecordCommand implements Callable<Integer> {
                 number(outcome.path("recomputed_D_hat")));
         String reason = outcome.path("reason").asText();
         if (!reason.isEmpty()) {
-            out.println("    " + Printable.of(reason));
+            out.print(Paragraph.wrapped("    ", 4, Printable.of(reason)));
         }
     }
 
