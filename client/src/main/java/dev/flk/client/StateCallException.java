@@ -50,8 +50,14 @@ public class StateCallException extends RuntimeException {
             case "DISK_FULL" -> new DiskFull(message, details, e);
             case "STORE_DOWN" -> new StoreDown(message, details, e);
             case "STARTING" -> new Starting(message, details, e);
-            default -> new StateCallException(e.getStatus().getCode() + ": " + message, details, e);
+            default -> new StateCallException(e.getStatus().getCode() + ": " + message + why(e), details, e);
         };
+    }
+
+    /** Of a connection that failed, what the system said. */
+    private static String why(StatusRuntimeException e) {
+        Throwable cause = e.getStatus().getCause();
+        return cause == null ? "" : ": " + cause.getMessage();
     }
 
     private static ErrorInfo info(StatusRuntimeException e) {

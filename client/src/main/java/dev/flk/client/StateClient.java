@@ -10,6 +10,8 @@ import dev.flk.client.proto.Found;
 import dev.flk.client.proto.GetRequest;
 import dev.flk.client.proto.HistoryRequest;
 import dev.flk.client.proto.HistoryResponse;
+import dev.flk.client.proto.InfoRequest;
+import dev.flk.client.proto.InfoResponse;
 import dev.flk.client.proto.Key;
 import dev.flk.client.proto.ListAgentsRequest;
 import dev.flk.client.proto.ListKeysRequest;
@@ -251,6 +253,19 @@ public final class StateClient implements AutoCloseable {
             request.setPageToken(page.getNextPageToken());
         } while (!request.getPageToken().isEmpty());
         return all;
+    }
+
+    /** Of the state as a whole. */
+    public StateInfo info() {
+        InfoResponse info = call(() -> timed().info(InfoRequest.getDefaultInstance()));
+        return new StateInfo(
+                info.getFormat(),
+                info.getEngine(),
+                info.getHistoryId(),
+                info.getNewestRevision(),
+                info.getOldestRevision(),
+                info.getOpenTransactions(),
+                info.getBytes());
     }
 
     /**

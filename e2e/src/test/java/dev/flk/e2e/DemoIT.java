@@ -49,7 +49,14 @@ final class DemoIT {
         String first = flk("demo");
         String second = flk("demo");
         assertThat(accepted(first)).isGreaterThanOrEqualTo(5).isEqualTo(accepted(second));
-        assertThat(first).contains("data/wal", "data/outbox.wal", "metrics.txt", "Try next");
+        assertThat(first)
+                .contains(
+                        "data/wal",
+                        "data/outbox.wal",
+                        "metrics.txt",
+                        "Try next",
+                        "The record of one shard",
+                        "received (UTC)");
         try (Stream<Path> runs = Files.list(copy.resolve("data/demo"))) {
             assertThat(runs).hasSize(2);
         }

@@ -14,6 +14,8 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -86,6 +88,41 @@ class StateIT {
             assertThat(readiness.status()).isEqualTo(200);
             assertThat(readiness.body()).contains("{\"name\":\"state\",\"ready\":false,\"detail\":\"STORE_DOWN\"}");
             assertThat(client.metric("flk_state_up")).isZero();
+        }
+    }
+
+    @Test
+    void commands_readAndWrite_andSayWhatIsWrong() throws Exception {
+        try (BackendProcess backend = start()) {
+            String line = backend.program().awaitLine(text -> text.contains("state on 127.0.0.1 port "));
+            String url = line.replaceFirst(".*port ([0-9]+).*", "http://127.0.0.1:$1");
+            assertThat(run(0, url, "health")).isEqualTo("serving, at revision 0");
+            assertThat(run(0, url, "set", "a", "k", "{\"n\": 3.50}")).isEqualTo("version 1, revision 1");
+            assertThat(run(0, url, "get", "a", "k")).isEqualTo("{\"n\":3.50}");
+            assertThat(run(1, url, "set", "a", "k", "2", "--if-version", "0"))
+                    .isEqualTo("flk-backend: default/a/k: expected version 0, there is 1");
+            assertThat(run(0, url, "set", "a", "k", "2", "--if-version", "1")).isEqualTo("version 2, revision 2");
+            assertThat(run(0, url, "get", "a", "k", "--at", "1")).isEqualTo("{\"n\":3.50}");
+            assertThat(run(0, url, "delete", "a", "k")).isEqualTo("version 3, revision 3");
+            assertThat(run(1, url, "get", "a", "k")).isEqualTo("flk-backend: no such key: a k");
+            assertThat(run(0, url, "history", "a", "k").lines()).hasSize(3);
+            assertThat(run(0, url, "replay", "--json")
+                            .lines()
+                            .map(text -> StrictJson.read(text).get("revision").intValue()))
+                    .containsExactly(1, 2, 3);
+            assertThat(run(1, "http://127.0.0.1:1", "info")).contains("UNAVAILABLE", "refused");
+            assertThat(run(2, "nowhere", "info")).contains("--url: write it like http://127.0.0.1:50051");
+        }
+    }
+
+    private String run(int exitCode, String url, String... command) throws IOException {
+        List<String> arguments = new ArrayList<>(List.of("state"));
+        arguments.addAll(List.of(command));
+        arguments.addAll(List.of("--url", url));
+        try (Program program = Program.java(
+                "flk-backend", directory, Map.of(), Program.QUICK_START, arguments.toArray(String[]::new))) {
+            assertThat(program.awaitExit()).as(program.allLines()).isEqualTo(exitCode);
+            return program.allLines();
         }
     }
 

@@ -36,10 +36,11 @@ import picocli.CommandLine.Spec;
 /** {@code flk-backend}. Exit codes: 0 done, 1 failed, 2 usage or configuration. */
 public final class CommandLineProgram {
     /** Lettuce and Hikari warn of each connection that breaks, Flyway of each migration that fails, which the store says in a line, once. */
-    private static final LogOutput.Style LOG_STYLE = new LogOutput.Style(
+    static final LogOutput.Style LOG_STYLE = new LogOutput.Style(
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",
             Map.of(
                     "io.netty", Level.WARN,
+                    "io.grpc", Level.WARN,
                     "org.rocksdb", Level.WARN,
                     "reactor", Level.WARN,
                     "io.lettuce", Level.WARN,
@@ -66,6 +67,7 @@ public final class CommandLineProgram {
                 .addSubcommand(PolicyCommand.with(new WalSource(environment, config), watched, clock))
                 .addSubcommand(new KeysCommand(environment, config, clock))
                 .addSubcommand(new RecordCommand(environment, config, clock))
+                .addSubcommand(new StateCommand(environment, config))
                 .addSubcommand(WalCommand.with(new WalSource(environment, config)))
                 .setOut(out)
                 .setErr(err)

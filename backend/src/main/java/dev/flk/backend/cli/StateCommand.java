@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.util.RawValue;
+import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
+import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.files.ConfiguredFile;
+import dev.flk.backend.files.ConfiguredFile.Unusable;
+import dev.flk.backend.state.StateConfig;
+import dev.flk.client.Commit;
+import dev.flk.client.Replay;
+import dev.flk.client.StateCallException;
+import dev.flk.client.StateClient;
+import dev.flk.client.StateEvent;
+import dev.flk.client.StateInfo;
+import dev.flk.client.Transaction;
+import dev.flk.client.Versioned;
+import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.Printable;
+import dev.flk.program.logging.LogOutput;
+import dev.flk.program.logging.LogOutput.LogConfig;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.event.Level;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/** {@code state}: reads and writes the state of agents of a running backend. */
+@Command(
+        name = "state",
+        description = {
+            "Reads and writes the state of agents.",
+            "",
+            "It asks the running backend of the configuration, or the one at --url.",
+            ""
+        })
+final class StateCommand implements Runnable {
+    private static final JsonMapper JSON = new JsonMapper();
+    private static final int COLUMNS = 80;
+    private static final int MAX_TOKEN_BYTES = 8_192;
+    private static final String USUAL_ADDRESS = "127.0.0.1:50051";
+
+    private final Map<String, String> environment;
+    private final ConfigOption config;
+
+    @Option(
+            names = "--url",
+            scope = ScopeType.INHERIT,
+            paramLabel = "URL",
+            description = "Of the state's port, like http://127.0.0.1:50051; https for TLS.")
+    private @Nullable String url;
+
+    @Option(
+            names = "--ca",
+            scope = ScopeType.INHERIT,
+            paramLabel = "FILE",
+            description = "PEM: authorities that lead to the backend's certificate.")
+    private @Nullable Path authorities;
+
+    @Option(names = "--token-file", scope = ScopeType.INHERIT, paramLabel = "FILE", description = "The token to show.")
+    private @Nullable Path tokenFile;
+
+    @Option(
+            names = "--namespace",
+            scope = ScopeType.INHERIT,
+            paramLabel = "NAME",
+            description = "Default: ${DEFAULT-VALUE}.")
+    private String namespace = "default";
+
+    @Option(names = "--json", scope = ScopeType.INHERIT, description = "One JSON object per line.")
+    private boolean json;
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    StateCommand(Map<String, String> environment, ConfigOption config) {
+        this.environment = environment;
+        this.config = config;
+    }
+
+    @Override
+    public void run() {
+        throw new ParameterException(
+                spec.commandLine(),
+                "Missing command: state health, info, get, set, delete, keys, agents, history or replay");
+    }
+
+    @Command(name = "health", description = "Says whether the state can be used; exit code 1 if not.")
+    int health() throws IOException {
+        return with(client -> {
+            StateInfo info = client.info();
+            out().println(json ? node().put("serving", true) : "serving, at revision " + info.newestRevision());
+        });
+    }
+
+    @Command(name = "info", description = "Describes the state as a whole.")
+    int info() throws IOException {
+        return with(client -> {
+            StateInfo info = client.info();
+            if (json) {
+                out().println(node().put("format", info.format())
+                        .put("engine", info.engine())
+                        .put("history_id", info.historyId())
+                        .put("newest_revision", info.newestRevision())
+                        .put("oldest_revision", info.oldestRevision())
+                        .put("open_transactions", info.openTransactions())
+                        .put("bytes", info.bytes()));
+                return;
+            }
+            out().println("engine             " + info.engine() + ", format " + info.format());
+            out().println("history            " + info.historyId());
+            out().println("newest revision    " + info.newestRevision());
+            out().println("replayable from    " + info.oldestRevision());
+            out().println("open transactions  " + info.openTransactions());
+            out().println("on disk            " + InWords.bytes(info.bytes()));
+        });
+    }
+
+    @Command(name = "get", description = "Prints a value; exit code 1 if the key does not exist.")
+    int get(
+            @Parameters(paramLabel = "AGENT") String agent,
+            @Parameters(paramLabel = "KEY") String key,
+            @Option(names = "--at", paramLabel = "WHEN", description = "As it was at a revision, or a time.") @Nullable
+                    String at)
+            throws IOException {
+        return with(client -> {
+            Versioned found = (at == null
+                            ? client.get(agent, key)
+                            : at.matches("[0-9]{1,18}")
+                                    ? client.getAt(agent, key, Long.parseLong(at))
+                                    : client.getAt(agent, key, time(at)))
+                    .orElseThrow(() -> new NotThere("no such key: " + agent + " " + key));
+            out().println(json ? version(found) : found.json());
+        });
+    }
+
+    @Command(name = "set", description = "Gives a key a value, one JSON value; - reads it from standard input.")
+    int set(
+            @Parameters(paramLabel = "AGENT") String agent,
+            @Parameters(paramLabel = "KEY") String key,
+            @Parameters(paramLabel = "JSON") String value,
+            @Option(
+                            names = "--if-version",
+                            paramLabel = "N",
+                            description = "Only if this is its version; 0: if it does not exist.")
+                    @Nullable
+                    Long ifVersion)
+            throws IOException {
+        String text = value.equals("-") ? new String(System.in.readAllBytes(), StandardCharsets.UTF_8) : value;
+        return commit(tx -> {
+            Transaction unused =
+                    ifVersion == null ? tx.write(agent, key, text) : tx.writeIf(agent, key, text, ifVersion);
+        });
+    }
+
+    @Command(name = "delete", description = "Deletes a key; does nothing if it does not exist.")
+    int delete(
+            @Parameters(paramLabel = "AGENT") String agent,
+            @Parameters(paramLabel = "KEY") String key,
+            @Option(names = "--if-version", paramLabel = "N", description = "Only if this is its version.") @Nullable
+                    Long ifVersion)
+            throws IOException {
+        return commit(tx -> {
+            Transaction unused = ifVersion == null ? tx.delete(agent, key) : tx.deleteIf(agent, key, ifVersion);
+        });
+    }
+
+    private int commit(Consumer<Transaction> staged) throws IOException {
+        return with(client -> {
+            try (Transaction tx = client.begin()) {
+                staged.accept(tx);
+                Commit commit = tx.commit();
+                if (json) {
+                    ObjectNode line = node().put("revision", commit.revision());
+                    commit.versions().forEach(line.putArray("versions")::add);
+                    out().println(line);
+                } else {
+                    out().println(
+                                    commit.revision() == 0
+                                            ? "nothing to do"
+                                            : "version " + commit.versions().get(0) + ", revision "
+                                                    + commit.revision());
+                }
+            }
+        });
+    }
+
+    @Command(name = "keys", description = "Lists the keys of an agent.")
+    int keys(
+            @Parameters(paramLabel = "AGENT") String agent,
+            @Option(
+                            names = "--prefix",
+                            paramLabel = "TEXT",
+                            description = "Only keys that begin so.",
+                            defaultValue = "")
+                    String prefix)
+            throws IOException {
+        return with(client -> client.keys(agent, prefix).forEach(key -> name("key", key)));
+    }
+
+    @Command(name = "agents", description = "Lists the agents of the namespace.")
+    int agents(
+            @Option(
+                            names = "--prefix",
+                            paramLabel = "TEXT",
+                            description = "Only agents that begin so.",
+                            defaultValue = "")
+                    String prefix)
+            throws IOException {
+        return with(client -> client.agents(prefix).forEach(agent -> name("agent_id", agent)));
+    }
+
+    private void name(String what, String name) {
+        out().println(json ? node().put(what, name) : Printable.of(name));
+    }
+
+    @Command(name = "history", description = "Lists the versions of a key, newest first.")
+    int history(@Parameters(paramLabel = "AGENT") String agent, @Parameters(paramLabel = "KEY") String key)
+            throws IOException {
+        return with(client -> client.history(agent, key)
+                .forEach(version -> out().println(
+                                json
+                                        ? version(version)
+                                        : cut("%-6s %s  %s"
+                                                .formatted(
+                                                        "v" + version.version(),
+                                                        seconds(version.committedAt()),
+                                                        version.isDeleted() ? "deleted" : version.json())))));
+    }
+
+    @Command(
+            name = "replay",
+            description = {
+                "Prints what was committed, in order.",
+                "",
+                "Of an agent, or of all. With --follow it goes on until it is stopped.",
+                ""
+            })
+    int replay(
+            @Parameters(paramLabel = "AGENT", arity = "0..1") @Nullable String agent,
+            @Option(names = "--from", paramLabel = "REVISION", description = "The first revision.") @Nullable Long from,
+            @Option(names = "--follow", description = "Go on with commits as they come.") boolean follow)
+            throws IOException {
+        Replay wanted = agent == null ? Replay.of(namespace, "") : Replay.of(namespace, agent);
+        Replay begun = from == null ? wanted : wanted.from(from);
+        return with(client -> {
+            try (Stream<StateEvent> events = client.replay(follow ? begun.follow() : begun)) {
+                events.forEach(event -> {
+                    event(event);
+                    out().flush();
+                });
+            }
+        });
+    }
+
+    private void event(StateEvent event) {
+        if (!json) {
+            for (StateEvent.Change change : event.changes()) {
+                out().println(cut("%-6d %s  %s %s v%d  %s"
+                        .formatted(
+                                event.revision(),
+                                seconds(event.committedAt()),
+                                change.agentId(),
+                                change.key(),
+                                change.version(),
+                                change.isDeleted() ? "deleted" : change.json())));
+            }
+            return;
+        }
+        ObjectNode line = node().put("revision", event.revision())
+                .put("committed_at", event.committedAt().toString())
+                .put("operations_total", event.operationsTotal())
+                .put("resume_token", event.resumeToken());
+        ArrayNode changes = line.putArray("changes");
+        for (StateEvent.Change change : event.changes()) {
+            ObjectNode one = changes.addObject()
+                    .put("namespace", change.namespace())
+                    .put("agent_id", change.agentId())
+                    .put("key", change.key())
+                    .put("version", change.version())
+                    .put("kind", change.isDeleted() ? "DELETE" : "WRITE");
+            if (!change.isDeleted()) {
+                one.putRawValue("value", new RawValue(change.json()));
+            }
+        }
+        out().println(line);
+    }
+
+    private static ObjectNode version(Versioned version) {
+        ObjectNode line = node().put("version", version.version())
+                .put("revision", version.revision())
+                .put("committed_at", version.committedAt().toString())
+                .put("deleted", version.isDeleted());
+        if (!version.isDeleted()) {
+            line.putRawValue("value", new RawValue(version.json()));
+        }
+        return line;
+    }
+
+    private static ObjectNode node() {
+        return JSON.createObjectNode();
+    }
+
+    private static String seconds(Instant time) {
+        return time.truncatedTo(ChronoUnit.SECONDS).toString().replace('T', ' ').replace("Z", "");
+    }
+
+    /** To one line of a terminal. */
+    private static String cut(String line) {
+        String shown = Printable.of(line);
+        return shown.length() <= COLUMNS ? shown : shown.substring(0, COLUMNS - 1) + "…";
+    }
+
+    private Instant time(String text) {
+        try {
+            return Instant.parse(text);
+        } catch (DateTimeException e) {
+            throw new ParameterException(
+                    spec.commandLine(), "--at: no revision, and no time like 2026-01-31T12:00:00Z", e);
+        }
+    }
+
+    private PrintWriter out() {
+        return spec.commandLine().getOut();
+    }
+
+    private static final class NotThere extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        NotThere(String message) {
+            super(message, null, false, false);
+        }
+    }
+
+    private int with(Consumer<StateClient> work) throws IOException {
+        try (StateClient client = connect()) {
+            work.accept(client.namespace(namespace));
+            out().flush();
+            return ExitCode.OK;
+        } catch (StateCallException | NotThere e) {
+            out().flush();
+            throw new IOException(e.getMessage(), e);
+        }
+    }
+
+    private StateClient connect() throws IOException {
+        // what failed is said once, by the exception
+        LogOutput.configure(new LogConfig(Level.ERROR, LogConfig.Format.TEXT), CommandLineProgram.LOG_STYLE);
+        Optional<StateConfig> known =
+                BackendConfig.diagnose(environment, config.file).config().flatMap(BackendConfig::state);
+        boolean isTls = url != null && url.startsWith("https://");
+        String address =
+                url == null ? known.map(state -> "127.0.0.1:" + state.port()).orElse(USUAL_ADDRESS) : address(url);
+        StateClient.Connector connector = StateClient.to(address);
+        if (authorities != null) {
+            connector = connector.tls(authorities);
+        } else if (isTls) {
+            connector = connector.tls();
+        }
+        return (tokenFile == null ? connector : connector.token(token(tokenFile))).connect();
+    }
+
+    private String address(String text) {
+        try {
+            URI parsed = URI.create(text.contains("://") ? text : "http://" + text);
+            if (parsed.getHost() != null && parsed.getPort() > 0) {
+                return parsed.getHost() + ":" + parsed.getPort();
+            }
+        } catch (IllegalArgumentException e) {
+            // said below
+        }
+        throw new ParameterException(spec.commandLine(), "--url: write it like http://127.0.0.1:50051");
+    }
+
+    private static String token(Path file) throws IOException {
+        try {
+            return new String(ConfiguredFile.bytes(file, MAX_TOKEN_BYTES), StandardCharsets.UTF_8).strip();
+        } catch (Unusable e) {
+            throw new IOException("--token-file: " + file + " " + e.getMessage(), e);
+        }
+    }
+}
