@@ -47,8 +47,12 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("thorough")
 final class AlertsInPrometheusIT {
     private static final Path RULES = Built.root().resolve("alerts/flk.rules.yaml");
-    /** No outsider can cause a 500 of a program error, and the other takes a file system that hangs. */
-    private static final Set<String> NOT_TO_BE_CAUSED = Set.of("InternalErrors warning", "FileWatchStuck critical");
+    /**
+     * No outsider can cause a 500 of a program error, the second takes a file system that hangs, and the third a state that fills a
+     * disk, of which the log's disk is tried.
+     */
+    private static final Set<String> NOT_TO_BE_CAUSED =
+            Set.of("InternalErrors warning", "FileWatchStuck critical", "StateDiskFilling warning");
 
     private static final String SECRET = "a secret of a plant";
     private static final TestAuthority AUTHORITY = TestAuthority.named("authority");
@@ -231,6 +235,15 @@ final class AlertsInPrometheusIT {
         assertThat(new Client(second.url()).submit(Pcs.number(1)).status()).isEqualTo(202);
         again("first", first, redis.configuration());
         firesUntil("first", () -> {}, "LostOutcomes critical");
+    }
+
+    @Test
+    void stateOfAgentsIsMovedAway() throws Exception {
+        BackendProcess backend = backend("state", Map.of("STATE_PORT", "0"));
+        load(backend, Pcs::number);
+        Path state = directory.resolve("state/data/state");
+        Path away = Files.move(state, directory.resolve("away"));
+        firesUntil("state", () -> Files.move(away, state), "StateDown critical", "RecordLagging warning");
     }
 
     @Test

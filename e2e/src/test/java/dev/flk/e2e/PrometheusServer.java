@@ -68,6 +68,7 @@ final class PrometheusServer implements AutoCloseable {
         return replace(FOR, FORS, replace(RANGE, RANGES, rules))
                 .replace("> bool 3600", "> bool 2")
                 .replace("> 3600 < 86400", "> 2 < 86400")
+                .replace("> 600 or", "> 3 or")
                 .replace("> bool 60", "> bool 1");
     }
 

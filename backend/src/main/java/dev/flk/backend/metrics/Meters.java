@@ -132,10 +132,13 @@ public final class Meters implements HttpEvents {
             "flk_tls_files_bad",
             "1 while the files of TLS can't be used and a certificate read before is in force, else 0.");
 
-    public final WatchedGauge stateUp = gauge("flk_state_up", "1 while the state of agents can be used, else 0.");
+    public final WatchedGauge stateUp =
+            gauge("flk_state_up", "1 while the state of agents can be used, else 0; NaN if it is off.");
     public final WatchedGauge stateRevision =
             gauge("flk_state_revision", "The newest revision of the state, NaN while it can't be read.");
     public final WatchedGauge stateBytes = gauge("flk_state_bytes", "Bytes that the state takes on disk.");
+    public final WatchedGauge stateFreeBytes =
+            gauge("flk_state_free_bytes", "Bytes free on the file system of the state; NaN if it is on none.");
     public final WatchedGauge stateOpenTransactions =
             gauge("flk_state_open_transactions", "Transactions of the state that are open.");
     public final WatchedGauge stateWatchers =
@@ -232,6 +235,8 @@ public final class Meters implements HttpEvents {
     /** @param shardMetrics shards that have metrics of their own */
     public Meters(String version, int shardMetrics) {
         shards = new ShardMeters(shardMetrics, System::nanoTime).register(registry);
+        stateUp.watch(() -> Double.NaN);
+        stateFreeBytes.watch(() -> Double.NaN);
         Info.build("flk_build", "The running build.")
                 .register(registry)
                 .info("version", version, "java", Runtime.version().toString());

@@ -124,6 +124,7 @@ public final class ServedState implements AutoCloseable {
             DiskSpace space = DiskSpace.watch(place.directory);
             parts.push(space);
             meters.stateBytes.watch(space::usedBytes);
+            meters.stateFreeBytes.watch(space::freeBytes);
         }
         if (tokens != null) {
             tokens.start();
