@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -61,7 +62,7 @@ public final class RecordFollower implements AutoCloseable {
     private final Meters meters;
     private final LongSupplier nanoTicker;
     private final Thread thread = new Thread(this::run, "record-follower");
-    private volatile boolean isOver;
+    private final CountDownLatch over = new CountDownLatch(1);
     private volatile long position;
     private volatile long upToDateNanos;
 
@@ -100,7 +101,7 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     private void run() {
-        while (!isOver) {
+        while (over.getCount() > 0) {
             long beginNanos = nanoTicker.getAsLong();
             long restMillis;
             try {
@@ -123,9 +124,9 @@ public final class RecordFollower implements AutoCloseable {
 
     private void rest(long millis) {
         try {
-            TimeUnit.MILLISECONDS.sleep(millis);
+            boolean unused = over.await(millis, TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {
-            isOver = true;
+            over.countDown(); // nobody interrupts it
         }
     }
 
@@ -328,8 +329,7 @@ public final class RecordFollower implements AutoCloseable {
     /** Ends the thread behind what it is about to commit. */
     @Override
     public void close() {
-        isOver = true;
-        thread.interrupt();
+        over.countDown(); // an interrupt would close the file that it reads
         try {
             thread.join(CLOSE_MILLIS);
         } catch (InterruptedException e) {
