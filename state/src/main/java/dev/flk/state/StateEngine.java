@@ -42,12 +42,16 @@ public final class StateEngine implements AutoCloseable {
     /** Entries of a list, and keys of one reading, at the most. */
     public static final int MAX_PAGE = 1_000;
 
+    /** Of the values of one reading of several keys: default gRPC clients take 4 MiB. */
+    private static final long MAX_READ_BYTES = 3L << 20;
+
+    private static final int READ_AT_ONCE = 10;
     private static final int MAX_OPERATIONS = 10_000;
     private static final long MAX_TRANSACTION_BYTES = 3L << 20;
     private static final int MAX_REQUEST_ID_BYTES = 64;
     private static final long TICK_MILLIS = 1_000;
     private static final long FORGET_EVERY_TICKS = 30;
-    private static final long CLOSE_MILLIS = 5_000;
+    private static final long CLOSE_MILLIS = 3_000;
 
     private final Storage storage;
     private final Settings settings;
@@ -345,9 +349,20 @@ public final class StateEngine implements AutoCloseable {
             throw Reason.INVALID.because("more than " + MAX_PAGE + " keys in one reading: " + keys.size());
         }
         long revision = revision(at);
-        List<Found> found = reading(() -> storage.newest(keys, revision)).stream()
-                .map(version -> version.map(StateEngine::found).orElseGet(Found.Absent::new))
-                .toList();
+        List<Found> found = new ArrayList<>(keys.size());
+        long bytes = 0;
+        for (int from = 0; from < keys.size(); from += READ_AT_ONCE) {
+            List<Key> some = keys.subList(from, Math.min(keys.size(), from + READ_AT_ONCE));
+            for (Optional<Version> newest : reading(() -> storage.newest(some, revision))) {
+                found.add(newest.map(StateEngine::found).orElseGet(Found.Absent::new));
+                String json = newest.isPresent() ? newest.get().json() : null;
+                bytes += json == null ? 0 : json.length();
+            }
+            if (bytes > MAX_READ_BYTES && keys.size() > 1) {
+                throw Reason.INVALID.because(
+                        "the values are longer than " + MAX_READ_BYTES + " together; ask for fewer keys");
+            }
+        }
         requireKept(revision);
         return new Read(revision, found);
     }

@@ -197,6 +197,14 @@ public final class Log implements Closeable {
         }
     }
 
+    /**
+     * Stands for the newest segment, and equals nothing else: once a record of another one is on disk, that is told here. Who reads
+     * beside the writer lists the directory again then, since numbers that were given in vain are given again there.
+     */
+    public Object newest() {
+        return commit.segment();
+    }
+
     /** Where the newest segments begin that make up {@code bytes} of the log's files, or all of them: a sequence to read from. */
     public long beginningOfLast(long bytes) throws IOException {
         List<Listed> segments = Vanished.retry(() -> SegmentList.read(files, options.directory(), options.prefix()))

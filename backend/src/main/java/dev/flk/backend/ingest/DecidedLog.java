@@ -30,6 +30,16 @@ public final class DecidedLog {
         return inbox.last();
     }
 
+    /** The last sequence that was on disk when the log was opened. */
+    public long lastAtStart() {
+        return inbox.lastAtStart();
+    }
+
+    /** Changes when another segment is the newest: a walk that began before must not be gone on with. */
+    public Object newest() {
+        return inbox.log().newest();
+    }
+
     /** The records from a sequence on, or from the oldest that there is. The caller closes it. */
     public LogWalk walk(long from) {
         return inspector.walk(from);

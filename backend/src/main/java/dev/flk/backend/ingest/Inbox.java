@@ -310,6 +310,10 @@ public final class Inbox implements AutoCloseable {
         return log.forcedEnd() - 1;
     }
 
+    long lastAtStart() {
+        return lastAtStart;
+    }
+
     /** Reads from a sequence on. A segment that was moved away is skipped if everything in it was decided. */
     private LogReader read(long from) throws IOException {
         return log.read(from, OnDamage.STOP, kept.decided());

@@ -47,6 +47,8 @@ public final class RecordFollower implements AutoCloseable {
     /** So that the values, which may take three times as much, fit into one transaction. */
     private static final long CHUNK_BYTES = 512 << 10;
 
+    private static final long COMMIT_BYTES = 2 << 20;
+    private static final int READ_AT_ONCE = 10;
     private static final long LOOK_EVERY_MILLIS = 250;
     private static final long AFTER_FAILURE_MILLIS = 1_000;
     /** With more submissions than this a second, it gives way. */
@@ -55,7 +57,7 @@ public final class RecordFollower implements AutoCloseable {
     private static final int RESTS_PER_WORK = 6;
 
     private static final long LONGEST_REST_MILLIS = 2_000;
-    private static final long CLOSE_MILLIS = 3_000;
+    private static final long CLOSE_MILLIS = 1_000;
 
     private final DecidedLog log;
     private final StateEngine engine;
@@ -69,6 +71,11 @@ public final class RecordFollower implements AutoCloseable {
     // of the thread
     private boolean knowsPosition;
     private @Nullable LogWalk walk;
+    /** What was the newest segment before the walk began. */
+    private @Nullable Object walkedWhile;
+    /** Whether the position was read, since the start. */
+    private boolean hasPosition;
+
     private @Nullable String toldFailure;
     private long countedSubmissions;
     private long countedNanos;
@@ -112,7 +119,7 @@ public final class RecordFollower implements AutoCloseable {
                 tellFailure(e);
                 forget();
                 restMillis = AFTER_FAILURE_MILLIS;
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 LOG.error("the record can't go on behind record {} of the log; it is tried again", position, e);
                 forget();
                 restMillis = AFTER_FAILURE_MILLIS;
@@ -148,6 +155,10 @@ public final class RecordFollower implements AutoCloseable {
     /** A commit that failed may be there all the same: where to go on is read again. */
     private void forget() {
         knowsPosition = false;
+        endWalk();
+    }
+
+    private void endWalk() {
         LogWalk open = walk;
         walk = null;
         if (open != null) {
@@ -181,23 +192,75 @@ public final class RecordFollower implements AutoCloseable {
         if (!knowsPosition) {
             position = readPosition();
             knowsPosition = true;
+            hasPosition = true;
         }
         long upTo = log.decidedUpTo();
         long beginNanos = nanoTicker.getAsLong();
         List<LogRecord> chunk = position < upTo ? read(upTo) : List.of();
         if (!chunk.isEmpty()) {
             long last = chunk.get(chunk.size() - 1).sequence();
+            List<Missing> missing = missing(chunk);
             List<Operation> operations = operations(chunk);
-            noteMissing(chunk.get(0).sequence(), operations);
-            operations.add(new Operation.Write(positionKey(), "{\"sequence\":" + last + "}", Operation.ANY_VERSION));
-            var unused =
-                    engine.apply(WRITER, operations, "").toCompletableFuture().join();
+            if (over.getCount() == 0) {
+                return false;
+            }
+            for (Missing gap : missing) {
+                operations.add(new Operation.Write(
+                        new Key(POSITIONS, WRITER, log.logId() + "/missing/" + "%019d".formatted(gap.first())),
+                        "{\"first\":" + gap.first() + ",\"last\":" + gap.last() + "}",
+                        Operation.ANY_VERSION));
+            }
+            commit(operations, last);
             position = last;
+            missing.forEach(this::tell);
         }
         if (position >= upTo) {
             upToDateNanos = beginNanos;
         }
         return !chunk.isEmpty() && position < upTo;
+    }
+
+    /** The position is in the last commit: what is there of the others, a next attempt finds as it would write it. */
+    private void commit(List<Operation> operations, long last) {
+        List<Operation> together = new ArrayList<>();
+        long bytes = 0;
+        for (Operation operation : operations) {
+            if (bytes + operation.bytes() > COMMIT_BYTES) {
+                apply(together);
+                together.clear();
+                bytes = 0;
+            }
+            together.add(operation);
+            bytes += operation.bytes();
+        }
+        together.add(new Operation.Write(positionKey(), "{\"sequence\":" + last + "}", Operation.ANY_VERSION));
+        apply(together);
+    }
+
+    private void apply(List<Operation> operations) {
+        var unused = engine.apply(WRITER, List.copyOf(operations), "")
+                .toCompletableFuture()
+                .join();
+    }
+
+    private record Missing(long first, long last) {}
+
+    /** What the retention removed before a record was kept at all is not missed. */
+    private List<Missing> missing(List<LogRecord> chunk) {
+        List<Missing> missing = new ArrayList<>();
+        long expected = position == 0 ? chunk.get(0).sequence() : position + 1;
+        for (LogRecord record : chunk) {
+            if (record.sequence() > expected) {
+                missing.add(new Missing(expected, record.sequence() - 1));
+            }
+            expected = record.sequence() + 1;
+        }
+        return missing;
+    }
+
+    private void tell(Missing gap) {
+        meters.recordMissed(gap.last() - gap.first() + 1);
+        LOG.error("records {} to {} of the log were gone before they were in the record", gap.first(), gap.last());
     }
 
     private Key positionKey() {
@@ -216,7 +279,8 @@ public final class RecordFollower implements AutoCloseable {
         } catch (JsonProcessingException e) {
             throw new IOException("how far the record is can't be read in the state: " + e.getMessage(), e);
         }
-        if (known > log.last()) {
+        // at the start: what was written since may have numbers that are known
+        if (known > (hasPosition ? log.last() : log.lastAtStart())) {
             LOG.warn(
                     "the record knows log {} up to record {}, it ends with record {}: it begins anew",
                     log.logId(),
@@ -228,19 +292,25 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     private List<LogRecord> read(long upTo) throws IOException {
+        // behind the mark: all up to it stands in the segments that are there by now
+        Object newest = log.newest();
+        if (walk != null && !newest.equals(walkedWhile)) {
+            endWalk();
+        }
         LogWalk open = walk;
         if (open == null) {
             open = log.walk(position + 1);
             walk = open;
+            walkedWhile = newest;
         }
         List<LogRecord> chunk = new ArrayList<>();
         long bytes = 0;
         long last = position;
         while (chunk.size() < CHUNK_RECORDS && bytes < CHUNK_BYTES && last < upTo) {
             LogRecord record = open.next();
-            if (record == null) { // of what was listed when it was opened
-                open.close();
-                walk = null;
+            if (record == null
+                    || record.sequence() > upTo) { // of what was listed; or what it should have given is gone
+                endWalk();
                 break;
             }
             chunk.add(record);
@@ -250,19 +320,6 @@ public final class RecordFollower implements AutoCloseable {
         return chunk;
     }
 
-    private void noteMissing(long first, List<Operation> operations) {
-        long from = position + 1;
-        if (position == 0 || first == from) {
-            return; // what the retention removed before a record was kept at all is not missed
-        }
-        meters.recordMissed(first - from);
-        LOG.error("records {} to {} of the log were gone before they were in the record", from, first - 1);
-        operations.add(new Operation.Write(
-                new Key(POSITIONS, WRITER, log.logId() + "/missing/" + "%019d".formatted(from)),
-                "{\"first\":" + from + ",\"last\":" + (first - 1) + "}",
-                Operation.ANY_VERSION));
-    }
-
     /** What a chunk adds to what stands. */
     private List<Operation> operations(List<LogRecord> chunk) throws IOException {
         LoggedOutcomes outcomes = new LoggedOutcomes();
@@ -270,6 +327,9 @@ public final class RecordFollower implements AutoCloseable {
         Map<Key, List<RecordedOutcome>> wanted = new LinkedHashMap<>();
         long first = chunk.get(0).sequence();
         for (LogRecord record : chunk) {
+            if (over.getCount() == 0) {
+                return new ArrayList<>(); // the next start begins here
+            }
             if (LoggedOutcomes.isSubmission(record)) {
                 add(wanted, record, outcomes);
             }
@@ -314,12 +374,15 @@ public final class RecordFollower implements AutoCloseable {
 
     private Map<Key, String> standing(List<Key> keys) {
         Map<Key, String> standing = new HashMap<>();
-        List<Found> found = engine.get(keys, new At.Now()).found();
-        for (int i = 0; i < keys.size(); i++) {
-            if (found.get(i) instanceof Found.Present present) {
-                String json = present.version().json();
+        for (int from = 0; from < keys.size(); from += READ_AT_ONCE) {
+            List<Key> some = keys.subList(from, Math.min(keys.size(), from + READ_AT_ONCE));
+            List<Found> found = engine.get(some, new At.Now()).found();
+            for (int i = 0; i < some.size(); i++) {
+                String json = found.get(i) instanceof Found.Present present
+                        ? present.version().json()
+                        : null;
                 if (json != null) {
-                    standing.put(keys.get(i), json);
+                    standing.put(some.get(i), json);
                 }
             }
         }

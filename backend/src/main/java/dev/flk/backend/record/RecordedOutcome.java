@@ -53,7 +53,7 @@ record RecordedOutcome(Key key, String json) {
                 .append("\",")
                 .append(
                         given.body(),
-                        given.body().indexOf(ANSWERED),
+                        Math.max(1, given.body().indexOf(ANSWERED)),
                         given.body().length() - 1)
                 .append(",\"budget\":")
                 .append(CanonicalDouble.print(signed.budget()))

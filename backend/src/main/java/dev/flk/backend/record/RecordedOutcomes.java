@@ -27,7 +27,7 @@ public final class RecordedOutcomes {
     /** Looked at for one answer, whether they are wanted or not. */
     private static final int LOOKED_AT = 10_000;
 
-    private static final int READ_AT_ONCE = 50;
+    private static final int READ_AT_ONCE = 10;
     private static final long MAX_CHARS = 2 << 20;
 
     private final StateEngine engine;
@@ -129,8 +129,9 @@ public final class RecordedOutcomes {
                     return new Part(lines, isLast ? null : cursor);
                 }
             }
-            if (page.next() == null) {
-                return new Part(lines, null);
+            cursor = page.next(); // a page of what was deleted has no entries
+            if (cursor == null || ++lookedAt >= LOOKED_AT) {
+                return new Part(lines, cursor);
             }
         }
     }

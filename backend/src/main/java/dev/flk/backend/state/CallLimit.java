@@ -3,16 +3,19 @@ package dev.flk.backend.state;
 
 import com.google.protobuf.MessageLite;
 import dev.flk.state.StateException.Reason;
+import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
 import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
 import io.grpc.Metadata;
+import io.grpc.MethodDescriptor.MethodType;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
-/** Bounds how many calls are under way, and the bytes of their requests, over all connections; what is above is refused. */
+/** Bounds how many calls are under way, and the bytes of their requests and answers, over all connections; what is above is refused. */
 final class CallLimit implements ServerInterceptor {
     private final int maxCalls;
     private final long maxBytes;
@@ -32,7 +35,13 @@ final class CallLimit implements ServerInterceptor {
             refuse(call, "there are too many calls under way, " + maxCalls);
             return new ServerCall.Listener<>() {};
         }
-        return new Counted<>(call, next.startCall(call, headers));
+        Held held = new Held();
+        try {
+            return new Counted<>(call, next.startCall(new CountedAnswer<>(call, held), headers), held);
+        } catch (RuntimeException e) {
+            held.end();
+            throw e;
+        }
     }
 
     private static void refuse(ServerCall<?, ?> call, String why) {
@@ -41,27 +50,79 @@ final class CallLimit implements ServerInterceptor {
         call.close(refusal.getStatus(), trailers == null ? new Metadata() : trailers);
     }
 
+    /** What one call counts, until it ends. */
+    private final class Held {
+        // guarded by this
+        private long ofCall;
+        private boolean isOver;
+
+        /** False if there is no room. */
+        synchronized boolean add(Object message) {
+            long size = message instanceof MessageLite sized && !isOver ? sized.getSerializedSize() : 0;
+            if (bytes.addAndGet(size) > maxBytes) {
+                bytes.addAndGet(-size);
+                return false;
+            }
+            ofCall += size;
+            return true;
+        }
+
+        synchronized void end() {
+            if (!isOver) {
+                isOver = true;
+                calls.decrementAndGet();
+                bytes.addAndGet(-ofCall);
+            }
+        }
+    }
+
+    /** An answer counts until the network has taken it. Events of a replay wait for the network themselves. */
+    private final class CountedAnswer<Q, A> extends SimpleForwardingServerCall<Q, A> {
+        private final Held held;
+        private boolean isRefused;
+
+        CountedAnswer(ServerCall<Q, A> call, Held held) {
+            super(call);
+            this.held = held;
+        }
+
+        @Override
+        public void sendMessage(A message) {
+            if (getMethodDescriptor().getType() == MethodType.UNARY && !held.add(message)) {
+                isRefused = true;
+                refuse(delegate(), "answers under way take more than " + maxBytes + " bytes");
+                return;
+            }
+            super.sendMessage(message);
+        }
+
+        @Override
+        public void close(Status status, Metadata trailers) {
+            if (!isRefused) {
+                super.close(status, trailers);
+            }
+        }
+    }
+
     /** One call; gRPC calls it by one thread at a time, and one of the two ends once. */
     private final class Counted<Q> extends SimpleForwardingServerCallListener<Q> {
         private final ServerCall<Q, ?> call;
-        private long ofRequest;
+        private final Held held;
         private boolean isRefused;
 
-        Counted(ServerCall<Q, ?> call, ServerCall.Listener<Q> next) {
+        Counted(ServerCall<Q, ?> call, ServerCall.Listener<Q> next, Held held) {
             super(next);
             this.call = call;
+            this.held = held;
         }
 
         @Override
         public void onMessage(Q message) {
-            long size = message instanceof MessageLite sized ? sized.getSerializedSize() : 0;
-            if (bytes.addAndGet(size) > maxBytes) {
-                bytes.addAndGet(-size);
+            if (!held.add(message)) {
                 isRefused = true;
                 refuse(call, "requests under way take more than " + maxBytes + " bytes");
                 return;
             }
-            ofRequest += size;
             super.onMessage(message);
         }
 
@@ -74,20 +135,14 @@ final class CallLimit implements ServerInterceptor {
 
         @Override
         public void onComplete() {
-            end();
+            held.end();
             super.onComplete();
         }
 
         @Override
         public void onCancel() {
-            end();
+            held.end();
             super.onCancel();
-        }
-
-        private void end() {
-            calls.decrementAndGet();
-            bytes.addAndGet(-ofRequest);
-            ofRequest = 0;
         }
     }
 }

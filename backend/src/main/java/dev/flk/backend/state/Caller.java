@@ -49,6 +49,21 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
                         && (grant.namespace().isEmpty() || grant.namespace().equals(namespace)));
     }
 
+    /**
+     * Refuses who may read nothing of a namespace, or nothing at all.
+     *
+     * @param namespace empty: any
+     * @throws StatusRuntimeException PERMISSION_DENIED
+     */
+    void requireSight(String namespace) {
+        if (grants.stream().noneMatch(Grant::reads) || (!namespace.isEmpty() && !maySee(namespace))) {
+            throw Status.PERMISSION_DENIED
+                    .withDescription(
+                            "this token may read nothing" + (namespace.isEmpty() ? "" : " of namespace " + namespace))
+                    .asRuntimeException();
+        }
+    }
+
     /** @throws StatusRuntimeException PERMISSION_DENIED */
     void requireRead(String namespace, String agentId) {
         if (!mayRead(namespace, agentId)) {

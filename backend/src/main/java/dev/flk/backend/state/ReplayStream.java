@@ -83,42 +83,59 @@ final class ReplayStream {
     /** Takes a step some time soon; several that are asked for meanwhile are one. */
     private void wake() {
         if (due.getAndIncrement() == 0) {
-            try {
-                executor.execute(this::steps);
-            } catch (RejectedExecutionException e) {
-                ended.accept(this); // the port is closed, which ended the call
-            }
+            run();
         }
     }
 
+    /** One step; others get the thread in between. */
     private void steps() {
-        int served;
-        do {
-            served = due.get();
-            step();
-        } while (due.addAndGet(-served) > 0);
+        int served = due.get();
+        step();
+        if (due.addAndGet(-served) > 0) {
+            run();
+        }
+    }
+
+    private void run() {
+        try {
+            executor.execute(this::steps);
+        } catch (RejectedExecutionException e) {
+            ended.accept(this); // the port is closed, which ended the call
+        }
     }
 
     private void step() {
+        if (isOver || answer.isCancelled()) {
+            return;
+        }
         try {
             Status why = toEndWith;
-            if (why != null && !isOver && !answer.isCancelled()) {
+            if (why != null) {
                 isOver = true;
                 endWatch();
                 answer.onError(why.asRuntimeException());
-            }
-            while (!isOver && !answer.isCancelled() && answer.isReady()) {
-                Events part = engine.events(next, to, wanted);
-                part.events().forEach(event -> answer.onNext(Messages.event(event, historyId)));
-                if (part.next() == next) {
-                    waitOrEnd();
-                    return;
-                }
-                next = part.next();
+            } else if (answer.isReady()) {
+                send(engine.events(next, to, wanted));
             }
         } catch (RuntimeException e) {
             isOver = true;
             answer.onError(StateService.error(e));
+        }
+    }
+
+    private void send(Events part) {
+        for (dev.flk.state.Event event : part.events()) {
+            if (!answer.isReady()) {
+                next = event.revision(); // read again once it is
+                return;
+            }
+            answer.onNext(Messages.event(event, historyId));
+        }
+        if (part.next() == next) {
+            waitOrEnd();
+        } else {
+            next = part.next();
+            wake();
         }
     }
 
@@ -131,9 +148,10 @@ final class ReplayStream {
 
     private void waitOrEnd() {
         if (follows && next < to) {
+            endWatch();
             endWatch = engine.whenBeyond(next - 1, this::wake);
             if (answer.isCancelled()) {
-                endWatch.run();
+                endWatch();
             }
             return;
         }

@@ -42,24 +42,23 @@ import org.slf4j.LoggerFactory;
 public final class ServedState implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
     private static final long LOOK_EVERY_MILLIS = 1_000;
-    private static final long COMPACT_EVERY_LOOKS = 60;
+    private static final long COMPACT_EVERY_MINUTES = 10;
     private static final int HISTORY_ID_BYTES = 16;
 
-    private final StateConfig config;
     private final InstantSource clock;
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();
     private final StateEngine engine;
     private final StatePort port;
     private final @Nullable Tokens tokens;
     private final @Nullable Place place;
-    private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(task -> {
+    /** One thread looks, the other removes history, which takes long. */
+    private final ScheduledExecutorService timer = Executors.newScheduledThreadPool(2, task -> {
         Thread thread = new Thread(task, "state-care");
         thread.setDaemon(true);
         return thread;
     });
     // of the timer
     private @Nullable String toldTrouble = "it is starting";
-    private long looks;
 
     /**
      * Opens the port; the engine opens meanwhile, and refuses calls until it has.
@@ -91,7 +90,6 @@ public final class ServedState implements AutoCloseable {
             @Nullable ReloadedTls tls,
             @Nullable Tokens tokens,
             Meters meters) {
-        this.config = config;
         this.clock = clock;
         this.place = place;
         this.tokens = tokens;
@@ -137,6 +135,10 @@ public final class ServedState implements AutoCloseable {
         meters.stateWatchers.watch(port::streams);
         Object unused =
                 timer.scheduleWithFixedDelay(this::look, LOOK_EVERY_MILLIS, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
+        config.history().ifPresent(history -> {
+            Object unusedToo =
+                    timer.scheduleWithFixedDelay(() -> compact(history), 1, COMPACT_EVERY_MINUTES, TimeUnit.MINUTES);
+        });
         LOG.info("state on {} port {}, {}", config.bindAddress(), port.port(), config.engineName());
         if (config.openToAll()) {
             LOG.warn("STATE_AUTH=none: whoever reaches this port reads and writes all state");
@@ -161,12 +163,6 @@ public final class ServedState implements AutoCloseable {
         try {
             tellTrouble();
             port.endStreamsOfRevoked();
-            looks++;
-            if (config.history().isPresent() && looks % COMPACT_EVERY_LOOKS == 0) {
-                compact(config.history().get());
-            }
-        } catch (StateException e) {
-            LOG.warn("looking after the state failed, it is tried again: {}", e.getMessage());
         } catch (RuntimeException e) {
             LOG.error("looking after the state failed, it is tried again", e); // else the timer would end
         }
@@ -191,8 +187,10 @@ public final class ServedState implements AutoCloseable {
             long unused = engine.compact(new At.Time(clock.instant().minus(history)));
         } catch (StateException e) {
             if (e.reason() != Reason.COMPACTED) { // there is nothing older
-                throw e;
+                LOG.warn("removing old history of the state failed, it is tried again: {}", e.getMessage());
             }
+        } catch (RuntimeException e) {
+            LOG.error("removing old history of the state failed, it is tried again", e);
         }
     }
 

@@ -30,7 +30,7 @@ final class StatePort implements AutoCloseable {
     private static final int PART_OF_MEMORY = 8;
     private static final long LEAST_REQUEST_BYTES = 16L << 20;
     private static final int FORMAT = 1;
-    private static final long FINISH_MILLIS = 2_000;
+    private static final long FINISH_MILLIS = 1_000;
 
     private final HealthStatusManager health = new HealthStatusManager();
     private final ExecutorService executor;

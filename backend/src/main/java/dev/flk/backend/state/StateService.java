@@ -297,6 +297,8 @@ final class StateService extends StateImplBase {
             }
             if (!agentId.isEmpty()) {
                 caller.requireRead(namespace, agentId);
+            } else {
+                caller.requireSight(namespace);
             }
             Predicate<Key> wanted = key -> (namespace.isEmpty() || namespace.equals(key.namespace()))
                     && (agentId.isEmpty() || agentId.equals(key.agentId()))

@@ -20,7 +20,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Lets in who shows a token of the file, which is read again when it has changed; health is for everybody. A file with a mistake
+ * Lets in who shows a token of the file, which is read again when it has changed; to check health needs none. A file with a mistake
  * changes nothing: the tokens that were read last stay in force, which a line of the log says.
  */
 final class Tokens implements ServerInterceptor, AutoCloseable {
@@ -88,7 +88,10 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
     @Override
     public <Q, A> ServerCall.Listener<Q> interceptCall(
             ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
-        if (HealthGrpc.SERVICE_NAME.equals(call.getMethodDescriptor().getServiceName())) {
+        // a watch never ends, and would hold a place among the calls
+        if (HealthGrpc.getCheckMethod()
+                .getFullMethodName()
+                .equals(call.getMethodDescriptor().getFullMethodName())) {
             return next.startCall(call, headers);
         }
         String shown = headers.get(AUTHORIZATION);
