@@ -52,10 +52,14 @@ public final class LoggedOutcomes {
     /**
      * What was answered, and what it would have come to by itself under other rules.
      *
+     * @param isOfOtherContent whether what was answered had been decided of other content under the same id
      * @param underOther null if no other rules were asked for
      */
     public record Compared(
-            Certificate certificate, Given given, @Nullable Given underOther) {}
+            Certificate certificate,
+            Given given,
+            boolean isOfOtherContent,
+            @Nullable Given underOther) {}
 
     /** Takes note of records that say which submissions another outcome stood for; all others are left alone. */
     public void note(LogRecord record) {
@@ -105,6 +109,7 @@ public final class LoggedOutcomes {
         return new Compared(
                 certificate,
                 given,
+                winner != null && !winner.digest().equals(certificate.contentDigest()),
                 other == null ? null : given(other.decide(certificate, submission.arrivalMillis())));
     }
 

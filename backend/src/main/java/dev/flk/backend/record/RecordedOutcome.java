@@ -29,6 +29,9 @@ import java.util.Map;
  * received_at, key_id  of the submission that was decided
  * </pre>
  *
+ * <p>Where an outcome stands that was decided of other content under the same id, the value has {@code other_content}, and nothing
+ * of what was claimed here and by which key.
+ *
  * @param json the value
  */
 record RecordedOutcome(Key key, String json) {
@@ -37,7 +40,8 @@ record RecordedOutcome(Key key, String json) {
 
     private static final String HASHED = "sha256:";
     private static final String ANSWERED = "\"D_hat\":";
-    private static final String OF_SUBMISSION = ",\"received_at\":";
+    private static final String CLAIMS = ",\"budget\":";
+    private static final String OTHER_CONTENT = ",\"other_content\":";
 
     /** Beyond that a value is kept without the counts, which nobody signed. */
     private static final int MAX_COUNTS_CHARS = 256 << 10;
@@ -54,8 +58,29 @@ record RecordedOutcome(Key key, String json) {
                 .append(
                         given.body(),
                         Math.max(1, given.body().indexOf(ANSWERED)),
-                        given.body().length() - 1)
-                .append(",\"budget\":")
+                        given.body().length() - 1);
+        if (decided.isOfOtherContent()) {
+            json.append(OTHER_CONTENT).append("true");
+        } else {
+            appendClaims(json, certificate);
+        }
+        if (!agentId.equals(signed.shardId())) {
+            CanonicalString.appendQuoted(json.append(",\"shard_id\":"), signed.shardId());
+        }
+        json.append(",\"received_at\":\"")
+                .append(Instant.ofEpochMilli(submission.arrivalMillis()))
+                .append('"');
+        if (!decided.isOfOtherContent()) {
+            CanonicalString.appendQuoted(json.append(",\"key_id\":"), submission.keyId());
+        }
+        return new RecordedOutcome(
+                new Key(NAMESPACE, agentId, keyName(signed.epoch(), signed.pcsId())),
+                json.append('}').toString());
+    }
+
+    private static void appendClaims(StringBuilder json, Certificate certificate) {
+        SignedFields signed = certificate.signed();
+        json.append(CLAIMS)
                 .append(CanonicalDouble.print(signed.budget()))
                 .append(",\"coh_star\":")
                 .append(CanonicalDouble.print(signed.cohStar()))
@@ -65,17 +90,6 @@ record RecordedOutcome(Key key, String json) {
                 .append(signed.merkleRoot())
                 .append('"');
         appendCounts(json, certificate);
-        if (!agentId.equals(signed.shardId())) {
-            CanonicalString.appendQuoted(json.append(",\"shard_id\":"), signed.shardId());
-        }
-        json.append(OF_SUBMISSION)
-                .append('"')
-                .append(Instant.ofEpochMilli(submission.arrivalMillis()))
-                .append("\",\"key_id\":");
-        CanonicalString.appendQuoted(json, submission.keyId());
-        return new RecordedOutcome(
-                new Key(NAMESPACE, agentId, keyName(signed.epoch(), signed.pcsId())),
-                json.append('}').toString());
     }
 
     private static void appendCounts(StringBuilder json, Certificate certificate) {
@@ -120,8 +134,9 @@ record RecordedOutcome(Key key, String json) {
         return agentId.startsWith(HASHED);
     }
 
-    /** All but when and by which key it was submitted, which may happen again. */
+    /** What was answered, without what this submission claimed, when it came and by which key: those may differ. */
     static String outcomeIn(String json) {
-        return json.substring(0, json.lastIndexOf(OF_SUBMISSION));
+        int claims = json.indexOf(CLAIMS);
+        return json.substring(0, claims >= 0 ? claims : json.indexOf(OTHER_CONTENT));
     }
 }

@@ -20,11 +20,11 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     /** Who makes the call that is under way. */
     static final Context.Key<Caller> CURRENT = Context.keyWithDefault("caller", ANYONE);
 
+    private static final String OWN_NAMESPACES = "flk.";
+
     Caller {
         grants = List.copyOf(grants);
     }
-
-    private static final String OWN_NAMESPACES = "flk.";
 
     /**
      * What it may do.

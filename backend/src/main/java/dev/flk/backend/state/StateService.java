@@ -251,6 +251,7 @@ final class StateService extends StateImplBase {
     public void listAgents(ListAgentsRequest request, StreamObserver<ListNamesResponse> answer) {
         answer(answer, () -> {
             String namespace = Messages.namespace(request.getNamespace());
+            caller().requireSight(namespace);
             return names(
                     engine.agents(
                             namespace,

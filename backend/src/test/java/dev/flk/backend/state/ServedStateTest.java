@@ -120,6 +120,9 @@ class ServedStateTest {
             assertThat(refusal(() -> write(planner, "planner-1"))).isEqualTo(Code.OK);
             assertThat(refusal(() -> write(viewer, "planner-1"))).isEqualTo(Code.PERMISSION_DENIED);
             assertThat(refusal(() -> viewer.get("other", "k"))).isEqualTo(Code.PERMISSION_DENIED);
+            assertThat(refusal(() -> viewer.namespace("secret").agents(""))).isEqualTo(Code.PERMISSION_DENIED);
+            assertThat(refusal(() -> viewer.replay(Replay.of("secret", "")).forEach(event -> {})))
+                    .isEqualTo(Code.PERMISSION_DENIED);
             assertThat(viewer.get("planner-1", "k").map(Versioned::json)).contains("1");
         }
         ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.record;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.ingest.DecisionRules;
+import dev.flk.backend.ingest.LoggedOutcomes;
+import dev.flk.certificate.ContentDigest;
+import dev.flk.sample.Pcs;
+import dev.flk.verification.Policy;
+import dev.flk.wal.LogRecord;
+import dev.flk.wal.LogRecord.Position;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+
+/** What the record says of one submission. */
+class RecordedOutcomeTest {
+    private static final String CONTEXT = new DecisionRules(Policy.defaults(), Duration.ofDays(14)).context();
+
+    private final Pcs pcs = Pcs.number(7);
+    private final LogRecord submission = record(1, 's', pcs.bytes());
+
+    private static LogRecord record(long sequence, char kind, byte[] body) {
+        return new LogRecord(sequence, sequence, 1_000, kind, "key-1", CONTEXT, body, new Position("segment", 0));
+    }
+
+    @Test
+    void submission_hasWhatWasAnsweredAndClaimed_andWhoSignedIt() throws IOException {
+        RecordedOutcome outcome = RecordedOutcome.of(submission, new LoggedOutcomes().compare(submission, null));
+
+        assertThat(outcome.key().agentId()).isEqualTo("shard-1");
+        assertThat(outcome.key().name()).isEqualTo("epoch/0000000000000000007/" + pcs.id());
+        assertThat(outcome.json())
+                .startsWith("{\"verdict\":\"accepted\",\"D_hat\":1.0,")
+                .contains("\"budget\":0.26,\"coh_star\":0.5,\"r\":0.8,", "\"scales\":[2,4,8,16]")
+                .endsWith(",\"received_at\":\"1970-01-01T00:00:01Z\",\"key_id\":\"key-1\"}");
+    }
+
+    /** It was not this key that signed what stands, and not these claims that were checked. */
+    @Test
+    void otherContentThatStands_isNotMixedWithTheSubmission() throws IOException {
+        byte[] body = ("{\"pcs_id\":\"" + pcs.id()
+                        + "\",\"accepted\":false,\"escalated\":true,\"D_hat\":1.9,\"policy\":\"p\"}")
+                .getBytes(StandardCharsets.US_ASCII);
+        Recorded winner = new Recorded(pcs.id(), 202, body, ContentDigest.of(new byte[32]), "0".repeat(16), 9_000);
+        byte[] name = "overruled 1\n".getBytes(StandardCharsets.US_ASCII);
+        byte[] encoded = winner.encode();
+        byte[] overruled = Arrays.copyOf(name, name.length + encoded.length);
+        System.arraycopy(encoded, 0, overruled, name.length, encoded.length);
+        LoggedOutcomes outcomes = new LoggedOutcomes();
+        outcomes.note(record(2, 'o', overruled));
+
+        RecordedOutcome outcome = RecordedOutcome.of(submission, outcomes.compare(submission, null));
+
+        assertThat(outcome.json())
+                .startsWith("{\"verdict\":\"rejected\",\"D_hat\":1.9,\"policy\":\"p\",\"other_content\":true,")
+                .doesNotContain("budget", "coh_star", "N_j", "key-1");
+    }
+}
