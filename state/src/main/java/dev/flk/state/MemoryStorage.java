@@ -6,6 +6,7 @@ import dev.flk.state.StateException.Reason;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -13,6 +14,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -23,16 +25,20 @@ public final class MemoryStorage implements Storage {
     private final TreeMap<Key, List<Version>> versions = new TreeMap<>();
     private final TreeMap<Long, Event> events = new TreeMap<>();
     private final Map<RequestKey, Answered> answered = new HashMap<>();
+    private final Map<String, Long> trimmed = new HashMap<>();
+    private final Supplier<String> newHistoryId;
     private Head head;
     private long bytes;
 
     /**
      * An empty one.
      *
+     * @param newHistoryId draws the id of a new history
      * @param maxBytes about so much is taken; then commits are refused
      */
-    public MemoryStorage(String historyId, long maxBytes) {
-        this.head = new Head(historyId, 0, 0, 0, 0);
+    public MemoryStorage(Supplier<String> newHistoryId, long maxBytes) {
+        this.newHistoryId = newHistoryId;
+        this.head = new Head(newHistoryId.get(), 0, 0, 0, 0);
         this.maxBytes = maxBytes;
     }
 
@@ -66,14 +72,18 @@ public final class MemoryStorage implements Storage {
         }
         for (Event event : batch.events()) {
             events.put(event.revision(), event);
-            for (Change change : event.changes()) {
-                versions.computeIfAbsent(change.key(), key -> new ArrayList<>())
-                        .add(new Version(change.version(), event.revision(), event.committedAtMicros(), change.json()));
-            }
+            addVersions(event);
             head = head.next(event.committedAtMicros());
         }
         bytes += more;
         answered.putAll(batch.answered());
+    }
+
+    private void addVersions(Event event) {
+        for (Change change : event.changes()) {
+            versions.computeIfAbsent(change.key(), key -> new ArrayList<>())
+                    .add(new Version(change.version(), event.revision(), event.committedAtMicros(), change.json()));
+        }
     }
 
     @Override
@@ -204,13 +214,53 @@ public final class MemoryStorage implements Storage {
                     of.removeIf(version -> version.revision() <= floor && (!version.equals(kept) || kept.isDeleted())));
             return of.isEmpty();
         });
+        count();
+    }
+
+    private void count() {
         bytes = events.values().stream().mapToLong(Event::bytes).sum()
                 + versions.values().stream()
                         .flatMap(List::stream)
-                        .filter(version -> version.revision() <= floor && version.json() != null)
+                        .filter(version -> version.revision() <= head.floor() && version.json() != null)
                         .mapToLong(version ->
                                 Objects.requireNonNull(version.json()).length())
                         .sum();
+    }
+
+    @Override
+    public synchronized void trim(String namespace, long upTo) {
+        trimmed.merge(namespace, upTo, Math::max);
+        versions.forEach((key, of) -> of.removeIf(
+                version -> version.revision() <= upTo && key.namespace().equals(namespace)));
+        versions.values().removeIf(List::isEmpty);
+        events.headMap(upTo, true)
+                .replaceAll((revision, event) -> new Event(
+                        revision,
+                        event.committedAtMicros(),
+                        event.changes().stream()
+                                .filter(change -> !change.key().namespace().equals(namespace))
+                                .toList(),
+                        event.operationsTotal()));
+        count();
+    }
+
+    @Override
+    public synchronized long trimmedUpTo(String namespace) {
+        return trimmed.getOrDefault(namespace, 0L);
+    }
+
+    @Override
+    public synchronized void restore(long floor, long floorAtMicros, Iterator<Event> restored) {
+        head = new Head(newHistoryId.get(), floor, floorAtMicros, floor, floorAtMicros);
+        while (restored.hasNext()) {
+            Event event = restored.next();
+            addVersions(event);
+            if (event.revision() > floor) {
+                events.put(event.revision(), event);
+                head = head.next(event.committedAtMicros());
+            }
+        }
+        count();
     }
 
     @Override

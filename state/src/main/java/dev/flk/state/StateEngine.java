@@ -363,7 +363,7 @@ public final class StateEngine implements AutoCloseable {
                         "the values are longer than " + MAX_READ_BYTES + " together; ask for fewer keys");
             }
         }
-        requireKept(revision);
+        keys.stream().map(Key::namespace).distinct().forEach(namespace -> requireKept(revision, namespace));
         return new Read(revision, found);
     }
 
@@ -407,7 +407,7 @@ public final class StateEngine implements AutoCloseable {
         long revision = revision(at);
         Page<KeyAt> page =
                 reading(() -> storage.keys(namespace, agentId, prefix, after, revision, Math.min(limit, MAX_PAGE)));
-        requireKept(revision);
+        requireKept(revision, namespace);
         return page;
     }
 
@@ -429,17 +429,18 @@ public final class StateEngine implements AutoCloseable {
      *
      * @param from the first revision
      * @param to the first one that is left out, or later than the newest
+     * @param namespace the only one of which changes are wanted; empty: any, and those that were trimmed are missing
      * @param wanted which changes
      * @return as much as is read at once; {@code next} is {@code to}, or behind the newest, at the end
      * @throws StateException COMPACTED
      */
-    public Events events(long from, long to, Predicate<Key> wanted) {
-        long end = Math.min(to, requireReplayable(from).revision() + 1);
+    public Events events(long from, long to, String namespace, Predicate<Key> wanted) {
+        long end = Math.min(to, requireReplayable(from, namespace).revision() + 1);
         if (from >= end) {
             return new Events(List.of(), from);
         }
         List<Event> read = reading(() -> storage.events(from, MAX_PAGE_BYTES));
-        Head unused = requireReplayable(from);
+        Head unused = requireReplayable(from, namespace);
         List<Event> passed = new ArrayList<>(read.size());
         long next = from;
         for (Event event : read) {
@@ -448,6 +449,8 @@ public final class StateEngine implements AutoCloseable {
             }
             next = event.revision() + 1;
             List<Event.Change> changes = event.changes().stream()
+                    .filter(change ->
+                            namespace.isEmpty() || namespace.equals(change.key().namespace()))
                     .filter(change -> wanted.test(change.key()))
                     .toList();
             if (!changes.isEmpty()) {
@@ -520,7 +523,7 @@ public final class StateEngine implements AutoCloseable {
         if (at instanceof At.Time time) {
             long micros = micros(time.time());
             if (micros < head.floorAtMicros()) {
-                throw compacted("what stood at " + time.time(), head);
+                throw compacted("what stood at " + time.time(), head.floor());
             }
             return reading(() -> storage.revisionAt(micros));
         }
@@ -546,33 +549,40 @@ public final class StateEngine implements AutoCloseable {
         if (at instanceof At.Time time) {
             long micros = micros(time.time());
             if (micros <= head.floorAtMicros() && head.floor() > 0) {
-                throw compacted("what was committed from " + time.time() + " on", head);
+                throw compacted("what was committed from " + time.time() + " on", head.floor());
             }
             return reading(() -> storage.revisionAt(micros - 1)) + 1;
         }
         return head.revision() + 1;
     }
 
-    /** Reads beside a compaction are judged when they have read. */
-    private void requireKept(long revision) {
-        Head head = head();
-        if (revision < head.floor()) {
-            throw compacted("what stood at revision " + revision, head);
+    /** Reads beside a removal are judged when they have read. */
+    private void requireKept(long revision, String namespace) {
+        long floor = floor(head(), namespace);
+        if (revision < floor) {
+            throw compacted("what stood at revision " + revision, floor);
         }
     }
 
-    private Head requireReplayable(long from) {
+    private Head requireReplayable(long from, String namespace) {
         Head head = head();
-        if (from <= head.floor()) {
-            throw compacted("revision " + from, head);
+        long floor = floor(head, namespace);
+        if (from <= floor) {
+            throw compacted("revision " + from, floor);
         }
         return head;
     }
 
-    private static StateException compacted(String what, Head head) {
+    private long floor(Head head, String namespace) {
+        return namespace.isEmpty()
+                ? head.floor()
+                : Math.max(head.floor(), reading(() -> storage.trimmedUpTo(namespace)));
+    }
+
+    private static StateException compacted(String what, long floor) {
         return Reason.COMPACTED.because(
-                what + " is not kept any more; the oldest revision is " + (head.floor() + 1),
-                Map.of("oldest_revision", Long.toString(head.floor() + 1)));
+                what + " is not kept any more; the oldest revision is " + (floor + 1),
+                Map.of("oldest_revision", Long.toString(floor + 1)));
     }
 
     private static StateException changed(String what, Head head) {
@@ -614,6 +624,26 @@ public final class StateEngine implements AutoCloseable {
             });
         }
         return floor;
+    }
+
+    /**
+     * Removes all of a namespace that is older; see {@link Storage#trim}.
+     *
+     * @throws StateException COMPACTED: nothing is kept of that time
+     */
+    public void trim(String namespace, At at) {
+        long upTo = revision(at);
+        if (upTo > 0) {
+            reading(() -> {
+                storage.trim(namespace, upTo);
+                return true;
+            });
+        }
+    }
+
+    /** The oldest revision that can be replayed, of a namespace; empty: of all. */
+    public long oldest(String namespace) {
+        return floor(head(), namespace) + 1;
     }
 
     private interface Reading<T> {

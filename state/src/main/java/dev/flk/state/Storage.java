@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state;
 
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -74,6 +75,25 @@ public interface Storage extends AutoCloseable {
      * @param floor a revision that is there
      */
     void compact(long floor);
+
+    /**
+     * Removes all of a namespace that was committed at this revision or before, also what stands. Its events stay, with fewer changes.
+     * Beside commits and reads.
+     *
+     * @param upTo a revision that is there
+     */
+    void trim(String namespace, long upTo);
+
+    /** Up to which revision a namespace was trimmed; 0: it was not. */
+    long trimmedUpTo(String namespace);
+
+    /**
+     * Fills an empty storage with events that were dumped, under a new history id. A restore that was broken off can't be opened.
+     *
+     * @param floor up to where it was compacted; 0: it was not
+     * @param events those of {@code floor} and before only tell what stood there, in any order; the others rise without gaps
+     */
+    void restore(long floor, long floorAtMicros, Iterator<Event> events);
 
     /** Forgets answers that have expired. */
     void forgetAnswers(long nowMicros);

@@ -3,6 +3,7 @@ package dev.flk.state;
 
 import dev.flk.state.embedded.EmbeddedStorage;
 import java.nio.file.Path;
+import java.util.UUID;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -12,6 +13,16 @@ class EmbeddedStateTest extends StateContract {
 
     @Override
     Supplier<Storage> storages() {
-        return () -> new EmbeddedStorage(directory.resolve("state"), 1 << 20, () -> "history");
+        return () -> open("state");
+    }
+
+    @Override
+    Storage emptyStorage() {
+        return open("other");
+    }
+
+    private EmbeddedStorage open(String name) {
+        return new EmbeddedStorage(
+                directory.resolve(name), 1 << 20, () -> UUID.randomUUID().toString());
     }
 }

@@ -54,6 +54,7 @@ final class RandomStates {
                 case 1 -> harness.setClock(Duration.ofMillis(random.nextInt(4_000) - 2_000));
                 case 2 -> compact();
                 case 3 -> interactive();
+                case 4 -> trim();
                 default -> {
                     harness.pass(Duration.ofNanos(random.nextInt(3_000)));
                     apply();
@@ -67,7 +68,10 @@ final class RandomStates {
     }
 
     private Key key() {
-        return EngineHarness.key("agent-" + NAMES.get(random.nextInt(2)), NAMES.get(random.nextInt(NAMES.size())));
+        return new Key(
+                random.nextInt(5) == 0 ? StateModel.TRIMMED : Key.DEFAULT_NAMESPACE,
+                "agent-" + NAMES.get(random.nextInt(2)),
+                NAMES.get(random.nextInt(NAMES.size())));
     }
 
     private List<Operation> operations() {
@@ -141,18 +145,30 @@ final class RandomStates {
         }
     }
 
+    private void trim() {
+        long upTo = random.nextLong(model.revision() - model.floor + 1) + model.floor;
+        harness.engine.trim(StateModel.TRIMMED, new At.Revision(upTo));
+        model.trim(upTo);
+    }
+
     private void compareSome() {
         Key key = key();
-        long revision = model.floor + random.nextLong(model.revision() - model.floor + 1);
+        long oldest = model.oldest(key);
+        long revision = oldest + random.nextLong(model.revision() - oldest + 1);
         assertThat(harness.engine.get(List.of(key), new At.Revision(revision)).found())
                 .containsExactly(model.get(key, revision));
     }
 
     private void compareAll() {
-        assertThat(harness.replay(model.floor + 1)).isEqualTo(model.events);
+        assertThat(harness.replay(model.floor + 1))
+                .isEqualTo(model.events.stream()
+                        .filter(event -> !event.changes().isEmpty())
+                        .toList());
         for (long revision = model.floor; revision <= model.revision(); revision++) {
-            List<Key> keys = List.copyOf(model.versions.keySet());
             long at = revision;
+            List<Key> keys = model.versions.keySet().stream()
+                    .filter(key -> at >= model.oldest(key))
+                    .toList();
             assertThat(harness.engine.get(keys, new At.Revision(at)).found())
                     .isEqualTo(keys.stream().map(key -> model.get(key, at)).toList());
         }
@@ -170,6 +186,7 @@ final class RandomStates {
             long at = model.floor + random.nextLong(model.revision() - model.floor + 1);
             assertThat(names(agentId, at))
                     .isEqualTo(model.versions.keySet().stream()
+                            .filter(key -> key.namespace().equals(Key.DEFAULT_NAMESPACE))
                             .filter(key -> key.agentId().equals(agentId))
                             .filter(key -> model.get(key, at) instanceof StateEngine.Found.Present)
                             .map(Key::name)

@@ -14,7 +14,7 @@ class RandomStatesTest {
     @Test
     void memory() {
         RandomStates.run(0, Long.getLong("flk.seeds", 1_000), seed -> {
-            MemoryStorage storage = new MemoryStorage("h", Long.MAX_VALUE);
+            MemoryStorage storage = new MemoryStorage(() -> "h", Long.MAX_VALUE);
             return () -> storage;
         });
     }
@@ -28,7 +28,7 @@ class RandomStatesTest {
     @Tag("thorough")
     void memory_more() {
         RandomStates.run(1_000, 9_000, seed -> {
-            MemoryStorage storage = new MemoryStorage("h", Long.MAX_VALUE);
+            MemoryStorage storage = new MemoryStorage(() -> "h", Long.MAX_VALUE);
             return () -> storage;
         });
     }

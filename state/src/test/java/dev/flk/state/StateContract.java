@@ -24,6 +24,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -36,6 +37,9 @@ abstract class StateContract {
 
     /** Opens the same one each time. */
     abstract Supplier<Storage> storages();
+
+    /** Another one, with nothing in it at first; the same each time. */
+    abstract Storage emptyStorage();
 
     @BeforeEach
     void start() {
@@ -260,7 +264,8 @@ abstract class StateContract {
         state.apply(state.write("b", "k", "2"));
         state.apply(state.write("a", "k", "3"));
 
-        var events = state.engine.events(1, Long.MAX_VALUE, key -> key.agentId().equals("a"));
+        var events =
+                state.engine.events(1, Long.MAX_VALUE, "", key -> key.agentId().equals("a"));
 
         assertThat(events.next()).isEqualTo(4);
         assertThat(events.events()).extracting(Event::revision).containsExactly(1L, 3L);
@@ -323,6 +328,105 @@ abstract class StateContract {
         });
         assertThat(reasonOf(() -> state.get("a", "k", new At.Revision(1)))).isEqualTo(Reason.COMPACTED);
         assertThat(state.apply(state.write("a", "gone", "\"new\"")).versions()).containsExactly(1L);
+    }
+
+    @Test
+    void trimmedNamespace_isRefusedWithItsFloor_andOthersStay() {
+        Key standing = new Key("flk.x", "a", "k");
+        state.apply(state.engine.write(standing, "1", -1), state.write("a", "k", "1"));
+        state.apply(state.engine.write(standing, "2", -1));
+        state.apply(state.engine.write(standing, "3", -1), state.write("a", "k", "2"));
+        state.engine.trim("flk.x", new At.Revision(2));
+        state.restart();
+
+        assertThat(state.engine.get(List.of(standing), new At.Now()).found())
+                .first()
+                .isInstanceOf(Found.Present.class);
+        assertThat(state.engine.get(standing, 1).found()).containsExactly(new Found.Compacted());
+        assertThat(state.get("a", "k", new At.Revision(1))).isInstanceOf(Found.Present.class);
+        assertThat(reasonOf(() -> state.engine.get(List.of(standing), new At.Revision(1))))
+                .isEqualTo(Reason.COMPACTED);
+        assertThat(reasonOf(() -> state.engine.events(2, 9, "flk.x", key -> true)))
+                .isEqualTo(Reason.COMPACTED);
+        assertThat(state.engine.oldest("flk.x")).isEqualTo(3);
+        assertThat(state.replay(1))
+                .extracting(Event::revision, event -> event.changes().size(), Event::operationsTotal)
+                .containsExactly(tuple(1L, 1, 2), tuple(3L, 2, 2));
+
+        state.engine.trim("flk.x", new At.Revision(3));
+        state.restart();
+
+        assertThat(state.engine.get(List.of(standing), new At.Now()).found()).containsExactly(new Found.Absent());
+        assertThat(state.engine.namespaces("", null, 10).entries()).containsExactly("default");
+        assertThat(state.apply(state.engine.write(standing, "3", -1)).versions())
+                .containsExactly(1L);
+    }
+
+    @Test
+    void removalBesideCommits_takesNothingThatStands() throws Exception {
+        Thread removing = new Thread(() -> {
+            while (!Thread.currentThread().isInterrupted()
+                    && state.engine.head().revision() < 600) {
+                state.engine.compact(new At.Now());
+                state.engine.trim("flk.x", new At.Revision(state.engine.head().revision() - 1));
+            }
+        });
+        removing.start();
+        Key trimmed = new Key("flk.x", "a", "k");
+        for (int i = 0; i < 300; i++) {
+            state.apply(state.write("a", "k", "" + i), state.engine.write(trimmed, "" + i, -1));
+            assertThat(state.json("a", "k")).isEqualTo("" + i);
+            assertThat(state.engine.get(List.of(trimmed), new At.Now()).found())
+                    .first()
+                    .isInstanceOf(Found.Present.class);
+            state.apply(delete("a", "k"));
+        }
+        removing.join();
+    }
+
+    @Test
+    void restored_isTheSame_underANewHistory() {
+        for (int i = 0; i < 5; i++) {
+            state.apply(state.write("a", "k" + i % 2, "" + i), state.write("b", "k" + i, "" + i));
+        }
+        List<Event> events = new ArrayList<>();
+        for (Key key : List.of(key("b", "k1"), key("a", "k1"), key("b", "k0"), key("a", "k0"))) {
+            if (state.engine.get(List.of(key), new At.Revision(2)).found().get(0) instanceof Found.Present present) {
+                Version version = present.version();
+                events.add(new Event(
+                        version.revision(),
+                        version.committedAtMicros(),
+                        List.of(new Change(key, version.version(), version.json()))));
+            }
+        }
+        long floorAtMicros = state.replay(2).get(0).committedAtMicros();
+        events.addAll(state.replay(3));
+        List<Found> before = all(3);
+        String historyId = state.engine.head().historyId();
+        state.close();
+        try (Storage empty = emptyStorage()) {
+            empty.open();
+            empty.restore(2, floorAtMicros, events.iterator());
+        }
+        state = new EngineHarness(this::emptyStorage);
+
+        assertThat(state.engine.head().historyId()).isNotEqualTo(historyId);
+        assertThat(state.replay(3)).isEqualTo(events.subList(4, 7));
+        assertThat(all(3)).isEqualTo(before);
+        assertThat(state.get("a", "k1", new At.Revision(2))).isInstanceOf(Found.Present.class);
+        assertThat(reasonOf(() -> state.replay(2))).isEqualTo(Reason.COMPACTED);
+        assertThat(state.apply(state.write("b", "k0", "9")))
+                .extracting(Committed::revision, Committed::versions)
+                .containsExactly(6L, List.of(2L));
+    }
+
+    private List<Found> all(long revision) {
+        return Stream.of(key("a", "k0"), key("a", "k1"), key("b", "k1"), key("b", "k4"))
+                .map(key -> state.engine
+                        .get(List.of(key), new At.Revision(revision))
+                        .found()
+                        .get(0))
+                .toList();
     }
 
     @Test

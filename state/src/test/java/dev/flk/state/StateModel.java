@@ -12,9 +12,14 @@ import java.util.TreeMap;
 
 /** What state is, as a map and a list: each key's versions, and the events. Knows no disk, no threads, no transactions in between. */
 final class StateModel {
+    static final String TRIMMED = "trimmed";
+
     final TreeMap<Key, List<Version>> versions = new TreeMap<>();
     final List<Event> events = new ArrayList<>();
     long floor;
+    /** Up to where {@link #TRIMMED} is empty. */
+    long trimmed;
+
     private long lastMicros;
 
     private final Map<String, Committed> answered = new HashMap<>();
@@ -96,5 +101,26 @@ final class StateModel {
         versions.values().removeIf(List::isEmpty);
         events.subList(0, (int) (newFloor - floor)).clear();
         floor = newFloor;
+    }
+
+    void trim(long upTo) {
+        trimmed = Math.max(trimmed, upTo);
+        versions.forEach((key, of) -> of.removeIf(
+                version -> version.revision() <= upTo && key.namespace().equals(TRIMMED)));
+        versions.values().removeIf(List::isEmpty);
+        events.replaceAll(event -> event.revision() > upTo
+                ? event
+                : new Event(
+                        event.revision(),
+                        event.committedAtMicros(),
+                        event.changes().stream()
+                                .filter(change -> !change.key().namespace().equals(TRIMMED))
+                                .toList(),
+                        event.operationsTotal()));
+    }
+
+    /** The oldest revision at which a key can be read. */
+    long oldest(Key key) {
+        return key.namespace().equals(TRIMMED) ? Math.max(floor, trimmed) : floor;
     }
 }

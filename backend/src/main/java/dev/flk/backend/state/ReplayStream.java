@@ -24,6 +24,7 @@ final class ReplayStream {
     private final ServerCallStreamObserver<Event> answer;
     private final long to;
     private final boolean follows;
+    private final String namespace;
     private final Predicate<Key> wanted;
     private final String historyId;
     private final Consumer<ReplayStream> ended;
@@ -42,6 +43,8 @@ final class ReplayStream {
      *
      * @param from the first revision
      * @param to the first one that is left out
+     * @param namespace empty: any
+     * @param wanted which changes
      * @param ended is told when it is over, however
      */
     ReplayStream(
@@ -51,6 +54,7 @@ final class ReplayStream {
             long from,
             long to,
             boolean follows,
+            String namespace,
             Predicate<Key> wanted,
             Consumer<ReplayStream> ended) {
         this.engine = engine;
@@ -59,6 +63,7 @@ final class ReplayStream {
         this.next = from;
         this.to = to;
         this.follows = follows;
+        this.namespace = namespace;
         this.wanted = wanted;
         this.ended = ended;
         this.historyId = engine.head().historyId();
@@ -115,7 +120,7 @@ final class ReplayStream {
                 endWatch();
                 answer.onError(why.asRuntimeException());
             } else if (answer.isReady()) {
-                send(engine.events(next, to, wanted));
+                send(engine.events(next, to, namespace, wanted));
             }
         } catch (RuntimeException e) {
             isOver = true;

@@ -96,7 +96,7 @@ public final class ServedState implements AutoCloseable {
         SecureRandom random = new SecureRandom();
         this.engine = new StateEngine(
                 place == null
-                        ? new MemoryStorage(newHistoryId(random), config.cacheBytes())
+                        ? new MemoryStorage(() -> newHistoryId(random), config.cacheBytes())
                         : new EmbeddedStorage(place.directory, config.cacheBytes(), () -> newHistoryId(random)),
                 config.engine(),
                 clock,

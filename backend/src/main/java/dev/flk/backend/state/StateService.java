@@ -301,8 +301,7 @@ final class StateService extends StateImplBase {
             } else {
                 caller.requireSight(namespace);
             }
-            Predicate<Key> wanted = key -> (namespace.isEmpty() || namespace.equals(key.namespace()))
-                    && (agentId.isEmpty() || agentId.equals(key.agentId()))
+            Predicate<Key> wanted = key -> (agentId.isEmpty() || agentId.equals(key.agentId()))
                     && caller.mayRead(key.namespace(), key.agentId());
             ReplayStream stream = new ReplayStream(
                     engine,
@@ -311,6 +310,7 @@ final class StateService extends StateImplBase {
                     from(request),
                     request.hasTo() ? engine.firstAt(Messages.at(request.getTo())) : Long.MAX_VALUE,
                     request.getFollow(),
+                    namespace,
                     wanted,
                     streams::remove);
             streams.put(stream, caller);
@@ -329,7 +329,7 @@ final class StateService extends StateImplBase {
         }
         return request.hasFrom()
                 ? engine.firstAt(Messages.at(request.getFrom()))
-                : engine.head().floor() + 1;
+                : engine.oldest(request.getNamespace());
     }
 
     @Override

@@ -21,7 +21,7 @@ final class MemoryEngine {
     /** One that takes calls; to be closed. */
     static StateEngine started() {
         StateEngine engine = new StateEngine(
-                new MemoryStorage("history", 1 << 20),
+                new MemoryStorage(() -> "history", 1 << 20),
                 Settings.defaults(),
                 Instant::now,
                 System::nanoTime,

@@ -35,6 +35,8 @@ final class Database implements AutoCloseable {
     /** A write with them is on disk when it returns. */
     private final WriteOptions forced = new WriteOptions().setSync(true);
 
+    private final WriteOptions unforced = new WriteOptions();
+
     /** @throws RocksDBException as well if files are missing or damaged */
     Database(Path directory, long cacheBytes) throws RocksDBException {
         cache = new LRUCache(cacheBytes);
@@ -75,6 +77,11 @@ final class Database implements AutoCloseable {
         return rocks;
     }
 
+    /** A write with them is on disk with the next forced one. */
+    WriteOptions unforced() {
+        return unforced;
+    }
+
     WriteOptions forced() {
         return forced;
     }
@@ -108,6 +115,7 @@ final class Database implements AutoCloseable {
 
     private void closeOptions() {
         forced.close();
+        unforced.close();
         options.close();
         familyOptions.close();
         filter.close();

@@ -8,6 +8,7 @@ import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage;
 import dev.flk.state.Version;
+import dev.flk.state.embedded.Layout.Header;
 import dev.flk.state.embedded.Layout.Pointer;
 import dev.flk.wal.DiskFiles.OwnerOnly;
 import java.io.IOException;
@@ -16,23 +17,21 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import org.rocksdb.ColumnFamilyHandle;
-import org.rocksdb.ReadOptions;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.RocksIterator;
-import org.rocksdb.Slice;
 import org.rocksdb.Status;
 import org.rocksdb.WriteBatch;
 
@@ -43,7 +42,6 @@ import org.rocksdb.WriteBatch;
 public final class EmbeddedStorage implements Storage {
     private static final int FORGOTTEN_AT_ONCE = 10_000;
     private static final int LOOKED_AT_AT_ONCE = 10_000;
-    private static final int REMOVED_AT_ONCE = 1_000;
 
     private final Path directory;
     private final long cacheBytes;
@@ -53,14 +51,16 @@ public final class EmbeddedStorage implements Storage {
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     private @Nullable Database open;
     private boolean isClosed;
+    private volatile boolean isClosing;
 
     /** What ended the connection; null while nothing has. */
     private volatile @Nullable Trouble trouble;
 
-    /** Taken by those who change the head: the writer, and a compaction. */
-    private final Object headLock = new Object();
+    /** Taken by those who change what a commit is decided on: the writer, and those who remove. */
+    private final Object commitLock = new Object();
 
     private volatile @Nullable Head head;
+    private final Map<String, Long> trimmed = new ConcurrentHashMap<>();
 
     /** @param isFinal whether the files must not be used any more */
     private record Trouble(StateException what, boolean isFinal) {}
@@ -137,21 +137,45 @@ public final class EmbeddedStorage implements Storage {
             events.status();
         }
         long atMicros = revision == floorRevision ? floorAtMicros : committedAt(db, revision);
+        readTrimmed(db);
         return new Head(Layout.text(historyId, 0, historyId.length), revision, atMicros, floorRevision, floorAtMicros);
     }
 
+    private void readTrimmed(Database db) throws RocksDBException {
+        try (Scan all = new Scan(db, db.meta(), Layout.trimmed(""))) {
+            for (boolean isThere = all.seek(Layout.trimmed("")); isThere; isThere = all.next()) {
+                String namespace = Layout.text(all.key(), Layout.TRIMMED.length(), all.key().length);
+                trimmed.put(namespace, ByteBuffer.wrap(all.value()).getLong());
+            }
+        }
+    }
+
     private Head create(Database db) throws RocksDBException {
+        try (RocksIterator events = db.rocks().newIterator(db.events())) {
+            events.seekToFirst();
+            if (events.isValid()) {
+                StateException what = Reason.STORE_DOWN.because("the state in " + directory
+                        + " is half a restore that was broken off: empty the directory and restore again");
+                trouble = new Trouble(what, true);
+                throw what;
+            }
+            events.status();
+        }
         Head created = new Head(newHistoryId.get(), 0, 0, 0, 0);
+        putMeta(db, created.historyId(), 0, 0);
+        return created;
+    }
+
+    private static void putMeta(Database db, String historyId, long floor, long floorAtMicros) throws RocksDBException {
         try (WriteBatch batch = new WriteBatch()) {
             batch.put(
                     db.meta(),
                     Layout.FORMAT_KEY,
                     ByteBuffer.allocate(Integer.BYTES).putInt(Layout.FORMAT).array());
-            batch.put(db.meta(), Layout.HISTORY_KEY, Layout.utf8(created.historyId()));
-            batch.put(db.meta(), Layout.FLOOR_KEY, Layout.longs(0, 0));
+            batch.put(db.meta(), Layout.HISTORY_KEY, Layout.utf8(historyId));
+            batch.put(db.meta(), Layout.FLOOR_KEY, Layout.longs(floor, floorAtMicros));
             db.rocks().write(db.forced(), batch);
         }
-        return created;
     }
 
     private static byte[] required(byte @Nullable [] value, String what) {
@@ -163,7 +187,7 @@ public final class EmbeddedStorage implements Storage {
 
     private static long committedAt(Database db, long revision) throws RocksDBException {
         byte[] header = db.rocks().get(db.events(), Layout.event(revision, 0));
-        return ByteBuffer.wrap(required(header, "revision " + revision)).getLong();
+        return Header.decode(required(header, "revision " + revision)).committedAtMicros();
     }
 
     @Override
@@ -174,46 +198,42 @@ public final class EmbeddedStorage implements Storage {
     @Override
     public void commit(Set<Key> keys, Set<RequestKey> requests, Function<Standing, Batch> decide) {
         Object unused = using(db -> {
-            Head standing = requireHead();
-            Map<Key, Newest> newest = new HashMap<>();
-            for (Key key : keys) {
-                byte[] pointer = db.rocks().get(db.latest(), Layout.latest(key));
-                if (pointer != null) {
-                    Pointer found = Pointer.decode(pointer);
-                    newest.put(key, new Newest(found.version(), found.exists()));
-                }
-            }
-            Map<RequestKey, Answered> answered = new HashMap<>();
-            for (RequestKey request : requests) {
-                byte[] answer = db.rocks().get(db.requests(), Layout.request(request));
-                if (answer != null) {
-                    answered.put(request, Layout.answered(answer));
-                }
-            }
-            Batch batch = decide.apply(new Standing(standing, newest, answered));
-            if (!batch.events().isEmpty()) {
-                write(db, batch);
-                synchronized (headLock) {
+            synchronized (commitLock) {
+                Batch batch = decide.apply(standing(db, keys, requests));
+                if (!batch.events().isEmpty()) {
+                    write(db, batch);
                     for (Event event : batch.events()) {
                         head = requireHead().next(event.committedAtMicros());
                     }
                 }
+                return batch;
             }
-            return batch;
         });
+    }
+
+    private Standing standing(Database db, Set<Key> keys, Set<RequestKey> requests) throws RocksDBException {
+        Map<Key, Newest> newest = new HashMap<>();
+        for (Key key : keys) {
+            byte[] pointer = db.rocks().get(db.latest(), Layout.latest(key));
+            if (pointer != null) {
+                Pointer found = Pointer.decode(pointer);
+                newest.put(key, new Newest(found.version(), found.exists()));
+            }
+        }
+        Map<RequestKey, Answered> answered = new HashMap<>();
+        for (RequestKey request : requests) {
+            byte[] answer = db.rocks().get(db.requests(), Layout.request(request));
+            if (answer != null) {
+                answered.put(request, Layout.answered(answer));
+            }
+        }
+        return new Standing(requireHead(), newest, answered);
     }
 
     private static void write(Database db, Batch batch) throws RocksDBException {
         try (WriteBatch writes = new WriteBatch()) {
             for (Event event : batch.events()) {
-                List<Change> changes = event.changes();
-                writes.put(
-                        db.events(),
-                        Layout.event(event.revision(), 0),
-                        Layout.header(event.committedAtMicros(), changes.size()));
-                for (int i = 0; i < changes.size(); i++) {
-                    put(db, writes, event, changes.get(i), i + 1);
-                }
+                put(db, writes, event);
             }
             for (Map.Entry<RequestKey, Answered> answer : batch.answered().entrySet()) {
                 byte[] key = Layout.request(answer.getKey());
@@ -221,6 +241,17 @@ public final class EmbeddedStorage implements Storage {
                 writes.put(db.requests(), Layout.expiry(answer.getValue().expiresAtMicros(), key), new byte[0]);
             }
             db.rocks().write(db.forced(), writes);
+        }
+    }
+
+    private static void put(Database db, WriteBatch writes, Event event) throws RocksDBException {
+        List<Change> changes = event.changes();
+        writes.put(
+                db.events(),
+                Layout.event(event.revision(), 0),
+                new Header(event.committedAtMicros(), event.operationsTotal(), changes.size()).encode());
+        for (int i = 0; i < changes.size(); i++) {
+            put(db, writes, event, changes.get(i), i + 1);
         }
     }
 
@@ -240,7 +271,10 @@ public final class EmbeddedStorage implements Storage {
             List<Optional<Version>> found = new ArrayList<>(keys.size());
             for (Key key : keys) {
                 Pointer pointer = newest(db, key, upToRevision);
-                found.add(pointer == null ? Optional.empty() : Optional.ofNullable(version(db, pointer, upToRevision)));
+                found.add(
+                        pointer == null
+                                ? Optional.empty()
+                                : Optional.ofNullable(version(db, key, pointer, upToRevision)));
             }
             return found;
         });
@@ -264,11 +298,13 @@ public final class EmbeddedStorage implements Storage {
         return Layout.path(key.namespace(), key.agentId(), key.name(), "");
     }
 
-    /** Null if it was compacted since its pointer was read. */
-    private @Nullable Version version(Database db, Pointer pointer, long upToRevision) throws RocksDBException {
+    /** Null if it was removed since its pointer was read. */
+    private @Nullable Version version(Database db, Key key, Pointer pointer, long upToRevision)
+            throws RocksDBException {
         byte[] change = db.rocks().get(db.events(), Layout.event(pointer.revision(), pointer.place()));
         if (change == null) {
-            if (upToRevision < requireHead().floor()) {
+            if (upToRevision < requireHead().floor()
+                    || pointer.revision() <= trimmed.getOrDefault(key.namespace(), 0L)) {
                 return null;
             }
             throw new IllegalArgumentException("revision " + pointer.revision() + " lacks change " + pointer.place());
@@ -289,7 +325,7 @@ public final class EmbeddedStorage implements Storage {
                         continue;
                     }
                     // one that is compacted meanwhile ends the list as if it had been before
-                    Version version = version(db, pointer, pointer.revision());
+                    Version version = version(db, key, pointer, pointer.revision());
                     bytes += version == null || version.json() == null
                             ? 0
                             : version.json().length();
@@ -408,10 +444,9 @@ public final class EmbeddedStorage implements Storage {
                     if (key.getLong() != revision || key.getInt() != 0) {
                         throw new IllegalArgumentException("revision " + revision + " is missing");
                     }
-                    ByteBuffer header = ByteBuffer.wrap(events.value());
-                    long committedAtMicros = header.getLong();
-                    List<Change> changes = changes(events, revision, header.getInt());
-                    Event event = new Event(revision, committedAtMicros, changes);
+                    Header header = Header.decode(events.value());
+                    List<Change> changes = changes(events, revision, header.kept());
+                    Event event = new Event(revision, header.committedAtMicros(), changes, header.total());
                     bytes += event.bytes();
                     if (bytes > maxBytes && !page.isEmpty()) {
                         break;
@@ -426,9 +461,9 @@ public final class EmbeddedStorage implements Storage {
 
     private static List<Change> changes(Scan events, long revision, int count) throws RocksDBException {
         List<Change> changes = new ArrayList<>(count);
-        for (int place = 1; place <= count; place++) {
+        for (int i = 1; i <= count; i++) {
             if (!events.next() || ByteBuffer.wrap(events.key()).getLong() != revision) {
-                throw new IllegalArgumentException("revision " + revision + " lacks change " + place);
+                throw new IllegalArgumentException("revision " + revision + " lacks change " + i + " of " + count);
             }
             changes.add(Layout.change(events.value()));
         }
@@ -455,36 +490,106 @@ public final class EmbeddedStorage implements Storage {
 
     @Override
     public void compact(long floor) {
+        long before = head().floor();
         if (!using(db -> raiseFloor(db, floor))) {
             return;
         }
-        removeAll((db, from) -> removeVersions(db, from, floor));
-        removeAll((db, from) -> removeHeaders(db, from, floor));
-        boolean unused = using(db -> {
-            for (ColumnFamilyHandle family : List.of(db.events(), db.versions(), db.latest())) {
-                db.rocks().compactRange(family);
+        removeAll((db, from) -> Removal.ofVersions(db, from, floor), new byte[0]);
+        removeAll((db, from) -> Removal.ofHeaders(db, from, floor), new byte[0]);
+        freeSpace(before, floor);
+    }
+
+    @Override
+    public void trim(String namespace, long upTo) {
+        long done = using(db -> raiseTrimmed(db, namespace, upTo));
+        if (done >= upTo) {
+            return;
+        }
+        removeAll(new Removal.Trim(namespace, upTo), Layout.event(done + 1, 0));
+        Object unused = using(db -> {
+            db.rocks().put(db.meta(), Layout.trimmed(namespace), Layout.longs(upTo, upTo));
+            return db;
+        });
+        freeSpace(done, upTo);
+    }
+
+    /** As {@link #raiseFloor}; up to where it is done. */
+    private long raiseTrimmed(Database db, String namespace, long upTo) throws RocksDBException {
+        byte[] stored = db.rocks().get(db.meta(), Layout.trimmed(namespace));
+        long done = stored == null ? 0 : ByteBuffer.wrap(stored).getLong(Long.BYTES);
+        if (done < upTo) {
+            db.rocks().put(db.meta(), db.forced(), Layout.trimmed(namespace), Layout.longs(upTo, done));
+            trimmed.put(namespace, upTo);
+        }
+        return done;
+    }
+
+    @Override
+    public long trimmedUpTo(String namespace) {
+        return using(db -> trimmed.getOrDefault(namespace, 0L));
+    }
+
+    private void removeAll(Removal removal, byte[] first) {
+        Optional<byte[]> next = Optional.of(first);
+        while (next.isPresent()) {
+            byte[] from = next.get();
+            next = using(db -> {
+                synchronized (commitLock) {
+                    return removal.some(db, from);
+                }
+            });
+        }
+    }
+
+    /** Of events up to a revision; what else was removed goes as RocksDB rewrites its files. {@link #close} interrupts it. */
+    private void freeSpace(long from, long upTo) {
+        Object unused = using(db -> {
+            try {
+                db.rocks().compactRange(db.events(), Layout.event(from, 0), Layout.event(upTo + 1, 0));
+            } catch (RocksDBException e) {
+                if (!isClosing) {
+                    throw e;
+                }
             }
-            return true;
+            return db;
         });
     }
 
-    /** Removes some from a key on; returns where to go on, empty at the end. */
-    private interface Removal {
-        Optional<byte[]> some(Database db, byte[] from) throws RocksDBException;
-    }
-
-    private void removeAll(Removal removal) {
-        Optional<byte[]> next = Optional.of(new byte[0]);
-        while (next.isPresent()) {
-            byte[] from = next.get();
-            next = using(db -> removal.some(db, from));
-        }
+    @Override
+    public void restore(long floor, long floorAtMicros, Iterator<Event> events) {
+        Object unused = using(db -> {
+            synchronized (commitLock) {
+                db.rocks().delete(db.meta(), db.forced(), Layout.FORMAT_KEY); // until all is there
+                long revision = floor;
+                long atMicros = floorAtMicros;
+                int place = 0;
+                while (events.hasNext()) {
+                    Event event = events.next();
+                    try (WriteBatch writes = new WriteBatch()) {
+                        if (event.revision() > floor) {
+                            put(db, writes, event);
+                            revision = event.revision();
+                            atMicros = event.committedAtMicros();
+                        } else {
+                            for (Change change : event.changes()) {
+                                put(db, writes, event, change, ++place);
+                            }
+                        }
+                        db.rocks().write(db.unforced(), writes);
+                    }
+                }
+                String historyId = newHistoryId.get();
+                putMeta(db, historyId, floor, floorAtMicros);
+                head = new Head(historyId, revision, atMicros, floor, floorAtMicros);
+            }
+            return db;
+        });
     }
 
     /** First of all, durably: from here on nothing below is promised. */
     private boolean raiseFloor(Database db, long floor) throws RocksDBException {
         long atMicros = committedAt(db, floor);
-        synchronized (headLock) {
+        synchronized (commitLock) {
             Head now = requireHead();
             if (floor <= now.floor()) {
                 return false;
@@ -495,74 +600,6 @@ public final class EmbeddedStorage implements Storage {
             }
             head = new Head(now.historyId(), now.revision(), now.committedAtMicros(), floor, atMicros);
             return true;
-        }
-    }
-
-    /** Some pointers, and the changes that they point to; where to go on, empty at the end. */
-    private static Optional<byte[]> removeVersions(Database db, byte[] from, long floor) throws RocksDBException {
-        try (Scan versions = new Scan(db, db.versions(), new byte[0]);
-                WriteBatch removed = new WriteBatch()) {
-            byte[] key = null;
-            boolean isStanding = false;
-            for (boolean isThere = versions.seek(from); isThere; isThere = versions.next()) {
-                byte[] at = versions.key();
-                byte[] of = Arrays.copyOf(at, at.length - Layout.PLACE_BYTES);
-                if (!Arrays.equals(of, key)) {
-                    if (removed.count() >= REMOVED_AT_ONCE) {
-                        db.rocks().write(db.forced(), removed);
-                        return Optional.of(at);
-                    }
-                    key = of;
-                    isStanding = false;
-                }
-                Pointer pointer = Pointer.decode(versions.value());
-                if (pointer.revision() > floor) {
-                    continue;
-                }
-                boolean isKept = !isStanding && pointer.exists();
-                if (!isStanding && !pointer.exists()) {
-                    removeKey(db, removed, of, pointer);
-                }
-                isStanding = true;
-                if (!isKept) {
-                    removed.delete(db.versions(), at);
-                    removed.delete(db.events(), Layout.event(pointer.revision(), pointer.place()));
-                }
-            }
-            db.rocks().write(db.forced(), removed);
-            return Optional.empty();
-        }
-    }
-
-    /** A deletion that stood goes with its key, if nothing was written since. */
-    private static void removeKey(Database db, WriteBatch removed, byte[] latestKey, Pointer deletion)
-            throws RocksDBException {
-        byte[] latest = db.rocks().get(db.latest(), latestKey);
-        if (latest != null && Pointer.decode(latest).equals(deletion)) {
-            removed.delete(db.latest(), latestKey);
-        }
-    }
-
-    /** Headers of some events; where to go on, empty at the end. */
-    private static Optional<byte[]> removeHeaders(Database db, byte[] from, long floor) throws RocksDBException {
-        try (Scan events = new Scan(db, db.events(), new byte[0]);
-                WriteBatch removed = new WriteBatch()) {
-            for (boolean isThere = events.seek(from); isThere; isThere = events.next()) {
-                ByteBuffer key = ByteBuffer.wrap(events.key());
-                long revision = key.getLong();
-                if (revision > floor) {
-                    break;
-                }
-                if (removed.count() == REMOVED_AT_ONCE) {
-                    db.rocks().write(db.forced(), removed);
-                    return Optional.of(events.key());
-                }
-                if (key.getInt() == 0) {
-                    removed.delete(db.events(), events.key());
-                }
-            }
-            db.rocks().write(db.forced(), removed);
-            return Optional.empty();
         }
     }
 
@@ -672,70 +709,21 @@ public final class EmbeddedStorage implements Storage {
 
     @Override
     public void close() {
+        isClosing = true;
+        lock.readLock().lock();
+        try {
+            if (open != null) {
+                open.rocks().cancelAllBackgroundWork(false);
+            }
+        } finally {
+            lock.readLock().unlock();
+        }
         lock.writeLock().lock();
         try {
             isClosed = true;
             closeFiles();
         } finally {
             lock.writeLock().unlock();
-        }
-    }
-
-    /** An iterator over the keys that begin with a prefix. */
-    private static final class Scan implements AutoCloseable {
-        private final ReadOptions options = new ReadOptions();
-        private final @Nullable Slice bound;
-        private final RocksIterator iterator;
-        private final byte[] prefix;
-
-        Scan(Database db, ColumnFamilyHandle family, byte[] prefix) {
-            this.prefix = prefix;
-            byte[] end = prefix.clone();
-            if (end.length > 0) {
-                end[end.length - 1]++; // no name ends in 0xFF, which UTF-8 has not
-                bound = new Slice(end);
-                options.setIterateUpperBound(bound);
-            } else {
-                bound = null;
-            }
-            iterator = db.rocks().newIterator(family, options);
-        }
-
-        /** To the first key from there on; false: there is none. */
-        boolean seek(byte[] from) throws RocksDBException {
-            iterator.seek(from);
-            return isThere();
-        }
-
-        boolean next() throws RocksDBException {
-            iterator.next();
-            return isThere();
-        }
-
-        /** An iterator that failed is not at its end. */
-        private boolean isThere() throws RocksDBException {
-            boolean isThere = iterator.isValid();
-            if (!isThere) {
-                iterator.status();
-            }
-            return isThere && Layout.startsWith(iterator.key(), prefix);
-        }
-
-        byte[] key() {
-            return iterator.key();
-        }
-
-        byte[] value() {
-            return iterator.value();
-        }
-
-        @Override
-        public void close() {
-            iterator.close();
-            options.close();
-            if (bound != null) {
-                bound.close();
-            }
         }
     }
 }

@@ -22,7 +22,8 @@ import org.jspecify.annotations.Nullable;
  * default   "format"                                         4 bytes: the format
  *           "history"                                        the id of the history
  *           "floor"                                          revision 8, committed at 8
- * events    revision 8, zero 4                               committed at 8, changes 4
+ *           "trimmed/", namespace                            revision for readers 8, revision up to where that is done 8
+ * events    revision 8, zero 4                               committed at 8, changes 4, and where some were trimmed: those that are kept 4
  *           revision 8, place in the transaction from 1 4    kind 1 (1 written, 0 deleted), version 8, length of the
  *                                                            namespace 2, of the agent 2, of the name 2; namespace, agent, name, JSON
  * latest    namespace 0 agent 0 name                         {@link Pointer}
@@ -37,6 +38,7 @@ final class Layout {
     static final byte[] FORMAT_KEY = "format".getBytes(StandardCharsets.US_ASCII);
     static final byte[] HISTORY_KEY = "history".getBytes(StandardCharsets.US_ASCII);
     static final byte[] FLOOR_KEY = "floor".getBytes(StandardCharsets.US_ASCII);
+    static final String TRIMMED = "trimmed/";
 
     /** Of a pointer's place behind the name. */
     static final int PLACE_BYTES = 1 + Long.BYTES + Integer.BYTES;
@@ -63,6 +65,10 @@ final class Layout {
                     .putLong(committedAtMicros)
                     .put((byte) (exists ? 1 : 0))
                     .array();
+        }
+
+        boolean isAt(long ofRevision, int ofPlace) {
+            return revision == ofRevision && place == ofPlace;
         }
 
         static Pointer decode(byte[] value) {
@@ -139,11 +145,31 @@ final class Layout {
                 .array();
     }
 
-    static byte[] header(long committedAtMicros, int changes) {
-        return ByteBuffer.allocate(Long.BYTES + Integer.BYTES)
-                .putLong(committedAtMicros)
-                .putInt(changes)
-                .array();
+    /**
+     * Of an event.
+     *
+     * @param total how many changes it had
+     * @param kept how many are there
+     */
+    record Header(long committedAtMicros, int total, int kept) {
+        byte[] encode() {
+            ByteBuffer bytes = ByteBuffer.allocate(Long.BYTES + (total == kept ? 1 : 2) * Integer.BYTES)
+                    .putLong(committedAtMicros)
+                    .putInt(total);
+            return (total == kept ? bytes : bytes.putInt(kept)).array();
+        }
+
+        static Header decode(byte[] value) {
+            ByteBuffer bytes = ByteBuffer.wrap(value);
+            long committedAtMicros = bytes.getLong();
+            int total = bytes.getInt();
+            return new Header(committedAtMicros, total, bytes.hasRemaining() ? bytes.getInt() : total);
+        }
+    }
+
+    /** Where it stands how far a namespace is trimmed: for readers, and up to where that is done. */
+    static byte[] trimmed(String namespace) {
+        return utf8(TRIMMED + namespace);
     }
 
     static byte[] change(Change change) {

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state.embedded;
+
+import dev.flk.state.Event.Change;
+import dev.flk.state.embedded.Layout.Header;
+import dev.flk.state.embedded.Layout.Pointer;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.rocksdb.RocksDBException;
+import org.rocksdb.WriteBatch;
+
+/** Removes some of what is not kept any more, from a key on; returns where to go on, empty at the end. Nobody commits meanwhile. */
+interface Removal {
+    int AT_ONCE = 1_000;
+    int LOOKED_AT_AT_ONCE = 10_000;
+
+    Optional<byte[]> some(Database db, byte[] from) throws RocksDBException;
+
+    /** Some pointers, and the changes that they point to; where to go on, empty at the end. */
+    static Optional<byte[]> ofVersions(Database db, byte[] from, long floor) throws RocksDBException {
+        try (Scan versions = new Scan(db, db.versions(), new byte[0]);
+                WriteBatch removed = new WriteBatch()) {
+            byte[] key = null;
+            boolean isStanding = false;
+            for (boolean isThere = versions.seek(from); isThere; isThere = versions.next()) {
+                byte[] at = versions.key();
+                byte[] of = Arrays.copyOf(at, at.length - Layout.PLACE_BYTES);
+                if (!Arrays.equals(of, key)) {
+                    if (removed.count() >= AT_ONCE) {
+                        db.rocks().write(db.forced(), removed);
+                        return Optional.of(at);
+                    }
+                    key = of;
+                    isStanding = false;
+                }
+                Pointer pointer = Pointer.decode(versions.value());
+                if (pointer.revision() > floor) {
+                    continue;
+                }
+                boolean isKept = !isStanding && pointer.exists();
+                if (!isStanding && !pointer.exists()) {
+                    removeKey(db, removed, of, pointer);
+                }
+                isStanding = true;
+                if (!isKept) {
+                    removed.delete(db.versions(), at);
+                    removed.delete(db.events(), Layout.event(pointer.revision(), pointer.place()));
+                }
+            }
+            db.rocks().write(db.forced(), removed);
+            return Optional.empty();
+        }
+    }
+
+    /** A deletion that stood goes with its key, if nothing was written since. */
+    private static void removeKey(Database db, WriteBatch removed, byte[] latestKey, Pointer deletion)
+            throws RocksDBException {
+        byte[] latest = db.rocks().get(db.latest(), latestKey);
+        if (latest != null && Pointer.decode(latest).equals(deletion)) {
+            removed.delete(db.latest(), latestKey);
+        }
+    }
+
+    /** Headers of some events; where to go on, empty at the end. */
+    static Optional<byte[]> ofHeaders(Database db, byte[] from, long floor) throws RocksDBException {
+        try (Scan events = new Scan(db, db.events(), new byte[0]);
+                WriteBatch removed = new WriteBatch()) {
+            for (boolean isThere = events.seek(from); isThere; isThere = events.next()) {
+                ByteBuffer key = ByteBuffer.wrap(events.key());
+                long revision = key.getLong();
+                if (revision > floor) {
+                    break;
+                }
+                if (removed.count() == AT_ONCE) {
+                    db.rocks().write(db.forced(), removed);
+                    return Optional.of(events.key());
+                }
+                if (key.getInt() == 0) {
+                    removed.delete(db.events(), events.key());
+                }
+            }
+            db.rocks().write(db.forced(), removed);
+            return Optional.empty();
+        }
+    }
+
+    /** Changes of one namespace, with their versions; headers tell how many are left. */
+    record Trim(String namespace, long upTo) implements Removal {
+        @Override
+        public Optional<byte[]> some(Database db, byte[] from) throws RocksDBException {
+            try (Scan events = new Scan(db, db.events(), new byte[0]);
+                    WriteBatch removed = new WriteBatch()) {
+                long revision = 0;
+                Header header = null;
+                int less = 0;
+                int looked = 0;
+                byte[] next = null;
+                for (boolean isThere = events.seek(from); isThere; isThere = events.next()) {
+                    ByteBuffer key = ByteBuffer.wrap(events.key());
+                    long of = key.getLong();
+                    int place = key.getInt();
+                    if (of != revision) {
+                        putHeader(db, removed, revision, header, less);
+                        revision = of;
+                        header = null;
+                        less = 0;
+                        if (of > upTo || removed.count() >= AT_ONCE || looked >= LOOKED_AT_AT_ONCE) {
+                            next = of > upTo ? null : events.key();
+                            break;
+                        }
+                    }
+                    looked++;
+                    if (place == 0) {
+                        header = Header.decode(events.value());
+                    } else if (remove(db, removed, revision, place, events.value())) {
+                        less++;
+                    }
+                }
+                putHeader(db, removed, revision, header, less);
+                db.rocks().write(db.forced(), removed);
+                return Optional.ofNullable(next);
+            }
+        }
+
+        private static void putHeader(Database db, WriteBatch removed, long revision, @Nullable Header header, int less)
+                throws RocksDBException {
+            if (header != null && less > 0) {
+                removed.put(
+                        db.events(),
+                        Layout.event(revision, 0),
+                        new Header(header.committedAtMicros(), header.total(), header.kept() - less).encode());
+            }
+        }
+
+        private boolean remove(Database db, WriteBatch removed, long revision, int place, byte[] value)
+                throws RocksDBException {
+            Change change = Layout.change(value);
+            if (!change.key().namespace().equals(namespace)) {
+                return false;
+            }
+            byte[] latestKey = Layout.latest(change.key());
+            byte[] latest = db.rocks().get(db.latest(), latestKey);
+            if (latest != null && Pointer.decode(latest).isAt(revision, place)) {
+                removed.delete(db.latest(), latestKey);
+            }
+            removed.delete(db.versions(), Layout.version(change.key(), revision, place));
+            removed.delete(db.events(), Layout.event(revision, place));
+            return true;
+        }
+    }
+}

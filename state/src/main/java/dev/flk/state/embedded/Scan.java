@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state.embedded;
+
+import org.jspecify.annotations.Nullable;
+import org.rocksdb.ColumnFamilyHandle;
+import org.rocksdb.ReadOptions;
+import org.rocksdb.RocksDBException;
+import org.rocksdb.RocksIterator;
+import org.rocksdb.Slice;
+
+/** An iterator over the keys of a family that begin with a prefix. */
+final class Scan implements AutoCloseable {
+    private final ReadOptions options = new ReadOptions();
+    private final @Nullable Slice bound;
+    private final RocksIterator iterator;
+    private final byte[] prefix;
+
+    Scan(Database db, ColumnFamilyHandle family, byte[] prefix) {
+        this.prefix = prefix;
+        byte[] end = prefix.clone();
+        if (end.length > 0) {
+            end[end.length - 1]++; // no name ends in 0xFF, which UTF-8 has not
+            bound = new Slice(end);
+            options.setIterateUpperBound(bound);
+        } else {
+            bound = null;
+        }
+        iterator = db.rocks().newIterator(family, options);
+    }
+
+    /** To the first key from there on; false: there is none. */
+    boolean seek(byte[] from) throws RocksDBException {
+        iterator.seek(from);
+        return isThere();
+    }
+
+    boolean next() throws RocksDBException {
+        iterator.next();
+        return isThere();
+    }
+
+    /** An iterator that failed is not at its end. */
+    private boolean isThere() throws RocksDBException {
+        boolean isThere = iterator.isValid();
+        if (!isThere) {
+            iterator.status();
+        }
+        return isThere && Layout.startsWith(iterator.key(), prefix);
+    }
+
+    byte[] key() {
+        return iterator.key();
+    }
+
+    byte[] value() {
+        return iterator.value();
+    }
+
+    @Override
+    public void close() {
+        iterator.close();
+        options.close();
+        if (bound != null) {
+            bound.close();
+        }
+    }
+}
