@@ -614,8 +614,8 @@ public final class StateEngine implements AutoCloseable {
         return transactions.open();
     }
 
-    /** Removes history before a point; see {@link Storage#compact}. Returns the floor. */
-    public long compact(At at) {
+    /** Removes history before a point; see {@link Storage#compact}. */
+    public void compact(At at) {
         long floor = revision(at);
         if (floor > head().floor()) {
             reading(() -> {
@@ -623,7 +623,6 @@ public final class StateEngine implements AutoCloseable {
                 return true;
             });
         }
-        return floor;
     }
 
     /**

@@ -227,6 +227,11 @@ public final class ConfigKeys {
     static final Key<Switch> RECORD = Key.of(
                     "RECORD", oneOf(Switch.class), "`on`: the state keeps what was decided of every certificate.")
             .or("on");
+    static final Key<Duration> RECORD_HISTORY = Key.of(
+                    "RECORD_HISTORY",
+                    Quantities.duration(Duration.ofDays(1), Duration.ofDays(36_500)),
+                    "How long the record keeps an outcome.")
+            .or("90d");
     static final Key<String> METRICS_USER = Key.of(
             "METRICS_USER",
             matching(Pattern.compile("[^:]+"), "no user name of Basic Auth: it has a colon"),
@@ -302,6 +307,7 @@ public final class ConfigKeys {
             STATE_MAX_OPEN_TX,
             STATE_HISTORY,
             RECORD,
+            RECORD_HISTORY,
             METRICS_USER,
             METRICS_PASS,
             SHARD_METRICS,

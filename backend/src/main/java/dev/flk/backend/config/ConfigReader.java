@@ -409,6 +409,7 @@ final class ConfigReader {
         int cacheBytes = settings.get(ConfigKeys.STATE_CACHE_BYTES);
         Optional<Duration> history = settings.find(ConfigKeys.STATE_HISTORY);
         boolean keepsRecord = settings.get(ConfigKeys.RECORD) == Switch.ON;
+        Duration recordHistory = settings.get(ConfigKeys.RECORD_HISTORY);
         return port.map(each -> new StateConfig(
                 each,
                 isForAll || tokens.isPresent() ? bindAddress : StateConfig.LOOPBACK,
@@ -417,7 +418,8 @@ final class ConfigReader {
                 cacheBytes,
                 isInMemory ? Optional.empty() : Optional.of(directory),
                 history,
-                keepsRecord));
+                keepsRecord,
+                recordHistory));
     }
 
     private static Path absolute(Path directory) {

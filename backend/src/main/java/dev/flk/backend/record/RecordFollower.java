@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.ingest.DecidedLog;
 import dev.flk.backend.ingest.LoggedOutcomes;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.state.ServedState;
 import dev.flk.state.Key;
 import dev.flk.state.Operation;
 import dev.flk.state.StateEngine;
@@ -37,10 +38,9 @@ import org.slf4j.LoggerFactory;
  * <p>One thread of its own.
  */
 public final class RecordFollower implements AutoCloseable {
-    /** How far the record of each log is: the agent {@code record}, a key for each log id. */
-    static final String POSITIONS = "flk.positions";
-
+    /** The agent of the positions; a key for each log id. */
     private static final String WRITER = "record";
+
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
     private static final JsonMapper JSON = new JsonMapper();
     private static final int CHUNK_RECORDS = StateEngine.MAX_PAGE;
@@ -58,6 +58,8 @@ public final class RecordFollower implements AutoCloseable {
 
     private static final long LONGEST_REST_MILLIS = 2_000;
     private static final long CLOSE_MILLIS = 1_000;
+    /** So that it is not removed with what is old. */
+    private static final long POSITION_AGAIN_NANOS = TimeUnit.HOURS.toNanos(6);
 
     private final DecidedLog log;
     private final StateEngine engine;
@@ -70,6 +72,7 @@ public final class RecordFollower implements AutoCloseable {
 
     // of the thread
     private boolean knowsPosition;
+    private long positionNanos;
     private @Nullable LogWalk walk;
     /** What was the newest segment before the walk began. */
     private @Nullable Object walkedWhile;
@@ -88,6 +91,7 @@ public final class RecordFollower implements AutoCloseable {
         this.nanoTicker = nanoTicker;
         this.upToDateNanos = nanoTicker.getAsLong();
         this.countedNanos = upToDateNanos;
+        this.positionNanos = upToDateNanos - POSITION_AGAIN_NANOS;
         thread.setDaemon(true);
     }
 
@@ -206,13 +210,18 @@ public final class RecordFollower implements AutoCloseable {
             }
             for (Missing gap : missing) {
                 operations.add(new Operation.Write(
-                        new Key(POSITIONS, WRITER, log.logId() + "/missing/" + "%019d".formatted(gap.first())),
+                        new Key(
+                                ServedState.POSITIONS,
+                                WRITER,
+                                log.logId() + "/missing/" + "%019d".formatted(gap.first())),
                         "{\"first\":" + gap.first() + ",\"last\":" + gap.last() + "}",
                         Operation.ANY_VERSION));
             }
             commit(operations, last);
             position = last;
             missing.forEach(this::tell);
+        } else if (beginNanos - positionNanos > POSITION_AGAIN_NANOS && position > 0) {
+            commit(List.of(), position);
         }
         if (position >= upTo) {
             upToDateNanos = beginNanos;
@@ -235,6 +244,7 @@ public final class RecordFollower implements AutoCloseable {
         }
         together.add(new Operation.Write(positionKey(), "{\"sequence\":" + last + "}", Operation.ANY_VERSION));
         apply(together);
+        positionNanos = nanoTicker.getAsLong();
     }
 
     private void apply(List<Operation> operations) {
@@ -264,7 +274,7 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     private Key positionKey() {
-        return new Key(POSITIONS, WRITER, log.logId());
+        return new Key(ServedState.POSITIONS, WRITER, log.logId());
     }
 
     /** 0: the record of this log begins with the oldest that there is. */

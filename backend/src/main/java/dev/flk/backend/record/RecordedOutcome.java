@@ -3,6 +3,7 @@ package dev.flk.backend.record;
 
 import dev.flk.backend.ingest.LoggedOutcomes.Compared;
 import dev.flk.backend.ingest.LoggedOutcomes.Given;
+import dev.flk.backend.state.ServedState;
 import dev.flk.canonical.CanonicalDouble;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.canonical.Sha256;
@@ -35,7 +36,6 @@ import java.util.Map;
  * @param json the value
  */
 record RecordedOutcome(Key key, String json) {
-    static final String NAMESPACE = "flk.record";
     static final String KEY_PREFIX = "epoch/";
 
     private static final String HASHED = "sha256:";
@@ -74,7 +74,7 @@ record RecordedOutcome(Key key, String json) {
             CanonicalString.appendQuoted(json.append(",\"key_id\":"), submission.keyId());
         }
         return new RecordedOutcome(
-                new Key(NAMESPACE, agentId, keyName(signed.epoch(), signed.pcsId())),
+                new Key(ServedState.RECORD, agentId, keyName(signed.epoch(), signed.pcsId())),
                 json.append('}').toString());
     }
 

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.flk.backend.state.ServedState;
 import dev.flk.canonical.CanonicalString;
 import dev.flk.state.Key;
 import dev.flk.state.StateEngine;
@@ -74,7 +75,7 @@ public final class RecordedOutcomes {
 
     /** The shards that have outcomes, in the order of their bytes. */
     public Part shards(String prefix, @Nullable String cursor, int limit) {
-        Page<String> page = engine.agents(RecordedOutcome.NAMESPACE, prefix, cursor, limit);
+        Page<String> page = engine.agents(ServedState.RECORD, prefix, cursor, limit);
         List<String> lines = new ArrayList<>();
         for (String agentId : page.entries()) {
             ObjectNode line = JSON.createObjectNode();
@@ -109,9 +110,9 @@ public final class RecordedOutcomes {
         int lookedAt = 0;
         while (true) {
             Page<KeyAt> page = engine.keys(
-                    RecordedOutcome.NAMESPACE, agentId, RecordedOutcome.KEY_PREFIX, cursor, new At.Now(), READ_AT_ONCE);
+                    ServedState.RECORD, agentId, RecordedOutcome.KEY_PREFIX, cursor, new At.Now(), READ_AT_ONCE);
             List<Key> keys = page.entries().stream()
-                    .map(entry -> new Key(RecordedOutcome.NAMESPACE, agentId, entry.name()))
+                    .map(entry -> new Key(ServedState.RECORD, agentId, entry.name()))
                     .toList();
             List<Found> found = engine.get(keys, new At.Now()).found();
             for (int i = 0; i < keys.size(); i++) {

@@ -30,6 +30,7 @@ import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -40,9 +41,15 @@ import org.slf4j.LoggerFactory;
  * started is an outage of its own, which {@link #trouble} and a line of the log tell, and keeps nothing else up.
  */
 public final class ServedState implements AutoCloseable {
+    /** The namespace of the outcomes that were recorded. */
+    public static final String RECORD = "flk.record";
+
+    /** The namespace of how far the record of each log is. */
+    public static final String POSITIONS = "flk.positions";
+
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
     private static final long LOOK_EVERY_MILLIS = 1_000;
-    private static final long COMPACT_EVERY_MINUTES = 10;
+    private static final long REMOVE_EVERY_MINUTES = 10;
     private static final int HISTORY_ID_BYTES = 16;
 
     private final InstantSource clock;
@@ -135,10 +142,8 @@ public final class ServedState implements AutoCloseable {
         meters.stateWatchers.watch(port::streams);
         Object unused =
                 timer.scheduleWithFixedDelay(this::look, LOOK_EVERY_MILLIS, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
-        config.history().ifPresent(history -> {
-            Object unusedToo =
-                    timer.scheduleWithFixedDelay(() -> compact(history), 1, COMPACT_EVERY_MINUTES, TimeUnit.MINUTES);
-        });
+        Object unusedToo =
+                timer.scheduleWithFixedDelay(() -> removeOld(config), 1, REMOVE_EVERY_MINUTES, TimeUnit.MINUTES);
         LOG.info("state on {} port {}, {}", config.bindAddress(), port.port(), config.engineName());
         if (config.openToAll()) {
             LOG.warn("STATE_AUTH=none: whoever reaches this port reads and writes all state");
@@ -182,9 +187,17 @@ public final class ServedState implements AutoCloseable {
         toldTrouble = now;
     }
 
-    private void compact(Duration history) {
+    /** What the settings don't keep any longer. */
+    void removeOld(StateConfig config) {
+        for (String namespace : List.of(RECORD, POSITIONS)) {
+            remove(config.recordHistory(), at -> engine.trim(namespace, at));
+        }
+        config.history().ifPresent(kept -> remove(kept, engine::compact));
+    }
+
+    private void remove(Duration kept, Consumer<At> removal) {
         try {
-            long unused = engine.compact(new At.Time(clock.instant().minus(history)));
+            removal.accept(new At.Time(clock.instant().minus(kept)));
         } catch (StateException e) {
             if (e.reason() != Reason.COMPACTED) { // there is nothing older
                 LOG.warn("removing old history of the state failed, it is tried again: {}", e.getMessage());

@@ -17,6 +17,7 @@ import java.util.Optional;
  * @param directory of the embedded state; empty: in memory
  * @param history how long what was overwritten or deleted is kept; empty: for ever
  * @param keepsRecord whether it has the record of outcomes
+ * @param recordHistory how long an outcome stays in it
  */
 public record StateConfig(
         int port,
@@ -26,7 +27,8 @@ public record StateConfig(
         int cacheBytes,
         Optional<Path> directory,
         Optional<Duration> history,
-        boolean keepsRecord) {
+        boolean keepsRecord,
+        Duration recordHistory) {
     /** What nobody needs a token for is for this machine only, unless STATE_AUTH says otherwise. */
     public static final String LOOPBACK = "127.0.0.1";
 

@@ -98,6 +98,7 @@ class EveryKeyTest {
             STATE_MAX_OPEN_TX | state.engine.maxOpenTx | 1024 | STATE_MAX_OPEN_TX=1 | 1 | 0;100001;many
             STATE_HISTORY | state.history | - | STATE_HISTORY=30d | PT720H | {no duration};59s;0
             RECORD | state.keepsRecord | true | RECORD=off | false | yes;1
+            RECORD_HISTORY | state.recordHistory | PT2160H | RECORD_HISTORY=1d | PT24H | {no duration};23h;0
             METRICS_USER | http.metricsLogin.user | - | METRICS_USER=ann;METRICS_PASS=s | ann | with:colon
             METRICS_PASS | http.metricsLogin.password.text | - | METRICS_USER=ann;METRICS_PASS=s:ä␣ | s:ä␣ |
             SHARD_METRICS | shardMetrics | 256 | SHARD_METRICS=0 | 0 | -1;10001;many

@@ -17,6 +17,10 @@ import dev.flk.client.StateClient;
 import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.state.Key;
+import dev.flk.state.Operation;
+import dev.flk.state.StateEngine.At;
+import dev.flk.state.StateEngine.Found;
 import dev.flk.state.StateEngine.Settings;
 import io.grpc.ManagedChannel;
 import io.grpc.Status.Code;
@@ -28,8 +32,10 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.InstantSource;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -47,6 +53,8 @@ class ServedStateTest {
 
     private ServedState served;
 
+    private Instant now = Instant.now();
+
     @AfterEach
     void close() {
         if (served != null) {
@@ -62,12 +70,13 @@ class ServedStateTest {
                 Settings.defaults(),
                 8 << 20,
                 Optional.of(directory.resolve("state")),
-                Optional.empty(),
-                false);
+                Optional.of(Duration.ofDays(100)),
+                false,
+                Duration.ofDays(90));
     }
 
     private void open(Optional<Path> tokens, ReloadedTls tls) {
-        served = ServedState.open(config(tokens), InstantSource.system(), tls, Audit.none(), meters);
+        served = ServedState.open(config(tokens), () -> now, tls, Audit.none(), meters);
         await().until(() -> served.trouble().isEmpty());
     }
 
@@ -101,6 +110,37 @@ class ServedStateTest {
                     ? status.getStatus().getCode()
                     : Code.UNKNOWN;
         }
+    }
+
+    @Test
+    void recordAndHistory_goWhenTheyAreOld_andWhatStandsStays() {
+        open(Optional.empty(), null);
+        Key recorded = new Key("flk.record", "shard", "epoch/1");
+        Key kept = new Key("default", "agent", "k");
+        apply(served.engine().write(recorded, "1", Operation.ANY_VERSION));
+        apply(served.engine().write(kept, "1", Operation.ANY_VERSION));
+        now = now.plus(Duration.ofDays(95));
+        apply(served.engine().write(kept, "2", Operation.ANY_VERSION));
+
+        served.removeOld(config(Optional.empty()));
+
+        assertThat(served.engine().get(List.of(recorded, kept), new At.Now()).found())
+                .extracting(Object::getClass)
+                .containsExactly(Found.Absent.class, Found.Present.class);
+        assertThat(served.engine().get(kept, 1).found()).first().isInstanceOf(Found.Present.class);
+
+        now = now.plus(Duration.ofDays(101));
+        served.removeOld(config(Optional.empty()));
+
+        assertThat(served.engine().get(kept, 1).found()).containsExactly(new Found.Compacted());
+        assertThat(served.engine().get(kept, 2).found()).first().isInstanceOf(Found.Present.class);
+    }
+
+    private void apply(Operation operation) {
+        var unused = served.engine()
+                .apply("", List.of(operation), "")
+                .toCompletableFuture()
+                .join();
     }
 
     @Test
@@ -168,7 +208,7 @@ class ServedStateTest {
         Path ca = directory.resolve("ca.crt");
         try (ReloadedTls tls = new ReloadedTls(
                 new TlsFiles(directory.resolve("own.crt"), directory.resolve("own.key"), Optional.of(ca)),
-                InstantSource.system(),
+                () -> now,
                 meters)) {
             open(Optional.empty(), tls);
             try (StateClient known = showing(ca, "agent");
