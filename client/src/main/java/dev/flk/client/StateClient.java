@@ -17,6 +17,7 @@ import dev.flk.client.proto.ListAgentsRequest;
 import dev.flk.client.proto.ListKeysRequest;
 import dev.flk.client.proto.ListKeysResponse;
 import dev.flk.client.proto.ListNamesResponse;
+import dev.flk.client.proto.ListNamespacesRequest;
 import dev.flk.client.proto.Operation;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.client.proto.StateGrpc.StateBlockingStub;
@@ -37,6 +38,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
@@ -244,14 +246,27 @@ public final class StateClient implements AutoCloseable {
 
     /** The agents that begin with a prefix, in order. */
     public List<String> agents(String prefix) {
-        List<String> all = new ArrayList<>();
         ListAgentsRequest.Builder request =
                 ListAgentsRequest.newBuilder().setNamespace(namespace).setPrefix(prefix);
+        return names(token -> timed().listAgents(request.setPageToken(token).build()));
+    }
+
+    /** The namespaces that have keys, those that this client may see, in order. */
+    public List<String> namespaces(String prefix) {
+        ListNamespacesRequest.Builder request =
+                ListNamespacesRequest.newBuilder().setPrefix(prefix);
+        return names(token -> timed().listNamespaces(request.setPageToken(token).build()));
+    }
+
+    private List<String> names(Function<String, ListNamesResponse> pages) {
+        List<String> all = new ArrayList<>();
+        String token = "";
         do {
-            ListNamesResponse page = call(() -> timed().listAgents(request.build()));
+            String from = token;
+            ListNamesResponse page = call(() -> pages.apply(from));
             all.addAll(page.getNamesList());
-            request.setPageToken(page.getNextPageToken());
-        } while (!request.getPageToken().isEmpty());
+            token = page.getNextPageToken();
+        } while (!token.isEmpty());
         return all;
     }
 

@@ -86,7 +86,7 @@ public record Key(String namespace, String agentId, String name) implements Comp
     }
 
     /** The order of their bytes in UTF-8, which is that of their code points and not that of {@link String}. */
-    static int compareBytes(String a, String b) {
+    public static int compareBytes(String a, String b) {
         int length = Math.min(a.length(), b.length());
         for (int at = 0; at < length; at++) {
             char x = a.charAt(at);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
+import dev.flk.state.Key;
 import io.grpc.Context;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Who calls, and what of the state it may read and write. Namespaces that begin with {@code flk.} are the backend's own: no caller
@@ -34,7 +37,11 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
      */
     record Grant(String namespace, String agentPrefix, boolean reads, boolean writes) {
         private boolean covers(String ofNamespace, String agentId) {
-            return (namespace.isEmpty() || namespace.equals(ofNamespace)) && agentId.startsWith(agentPrefix);
+            return isOf(ofNamespace) && agentId.startsWith(agentPrefix);
+        }
+
+        private boolean isOf(String ofNamespace) {
+            return namespace.isEmpty() || namespace.equals(ofNamespace);
         }
     }
 
@@ -42,11 +49,37 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
         return grants.stream().anyMatch(grant -> grant.reads() && grant.covers(namespace, agentId));
     }
 
+    /** What the agent ids begin with that it may read and that begin with {@code wished}: in order, and none within another. */
+    List<String> agentPrefixes(String namespace, String wished) {
+        List<String> prefixes = new ArrayList<>();
+        grants.stream()
+                .filter(grant -> grant.reads() && grant.isOf(namespace))
+                .map(Grant::agentPrefix)
+                .filter(prefix -> prefix.startsWith(wished) || wished.startsWith(prefix))
+                .map(prefix -> prefix.length() > wished.length() ? prefix : wished)
+                .sorted(Key::compareBytes)
+                .filter(prefix -> prefixes.stream().noneMatch(prefix::startsWith))
+                .forEachOrdered(prefixes::add);
+        return prefixes;
+    }
+
+    /** The namespaces that it may see and that begin with {@code wished}, in order; empty if it may see all. */
+    Optional<List<String>> namespaces(String wished) {
+        if (maySee("")) {
+            return Optional.empty();
+        }
+        return Optional.of(grants.stream()
+                .filter(Grant::reads)
+                .map(Grant::namespace)
+                .filter(namespace -> namespace.startsWith(wished))
+                .distinct()
+                .sorted()
+                .toList());
+    }
+
     /** Whether it may read anything in a namespace. */
     boolean maySee(String namespace) {
-        return grants.stream()
-                .anyMatch(grant -> grant.reads()
-                        && (grant.namespace().isEmpty() || grant.namespace().equals(namespace)));
+        return grants.stream().anyMatch(grant -> grant.reads() && grant.isOf(namespace));
     }
 
     /**

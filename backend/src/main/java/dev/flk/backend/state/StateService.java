@@ -45,6 +45,7 @@ import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
@@ -253,30 +254,51 @@ final class StateService extends StateImplBase {
             String namespace = Messages.namespace(request.getNamespace());
             caller().requireSight(namespace);
             return names(
-                    engine.agents(
-                            namespace,
-                            request.getPrefix(),
-                            after(request.getPageToken()),
-                            pageSize(request.getPageSize())),
-                    agentId -> caller().mayRead(namespace, agentId));
+                    caller().agentPrefixes(namespace, request.getPrefix()),
+                    request.getPageToken(),
+                    pageSize(request.getPageSize()),
+                    (prefix, after, limit) -> engine.agents(namespace, prefix, after, limit));
         });
     }
 
     @Override
     public void listNamespaces(ListNamespacesRequest request, StreamObserver<ListNamesResponse> answer) {
-        answer(
-                answer,
-                () -> names(
-                        engine.namespaces(
-                                request.getPrefix(), after(request.getPageToken()), pageSize(request.getPageSize())),
-                        namespace -> caller().maySee(namespace)));
+        answer(answer, () -> {
+            Optional<List<String>> granted = caller().namespaces(request.getPrefix());
+            return granted.isEmpty()
+                    ? names(
+                            List.of(request.getPrefix()),
+                            request.getPageToken(),
+                            pageSize(request.getPageSize()),
+                            engine::namespaces)
+                    : ListNamesResponse.newBuilder()
+                            .addAllNames(granted.get().stream()
+                                    .filter(namespace -> engine.namespaces(namespace, null, 1)
+                                            .entries()
+                                            .contains(namespace))
+                                    .toList())
+                            .build();
+        });
     }
 
-    private static ListNamesResponse names(Page<String> page, Predicate<String> permitted) {
-        return ListNamesResponse.newBuilder()
-                .addAllNames(page.entries().stream().filter(permitted).toList())
-                .setNextPageToken(next(page))
-                .build();
+    private interface Names {
+        Page<String> page(String prefix, @Nullable String after, int limit);
+    }
+
+    /** One part of a list: only what the caller may read is looked at, so that no page token tells of anything else. */
+    private static ListNamesResponse names(List<String> prefixes, String pageToken, int limit, Names names) {
+        String after = after(pageToken);
+        ListNamesResponse.Builder response = ListNamesResponse.newBuilder();
+        for (String prefix : prefixes) {
+            boolean isWithin = after != null && Key.compareBytes(after, prefix) >= 0;
+            Page<String> page = names.page(prefix, isWithin ? after : null, limit - response.getNamesCount());
+            response.addAllNames(page.entries());
+            if (response.getNamesCount() == limit) {
+                return response.setNextPageToken(Messages.pageToken(response.getNames(limit - 1)))
+                        .build();
+            }
+        }
+        return response.build();
     }
 
     @Override

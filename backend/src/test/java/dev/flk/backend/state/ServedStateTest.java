@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.state.Caller.Grant;
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.backend.tls.TlsFiles;
@@ -175,6 +176,36 @@ class ServedStateTest {
         } finally {
             channel.shutdownNow();
         }
+    }
+
+    @Test
+    void lists_holdWhatMayBeRead_inOrder() throws Exception {
+        open(
+                Optional.of(tokens(
+                        token(
+                                "some",
+                                "s-secret",
+                                "\"read\":[\"default/b\",\"default/ab\",\"default/a\",\"x/\",\"y/\"]"),
+                        token("all", "a-secret", "\"read\":[\"*/\"]"),
+                        token("none", "n-secret", "\"write\":[\"*/\"]"))),
+                null);
+        for (String agentId : List.of("c", "b1", "ab1", "a1", "B", "b", "aa")) {
+            apply(served.engine().write(new Key("default", agentId, "k"), "1", Operation.ANY_VERSION));
+            apply(served.engine().write(new Key("x", agentId, "k"), "1", Operation.ANY_VERSION));
+            apply(served.engine().write(new Key("xx", agentId, "k"), "1", Operation.ANY_VERSION));
+        }
+        try (StateClient some = to().token("s-secret").connect();
+                StateClient all = to().token("a-secret").connect();
+                StateClient none = to().token("n-secret").connect()) {
+            assertThat(some.agents("")).containsExactly("a1", "aa", "ab1", "b", "b1");
+            assertThat(some.agents("ab")).containsExactly("ab1");
+            assertThat(some.namespaces("")).containsExactly("default", "x");
+            assertThat(all.agents("")).containsExactly("B", "a1", "aa", "ab1", "b", "b1", "c");
+            assertThat(all.namespaces("x")).containsExactly("x", "xx");
+            assertThat(none.namespaces("")).isEmpty();
+        }
+        Caller caller = new Caller("", "", List.of(new Grant("x", "b", true, false), new Grant("x", "a", true, true)));
+        assertThat(caller.agentPrefixes("x", "")).containsExactly("a", "b");
     }
 
     @Test
