@@ -332,7 +332,8 @@ public final class Backend implements AutoCloseable {
             return guarded("Redis", RedisStore.open(redis, logId, expiry));
         }
         if (storage.store() instanceof StorageConfig.Postgres postgres) {
-            PostgresStore store = PostgresStore.open(postgres, logId, expiry, System::nanoTime, new SecureRandom());
+            PostgresStore store =
+                    PostgresStore.open(postgres.server(), logId, expiry, System::nanoTime, new SecureRandom());
             GuardedStore guarded = guarded("Postgres", store);
             parts.push(Sweeper.start(store::removeStretch));
             meters.postgresPoolActive.watch(store::activeConnections);

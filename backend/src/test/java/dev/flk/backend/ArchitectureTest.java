@@ -60,9 +60,9 @@ class ArchitectureTest {
     }
 
     @Test
-    void jdbc_isImportedByThePostgresStoreAlone() {
+    void jdbc_isImportedByThePostgresPackagesAlone() {
         onlyIn(
-                "dev.flk.backend.dedup.postgres",
+                "dev.flk.backend..postgres",
                 "java.sql..",
                 "javax.sql..",
                 "com.zaxxer.hikari..",

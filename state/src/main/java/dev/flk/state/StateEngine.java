@@ -2,6 +2,7 @@
 package dev.flk.state;
 
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.Head;
 import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Page;
@@ -193,6 +194,7 @@ public final class StateEngine implements AutoCloseable {
 
     /** Opens the storage and takes calls; until it is open, they are refused with STARTING. */
     public void start() {
+        storage.whenOthersCommit(this::publish);
         writerThread.start();
         writer.run(this::open);
         Object unused = ticks.scheduleWithFixedDelay(this::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
@@ -404,6 +406,7 @@ public final class StateEngine implements AutoCloseable {
     public Page<KeyAt> keys(String namespace, String agentId, String prefix, @Nullable String after, At at, int limit) {
         Key.requireNamespace(namespace);
         Key.requireAgentId(agentId);
+        requireText(prefix, after);
         long revision = revision(at);
         Page<KeyAt> page =
                 reading(() -> storage.keys(namespace, agentId, prefix, after, revision, Math.min(limit, MAX_PAGE)));
@@ -414,14 +417,35 @@ public final class StateEngine implements AutoCloseable {
     /** The agents of a namespace that have keys, in order. */
     public Page<String> agents(String namespace, String prefix, @Nullable String after, int limit) {
         Key.requireNamespace(namespace);
+        requireText(prefix, after);
         requireUp();
         return reading(() -> storage.agents(namespace, prefix, after, Math.min(limit, MAX_PAGE)));
     }
 
     /** The namespaces that have keys, in order. */
     public Page<String> namespaces(String prefix, @Nullable String after, int limit) {
+        requireText(prefix, after);
         requireUp();
         return reading(() -> storage.namespaces(prefix, after, Math.min(limit, MAX_PAGE)));
+    }
+
+    /**
+     * Keys whose newest value matches an SQL/JSON path; see {@link Storage#find}.
+     *
+     * @param agentId empty: of all agents
+     */
+    public Page<Document> find(String namespace, String agentId, String jsonPath, @Nullable String after, int limit) {
+        Key.requireNamespace(namespace);
+        if (!agentId.isEmpty()) {
+            Key.requireAgentId(agentId);
+        }
+        requireText(jsonPath, null);
+        if (after != null && !after.matches("[^\\p{Cntrl}]+\0[^\\p{Cntrl}]+")) {
+            throw Reason.INVALID.because("the page_token is none of a Find's");
+        }
+        requireUp();
+        return reading(
+                () -> storage.find(namespace, agentId, jsonPath, after, Math.min(limit, MAX_PAGE), MAX_PAGE_BYTES));
     }
 
     /**
@@ -480,7 +504,9 @@ public final class StateEngine implements AutoCloseable {
     }
 
     private void publish(long revision) {
-        published = Math.max(published, revision);
+        synchronized (watches) {
+            published = Math.max(published, revision);
+        }
         for (Watch watch : watches) {
             if (watch.beyond < revision && watches.remove(watch)) {
                 tell(watch);
@@ -643,6 +669,13 @@ public final class StateEngine implements AutoCloseable {
     /** The oldest revision that can be replayed, of a namespace; empty: of all. */
     public long oldest(String namespace) {
         return floor(head(), namespace) + 1;
+    }
+
+    /** No name has a control character, which storages put between names. */
+    private static void requireText(String prefix, @Nullable String after) {
+        if ((prefix + (after == null ? "" : after)).chars().anyMatch(Character::isISOControl)) {
+            throw Reason.INVALID.because("a prefix, a path or a page_token has a control character");
+        }
     }
 
     private interface Reading<T> {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state;
 
+import dev.flk.state.StateException.Reason;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +22,9 @@ public interface Storage extends AutoCloseable {
      * @throws StateException STORE_DOWN: what is wrong and what to do
      */
     void open();
+
+    /** Where others commit to the same storage, {@code toldOfNewest} hears of the newest revision, now and then, on a thread of the storage. */
+    default void whenOthersCommit(LongConsumer toldOfNewest) {}
 
     /** What is durable now. */
     Head head();
@@ -57,6 +62,18 @@ public interface Storage extends AutoCloseable {
 
     /** The namespaces that have a key now, in order. */
     Page<String> namespaces(String prefix, @Nullable String after, int limit);
+
+    /**
+     * Keys whose newest value matches, in order.
+     *
+     * @param agentId empty: of all agents
+     * @param after where to go on
+     * @throws StateException INVALID: the path is none; UNIMPLEMENTED: this storage finds nothing by value
+     */
+    default Page<Document> find(
+            String namespace, String agentId, String jsonPath, @Nullable String after, int limit, long maxBytes) {
+        throw Reason.UNIMPLEMENTED.because("Find needs the state in Postgres (STATE_ENGINE=postgres)");
+    }
 
     /**
      * Events in order.
@@ -144,6 +161,9 @@ public interface Storage extends AutoCloseable {
 
     /** What is to be kept: events behind the standing head, without gaps. */
     record Batch(List<Event> events, Map<RequestKey, Answered> answered) {}
+
+    /** A key that was found by its value. */
+    record Document(Key key, Version version) {}
 
     /** A key that exists. */
     record KeyAt(String name, long version, long revision) {}

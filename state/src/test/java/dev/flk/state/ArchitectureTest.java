@@ -32,6 +32,13 @@ final class ArchitectureTest {
                 .onlyDependOnClassesThat()
                 .resideInAnyPackage("dev.flk.state..", "dev.flk.wal", "org.rocksdb..", "java..", "org.jspecify..")
                 .check(CLASSES);
+        classes()
+                .that()
+                .resideInAPackage("dev.flk.state.postgres")
+                .should()
+                .onlyDependOnClassesThat()
+                .resideInAnyPackage("dev.flk.state..", "java..", "org.jspecify..")
+                .check(CLASSES);
     }
 
     @Test

@@ -195,7 +195,8 @@ public final class ConfigKeys {
             .fileName();
     static final Key<StateAuth> STATE_AUTH =
             Key.of("STATE_AUTH", oneOf(StateAuth.class), "`none`: the port is on `BIND_ADDR`, for everybody.");
-    static final Key<StateKind> STATE_ENGINE = Key.of("STATE_ENGINE", oneOf(StateKind.class), "`embedded` or `memory`.")
+    static final Key<StateKind> STATE_ENGINE = Key.of(
+                    "STATE_ENGINE", oneOf(StateKind.class), "`embedded`, `memory` or `postgres`.")
             .or("embedded");
     static final Key<Path> STATE_DIR = Key.of("STATE_DIR", Quantities::path, "Directory of the embedded state.")
             .or("data/state");
@@ -348,7 +349,8 @@ public final class ConfigKeys {
 
     enum StateKind {
         EMBEDDED,
-        MEMORY
+        MEMORY,
+        POSTGRES
     }
 
     enum StateAuth {

@@ -11,6 +11,7 @@ import dev.flk.backend.config.HttpConfig.OpsConfig;
 import dev.flk.backend.keys.KeyEntry;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.limit.RateLimit;
+import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.state.StateConfig;
 import dev.flk.backend.state.TokensFile;
 import dev.flk.backend.state.TokensFile.InvalidTokensException;
@@ -335,8 +336,7 @@ final class ConfigReader {
         Duration timeout = settings.get(ConfigKeys.DEDUP_TIMEOUT);
         Optional<String> uri = settings.find(ConfigKeys.REDIS_URI);
         Optional<String> address = settings.find(ConfigKeys.REDIS_ADDR);
-        Optional<PostgresUri> postgres = settings.find(ConfigKeys.POSTGRES_CONN);
-        int poolSize = settings.get(ConfigKeys.POSTGRES_POOL_SIZE);
+        PostgresConfig postgres = postgres(timeout);
         return switch (settings.get(ConfigKeys.DEDUP_BACKEND)) {
             case EMBEDDED -> {
                 settings.require(
@@ -358,19 +358,29 @@ final class ConfigReader {
                         timeout);
             }
             case POSTGRES -> {
-                settings.require(
-                        settings.isGiven(ConfigKeys.POSTGRES_CONN),
-                        "POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it, like"
-                                + " postgresql://user:password@host:5432/database");
-                PostgresUri server = postgres.orElse(new PostgresUri("", "", new Secret("")));
-                yield new StorageConfig.Postgres(server.jdbcUrl(), server.user(), server.password(), poolSize, timeout);
+                requirePostgres("DEDUP_BACKEND");
+                yield new StorageConfig.Postgres(postgres);
             }
         };
     }
 
+    private void requirePostgres(String key) {
+        settings.require(
+                settings.isGiven(ConfigKeys.POSTGRES_CONN),
+                "POSTGRES_CONN: not set; " + key
+                        + "=postgres needs it, like postgresql://user:password@host:5432/database");
+    }
+
+    private PostgresConfig postgres(Duration timeout) {
+        PostgresUri server = settings.find(ConfigKeys.POSTGRES_CONN).orElse(new PostgresUri("", "", new Secret("")));
+        int poolSize = settings.get(ConfigKeys.POSTGRES_POOL_SIZE);
+        return new PostgresConfig(server.jdbcUrl(), server.user(), server.password(), poolSize, timeout);
+    }
+
     private Optional<StateConfig> state(String bindAddress, StorageConfig storage) {
         Path directory = settings.get(ConfigKeys.STATE_DIR);
-        boolean isInMemory = settings.get(ConfigKeys.STATE_ENGINE) == StateKind.MEMORY;
+        StateKind kind = settings.get(ConfigKeys.STATE_ENGINE);
+        boolean hasDirectory = kind == StateKind.EMBEDDED;
         boolean isApart = Stream.concat(
                         Stream.of(storage.walDir()),
                         storage.store() instanceof StorageConfig.Embedded embedded
@@ -380,7 +390,7 @@ final class ConfigReader {
                 .noneMatch(other -> absolute(directory).startsWith(other) || other.startsWith(absolute(directory)));
         Optional<Integer> port = settings.get(ConfigKeys.STATE_PORT);
         settings.require(
-                isApart || isInMemory || port.isEmpty(),
+                isApart || !hasDirectory || port.isEmpty(),
                 "STATE_DIR: is WAL_DIR or DEDUP_DIR, inside one of them or around it; choose another directory");
         Optional<Long> minFreeBytes = settings.find(ConfigKeys.STATE_MIN_FREE_BYTES);
         settings.require(
@@ -410,13 +420,20 @@ final class ConfigReader {
         Optional<Duration> history = settings.find(ConfigKeys.STATE_HISTORY);
         boolean keepsRecord = settings.get(ConfigKeys.RECORD) == Switch.ON;
         Duration recordHistory = settings.get(ConfigKeys.RECORD_HISTORY);
+        boolean isInPostgres = kind == StateKind.POSTGRES && port.isPresent();
+        if (isInPostgres) {
+            requirePostgres("STATE_ENGINE");
+        }
+        Optional<PostgresConfig> postgres =
+                isInPostgres ? Optional.of(postgres(StateConfig.POSTGRES_TIMEOUT)) : Optional.empty();
         return port.map(each -> new StateConfig(
                 each,
                 isForAll || tokens.isPresent() ? bindAddress : StateConfig.LOOPBACK,
                 tokens,
                 engine,
                 cacheBytes,
-                isInMemory ? Optional.empty() : Optional.of(directory),
+                hasDirectory ? Optional.of(directory) : Optional.empty(),
+                postgres,
                 history,
                 keepsRecord,
                 recordHistory));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.config;
 
+import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.program.config.Secret;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -36,26 +37,6 @@ public record StorageConfig(Path walDir, Duration walRetention, long walMinFreeB
      */
     public record Redis(Secret uri, Duration timeout) implements Store {}
 
-    /**
-     * A server that several backends may share.
-     *
-     * @param jdbcUrl without user and password
-     * @param user empty: the name of the account that the backend runs under
-     * @param poolSize connections: one for writes, the others for reads
-     * @param timeout how long a statement may take, and a connection to come up
-     */
-    public record Postgres(String jdbcUrl, String user, Secret password, int poolSize, Duration timeout)
-            implements Store {
-
-        /** {@code host:port/database}: all of the URL that may be shown, since its parameters may hold secrets, as that of a key file. */
-        public String server() {
-            int query = jdbcUrl.indexOf('?');
-            return jdbcUrl.substring(jdbcUrl.indexOf("//") + 2, query < 0 ? jdbcUrl.length() : query);
-        }
-
-        @Override
-        public String toString() {
-            return "Postgres[%s, poolSize=%d, timeout=%s]".formatted(server(), poolSize, timeout);
-        }
-    }
+    /** A Postgres server, which several backends may share. */
+    public record Postgres(PostgresConfig server) implements Store {}
 }

@@ -41,7 +41,7 @@ final class Messages {
         return new dev.flk.state.Key(namespace(key.getNamespace()), key.getAgentId(), key.getKey());
     }
 
-    private static Key key(dev.flk.state.Key key) {
+    static Key key(dev.flk.state.Key key) {
         return Key.newBuilder()
                 .setNamespace(key.namespace())
                 .setAgentId(key.agentId())

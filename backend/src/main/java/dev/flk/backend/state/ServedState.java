@@ -4,6 +4,7 @@ package dev.flk.backend.state;
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.metrics.DiskSpace;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.postgres.StateConnections;
 import dev.flk.backend.state.TokensFile.InvalidTokensException;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.program.config.InvalidConfig;
@@ -12,7 +13,9 @@ import dev.flk.state.StateEngine;
 import dev.flk.state.StateEngine.At;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.Storage;
 import dev.flk.state.embedded.EmbeddedStorage;
+import dev.flk.state.postgres.PostgresStorage;
 import dev.flk.wal.DiskFiles.OwnerOnly;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -32,6 +35,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -102,9 +106,7 @@ public final class ServedState implements AutoCloseable {
         this.tokens = tokens;
         SecureRandom random = new SecureRandom();
         this.engine = new StateEngine(
-                place == null
-                        ? new MemoryStorage(() -> newHistoryId(random), config.cacheBytes())
-                        : new EmbeddedStorage(place.directory, config.cacheBytes(), () -> newHistoryId(random)),
+                storage(config, () -> newHistoryId(random)),
                 config.engine(),
                 clock,
                 System::nanoTime,
@@ -148,6 +150,15 @@ public final class ServedState implements AutoCloseable {
         if (config.openToAll()) {
             LOG.warn("STATE_AUTH=none: whoever reaches this port reads and writes all state");
         }
+    }
+
+    private static Storage storage(StateConfig config, Supplier<String> newHistoryId) {
+        if (config.postgres().isPresent()) {
+            return new PostgresStorage(new StateConnections(config.postgres().get()), newHistoryId);
+        }
+        return config.directory().isPresent()
+                ? new EmbeddedStorage(config.directory().get(), config.cacheBytes(), newHistoryId)
+                : new MemoryStorage(newHistoryId, config.cacheBytes());
     }
 
     private static String newHistoryId(SecureRandom random) {

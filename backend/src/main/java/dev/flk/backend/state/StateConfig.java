@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
+import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.state.StateEngine;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -14,7 +15,8 @@ import java.util.Optional;
  * @param tokensFile who may do what; empty: everyone everything
  * @param engine how much is taken
  * @param cacheBytes of what was read; of all, where the state is in memory
- * @param directory of the embedded state; empty: in memory
+ * @param directory of the embedded state; empty: in memory, or in Postgres
+ * @param postgres where the state is in Postgres
  * @param history how long what was overwritten or deleted is kept; empty: for ever
  * @param keepsRecord whether it has the record of outcomes
  * @param recordHistory how long an outcome stays in it
@@ -26,15 +28,19 @@ public record StateConfig(
         StateEngine.Settings engine,
         int cacheBytes,
         Optional<Path> directory,
+        Optional<PostgresConfig> postgres,
         Optional<Duration> history,
         boolean keepsRecord,
         Duration recordHistory) {
     /** What nobody needs a token for is for this machine only, unless STATE_AUTH says otherwise. */
     public static final String LOOPBACK = "127.0.0.1";
 
+    /** How long a call to Postgres may take. */
+    public static final Duration POSTGRES_TIMEOUT = Duration.ofSeconds(10);
+
     /** The value of STATE_ENGINE. */
     public String engineName() {
-        return directory.isPresent() ? "embedded" : "memory";
+        return postgres.isPresent() ? "postgres" : directory.isPresent() ? "embedded" : "memory";
     }
 
     /** Whether strangers may reach it. */

@@ -38,6 +38,7 @@ import dev.flk.state.StateEngine.Info;
 import dev.flk.state.StateEngine.Read;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.Page;
 import dev.flk.state.Version;
 import io.grpc.Status;
@@ -304,8 +305,25 @@ final class StateService extends StateImplBase {
     @Override
     public void find(FindRequest request, StreamObserver<FindResponse> answer) {
         answer(answer, () -> {
-            throw Reason.UNIMPLEMENTED.because(
-                    "Find needs the engine on Postgres (STATE_ENGINE=postgres); this one is " + engineName);
+            String namespace = Messages.namespace(request.getNamespace());
+            String agentId = request.getAgentId();
+            caller().requireSight(namespace);
+            if (agentId.isEmpty() && !caller().mayRead(namespace, "")) {
+                throw Reason.INVALID.because("this token reads some agents only: name one");
+            }
+            caller().requireRead(namespace, agentId);
+            Page<Document> page = engine.find(
+                    namespace,
+                    agentId,
+                    request.getJsonPath(),
+                    after(request.getPageToken()),
+                    pageSize(request.getPageSize()));
+            FindResponse.Builder response = FindResponse.newBuilder().setNextPageToken(next(page));
+            page.entries()
+                    .forEach(found -> response.addEntriesBuilder()
+                            .setKey(Messages.key(found.key()))
+                            .setVersion(Messages.version(found.version())));
+            return response.build();
         });
     }
 

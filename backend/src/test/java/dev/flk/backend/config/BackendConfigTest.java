@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.flk.backend.keys.KeysFixture;
+import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.testing.TestAuthority;
 import dev.flk.backend.tls.TlsFiles;
 import dev.flk.program.config.InvalidConfig;
@@ -191,13 +192,13 @@ class BackendConfigTest {
                 "jdbc:postgresql://h/d?user=ann&sslmode=require&password=" + SECRET);
 
         assertThat(BackendConfig.load(environment, null).storage().store())
-                .isEqualTo(new StorageConfig.Postgres(
-                        "jdbc:postgresql://h/d?sslmode=require", "ann", new Secret(SECRET), 4, Duration.ofSeconds(1)));
+                .isEqualTo(new StorageConfig.Postgres(new PostgresConfig(
+                        "jdbc:postgresql://h/d?sslmode=require", "ann", new Secret(SECRET), 4, Duration.ofSeconds(1))));
     }
 
     @Test
     void toString_parametersOfPostgres_areNotShown() {
-        StorageConfig.Postgres postgres = new StorageConfig.Postgres(
+        PostgresConfig postgres = new PostgresConfig(
                 "jdbc:postgresql://h:5432/d?sslkey=k&sslpassword=" + SECRET,
                 "ann",
                 new Secret(SECRET),

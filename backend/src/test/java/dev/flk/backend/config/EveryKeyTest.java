@@ -79,16 +79,17 @@ class EveryKeyTest {
             MEMORY_MAX_ENTRIES | storage.store.maxEntries | - | DEDUP_BACKEND=memory;MEMORY_MAX_ENTRIES=10 | 10 | 0;all
             REDIS_URI | storage.store.uri.text | - | {redis};REDIS_URI=rediss://:p%40ss@h:1/0 | rediss://:p%40ss@h:1/0 | http://h;redis://h:1␣;redis://:p%zz@h:1;redis-sentinel://h1,h2
             REDIS_ADDR | storage.store.uri.text | - | {redis};REDIS_ADDR=cache:6379 | redis://cache:6379 | cache
-            POSTGRES_CONN | storage.store.jdbcUrl | - | {postgres} | jdbc:postgresql://h:1,[::1]/d?sslmode=verify-full&targetServerType=primary | \
+            POSTGRES_CONN | storage.store.server.jdbcUrl | - | {postgres} | jdbc:postgresql://h:1,[::1]/d?sslmode=verify-full&targetServerType=primary | \
             mysql://h/d;postgres://h;postgres:///d;postgres://h/d?x;postgres://u%zz@h/d;postgres://u:p@ss@h/d;postgres://h/d?target_session_attrs=read-only
-            POSTGRES_CONN | storage.store.user | - | {postgres} | ann |
-            POSTGRES_CONN | storage.store.password.text | - | {postgres} | s@+:+ |
-            POSTGRES_POOL_SIZE | storage.store.poolSize | - | {postgres};POSTGRES_POOL_SIZE=64 | 64 | 1;65;many
+            POSTGRES_CONN | storage.store.server.user | - | {postgres} | ann |
+            POSTGRES_CONN | storage.store.server.password.text | - | {postgres} | s@+:+ |
+            POSTGRES_POOL_SIZE | storage.store.server.poolSize | - | {postgres};POSTGRES_POOL_SIZE=64 | 64 | 1;65;many
             STATE_PORT | state.port | 50051 | STATE_PORT=0 | 0 | -1;65536;on
             STATE_PORT | state.bindAddress | 127.0.0.1 | STATE_PORT=OFF | - |
             STATE_TOKENS_FILE | state.bindAddress | 127.0.0.1 | STATE_TOKENS_FILE={dir}/tokens.json | 0.0.0.0 | /no/such/file;{dir}/keys.json
             STATE_AUTH | state.openToAll | false | STATE_AUTH=none;BIND_ADDR=::1 | true | tokens;off
             STATE_ENGINE | state.engineName | embedded | STATE_ENGINE=memory | memory | etcd
+            STATE_ENGINE | state.postgres.poolSize | - | {postgres};DEDUP_BACKEND=embedded;STATE_ENGINE=postgres | 4 |
             STATE_DIR | state.directory | data/state | STATE_DIR=/s | /s | data/wal/x;data/dedup;data;a\0b
             STATE_CACHE_BYTES | state.cacheBytes | 67108864 | STATE_CACHE_BYTES=1MiB | 1048576 | 0;64KiB;2GiB
             STATE_MIN_FREE_BYTES | state.engine.minFreeBytes | 536870912 | STATE_MIN_FREE_BYTES=1GiB | 1073741824 | 255MiB;lots

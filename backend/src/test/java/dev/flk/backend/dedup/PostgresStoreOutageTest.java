@@ -7,8 +7,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.postgres.PostgresStore;
+import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.testing.PostgresServer;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -65,7 +65,7 @@ final class PostgresStoreOutageTest {
         return open(PostgresStores.config(server, database, timeout));
     }
 
-    private DedupStore open(StorageConfig.Postgres config) {
+    private DedupStore open(PostgresConfig config) {
         DedupStore store = PostgresStore.open(
                 config,
                 SharedStoreContract.LOG_ID,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup;
 
-import dev.flk.backend.config.StorageConfig;
+import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.testing.PostgresServer;
 import dev.flk.program.config.Secret;
 import java.time.Duration;
@@ -10,14 +10,14 @@ import java.time.Duration;
 public final class PostgresStores {
     private PostgresStores() {}
 
-    public static StorageConfig.Postgres config(PostgresServer server, String database, Duration timeout) {
+    public static PostgresConfig config(PostgresServer server, String database, Duration timeout) {
         return config(server, database, timeout, "postgres", PostgresServer.PASSWORD);
     }
 
     /** @param database may have parameters behind it */
-    static StorageConfig.Postgres config(
+    static PostgresConfig config(
             PostgresServer server, String database, Duration timeout, String user, String password) {
-        return new StorageConfig.Postgres(
+        return new PostgresConfig(
                 "jdbc:postgresql://127.0.0.1:" + server.port() + "/" + database,
                 user,
                 new Secret(password),

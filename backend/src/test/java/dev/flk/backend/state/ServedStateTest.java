@@ -71,6 +71,7 @@ class ServedStateTest {
                 Settings.defaults(),
                 8 << 20,
                 Optional.of(directory.resolve("state")),
+                Optional.empty(),
                 Optional.of(Duration.ofDays(100)),
                 false,
                 Duration.ofDays(90));

@@ -6,12 +6,13 @@ import com.zaxxer.hikari.HikariPoolMXBean;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.backend.dedup.postgres.Statements.PositionRow;
+import dev.flk.backend.postgres.PostgresConnector;
+import dev.flk.backend.postgres.PostgresFailures;
+import dev.flk.backend.postgres.Schema;
 import dev.flk.certificate.PcsId;
 import java.math.BigInteger;
 import java.sql.Connection;
-import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Statement;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -26,10 +27,13 @@ import org.jspecify.annotations.Nullable;
  * thread, in the order of the log; everything else by any.
  */
 final class PostgresSession {
+    static final Schema SCHEMA =
+            new Schema("flk_schema_history", "dev/flk/backend/dedup/postgres/schema", 0x666c6b5f64647570L);
+
     /** Tries of a transaction that was undone in favour of another. */
     private static final int TRIES = 5;
 
-    private final PostgresFailures failures;
+    private final StoreFailures failures;
     private final PostgresConnector connector;
     private final PositionRow position;
     private final Optional<PositionRow.Position> atConnect;
@@ -45,7 +49,7 @@ final class PostgresSession {
 
     private PostgresSession(
             PostgresConnector connector,
-            PostgresFailures failures,
+            StoreFailures failures,
             PositionRow position,
             Optional<PositionRow.Position> atConnect,
             Token first) {
@@ -61,26 +65,16 @@ final class PostgresSession {
     /**
      * Looks whether the server takes writes, brings the tables up to date and reads the position.
      *
-     * @throws StoreUnavailableException if the tables can't be made
+     * @throws RuntimeException of Flyway, if the tables can't be made
      */
     static PostgresSession begin(
-            PostgresConnector connector, PostgresFailures failures, String logId, RandomGenerator random)
+            PostgresConnector connector, StoreFailures failures, String logId, RandomGenerator random)
             throws SQLException {
         PositionRow position = new PositionRow(logId);
         try (Connection connection = connector.connect()) {
-            requireWritable(connection);
-            Schema.requireRight(connection);
-            Schema.migrate(connector, failures);
+            SCHEMA.requireRights(connection);
+            SCHEMA.migrate(connector);
             return new PostgresSession(connector, failures, position, position.read(connection), Token.before(random));
-        }
-    }
-
-    private static void requireWritable(Connection connection) throws SQLException {
-        try (Statement statement = connection.createStatement();
-                ResultSet row = statement.executeQuery("SELECT current_setting('transaction_read_only')")) {
-            if (row.next() && row.getString(1).equals("on")) {
-                throw new SQLException("the server is read-only", "25006");
-            }
         }
     }
 

@@ -2,10 +2,11 @@
 package dev.flk.backend.dedup.postgres;
 
 import com.zaxxer.hikari.HikariPoolMXBean;
-import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.DedupStore;
 import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.postgres.PostgresConfig;
+import dev.flk.backend.postgres.PostgresConnector;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.sql.SQLException;
@@ -54,9 +55,9 @@ public final class PostgresStore implements DedupStore {
     /** Expired rows stay this long: clocks of other backends may be behind, and an outcome stands as long as it does by any of them. */
     private static final Duration REMOVED_AFTER = Duration.ofMinutes(5);
 
-    private final StorageConfig.Postgres config;
+    private final PostgresConfig config;
     private final PostgresConnector connector;
-    private final PostgresFailures failures;
+    private final StoreFailures failures;
     private final String logId;
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
@@ -71,14 +72,10 @@ public final class PostgresStore implements DedupStore {
     private long connects;
 
     private PostgresStore(
-            StorageConfig.Postgres config,
-            String logId,
-            InstantSource clock,
-            LongSupplier nanoTicker,
-            RandomGenerator random) {
+            PostgresConfig config, String logId, InstantSource clock, LongSupplier nanoTicker, RandomGenerator random) {
         this.config = config;
         this.connector = new PostgresConnector(config);
-        this.failures = new PostgresFailures(connector.name(), config.timeout());
+        this.failures = StoreFailures.of(config);
         this.logId = logId;
         this.clock = clock;
         this.nanoTicker = nanoTicker;
@@ -93,11 +90,7 @@ public final class PostgresStore implements DedupStore {
      * @param logId under which the position is kept; no other process uses it
      */
     public static PostgresStore open(
-            StorageConfig.Postgres config,
-            String logId,
-            InstantSource clock,
-            LongSupplier nanoTicker,
-            RandomGenerator random) {
+            PostgresConfig config, String logId, InstantSource clock, LongSupplier nanoTicker, RandomGenerator random) {
         return new PostgresStore(config, logId, clock, nanoTicker, random);
     }
 

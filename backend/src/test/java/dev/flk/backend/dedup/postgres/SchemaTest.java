@@ -3,8 +3,9 @@ package dev.flk.backend.dedup.postgres;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.PostgresStores;
+import dev.flk.backend.postgres.PostgresConfig;
+import dev.flk.backend.postgres.PostgresConnector;
 import dev.flk.backend.testing.PostgresServer;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -80,9 +81,9 @@ final class SchemaTest {
     }
 
     static void migrate(PostgresServer on, String database) {
-        StorageConfig.Postgres config = PostgresStores.config(on, database, Duration.ofSeconds(10));
+        PostgresConfig config = PostgresStores.config(on, database, Duration.ofSeconds(10));
         try {
-            Schema.migrate(new PostgresConnector(config), new PostgresFailures(database, config.timeout()));
+            PostgresSession.SCHEMA.migrate(new PostgresConnector(config));
         } catch (SQLException e) {
             throw new IllegalStateException(e);
         }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.dedup.postgres;
+package dev.flk.backend.postgres;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
-import dev.flk.backend.config.StorageConfig;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.Statement;
@@ -12,11 +11,11 @@ import javax.sql.DataSource;
 import org.postgresql.ds.PGSimpleDataSource;
 
 /**
- * How connections are made, pooled and timed. What {@code DEDUP_TIMEOUT} says holds for a statement on the server and, a little
+ * How connections are made, pooled and timed. The time-out holds for a statement on the server and, a little
  * longer, for the socket, so that a server that is only slow gets to say so, and one that is gone is given up. The driver's own
  * query time-out stays off: it cancels, and a commit that is cancelled while it waits for a standby counts as done.
  */
-final class PostgresConnector {
+public final class PostgresConnector {
     private static final String APPLICATION = "flk-backend";
 
     /** The pool takes no less. */
@@ -25,19 +24,20 @@ final class PostgresConnector {
     /** Longer than any migration of ours takes, and than another backend's that is waited for. */
     private static final int MIGRATION_SECONDS = 60;
 
-    private final StorageConfig.Postgres config;
+    private final PostgresConfig config;
 
-    PostgresConnector(StorageConfig.Postgres config) {
+    /** Connects nothing yet. */
+    public PostgresConnector(PostgresConfig config) {
         this.config = config;
     }
 
     /** {@code host:port/database}. */
-    String name() {
+    public String name() {
         return config.server();
     }
 
     /** As many connections as there are threads that use them: none waits for another's. All are opened at once and kept. */
-    HikariDataSource pool() {
+    public HikariDataSource pool() {
         HikariConfig pool = new HikariConfig();
         pool.setPoolName(APPLICATION);
         pool.setDataSource(source(socketSeconds()));
@@ -50,7 +50,7 @@ final class PostgresConnector {
     }
 
     /** A connection outside the pool. */
-    Connection connect() throws SQLException {
+    public Connection connect() throws SQLException {
         Connection connection = source(socketSeconds()).getConnection();
         try (Statement statement = connection.createStatement()) {
             limitSocket(connection);
@@ -63,12 +63,12 @@ final class PostgresConnector {
     }
 
     /** Where the migrations get their connections. */
-    DataSource forMigrations() {
+    public DataSource forMigrations() {
         return source(MIGRATION_SECONDS);
     }
 
     /** The driver takes whole seconds; this is what is really meant. */
-    void limitSocket(Connection connection) throws SQLException {
+    public void limitSocket(Connection connection) throws SQLException {
         connection.setNetworkTimeout(Runnable::run, (int) socketMillis());
     }
 

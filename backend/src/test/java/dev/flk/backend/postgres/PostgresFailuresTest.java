@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.dedup.postgres;
+package dev.flk.backend.postgres;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.net.UnknownHostException;
 import java.sql.SQLException;
 import java.sql.SQLTransientConnectionException;
-import java.time.Duration;
 import javax.net.ssl.SSLHandshakeException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -16,10 +15,10 @@ import org.postgresql.util.ServerErrorMessage;
 
 /** The messages for what is hard to bring about; the others are in the test of outages. */
 final class PostgresFailuresTest {
-    private final PostgresFailures failures = new PostgresFailures("db:5432/flk", Duration.ofSeconds(1));
+    private final PostgresFailures failures = new PostgresFailures("db:5432/flk", "DEDUP_TIMEOUT (1000 ms)");
 
     private String message(SQLException e) {
-        return failures.of(e).getMessage();
+        return failures.of(e);
     }
 
     private static PSQLException fromServer(String state, String message) {

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-package dev.flk.backend.dedup.postgres;
+package dev.flk.backend.postgres;
 
-import dev.flk.backend.dedup.StoreUnavailableException;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.SocketTimeoutException;
 import java.net.UnknownHostException;
 import java.sql.SQLException;
 import java.sql.SQLTransientConnectionException;
-import java.time.Duration;
 import java.util.Optional;
 import java.util.Set;
 import javax.net.ssl.SSLException;
@@ -21,37 +19,32 @@ import org.postgresql.util.ServerErrorMessage;
  * What went wrong, as an operator needs to hear it: what, where, and what to do. Never a user's name or password, nor a row.
  *
  * @param server {@code host:port/database}
+ * @param limit the time-out: what is set, and to how much
  */
-record PostgresFailures(String server, Duration timeout) {
+public record PostgresFailures(String server, String limit) {
     private static final Set<String> UNDONE_FOR_OTHERS = Set.of("40001", "40P01");
 
     /** Whether the transaction certainly had no effect, and is worth trying again. */
-    static boolean isUndoneForOthers(SQLException e) {
+    public static boolean isUndoneForOthers(SQLException e) {
         return UNDONE_FOR_OTHERS.contains(state(e));
     }
 
-    StoreUnavailableException of(Exception thrown) {
-        if (thrown instanceof StoreUnavailableException known) {
-            return known;
-        }
-        return unavailable(thrown instanceof SQLException e ? what(root(e)) : thrown.toString(), thrown);
-    }
-
-    StoreUnavailableException migrating(FlywayException thrown) {
-        for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
-            if (cause instanceof SQLException e) {
-                return unavailable("its tables can't be made or brought up to date: " + what(root(e)), thrown);
+    /** In words, with the server. */
+    public String of(Exception thrown) {
+        if (thrown instanceof FlywayException) {
+            for (Throwable cause = thrown; cause != null; cause = cause.getCause()) {
+                if (cause instanceof SQLException e) {
+                    return of("its tables can't be made or brought up to date: " + what(root(e)));
+                }
             }
+            return of("its tables can't be made or brought up to date: " + thrown.getMessage());
         }
-        return unavailable("its tables can't be made or brought up to date: " + thrown.getMessage(), thrown);
+        return of(thrown instanceof SQLException e ? what(root(e)) : thrown.toString());
     }
 
-    StoreUnavailableException unavailable(String what, Throwable cause) {
-        return new StoreUnavailableException("Postgres at " + server + ": " + what, cause);
-    }
-
-    StoreUnavailableException unavailable(String what) {
-        return new StoreUnavailableException("Postgres at " + server + ": " + what);
+    /** With the server before it. */
+    public String of(String what) {
+        return "Postgres at " + server + ": " + what;
     }
 
     /** The pool's time-out holds what kept it from connecting, if anything did. */
@@ -70,9 +63,7 @@ record PostgresFailures(String server, Duration timeout) {
             case "3D000" -> "there is no such database; create it, or correct POSTGRES_CONN";
             case "53300" -> "the server has no connection left; raise its max_connections, or lower POSTGRES_POOL_SIZE";
             case "53100" -> "the server's disk is full; make room there: " + said(e);
-            case "57014" ->
-                "a statement took longer than DEDUP_TIMEOUT (%d ms); look for locks and load on the server"
-                        .formatted(timeout.toMillis());
+            case "57014" -> "a statement took longer than " + limit + "; look for locks and load on the server";
             case "25006" ->
                 "the server is read-only: a standby, or default_transaction_read_only is on; "
                         + "let POSTGRES_CONN name the primary";
@@ -81,10 +72,10 @@ record PostgresFailures(String server, Duration timeout) {
             case "40001", "40P01" -> "a transaction was undone again and again in favour of others: " + said(e);
             case "42P01", "42703", "3F000" ->
                 "tables are missing or old: " + said(e) + "; the next connection makes what is missing, unless "
-                        + Schema.HISTORY + " says that it is there";
+                        + "the table of the schema's history says that it is there";
             default -> {
                 if (e instanceof SQLTransientConnectionException) {
-                    yield "no connection comes up within DEDUP_TIMEOUT (%d ms)".formatted(timeout.toMillis());
+                    yield "no connection comes up within " + limit;
                 }
                 yield e.getCause() == null ? said(e) + withoutTls(e) : broken(e, e.getCause());
             }
@@ -111,7 +102,7 @@ record PostgresFailures(String server, Duration timeout) {
             return "can't be reached: the host is unknown";
         }
         if (cause instanceof SocketTimeoutException) {
-            return "does not answer within DEDUP_TIMEOUT (%d ms)".formatted(timeout.toMillis());
+            return "does not answer within " + limit;
         }
         if (cause instanceof SSLException) {
             return "TLS failed: " + cause.getMessage() + "; check sslmode and sslrootcert in POSTGRES_CONN";

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup.postgres;
+
+import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.postgres.PostgresConfig;
+import dev.flk.backend.postgres.PostgresFailures;
+
+/** What went wrong, for those who use the store. */
+record StoreFailures(PostgresFailures words) {
+    static StoreFailures of(PostgresConfig config) {
+        return new StoreFailures(new PostgresFailures(
+                config.server(),
+                "DEDUP_TIMEOUT (%d ms)".formatted(config.timeout().toMillis())));
+    }
+
+    StoreUnavailableException of(Exception thrown) {
+        return thrown instanceof StoreUnavailableException known
+                ? known
+                : new StoreUnavailableException(words.of(thrown), thrown);
+    }
+
+    StoreUnavailableException unavailable(String what, Throwable cause) {
+        return new StoreUnavailableException(words.of(what), cause);
+    }
+
+    StoreUnavailableException unavailable(String what) {
+        return new StoreUnavailableException(words.of(what));
+    }
+}

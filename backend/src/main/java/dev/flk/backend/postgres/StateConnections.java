@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.postgres;
+
+import com.zaxxer.hikari.HikariDataSource;
+import dev.flk.state.postgres.StateDatabase;
+import java.sql.Connection;
+import java.sql.SQLException;
+import org.jspecify.annotations.Nullable;
+import org.postgresql.PGConnection;
+
+/** The state's connections to a server. Nothing is asked before {@link #prepare}, so that a server that is down is an outage. */
+public final class StateConnections implements StateDatabase {
+    private static final Schema SCHEMA =
+            new Schema("flk_state_schema_history", StateDatabase.MIGRATIONS, 0x666c6b5f73746174L);
+
+    private final PostgresConnector connector;
+    private final PostgresFailures failures;
+    // guarded by this
+    private @Nullable HikariDataSource pool;
+    private boolean isClosed;
+
+    /** Connects nothing yet. */
+    public StateConnections(PostgresConfig config) {
+        this.connector = new PostgresConnector(config);
+        this.failures = new PostgresFailures(config.server(), config.timeout().toSeconds() + " s");
+    }
+
+    @Override
+    public void prepare() throws SQLException {
+        try (Connection connection = connector.connect()) {
+            SCHEMA.requireRights(connection);
+        }
+        SCHEMA.migrate(connector);
+        synchronized (this) {
+            if (pool == null && !isClosed) {
+                pool = connector.pool();
+            }
+        }
+    }
+
+    @Override
+    public Connection connection() throws SQLException {
+        HikariDataSource open;
+        synchronized (this) {
+            open = pool;
+        }
+        if (open == null) {
+            throw new SQLException("not connected yet, or closed");
+        }
+        Connection connection = open.getConnection();
+        connector.limitSocket(connection);
+        return connection;
+    }
+
+    @Override
+    public Connection ownConnection() throws SQLException {
+        return connector.connect();
+    }
+
+    @Override
+    public boolean awaitNotices(Connection listening, int millis) throws SQLException {
+        return listening.unwrap(PGConnection.class).getNotifications(millis).length > 0;
+    }
+
+    @Override
+    public String what(Exception failure) {
+        return failures.of(failure);
+    }
+
+    @Override
+    public synchronized void close() {
+        isClosed = true;
+        if (pool != null) {
+            pool.close();
+            pool = null;
+        }
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state.postgres;
+
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Tells the backends that share a database of each other's commits. A notice only wakes, and may be lost; what is there says the table,
+ * which is looked at every second anyway. Notices have a connection of their own, since Postgres takes a lock of the whole server to
+ * commit one, and commits that follow closely share one.
+ */
+final class Notices implements AutoCloseable {
+    private static final String CHANNEL = "flk_state";
+    private static final int WAIT_MILLIS = 20;
+    private static final int LOOK_EVERY_WAITS = 50;
+    private static final long AFTER_FAILURE_MILLIS = 500;
+    private static final long CLOSE_MILLIS = 2_000;
+
+    private final StateDatabase database;
+    private final AtomicBoolean isDue = new AtomicBoolean();
+    private volatile LongConsumer told = newest -> {};
+    private final CountDownLatch over = new CountDownLatch(1);
+    // guarded by this
+    private @Nullable Thread thread;
+
+    Notices(StateDatabase database) {
+        this.database = database;
+    }
+
+    void tell(LongConsumer consumer) {
+        told = consumer;
+    }
+
+    /** Does nothing if it runs. */
+    synchronized void start() {
+        if (thread == null && over.getCount() > 0) {
+            thread = new Thread(this::run, "state-notices");
+            thread.setDaemon(true);
+            thread.start();
+        }
+    }
+
+    /** Others are told soon. */
+    void give() {
+        isDue.set(true);
+    }
+
+    private void run() {
+        while (over.getCount() > 0) {
+            try (Connection own = database.ownConnection();
+                    Statement statement = own.createStatement()) {
+                boolean unused = statement.execute("LISTEN " + CHANNEL);
+                listen(own, statement);
+            } catch (SQLException e) {
+                pause(); // reads and commits tell of it
+            }
+        }
+    }
+
+    private void listen(Connection own, Statement statement) throws SQLException {
+        for (int waits = 0; over.getCount() > 0; waits++) {
+            if (isDue.getAndSet(false)) {
+                boolean unused = statement.execute("NOTIFY " + CHANNEL);
+            }
+            if (database.awaitNotices(own, WAIT_MILLIS) || waits % LOOK_EVERY_WAITS == 0) {
+                try (ResultSet row = statement.executeQuery("SELECT revision FROM flk_state")) {
+                    if (row.next()) {
+                        told.accept(row.getLong(1));
+                    }
+                }
+            }
+        }
+    }
+
+    private void pause() {
+        try {
+            boolean unused = over.await(AFTER_FAILURE_MILLIS, TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            over.countDown(); // nobody interrupts it
+        }
+    }
+
+    @Override
+    public void close() {
+        Thread running;
+        synchronized (this) {
+            over.countDown();
+            running = thread;
+        }
+        try {
+            if (running != null) {
+                running.join(CLOSE_MILLIS);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

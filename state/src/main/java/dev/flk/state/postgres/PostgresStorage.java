@@ -1,0 +1,740 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state.postgres;
+
+import dev.flk.state.Committed;
+import dev.flk.state.Event;
+import dev.flk.state.Event.Change;
+import dev.flk.state.Key;
+import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.Storage;
+import dev.flk.state.Version;
+import java.nio.charset.StandardCharsets;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.function.LongConsumer;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * State in PostgreSQL, of several backends together: who commits locks the one row that says how far the history goes, so that there is
+ * one order. Durable as far as the server's {@code synchronous_commit} promises. A read whose connection broke is tried once more; a commit
+ * is not, since it may be there.
+ */
+public final class PostgresStorage implements Storage {
+    private static final int FORMAT = 1;
+    private static final int ROWS_AT_ONCE = 32;
+    private static final int REVISIONS_AT_ONCE = 1_000;
+    private static final int CHANGES_AT_ONCE = 1_000;
+    private static final String DISK_FULL = "53100";
+    private static final String TOOK_TOO_LONG = "57014";
+    private static final Set<String> STOPPED = Set.of("57P01", "57P02");
+    /** Behind every name. */
+    private static final String HIGHEST = "\uDBFF\uDFFF".repeat(257);
+
+    private final StateDatabase database;
+    private final Supplier<String> newHistoryId;
+    private final Notices notices;
+    private volatile boolean isPrepared;
+    private volatile boolean isClosed;
+
+    /**
+     * Connects nothing yet.
+     *
+     * @param database becomes this one's, which closes it
+     * @param newHistoryId draws the id of a new history
+     */
+    public PostgresStorage(StateDatabase database, Supplier<String> newHistoryId) {
+        this.database = database;
+        this.newHistoryId = newHistoryId;
+        this.notices = new Notices(database);
+    }
+
+    @Override
+    public void open() {
+        requireNotClosed();
+        try {
+            if (!isPrepared) {
+                database.prepare();
+            }
+            try (Connection connection = database.connection()) {
+                begin(connection);
+            }
+        } catch (SQLException e) {
+            throw failed(e);
+        } catch (StateException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            throw StateException.down(database.what(e), e);
+        }
+        isPrepared = true;
+        notices.start();
+    }
+
+    private void begin(Connection connection) throws SQLException {
+        update(connection, Sql.BEGIN, FORMAT, newHistoryId.get());
+        int format = one(connection, Sql.FORMAT, row -> row.getInt(1)).orElseThrow();
+        if (format != FORMAT) {
+            throw Reason.STORE_DOWN.because("the state in Postgres has format " + format + ", this version reads "
+                    + FORMAT + ": run the version that wrote it");
+        }
+    }
+
+    @Override
+    public void whenOthersCommit(LongConsumer toldOfNewest) {
+        notices.tell(toldOfNewest);
+    }
+
+    @Override
+    public Head head() {
+        return reading(connection -> head(connection, Sql.HEAD));
+    }
+
+    private static Head head(Connection connection, String sql) throws SQLException {
+        return one(
+                        connection,
+                        sql,
+                        row -> new Head(
+                                row.getString(1), row.getLong(2), row.getLong(3), row.getLong(4), row.getLong(5)))
+                .orElseThrow(() -> new SQLException("the row of flk_state is gone"));
+    }
+
+    @Override
+    public void commit(Set<Key> keys, Set<RequestKey> requests, Function<Standing, Batch> decide) {
+        Batch committed = inTransaction(connection -> {
+            Head head = head(connection, Sql.HEAD + Sql.LOCKED);
+            Batch batch = decide.apply(new Standing(head, standing(connection, keys), answered(connection, requests)));
+            if (!batch.events().isEmpty()) {
+                insertEvents(connection, batch.events());
+                insertVersions(connection, batch.events(), false);
+                insertAnswers(connection, batch.answered());
+                Event last = batch.events().get(batch.events().size() - 1);
+                update(connection, Sql.RAISE, last.revision(), last.committedAtMicros());
+            }
+            return batch;
+        });
+        if (!committed.events().isEmpty()) {
+            notices.give();
+        }
+    }
+
+    private static Map<Key, Newest> standing(Connection connection, Set<Key> keys) throws SQLException {
+        List<Key> asked = List.copyOf(keys);
+        Map<Key, Newest> standing = new HashMap<>();
+        each(
+                connection,
+                Sql.STANDING,
+                row -> {
+                    standing.put(asked.get(row.getInt(1) - 1), new Newest(row.getLong(2), row.getBoolean(3)));
+                    return true;
+                },
+                (Object[]) keyArrays(asked));
+        return standing;
+    }
+
+    private static Map<RequestKey, Answered> answered(Connection connection, Set<RequestKey> requests)
+            throws SQLException {
+        Map<RequestKey, Answered> answered = new HashMap<>();
+        if (requests.isEmpty()) {
+            return answered;
+        }
+        List<RequestKey> asked = List.copyOf(requests);
+        each(
+                connection,
+                Sql.ANSWERED,
+                row -> {
+                    Long[] versions = (Long[]) row.getArray(5).getArray();
+                    answered.put(
+                            asked.get(row.getInt(1) - 1),
+                            new Answered(
+                                    row.getString(2),
+                                    new Committed(row.getLong(3), row.getLong(4), List.of(versions)),
+                                    row.getLong(6)));
+                    return true;
+                },
+                new Values(
+                        "bytea",
+                        asked.stream().map(request -> bytes(request.caller())).toList()),
+                new Values(
+                        "bytea",
+                        asked.stream()
+                                .map(request -> bytes(request.requestId()))
+                                .toList()));
+        return answered;
+    }
+
+    private static void insertEvents(Connection connection, List<Event> events) throws SQLException {
+        update(
+                connection,
+                Sql.INSERT_EVENTS,
+                new Values("bigint", events.stream().map(Event::revision).toList()),
+                new Values(
+                        "bigint", events.stream().map(Event::committedAtMicros).toList()),
+                new Values("int", events.stream().map(Event::operationsTotal).toList()));
+    }
+
+    /** @param isOneEach each of the events has a single change, and several of them may have one revision */
+    private static void insertVersions(Connection connection, List<Event> events, boolean isOneEach)
+            throws SQLException {
+        List<Change> changes = new ArrayList<>();
+        List<Object> revisions = new ArrayList<>();
+        List<Object> times = new ArrayList<>();
+        List<Object> places = new ArrayList<>();
+        Map<Key, Integer> last = new LinkedHashMap<>();
+        for (Event event : events) {
+            int place = isOneEach ? changes.size() : 0;
+            for (Change change : event.changes()) {
+                last.put(change.key(), changes.size());
+                changes.add(change);
+                revisions.add(event.revision());
+                times.add(event.committedAtMicros());
+                places.add(++place);
+            }
+        }
+        Values[] keys = keyArrays(changes.stream().map(Change::key).toList());
+        update(
+                connection,
+                Sql.INSERT_VERSIONS,
+                keys[0],
+                keys[1],
+                keys[2],
+                new Values("bigint", changes.stream().map(Change::version).toList()),
+                new Values("bigint", revisions),
+                new Values("int", places),
+                new Values("bigint", times),
+                new Values("text", changes.stream().map(Change::json).toList()));
+        Values[] newest = keyArrays(last.keySet());
+        Collection<Integer> at = last.values();
+        update(
+                connection,
+                Sql.PUT_NEWEST,
+                newest[0],
+                newest[1],
+                newest[2],
+                new Values(
+                        "bigint", at.stream().map(i -> changes.get(i).version()).toList()),
+                new Values("bigint", at.stream().map(revisions::get).toList()),
+                new Values("text", at.stream().map(i -> changes.get(i).json()).toList()));
+    }
+
+    private static void insertAnswers(Connection connection, Map<RequestKey, Answered> answers) throws SQLException {
+        if (answers.isEmpty()) {
+            return;
+        }
+        try (PreparedStatement statement = connection.prepareStatement(Sql.PUT_ANSWER)) {
+            for (Map.Entry<RequestKey, Answered> entry : answers.entrySet()) {
+                Answered answer = entry.getValue();
+                bind(
+                        statement,
+                        bytes(entry.getKey().caller()),
+                        bytes(entry.getKey().requestId()),
+                        answer.content(),
+                        answer.committed().revision(),
+                        answer.committed().committedAtMicros(),
+                        new Values("bigint", answer.committed().versions()),
+                        answer.expiresAtMicros());
+                statement.addBatch();
+            }
+            int[] unused = statement.executeBatch();
+        }
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static Values[] keyArrays(Collection<Key> keys) {
+        return new Values[] {
+            new Values("text", keys.stream().map(Key::namespace).toList()),
+            new Values("text", keys.stream().map(Key::agentId).toList()),
+            new Values("text", keys.stream().map(Key::name).toList())
+        };
+    }
+
+    @Override
+    public List<Optional<Version>> newest(List<Key> keys, long upToRevision) {
+        return reading(connection -> {
+            List<Optional<Version>> found = new ArrayList<>(Collections.nCopies(keys.size(), Optional.empty()));
+            Values[] names = keyArrays(keys);
+            each(
+                    connection,
+                    Sql.NEWEST,
+                    row -> {
+                        found.set(row.getInt(1) - 1, Optional.of(version(row, 2)));
+                        return true;
+                    },
+                    names[0],
+                    names[1],
+                    names[2],
+                    upToRevision);
+            return found;
+        });
+    }
+
+    /** Of four columns. */
+    private static Version version(ResultSet row, int from) throws SQLException {
+        return new Version(row.getLong(from), row.getLong(from + 1), row.getLong(from + 2), row.getString(from + 3));
+    }
+
+    @Override
+    public List<Version> history(Key key, long below, int limit, long maxBytes) {
+        return reading(connection -> {
+            Limited<Version> page = new Limited<>(maxBytes);
+            each(
+                    connection,
+                    Sql.HISTORY,
+                    row -> {
+                        Version version = version(row, 1);
+                        return page.add(version, length(version.json()));
+                    },
+                    key.namespace(),
+                    key.agentId(),
+                    key.name(),
+                    below,
+                    limit);
+            return page.entries;
+        });
+    }
+
+    private static long length(@Nullable String json) {
+        return json == null ? 0 : json.length();
+    }
+
+    @Override
+    public Page<KeyAt> keys(
+            String namespace, String agentId, String prefix, @Nullable String after, long atRevision, int limit) {
+        List<KeyAt> keys = reading(connection -> {
+            List<KeyAt> found = new ArrayList<>();
+            each(
+                    connection,
+                    Sql.KEYS,
+                    row -> found.add(new KeyAt(row.getString(1), row.getLong(2), row.getLong(3))),
+                    atRevision,
+                    namespace,
+                    agentId,
+                    from(prefix, after),
+                    except(after),
+                    end(prefix),
+                    limit + 1);
+            return found;
+        });
+        return page(keys, limit, KeyAt::name);
+    }
+
+    @Override
+    public Page<String> agents(String namespace, String prefix, @Nullable String after, int limit) {
+        return names(Sql.AGENTS, namespace, prefix, after, limit);
+    }
+
+    @Override
+    public Page<String> namespaces(String prefix, @Nullable String after, int limit) {
+        return names(Sql.NAMESPACES, "", prefix, after, limit);
+    }
+
+    private Page<String> names(String sql, String scope, String prefix, @Nullable String after, int limit) {
+        List<String> names = reading(connection -> {
+            List<String> found = new ArrayList<>();
+            each(
+                    connection,
+                    sql,
+                    row -> found.add(row.getString(1)),
+                    scope,
+                    from(prefix, after),
+                    except(after),
+                    end(prefix),
+                    scope,
+                    end(prefix),
+                    limit + 1);
+            return found;
+        });
+        return page(names, limit, Function.identity());
+    }
+
+    /** Of one more than are wanted. */
+    private static <T> Page<T> page(List<T> found, int limit, Function<T, String> name) {
+        return found.size() > limit
+                ? new Page<>(found.subList(0, limit), name.apply(found.get(limit - 1)))
+                : new Page<>(found, null);
+    }
+
+    private static String from(String prefix, @Nullable String after) {
+        return after != null && Key.compareBytes(after, prefix) > 0 ? after : prefix;
+    }
+
+    private static String except(@Nullable String after) {
+        return after == null ? "" : after;
+    }
+
+    /** The first name behind all that begin so. */
+    private static String end(String prefix) {
+        int length = prefix.length();
+        while (length > 0) {
+            int last = prefix.codePointBefore(length);
+            length -= Character.charCount(last);
+            if (last < Character.MAX_CODE_POINT) {
+                int next = last + 1 == Character.MIN_SURROGATE ? Character.MAX_SURROGATE + 1 : last + 1;
+                return prefix.substring(0, length) + Character.toString(next);
+            }
+        }
+        return HIGHEST;
+    }
+
+    @Override
+    public List<Event> events(long from, long maxBytes) {
+        return reading(connection -> {
+            Limited<Event> page = new Limited<>(maxBytes);
+            Reading reading = new Reading(from);
+            each(
+                    connection,
+                    Sql.EVENTS,
+                    row -> {
+                        Event whole = reading.add(row);
+                        return whole == null || page.add(whole, whole.bytes());
+                    },
+                    from,
+                    from + REVISIONS_AT_ONCE);
+            Event last = reading.end();
+            if (last != null && !page.isFull) {
+                boolean unused = page.add(last, last.bytes());
+            }
+            return page.entries;
+        });
+    }
+
+    /** Puts rows of changes together to events. */
+    private static final class Reading {
+        private long expected;
+        private @Nullable Event event;
+
+        Reading(long from) {
+            this.expected = from;
+        }
+
+        /** The event before, if this row begins another one. */
+        @Nullable
+        Event add(ResultSet row) throws SQLException {
+            long revision = row.getLong(1);
+            Event before = event;
+            boolean isNext = before == null || before.revision() != revision;
+            if (isNext) {
+                if (revision != expected) {
+                    throw Reason.STORE_DOWN.because("the state in Postgres is damaged: revision " + expected
+                            + " is missing; restore a dump, into an empty database");
+                }
+                expected++;
+                event = new Event(revision, row.getLong(2), new ArrayList<>(), row.getInt(3));
+            }
+            if (event != null && row.getString(4) != null) {
+                event.changes()
+                        .add(new Change(
+                                new Key(row.getString(4), row.getString(5), row.getString(6)),
+                                row.getLong(7),
+                                row.getString(8)));
+            }
+            return isNext ? before : null;
+        }
+
+        @Nullable
+        Event end() {
+            return event;
+        }
+    }
+
+    @Override
+    public long revisionAt(long micros) {
+        return reading(connection ->
+                one(connection, Sql.REVISION_AT, row -> row.getLong(1), micros).orElseThrow());
+    }
+
+    @Override
+    public Page<Document> find(
+            String namespace, String agentId, String jsonPath, @Nullable String after, int limit, long maxBytes) {
+        int end = after == null ? 0 : after.indexOf('\0');
+        return reading(connection -> {
+            Limited<Document> page = new Limited<>(maxBytes);
+            try {
+                each(
+                        connection,
+                        Sql.FIND,
+                        row -> page.entries.size() < limit
+                                && page.add(
+                                        new Document(
+                                                new Key(namespace, row.getString(1), row.getString(2)),
+                                                version(row, 3)),
+                                        length(row.getString(6))),
+                        namespace,
+                        agentId,
+                        agentId,
+                        jsonPath,
+                        after == null ? "" : after.substring(0, end),
+                        after == null ? "" : after.substring(end + 1),
+                        limit + 1);
+            } catch (SQLException e) {
+                throw notFound(e);
+            }
+            boolean isAll = page.entries.size() < limit && !page.isFull;
+            Key last = page.entries.isEmpty()
+                    ? null
+                    : page.entries.get(page.entries.size() - 1).key();
+            return new Page<>(page.entries, isAll || last == null ? null : last.agentId() + '\0' + last.name());
+        });
+    }
+
+    /** What is wrong with a path is its author's. */
+    private static RuntimeException notFound(SQLException e) throws SQLException {
+        String state = String.valueOf(e.getSQLState());
+        if (state.equals(TOOK_TOO_LONG)) {
+            return Reason.INVALID.because("json_path takes too long; narrow it, or name an agent");
+        }
+        if (state.startsWith("22") || state.startsWith("42")) {
+            return Reason.INVALID.because("json_path is none that Postgres understands: " + e.getMessage());
+        }
+        throw e;
+    }
+
+    @Override
+    public void compact(long floor) {
+        inTransaction(connection -> {
+            Head unused = head(connection, Sql.HEAD + Sql.LOCKED);
+            update(connection, Sql.RAISE_FLOOR, floor, floor, floor);
+            return true;
+        });
+        while (inTransaction(connection -> {
+            Head head = head(connection, Sql.HEAD + Sql.LOCKED);
+            long done = one(connection, Sql.REMOVED, row -> row.getLong(1)).orElseThrow();
+            long to = Math.min(done + REVISIONS_AT_ONCE, head.floor());
+            update(connection, Sql.REMOVE_VERSIONS, done, to, to);
+            update(connection, Sql.REMOVE_EVENTS, done, to);
+            update(connection, Sql.NOTE_REMOVED, to);
+            return to < head.floor();
+        })) {
+            // a part after the other, so that others commit between them
+        }
+    }
+
+    @Override
+    public void trim(String namespace, long upTo) {
+        inTransaction(connection -> {
+            update(connection, Sql.RAISE_TRIMMED, namespace, upTo);
+            return true;
+        });
+        while (inTransaction(connection -> {
+            Head unused = head(connection, Sql.HEAD + Sql.LOCKED);
+            long done = one(connection, Sql.TRIMMED, row -> row.getLong(2), namespace)
+                    .orElse(upTo);
+            long to = Math.min(done + REVISIONS_AT_ONCE, upTo);
+            if (to > done) {
+                update(connection, Sql.TRIM, namespace, done, to, namespace);
+                update(connection, Sql.NOTE_TRIMMED, to, namespace);
+            }
+            return to < upTo;
+        })) {
+            // as above
+        }
+    }
+
+    @Override
+    public long trimmedUpTo(String namespace) {
+        return reading(connection ->
+                one(connection, Sql.TRIMMED, row -> row.getLong(1), namespace).orElse(0L));
+    }
+
+    @Override
+    public void restore(long floor, long floorAtMicros, Iterator<Event> events) {
+        inTransaction(connection -> {
+            Head unused = head(connection, Sql.HEAD + Sql.LOCKED);
+            long revision = floor;
+            long atMicros = floorAtMicros;
+            List<Event> standing = new ArrayList<>();
+            List<Event> some = new ArrayList<>();
+            int changes = 0;
+            while (events.hasNext()) {
+                Event event = events.next();
+                if (event.revision() > floor) {
+                    some.add(event);
+                    revision = event.revision();
+                    atMicros = event.committedAtMicros();
+                } else {
+                    standing.add(event);
+                }
+                changes += event.changes().size();
+                if (changes >= CHANGES_AT_ONCE || !events.hasNext()) {
+                    insertVersions(connection, standing, true);
+                    insertEvents(connection, some);
+                    insertVersions(connection, some, false);
+                    standing.clear();
+                    some.clear();
+                    changes = 0;
+                }
+            }
+            update(connection, Sql.RESTORED, newHistoryId.get(), revision, atMicros, floor, floorAtMicros, floor);
+            return true;
+        });
+    }
+
+    @Override
+    public void forgetAnswers(long nowMicros) {
+        inTransaction(connection -> {
+            update(connection, Sql.FORGET, nowMicros);
+            return true;
+        });
+    }
+
+    @Override
+    public long bytes() {
+        return reading(
+                connection -> one(connection, Sql.BYTES, row -> row.getLong(1)).orElseThrow());
+    }
+
+    /** What is added to until it is long enough. */
+    private static final class Limited<T> {
+        private final List<T> entries = new ArrayList<>();
+        private final long maxBytes;
+        private long bytes;
+        private boolean isFull;
+
+        Limited(long maxBytes) {
+            this.maxBytes = maxBytes;
+        }
+
+        /** False if there was no room, and is none any more. */
+        boolean add(T entry, long size) {
+            bytes += size;
+            isFull = bytes > maxBytes && !entries.isEmpty();
+            return !isFull && entries.add(entry);
+        }
+    }
+
+    /** An array of values. */
+    private record Values(String type, List<?> values) {}
+
+    private interface Use<T> {
+        T with(Connection connection) throws SQLException;
+    }
+
+    private interface Row<T> {
+        T of(ResultSet row) throws SQLException;
+    }
+
+    private static void bind(PreparedStatement statement, Object... values) throws SQLException {
+        for (int i = 0; i < values.length; i++) {
+            if (values[i] instanceof Values array) {
+                boolean isBytes = array.type().equals("bytea"); // which the driver wants as byte[][]
+                statement.setArray(
+                        i + 1,
+                        statement
+                                .getConnection()
+                                .createArrayOf(
+                                        array.type(),
+                                        isBytes
+                                                ? array.values().toArray(byte[][]::new)
+                                                : array.values().toArray()));
+            } else {
+                statement.setObject(i + 1, values[i]);
+            }
+        }
+    }
+
+    private static void update(Connection connection, String sql, Object... values) throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement(sql)) {
+            bind(statement, values);
+            int unused = statement.executeUpdate();
+        }
+    }
+
+    private static <T> Optional<T> one(Connection connection, String sql, Row<T> row, Object... values)
+            throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement(sql)) {
+            bind(statement, values);
+            try (ResultSet rows = statement.executeQuery()) {
+                return rows.next() ? Optional.of(row.of(rows)) : Optional.empty();
+            }
+        }
+    }
+
+    /** Some rows after the other, in a transaction, until one answers false. */
+    private static void each(Connection connection, String sql, Row<Boolean> row, Object... values)
+            throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement(sql)) {
+            statement.setFetchSize(ROWS_AT_ONCE);
+            bind(statement, values);
+            try (ResultSet rows = statement.executeQuery()) {
+                boolean goesOn = true;
+                while (goesOn && rows.next()) {
+                    goesOn = row.of(rows);
+                }
+            }
+        }
+    }
+
+    private <T> T reading(Use<T> use) {
+        requireOpen();
+        for (int tries = 1; ; tries++) {
+            try (Connection connection = database.connection()) {
+                connection.setAutoCommit(false); // rows come in parts
+                return use.with(connection);
+            } catch (SQLException e) {
+                if (tries > 1 || !isLost(e)) {
+                    throw failed(e);
+                }
+            }
+        }
+    }
+
+    private <T> T inTransaction(Use<T> use) {
+        requireOpen();
+        try (Connection connection = database.connection()) {
+            connection.setAutoCommit(false);
+            T result = use.with(connection);
+            connection.commit();
+            return result;
+        } catch (SQLException e) {
+            throw failed(e);
+        }
+    }
+
+    private static boolean isLost(SQLException e) {
+        String state = String.valueOf(e.getSQLState());
+        return state.startsWith("08") || STOPPED.contains(state);
+    }
+
+    /** A disk that is full refuses what is committed; all else is an outage. */
+    private StateException failed(SQLException e) {
+        return DISK_FULL.equals(e.getSQLState())
+                ? Reason.DISK_FULL.because(database.what(e))
+                : StateException.down(database.what(e), e);
+    }
+
+    private void requireNotClosed() {
+        if (isClosed) {
+            throw Reason.STORE_DOWN.because("the state is closed");
+        }
+    }
+
+    private void requireOpen() {
+        requireNotClosed();
+        if (!isPrepared) {
+            throw Reason.STARTING.because("the state in Postgres is being opened");
+        }
+    }
+
+    @Override
+    public void close() {
+        isClosed = true;
+        notices.close();
+        database.close();
+    }
+}

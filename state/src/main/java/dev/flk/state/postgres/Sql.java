@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state.postgres;
+
+/** The statements of the storage. Names are in the collation "C", the order of their bytes. */
+final class Sql {
+    static final String BEGIN = """
+            INSERT INTO flk_state (format, history_id, revision, committed_at, floor, floor_at, removed)
+            VALUES (?, ?, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING""";
+
+    static final String FORMAT = "SELECT format FROM flk_state";
+
+    static final String HEAD = "SELECT history_id, revision, committed_at, floor, floor_at FROM flk_state";
+    static final String LOCKED = " FOR UPDATE";
+    static final String RAISE = "UPDATE flk_state SET revision = ?, committed_at = ?";
+
+    static final String STANDING = """
+            SELECT asked.i, newest.version, newest.is_there
+            FROM unnest(?::text[], ?::text[], ?::text[]) WITH ORDINALITY AS asked (namespace, agent_id, key, i)
+            JOIN flk_state_newest AS newest USING (namespace, agent_id, key)""";
+
+    static final String ANSWERED = """
+            SELECT asked.i, content, revision, committed_at, versions, expires_at
+            FROM unnest(?::bytea[], ?::bytea[]) WITH ORDINALITY AS asked (caller, request_id, i)
+            JOIN flk_state_requests USING (caller, request_id)""";
+
+    static final String INSERT_EVENTS =
+            "INSERT INTO flk_state_events SELECT * FROM unnest(?::bigint[], ?::bigint[], ?::int[])";
+
+    static final String INSERT_VERSIONS = """
+            INSERT INTO flk_state_versions
+            SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::int[], ?::bigint[], ?::text[])""";
+
+    static final String PUT_NEWEST = """
+            INSERT INTO flk_state_newest
+            SELECT namespace, agent_id, key, version, revision, value IS NOT NULL, flk_state_document(value)
+            FROM unnest(?::text[], ?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::text[])
+                AS given (namespace, agent_id, key, version, revision, value)
+            ON CONFLICT (namespace, agent_id, key) DO UPDATE SET version = EXCLUDED.version, revision = EXCLUDED.revision,
+                is_there = EXCLUDED.is_there, document = EXCLUDED.document""";
+
+    static final String PUT_ANSWER = """
+            INSERT INTO flk_state_requests VALUES (?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (caller, request_id) DO UPDATE SET content = EXCLUDED.content, revision = EXCLUDED.revision,
+                committed_at = EXCLUDED.committed_at, versions = EXCLUDED.versions, expires_at = EXCLUDED.expires_at""";
+
+    static final String NEWEST = """
+            SELECT asked.i, found.*
+            FROM unnest(?::text[], ?::text[], ?::text[]) WITH ORDINALITY AS asked (namespace, agent_id, key, i)
+            CROSS JOIN LATERAL (
+                SELECT version, revision, committed_at, value FROM flk_state_versions AS v
+                WHERE v.namespace = asked.namespace AND v.agent_id = asked.agent_id AND v.key = asked.key AND v.revision <= ?
+                ORDER BY version DESC LIMIT 1) AS found""";
+
+    static final String HISTORY = """
+            SELECT version, revision, committed_at, value FROM flk_state_versions
+            WHERE namespace = ? AND agent_id = ? AND key = ? AND version < ? ORDER BY version DESC LIMIT ?""";
+
+    static final String KEYS = """
+            SELECT newest.key, stood.version, stood.revision
+            FROM flk_state_newest AS newest
+            CROSS JOIN LATERAL (
+                SELECT version, revision, value IS NOT NULL AS is_there FROM flk_state_versions AS v
+                WHERE v.namespace = newest.namespace AND v.agent_id = newest.agent_id AND v.key = newest.key AND v.revision <= ?
+                ORDER BY version DESC LIMIT 1) AS stood
+            WHERE namespace = ? AND agent_id = ? AND key >= ? AND key <> ? AND key < ? AND stood.is_there
+            ORDER BY key LIMIT ?""";
+
+    static final String AGENTS = names("agent_id", "namespace = ?");
+    static final String NAMESPACES = names("namespace", "'' = ?");
+
+    static final String EVENTS = """
+            SELECT event.revision, event.committed_at, event.changes, namespace, agent_id, key, version, value
+            FROM flk_state_events AS event LEFT JOIN flk_state_versions AS v ON v.revision = event.revision
+            WHERE event.revision >= ? AND event.revision < ? ORDER BY event.revision, v.place""";
+
+    static final String REVISION_AT = """
+            SELECT greatest(floor, (
+                SELECT revision FROM flk_state_events WHERE committed_at <= ? ORDER BY committed_at DESC LIMIT 1))
+            FROM flk_state""";
+
+    static final String FIND = """
+            SELECT newest.agent_id, newest.key, v.version, v.revision, v.committed_at, v.value
+            FROM flk_state_newest AS newest JOIN flk_state_versions AS v USING (namespace, agent_id, key, version)
+            WHERE newest.namespace = ? AND (? = '' OR newest.agent_id = ?) AND newest.document @?? ?::jsonpath
+                AND (newest.agent_id, newest.key) > (?, ?)
+            ORDER BY newest.agent_id, newest.key LIMIT ?""";
+
+    static final String RAISE_FLOOR = """
+            UPDATE flk_state SET floor = ?, floor_at = (SELECT committed_at FROM flk_state_events WHERE revision = ?)
+            WHERE floor < ?""";
+
+    static final String REMOVED = "SELECT removed FROM flk_state";
+    static final String NOTE_REMOVED = "UPDATE flk_state SET removed = ?";
+
+    /** Only keys that were changed since have anything to remove. */
+    static final String REMOVE_VERSIONS = """
+            WITH stood AS (
+                SELECT changed.*, newest.version, newest.is_deleted
+                FROM (
+                    SELECT DISTINCT namespace, agent_id, key FROM flk_state_versions
+                    WHERE revision > ? AND revision <= ?) AS changed
+                CROSS JOIN LATERAL (
+                    SELECT version, value IS NULL AS is_deleted FROM flk_state_versions AS v
+                    WHERE v.namespace = changed.namespace AND v.agent_id = changed.agent_id AND v.key = changed.key
+                        AND v.revision <= ?
+                    ORDER BY version DESC LIMIT 1) AS newest),
+            forgotten AS (
+                DELETE FROM flk_state_newest AS newest USING stood
+                WHERE stood.is_deleted AND newest.namespace = stood.namespace AND newest.agent_id = stood.agent_id
+                    AND newest.key = stood.key AND newest.version = stood.version)
+            DELETE FROM flk_state_versions AS v USING stood
+            WHERE v.namespace = stood.namespace AND v.agent_id = stood.agent_id AND v.key = stood.key
+                AND (v.version < stood.version OR stood.is_deleted AND v.version = stood.version)""";
+
+    static final String REMOVE_EVENTS = "DELETE FROM flk_state_events WHERE revision > ? AND revision <= ?";
+
+    static final String RAISE_TRIMMED = """
+            INSERT INTO flk_state_trimmed AS present VALUES (?, ?, 0)
+            ON CONFLICT (namespace) DO UPDATE SET up_to = greatest(present.up_to, EXCLUDED.up_to)""";
+
+    static final String TRIMMED = "SELECT up_to, removed FROM flk_state_trimmed WHERE namespace = ?";
+    static final String NOTE_TRIMMED = "UPDATE flk_state_trimmed SET removed = ? WHERE namespace = ?";
+
+    static final String TRIM = """
+            WITH gone AS (
+                DELETE FROM flk_state_versions WHERE namespace = ? AND revision > ? AND revision <= ?
+                RETURNING agent_id, key, version)
+            DELETE FROM flk_state_newest AS newest USING gone
+            WHERE newest.namespace = ? AND newest.agent_id = gone.agent_id AND newest.key = gone.key
+                AND newest.version = gone.version""";
+
+    static final String RESTORED = """
+            UPDATE flk_state
+            SET history_id = ?, revision = ?, committed_at = ?, floor = ?, floor_at = ?, removed = ?""";
+
+    static final String FORGET = "DELETE FROM flk_state_requests WHERE expires_at <= ?";
+
+    static final String BYTES = """
+            SELECT sum(pg_total_relation_size(name::regclass))
+            FROM unnest(ARRAY['flk_state_events', 'flk_state_versions', 'flk_state_newest', 'flk_state_requests']) AS name""";
+
+    private Sql() {}
+
+    /** The values of a column, each once, from one to the next by its index. */
+    private static String names(String column, String scope) {
+        return """
+            WITH RECURSIVE names AS (
+                (SELECT {column} AS name FROM flk_state_newest
+                    WHERE {scope} AND is_there AND {column} >= ? AND {column} <> ? AND {column} < ? ORDER BY {column} LIMIT 1)
+                UNION ALL
+                SELECT (SELECT {column} FROM flk_state_newest
+                    WHERE {scope} AND is_there AND {column} > names.name AND {column} < ? ORDER BY {column} LIMIT 1)
+                FROM names WHERE names.name IS NOT NULL)
+            SELECT name FROM names WHERE name IS NOT NULL LIMIT ?""".replace("{column}", column).replace("{scope}", scope);
+    }
+}
