@@ -6,6 +6,8 @@ import dev.flk.client.proto.ApplyRequest;
 import dev.flk.client.proto.At;
 import dev.flk.client.proto.CommitResponse;
 import dev.flk.client.proto.Event;
+import dev.flk.client.proto.FindRequest;
+import dev.flk.client.proto.FindResponse;
 import dev.flk.client.proto.Found;
 import dev.flk.client.proto.GetRequest;
 import dev.flk.client.proto.HistoryRequest;
@@ -215,6 +217,31 @@ public final class StateClient implements AutoCloseable {
                 .setAgentId(agentId)
                 .setKey(key)
                 .build();
+    }
+
+    /** A key that was found by its value. */
+    public record Match(String agentId, String key, Versioned value) {}
+
+    /**
+     * Keys whose value matches an SQL/JSON path, like {@code $.fact ? (@ starts with "Paris")}, in order; where the state is in
+     * Postgres.
+     *
+     * @param agentId empty: of all agents
+     */
+    public List<Match> find(String agentId, String jsonPath) {
+        List<Match> all = new ArrayList<>();
+        FindRequest.Builder request = FindRequest.newBuilder()
+                .setNamespace(namespace)
+                .setAgentId(agentId)
+                .setJsonPath(jsonPath);
+        do {
+            FindResponse page = call(() -> timed().find(request.build()));
+            page.getEntriesList()
+                    .forEach(found -> all.add(new Match(
+                            found.getKey().getAgentId(), found.getKey().getKey(), versioned(found.getVersion()))));
+            request.setPageToken(page.getNextPageToken());
+        } while (!request.getPageToken().isEmpty());
+        return all;
     }
 
     /** All versions of a key that are kept, newest first. */

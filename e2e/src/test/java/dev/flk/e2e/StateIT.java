@@ -2,9 +2,12 @@
 package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.client.Replay;
 import dev.flk.client.StateClient;
+import dev.flk.client.StateClient.Match;
 import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
 import dev.flk.e2e.Client.Answer;
@@ -15,6 +18,7 @@ import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -88,6 +92,42 @@ class StateIT {
             assertThat(readiness.status()).isEqualTo(200);
             assertThat(readiness.body()).contains("{\"name\":\"state\",\"ready\":false,\"detail\":\"STORE_DOWN\"}");
             assertThat(client.metric("flk_state_up")).isZero();
+        }
+    }
+
+    @Test
+    void twoBackends_shareOneStateInPostgres_andTheRecordOfBothLogs() throws Exception {
+        try (StoreServer.Postgres postgres = StoreServer.Postgres.start()) {
+            Map<String, String> shared = new HashMap<>(postgres.configuration());
+            shared.putAll(Map.of("DEDUP_BACKEND", "embedded", "STATE_ENGINE", "postgres", "STATE_PORT", "0"));
+            try (BackendProcess first = BackendProcess.start(Files.createDirectory(directory.resolve("1")), shared);
+                    BackendProcess second =
+                            BackendProcess.start(Files.createDirectory(directory.resolve("2")), shared);
+                    StateClient one = connect(first);
+                    StateClient two = connect(second)) {
+                write(one, "{\"fact\":\"Paris is in France\",\"n\":3.50}");
+                assertThat(two.get("agent-1", "memory").map(Versioned::json))
+                        .contains("{\"fact\":\"Paris is in France\",\"n\":3.50}");
+                assertThat(two.find("", "$.fact ? (@ starts with \"Paris\")"))
+                        .extracting(Match::agentId, Match::key)
+                        .containsExactly(tuple("agent-1", "memory"));
+                assertThatThrownBy(() -> two.find("agent-1", "$.fact ? ("))
+                        .hasMessageContaining("json_path is none that Postgres understands");
+
+                Client ofFirst = Client.comparing(first.url());
+                Client ofSecond = Client.comparing(second.url());
+                assertThat(ofFirst.submit(Pcs.number(1)).status()).isEqualTo(200);
+                postgres.kill();
+                assertThat(ofSecond.submit(Pcs.number(2)).status()).isEqualTo(200);
+                Client.awaitUntil(() -> ofSecond.get("/readyz").body().contains("\"detail\":\"STORE_DOWN\""));
+                assertThat(ofSecond.get("/readyz").status()).isEqualTo(200);
+                postgres.restart();
+
+                Client.awaitUntil(
+                        () -> two.replay(Replay.of("flk.record", "")).toList().size() == 2);
+                assertThat(ofFirst.get("/v1/shards/shard-1/outcomes").body().lines())
+                        .hasSize(2);
+            }
         }
     }
 
