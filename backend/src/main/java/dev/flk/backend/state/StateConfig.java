@@ -36,7 +36,7 @@ public record StateConfig(
     public static final String LOOPBACK = "127.0.0.1";
 
     /** How long a call to Postgres may take. */
-    public static final Duration POSTGRES_TIMEOUT = Duration.ofSeconds(10);
+    public static final Duration POSTGRES_TIMEOUT = Duration.ofSeconds(3);
 
     /** The value of STATE_ENGINE. */
     public String engineName() {

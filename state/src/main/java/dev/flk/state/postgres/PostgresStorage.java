@@ -14,6 +14,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.SQLTransientConnectionException;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -682,15 +683,21 @@ public final class PostgresStorage implements Storage {
 
     private <T> T reading(Use<T> use) {
         requireOpen();
-        for (int tries = 1; ; tries++) {
+        try {
             try (Connection connection = database.connection()) {
                 connection.setAutoCommit(false); // rows come in parts
                 return use.with(connection);
             } catch (SQLException e) {
-                if (tries > 1 || !isLost(e)) {
-                    throw failed(e);
+                if (e instanceof SQLTransientConnectionException || !isLost(e)) {
+                    throw e; // the pool had none in time
                 }
             }
+            try (Connection another = database.connection()) {
+                another.setAutoCommit(false);
+                return use.with(another);
+            }
+        } catch (SQLException e) {
+            throw failed(e);
         }
     }
 
