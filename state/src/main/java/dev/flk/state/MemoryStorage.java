@@ -250,6 +250,28 @@ public final class MemoryStorage implements Storage {
     }
 
     @Override
+    public synchronized List<Document> standing(
+            String namespace, String agentId, long floor, @Nullable Key after, int limit, long most) {
+        List<Document> page = new ArrayList<>();
+        long taken = 0;
+        for (Map.Entry<Key, List<Version>> entry :
+                (after == null ? versions : versions.tailMap(after, false)).entrySet()) {
+            Key key = entry.getKey();
+            Optional<Version> stood = standing(entry.getValue(), floor).filter(version -> !version.isDeleted());
+            if (stood.isPresent()
+                    && (namespace.isEmpty() || namespace.equals(key.namespace()))
+                    && (agentId.isEmpty() || agentId.equals(key.agentId()))) {
+                taken += Objects.requireNonNull(stood.get().json()).length();
+                if (page.size() == limit || (taken > most && !page.isEmpty())) {
+                    break;
+                }
+                page.add(new Document(key, stood.get()));
+            }
+        }
+        return page;
+    }
+
+    @Override
     public synchronized void restore(long floor, long floorAtMicros, Iterator<Event> restored) {
         head = new Head(newHistoryId.get(), floor, floorAtMicros, floor, floorAtMicros);
         while (restored.hasNext()) {

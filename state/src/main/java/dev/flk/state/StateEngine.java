@@ -7,6 +7,7 @@ import dev.flk.state.Storage.Head;
 import dev.flk.state.Storage.KeyAt;
 import dev.flk.state.Storage.Page;
 import dev.flk.state.Storage.RequestKey;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -649,6 +650,24 @@ public final class StateEngine implements AutoCloseable {
                 return true;
             });
         }
+    }
+
+    /**
+     * What stood at the floor; see {@link Storage#standing}.
+     *
+     * @param head what the caller knows of the floor
+     * @throws StateException COMPACTED: it is another one by now
+     */
+    public List<Document> standing(Head head, String namespace, String agentId, @Nullable Key after) {
+        List<Document> page =
+                reading(() -> storage.standing(namespace, agentId, head.floor(), after, MAX_PAGE, MAX_PAGE_BYTES));
+        requireKept(head.floor(), namespace);
+        return page;
+    }
+
+    /** Copies the storage; see {@link Storage#backup}. */
+    public Path backup() {
+        return reading(storage::backup);
     }
 
     /**

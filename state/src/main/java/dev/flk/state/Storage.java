@@ -2,6 +2,7 @@
 package dev.flk.state;
 
 import dev.flk.state.StateException.Reason;
+import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -103,6 +104,27 @@ public interface Storage extends AutoCloseable {
 
     /** Up to which revision a namespace was trimmed; 0: it was not. */
     long trimmedUpTo(String namespace);
+
+    /**
+     * What stood at the floor, in the order of keys, a part at a time.
+     *
+     * @param namespace empty: of all
+     * @param agentId empty: of all
+     * @param after the last key before
+     */
+    List<Document> standing(
+            String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes);
+
+    /**
+     * Copies what is durable now; others commit meanwhile.
+     *
+     * @return a directory that can be put in the place of the storage's
+     * @throws StateException UNIMPLEMENTED: others do that
+     */
+    default Path backup() {
+        throw Reason.UNIMPLEMENTED.because(
+                "this engine is not backed up here: use the tools of Postgres, or flk backend state dump");
+    }
 
     /**
      * Fills an empty storage with events that were dumped, under a new history id. A restore that was broken off can't be opened.

@@ -16,6 +16,7 @@ import dev.flk.state.StateEngine.Found;
 import dev.flk.state.StateEngine.Settings;
 import dev.flk.state.StateEngine.Token;
 import dev.flk.state.StateException.Reason;
+import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.KeyAt;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -390,17 +391,20 @@ abstract class StateContract {
             state.apply(state.write("a", "k" + i % 2, "" + i), state.write("b", "k" + i, "" + i));
         }
         List<Event> events = new ArrayList<>();
-        for (Key key : List.of(key("b", "k1"), key("a", "k1"), key("b", "k0"), key("a", "k0"))) {
-            if (state.engine.get(List.of(key), new At.Revision(2)).found().get(0) instanceof Found.Present present) {
-                Version version = present.version();
-                events.add(new Event(
-                        version.revision(),
-                        version.committedAtMicros(),
-                        List.of(new Change(key, version.version(), version.json()))));
-            }
-        }
         long floorAtMicros = state.replay(2).get(0).committedAtMicros();
-        events.addAll(state.replay(3));
+        List<Event> behind = state.replay(3);
+        state.engine.compact(new At.Revision(2));
+        Key last = null;
+        for (List<Document> page = standing(last); !page.isEmpty(); page = standing(last)) {
+            Version version = page.get(0).version();
+            last = page.get(0).key();
+            events.add(new Event(
+                    version.revision(),
+                    version.committedAtMicros(),
+                    List.of(new Change(last, version.version(), version.json()))));
+        }
+        assertThat(events).hasSize(4);
+        events.addAll(behind);
         List<Found> before = all(3);
         String historyId = state.engine.head().historyId();
         state.close();
@@ -418,6 +422,11 @@ abstract class StateContract {
         assertThat(state.apply(state.write("b", "k0", "9")))
                 .extracting(Committed::revision, Committed::versions)
                 .containsExactly(6L, List.of(2L));
+    }
+
+    private List<Document> standing(Key after) {
+        List<Document> page = state.engine.standing(state.engine.head(), "", "", after);
+        return page.isEmpty() ? page : page.subList(0, 1);
     }
 
     private List<Found> all(long revision) {

@@ -17,6 +17,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
@@ -30,6 +31,7 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.rocksdb.Checkpoint;
 import org.rocksdb.RocksDBException;
 import org.rocksdb.RocksIterator;
 import org.rocksdb.Status;
@@ -552,6 +554,58 @@ public final class EmbeddedStorage implements Storage {
                 }
             }
             return db;
+        });
+    }
+
+    @Override
+    public List<Document> standing(
+            String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes) {
+        byte[] prefix = namespace.isEmpty()
+                ? new byte[0]
+                : agentId.isEmpty() ? Layout.path(namespace, "") : Layout.path(namespace, agentId, "");
+        return using(db -> {
+            List<Document> page = new ArrayList<>();
+            long bytes = 0;
+            try (Scan versions = new Scan(db, db.versions(), prefix)) {
+                boolean isThere = versions.seek(after == null ? prefix : behind(Layout.latest(after)));
+                while (isThere && page.size() < limit) {
+                    byte[] at = versions.key();
+                    byte[] name = Arrays.copyOf(at, at.length - Layout.PLACE_BYTES);
+                    String[] parts = Layout.parts(name);
+                    Key key = new Key(parts[0], parts[1], parts[2]);
+                    isThere = versions.seek(Layout.version(key, floor, -1));
+                    if (isThere && Layout.startsWith(versions.key(), prefixOf(key))) {
+                        Pointer pointer = Pointer.decode(versions.value());
+                        Version stood = pointer.exists() ? version(db, key, pointer, floor) : null;
+                        bytes += stood == null || stood.json() == null
+                                ? 0
+                                : stood.json().length();
+                        if (bytes > maxBytes && !page.isEmpty()) {
+                            break;
+                        }
+                        if (stood != null) {
+                            page.add(new Document(key, stood));
+                        }
+                    }
+                    isThere = versions.seek(behind(name));
+                }
+            }
+            return page;
+        });
+    }
+
+    @Override
+    public Path backup() {
+        return using(db -> {
+            Path copy = directory.resolveSibling(
+                    directory.getFileName() + "-backup-" + requireHead().revision());
+            if (Files.exists(copy)) {
+                throw Reason.INVALID.because("there is a backup already: " + copy);
+            }
+            try (Checkpoint checkpoint = Checkpoint.create(db.rocks())) {
+                checkpoint.createCheckpoint(copy.toString());
+            }
+            return copy;
         });
     }
 

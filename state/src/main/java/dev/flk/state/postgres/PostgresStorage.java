@@ -554,6 +554,31 @@ public final class PostgresStorage implements Storage {
     }
 
     @Override
+    public List<Document> standing(
+            String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes) {
+        return reading(connection -> {
+            Limited<Document> page = new Limited<>(maxBytes);
+            each(
+                    connection,
+                    Sql.STOOD,
+                    row -> page.add(
+                            new Document(
+                                    new Key(row.getString(1), row.getString(2), row.getString(3)), version(row, 4)),
+                            length(row.getString(7))),
+                    floor,
+                    namespace,
+                    namespace,
+                    agentId,
+                    agentId,
+                    after == null ? "" : after.namespace(),
+                    after == null ? "" : after.agentId(),
+                    after == null ? "" : after.name(),
+                    limit);
+            return page.entries;
+        });
+    }
+
+    @Override
     public void restore(long floor, long floorAtMicros, Iterator<Event> events) {
         inTransaction(connection -> {
             Head unused = head(connection, Sql.HEAD + Sql.LOCKED);

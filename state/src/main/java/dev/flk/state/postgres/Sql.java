@@ -129,6 +129,15 @@ final class Sql {
             WHERE newest.namespace = ? AND newest.agent_id = gone.agent_id AND newest.key = gone.key
                 AND newest.version = gone.version""";
 
+    static final String STOOD = """
+            SELECT * FROM (
+                SELECT DISTINCT ON (namespace, agent_id, key) namespace, agent_id, key, version, revision, committed_at, value
+                FROM flk_state_versions
+                WHERE revision <= ? AND (? = '' OR namespace = ?) AND (? = '' OR agent_id = ?)
+                    AND (namespace, agent_id, key) > (?, ?, ?)
+                ORDER BY namespace, agent_id, key, version DESC) AS stood
+            WHERE value IS NOT NULL ORDER BY namespace, agent_id, key LIMIT ?""";
+
     static final String RESTORED = """
             UPDATE flk_state
             SET history_id = ?, revision = ?, committed_at = ?, floor = ?, floor_at = ?, removed = ?""";
