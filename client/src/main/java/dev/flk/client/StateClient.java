@@ -4,6 +4,7 @@ package dev.flk.client;
 import com.google.protobuf.Timestamp;
 import dev.flk.client.proto.ApplyRequest;
 import dev.flk.client.proto.At;
+import dev.flk.client.proto.CareGrpc;
 import dev.flk.client.proto.CommitResponse;
 import dev.flk.client.proto.Event;
 import dev.flk.client.proto.FindRequest;
@@ -319,11 +320,16 @@ public final class StateClient implements AutoCloseable {
         return StreamSupport.stream(events, false).onClose(events::close);
     }
 
+    /** For those who look after the state as a whole, on the same connection. */
+    public StateCare care() {
+        return new StateCare(this, CareGrpc.newBlockingStub(channel));
+    }
+
     private StateBlockingStub timed() {
         return stub.withDeadlineAfter(TIMEOUT.toSeconds(), TimeUnit.SECONDS);
     }
 
-    private static <T> T call(Supplier<T> call) {
+    static <T> T call(Supplier<T> call) {
         try {
             return call.get();
         } catch (StatusRuntimeException e) {
@@ -331,7 +337,7 @@ public final class StateClient implements AutoCloseable {
         }
     }
 
-    private static Versioned versioned(dev.flk.client.proto.Version version) {
+    static Versioned versioned(dev.flk.client.proto.Version version) {
         return new Versioned(
                 version.getVersion(),
                 version.getRevision(),
@@ -357,11 +363,11 @@ public final class StateClient implements AutoCloseable {
                 event.getResumeToken());
     }
 
-    private static Instant instant(Timestamp time) {
+    static Instant instant(Timestamp time) {
         return Instant.ofEpochSecond(time.getSeconds(), time.getNanos());
     }
 
-    private static Timestamp timestamp(Instant time) {
+    static Timestamp timestamp(Instant time) {
         return Timestamp.newBuilder()
                 .setSeconds(time.getEpochSecond())
                 .setNanos(time.getNano())

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.tuple;
 import dev.flk.client.Replay;
 import dev.flk.client.StateClient;
 import dev.flk.client.StateClient.Match;
+import dev.flk.client.StateEvent;
 import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
 import dev.flk.e2e.Client.Answer;
@@ -134,8 +135,7 @@ class StateIT {
     @Test
     void commands_readAndWrite_andSayWhatIsWrong() throws Exception {
         try (BackendProcess backend = start()) {
-            String line = backend.program().awaitLine(text -> text.contains("state on 127.0.0.1 port "));
-            String url = line.replaceFirst(".*port ([0-9]+).*", "http://127.0.0.1:$1");
+            String url = url(backend);
             assertThat(run(0, url, "health")).isEqualTo("serving, at revision 0");
             assertThat(run(0, url, "set", "a", "k", "{\"n\": 3.50}")).isEqualTo("version 1, revision 1");
             assertThat(run(0, url, "get", "a", "k")).isEqualTo("{\"n\":3.50}");
@@ -155,12 +155,98 @@ class StateIT {
         }
     }
 
+    /** Values as they were written, through compaction, a dump of all and one of an agent, a copy, and a kill. */
+    @Test
+    void dumpAndBackup_bringBackWhatTheyWereMadeOf() throws Exception {
+        String odd = "{\"n\":3.50,\"e\":1E5,\"big\":" + "9".repeat(400)
+                + ",\"t\":\"\\u0000\\ud800 \uD83D\uDE00\",\"l\":[[],-0,{}]}";
+        String historyId;
+        List<StateEvent> events;
+        Path copy;
+        try (BackendProcess backend = start();
+                StateClient client = connect(backend)) {
+            String url = url(backend);
+            write(client, "1");
+            write(client, "2");
+            write(client, odd);
+            write(client.namespace("other"), "\"x\"");
+            assertThat(run(0, url, "compact", "--before", "2")).isEqualTo("replayable from revision 3");
+            assertThat(run(0, url, "dump", "-o", "all")).isEqualTo("3 events in all");
+            assertThat(run(1, url, "dump", "-o", "all"))
+                    .isEqualTo("flk-backend: all exists already; name another file");
+            assertThat(run(0, url, "dump", "agent-1", "-o", "one")).isEqualTo("2 events in one");
+            String made = run(0, url, "backup");
+            assertThat(made).endsWith("data/state-backup-4, at revision 4");
+            copy = Path.of(made.substring(0, made.indexOf(',')));
+            historyId = client.info().historyId();
+            events = client.replay(Replay.ofAll()).toList();
+            backend.program().kill();
+        }
+        assertThat(run(1, null, "restore", "all"))
+                .contains("the state is not empty, it is at revision 4: restore into another STATE_DIR");
+        Path cut = directory.resolve("cut");
+        Files.write(cut, Files.readAllLines(directory.resolve("all")).subList(0, 3));
+        assertThat(run(1, null, Map.of("STATE_DIR", "nothing"), "restore", "cut"))
+                .contains("cut: line 4: the last line is missing");
+        assertThat(run(0, null, Map.of("STATE_DIR", "all-again"), "restore", "all"))
+                .startsWith("restored up to revision 4");
+        assertThat(run(0, null, Map.of("STATE_DIR", "one-again"), "restore", "one"))
+                .startsWith("restored up to revision 3");
+        try (BackendProcess backend = restarted("all-again");
+                StateClient client = connect(backend)) {
+            assertThat(client.info().historyId()).isNotEqualTo(historyId);
+            assertThat(client.replay(Replay.ofAll()))
+                    .usingRecursiveFieldByFieldElementComparatorIgnoringFields("resumeToken")
+                    .isEqualTo(events);
+            assertThat(client.getAt("agent-1", "memory", 2).map(Versioned::json))
+                    .contains("2");
+            assertThat(client.get("agent-1", "memory"))
+                    .get()
+                    .extracting(Versioned::json, Versioned::version)
+                    .containsExactly(odd, 3L);
+            assertThatThrownBy(() -> client.replay(
+                                    Replay.ofAll().behind(events.get(0).resumeToken()))
+                            .toList())
+                    .hasMessageContaining("the history is now");
+        }
+        try (BackendProcess backend = restarted("one-again");
+                StateClient client = connect(backend)) {
+            assertThat(client.get("agent-1", "memory").map(Versioned::json)).contains(odd);
+            assertThat(client.namespaces("")).containsExactly("default");
+        }
+        try (BackendProcess backend = restarted(copy.toString());
+                StateClient client = connect(backend)) {
+            assertThat(client.info().historyId()).isNotEqualTo(historyId);
+            assertThat(client.replay(Replay.ofAll()))
+                    .usingRecursiveFieldByFieldElementComparatorIgnoringFields("resumeToken")
+                    .isEqualTo(events);
+        }
+    }
+
+    private BackendProcess restarted(String state) throws IOException {
+        return BackendProcess.start(directory, Map.of("STATE_PORT", "0", "STATE_DIR", state));
+    }
+
+    private static String url(BackendProcess backend) {
+        String line = backend.program().awaitLine(text -> text.contains("state on 127.0.0.1 port "));
+        return line.replaceFirst(".*port ([0-9]+).*", "http://127.0.0.1:$1");
+    }
+
     private String run(int exitCode, String url, String... command) throws IOException {
+        return run(exitCode, url, Map.of(), command);
+    }
+
+    private String run(int exitCode, String url, Map<String, String> more, String... command) throws IOException {
         List<String> arguments = new ArrayList<>(List.of("state"));
         arguments.addAll(List.of(command));
-        arguments.addAll(List.of("--url", url));
+        Map<String, String> environment = new HashMap<>(more);
+        if (url == null) {
+            environment.put("PCS_SIGN_ALG", "none");
+        } else {
+            arguments.addAll(List.of("--url", url));
+        }
         try (Program program = Program.java(
-                "flk-backend", directory, Map.of(), Program.QUICK_START, arguments.toArray(String[]::new))) {
+                "flk-backend", directory, environment, Program.QUICK_START, arguments.toArray(String[]::new))) {
             assertThat(program.awaitExit()).as(program.allLines()).isEqualTo(exitCode);
             return program.allLines();
         }

@@ -9,10 +9,13 @@ import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.files.ConfiguredFile;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
+import dev.flk.backend.state.ServedState;
 import dev.flk.backend.state.StateConfig;
 import dev.flk.client.Commit;
 import dev.flk.client.Replay;
 import dev.flk.client.StateCallException;
+import dev.flk.client.StateCare;
+import dev.flk.client.StateCare.Dump;
 import dev.flk.client.StateClient;
 import dev.flk.client.StateEvent;
 import dev.flk.client.StateInfo;
@@ -22,16 +25,26 @@ import dev.flk.program.cli.InWords;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
+import dev.flk.state.StateException;
+import dev.flk.state.Storage;
+import dev.flk.wal.DiskFiles.OwnerOnly;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.net.URI;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -102,7 +115,8 @@ final class StateCommand implements Runnable {
     public void run() {
         throw new ParameterException(
                 spec.commandLine(),
-                "Missing command: state health, info, get, set, delete, keys, agents, history or replay");
+                "Missing command: state health, info, get, set, delete, keys, agents, history, replay, dump, restore,"
+                        + " backup or compact");
     }
 
     @Command(name = "health", description = "Says whether the state can be used; exit code 1 if not.")
@@ -148,7 +162,7 @@ final class StateCommand implements Runnable {
                             ? client.get(agent, key)
                             : at.matches("[0-9]{1,18}")
                                     ? client.getAt(agent, key, Long.parseLong(at))
-                                    : client.getAt(agent, key, time(at)))
+                                    : client.getAt(agent, key, time("--at", at)))
                     .orElseThrow(() -> new NotThere("no such key: " + agent + " " + key));
             out().println(json ? version(found) : found.json());
         });
@@ -287,10 +301,13 @@ final class StateCommand implements Runnable {
             }
             return;
         }
+        out().println(line(event).put("resume_token", event.resumeToken()));
+    }
+
+    private static ObjectNode line(StateEvent event) {
         ObjectNode line = node().put("revision", event.revision())
                 .put("committed_at", event.committedAt().toString())
-                .put("operations_total", event.operationsTotal())
-                .put("resume_token", event.resumeToken());
+                .put("operations_total", event.operationsTotal());
         ArrayNode changes = line.putArray("changes");
         for (StateEvent.Change change : event.changes()) {
             ObjectNode one = changes.addObject()
@@ -303,7 +320,109 @@ final class StateCommand implements Runnable {
                 one.putRawValue("value", new RawValue(change.json()));
             }
         }
-        out().println(line);
+        return line;
+    }
+
+    @Command(
+            name = "dump",
+            description = {"Writes all that is kept, of the namespace's AGENT, or of all; restore reads it.", ""})
+    int dump(
+            @Parameters(paramLabel = "AGENT", arity = "0..1") @Nullable String agent,
+            @Option(
+                            names = {"-o", "--output"},
+                            paramLabel = "FILE",
+                            description = "Where to; a new file. Not given: standard output.")
+                    @Nullable
+                    Path file)
+            throws IOException {
+        return with(client -> {
+            Dump dump =
+                    agent == null ? client.care().dump("", "") : client.care().dump(namespace, agent);
+            try {
+                if (file == null) {
+                    long unused = StateDump.write(dump, StateCommand::line, out());
+                } else {
+                    out().println(writeNew(file, dump) + " events in " + file);
+                }
+            } catch (FileAlreadyExistsException e) {
+                throw new NotThere(file + " exists already; name another file");
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        });
+    }
+
+    /** Nothing is left of one that failed. */
+    private static long writeNew(Path file, Dump dump) throws IOException {
+        FileChannel channel = FileChannel.open(
+                file, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), OwnerOnly.file(file));
+        try (channel;
+                PrintWriter lines = new PrintWriter(Channels.newWriter(channel, StandardCharsets.UTF_8))) {
+            long events = StateDump.write(dump, StateCommand::line, lines);
+            channel.force(true);
+            return events;
+        } catch (IOException | RuntimeException e) {
+            Files.delete(file);
+            throw e;
+        }
+    }
+
+    @Command(
+            name = "restore",
+            description = {
+                "Fills an empty state from a dump, under a new history id.",
+                "",
+                "The state of the configuration, while no backend runs on it.",
+                ""
+            })
+    int restore(@Parameters(paramLabel = "FILE") Path file) throws IOException {
+        LogOutput.configure(new LogConfig(Level.ERROR, LogConfig.Format.TEXT), CommandLineProgram.LOG_STYLE);
+        StateConfig known = BackendConfig.load(environment, config.file)
+                .state()
+                .orElseThrow(() -> new IOException("STATE_PORT is off: there is no state to restore"));
+        if (known.engineName().equals("memory")) {
+            throw new IOException("STATE_ENGINE is memory: what is restored would be gone at once");
+        }
+        StateDump dump = StateDump.open(file);
+        try (Storage storage = ServedState.storage(known);
+                StateDump.Events events = dump.events()) {
+            storage.open();
+            if (storage.head().revision() > 0) {
+                throw new IOException("the state is not empty, it is at revision "
+                        + storage.head().revision() + ": restore into another STATE_DIR or database");
+            }
+            storage.restore(dump.floor(), dump.floorAtMicros(), events);
+            out().println("restored up to revision " + storage.head().revision() + ", history "
+                    + storage.head().historyId());
+            out().flush();
+            return ExitCode.OK;
+        } catch (StateException e) {
+            throw new IOException(e.getMessage(), e);
+        }
+    }
+
+    @Command(name = "backup", description = "Copies the embedded state, beside its directory; the backend goes on.")
+    int backup() throws IOException {
+        return with(client -> {
+            StateCare.Backup made = client.care().backup();
+            out().println(
+                            json
+                                    ? node().put("path", made.path()).put("revision", made.revision())
+                                    : made.path() + ", at revision " + made.revision());
+        });
+    }
+
+    @Command(name = "compact", description = "Removes what was overwritten or deleted before a time or a revision.")
+    int compact(
+            @Option(names = "--before", required = true, paramLabel = "WHEN", description = "A revision, or a time.")
+                    String before)
+            throws IOException {
+        return with(client -> {
+            long oldest = before.matches("[0-9]{1,18}")
+                    ? client.care().compact(Long.parseLong(before))
+                    : client.care().compact(time("--before", before));
+            out().println(json ? node().put("oldest_revision", oldest) : "replayable from revision " + oldest);
+        });
     }
 
     private static ObjectNode version(Versioned version) {
@@ -331,12 +450,12 @@ final class StateCommand implements Runnable {
         return shown.length() <= COLUMNS ? shown : shown.substring(0, COLUMNS - 1) + "…";
     }
 
-    private Instant time(String text) {
+    private Instant time(String option, String text) {
         try {
             return Instant.parse(text);
         } catch (DateTimeException e) {
             throw new ParameterException(
-                    spec.commandLine(), "--at: no revision, and no time like 2026-01-31T12:00:00Z", e);
+                    spec.commandLine(), option + ": no revision, and no time like 2026-01-31T12:00:00Z", e);
         }
     }
 
@@ -357,6 +476,8 @@ final class StateCommand implements Runnable {
             work.accept(client.namespace(namespace));
             out().flush();
             return ExitCode.OK;
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
         } catch (StateCallException | NotThere e) {
             out().flush();
             throw new IOException(e.getMessage(), e);

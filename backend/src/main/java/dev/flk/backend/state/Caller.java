@@ -116,6 +116,15 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
         }
     }
 
+    /** @throws StatusRuntimeException PERMISSION_DENIED */
+    void requireWriteOfAll() {
+        if (grants.stream().noneMatch(grant -> grant.writes() && grant.covers("", ""))) {
+            throw Status.PERMISSION_DENIED
+                    .withDescription("this token may not write all of the state: \"*/\"")
+                    .asRuntimeException();
+        }
+    }
+
     private static StatusRuntimeException denied(String what, String namespace, String agentId) {
         return Status.PERMISSION_DENIED
                 .withDescription("this token may not " + what + " agent '" + agentId + "' of namespace " + namespace)

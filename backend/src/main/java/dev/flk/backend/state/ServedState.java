@@ -152,6 +152,12 @@ public final class ServedState implements AutoCloseable {
         }
     }
 
+    /** The storage of a configuration, which nobody serves meanwhile; not open yet. */
+    public static Storage storage(StateConfig config) {
+        SecureRandom random = new SecureRandom();
+        return storage(config, () -> newHistoryId(random));
+    }
+
     private static Storage storage(StateConfig config, Supplier<String> newHistoryId) {
         if (config.postgres().isPresent()) {
             return new PostgresStorage(new StateConnections(config.postgres().get()), newHistoryId);

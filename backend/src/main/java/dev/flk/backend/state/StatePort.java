@@ -75,6 +75,7 @@ final class StatePort implements AutoCloseable {
                 .permitKeepAliveWithoutCalls(true)
                 .intercept(new CallLimit(MAX_CALLS, maxRequestBytes()))
                 .addService(service)
+                .addService(new CareService(engine))
                 .addService(health.getHealthService())
                 .addService(ProtoReflectionServiceV1.newInstance());
         if (tokens != null) {

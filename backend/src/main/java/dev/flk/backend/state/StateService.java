@@ -407,7 +407,7 @@ final class StateService extends StateImplBase {
         return wished == 0 ? StateEngine.MAX_PAGE : Math.min(wished, StateEngine.MAX_PAGE);
     }
 
-    private static <T> void answer(StreamObserver<T> answer, Supplier<T> call) {
+    static <T> void answer(StreamObserver<T> answer, Supplier<T> call) {
         T message;
         try {
             message = call.get();

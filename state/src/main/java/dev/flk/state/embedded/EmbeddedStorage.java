@@ -605,6 +605,10 @@ public final class EmbeddedStorage implements Storage {
             try (Checkpoint checkpoint = Checkpoint.create(db.rocks())) {
                 checkpoint.createCheckpoint(copy.toString());
             }
+            try (Database made = new Database(copy, cacheBytes)) {
+                // what is committed behind it will be another history
+                made.rocks().put(made.meta(), made.forced(), Layout.HISTORY_KEY, Layout.utf8(newHistoryId.get()));
+            }
             return copy;
         });
     }
@@ -740,7 +744,11 @@ public final class EmbeddedStorage implements Storage {
                 isDamage
                         ? "the state in " + directory + " is damaged: " + e.getMessage()
                                 + "; restore a backup or a dump, into an empty directory"
-                        : "the state in " + directory + " failed: " + e.getMessage(),
+                        : "the state in " + directory
+                                + (String.valueOf(e.getMessage()).contains("LOCK")
+                                        ? " is used by another process: "
+                                        : " failed: ")
+                                + e.getMessage(),
                 e);
         Trouble met = trouble;
         if (met == null || !met.isFinal()) {

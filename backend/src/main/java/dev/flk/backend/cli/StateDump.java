@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.cli;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.flk.client.StateCare.Dump;
+import dev.flk.client.StateEvent;
+import dev.flk.state.Event;
+import dev.flk.state.Event.Change;
+import dev.flk.state.Key;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateException;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.function.Function;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A dump of the state: lines of JSON, the first with the history, then an event a line as {@code replay --json} has them, the last with
+ * how many those are. Values stand as they were written.
+ */
+final class StateDump {
+    private static final JsonMapper JSON = new JsonMapper();
+    private static final int FORMAT = 1;
+
+    private final Path file;
+    private final long floor;
+    private final long floorAtMicros;
+
+    private StateDump(Path file, long floor, long floorAtMicros) {
+        this.file = file;
+        this.floor = floor;
+        this.floorAtMicros = floorAtMicros;
+    }
+
+    /** Writes one; returns how many events it has. */
+    static long write(Dump dump, Function<StateEvent, ObjectNode> line, PrintWriter to) throws IOException {
+        to.println(JSON.createObjectNode()
+                .put("dump", FORMAT)
+                .put("history_id", dump.historyId())
+                .put("floor", dump.floor())
+                .put("floor_at", dump.floorAt().toString()));
+        long events = 0;
+        try (Stream<StateEvent> all = dump.events()) {
+            for (Iterator<StateEvent> each = all.iterator(); each.hasNext(); events++) {
+                to.println(line.apply(each.next()));
+            }
+        }
+        to.println(JSON.createObjectNode().put("events", events));
+        if (to.checkError()) {
+            throw new IOException("the dump can't be written: is the disk full?");
+        }
+        return events;
+    }
+
+    /**
+     * Opens one that is whole.
+     *
+     * @throws IOException if it can't be read, or is none: what is wrong in which line
+     */
+    static StateDump open(Path file) throws IOException {
+        try (BufferedReader lines = Files.newBufferedReader(file)) {
+            JsonNode first = header(file, lines.readLine());
+            StateDump dump = new StateDump(
+                    file,
+                    first.path("floor").asLong(),
+                    micros(first.path("floor_at").asText()));
+            try (Events events = dump.new Events()) {
+                while (events.hasNext()) {
+                    Event unused = events.next();
+                }
+            }
+            return dump;
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        } catch (DateTimeException e) {
+            throw new IOException(file + ": line 1: floor_at is no time", e);
+        }
+    }
+
+    private static JsonNode header(Path file, @Nullable String line) throws IOException {
+        JsonNode header;
+        try {
+            header = JSON.readTree(line == null ? "" : line);
+        } catch (JsonProcessingException e) {
+            throw new IOException(file + ": line 1 is none of a dump's", e);
+        }
+        if (header.path("dump").asInt() != FORMAT) {
+            throw new IOException(file + ": line 1 is none of a dump's, or of one that a newer version wrote");
+        }
+        return header;
+    }
+
+    long floor() {
+        return floor;
+    }
+
+    long floorAtMicros() {
+        return floorAtMicros;
+    }
+
+    /** All of them; what was left out between has no changes, so that no revision is missing. */
+    Events events() throws IOException {
+        return new Events();
+    }
+
+    private static long micros(String time) {
+        return StateEngine.micros(Instant.parse(time));
+    }
+
+    /** The events of the file, one line at a time. */
+    final class Events implements Iterator<Event>, AutoCloseable {
+        private final BufferedReader lines;
+        private long number = 1;
+        private long events;
+        private long revision = floor;
+        private long atMicros = floorAtMicros;
+        private @Nullable Event next;
+
+        private Events() throws IOException {
+            lines = Files.newBufferedReader(file);
+            String unused = lines.readLine();
+            next = read();
+        }
+
+        @Override
+        public boolean hasNext() {
+            return next != null;
+        }
+
+        @Override
+        public Event next() {
+            Event read = next;
+            if (read == null) {
+                throw new NoSuchElementException();
+            }
+            if (read.revision() > revision + 1) {
+                revision++;
+                atMicros++;
+                return new Event(revision, atMicros, List.of());
+            }
+            if (read.revision() > floor) {
+                revision = read.revision();
+                atMicros = read.committedAtMicros();
+            }
+            next = read();
+            return read;
+        }
+
+        private @Nullable Event read() {
+            number++;
+            try {
+                String line = lines.readLine();
+                if (line == null) {
+                    throw new IOException("the last line is missing, which says how many events there are");
+                }
+                if (line.startsWith("{\"events\":")) {
+                    if (JSON.readTree(line).path("events").asLong() != events || lines.readLine() != null) {
+                        throw new IOException("the number of events is another one: lines are missing, or too many");
+                    }
+                    return null;
+                }
+                Event event = event(line);
+                boolean follows = event.revision() > revision && event.committedAtMicros() > atMicros;
+                if (event.revision() > floor ? !follows : revision > floor) {
+                    throw new IOException("revision " + event.revision() + " is out of order");
+                }
+                events++;
+                return event;
+            } catch (JsonProcessingException | StateException | DateTimeException e) {
+                throw new UncheckedIOException(
+                        new IOException(file + ": line " + number + " is no event: " + e.getMessage(), e));
+            } catch (IOException e) {
+                throw new UncheckedIOException(new IOException(file + ": line " + number + ": " + e.getMessage(), e));
+            }
+        }
+
+        @Override
+        public void close() throws IOException {
+            lines.close();
+        }
+    }
+
+    private static Event event(String line) throws IOException {
+        long revision = 0;
+        long atMicros = 0;
+        int total = 0;
+        List<Change> changes = new ArrayList<>();
+        try (JsonParser parser = JSON.createParser(line)) {
+            parser.nextToken();
+            while (parser.nextToken() == JsonToken.FIELD_NAME) {
+                String name = parser.currentName();
+                parser.nextToken();
+                switch (name) {
+                    case "revision" -> revision = parser.getLongValue();
+                    case "committed_at" -> atMicros = micros(parser.getText());
+                    case "operations_total" -> total = parser.getIntValue();
+                    case "changes" -> {
+                        while (parser.nextToken() == JsonToken.START_OBJECT) {
+                            changes.add(change(parser, line));
+                        }
+                    }
+                    default -> parser.skipChildren();
+                }
+            }
+        }
+        if (revision < 1 || changes.isEmpty()) {
+            throw new IOException("it is no event: revision or changes are missing");
+        }
+        return new Event(revision, atMicros, changes, Math.max(total, changes.size()));
+    }
+
+    private static Change change(JsonParser parser, String line) throws IOException {
+        String namespace = "";
+        String agentId = "";
+        String key = "";
+        long version = 0;
+        String json = null;
+        while (parser.nextToken() == JsonToken.FIELD_NAME) {
+            String name = parser.currentName();
+            parser.nextToken();
+            switch (name) {
+                case "namespace" -> namespace = parser.getText();
+                case "agent_id" -> agentId = parser.getText();
+                case "key" -> key = parser.getText();
+                case "version" -> version = parser.getLongValue();
+                case "value" -> {
+                    int from = (int) parser.currentTokenLocation().getCharOffset();
+                    parser.skipChildren();
+                    parser.finishToken();
+                    json = line.substring(from, (int) parser.currentLocation().getCharOffset());
+                }
+                default -> parser.skipChildren();
+            }
+        }
+        if (version < 1) {
+            throw new IOException("a change has no version");
+        }
+        return new Change(new Key(namespace, agentId, key), version, json);
+    }
+}

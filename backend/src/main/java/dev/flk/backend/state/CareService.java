@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import dev.flk.client.proto.BackupRequest;
+import dev.flk.client.proto.BackupResponse;
+import dev.flk.client.proto.CareGrpc.CareImplBase;
+import dev.flk.client.proto.CompactRequest;
+import dev.flk.client.proto.CompactResponse;
+import dev.flk.client.proto.StandingRequest;
+import dev.flk.client.proto.StandingResponse;
+import dev.flk.state.Key;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.Storage.Document;
+import dev.flk.state.Storage.Head;
+import io.grpc.stub.StreamObserver;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The calls of {@code flk.state.v1.Care}, on an engine. */
+final class CareService extends CareImplBase {
+    private static final int PARTS = 3;
+
+    private final StateEngine engine;
+
+    CareService(StateEngine engine) {
+        this.engine = engine;
+    }
+
+    @Override
+    public void standing(StandingRequest request, StreamObserver<StandingResponse> answer) {
+        StateService.answer(answer, () -> {
+            String namespace = request.getNamespace();
+            String agentId = request.getAgentId();
+            if (namespace.isEmpty() && !agentId.isEmpty()) {
+                throw Reason.INVALID.because("an agent_id goes with a namespace");
+            }
+            Caller.CURRENT.get().requireRead(namespace, agentId);
+            Head head = engine.head();
+            StandingResponse.Builder response = StandingResponse.newBuilder()
+                    .setHistoryId(head.historyId())
+                    .setFloor(head.floor())
+                    .setFloorAt(Messages.time(head.floorAtMicros()));
+            List<Document> page = engine.standing(head, namespace, agentId, after(request.getPageToken()));
+            page.forEach(stood -> response.addEntriesBuilder()
+                    .setKey(Messages.key(stood.key()))
+                    .setVersion(Messages.version(stood.version())));
+            if (!page.isEmpty()) {
+                Key last = page.get(page.size() - 1).key();
+                response.setNextPageToken(
+                        Messages.pageToken(last.namespace() + "\n" + last.agentId() + "\n" + last.name()));
+            }
+            return response.build();
+        });
+    }
+
+    private static @Nullable Key after(String pageToken) {
+        if (pageToken.isEmpty()) {
+            return null;
+        }
+        String[] parts = Messages.after(pageToken).split("\n", -1);
+        if (parts.length != PARTS) {
+            throw Reason.INVALID.because("the page_token is none of a Standing's");
+        }
+        return new Key(parts[0], parts[1], parts[2]);
+    }
+
+    @Override
+    public void backup(BackupRequest request, StreamObserver<BackupResponse> answer) {
+        StateService.answer(answer, () -> {
+            Caller.CURRENT.get().requireWriteOfAll();
+            long revision = engine.head().revision();
+            return BackupResponse.newBuilder()
+                    .setPath(engine.backup().toAbsolutePath().toString())
+                    .setRevision(revision)
+                    .build();
+        });
+    }
+
+    @Override
+    public void compact(CompactRequest request, StreamObserver<CompactResponse> answer) {
+        StateService.answer(answer, () -> {
+            Caller.CURRENT.get().requireWriteOfAll();
+            engine.compact(Messages.at(request.getAt()));
+            return CompactResponse.newBuilder()
+                    .setOldestRevision(engine.oldest(""))
+                    .build();
+        });
+    }
+}
