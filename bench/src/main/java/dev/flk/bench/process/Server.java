@@ -66,7 +66,7 @@ public record Server(Program program, int port) implements Closeable {
         return new Server(program, port);
     }
 
-    private static int port(Program program) throws IOException, InterruptedException {
+    static int port(Program program) throws IOException, InterruptedException {
         String line = program.awaitLine(text -> text.contains("listening on "));
         return Integer.parseInt(line.substring(line.lastIndexOf(' ') + 1));
     }

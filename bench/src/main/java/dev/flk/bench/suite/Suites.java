@@ -43,6 +43,10 @@ public final class Suites {
                     "agent",
                     "an agent with -Xmx64m takes in from 16 connections, and ships a backlog of 200,000",
                     AgentSuite::run),
+            new Suite(
+                    "state",
+                    "the state of agents: commits, reads and replay, beside a bare gRPC server and etcd",
+                    StateSuite::run),
             new Suite("restart", MILLION.description(), MILLION::run),
             new Suite(
                     "slow-disk",

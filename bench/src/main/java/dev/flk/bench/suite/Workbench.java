@@ -68,6 +68,10 @@ final class Workbench implements Closeable {
         return suite;
     }
 
+    List<String> backendJvm() {
+        return backendJvm;
+    }
+
     Plan plan() {
         return plan;
     }

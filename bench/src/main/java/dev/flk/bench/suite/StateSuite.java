@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.bench.suite;
+
+import com.google.protobuf.ByteString;
+import dev.flk.bench.etcd.KVGrpc;
+import dev.flk.bench.etcd.PutRequest;
+import dev.flk.bench.etcd.RangeRequest;
+import dev.flk.bench.load.CallLoad;
+import dev.flk.bench.load.CallLoad.Call;
+import dev.flk.bench.load.CallLoad.Calls;
+import dev.flk.bench.load.CallLoad.Load;
+import dev.flk.bench.process.Server;
+import dev.flk.bench.process.StateServers;
+import dev.flk.bench.suite.Results.Sample;
+import dev.flk.bench.suite.Results.Target;
+import dev.flk.bench.suite.Workbench.Subject;
+import dev.flk.client.Replay;
+import dev.flk.client.StateClient;
+import dev.flk.client.StateEvent;
+import dev.flk.client.proto.ApplyRequest;
+import dev.flk.client.proto.GetRequest;
+import dev.flk.client.proto.Key;
+import dev.flk.client.proto.Operation;
+import dev.flk.client.proto.StateGrpc;
+import dev.flk.client.proto.Write;
+import io.grpc.Channel;
+import io.grpc.stub.StreamObserver;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Stream;
+
+/** The state of agents, beside a bare gRPC server and etcd: keys of 64 clients, 250 bytes a value. */
+final class StateSuite {
+    private static final int CLIENTS = 64;
+    private static final int KEYS_A_CLIENT = 1_000;
+    private static final int TOGETHER = 100;
+    private static final int REPLAYED = 200_000;
+    private static final String BARE = "bare gRPC, commits, 64";
+    private static final String BARE_READS = "bare gRPC, reads, 64";
+    private static final String READS = "state, reads, 64";
+    private static final String REPLAY = "state, replay";
+
+    private StateSuite() {}
+
+    static Results run(Workbench bench) throws IOException, InterruptedException {
+        Server bare = bench.keep(StateServers.bare(bench.directory("bare")));
+        Server state = bench.keep(StateServers.state(bench.directory("state"), bench.backendJvm()));
+        Server replayed = bench.keep(StateServers.state(bench.directory("replayed"), bench.backendJvm()));
+        Server etcd = bench.keep(StateServers.etcd(bench.directory("etcd")));
+        fill(replayed);
+        List<Subject> subjects = new ArrayList<>();
+        subjects.add(bench.plainForces());
+        subjects.add(calls(BARE, bare, CLIENTS, 1, StateSuite::commit));
+        for (int clients : new int[] {1, 16, CLIENTS}) {
+            subjects.add(calls("state, commits, " + clients, state, clients, 1, StateSuite::commit));
+            subjects.add(calls("etcd, commits, " + clients, etcd, clients, 1, StateSuite::put));
+        }
+        subjects.add(calls("state, 100 operations, 16", state, 16, TOGETHER, StateSuite::commitTogether));
+        subjects.add(calls(BARE_READS, bare, CLIENTS, 1, StateSuite::get));
+        subjects.add(calls(READS, state, CLIENTS, 1, StateSuite::get));
+        subjects.add(calls("etcd, reads, 64", etcd, CLIENTS, 1, StateSuite::range));
+        subjects.add(new Subject(REPLAY, plan -> replay(replayed)));
+        Results results = bench.measure("operations", BARE, subjects);
+        return results.with(
+                Target.atLeast(
+                        "commits of 64 clients, of etcd's",
+                        results.ratio("state, commits, 64", "etcd, commits, 64"),
+                        1),
+                Target.atLeast("of a bare gRPC server's", results.ratio("state, commits, 64", BARE), 0.4),
+                Target.atLeast("reads, of a bare gRPC server's", results.ratio(READS, BARE_READS), 0.7),
+                Target.atLeast("replay, events a second", results.rate(REPLAY), 100_000));
+    }
+
+    private static Subject calls(String name, Server server, int clients, int operations, Calls calls) {
+        return new Subject(name, plan -> {
+            try (CallLoad load = new CallLoad(server.port(), clients, calls)) {
+                long[] cpu = new long[2];
+                int[] looks = new int[1];
+                Load done = load.run(
+                        plan.warmUp(),
+                        plan.measured(),
+                        () -> cpu[looks[0]++] = server.program().cpuNanos());
+                long count = Math.max(1, done.calls() * operations);
+                return Sample.of(
+                        count / plan.measuredSeconds(),
+                        done.nanos(),
+                        (cpu[1] - cpu[0]) / 1e3 / count,
+                        server.program().residentMebibytes());
+            }
+        });
+    }
+
+    private static void fill(Server server) throws IOException, InterruptedException {
+        try (StateClient client = StateClient.connect("127.0.0.1:" + server.port())) {
+            while (client.info().newestRevision() < REPLAYED) {
+                try (CallLoad load = new CallLoad(server.port(), CLIENTS, StateSuite::commit)) {
+                    Load unused = load.run(Duration.ZERO, Duration.ofSeconds(1), () -> {});
+                }
+            }
+        }
+    }
+
+    private static Sample replay(Server server) {
+        try (StateClient client = StateClient.connect("127.0.0.1:" + server.port());
+                Stream<StateEvent> events = client.replay(Replay.ofAll().to(REPLAYED + 1L))) {
+            long cpu = server.program().cpuNanos();
+            long begun = System.nanoTime();
+            long count = events.count();
+            double seconds = (System.nanoTime() - begun) / 1e9;
+            return Sample.ofRate(
+                    count / seconds,
+                    (server.program().cpuNanos() - cpu) / 1e3 / count,
+                    server.program().residentMebibytes());
+        }
+    }
+
+    private static String name(int client, long number) {
+        return String.format(Locale.ROOT, "agent-%d/key-%d", client, number % KEYS_A_CLIENT);
+    }
+
+    private static Key key(int client, long number) {
+        return Key.newBuilder()
+                .setAgentId("agent-" + client)
+                .setKey("key-" + number % KEYS_A_CLIENT)
+                .build();
+    }
+
+    private static Operation write(int client, long number) {
+        return Operation.newBuilder()
+                .setWrite(Write.newBuilder().setKey(key(client, number)).setJson(StateServers.value()))
+                .build();
+    }
+
+    private static Call commit(Channel channel) {
+        var stub = StateGrpc.newStub(channel);
+        return (client, number, answer) -> stub.apply(
+                ApplyRequest.newBuilder().addOperations(write(client, number)).build(), answers(answer));
+    }
+
+    private static Call commitTogether(Channel channel) {
+        var stub = StateGrpc.newStub(channel);
+        return (client, number, answer) -> {
+            ApplyRequest.Builder request = ApplyRequest.newBuilder();
+            for (int i = 0; i < TOGETHER; i++) {
+                request.addOperations(write(client, number * TOGETHER + i));
+            }
+            stub.apply(request.build(), answers(answer));
+        };
+    }
+
+    private static Call get(Channel channel) {
+        var stub = StateGrpc.newStub(channel);
+        return (client, number, answer) ->
+                stub.get(GetRequest.newBuilder().addKeys(key(client, number)).build(), answers(answer));
+    }
+
+    private static Call put(Channel channel) {
+        var stub = KVGrpc.newStub(channel);
+        return (client, number, answer) -> stub.put(
+                PutRequest.newBuilder()
+                        .setKey(ByteString.copyFromUtf8(name(client, number)))
+                        .setValue(ByteString.copyFromUtf8(StateServers.value()))
+                        .build(),
+                answers(answer));
+    }
+
+    private static Call range(Channel channel) {
+        var stub = KVGrpc.newStub(channel);
+        return (client, number, answer) -> stub.range(
+                RangeRequest.newBuilder()
+                        .setKey(ByteString.copyFromUtf8(name(client, number)))
+                        .build(),
+                answers(answer));
+    }
+
+    /** Whatever the answer is. */
+    private static <T> StreamObserver<T> answers(StreamObserver<Object> answer) {
+        return new StreamObserver<>() {
+            @Override
+            public void onNext(T value) {
+                answer.onNext(value);
+            }
+
+            @Override
+            public void onError(Throwable cause) {
+                answer.onError(cause);
+            }
+
+            @Override
+            public void onCompleted() {
+                answer.onCompleted();
+            }
+        };
+    }
+}
