@@ -75,8 +75,9 @@ class TwoPostgresStatesTest {
                 for (Future<List<Long>> watcher : watchers) {
                     assertThat(watcher.get()).isEqualTo(all);
                 }
-                assertThat(again(() -> first.events(1, Long.MAX_VALUE, "", key -> true)))
-                        .isEqualTo(again(() -> second.events(1, Long.MAX_VALUE, "", key -> true)));
+                assertThat(again(() -> first.events(1, Long.MAX_VALUE, "", key -> true, StateEngine.MAX_PAGE_BYTES)))
+                        .isEqualTo(again(
+                                () -> second.events(1, Long.MAX_VALUE, "", key -> true, StateEngine.MAX_PAGE_BYTES)));
             }
         } finally {
             threads.shutdownNow();
@@ -130,7 +131,7 @@ class TwoPostgresStatesTest {
         long next = 1;
         while (next <= TOTAL) {
             long from = next;
-            Events part = again(() -> engine.events(from, Long.MAX_VALUE, "", key -> true));
+            Events part = again(() -> engine.events(from, Long.MAX_VALUE, "", key -> true, StateEngine.MAX_PAGE_BYTES));
             part.events().forEach(event -> seen.add(event.revision()));
             if (part.next() == next) {
                 Semaphore more = new Semaphore(0);

@@ -3,14 +3,17 @@ package dev.flk.client;
 
 import dev.flk.client.proto.Event;
 import dev.flk.client.proto.ReplayRequest;
-import dev.flk.client.proto.StateGrpc.StateBlockingStub;
+import dev.flk.client.proto.StateGrpc.StateStub;
 import io.grpc.Context;
 import io.grpc.Context.CancellableContext;
+import io.grpc.Status;
 import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
-import java.util.Iterator;
+import io.grpc.stub.ClientCallStreamObserver;
+import io.grpc.stub.ClientResponseObserver;
 import java.util.Spliterators.AbstractSpliterator;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -20,16 +23,21 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
     private static final long FIRST_WAIT_MILLIS = 200;
     private static final long LONGEST_WAIT_MILLIS = 5_000;
 
-    private final StateBlockingStub stub;
+    /** As many small events are asked for before they are taken; large ones one by one. */
+    private static final int AHEAD = 32;
+
+    private static final int LARGE_BYTES = 32 << 10;
+
+    private final StateStub stub;
     private final CancellableContext call = Context.current().withCancellation();
     private final CountDownLatch closed = new CountDownLatch(1);
     private ReplayRequest request;
-    private @Nullable Iterator<Event> events;
+    private @Nullable Answers events;
     private long waitMillis = FIRST_WAIT_MILLIS;
 
-    ReplayedEvents(StateBlockingStub stub, ReplayRequest request) {
+    ReplayedEvents(StateStub stub, ReplayRequest request) {
         super(Long.MAX_VALUE, ORDERED | NONNULL | IMMUTABLE);
-        this.stub = stub;
+        this.stub = stub.withExecutor(Runnable::run);
         this.request = request;
     }
 
@@ -40,10 +48,10 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
                 if (events == null) {
                     events = open();
                 }
-                if (!events.hasNext()) {
+                Event event = events.next();
+                if (event == null) {
                     return false;
                 }
-                Event event = events.next();
                 request = request.toBuilder()
                         .clearFrom()
                         .setResumeToken(event.getResumeToken())
@@ -70,12 +78,74 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
         return code == Code.UNAVAILABLE || code == Code.CANCELLED;
     }
 
-    private Iterator<Event> open() {
+    private Answers open() {
+        Answers answers = new Answers();
         Context before = call.attach();
         try {
-            return stub.replay(request);
+            stub.replay(request, answers);
         } finally {
             call.detach(before);
+        }
+        return answers;
+    }
+
+    /** What one call brings: events, and its end. Filled by gRPC's thread, taken by the reader's. */
+    private static final class Answers implements ClientResponseObserver<ReplayRequest, Event> {
+        private static final Object END = new Object();
+
+        private final LinkedBlockingQueue<Object> arrived = new LinkedBlockingQueue<>();
+        private @Nullable ClientCallStreamObserver<ReplayRequest> source;
+        // of the reader
+        private int ahead = 1;
+        private int asked = 1;
+
+        @Override
+        public void beforeStart(ClientCallStreamObserver<ReplayRequest> started) {
+            source = started;
+            started.disableAutoRequestWithInitial(1);
+        }
+
+        @Override
+        public void onNext(Event event) {
+            arrived.add(event);
+        }
+
+        @Override
+        public void onError(Throwable cause) {
+            arrived.add(cause);
+        }
+
+        @Override
+        public void onCompleted() {
+            arrived.add(END);
+        }
+
+        /** Waits for it; null at the end. */
+        @Nullable
+        Event next() {
+            Object next;
+            try {
+                next = arrived.take();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw Status.CANCELLED
+                        .withDescription("interrupted")
+                        .withCause(e)
+                        .asRuntimeException();
+            }
+            if (next instanceof Event event) {
+                asked--;
+                ahead = event.getSerializedSize() > LARGE_BYTES ? 1 : Math.min(AHEAD, 2 * ahead);
+                if (source != null && 2 * asked <= ahead) {
+                    source.request(ahead - asked);
+                    asked = ahead;
+                }
+                return event;
+            }
+            if (next instanceof Throwable cause) {
+                throw Status.fromThrowable(cause).asRuntimeException(Status.trailersFromThrowable(cause));
+            }
+            return null;
         }
     }
 

@@ -316,7 +316,7 @@ public final class StateClient implements AutoCloseable {
      * connection is lost; its end is to close the stream, from any thread.
      */
     public Stream<StateEvent> replay(Replay replay) {
-        ReplayedEvents events = new ReplayedEvents(stub, replay.request());
+        ReplayedEvents events = new ReplayedEvents(StateGrpc.newStub(channel), replay.request());
         return StreamSupport.stream(events, false).onClose(events::close);
     }
 

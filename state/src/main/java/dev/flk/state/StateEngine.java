@@ -456,15 +456,16 @@ public final class StateEngine implements AutoCloseable {
      * @param to the first one that is left out, or later than the newest
      * @param namespace the only one of which changes are wanted; empty: any, and those that were trimmed are missing
      * @param wanted which changes
+     * @param maxBytes ends it, but not before its first event
      * @return as much as is read at once; {@code next} is {@code to}, or behind the newest, at the end
      * @throws StateException COMPACTED
      */
-    public Events events(long from, long to, String namespace, Predicate<Key> wanted) {
+    public Events events(long from, long to, String namespace, Predicate<Key> wanted, long maxBytes) {
         long end = Math.min(to, requireReplayable(from, namespace).revision() + 1);
         if (from >= end) {
             return new Events(List.of(), from);
         }
-        List<Event> read = reading(() -> storage.events(from, MAX_PAGE_BYTES));
+        List<Event> read = reading(() -> storage.events(from, maxBytes));
         Head unused = requireReplayable(from, namespace);
         List<Event> passed = new ArrayList<>(read.size());
         long next = from;

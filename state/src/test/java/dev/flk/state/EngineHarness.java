@@ -125,7 +125,7 @@ final class EngineHarness implements AutoCloseable {
         List<Event> all = new ArrayList<>();
         long next = from;
         while (true) {
-            Events part = engine.events(next, Long.MAX_VALUE, "", key -> true);
+            Events part = engine.events(next, Long.MAX_VALUE, "", key -> true, StateEngine.MAX_PAGE_BYTES);
             if (part.next() == next) {
                 return all;
             }

@@ -265,8 +265,8 @@ abstract class StateContract {
         state.apply(state.write("b", "k", "2"));
         state.apply(state.write("a", "k", "3"));
 
-        var events =
-                state.engine.events(1, Long.MAX_VALUE, "", key -> key.agentId().equals("a"));
+        var events = state.engine.events(
+                1, Long.MAX_VALUE, "", key -> key.agentId().equals("a"), StateEngine.MAX_PAGE_BYTES);
 
         assertThat(events.next()).isEqualTo(4);
         assertThat(events.events()).extracting(Event::revision).containsExactly(1L, 3L);
@@ -347,7 +347,7 @@ abstract class StateContract {
         assertThat(state.get("a", "k", new At.Revision(1))).isInstanceOf(Found.Present.class);
         assertThat(reasonOf(() -> state.engine.get(List.of(standing), new At.Revision(1))))
                 .isEqualTo(Reason.COMPACTED);
-        assertThat(reasonOf(() -> state.engine.events(2, 9, "flk.x", key -> true)))
+        assertThat(reasonOf(() -> state.engine.events(2, 9, "flk.x", key -> true, StateEngine.MAX_PAGE_BYTES)))
                 .isEqualTo(Reason.COMPACTED);
         assertThat(state.engine.oldest("flk.x")).isEqualTo(3);
         assertThat(state.replay(1))

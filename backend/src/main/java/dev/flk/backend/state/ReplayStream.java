@@ -19,6 +19,9 @@ import org.jspecify.annotations.Nullable;
  * steps run one after the other, on threads of the executor.
  */
 final class ReplayStream {
+    /** Sent at once, however slowly the caller takes it; one event may be longer. */
+    private static final int PART_BYTES = 64 << 10;
+
     private final StateEngine engine;
     private final Executor executor;
     private final ServerCallStreamObserver<Event> answer;
@@ -120,7 +123,7 @@ final class ReplayStream {
                 endWatch();
                 answer.onError(why.asRuntimeException());
             } else if (answer.isReady()) {
-                send(engine.events(next, to, namespace, wanted));
+                send(engine.events(next, to, namespace, wanted, PART_BYTES));
             }
         } catch (RuntimeException e) {
             isOver = true;
@@ -129,13 +132,7 @@ final class ReplayStream {
     }
 
     private void send(Events part) {
-        for (dev.flk.state.Event event : part.events()) {
-            if (!answer.isReady()) {
-                next = event.revision(); // read again once it is
-                return;
-            }
-            answer.onNext(Messages.event(event, historyId));
-        }
+        part.events().forEach(event -> answer.onNext(Messages.event(event, historyId)));
         if (part.next() == next) {
             waitOrEnd();
         } else {

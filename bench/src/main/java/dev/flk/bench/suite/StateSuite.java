@@ -30,6 +30,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.stream.Stream;
 
 /** The state of agents, beside a bare gRPC server and etcd: keys of 64 clients, 250 bytes a value. */
@@ -41,6 +42,8 @@ final class StateSuite {
     private static final String BARE = "bare gRPC, commits, 64";
     private static final String BARE_READS = "bare gRPC, reads, 64";
     private static final String READS = "state, reads, 64";
+    private static final String SINGLES = "certificates, no state";
+    private static final String RECORDED = "certificates, recorded";
     private static final String REPLAY = "state, replay";
 
     private StateSuite() {}
@@ -50,6 +53,8 @@ final class StateSuite {
         Server state = bench.keep(StateServers.state(bench.directory("state"), bench.backendJvm()));
         Server replayed = bench.keep(StateServers.state(bench.directory("replayed"), bench.backendJvm()));
         Server etcd = bench.keep(StateServers.etcd(bench.directory("etcd")));
+        Server alone = bench.backend("alone");
+        Server recording = bench.backend("recording", Map.of("STATE_PORT", "0"));
         fill(replayed);
         List<Subject> subjects = new ArrayList<>();
         subjects.add(bench.plainForces());
@@ -63,6 +68,8 @@ final class StateSuite {
         subjects.add(calls(READS, state, CLIENTS, 1, StateSuite::get));
         subjects.add(calls("etcd, reads, 64", etcd, CLIENTS, 1, StateSuite::range));
         subjects.add(new Subject(REPLAY, plan -> replay(replayed)));
+        subjects.add(bench.singles(SINGLES, alone, CLIENTS, 30_000));
+        subjects.add(bench.singles(RECORDED, recording, CLIENTS, 30_000));
         Results results = bench.measure("operations", BARE, subjects);
         return results.with(
                 Target.atLeast(
@@ -71,6 +78,8 @@ final class StateSuite {
                         1),
                 Target.atLeast("of a bare gRPC server's", results.ratio("state, commits, 64", BARE), 0.4),
                 Target.atLeast("reads, of a bare gRPC server's", results.ratio(READS, BARE_READS), 0.7),
+                Target.atLeast(
+                        "certificates with the record on, of those without", results.ratio(RECORDED, SINGLES), 0.9),
                 Target.atLeast("replay, events a second", results.rate(REPLAY), 100_000));
     }
 
