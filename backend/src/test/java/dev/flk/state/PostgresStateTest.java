@@ -6,6 +6,9 @@ import dev.flk.backend.postgres.StateConnections;
 import dev.flk.backend.testing.PostgresServer;
 import dev.flk.program.config.Secret;
 import dev.flk.state.postgres.PostgresStorage;
+import dev.flk.state.postgres.StateDatabase;
+import java.sql.Connection;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.UUID;
 import java.util.function.Supplier;
@@ -32,14 +35,17 @@ class PostgresStateTest extends StateContract {
     }
 
     static PostgresStorage storage(PostgresServer on, String database) {
-        PostgresConfig config = new PostgresConfig(
+        return new PostgresStorage(
+                connections(on, database), () -> UUID.randomUUID().toString());
+    }
+
+    private static StateConnections connections(PostgresServer on, String database) {
+        return new StateConnections(new PostgresConfig(
                 "jdbc:postgresql://127.0.0.1:" + on.port() + "/" + database,
                 "postgres",
                 new Secret(PostgresServer.PASSWORD),
-                4,
-                Duration.ofSeconds(10));
-        return new PostgresStorage(
-                new StateConnections(config), () -> UUID.randomUUID().toString());
+                2,
+                Duration.ofSeconds(10)));
     }
 
     @Override
@@ -63,10 +69,59 @@ class PostgresStateTest extends StateContract {
         random(30, 270);
     }
 
+    /** Each engine has the connections of the one before, so that a restart takes no logins and no look at the tables. */
     private static void random(long first, long count) {
-        RandomStates.run(first, count, seed -> {
-            String database = server.newDatabase();
-            return () -> storage(server, database);
-        });
+        for (long seed = first; seed < first + count; seed++) {
+            try (StateConnections connections = connections(server, server.newDatabase())) {
+                StateDatabase kept = new Kept(connections);
+                RandomStates.run(
+                        seed,
+                        1,
+                        each -> () -> new PostgresStorage(
+                                kept, () -> UUID.randomUUID().toString()));
+            }
+        }
+    }
+
+    private static final class Kept implements StateDatabase {
+        private final StateDatabase database;
+        private boolean isPrepared;
+
+        Kept(StateDatabase database) {
+            this.database = database;
+        }
+
+        @Override
+        public void prepare() throws SQLException {
+            if (!isPrepared) {
+                database.prepare();
+                isPrepared = true;
+            }
+        }
+
+        @Override
+        public Connection connection() throws SQLException {
+            return database.connection();
+        }
+
+        @Override
+        public Connection ownConnection() throws SQLException {
+            return database.ownConnection();
+        }
+
+        @Override
+        public boolean awaitNotices(Connection listening, int millis) throws SQLException {
+            return database.awaitNotices(listening, millis);
+        }
+
+        @Override
+        public String what(Exception failure) {
+            return database.what(failure);
+        }
+
+        @Override
+        public void close() {
+            // the next engine goes on with it; all of them end with the server
+        }
     }
 }

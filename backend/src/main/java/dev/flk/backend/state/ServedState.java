@@ -121,6 +121,7 @@ public final class ServedState implements AutoCloseable {
                     new InetSocketAddress(config.bindAddress(), config.port()),
                     tls,
                     tokens,
+                    StatePort.MAX_CONNECTIONS,
                     meters);
         } catch (IOException e) {
             close();

@@ -21,6 +21,8 @@ import org.jspecify.annotations.Nullable;
 
 /** The port that serves a state engine over gRPC, with health and reflection. The engine stays its owner's. */
 final class StatePort implements AutoCloseable {
+    static final int MAX_CONNECTIONS = 4_096;
+
     private static final int THREADS = 16;
     private static final int MAX_MESSAGE_BYTES = 4 << 20;
     private static final int MAX_CALLS_A_CONNECTION = 1_000;
@@ -36,6 +38,7 @@ final class StatePort implements AutoCloseable {
     private final ExecutorService executor;
     private final StateService service;
     private final @Nullable Tokens tokens;
+    private final Listener listener;
     private final Server server;
 
     /**
@@ -52,6 +55,7 @@ final class StatePort implements AutoCloseable {
             InetSocketAddress address,
             @Nullable ReloadedTls tls,
             @Nullable Tokens tokens,
+            int maxConnections,
             Meters meters)
             throws IOException {
         ThreadPoolExecutor threads =
@@ -64,7 +68,8 @@ final class StatePort implements AutoCloseable {
         executor = threads;
         service = new StateService(engine, engineName, FORMAT, threads, meters);
         this.tokens = tokens;
-        NettyServerBuilder builder = NettyServerBuilder.forAddress(address)
+        listener = new Listener(maxConnections);
+        NettyServerBuilder builder = listener.listenFor(NettyServerBuilder.forAddress(address))
                 .executor(threads)
                 .maxInboundMessageSize(MAX_MESSAGE_BYTES)
                 .maxConcurrentCallsPerConnection(MAX_CALLS_A_CONNECTION)
@@ -87,6 +92,7 @@ final class StatePort implements AutoCloseable {
             Server unused = server.start();
         } catch (IOException e) {
             executor.shutdownNow();
+            listener.close();
             throw new IOException(
                     "can't listen on %s port %d for the state: %s; choose another STATE_PORT, or off"
                             .formatted(address.getHostString(), address.getPort(), cause(e)),
@@ -147,5 +153,6 @@ final class StatePort implements AutoCloseable {
             Thread.currentThread().interrupt();
         }
         executor.shutdown();
+        listener.close();
     }
 }

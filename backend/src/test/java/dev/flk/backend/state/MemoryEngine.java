@@ -34,12 +34,17 @@ final class MemoryEngine {
 
     /** A port for it on loopback, for everybody; 0 takes a free one. */
     static StatePort port(StateEngine engine, int number) throws IOException {
+        return port(engine, number, StatePort.MAX_CONNECTIONS);
+    }
+
+    static StatePort port(StateEngine engine, int number, int maxConnections) throws IOException {
         return new StatePort(
                 engine,
                 "memory",
                 new InetSocketAddress(InetAddress.getLoopbackAddress(), number),
                 null,
                 null,
+                maxConnections,
                 new Meters("test"));
     }
 }

@@ -43,6 +43,9 @@ import io.grpc.health.v1.HealthGrpc;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.protobuf.StatusProto;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.net.SocketException;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -104,6 +107,31 @@ class StatePortTest {
                 throw new AssertionError(unexpected);
             }
         });
+    }
+
+    @Test
+    void connectionsAboveTheirNumber_areClosedAtOnce() throws Exception {
+        try (StatePort small = MemoryEngine.port(engine, 0, 2);
+                Socket first = new Socket(InetAddress.getLoopbackAddress(), small.port())) {
+            assertThat(first.getInputStream().read()).isNotNegative(); // the server speaks first
+            try (Socket second = new Socket(InetAddress.getLoopbackAddress(), small.port());
+                    Socket third = new Socket(InetAddress.getLoopbackAddress(), small.port())) {
+                assertThat(second.getInputStream().read()).isNotNegative();
+                assertThatThrownBy(() -> {
+                            if (third.getInputStream().read() < 0) {
+                                throw new SocketException("closed");
+                            }
+                        })
+                        .isInstanceOf(SocketException.class);
+            }
+            await().until(() -> {
+                try (Socket fourth = new Socket(InetAddress.getLoopbackAddress(), small.port())) {
+                    return fourth.getInputStream().read() >= 0;
+                } catch (SocketException e) {
+                    return false; // the second one is not closed there yet
+                }
+            });
+        }
     }
 
     @Test
