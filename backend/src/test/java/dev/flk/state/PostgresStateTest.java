@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state;
 
+import static dev.flk.state.EngineHarness.key;
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.StateConnections;
 import dev.flk.backend.testing.PostgresServer;
 import dev.flk.program.config.Secret;
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.Storage.Document;
 import dev.flk.state.postgres.PostgresStorage;
 import dev.flk.state.postgres.StateDatabase;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.List;
 import java.util.UUID;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterAll;
@@ -58,6 +64,26 @@ class PostgresStateTest extends StateContract {
         return storage(server, empty);
     }
 
+    /** What is wrong with one call is no outage for the others. */
+    @Test
+    void pathsThatAreNone_areTheirAuthors() {
+        try (EngineHarness state = new EngineHarness(storages())) {
+            state.apply(state.write("a", "k", "{\"n\":1}"), state.write("a", "odd", "\"\\u0000\""));
+            assertThat(state.engine
+                            .find("default", "", "$.n ? (@ == 1)", null, 10)
+                            .entries())
+                    .extracting(Document::key)
+                    .containsExactly(key("a", "k"));
+            for (String path :
+                    List.of("$.n ? (", "", "$ ? (@ like_regex \"a\" flag \"x\")", "$" + ".a".repeat(9_000))) {
+                assertThat(RandomStates.reasonOf(() -> state.engine.find("default", "", path, null, 10)))
+                        .isEqualTo(Reason.INVALID);
+            }
+            assertThat(state.engine.trouble()).isEmpty();
+            assertThat(state.json("a", "odd")).isEqualTo("\"\\u0000\"");
+        }
+    }
+
     @Test
     void random() {
         random(0, 30);
@@ -97,6 +123,11 @@ class PostgresStateTest extends StateContract {
                 database.prepare();
                 isPrepared = true;
             }
+        }
+
+        @Override
+        public int connections() {
+            return database.connections();
         }
 
         @Override

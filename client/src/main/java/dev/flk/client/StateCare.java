@@ -52,8 +52,10 @@ public final class StateCare {
                 })
                 .flatMap(page -> page.getEntriesList().stream())
                 .map(StateCare::event);
-        Replay behind = (namespace.isEmpty() ? Replay.ofAll() : Replay.of(namespace, agentId))
-                .from(first.getFloor() + 1)
+        // from the oldest that is kept, which of a namespace may be later than the floor
+        Replay behind = (namespace.isEmpty()
+                        ? Replay.ofAll().from(first.getFloor() + 1)
+                        : Replay.of(namespace, agentId))
                 .to(client.info().newestRevision() + 1);
         return new Dump(
                 first.getHistoryId(),

@@ -100,12 +100,17 @@ class RecordIT {
             events.flatMap(event -> event.changes().stream()).forEach(change -> {
                 String id = change.key().substring(change.key().lastIndexOf('/') + 1);
                 String json = change.json();
-                recorded.computeIfAbsent(id, key -> new ArrayList<>())
-                        .add(json.substring(json.indexOf("\"D_hat\""))
-                                .replaceFirst(",\"(budget|other_content)\".*", ""));
+                add(recorded, id, json.substring(json.indexOf("\"D_hat\"")).replaceFirst(",\"(budget|other_content)\".*", ""));
             });
         }
         return recorded;
+    }
+
+    private static void add(Map<String, List<String>> outcomes, String id, String body) {
+        List<String> ofId = outcomes.computeIfAbsent(id, key -> new ArrayList<>());
+        if (ofId.isEmpty() || !ofId.get(ofId.size() - 1).equals(body)) {
+            ofId.add(body);
+        }
     }
 
     private Map<String, List<String>> replayed() throws Exception {
@@ -122,10 +127,7 @@ class RecordIT {
             program.out().lines().filter(line -> line.startsWith("{\"seq\"")).forEach(line -> {
                 String id = StrictJson.read(line).get("pcs_id").textValue();
                 String body = line.substring(line.indexOf("\"D_hat\""), line.length() - 2);
-                List<String> ofId = replayed.computeIfAbsent(id, key -> new ArrayList<>());
-                if (ofId.isEmpty() || !ofId.get(ofId.size() - 1).equals(body)) {
-                    ofId.add(body);
-                }
+                add(replayed, id, body);
             });
         }
         return replayed;

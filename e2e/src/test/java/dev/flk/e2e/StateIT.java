@@ -227,7 +227,7 @@ class StateIT {
         return BackendProcess.start(directory, Map.of("STATE_PORT", "0", "STATE_DIR", state));
     }
 
-    private static String url(BackendProcess backend) {
+    static String url(BackendProcess backend) {
         String line = backend.program().awaitLine(text -> text.contains("state on 127.0.0.1 port "));
         return line.replaceFirst(".*port ([0-9]+).*", "http://127.0.0.1:$1");
     }

@@ -30,7 +30,7 @@ public record Event(long revision, long committedAtMicros, List<Change> changes,
         long bytes = 64;
         for (Change change : changes) {
             bytes += 64L + change.key().agentId().length() + change.key().name().length();
-            bytes += change.json() == null ? 0 : change.json().length();
+            bytes += change.json() == null ? 0 : Key.utf8Length(change.json());
         }
         return bytes;
     }

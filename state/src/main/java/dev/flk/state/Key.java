@@ -85,6 +85,16 @@ public record Key(String namespace, String agentId, String name) implements Comp
         return text.getBytes(StandardCharsets.UTF_8);
     }
 
+    /** How many bytes of UTF-8 it takes. */
+    static long utf8Length(String text) {
+        long bytes = text.length();
+        for (int at = 0; at < text.length(); at++) {
+            char c = text.charAt(at);
+            bytes += c < 0x80 ? 0 : c < 0x800 || Character.isSurrogate(c) ? 1 : 2;
+        }
+        return bytes;
+    }
+
     /** The order of their bytes in UTF-8, which is that of their code points and not that of {@link String}. */
     public static int compareBytes(String a, String b) {
         int length = Math.min(a.length(), b.length());

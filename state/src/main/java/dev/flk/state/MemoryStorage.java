@@ -110,7 +110,7 @@ public final class MemoryStorage implements Storage {
         long taken = 0;
         for (Version version : newestFirst) {
             if (version.version() < below) {
-                taken += version.json() == null ? 0 : version.json().length();
+                taken += version.jsonBytes();
                 if (page.size() == limit || (taken > maxBytes && !page.isEmpty())) {
                     break;
                 }
@@ -261,7 +261,7 @@ public final class MemoryStorage implements Storage {
             if (stood.isPresent()
                     && (namespace.isEmpty() || namespace.equals(key.namespace()))
                     && (agentId.isEmpty() || agentId.equals(key.agentId()))) {
-                taken += Objects.requireNonNull(stood.get().json()).length();
+                taken += stood.get().jsonBytes();
                 if (page.size() == limit || (taken > most && !page.isEmpty())) {
                     break;
                 }

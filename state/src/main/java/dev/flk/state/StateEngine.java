@@ -217,7 +217,7 @@ public final class StateEngine implements AutoCloseable {
         transactions.expire();
         tick++;
         StateException met = trouble;
-        if (met != null && met.reason() == Reason.STORE_DOWN) {
+        if (met != null && met.reason() != Reason.STARTING) {
             later(this::open);
         } else if (met == null && tick % FORGET_EVERY_TICKS == 0) {
             later(() -> storage.forgetAnswers(micros(clock.instant())));
@@ -230,7 +230,9 @@ public final class StateEngine implements AutoCloseable {
             try {
                 step.run();
             } catch (StateException e) {
-                trouble = e;
+                if (e.reason() == Reason.STORE_DOWN) {
+                    trouble = e;
+                }
             }
         });
     }
@@ -358,8 +360,7 @@ public final class StateEngine implements AutoCloseable {
             List<Key> some = keys.subList(from, Math.min(keys.size(), from + READ_AT_ONCE));
             for (Optional<Version> newest : reading(() -> storage.newest(some, revision))) {
                 found.add(newest.map(StateEngine::found).orElseGet(Found.Absent::new));
-                String json = newest.isPresent() ? newest.get().json() : null;
-                bytes += json == null ? 0 : json.length();
+                bytes += newest.isPresent() ? newest.get().jsonBytes() : 0;
             }
             if (bytes > MAX_READ_BYTES && keys.size() > 1) {
                 throw Reason.INVALID.because(
@@ -553,7 +554,12 @@ public final class StateEngine implements AutoCloseable {
             if (micros < head.floorAtMicros()) {
                 throw compacted("what stood at " + time.time(), head.floor());
             }
-            return reading(() -> storage.revisionAt(micros));
+            long found = reading(() -> storage.revisionAt(micros));
+            Head after = head();
+            if (micros < after.floorAtMicros()) {
+                throw compacted("what stood at " + time.time(), after.floor());
+            }
+            return found;
         }
         long revision = ((At.Revision) at).revision();
         if (revision < 0 || revision > head.revision()) {
@@ -662,7 +668,7 @@ public final class StateEngine implements AutoCloseable {
     public List<Document> standing(Head head, String namespace, String agentId, @Nullable Key after) {
         List<Document> page =
                 reading(() -> storage.standing(namespace, agentId, head.floor(), after, MAX_PAGE, MAX_PAGE_BYTES));
-        requireKept(head.floor(), namespace);
+        requireKept(head.floor(), "");
         return page;
     }
 

@@ -134,6 +134,14 @@ public interface Storage extends AutoCloseable {
      */
     void restore(long floor, long floorAtMicros, Iterator<Event> events);
 
+    /** Refuses to restore into anything else. */
+    default void requireEmpty(Head head) {
+        if (head.revision() > 0) {
+            throw Reason.INVALID.because("the state is not empty, it is at revision " + head.revision()
+                    + ": restore into another STATE_DIR or database");
+        }
+    }
+
     /** Forgets answers that have expired. */
     void forgetAnswers(long nowMicros);
 

@@ -19,4 +19,9 @@ public record Version(
     public boolean isDeleted() {
         return json == null;
     }
+
+    /** Of the value in UTF-8. */
+    public long jsonBytes() {
+        return json == null ? 0 : Key.utf8Length(json);
+    }
 }

@@ -387,10 +387,7 @@ final class StateCommand implements Runnable {
         try (Storage storage = ServedState.storage(known);
                 StateDump.Events events = dump.events()) {
             storage.open();
-            if (storage.head().revision() > 0) {
-                throw new IOException("the state is not empty, it is at revision "
-                        + storage.head().revision() + ": restore into another STATE_DIR or database");
-            }
+            storage.requireEmpty(storage.head());
             storage.restore(dump.floor(), dump.floorAtMicros(), events);
             out().println("restored up to revision " + storage.head().revision() + ", history "
                     + storage.head().historyId());

@@ -231,7 +231,7 @@ public final class ConfigKeys {
     static final Key<Duration> RECORD_HISTORY = Key.of(
                     "RECORD_HISTORY",
                     Quantities.duration(Duration.ofDays(1), Duration.ofDays(36_500)),
-                    "How long the record keeps an outcome.")
+                    "How long the record keeps an outcome; `STATE_HISTORY`, where that is shorter.")
             .or("90d");
     static final Key<String> METRICS_USER = Key.of(
             "METRICS_USER",

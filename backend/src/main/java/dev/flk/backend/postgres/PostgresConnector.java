@@ -36,6 +36,11 @@ public final class PostgresConnector {
         return config.server();
     }
 
+    /** How many the pool has. */
+    int connections() {
+        return config.poolSize();
+    }
+
     /** As many connections as there are threads that use them: none waits for another's. All are opened at once and kept. */
     public HikariDataSource pool() {
         HikariConfig pool = new HikariConfig();
@@ -45,6 +50,7 @@ public final class PostgresConnector {
         pool.setConnectionTimeout(Math.max(SHORTEST_POOL_TIMEOUT_MILLIS, timeoutMillis()));
         pool.setValidationTimeout(Math.max(SHORTEST_POOL_TIMEOUT_MILLIS, timeoutMillis()));
         pool.setInitializationFailTimeout(-1); // it is made after a connection succeeded, and never blocks
+        pool.setTransactionIsolation("TRANSACTION_READ_COMMITTED");
         pool.setConnectionInitSql(limits());
         return new HikariDataSource(pool);
     }

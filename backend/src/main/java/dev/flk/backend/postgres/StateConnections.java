@@ -4,7 +4,9 @@ package dev.flk.backend.postgres;
 import com.zaxxer.hikari.HikariDataSource;
 import dev.flk.state.postgres.StateDatabase;
 import java.sql.Connection;
+import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.Statement;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 
@@ -29,6 +31,7 @@ public final class StateConnections implements StateDatabase {
     public void prepare() throws SQLException {
         try (Connection connection = connector.connect()) {
             SCHEMA.requireRights(connection);
+            requireUtf8(connection);
         }
         SCHEMA.migrate(connector);
         synchronized (this) {
@@ -36,6 +39,21 @@ public final class StateConnections implements StateDatabase {
                 pool = connector.pool();
             }
         }
+    }
+
+    private static void requireUtf8(Connection connection) throws SQLException {
+        try (Statement statement = connection.createStatement();
+                ResultSet row = statement.executeQuery("SHOW server_encoding")) {
+            if (row.next() && !row.getString(1).equals("UTF8")) {
+                throw new SQLException("the database is in " + row.getString(1)
+                        + ", which can't hold every text; create one WITH ENCODING 'UTF8'");
+            }
+        }
+    }
+
+    @Override
+    public int connections() {
+        return connector.connections();
     }
 
     @Override

@@ -357,7 +357,9 @@ public final class RecordFollower implements AutoCloseable {
             for (RecordedOutcome one : ofKey) {
                 String stands = standing.get(one.key());
                 if (stands == null
-                        || !RecordedOutcome.outcomeIn(stands).equals(RecordedOutcome.outcomeIn(one.json()))) {
+                        || !RecordedOutcome.outcomeIn(stands).equals(RecordedOutcome.outcomeIn(one.json()))
+                        || (RecordedOutcome.isOfOtherContent(stands)
+                                && !RecordedOutcome.isOfOtherContent(one.json()))) {
                     operations.add(new Operation.Write(one.key(), one.json(), Operation.ANY_VERSION));
                     standing.put(one.key(), one.json());
                 }

@@ -139,4 +139,9 @@ record RecordedOutcome(Key key, String json) {
         int claims = json.indexOf(CLAIMS);
         return json.substring(0, claims >= 0 ? claims : json.indexOf(OTHER_CONTENT));
     }
+
+    /** Whether it lacks what was claimed, which another submission may bring. */
+    static boolean isOfOtherContent(String json) {
+        return !json.contains(CLAIMS);
+    }
 }

@@ -207,8 +207,11 @@ public final class ServedState implements AutoCloseable {
 
     /** What the settings don't keep any longer. */
     void removeOld(StateConfig config) {
+        Duration recordHistory = config.history()
+                .filter(history -> history.compareTo(config.recordHistory()) < 0)
+                .orElse(config.recordHistory());
         for (String namespace : List.of(RECORD, POSITIONS)) {
-            remove(config.recordHistory(), at -> engine.trim(namespace, at));
+            remove(recordHistory, at -> engine.trim(namespace, at));
         }
         config.history().ifPresent(kept -> remove(kept, engine::compact));
     }

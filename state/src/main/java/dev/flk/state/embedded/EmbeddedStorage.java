@@ -16,6 +16,7 @@ import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -303,6 +304,9 @@ public final class EmbeddedStorage implements Storage {
     /** Null if it was removed since its pointer was read. */
     private @Nullable Version version(Database db, Key key, Pointer pointer, long upToRevision)
             throws RocksDBException {
+        if (!pointer.exists()) {
+            return new Version(pointer.version(), pointer.revision(), pointer.committedAtMicros(), null);
+        }
         byte[] change = db.rocks().get(db.events(), Layout.event(pointer.revision(), pointer.place()));
         if (change == null) {
             if (upToRevision < requireHead().floor()
@@ -328,9 +332,7 @@ public final class EmbeddedStorage implements Storage {
                     }
                     // one that is compacted meanwhile ends the list as if it had been before
                     Version version = version(db, key, pointer, pointer.revision());
-                    bytes += version == null || version.json() == null
-                            ? 0
-                            : version.json().length();
+                    bytes += version == null ? 0 : version.jsonBytes();
                     if (version == null || (bytes > maxBytes && !page.isEmpty())) {
                         break;
                     }
@@ -443,11 +445,17 @@ public final class EmbeddedStorage implements Storage {
                 long revision = from;
                 for (boolean isThere = events.seek(Layout.event(from, 0)); isThere; isThere = events.next()) {
                     ByteBuffer key = ByteBuffer.wrap(events.key());
-                    if (key.getLong() != revision || key.getInt() != 0) {
-                        throw new IllegalArgumentException("revision " + revision + " is missing");
-                    }
+                    List<Change> changes = null;
                     Header header = Header.decode(events.value());
-                    List<Change> changes = changes(events, revision, header.kept());
+                    if (key.getLong() == revision && key.getInt() == 0) {
+                        changes = changes(events, revision, header.kept());
+                    }
+                    if (changes == null) {
+                        if (revision <= requireHead().floor()) {
+                            break; // removed since the caller looked, who will see it
+                        }
+                        throw new IllegalArgumentException("revision " + revision + " is not whole");
+                    }
                     Event event = new Event(revision, header.committedAtMicros(), changes, header.total());
                     bytes += event.bytes();
                     if (bytes > maxBytes && !page.isEmpty()) {
@@ -461,11 +469,12 @@ public final class EmbeddedStorage implements Storage {
         });
     }
 
-    private static List<Change> changes(Scan events, long revision, int count) throws RocksDBException {
+    /** Null if one is missing. */
+    private static @Nullable List<Change> changes(Scan events, long revision, int count) throws RocksDBException {
         List<Change> changes = new ArrayList<>(count);
-        for (int i = 1; i <= count; i++) {
+        while (changes.size() < count) {
             if (!events.next() || ByteBuffer.wrap(events.key()).getLong() != revision) {
-                throw new IllegalArgumentException("revision " + revision + " lacks change " + i + " of " + count);
+                return null;
             }
             changes.add(Layout.change(events.value()));
         }
@@ -480,7 +489,10 @@ public final class EmbeddedStorage implements Storage {
             long later = now.revision() + 1;
             while (later - atOrBefore > 1) {
                 long middle = (atOrBefore + later) >>> 1;
-                if (committedAt(db, middle) <= micros) {
+                byte[] header = db.rocks().get(db.events(), Layout.event(middle, 0));
+                if (header == null && middle <= requireHead().floor()) {
+                    atOrBefore = middle; // removed meanwhile, which the caller will see
+                } else if (Header.decode(required(header, "revision " + middle)).committedAtMicros() <= micros) {
                     atOrBefore = middle;
                 } else {
                     later = middle;
@@ -533,7 +545,7 @@ public final class EmbeddedStorage implements Storage {
 
     private void removeAll(Removal removal, byte[] first) {
         Optional<byte[]> next = Optional.of(first);
-        while (next.isPresent()) {
+        while (next.isPresent() && !isClosing) {
             byte[] from = next.get();
             next = using(db -> {
                 synchronized (commitLock) {
@@ -577,9 +589,7 @@ public final class EmbeddedStorage implements Storage {
                     if (isThere && Layout.startsWith(versions.key(), prefixOf(key))) {
                         Pointer pointer = Pointer.decode(versions.value());
                         Version stood = pointer.exists() ? version(db, key, pointer, floor) : null;
-                        bytes += stood == null || stood.json() == null
-                                ? 0
-                                : stood.json().length();
+                        bytes += stood == null ? 0 : stood.jsonBytes();
                         if (bytes > maxBytes && !page.isEmpty()) {
                             break;
                         }
@@ -602,12 +612,21 @@ public final class EmbeddedStorage implements Storage {
             if (Files.exists(copy)) {
                 throw Reason.INVALID.because("there is a backup already: " + copy);
             }
-            try (Checkpoint checkpoint = Checkpoint.create(db.rocks())) {
-                checkpoint.createCheckpoint(copy.toString());
-            }
-            try (Database made = new Database(copy, cacheBytes)) {
-                // what is committed behind it will be another history
-                made.rocks().put(made.meta(), made.forced(), Layout.HISTORY_KEY, Layout.utf8(newHistoryId.get()));
+            Path unfinished = copy.resolveSibling(copy.getFileName() + "-tmp");
+            try {
+                if (Files.exists(unfinished)) {
+                    throw Reason.INVALID.because("a backup was broken off: remove " + unfinished);
+                }
+                try (Checkpoint checkpoint = Checkpoint.create(db.rocks())) {
+                    checkpoint.createCheckpoint(unfinished.toString());
+                }
+                try (Database made = new Database(unfinished, cacheBytes)) {
+                    // what is committed behind it will be another history
+                    made.rocks().put(made.meta(), made.forced(), Layout.HISTORY_KEY, Layout.utf8(newHistoryId.get()));
+                }
+                Files.move(unfinished, copy, StandardCopyOption.ATOMIC_MOVE);
+            } catch (RocksDBException | IOException e) {
+                throw Reason.INVALID.because("the backup failed, " + unfinished + " is no copy: " + e.getMessage());
             }
             return copy;
         });
@@ -617,6 +636,7 @@ public final class EmbeddedStorage implements Storage {
     public void restore(long floor, long floorAtMicros, Iterator<Event> events) {
         Object unused = using(db -> {
             synchronized (commitLock) {
+                requireEmpty(requireHead());
                 db.rocks().delete(db.meta(), db.forced(), Layout.FORMAT_KEY); // until all is there
                 long revision = floor;
                 long atMicros = floorAtMicros;
@@ -646,12 +666,12 @@ public final class EmbeddedStorage implements Storage {
 
     /** First of all, durably: from here on nothing below is promised. */
     private boolean raiseFloor(Database db, long floor) throws RocksDBException {
-        long atMicros = committedAt(db, floor);
         synchronized (commitLock) {
             Head now = requireHead();
             if (floor <= now.floor()) {
                 return false;
             }
+            long atMicros = committedAt(db, floor);
             try (WriteBatch batch = new WriteBatch()) {
                 batch.put(db.meta(), Layout.FLOOR_KEY, Layout.longs(floor, atMicros));
                 db.rocks().write(db.forced(), batch);

@@ -18,39 +18,64 @@ interface Removal {
 
     Optional<byte[]> some(Database db, byte[] from) throws RocksDBException;
 
-    /** Some pointers, and the changes that they point to; where to go on, empty at the end. */
+    /**
+     * Some pointers, and the changes that they point to; where to go on, empty at the end. Of a key whose versions are too many for one time
+     * something stays until the next; a deletion goes last, so that nothing that it deleted ever stands again.
+     */
     static Optional<byte[]> ofVersions(Database db, byte[] from, long floor) throws RocksDBException {
         try (Scan versions = new Scan(db, db.versions(), new byte[0]);
                 WriteBatch removed = new WriteBatch()) {
             byte[] key = null;
             boolean isStanding = false;
+            byte[] deletionAt = null;
+            Pointer deletion = null;
+            int looked = 0;
             for (boolean isThere = versions.seek(from); isThere; isThere = versions.next()) {
                 byte[] at = versions.key();
                 byte[] of = Arrays.copyOf(at, at.length - Layout.PLACE_BYTES);
                 if (!Arrays.equals(of, key)) {
-                    if (removed.count() >= AT_ONCE) {
-                        db.rocks().write(db.forced(), removed);
-                        return Optional.of(at);
-                    }
+                    removeDeletion(db, removed, key, deletionAt, deletion);
                     key = of;
                     isStanding = false;
+                    deletion = null;
+                }
+                if (removed.count() >= AT_ONCE || looked++ >= LOOKED_AT_AT_ONCE) {
+                    db.rocks().write(db.forced(), removed);
+                    return Optional.of(at);
                 }
                 Pointer pointer = Pointer.decode(versions.value());
                 if (pointer.revision() > floor) {
                     continue;
                 }
-                boolean isKept = !isStanding && pointer.exists();
-                if (!isStanding && !pointer.exists()) {
-                    removeKey(db, removed, of, pointer);
+                if (isStanding) {
+                    remove(db, removed, at, pointer);
+                } else if (!pointer.exists()) {
+                    deletionAt = at;
+                    deletion = pointer;
                 }
                 isStanding = true;
-                if (!isKept) {
-                    removed.delete(db.versions(), at);
-                    removed.delete(db.events(), Layout.event(pointer.revision(), pointer.place()));
-                }
             }
+            removeDeletion(db, removed, key, deletionAt, deletion);
             db.rocks().write(db.forced(), removed);
             return Optional.empty();
+        }
+    }
+
+    private static void remove(Database db, WriteBatch removed, byte[] at, Pointer pointer) throws RocksDBException {
+        removed.delete(db.versions(), at);
+        removed.delete(db.events(), Layout.event(pointer.revision(), pointer.place()));
+    }
+
+    private static void removeDeletion(
+            Database db,
+            WriteBatch removed,
+            byte @Nullable [] key,
+            byte @Nullable [] deletionAt,
+            @Nullable Pointer deletion)
+            throws RocksDBException {
+        if (key != null && deletionAt != null && deletion != null) {
+            removeKey(db, removed, key, deletion);
+            remove(db, removed, deletionAt, deletion);
         }
     }
 
@@ -67,13 +92,14 @@ interface Removal {
     static Optional<byte[]> ofHeaders(Database db, byte[] from, long floor) throws RocksDBException {
         try (Scan events = new Scan(db, db.events(), new byte[0]);
                 WriteBatch removed = new WriteBatch()) {
+            int looked = 0;
             for (boolean isThere = events.seek(from); isThere; isThere = events.next()) {
                 ByteBuffer key = ByteBuffer.wrap(events.key());
                 long revision = key.getLong();
                 if (revision > floor) {
                     break;
                 }
-                if (removed.count() == AT_ONCE) {
+                if (removed.count() == AT_ONCE || looked++ >= LOOKED_AT_AT_ONCE) {
                     db.rocks().write(db.forced(), removed);
                     return Optional.of(events.key());
                 }

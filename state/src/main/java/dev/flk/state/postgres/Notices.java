@@ -58,8 +58,8 @@ final class Notices implements AutoCloseable {
                     Statement statement = own.createStatement()) {
                 boolean unused = statement.execute("LISTEN " + CHANNEL);
                 listen(own, statement);
-            } catch (SQLException e) {
-                pause(); // reads and commits tell of it
+            } catch (SQLException | RuntimeException e) {
+                pause(); // reads and commits tell of what is wrong with the server
             }
         }
     }

@@ -15,6 +15,8 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.SQLTransientConnectionException;
+import java.sql.Statement;
+import java.sql.Types;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -25,9 +27,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,18 +42,28 @@ import org.jspecify.annotations.Nullable;
  */
 public final class PostgresStorage implements Storage {
     private static final int FORMAT = 1;
-    private static final int ROWS_AT_ONCE = 32;
+    private static final int ROWS_AT_ONCE = 128;
+    private static final int LARGE_ROWS_AT_ONCE = 4;
+    private static final int LARGE_CHARS = 4_096;
     private static final int REVISIONS_AT_ONCE = 1_000;
-    private static final int CHANGES_AT_ONCE = 1_000;
+    private static final int CHANGES_AT_ONCE = 5_000;
+    private static final long RESTORED_BYTES_AT_ONCE = 4 << 20;
+    private static final int MOST_RESTORE_MILLIS = 600_000;
     private static final String DISK_FULL = "53100";
     private static final String TOOK_TOO_LONG = "57014";
     private static final Set<String> STOPPED = Set.of("57P01", "57P02");
+    /** Took too long, or in favour of others. */
+    private static final Set<String> UNDONE = Set.of(TOOK_TOO_LONG, "40001", "40P01", "55P03");
+
+    private static final long MOST_WAIT_SECONDS = 3;
+    private static final int MOST_PATH_CHARS = 10_000;
     /** Behind every name. */
     private static final String HIGHEST = "\uDBFF\uDFFF".repeat(257);
 
     private final StateDatabase database;
     private final Supplier<String> newHistoryId;
     private final Notices notices;
+    private final Semaphore readers;
     private volatile boolean isPrepared;
     private volatile boolean isClosed;
 
@@ -62,6 +77,7 @@ public final class PostgresStorage implements Storage {
         this.database = database;
         this.newHistoryId = newHistoryId;
         this.notices = new Notices(database);
+        this.readers = new Semaphore(database.connections() - 1);
     }
 
     @Override
@@ -120,7 +136,7 @@ public final class PostgresStorage implements Storage {
             Batch batch = decide.apply(new Standing(head, standing(connection, keys), answered(connection, requests)));
             if (!batch.events().isEmpty()) {
                 insertEvents(connection, batch.events());
-                insertVersions(connection, batch.events(), false);
+                insertVersions(connection, batch.events(), -1);
                 insertAnswers(connection, batch.answered());
                 Event last = batch.events().get(batch.events().size() - 1);
                 update(connection, Sql.RAISE, last.revision(), last.committedAtMicros());
@@ -187,16 +203,15 @@ public final class PostgresStorage implements Storage {
                 new Values("int", events.stream().map(Event::operationsTotal).toList()));
     }
 
-    /** @param isOneEach each of the events has a single change, and several of them may have one revision */
-    private static void insertVersions(Connection connection, List<Event> events, boolean isOneEach)
-            throws SQLException {
+    /** @param placesTaken if several events may have one revision; otherwise -1 */
+    private static void insertVersions(Connection connection, List<Event> events, int placesTaken) throws SQLException {
         List<Change> changes = new ArrayList<>();
         List<Object> revisions = new ArrayList<>();
         List<Object> times = new ArrayList<>();
         List<Object> places = new ArrayList<>();
         Map<Key, Integer> last = new LinkedHashMap<>();
         for (Event event : events) {
-            int place = isOneEach ? changes.size() : 0;
+            int place = placesTaken < 0 ? 0 : placesTaken + changes.size();
             for (Change change : event.changes()) {
                 last.put(change.key(), changes.size());
                 changes.add(change);
@@ -299,7 +314,7 @@ public final class PostgresStorage implements Storage {
                     Sql.HISTORY,
                     row -> {
                         Version version = version(row, 1);
-                        return page.add(version, length(version.json()));
+                        return page.add(version, version.jsonBytes());
                     },
                     key.namespace(),
                     key.agentId(),
@@ -308,10 +323,6 @@ public final class PostgresStorage implements Storage {
                     limit);
             return page.entries;
         });
-    }
-
-    private static long length(@Nullable String json) {
-        return json == null ? 0 : json.length();
     }
 
     @Override
@@ -407,17 +418,23 @@ public final class PostgresStorage implements Storage {
                     },
                     from,
                     from + REVISIONS_AT_ONCE);
-            Event last = reading.end();
-            if (last != null && !page.isFull) {
+            if (reading.isGap
+                    && from + page.entries.size() > head(connection, Sql.HEAD).floor()) {
+                throw Reason.STORE_DOWN.because("the state in Postgres is damaged: revision " + reading.expected
+                        + " is missing; restore a dump, into an empty database");
+            }
+            Event last = reading.event;
+            if (last != null && !page.isFull && !reading.isGap) {
                 boolean unused = page.add(last, last.bytes());
             }
             return page.entries;
         });
     }
 
-    /** Puts rows of changes together to events. */
+    /** Puts rows of changes together to events, until one is missing. */
     private static final class Reading {
         private long expected;
+        private boolean isGap;
         private @Nullable Event event;
 
         Reading(long from) {
@@ -431,10 +448,7 @@ public final class PostgresStorage implements Storage {
             Event before = event;
             boolean isNext = before == null || before.revision() != revision;
             if (isNext) {
-                if (revision != expected) {
-                    throw Reason.STORE_DOWN.because("the state in Postgres is damaged: revision " + expected
-                            + " is missing; restore a dump, into an empty database");
-                }
+                isGap |= revision != expected;
                 expected++;
                 event = new Event(revision, row.getLong(2), new ArrayList<>(), row.getInt(3));
             }
@@ -447,11 +461,6 @@ public final class PostgresStorage implements Storage {
             }
             return isNext ? before : null;
         }
-
-        @Nullable
-        Event end() {
-            return event;
-        }
     }
 
     @Override
@@ -463,6 +472,9 @@ public final class PostgresStorage implements Storage {
     @Override
     public Page<Document> find(
             String namespace, String agentId, String jsonPath, @Nullable String after, int limit, long maxBytes) {
+        if (jsonPath.length() > MOST_PATH_CHARS) {
+            throw Reason.INVALID.because("json_path is longer than " + MOST_PATH_CHARS + " characters");
+        }
         int end = after == null ? 0 : after.indexOf('\0');
         return reading(connection -> {
             Limited<Document> page = new Limited<>(maxBytes);
@@ -470,12 +482,12 @@ public final class PostgresStorage implements Storage {
                 each(
                         connection,
                         Sql.FIND,
-                        row -> page.entries.size() < limit
-                                && page.add(
-                                        new Document(
-                                                new Key(namespace, row.getString(1), row.getString(2)),
-                                                version(row, 3)),
-                                        length(row.getString(6))),
+                        row -> {
+                            Version version = version(row, 3);
+                            Key key = new Key(namespace, row.getString(1), row.getString(2));
+                            return page.entries.size() < limit
+                                    && page.add(new Document(key, version), version.jsonBytes());
+                        },
                         namespace,
                         agentId,
                         agentId,
@@ -500,7 +512,7 @@ public final class PostgresStorage implements Storage {
         if (state.equals(TOOK_TOO_LONG)) {
             return Reason.INVALID.because("json_path takes too long; narrow it, or name an agent");
         }
-        if (state.startsWith("22") || state.startsWith("42")) {
+        if (Stream.of("0A", "22", "42", "54").anyMatch(state::startsWith)) {
             return Reason.INVALID.because("json_path is none that Postgres understands: " + e.getMessage());
         }
         throw e;
@@ -516,7 +528,7 @@ public final class PostgresStorage implements Storage {
         while (inTransaction(connection -> {
             Head head = head(connection, Sql.HEAD + Sql.LOCKED);
             long done = one(connection, Sql.REMOVED, row -> row.getLong(1)).orElseThrow();
-            long to = Math.min(done + REVISIONS_AT_ONCE, head.floor());
+            long to = next(connection, done, head.floor());
             update(connection, Sql.REMOVE_VERSIONS, done, to, to);
             update(connection, Sql.REMOVE_EVENTS, done, to);
             update(connection, Sql.NOTE_REMOVED, to);
@@ -524,6 +536,13 @@ public final class PostgresStorage implements Storage {
         })) {
             // a part after the other, so that others commit between them
         }
+    }
+
+    /** Up to where some thousand versions stand at the most, but one revision at the least. */
+    private static long next(Connection connection, long done, long end) throws SQLException {
+        long most = one(connection, Sql.PART, row -> row.getLong(1), done, done, CHANGES_AT_ONCE)
+                .orElse(Long.MAX_VALUE);
+        return Math.min(Math.min(done + REVISIONS_AT_ONCE, end), Math.max(done, most));
     }
 
     @Override
@@ -536,7 +555,7 @@ public final class PostgresStorage implements Storage {
             Head unused = head(connection, Sql.HEAD + Sql.LOCKED);
             long done = one(connection, Sql.TRIMMED, row -> row.getLong(2), namespace)
                     .orElse(upTo);
-            long to = Math.min(done + REVISIONS_AT_ONCE, upTo);
+            long to = next(connection, done, upTo);
             if (to > done) {
                 update(connection, Sql.TRIM, namespace, done, to, namespace);
                 update(connection, Sql.NOTE_TRIMMED, to, namespace);
@@ -561,10 +580,11 @@ public final class PostgresStorage implements Storage {
             each(
                     connection,
                     Sql.STOOD,
-                    row -> page.add(
-                            new Document(
-                                    new Key(row.getString(1), row.getString(2), row.getString(3)), version(row, 4)),
-                            length(row.getString(7))),
+                    row -> {
+                        Version version = version(row, 4);
+                        Key key = new Key(row.getString(1), row.getString(2), row.getString(3));
+                        return page.add(new Document(key, version), version.jsonBytes());
+                    },
                     floor,
                     namespace,
                     namespace,
@@ -581,12 +601,15 @@ public final class PostgresStorage implements Storage {
     @Override
     public void restore(long floor, long floorAtMicros, Iterator<Event> events) {
         inTransaction(connection -> {
-            Head unused = head(connection, Sql.HEAD + Sql.LOCKED);
+            connection.setNetworkTimeout(Runnable::run, MOST_RESTORE_MILLIS);
+            execute(connection, Sql.TAKE_TIME);
+            requireEmpty(head(connection, Sql.HEAD + Sql.LOCKED));
             long revision = floor;
             long atMicros = floorAtMicros;
             List<Event> standing = new ArrayList<>();
             List<Event> some = new ArrayList<>();
-            int changes = 0;
+            long bytes = 0;
+            int stood = 0;
             while (events.hasNext()) {
                 Event event = events.next();
                 if (event.revision() > floor) {
@@ -596,14 +619,15 @@ public final class PostgresStorage implements Storage {
                 } else {
                     standing.add(event);
                 }
-                changes += event.changes().size();
-                if (changes >= CHANGES_AT_ONCE || !events.hasNext()) {
-                    insertVersions(connection, standing, true);
+                bytes += event.bytes();
+                if (bytes >= RESTORED_BYTES_AT_ONCE || !events.hasNext()) {
+                    insertVersions(connection, standing, stood);
+                    stood += standing.size();
                     insertEvents(connection, some);
-                    insertVersions(connection, some, false);
+                    insertVersions(connection, some, -1);
                     standing.clear();
                     some.clear();
-                    changes = 0;
+                    bytes = 0;
                 }
             }
             update(connection, Sql.RESTORED, newHistoryId.get(), revision, atMicros, floor, floorAtMicros, floor);
@@ -674,6 +698,12 @@ public final class PostgresStorage implements Storage {
         }
     }
 
+    private static void execute(Connection connection, String sql) throws SQLException {
+        try (Statement statement = connection.createStatement()) {
+            boolean unused = statement.execute(sql);
+        }
+    }
+
     private static void update(Connection connection, String sql, Object... values) throws SQLException {
         try (PreparedStatement statement = connection.prepareStatement(sql)) {
             bind(statement, values);
@@ -691,38 +721,58 @@ public final class PostgresStorage implements Storage {
         }
     }
 
-    /** Some rows after the other, in a transaction, until one answers false. */
+    /** Some rows after the other, in a transaction, until one answers false. Large ones come a few at a time. */
     private static void each(Connection connection, String sql, Row<Boolean> row, Object... values)
             throws SQLException {
         try (PreparedStatement statement = connection.prepareStatement(sql)) {
-            statement.setFetchSize(ROWS_AT_ONCE);
+            statement.setFetchSize(LARGE_ROWS_AT_ONCE);
             bind(statement, values);
             try (ResultSet rows = statement.executeQuery()) {
+                int last = rows.getMetaData().getColumnCount();
+                boolean isText = rows.getMetaData().getColumnType(last) == Types.VARCHAR;
                 boolean goesOn = true;
                 while (goesOn && rows.next()) {
+                    String value = isText ? rows.getString(last) : null;
+                    rows.setFetchSize(
+                            value != null && value.length() > LARGE_CHARS ? LARGE_ROWS_AT_ONCE : ROWS_AT_ONCE);
                     goesOn = row.of(rows);
                 }
             }
         }
     }
 
+    /** A connection stays free for commits. */
     private <T> T reading(Use<T> use) {
         requireOpen();
         try {
-            try (Connection connection = database.connection()) {
-                connection.setAutoCommit(false); // rows come in parts
-                return use.with(connection);
-            } catch (SQLException e) {
-                if (e instanceof SQLTransientConnectionException || !isLost(e)) {
-                    throw e; // the pool had none in time
-                }
+            if (!readers.tryAcquire(MOST_WAIT_SECONDS, TimeUnit.SECONDS)) {
+                throw busy("its connections are in use; raise POSTGRES_POOL_SIZE");
             }
-            try (Connection another = database.connection()) {
-                another.setAutoCommit(false);
-                return use.with(another);
-            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw busy("interrupted");
+        }
+        try {
+            return readingOnce(use);
         } catch (SQLException e) {
             throw failed(e);
+        } finally {
+            readers.release();
+        }
+    }
+
+    private <T> T readingOnce(Use<T> use) throws SQLException {
+        try (Connection connection = database.connection()) {
+            connection.setAutoCommit(false); // rows come in parts
+            return use.with(connection);
+        } catch (SQLException e) {
+            if (e instanceof SQLTransientConnectionException || !isLost(e)) {
+                throw e; // the pool had none in time
+            }
+        }
+        try (Connection another = database.connection()) {
+            another.setAutoCommit(false);
+            return use.with(another);
         }
     }
 
@@ -743,11 +793,22 @@ public final class PostgresStorage implements Storage {
         return state.startsWith("08") || STOPPED.contains(state);
     }
 
-    /** A disk that is full refuses what is committed; all else is an outage. */
+    /** What the server refused is that call's; what fails else is an outage for all. */
     private StateException failed(SQLException e) {
-        return DISK_FULL.equals(e.getSQLState())
-                ? Reason.DISK_FULL.because(database.what(e))
+        String state = String.valueOf(e.getSQLState());
+        if (state.equals(DISK_FULL)) {
+            return Reason.DISK_FULL.because(database.what(e));
+        }
+        if (UNDONE.contains(state)) {
+            return busy(database.what(e));
+        }
+        return state.startsWith("22") || state.startsWith("54")
+                ? Reason.INVALID.because(database.what(e))
                 : StateException.down(database.what(e), e);
+    }
+
+    private static StateException busy(String what) {
+        return Reason.TOO_MANY_TX.because("Postgres is busy, try again in a moment: " + what);
     }
 
     private void requireNotClosed() {

@@ -89,6 +89,15 @@ final class Sql {
             UPDATE flk_state SET floor = ?, floor_at = (SELECT committed_at FROM flk_state_events WHERE revision = ?)
             WHERE floor < ?""";
 
+    /** The revision before that of a version so many behind; the next one's, if that has all of them. */
+    static final String PART = """
+            SELECT greatest(revision - 1, (SELECT min(revision) FROM flk_state_versions WHERE revision > ?))
+            FROM flk_state_versions WHERE revision > ? ORDER BY revision, place OFFSET ? LIMIT 1""";
+
+    /** Of this transaction. */
+    static final String TAKE_TIME =
+            "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+
     static final String REMOVED = "SELECT removed FROM flk_state";
     static final String NOTE_REMOVED = "UPDATE flk_state SET removed = ?";
 
@@ -142,7 +151,10 @@ final class Sql {
             UPDATE flk_state
             SET history_id = ?, revision = ?, committed_at = ?, floor = ?, floor_at = ?, removed = ?""";
 
-    static final String FORGET = "DELETE FROM flk_state_requests WHERE expires_at <= ?";
+    static final String FORGET = """
+            DELETE FROM flk_state_requests WHERE ctid IN (
+                SELECT ctid FROM flk_state_requests WHERE expires_at <= ? ORDER BY expires_at LIMIT 10000
+                FOR UPDATE SKIP LOCKED)""";
 
     static final String BYTES = """
             SELECT sum(pg_total_relation_size(name::regclass))

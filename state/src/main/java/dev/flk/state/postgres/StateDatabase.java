@@ -16,6 +16,9 @@ public interface StateDatabase extends AutoCloseable {
      */
     void prepare() throws SQLException;
 
+    /** How many connections there are at most. */
+    int connections();
+
     /** One of a bounded number, given back by closing it; waits for one, but not for ever. */
     Connection connection() throws SQLException;
 
