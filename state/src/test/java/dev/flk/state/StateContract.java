@@ -21,6 +21,7 @@ import dev.flk.state.Storage.KeyAt;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
@@ -372,8 +373,21 @@ abstract class StateContract {
                 state.engine.trim("flk.x", new At.Revision(state.engine.head().revision() - 1));
             }
         });
-        removing.start();
         Key trimmed = new Key("flk.x", "a", "k");
+        CompletableFuture<Void> reading = CompletableFuture.runAsync(() -> {
+            while (removing.getState() != Thread.State.TERMINATED) {
+                try {
+                    var unused = state.engine.get(List.of(key("a", "k"), trimmed), new At.Now());
+                    unused = state.engine.get(trimmed, 1);
+                    var unusedToo = state.engine.history(key("a", "k"), Long.MAX_VALUE, 10);
+                    long revision = state.engine.revision(new At.Time(state.now()));
+                    var unusedEvents = state.engine.events(revision, Long.MAX_VALUE, "", key -> true, 1_000);
+                } catch (StateException e) {
+                    assertThat(e.reason()).isIn(Reason.COMPACTED, Reason.INVALID);
+                }
+            }
+        });
+        removing.start();
         for (int i = 0; i < 300; i++) {
             state.apply(state.write("a", "k", "" + i), state.engine.write(trimmed, "" + i, -1));
             assertThat(state.json("a", "k")).isEqualTo("" + i);
@@ -383,6 +397,8 @@ abstract class StateContract {
             state.apply(delete("a", "k"));
         }
         removing.join();
+        reading.join();
+        assertThat(state.engine.trouble()).isEmpty();
     }
 
     @Test
