@@ -100,7 +100,10 @@ class RecordIT {
             events.flatMap(event -> event.changes().stream()).forEach(change -> {
                 String id = change.key().substring(change.key().lastIndexOf('/') + 1);
                 String json = change.json();
-                add(recorded, id, json.substring(json.indexOf("\"D_hat\"")).replaceFirst(",\"(budget|other_content)\".*", ""));
+                add(
+                        recorded,
+                        id,
+                        json.substring(json.indexOf("\"D_hat\"")).replaceFirst(",\"(budget|other_content)\".*", ""));
             });
         }
         return recorded;

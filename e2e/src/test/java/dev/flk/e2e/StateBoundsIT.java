@@ -42,7 +42,13 @@ class StateBoundsIT {
     void openTransactions_largeValues_andAMillionKeys_areBounded() throws Exception {
         try (BackendProcess backend = BackendProcess.start(
                         directory,
-                        Map.of("STATE_PORT", "0", "STATE_MAX_OPEN_TX", Integer.toString(OPEN), "STATE_TX_TIMEOUT", "10m"),
+                        Map.of(
+                                "STATE_PORT",
+                                "0",
+                                "STATE_MAX_OPEN_TX",
+                                Integer.toString(OPEN),
+                                "STATE_TX_TIMEOUT",
+                                "10m"),
                         List.of("-Xmx256m"));
                 StateClient client = StateIT.connect(backend)) {
             open(backend);
@@ -78,7 +84,7 @@ class StateBoundsIT {
                             StatusRuntimeException.class,
                             e -> assertThat(e.getStatus().getCode()).isEqualTo(Code.RESOURCE_EXHAUSTED));
         } finally {
-            channel.shutdownNow();
+            ManagedChannel unused = channel.shutdownNow();
         }
     }
 

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.flk.client.StateClient;
 import dev.flk.client.Versioned;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -48,8 +49,7 @@ class StatePythonIT {
             Path file = Files.writeString(
                     directory.resolve("example.py"), program.group(1).replace("localhost:50051", address));
 
-            assertThat(run("/usr/bin/python3", file.toString()))
-                    .isEqualTo("{\"n\":3.50}\n1 WRITE agent-1 memory\n");
+            assertThat(run("/usr/bin/python3", file.toString())).isEqualTo("{\"n\":3.50}\n1 WRITE agent-1 memory\n");
 
             assertThat(client.get("agent-1", "memory").map(Versioned::json)).contains("{\"n\":3.50}");
         }
@@ -61,12 +61,12 @@ class StatePythonIT {
                 .redirectErrorStream(true)
                 .start();
         try {
-            String printed = new String(process.getInputStream().readAllBytes());
+            String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
             assertThat(process.exitValue()).as(printed).isZero();
             return printed;
         } finally {
-            process.destroyForcibly();
+            Process unused = process.destroyForcibly();
         }
     }
 }
