@@ -14,9 +14,10 @@ import dev.flk.verification.Verdict;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.util.HashMap;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.OptionalLong;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -29,7 +30,7 @@ public final class LoggedOutcomes {
     private static final JsonMapper JSON = new JsonMapper();
 
     private final ReplayedRules rules = new ReplayedRules();
-    private final Map<Long, Recorded> standing = new HashMap<>();
+    private final NavigableMap<Long, Recorded> standing = new TreeMap<>();
 
     /** How a certificate came out. */
     public enum Ending {
@@ -71,10 +72,13 @@ public final class LoggedOutcomes {
 
     /** The first submission from a sequence on that another outcome stood for, of those that were noted. */
     public OptionalLong firstOverruled(long from) {
-        return standing.keySet().stream()
-                .mapToLong(Long::longValue)
-                .filter(sequence -> sequence >= from)
-                .min();
+        Long first = standing.ceilingKey(from);
+        return first == null ? OptionalLong.empty() : OptionalLong.of(first);
+    }
+
+    /** Forgets what was noted of submissions up to this sequence. */
+    public void forget(long upTo) {
+        standing.headMap(upTo, true).clear();
     }
 
     /** Whether another outcome stood for it, as far as was noted. */

@@ -76,6 +76,12 @@ public final class RecordFollower implements AutoCloseable {
     private @Nullable LogWalk walk;
     /** What was the newest segment before the walk began. */
     private @Nullable Object walkedWhile;
+    /** What overruled submissions behind the position, as far as was looked ahead. */
+    private final LoggedOutcomes outcomes = new LoggedOutcomes();
+
+    private @Nullable LogWalk ahead;
+    private @Nullable Object aheadWhile;
+    private long lookedUpTo;
     /** Whether the position was read, since the start. */
     private boolean hasPosition;
 
@@ -160,11 +166,20 @@ public final class RecordFollower implements AutoCloseable {
     private void forget() {
         knowsPosition = false;
         endWalk();
+        endLookingAhead();
     }
 
     private void endWalk() {
-        LogWalk open = walk;
+        close(walk);
         walk = null;
+    }
+
+    private void endLookingAhead() {
+        close(ahead);
+        ahead = null;
+    }
+
+    private static void close(@Nullable LogWalk open) {
         if (open != null) {
             try {
                 open.close();
@@ -195,10 +210,14 @@ public final class RecordFollower implements AutoCloseable {
     boolean step() throws IOException {
         if (!knowsPosition) {
             position = readPosition();
+            lookedUpTo = position;
             knowsPosition = true;
             hasPosition = true;
         }
         long upTo = log.decidedUpTo();
+        if (position < upTo) {
+            lookAhead(log.last());
+        }
         long beginNanos = nanoTicker.getAsLong();
         List<LogRecord> chunk = position < upTo ? read(upTo) : List.of();
         if (!chunk.isEmpty()) {
@@ -219,6 +238,7 @@ public final class RecordFollower implements AutoCloseable {
             }
             commit(operations, last);
             position = last;
+            outcomes.forget(last);
             missing.forEach(this::tell);
         } else if (beginNanos - positionNanos > POSITION_AGAIN_NANOS && position > 0) {
             commit(List.of(), position);
@@ -301,6 +321,33 @@ public final class RecordFollower implements AutoCloseable {
         return known;
     }
 
+    /** What overruled a submission stands behind it, and is on disk before the mark has passed the submission. */
+    private void lookAhead(long last) throws IOException {
+        Object newest = log.newest();
+        if (!newest.equals(aheadWhile)) {
+            endLookingAhead();
+        }
+        while (lookedUpTo < last && over.getCount() > 0) {
+            LogWalk open = ahead;
+            boolean isNew = open == null;
+            if (open == null) {
+                open = log.walk(lookedUpTo + 1);
+                ahead = open;
+            }
+            aheadWhile = newest;
+            LogRecord record = open.next();
+            if (record == null || record.sequence() > last) {
+                endLookingAhead(); // of what was listed
+                if (isNew) {
+                    return; // what is missing, the walk tells
+                }
+                continue;
+            }
+            outcomes.note(record);
+            lookedUpTo = record.sequence();
+        }
+    }
+
     private List<LogRecord> read(long upTo) throws IOException {
         // behind the mark: all up to it stands in the segments that are there by now
         Object newest = log.newest();
@@ -332,7 +379,6 @@ public final class RecordFollower implements AutoCloseable {
 
     /** What a chunk adds to what stands. */
     private List<Operation> operations(List<LogRecord> chunk) throws IOException {
-        LoggedOutcomes outcomes = new LoggedOutcomes();
         chunk.forEach(outcomes::note);
         Map<Key, List<RecordedOutcome>> wanted = new LinkedHashMap<>();
         long first = chunk.get(0).sequence();
@@ -341,13 +387,13 @@ public final class RecordFollower implements AutoCloseable {
                 return new ArrayList<>(); // the next start begins here
             }
             if (LoggedOutcomes.isSubmission(record)) {
-                add(wanted, record, outcomes);
+                add(wanted, record);
             }
             OptionalLong overruled = LoggedOutcomes.overruledBy(record);
             if (overruled.isPresent() && overruled.getAsLong() < first) {
                 LogRecord submission = submission(overruled.getAsLong());
                 if (submission != null) {
-                    add(wanted, submission, outcomes);
+                    add(wanted, submission);
                 }
             }
         }
@@ -368,8 +414,7 @@ public final class RecordFollower implements AutoCloseable {
         return operations;
     }
 
-    private static void add(Map<Key, List<RecordedOutcome>> wanted, LogRecord submission, LoggedOutcomes outcomes)
-            throws IOException {
+    private void add(Map<Key, List<RecordedOutcome>> wanted, LogRecord submission) throws IOException {
         RecordedOutcome outcome = RecordedOutcome.of(submission, outcomes.compare(submission, null));
         wanted.computeIfAbsent(outcome.key(), key -> new ArrayList<>()).add(outcome);
     }
