@@ -2,29 +2,49 @@
 package dev.flk.state;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.flk.state.Event.Change;
 import dev.flk.state.embedded.EmbeddedStorage;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A process that commits from several threads is killed at random moments: nothing that it was answered is missing, nothing half there. */
+/**
+ * A process that commits from several threads is killed at random moments, or its calls of the system fail: nothing that it was answered is
+ * missing, nothing half there.
+ */
 class KilledStateTest {
     private static final int THREADS = 8;
+    private static final List<String> CALLS = List.of(
+            "write",
+            "pwrite64",
+            "fdatasync",
+            "fsync",
+            "pread64",
+            "read",
+            "openat",
+            "rename",
+            "ftruncate",
+            "fallocate",
+            "unlink");
 
     @TempDir
     private Path directory;
 
-    /** Commits until it is killed, and prints each answer: revision, thread, count. */
+    /** Commits until it is killed, or for some milliseconds, and prints each answer: revision, thread, count. */
     static final class Committing {
         public static void main(String[] args) throws InterruptedException {
             EngineHarness state = open(Path.of(args[0]));
@@ -32,15 +52,23 @@ class KilledStateTest {
                 String thread = "thread-" + i;
                 new Thread(() -> {
                             for (int count = 1; ; count++) {
-                                Committed committed = state.apply(
-                                        state.write(thread, "first", Integer.toString(count)),
-                                        state.write(thread, "second", Integer.toString(count)));
-                                System.out.println(committed.revision() + " " + thread + " " + count);
+                                commit(state, thread, Integer.toString(count));
                             }
                         })
                         .start();
             }
-            Thread.currentThread().join();
+            Thread.sleep(Long.parseLong(args[1]));
+            Runtime.getRuntime().halt(0);
+        }
+
+        private static void commit(EngineHarness state, String thread, String count) {
+            try {
+                Committed committed =
+                        state.apply(state.write(thread, "first", count), state.write(thread, "second", count));
+                System.out.println(committed.revision() + " " + thread + " " + count);
+            } catch (StateException e) {
+                LockSupport.parkNanos(1_000_000); // down: the engine opens its files again
+            }
         }
     }
 
@@ -59,37 +87,85 @@ class KilledStateTest {
         kill(200, new Random());
     }
 
-    private void kill(int times, Random random) throws Exception {
+    /** {@code -Dflk.failedCalls=5} for fewer. */
+    @Test
+    @Tag("thorough")
+    void callsOfTheSystemFail_answeredCommitsAreThere() throws Exception {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/strace")), "no strace: apt install strace");
+        Random random = new Random();
         long revision = 0;
-        for (int i = 0; i < times; i++) {
-            List<String> answered = commitUntilKilled(1 + random.nextInt(300));
-            try (EngineHarness state = open(directory)) {
-                List<Event> events = state.replay(1);
-                assertThat(events).hasSize(Math.toIntExact(state.engine.head().revision()));
-                assertThat(events.size()).isGreaterThan(Math.toIntExact(revision));
-                for (String answer : answered) {
-                    String[] parts = answer.split(" ", -1);
-                    Event event = events.get(Integer.parseInt(parts[0]) - 1);
-                    assertThat(event.revision()).isEqualTo(Long.parseLong(parts[0]));
-                    assertThat(event.changes())
-                            .extracting(change -> change.key().agentId())
-                            .containsOnly(parts[1]);
-                    assertThat(event.changes()).extracting(Change::json).containsExactly(parts[2], parts[2]);
-                }
-                assertThat(events).allMatch(event -> event.changes().size() == 2);
-                revision = events.size();
-            }
+        for (int i = Integer.getInteger("flk.failedCalls", 200); i > 0; i--) {
+            String call = CALLS.get(random.nextInt(CALLS.size()));
+            String fault = call + ":error=" + (random.nextBoolean() ? "EIO" : "ENOSPC") + ":when="
+                    + (1 + random.nextInt(60)) + (random.nextBoolean() ? "" : "+" + (1 + random.nextInt(100)));
+            List<String> strace = new ArrayList<>(List.of(
+                    "/usr/bin/strace",
+                    "-D",
+                    "-f",
+                    "-qq",
+                    "-o",
+                    "/dev/null",
+                    "-e",
+                    "trace=" + call,
+                    "-e",
+                    "inject=" + fault));
+            files().forEach(file -> strace.addAll(List.of("-P", file.toString())));
+            revision = check(commitUntilKilled(strace, 2_500, Integer.MAX_VALUE), revision - 1, fault);
         }
     }
 
-    private List<String> commitUntilKilled(int answersBefore) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-XX:TieredStopAtLevel=1",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        Committing.class.getName(),
-                        directory.toString())
+    /** Those that RocksDB has, and will have soon. */
+    private Stream<Path> files() {
+        Stream<String> numbered = IntStream.range(1, 400)
+                .boxed()
+                .flatMap(number -> Stream.of("%06d.log", "%06d.sst", "MANIFEST-%06d", "%06d.dbtmp", "OPTIONS-%06d")
+                        .map(form -> form.formatted(number)));
+        return Stream.concat(Stream.of("", "CURRENT", "LOCK", "IDENTITY"), numbered)
+                .map(directory::resolve);
+    }
+
+    private void kill(int times, Random random) throws Exception {
+        long revision = 0;
+        for (int i = 0; i < times; i++) {
+            revision = check(commitUntilKilled(List.of(), 60_000, 1 + random.nextInt(300)), revision, "killed");
+        }
+    }
+
+    /** Returns the newest revision. */
+    private long check(List<String> answered, long moreThan, String what) {
+        try (EngineHarness state = open(directory)) {
+            assertThat(state.engine.trouble()).as(what).isEmpty();
+            List<Event> events = state.replay(1);
+            assertThat(events)
+                    .as(what)
+                    .hasSize(Math.toIntExact(state.engine.head().revision()));
+            assertThat((long) events.size()).as(what).isGreaterThan(moreThan);
+            for (String answer : answered) {
+                String[] parts = answer.split(" ", -1);
+                Event event = events.get(Integer.parseInt(parts[0]) - 1);
+                assertThat(event.revision()).isEqualTo(Long.parseLong(parts[0]));
+                assertThat(event.changes())
+                        .extracting(change -> change.key().agentId())
+                        .containsOnly(parts[1]);
+                assertThat(event.changes()).extracting(Change::json).containsExactly(parts[2], parts[2]);
+            }
+            assertThat(events).as(what).allMatch(event -> event.changes().size() == 2);
+            return events.size();
+        }
+    }
+
+    private List<String> commitUntilKilled(List<String> behind, long millis, int answersBefore)
+            throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(behind);
+        command.addAll(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+                System.getProperty("java.class.path"),
+                Committing.class.getName(),
+                directory.toString(),
+                Long.toString(millis)));
+        Process process = new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
         List<String> answered = new ArrayList<>();

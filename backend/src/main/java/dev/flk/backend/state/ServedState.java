@@ -133,13 +133,15 @@ public final class ServedState implements AutoCloseable {
             parts.push(space);
             meters.stateBytes.watch(space::usedBytes);
             meters.stateFreeBytes.watch(space::freeBytes);
+        } else {
+            meters.stateBytes.watch(() -> orNaN(() -> engine.info().bytes()));
         }
         if (tokens != null) {
             tokens.start();
             parts.push(tokens);
         }
         meters.stateUp.watch(() -> trouble().isEmpty() ? 1 : 0);
-        meters.stateRevision.watch(this::revision);
+        meters.stateRevision.watch(() -> orNaN(() -> engine.head().revision()));
         meters.stateOpenTransactions.watch(engine::openTransactions);
         meters.stateExpired.watch(engine::expired);
         meters.stateWatchers.watch(port::streams);
@@ -174,9 +176,9 @@ public final class ServedState implements AutoCloseable {
         return HexFormat.of().formatHex(id);
     }
 
-    private double revision() {
+    private static double orNaN(LongSupplier asked) {
         try {
-            return engine.head().revision();
+            return asked.getAsLong();
         } catch (StateException e) {
             return Double.NaN;
         }
