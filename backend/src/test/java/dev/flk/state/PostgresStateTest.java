@@ -3,6 +3,7 @@ package dev.flk.state;
 
 import static dev.flk.state.EngineHarness.key;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.StateConnections;
@@ -18,6 +19,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.UUID;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -62,6 +64,29 @@ class PostgresStateTest extends StateContract {
     @Override
     Storage emptyStorage() {
         return storage(server, empty);
+    }
+
+    /** Where few of many match, by the index of documents, whose uses Postgres counts. */
+    @Test
+    void find_usesItsIndex() {
+        try (EngineHarness state = new EngineHarness(storages())) {
+            for (int from = 0; from < 20_000; from += 5_000) {
+                state.apply(IntStream.range(from, from + 5_000)
+                        .mapToObj(i -> state.write("a", "k" + i, "{\"n\":" + i + "}"))
+                        .toArray(Operation[]::new));
+            }
+            server.execute(database, "ANALYZE");
+
+            assertThat(state.engine
+                            .find("default", "", "$.n ? (@ == 77)", null, 10)
+                            .entries())
+                    .extracting(Document::key)
+                    .containsExactly(key("a", "k77"));
+            await().until(() -> server.number(
+                            database,
+                            "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'flk_state_newest_documents'")
+                    == 1);
+        }
     }
 
     /** What is wrong with one call is no outage for the others. */

@@ -273,6 +273,7 @@ public final class MemoryStorage implements Storage {
 
     @Override
     public synchronized void restore(long floor, long floorAtMicros, Iterator<Event> restored) {
+        requireEmpty(head);
         head = new Head(newHistoryId.get(), floor, floorAtMicros, floor, floorAtMicros);
         while (restored.hasNext()) {
             Event event = restored.next();

@@ -57,7 +57,7 @@ class KilledStateTest {
                         })
                         .start();
             }
-            Thread.sleep(Long.parseLong(args[1]));
+            Thread.currentThread().join(Long.parseLong(args[1]));
             Runtime.getRuntime().halt(0);
         }
 

@@ -333,6 +333,29 @@ abstract class StateContract {
     }
 
     @Test
+    void keysWithManyVersions_areCompactedToWhatStood() {
+        for (String name : List.of("deleted", "k", "later")) {
+            state.apply(IntStream.rangeClosed(1, 2_500)
+                    .mapToObj(i -> state.write("a", name, "" + i))
+                    .toArray(Operation[]::new));
+        }
+        state.apply(delete("a", "deleted"));
+        state.apply(state.write("a", "k", "\"behind\""));
+        state.engine.compact(new At.Revision(4));
+        state.restart();
+
+        assertThat(state.engine.history(key("a", "k"), Long.MAX_VALUE, 10))
+                .extracting(Version::version)
+                .containsExactly(2_501L, 2_500L);
+        assertThat(state.engine.history(key("a", "later"), Long.MAX_VALUE, 10))
+                .extracting(Version::version)
+                .containsExactly(2_500L);
+        assertThat(state.engine.history(key("a", "deleted"), Long.MAX_VALUE, 10))
+                .isEmpty();
+        assertThat(state.replay(5)).hasSize(1);
+    }
+
+    @Test
     void trimmedNamespace_isRefusedWithItsFloor_andOthersStay() {
         Key standing = new Key("flk.x", "a", "k");
         state.apply(state.engine.write(standing, "1", -1), state.write("a", "k", "1"));

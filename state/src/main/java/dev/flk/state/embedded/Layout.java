@@ -99,9 +99,13 @@ final class Layout {
 
     /** The place of the newest version up to a revision; what a version's pointer stands under is at it, or behind. */
     static byte[] version(Key key, long revision, int place) {
-        byte[] name = latest(key);
-        return ByteBuffer.allocate(name.length + PLACE_BYTES)
-                .put(name)
+        return version(latest(key), revision, place);
+    }
+
+    /** The same of a key in {@code latest}. */
+    static byte[] version(byte[] latest, long revision, int place) {
+        return ByteBuffer.allocate(latest.length + PLACE_BYTES)
+                .put(latest)
                 .put((byte) 0)
                 .putLong(~revision)
                 .putInt(~place)

@@ -19,43 +19,40 @@ interface Removal {
     Optional<byte[]> some(Database db, byte[] from) throws RocksDBException;
 
     /**
-     * Some pointers, and the changes that they point to; where to go on, empty at the end. Of a key whose versions are too many for one time
-     * something stays until the next; a deletion goes last, so that nothing that it deleted ever stands again.
+     * Some pointers, and the changes that they point to; where to go on, empty at the end. What stood at the floor is the first of its key
+     * that is looked at; a deletion goes last, so that nothing that it deleted ever stands again.
      */
     static Optional<byte[]> ofVersions(Database db, byte[] from, long floor) throws RocksDBException {
         try (Scan versions = new Scan(db, db.versions(), new byte[0]);
                 WriteBatch removed = new WriteBatch()) {
-            byte[] key = null;
-            boolean isStanding = false;
-            byte[] deletionAt = null;
-            Pointer deletion = null;
             int looked = 0;
-            for (boolean isThere = versions.seek(from); isThere; isThere = versions.next()) {
-                byte[] at = versions.key();
-                byte[] of = Arrays.copyOf(at, at.length - Layout.PLACE_BYTES);
-                if (!Arrays.equals(of, key)) {
-                    removeDeletion(db, removed, key, deletionAt, deletion);
-                    key = of;
-                    isStanding = false;
-                    deletion = null;
-                }
+            boolean isThere = versions.seek(from);
+            while (isThere) {
+                byte[] first = versions.key();
+                byte[] key = Arrays.copyOf(first, first.length - Layout.PLACE_BYTES);
                 if (removed.count() >= AT_ONCE || looked++ >= LOOKED_AT_AT_ONCE) {
                     db.rocks().write(db.forced(), removed);
-                    return Optional.of(at);
+                    return Optional.of(key);
                 }
-                Pointer pointer = Pointer.decode(versions.value());
-                if (pointer.revision() > floor) {
-                    continue;
+                byte[] prefix = Arrays.copyOf(first, key.length + 1);
+                isThere = versions.seek(Layout.version(key, floor, -1));
+                if (!isThere || !Layout.startsWith(versions.key(), prefix)) {
+                    continue; // all of them are later
                 }
-                if (isStanding) {
-                    remove(db, removed, at, pointer);
-                } else if (!pointer.exists()) {
-                    deletionAt = at;
-                    deletion = pointer;
+                byte[] at = versions.key();
+                Pointer stood = Pointer.decode(versions.value());
+                while ((isThere = versions.next()) && Layout.startsWith(versions.key(), prefix)) {
+                    remove(db, removed, versions.key(), Pointer.decode(versions.value()));
+                    if (removed.count() >= AT_ONCE) {
+                        db.rocks().write(db.forced(), removed);
+                        return Optional.of(key);
+                    }
                 }
-                isStanding = true;
+                if (!stood.exists()) {
+                    removeKey(db, removed, key, stood);
+                    remove(db, removed, at, stood);
+                }
             }
-            removeDeletion(db, removed, key, deletionAt, deletion);
             db.rocks().write(db.forced(), removed);
             return Optional.empty();
         }
@@ -64,19 +61,6 @@ interface Removal {
     private static void remove(Database db, WriteBatch removed, byte[] at, Pointer pointer) throws RocksDBException {
         removed.delete(db.versions(), at);
         removed.delete(db.events(), Layout.event(pointer.revision(), pointer.place()));
-    }
-
-    private static void removeDeletion(
-            Database db,
-            WriteBatch removed,
-            byte @Nullable [] key,
-            byte @Nullable [] deletionAt,
-            @Nullable Pointer deletion)
-            throws RocksDBException {
-        if (key != null && deletionAt != null && deletion != null) {
-            removeKey(db, removed, key, deletion);
-            remove(db, removed, deletionAt, deletion);
-        }
     }
 
     /** A deletion that stood goes with its key, if nothing was written since. */

@@ -41,9 +41,6 @@ import org.jspecify.annotations.Nullable;
  * is not, since it may be there.
  */
 public final class PostgresStorage implements Storage {
-    /** The statement that finds, for those who look at its plan. */
-    public static final String FIND = Sql.FIND;
-
     private static final int FORMAT = 1;
     private static final int ROWS_AT_ONCE = 128;
     private static final int LARGE_ROWS_AT_ONCE = 4;
@@ -484,7 +481,7 @@ public final class PostgresStorage implements Storage {
             try {
                 each(
                         connection,
-                        FIND,
+                        Sql.FIND,
                         row -> {
                             Version version = version(row, 3);
                             Key key = new Key(namespace, row.getString(1), row.getString(2));
