@@ -49,6 +49,7 @@ public final class RecordFollower implements AutoCloseable {
 
     private static final long COMMIT_BYTES = 2 << 20;
     private static final int READ_AT_ONCE = 10;
+    private static final int LOOKED_AT_AT_ONCE = 20_000;
     private static final long LOOK_EVERY_MILLIS = 250;
     private static final long AFTER_FAILURE_MILLIS = 1_000;
     /** With more submissions than this a second, it gives way. */
@@ -82,6 +83,11 @@ public final class RecordFollower implements AutoCloseable {
     private @Nullable LogWalk ahead;
     private @Nullable Object aheadWhile;
     private long lookedUpTo;
+    /** What is recorded before the mark is asked for again. */
+    private long upTo;
+    /** The last record that was on disk when the mark was asked for. */
+    private long lookUpTo;
+
     /** Whether the position was read, since the start. */
     private boolean hasPosition;
 
@@ -214,12 +220,16 @@ public final class RecordFollower implements AutoCloseable {
             knowsPosition = true;
             hasPosition = true;
         }
-        long upTo = log.decidedUpTo();
-        if (position < upTo) {
-            lookAhead(log.last());
+        long decided = log.decidedUpTo();
+        if (position >= upTo || decided < upTo) {
+            upTo = decided;
+            lookUpTo = log.last();
         }
         long beginNanos = nanoTicker.getAsLong();
-        List<LogRecord> chunk = position < upTo ? read(upTo) : List.of();
+        if (position < upTo && !lookAhead()) {
+            return true;
+        }
+        List<LogRecord> chunk = position < upTo ? read() : List.of();
         if (!chunk.isEmpty()) {
             long last = chunk.get(chunk.size() - 1).sequence();
             List<Missing> missing = missing(chunk);
@@ -243,10 +253,10 @@ public final class RecordFollower implements AutoCloseable {
         } else if (beginNanos - positionNanos > POSITION_AGAIN_NANOS && position > 0) {
             commit(List.of(), position);
         }
-        if (position >= upTo) {
+        if (position >= decided) {
             upToDateNanos = beginNanos;
         }
-        return !chunk.isEmpty() && position < upTo;
+        return !chunk.isEmpty() && position < decided;
     }
 
     /** The position is in the last commit: what is there of the others, a next attempt finds as it would write it. */
@@ -321,34 +331,42 @@ public final class RecordFollower implements AutoCloseable {
         return known;
     }
 
-    /** What overruled a submission stands behind it, and is on disk before the mark has passed the submission. */
-    private void lookAhead(long last) throws IOException {
+    /**
+     * What overruled a submission stands behind it, and is on disk before the mark has passed the submission. A part at a time.
+     *
+     * @return whether all is known that may overrule a submission up to the mark
+     */
+    private boolean lookAhead() throws IOException {
         Object newest = log.newest();
         if (!newest.equals(aheadWhile)) {
             endLookingAhead();
         }
-        while (lookedUpTo < last && over.getCount() > 0) {
+        aheadWhile = newest;
+        for (int looked = 0; lookedUpTo < lookUpTo; looked++) {
+            if (looked == LOOKED_AT_AT_ONCE || over.getCount() == 0) {
+                return false;
+            }
             LogWalk open = ahead;
             boolean isNew = open == null;
             if (open == null) {
                 open = log.walk(lookedUpTo + 1);
                 ahead = open;
             }
-            aheadWhile = newest;
             LogRecord record = open.next();
-            if (record == null || record.sequence() > last) {
-                endLookingAhead(); // of what was listed
-                if (isNew) {
-                    return; // what is missing, the walk tells
-                }
+            if (record != null && record.sequence() <= lookUpTo) {
+                outcomes.note(record);
+                lookedUpTo = record.sequence();
                 continue;
             }
-            outcomes.note(record);
-            lookedUpTo = record.sequence();
+            endLookingAhead(); // of what was listed
+            if (isNew) {
+                lookedUpTo = lookUpTo; // the rest is gone, as the walk tells
+            }
         }
+        return true;
     }
 
-    private List<LogRecord> read(long upTo) throws IOException {
+    private List<LogRecord> read() throws IOException {
         // behind the mark: all up to it stands in the segments that are there by now
         Object newest = log.newest();
         if (walk != null && !newest.equals(walkedWhile)) {
