@@ -77,19 +77,46 @@ class PostgresStateTest extends StateContract {
             }
             server.execute(database, "VACUUM ANALYZE");
 
-            await().until(() -> {
-                assertThat(state.engine
-                                .find("default", "", "$.n ? (@ == 77)", null, 10)
-                                .entries())
-                        .extracting(Document::key)
-                        .containsExactly(key("a", "k77"));
-                // what a connection counted, the server has with one of the next statements
-                return server.number(
-                                database,
-                                "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'flk_state_newest_documents'")
-                        > 0;
-            });
+            awaitUse(
+                    "flk_state_newest_documents",
+                    () -> assertThat(state.engine
+                                    .find("default", "", "$.n ? (@ == 77)", null, 10)
+                                    .entries())
+                            .extracting(Document::key)
+                            .containsExactly(key("a", "k77")));
         }
+    }
+
+    /** Agents whose keys are deleted cost nothing. */
+    @Test
+    void agents_useTheirIndex() {
+        try (EngineHarness state = new EngineHarness(storages())) {
+            for (int from = 0; from < 20_000; from += 5_000) {
+                state.apply(IntStream.range(from, from + 5_000)
+                        .mapToObj(i -> state.write("a" + i, "k", "1"))
+                        .toArray(Operation[]::new));
+                state.apply(IntStream.range(from, from + 5_000)
+                        .mapToObj(i -> EngineHarness.delete("a" + i, "k"))
+                        .toArray(Operation[]::new));
+            }
+            state.apply(state.write("b", "k", "1"));
+
+            awaitUse(
+                    "flk_state_newest_there",
+                    () -> assertThat(
+                                    state.engine.agents("default", "", null, 10).entries())
+                            .containsExactly("b"));
+        }
+    }
+
+    /** What a connection counted, the server has with one of its next statements. */
+    private void awaitUse(String index, Runnable read) {
+        await().until(() -> {
+            read.run();
+            return server.number(
+                            database, "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '" + index + "'")
+                    > 0;
+        });
     }
 
     /** What is wrong with one call is no outage for the others. */

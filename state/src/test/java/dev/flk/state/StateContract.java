@@ -21,6 +21,7 @@ import dev.flk.state.Storage.KeyAt;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -258,6 +259,33 @@ abstract class StateContract {
                 .extracting(KeyAt::name)
                 .contains("gone");
         assertThat(state.engine.namespaces("", null, 10).entries()).containsExactly("default");
+    }
+
+    /** A list looks at so many keys at a time, and goes on behind them. */
+    @Test
+    void lists_goOn_behindManyThatAreDeleted() {
+        for (int from = 0; from < 20_000; from += 5_000) {
+            List<String> names = IntStream.range(from, from + 5_000)
+                    .mapToObj(i -> String.format("k%05d", i))
+                    .toList();
+            state.apply(names.stream().map(name -> state.write("a", name, "1")).toArray(Operation[]::new));
+            state.apply(names.stream()
+                    .filter(name ->
+                            !Set.of("k00007", "k09999", "k10000", "k19999").contains(name))
+                    .map(name -> delete("a", name))
+                    .toArray(Operation[]::new));
+        }
+        state.apply(state.write("b", "k", "1"));
+
+        List<String> keys = new ArrayList<>();
+        for (String after = ""; after != null; ) {
+            var page = state.engine.keys("default", "a", "", after.isEmpty() ? null : after, new At.Now(), 3);
+            page.entries().stream().map(KeyAt::name).forEach(keys::add);
+            after = page.next();
+        }
+
+        assertThat(keys).containsExactly("k00007", "k09999", "k10000", "k19999");
+        assertThat(state.engine.agents("default", "", null, 10).entries()).containsExactly("a", "b");
     }
 
     @Test

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state.embedded;
 
+import dev.flk.state.embedded.Layout.Header;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -104,6 +105,21 @@ final class Database implements AutoCloseable {
 
     ColumnFamilyHandle requests() {
         return families.get(4);
+    }
+
+    /** @throws IllegalArgumentException it is missing */
+    byte[] required(ColumnFamilyHandle family, byte[] key, String what) throws RocksDBException {
+        byte[] value = rocks.get(family, key);
+        if (value == null) {
+            throw new IllegalArgumentException(what + " is missing");
+        }
+        return value;
+    }
+
+    /** When a revision was, in microseconds since the epoch. */
+    long committedAt(long revision) throws RocksDBException {
+        return Header.decode(required(events(), Layout.event(revision, 0), "revision " + revision))
+                .committedAtMicros();
     }
 
     @Override

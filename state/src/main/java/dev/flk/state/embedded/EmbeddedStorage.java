@@ -17,9 +17,6 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -44,7 +41,6 @@ import org.rocksdb.WriteBatch;
  */
 public final class EmbeddedStorage implements Storage {
     private static final int FORGOTTEN_AT_ONCE = 10_000;
-    private static final int LOOKED_AT_AT_ONCE = 10_000;
 
     private final Path directory;
     private final long cacheBytes;
@@ -127,8 +123,8 @@ public final class EmbeddedStorage implements Storage {
             trouble = new Trouble(what, true);
             throw what;
         }
-        byte[] historyId = required(db.rocks().get(db.meta(), Layout.HISTORY_KEY), "the id of the history");
-        ByteBuffer floor = ByteBuffer.wrap(required(db.rocks().get(db.meta(), Layout.FLOOR_KEY), "the floor"));
+        byte[] historyId = db.required(db.meta(), Layout.HISTORY_KEY, "the id of the history");
+        ByteBuffer floor = ByteBuffer.wrap(db.required(db.meta(), Layout.FLOOR_KEY, "the floor"));
         long floorRevision = floor.getLong();
         long floorAtMicros = floor.getLong();
         long revision = floorRevision;
@@ -139,7 +135,7 @@ public final class EmbeddedStorage implements Storage {
             }
             events.status();
         }
-        long atMicros = revision == floorRevision ? floorAtMicros : committedAt(db, revision);
+        long atMicros = revision == floorRevision ? floorAtMicros : db.committedAt(revision);
         readTrimmed(db);
         return new Head(Layout.text(historyId, 0, historyId.length), revision, atMicros, floorRevision, floorAtMicros);
     }
@@ -181,18 +177,6 @@ public final class EmbeddedStorage implements Storage {
         }
     }
 
-    private static byte[] required(byte @Nullable [] value, String what) {
-        if (value == null) {
-            throw new IllegalArgumentException(what + " is missing");
-        }
-        return value;
-    }
-
-    private static long committedAt(Database db, long revision) throws RocksDBException {
-        byte[] header = db.rocks().get(db.events(), Layout.event(revision, 0));
-        return Header.decode(required(header, "revision " + revision)).committedAtMicros();
-    }
-
     @Override
     public Head head() {
         return using(db -> requireHead());
@@ -202,7 +186,7 @@ public final class EmbeddedStorage implements Storage {
     public void commit(Set<Key> keys, Set<RequestKey> requests, Function<Standing, Batch> decide) {
         Object unused = using(db -> {
             synchronized (commitLock) {
-                Batch batch = decide.apply(standing(db, keys, requests));
+                Batch batch = decide.apply(new Reads(db, this::requireHead, trimmed).standing(keys, requests));
                 if (!batch.events().isEmpty()) {
                     write(db, batch);
                     for (Event event : batch.events()) {
@@ -212,25 +196,6 @@ public final class EmbeddedStorage implements Storage {
                 return batch;
             }
         });
-    }
-
-    private Standing standing(Database db, Set<Key> keys, Set<RequestKey> requests) throws RocksDBException {
-        Map<Key, Newest> newest = new HashMap<>();
-        for (Key key : keys) {
-            byte[] pointer = db.rocks().get(db.latest(), Layout.latest(key));
-            if (pointer != null) {
-                Pointer found = Pointer.decode(pointer);
-                newest.put(key, new Newest(found.version(), found.exists()));
-            }
-        }
-        Map<RequestKey, Answered> answered = new HashMap<>();
-        for (RequestKey request : requests) {
-            byte[] answer = db.rocks().get(db.requests(), Layout.request(request));
-            if (answer != null) {
-                answered.put(request, Layout.answered(answer));
-            }
-        }
-        return new Standing(requireHead(), newest, answered);
     }
 
     private static void write(Database db, Batch batch) throws RocksDBException {
@@ -270,236 +235,44 @@ public final class EmbeddedStorage implements Storage {
 
     @Override
     public List<Optional<Version>> newest(List<Key> keys, long upToRevision) {
-        return using(db -> {
-            List<Optional<Version>> found = new ArrayList<>(keys.size());
-            for (Key key : keys) {
-                Pointer pointer = newest(db, key, upToRevision);
-                found.add(
-                        pointer == null
-                                ? Optional.empty()
-                                : Optional.ofNullable(version(db, key, pointer, upToRevision)));
-            }
-            return found;
-        });
-    }
-
-    private static @Nullable Pointer newest(Database db, Key key, long upToRevision) throws RocksDBException {
-        byte[] latest = db.rocks().get(db.latest(), Layout.latest(key));
-        if (latest == null) {
-            return null;
-        }
-        Pointer pointer = Pointer.decode(latest);
-        if (pointer.revision() <= upToRevision) {
-            return pointer;
-        }
-        try (Scan versions = new Scan(db, db.versions(), prefixOf(key))) {
-            return versions.seek(Layout.version(key, upToRevision, -1)) ? Pointer.decode(versions.value()) : null;
-        }
-    }
-
-    private static byte[] prefixOf(Key key) {
-        return Layout.path(key.namespace(), key.agentId(), key.name(), "");
-    }
-
-    /** Null if it was removed since its pointer was read. */
-    private @Nullable Version version(Database db, Key key, Pointer pointer, long upToRevision)
-            throws RocksDBException {
-        if (!pointer.exists()) {
-            return new Version(pointer.version(), pointer.revision(), pointer.committedAtMicros(), null);
-        }
-        byte[] change = db.rocks().get(db.events(), Layout.event(pointer.revision(), pointer.place()));
-        if (change == null) {
-            if (upToRevision < requireHead().floor()
-                    || pointer.revision() <= trimmed.getOrDefault(key.namespace(), 0L)) {
-                return null;
-            }
-            throw new IllegalArgumentException("revision " + pointer.revision() + " lacks change " + pointer.place());
-        }
-        return new Version(pointer.version(), pointer.revision(), pointer.committedAtMicros(), Layout.json(change));
+        return reading(reads -> reads.newest(keys, upToRevision));
     }
 
     @Override
     public List<Version> history(Key key, long below, int limit, long maxBytes) {
-        return using(db -> {
-            List<Version> page = new ArrayList<>();
-            long bytes = 0;
-            try (Scan versions = new Scan(db, db.versions(), prefixOf(key))) {
-                boolean isThere = versions.seek(firstBelow(versions, key, below));
-                for (; isThere && page.size() < limit; isThere = versions.next()) {
-                    Pointer pointer = Pointer.decode(versions.value());
-                    if (pointer.version() >= below) {
-                        continue;
-                    }
-                    // one that is compacted meanwhile ends the list as if it had been before
-                    Version version = version(db, key, pointer, pointer.revision());
-                    bytes += version == null ? 0 : version.jsonBytes();
-                    if (version == null || (bytes > maxBytes && !page.isEmpty())) {
-                        break;
-                    }
-                    page.add(version);
-                }
-            }
-            return page;
-        });
-    }
-
-    /** Versions rise with revisions, so that a few looks find where to begin. */
-    private static byte[] firstBelow(Scan versions, Key key, long below) throws RocksDBException {
-        byte[] newestFirst = prefixOf(key);
-        if (!versions.seek(newestFirst) || Pointer.decode(versions.value()).version() < below) {
-            return newestFirst;
-        }
-        long tooLow = 0;
-        long notLower = Pointer.decode(versions.value()).revision();
-        while (notLower - tooLow > 1) {
-            long middle = (tooLow + notLower) >>> 1;
-            if (!versions.seek(Layout.version(key, middle, -1))) {
-                tooLow = middle;
-                continue;
-            }
-            Pointer pointer = Pointer.decode(versions.value());
-            if (pointer.version() < below) {
-                tooLow = middle;
-            } else {
-                notLower = pointer.revision();
-            }
-        }
-        // one transaction may have made several
-        return Layout.version(key, notLower, -1);
+        return reading(reads -> reads.history(key, below, limit, maxBytes));
     }
 
     @Override
     public Page<KeyAt> keys(
             String namespace, String agentId, String prefix, @Nullable String after, long atRevision, int limit) {
-        return using(db -> {
-            List<KeyAt> page = new ArrayList<>();
-            byte[] from = Layout.path(namespace, agentId, after == null ? prefix : after);
-            try (Scan latest = new Scan(db, db.latest(), Layout.path(namespace, agentId, prefix))) {
-                int looked = 0;
-                for (boolean isThere = latest.seek(from); isThere; isThere = latest.next()) {
-                    String name = Layout.parts(latest.key())[2];
-                    if (name.equals(after)) {
-                        continue;
-                    }
-                    Pointer pointer = Pointer.decode(latest.value());
-                    if (pointer.revision() > atRevision) {
-                        pointer = newest(db, new Key(namespace, agentId, name), atRevision);
-                    }
-                    if (pointer != null && pointer.exists()) {
-                        page.add(new KeyAt(name, pointer.version(), pointer.revision()));
-                    }
-                    looked++;
-                    if (page.size() == limit || looked == LOOKED_AT_AT_ONCE) {
-                        return new Page<>(page, name);
-                    }
-                }
-            }
-            return new Page<>(page, null);
-        });
+        return reading(reads -> reads.keys(namespace, agentId, prefix, after, atRevision, limit));
     }
 
     @Override
     public Page<String> agents(String namespace, String prefix, @Nullable String after, int limit) {
-        return distinct(1, Layout.path(namespace, prefix), after == null ? null : Layout.path(namespace, after), limit);
+        return reading(reads -> reads.agents(namespace, prefix, after, limit));
     }
 
     @Override
     public Page<String> namespaces(String prefix, @Nullable String after, int limit) {
-        return distinct(0, Layout.path(prefix), after == null ? null : Layout.path(after), limit);
-    }
-
-    /** The values of one part of names that exist. */
-    private Page<String> distinct(int part, byte[] prefix, byte @Nullable [] after, int limit) {
-        return using(db -> {
-            List<String> page = new ArrayList<>();
-            try (Scan latest = new Scan(db, db.latest(), prefix)) {
-                boolean isThere = latest.seek(after == null ? prefix : behind(after));
-                while (isThere) {
-                    if (!Pointer.decode(latest.value()).exists()) {
-                        isThere = latest.next();
-                        continue;
-                    }
-                    String[] parts = Layout.parts(latest.key());
-                    if (page.size() == limit) {
-                        return new Page<>(page, page.get(page.size() - 1));
-                    }
-                    page.add(parts[part]);
-                    isThere = latest.seek(behind(part == 0 ? Layout.path(parts[0]) : Layout.path(parts[0], parts[1])));
-                }
-            }
-            return new Page<>(page, null);
-        });
-    }
-
-    /** Behind everything that begins with a part and its end. */
-    private static byte[] behind(byte[] part) {
-        return ByteBuffer.allocate(part.length + 1).put(part).put((byte) 1).array();
+        return reading(reads -> reads.namespaces(prefix, after, limit));
     }
 
     @Override
     public List<Event> events(long from, long maxBytes) {
-        return using(db -> {
-            List<Event> page = new ArrayList<>();
-            long bytes = 0;
-            try (Scan events = new Scan(db, db.events(), new byte[0])) {
-                long revision = from;
-                for (boolean isThere = events.seek(Layout.event(from, 0)); isThere; isThere = events.next()) {
-                    ByteBuffer key = ByteBuffer.wrap(events.key());
-                    List<Change> changes = null;
-                    Header header = Header.decode(events.value());
-                    if (key.getLong() == revision && key.getInt() == 0) {
-                        changes = changes(events, revision, header.kept());
-                    }
-                    if (changes == null) {
-                        if (revision <= requireHead().floor()) {
-                            break; // removed since the caller looked, who will see it
-                        }
-                        throw new IllegalArgumentException("revision " + revision + " is not whole");
-                    }
-                    Event event = new Event(revision, header.committedAtMicros(), changes, header.total());
-                    bytes += event.bytes();
-                    if (bytes > maxBytes && !page.isEmpty()) {
-                        break;
-                    }
-                    page.add(event);
-                    revision++;
-                }
-            }
-            return page;
-        });
-    }
-
-    /** Null if one is missing. */
-    private static @Nullable List<Change> changes(Scan events, long revision, int count) throws RocksDBException {
-        List<Change> changes = new ArrayList<>(count);
-        while (changes.size() < count) {
-            if (!events.next() || ByteBuffer.wrap(events.key()).getLong() != revision) {
-                return null;
-            }
-            changes.add(Layout.change(events.value()));
-        }
-        return changes;
+        return reading(reads -> reads.events(from, maxBytes));
     }
 
     @Override
     public long revisionAt(long micros) {
-        return using(db -> {
-            Head now = requireHead();
-            long atOrBefore = now.floor();
-            long later = now.revision() + 1;
-            while (later - atOrBefore > 1) {
-                long middle = (atOrBefore + later) >>> 1;
-                byte[] header = db.rocks().get(db.events(), Layout.event(middle, 0));
-                if (header == null && middle <= requireHead().floor()) {
-                    atOrBefore = middle; // removed meanwhile, which the caller will see
-                } else if (Header.decode(required(header, "revision " + middle)).committedAtMicros() <= micros) {
-                    atOrBefore = middle;
-                } else {
-                    later = middle;
-                }
-            }
-            return atOrBefore;
-        });
+        return reading(reads -> reads.revisionAt(micros));
+    }
+
+    @Override
+    public List<Document> standing(
+            String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes) {
+        return reading(reads -> reads.standing(namespace, agentId, floor, after, limit, maxBytes));
     }
 
     @Override
@@ -570,41 +343,6 @@ public final class EmbeddedStorage implements Storage {
     }
 
     @Override
-    public List<Document> standing(
-            String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes) {
-        byte[] prefix = namespace.isEmpty()
-                ? new byte[0]
-                : agentId.isEmpty() ? Layout.path(namespace, "") : Layout.path(namespace, agentId, "");
-        return using(db -> {
-            List<Document> page = new ArrayList<>();
-            long bytes = 0;
-            try (Scan versions = new Scan(db, db.versions(), prefix)) {
-                boolean isThere = versions.seek(after == null ? prefix : behind(Layout.latest(after)));
-                while (isThere && page.size() < limit) {
-                    byte[] at = versions.key();
-                    byte[] name = Arrays.copyOf(at, at.length - Layout.PLACE_BYTES);
-                    String[] parts = Layout.parts(name);
-                    Key key = new Key(parts[0], parts[1], parts[2]);
-                    isThere = versions.seek(Layout.version(key, floor, -1));
-                    if (isThere && Layout.startsWith(versions.key(), prefixOf(key))) {
-                        Pointer pointer = Pointer.decode(versions.value());
-                        Version stood = pointer.exists() ? version(db, key, pointer, floor) : null;
-                        bytes += stood == null ? 0 : stood.jsonBytes();
-                        if (bytes > maxBytes && !page.isEmpty()) {
-                            break;
-                        }
-                        if (stood != null) {
-                            page.add(new Document(key, stood));
-                        }
-                    }
-                    isThere = versions.seek(behind(name));
-                }
-            }
-            return page;
-        });
-    }
-
-    @Override
     public Path backup() {
         return using(db -> {
             Path copy = directory.resolveSibling(
@@ -671,7 +409,7 @@ public final class EmbeddedStorage implements Storage {
             if (floor <= now.floor()) {
                 return false;
             }
-            long atMicros = committedAt(db, floor);
+            long atMicros = db.committedAt(floor);
             try (WriteBatch batch = new WriteBatch()) {
                 batch.put(db.meta(), Layout.FLOOR_KEY, Layout.longs(floor, atMicros));
                 db.rocks().write(db.forced(), batch);
@@ -733,6 +471,14 @@ public final class EmbeddedStorage implements Storage {
 
     private interface Use<T> {
         T with(Database db) throws RocksDBException;
+    }
+
+    private interface Reading<T> {
+        T of(Reads reads) throws RocksDBException;
+    }
+
+    private <T> T reading(Reading<T> reading) {
+        return using(db -> reading.of(new Reads(db, this::requireHead, trimmed)));
     }
 
     private <T> T using(Use<T> use) {

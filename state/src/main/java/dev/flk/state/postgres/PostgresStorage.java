@@ -5,7 +5,6 @@ import dev.flk.state.Committed;
 import dev.flk.state.Event;
 import dev.flk.state.Event.Change;
 import dev.flk.state.Key;
-import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage;
 import dev.flk.state.Version;
@@ -14,9 +13,6 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.SQLTransientConnectionException;
-import java.sql.Statement;
-import java.sql.Types;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -27,8 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.function.Supplier;
@@ -42,30 +37,18 @@ import org.jspecify.annotations.Nullable;
  */
 public final class PostgresStorage implements Storage {
     private static final int FORMAT = 1;
-    private static final int ROWS_AT_ONCE = 128;
-    private static final int LARGE_ROWS_AT_ONCE = 4;
-    private static final int LARGE_CHARS = 4_096;
     private static final int REVISIONS_AT_ONCE = 1_000;
     private static final int CHANGES_AT_ONCE = 5_000;
     private static final long RESTORED_BYTES_AT_ONCE = 4 << 20;
     private static final int MOST_RESTORE_MILLIS = 600_000;
-    private static final String DISK_FULL = "53100";
-    private static final String TOOK_TOO_LONG = "57014";
-    private static final Set<String> STOPPED = Set.of("57P01", "57P02");
-    /** Took too long, or in favour of others. */
-    private static final Set<String> UNDONE = Set.of(TOOK_TOO_LONG, "40001", "40P01", "55P03");
 
-    private static final long MOST_WAIT_SECONDS = 3;
     private static final int MOST_PATH_CHARS = 10_000;
     /** Behind every name. */
     private static final String HIGHEST = "\uDBFF\uDFFF".repeat(257);
 
-    private final StateDatabase database;
+    private final Connections connections;
     private final Supplier<String> newHistoryId;
     private final Notices notices;
-    private final Semaphore readers;
-    private volatile boolean isPrepared;
-    private volatile boolean isClosed;
 
     /**
      * Connects nothing yet.
@@ -74,36 +57,23 @@ public final class PostgresStorage implements Storage {
      * @param newHistoryId draws the id of a new history
      */
     public PostgresStorage(StateDatabase database, Supplier<String> newHistoryId) {
-        this.database = database;
+        this.connections = new Connections(database);
         this.newHistoryId = newHistoryId;
         this.notices = new Notices(database);
-        this.readers = new Semaphore(database.connections() - 1);
     }
 
     @Override
     public void open() {
-        requireNotClosed();
-        try {
-            if (!isPrepared) {
-                database.prepare();
-            }
-            try (Connection connection = database.connection()) {
-                begin(connection);
-            }
-        } catch (SQLException e) {
-            throw failed(e);
-        } catch (StateException e) {
-            throw e;
-        } catch (RuntimeException e) {
-            throw StateException.down(database.what(e), e);
-        }
-        isPrepared = true;
+        connections.open(connection -> {
+            begin(connection);
+            return connection;
+        });
         notices.start();
     }
 
     private void begin(Connection connection) throws SQLException {
-        update(connection, Sql.BEGIN, FORMAT, newHistoryId.get());
-        int format = one(connection, Sql.FORMAT, row -> row.getInt(1)).orElseThrow();
+        Jdbc.update(connection, Sql.BEGIN, FORMAT, newHistoryId.get());
+        int format = Jdbc.one(connection, Sql.FORMAT, row -> row.getInt(1)).orElseThrow();
         if (format != FORMAT) {
             throw Reason.STORE_DOWN.because("the state in Postgres has format " + format + ", this version reads "
                     + FORMAT + ": run the version that wrote it");
@@ -117,11 +87,11 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public Head head() {
-        return reading(connection -> head(connection, Sql.HEAD));
+        return connections.reading(connection -> head(connection, Sql.HEAD));
     }
 
     private static Head head(Connection connection, String sql) throws SQLException {
-        return one(
+        return Jdbc.one(
                         connection,
                         sql,
                         row -> new Head(
@@ -131,7 +101,7 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public void commit(Set<Key> keys, Set<RequestKey> requests, Function<Standing, Batch> decide) {
-        Batch committed = inTransaction(connection -> {
+        Batch committed = connections.inTransaction(connection -> {
             Head head = head(connection, Sql.HEAD + Sql.LOCKED);
             Batch batch = decide.apply(new Standing(head, standing(connection, keys), answered(connection, requests)));
             if (!batch.events().isEmpty()) {
@@ -139,7 +109,7 @@ public final class PostgresStorage implements Storage {
                 insertVersions(connection, batch.events(), -1);
                 insertAnswers(connection, batch.answered());
                 Event last = batch.events().get(batch.events().size() - 1);
-                update(connection, Sql.RAISE, last.revision(), last.committedAtMicros());
+                Jdbc.update(connection, Sql.RAISE, last.revision(), last.committedAtMicros());
             }
             return batch;
         });
@@ -151,7 +121,7 @@ public final class PostgresStorage implements Storage {
     private static Map<Key, Newest> standing(Connection connection, Set<Key> keys) throws SQLException {
         List<Key> asked = List.copyOf(keys);
         Map<Key, Newest> standing = new HashMap<>();
-        each(
+        Jdbc.each(
                 connection,
                 Sql.STANDING,
                 row -> {
@@ -169,7 +139,7 @@ public final class PostgresStorage implements Storage {
             return answered;
         }
         List<RequestKey> asked = List.copyOf(requests);
-        each(
+        Jdbc.each(
                 connection,
                 Sql.ANSWERED,
                 row -> {
@@ -182,10 +152,10 @@ public final class PostgresStorage implements Storage {
                                     row.getLong(6)));
                     return true;
                 },
-                new Values(
+                new Jdbc.Values(
                         "bytea",
                         asked.stream().map(request -> bytes(request.caller())).toList()),
-                new Values(
+                new Jdbc.Values(
                         "bytea",
                         asked.stream()
                                 .map(request -> bytes(request.requestId()))
@@ -194,13 +164,14 @@ public final class PostgresStorage implements Storage {
     }
 
     private static void insertEvents(Connection connection, List<Event> events) throws SQLException {
-        update(
+        Jdbc.update(
                 connection,
                 Sql.INSERT_EVENTS,
-                new Values("bigint", events.stream().map(Event::revision).toList()),
-                new Values(
+                new Jdbc.Values("bigint", events.stream().map(Event::revision).toList()),
+                new Jdbc.Values(
                         "bigint", events.stream().map(Event::committedAtMicros).toList()),
-                new Values("int", events.stream().map(Event::operationsTotal).toList()));
+                new Jdbc.Values(
+                        "int", events.stream().map(Event::operationsTotal).toList()));
     }
 
     /** @param placesTaken if several events may have one revision; otherwise -1 */
@@ -220,30 +191,31 @@ public final class PostgresStorage implements Storage {
                 places.add(++place);
             }
         }
-        Values[] keys = keyArrays(changes.stream().map(Change::key).toList());
-        update(
+        Jdbc.Values[] keys = keyArrays(changes.stream().map(Change::key).toList());
+        Jdbc.update(
                 connection,
                 Sql.INSERT_VERSIONS,
                 keys[0],
                 keys[1],
                 keys[2],
-                new Values("bigint", changes.stream().map(Change::version).toList()),
-                new Values("bigint", revisions),
-                new Values("int", places),
-                new Values("bigint", times),
-                new Values("text", changes.stream().map(Change::json).toList()));
-        Values[] newest = keyArrays(last.keySet());
+                new Jdbc.Values("bigint", changes.stream().map(Change::version).toList()),
+                new Jdbc.Values("bigint", revisions),
+                new Jdbc.Values("int", places),
+                new Jdbc.Values("bigint", times),
+                new Jdbc.Values("text", changes.stream().map(Change::json).toList()));
+        Jdbc.Values[] newest = keyArrays(last.keySet());
         Collection<Integer> at = last.values();
-        update(
+        Jdbc.update(
                 connection,
                 Sql.PUT_NEWEST,
                 newest[0],
                 newest[1],
                 newest[2],
-                new Values(
+                new Jdbc.Values(
                         "bigint", at.stream().map(i -> changes.get(i).version()).toList()),
-                new Values("bigint", at.stream().map(revisions::get).toList()),
-                new Values("text", at.stream().map(i -> changes.get(i).json()).toList()));
+                new Jdbc.Values("bigint", at.stream().map(revisions::get).toList()),
+                new Jdbc.Values(
+                        "text", at.stream().map(i -> changes.get(i).json()).toList()));
     }
 
     private static void insertAnswers(Connection connection, Map<RequestKey, Answered> answers) throws SQLException {
@@ -253,14 +225,14 @@ public final class PostgresStorage implements Storage {
         try (PreparedStatement statement = connection.prepareStatement(Sql.PUT_ANSWER)) {
             for (Map.Entry<RequestKey, Answered> entry : answers.entrySet()) {
                 Answered answer = entry.getValue();
-                bind(
+                Jdbc.bind(
                         statement,
                         bytes(entry.getKey().caller()),
                         bytes(entry.getKey().requestId()),
                         answer.content(),
                         answer.committed().revision(),
                         answer.committed().committedAtMicros(),
-                        new Values("bigint", answer.committed().versions()),
+                        new Jdbc.Values("bigint", answer.committed().versions()),
                         answer.expiresAtMicros());
                 statement.addBatch();
             }
@@ -272,20 +244,20 @@ public final class PostgresStorage implements Storage {
         return text.getBytes(StandardCharsets.UTF_8);
     }
 
-    private static Values[] keyArrays(Collection<Key> keys) {
-        return new Values[] {
-            new Values("text", keys.stream().map(Key::namespace).toList()),
-            new Values("text", keys.stream().map(Key::agentId).toList()),
-            new Values("text", keys.stream().map(Key::name).toList())
+    private static Jdbc.Values[] keyArrays(Collection<Key> keys) {
+        return new Jdbc.Values[] {
+            new Jdbc.Values("text", keys.stream().map(Key::namespace).toList()),
+            new Jdbc.Values("text", keys.stream().map(Key::agentId).toList()),
+            new Jdbc.Values("text", keys.stream().map(Key::name).toList())
         };
     }
 
     @Override
     public List<Optional<Version>> newest(List<Key> keys, long upToRevision) {
-        return reading(connection -> {
+        return connections.reading(connection -> {
             List<Optional<Version>> found = new ArrayList<>(Collections.nCopies(keys.size(), Optional.empty()));
-            Values[] names = keyArrays(keys);
-            each(
+            Jdbc.Values[] names = keyArrays(keys);
+            Jdbc.each(
                     connection,
                     Sql.NEWEST,
                     row -> {
@@ -307,9 +279,9 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public List<Version> history(Key key, long below, int limit, long maxBytes) {
-        return reading(connection -> {
+        return connections.reading(connection -> {
             Limited<Version> page = new Limited<>(maxBytes);
-            each(
+            Jdbc.each(
                     connection,
                     Sql.HISTORY,
                     row -> {
@@ -328,22 +300,31 @@ public final class PostgresStorage implements Storage {
     @Override
     public Page<KeyAt> keys(
             String namespace, String agentId, String prefix, @Nullable String after, long atRevision, int limit) {
-        List<KeyAt> keys = reading(connection -> {
+        return connections.reading(connection -> {
             List<KeyAt> found = new ArrayList<>();
-            each(
+            AtomicReference<@Nullable String> next = new AtomicReference<>();
+            Jdbc.each(
                     connection,
                     Sql.KEYS,
-                    row -> found.add(new KeyAt(row.getString(1), row.getLong(2), row.getLong(3))),
-                    atRevision,
+                    row -> {
+                        String name = row.getString(1);
+                        if (row.getBoolean(4)) {
+                            found.add(new KeyAt(name, row.getLong(2), row.getLong(3)));
+                        }
+                        if (row.getBoolean(5) || found.size() == limit) {
+                            next.set(name);
+                        }
+                        return true;
+                    },
                     namespace,
                     agentId,
                     from(prefix, after),
                     except(after),
                     end(prefix),
-                    limit + 1);
-            return found;
+                    atRevision,
+                    limit);
+            return new Page<>(found, next.get());
         });
-        return page(keys, limit, KeyAt::name);
     }
 
     @Override
@@ -357,9 +338,9 @@ public final class PostgresStorage implements Storage {
     }
 
     private Page<String> names(String sql, String scope, String prefix, @Nullable String after, int limit) {
-        List<String> names = reading(connection -> {
+        return connections.reading(connection -> {
             List<String> found = new ArrayList<>();
-            each(
+            Jdbc.each(
                     connection,
                     sql,
                     row -> found.add(row.getString(1)),
@@ -370,16 +351,10 @@ public final class PostgresStorage implements Storage {
                     scope,
                     end(prefix),
                     limit + 1);
-            return found;
+            return found.size() > limit
+                    ? new Page<>(found.subList(0, limit), found.get(limit - 1))
+                    : new Page<>(found, null);
         });
-        return page(names, limit, Function.identity());
-    }
-
-    /** Of one more than are wanted. */
-    private static <T> Page<T> page(List<T> found, int limit, Function<T, String> name) {
-        return found.size() > limit
-                ? new Page<>(found.subList(0, limit), name.apply(found.get(limit - 1)))
-                : new Page<>(found, null);
     }
 
     private static String from(String prefix, @Nullable String after) {
@@ -406,10 +381,10 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public List<Event> events(long from, long maxBytes) {
-        return reading(connection -> {
+        return connections.reading(connection -> {
             Limited<Event> page = new Limited<>(maxBytes);
             Reading reading = new Reading(from);
-            each(
+            Jdbc.each(
                     connection,
                     Sql.EVENTS,
                     row -> {
@@ -465,8 +440,8 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public long revisionAt(long micros) {
-        return reading(connection ->
-                one(connection, Sql.REVISION_AT, row -> row.getLong(1), micros).orElseThrow());
+        return connections.reading(connection -> Jdbc.one(connection, Sql.REVISION_AT, row -> row.getLong(1), micros)
+                .orElseThrow());
     }
 
     @Override
@@ -476,10 +451,10 @@ public final class PostgresStorage implements Storage {
             throw Reason.INVALID.because("json_path is longer than " + MOST_PATH_CHARS + " characters");
         }
         int end = after == null ? 0 : after.indexOf('\0');
-        return reading(connection -> {
+        return connections.reading(connection -> {
             Limited<Document> page = new Limited<>(maxBytes);
             try {
-                each(
+                Jdbc.each(
                         connection,
                         Sql.FIND,
                         row -> {
@@ -509,7 +484,7 @@ public final class PostgresStorage implements Storage {
     /** What is wrong with a path is its author's. */
     private static RuntimeException notFound(SQLException e) throws SQLException {
         String state = String.valueOf(e.getSQLState());
-        if (state.equals(TOOK_TOO_LONG)) {
+        if (state.equals(Connections.TOOK_TOO_LONG)) {
             return Reason.INVALID.because("json_path takes too long; narrow it, or name an agent");
         }
         if (Stream.of("0A", "22", "42", "54").anyMatch(state::startsWith)) {
@@ -520,18 +495,18 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public void compact(long floor) {
-        inTransaction(connection -> {
+        connections.inTransaction(connection -> {
             Head unused = head(connection, Sql.HEAD + Sql.LOCKED);
-            update(connection, Sql.RAISE_FLOOR, floor, floor, floor);
+            Jdbc.update(connection, Sql.RAISE_FLOOR, floor, floor, floor);
             return true;
         });
-        while (inTransaction(connection -> {
+        while (connections.inTransaction(connection -> {
             Head head = head(connection, Sql.HEAD + Sql.LOCKED);
-            long done = one(connection, Sql.REMOVED, row -> row.getLong(1)).orElseThrow();
+            long done = Jdbc.one(connection, Sql.REMOVED, row -> row.getLong(1)).orElseThrow();
             long to = next(connection, done, head.floor());
-            update(connection, Sql.REMOVE_VERSIONS, done, to, to);
-            update(connection, Sql.REMOVE_EVENTS, done, to);
-            update(connection, Sql.NOTE_REMOVED, to);
+            Jdbc.update(connection, Sql.REMOVE_VERSIONS, done, to, to);
+            Jdbc.update(connection, Sql.REMOVE_EVENTS, done, to);
+            Jdbc.update(connection, Sql.NOTE_REMOVED, to);
             return to < head.floor();
         })) {
             // a part after the other, so that others commit between them
@@ -540,25 +515,25 @@ public final class PostgresStorage implements Storage {
 
     /** Up to where some thousand versions stand at the most, but one revision at the least. */
     private static long next(Connection connection, long done, long end) throws SQLException {
-        long most = one(connection, Sql.PART, row -> row.getLong(1), done, done, CHANGES_AT_ONCE)
+        long most = Jdbc.one(connection, Sql.PART, row -> row.getLong(1), done, done, CHANGES_AT_ONCE)
                 .orElse(Long.MAX_VALUE);
         return Math.min(Math.min(done + REVISIONS_AT_ONCE, end), Math.max(done, most));
     }
 
     @Override
     public void trim(String namespace, long upTo) {
-        inTransaction(connection -> {
-            update(connection, Sql.RAISE_TRIMMED, namespace, upTo);
+        connections.inTransaction(connection -> {
+            Jdbc.update(connection, Sql.RAISE_TRIMMED, namespace, upTo);
             return true;
         });
-        while (inTransaction(connection -> {
+        while (connections.inTransaction(connection -> {
             Head unused = head(connection, Sql.HEAD + Sql.LOCKED);
-            long done = one(connection, Sql.TRIMMED, row -> row.getLong(2), namespace)
+            long done = Jdbc.one(connection, Sql.TRIMMED, row -> row.getLong(2), namespace)
                     .orElse(upTo);
             long to = next(connection, done, upTo);
             if (to > done) {
-                update(connection, Sql.TRIM, namespace, done, to, namespace);
-                update(connection, Sql.NOTE_TRIMMED, to, namespace);
+                Jdbc.update(connection, Sql.TRIM, namespace, done, to, namespace);
+                Jdbc.update(connection, Sql.NOTE_TRIMMED, to, namespace);
             }
             return to < upTo;
         })) {
@@ -568,16 +543,16 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public long trimmedUpTo(String namespace) {
-        return reading(connection ->
-                one(connection, Sql.TRIMMED, row -> row.getLong(1), namespace).orElse(0L));
+        return connections.reading(connection -> Jdbc.one(connection, Sql.TRIMMED, row -> row.getLong(1), namespace)
+                .orElse(0L));
     }
 
     @Override
     public List<Document> standing(
             String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes) {
-        return reading(connection -> {
+        return connections.reading(connection -> {
             Limited<Document> page = new Limited<>(maxBytes);
-            each(
+            Jdbc.each(
                     connection,
                     Sql.STOOD,
                     row -> {
@@ -600,9 +575,9 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public void restore(long floor, long floorAtMicros, Iterator<Event> events) {
-        inTransaction(connection -> {
+        connections.inTransaction(connection -> {
             connection.setNetworkTimeout(Runnable::run, MOST_RESTORE_MILLIS);
-            execute(connection, Sql.TAKE_TIME);
+            Jdbc.execute(connection, Sql.TAKE_TIME);
             requireEmpty(head(connection, Sql.HEAD + Sql.LOCKED));
             long revision = floor;
             long atMicros = floorAtMicros;
@@ -630,23 +605,23 @@ public final class PostgresStorage implements Storage {
                     bytes = 0;
                 }
             }
-            update(connection, Sql.RESTORED, newHistoryId.get(), revision, atMicros, floor, floorAtMicros, floor);
+            Jdbc.update(connection, Sql.RESTORED, newHistoryId.get(), revision, atMicros, floor, floorAtMicros, floor);
             return true;
         });
     }
 
     @Override
     public void forgetAnswers(long nowMicros) {
-        inTransaction(connection -> {
-            update(connection, Sql.FORGET, nowMicros);
+        connections.inTransaction(connection -> {
+            Jdbc.update(connection, Sql.FORGET, nowMicros);
             return true;
         });
     }
 
     @Override
     public long bytes() {
-        return reading(
-                connection -> one(connection, Sql.BYTES, row -> row.getLong(1)).orElseThrow());
+        return connections.reading(connection ->
+                Jdbc.one(connection, Sql.BYTES, row -> row.getLong(1)).orElseThrow());
     }
 
     /** What is added to until it is long enough. */
@@ -668,166 +643,9 @@ public final class PostgresStorage implements Storage {
         }
     }
 
-    /** An array of values. */
-    private record Values(String type, List<?> values) {}
-
-    private interface Use<T> {
-        T with(Connection connection) throws SQLException;
-    }
-
-    private interface Row<T> {
-        T of(ResultSet row) throws SQLException;
-    }
-
-    private static void bind(PreparedStatement statement, Object... values) throws SQLException {
-        for (int i = 0; i < values.length; i++) {
-            if (values[i] instanceof Values array) {
-                boolean isBytes = array.type().equals("bytea"); // which the driver wants as byte[][]
-                statement.setArray(
-                        i + 1,
-                        statement
-                                .getConnection()
-                                .createArrayOf(
-                                        array.type(),
-                                        isBytes
-                                                ? array.values().toArray(byte[][]::new)
-                                                : array.values().toArray()));
-            } else {
-                statement.setObject(i + 1, values[i]);
-            }
-        }
-    }
-
-    private static void execute(Connection connection, String sql) throws SQLException {
-        try (Statement statement = connection.createStatement()) {
-            boolean unused = statement.execute(sql);
-        }
-    }
-
-    private static void update(Connection connection, String sql, Object... values) throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(sql)) {
-            bind(statement, values);
-            int unused = statement.executeUpdate();
-        }
-    }
-
-    private static <T> Optional<T> one(Connection connection, String sql, Row<T> row, Object... values)
-            throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(sql)) {
-            bind(statement, values);
-            try (ResultSet rows = statement.executeQuery()) {
-                return rows.next() ? Optional.of(row.of(rows)) : Optional.empty();
-            }
-        }
-    }
-
-    /** Some rows after the other, in a transaction, until one answers false. Large ones come a few at a time. */
-    private static void each(Connection connection, String sql, Row<Boolean> row, Object... values)
-            throws SQLException {
-        try (PreparedStatement statement = connection.prepareStatement(sql)) {
-            statement.setFetchSize(LARGE_ROWS_AT_ONCE);
-            bind(statement, values);
-            try (ResultSet rows = statement.executeQuery()) {
-                int last = rows.getMetaData().getColumnCount();
-                boolean isText = rows.getMetaData().getColumnType(last) == Types.VARCHAR;
-                boolean goesOn = true;
-                while (goesOn && rows.next()) {
-                    String value = isText ? rows.getString(last) : null;
-                    rows.setFetchSize(
-                            value != null && value.length() > LARGE_CHARS ? LARGE_ROWS_AT_ONCE : ROWS_AT_ONCE);
-                    goesOn = row.of(rows);
-                }
-            }
-        }
-    }
-
-    /** A connection stays free for commits. */
-    private <T> T reading(Use<T> use) {
-        requireOpen();
-        try {
-            if (!readers.tryAcquire(MOST_WAIT_SECONDS, TimeUnit.SECONDS)) {
-                throw busy("its connections are in use; raise POSTGRES_POOL_SIZE");
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw busy("interrupted");
-        }
-        try {
-            return readingOnce(use);
-        } catch (SQLException e) {
-            throw failed(e);
-        } finally {
-            readers.release();
-        }
-    }
-
-    private <T> T readingOnce(Use<T> use) throws SQLException {
-        try (Connection connection = database.connection()) {
-            connection.setAutoCommit(false); // rows come in parts
-            return use.with(connection);
-        } catch (SQLException e) {
-            if (e instanceof SQLTransientConnectionException || !isLost(e)) {
-                throw e; // the pool had none in time
-            }
-        }
-        try (Connection another = database.connection()) {
-            another.setAutoCommit(false);
-            return use.with(another);
-        }
-    }
-
-    private <T> T inTransaction(Use<T> use) {
-        requireOpen();
-        try (Connection connection = database.connection()) {
-            connection.setAutoCommit(false);
-            T result = use.with(connection);
-            connection.commit();
-            return result;
-        } catch (SQLException e) {
-            throw failed(e);
-        }
-    }
-
-    private static boolean isLost(SQLException e) {
-        String state = String.valueOf(e.getSQLState());
-        return state.startsWith("08") || STOPPED.contains(state);
-    }
-
-    /** What the server refused is that call's; what fails else is an outage for all. */
-    private StateException failed(SQLException e) {
-        String state = String.valueOf(e.getSQLState());
-        if (state.equals(DISK_FULL)) {
-            return Reason.DISK_FULL.because(database.what(e));
-        }
-        if (UNDONE.contains(state)) {
-            return busy(database.what(e));
-        }
-        return state.startsWith("22") || state.startsWith("54")
-                ? Reason.INVALID.because(database.what(e))
-                : StateException.down(database.what(e), e);
-    }
-
-    private static StateException busy(String what) {
-        return Reason.TOO_MANY_TX.because("Postgres is busy, try again in a moment: " + what);
-    }
-
-    private void requireNotClosed() {
-        if (isClosed) {
-            throw Reason.STORE_DOWN.because("the state is closed");
-        }
-    }
-
-    private void requireOpen() {
-        requireNotClosed();
-        if (!isPrepared) {
-            throw Reason.STARTING.because("the state in Postgres is being opened");
-        }
-    }
-
     @Override
     public void close() {
-        isClosed = true;
         notices.close();
-        database.close();
+        connections.close();
     }
 }

@@ -55,15 +55,19 @@ final class Sql {
             SELECT version, revision, committed_at, value FROM flk_state_versions
             WHERE namespace = ? AND agent_id = ? AND key = ? AND version < ? ORDER BY version DESC LIMIT ?""";
 
+    /** Among 10,000 keys at the most; the last one of them says so, also if it is not there. */
     static final String KEYS = """
-            SELECT newest.key, stood.version, stood.revision
-            FROM flk_state_newest AS newest
-            CROSS JOIN LATERAL (
+            SELECT looked.key, stood.version, stood.revision, coalesce(stood.is_there, false), looked.n = 10000
+            FROM (
+                SELECT namespace, agent_id, key, row_number() OVER (ORDER BY key) AS n FROM flk_state_newest
+                WHERE namespace = ? AND agent_id = ? AND key >= ? AND key <> ? AND key < ?
+                ORDER BY key LIMIT 10000) AS looked
+            LEFT JOIN LATERAL (
                 SELECT version, revision, value IS NOT NULL AS is_there FROM flk_state_versions AS v
-                WHERE v.namespace = newest.namespace AND v.agent_id = newest.agent_id AND v.key = newest.key AND v.revision <= ?
-                ORDER BY version DESC LIMIT 1) AS stood
-            WHERE namespace = ? AND agent_id = ? AND key >= ? AND key <> ? AND key < ? AND stood.is_there
-            ORDER BY key LIMIT ?""";
+                WHERE v.namespace = looked.namespace AND v.agent_id = looked.agent_id AND v.key = looked.key AND v.revision <= ?
+                ORDER BY version DESC LIMIT 1) AS stood ON true
+            WHERE stood.is_there OR looked.n = 10000
+            ORDER BY looked.key LIMIT ?""";
 
     static final String AGENTS = names("agent_id", "namespace = ?");
     static final String NAMESPACES = names("namespace", "'' = ?");

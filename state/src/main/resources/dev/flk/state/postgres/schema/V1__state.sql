@@ -49,6 +49,8 @@ CREATE TABLE flk_state_newest (
     document  jsonb,
     PRIMARY KEY (namespace, agent_id, key)
 );
+-- what lists of agents and namespaces go by
+CREATE INDEX flk_state_newest_there ON flk_state_newest (namespace, agent_id) WHERE is_there;
 CREATE INDEX flk_state_newest_documents ON flk_state_newest USING gin (document jsonb_path_ops);
 
 CREATE FUNCTION flk_state_document(value text) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state.embedded;
+
+import dev.flk.state.Event;
+import dev.flk.state.Event.Change;
+import dev.flk.state.Key;
+import dev.flk.state.Storage.Answered;
+import dev.flk.state.Storage.Document;
+import dev.flk.state.Storage.Head;
+import dev.flk.state.Storage.KeyAt;
+import dev.flk.state.Storage.Newest;
+import dev.flk.state.Storage.Page;
+import dev.flk.state.Storage.RequestKey;
+import dev.flk.state.Storage.Standing;
+import dev.flk.state.Version;
+import dev.flk.state.embedded.Layout.Header;
+import dev.flk.state.embedded.Layout.Pointer;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.rocksdb.RocksDBException;
+
+/**
+ * What {@link EmbeddedStorage} reads, beside commits and removals. A value that is none of ours is an {@link IllegalArgumentException} or
+ * a {@link java.nio.BufferUnderflowException}.
+ *
+ * @param head as it is whenever it is asked for
+ * @param trimmed up to where, by namespace, as it is by then
+ */
+record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
+    private static final int LOOKED_AT_AT_ONCE = 10_000;
+
+    /** What a commit is decided on. */
+    Standing standing(Set<Key> keys, Set<RequestKey> requests) throws RocksDBException {
+        Map<Key, Newest> newest = new HashMap<>();
+        for (Key key : keys) {
+            byte[] pointer = db.rocks().get(db.latest(), Layout.latest(key));
+            if (pointer != null) {
+                Pointer found = Pointer.decode(pointer);
+                newest.put(key, new Newest(found.version(), found.exists()));
+            }
+        }
+        Map<RequestKey, Answered> answered = new HashMap<>();
+        for (RequestKey request : requests) {
+            byte[] answer = db.rocks().get(db.requests(), Layout.request(request));
+            if (answer != null) {
+                answered.put(request, Layout.answered(answer));
+            }
+        }
+        return new Standing(head.get(), newest, answered);
+    }
+
+    List<Optional<Version>> newest(List<Key> keys, long upToRevision) throws RocksDBException {
+        List<Optional<Version>> found = new ArrayList<>(keys.size());
+        for (Key key : keys) {
+            Pointer pointer = newest(key, upToRevision);
+            found.add(pointer == null ? Optional.empty() : Optional.ofNullable(version(key, pointer, upToRevision)));
+        }
+        return found;
+    }
+
+    private @Nullable Pointer newest(Key key, long upToRevision) throws RocksDBException {
+        byte[] latest = db.rocks().get(db.latest(), Layout.latest(key));
+        if (latest == null) {
+            return null;
+        }
+        Pointer pointer = Pointer.decode(latest);
+        if (pointer.revision() <= upToRevision) {
+            return pointer;
+        }
+        try (Scan versions = new Scan(db, db.versions(), prefixOf(key))) {
+            return versions.seek(Layout.version(key, upToRevision, -1)) ? Pointer.decode(versions.value()) : null;
+        }
+    }
+
+    private static byte[] prefixOf(Key key) {
+        return Layout.path(key.namespace(), key.agentId(), key.name(), "");
+    }
+
+    /** Null if it was removed since its pointer was read. */
+    private @Nullable Version version(Key key, Pointer pointer, long upToRevision) throws RocksDBException {
+        if (!pointer.exists()) {
+            return new Version(pointer.version(), pointer.revision(), pointer.committedAtMicros(), null);
+        }
+        byte[] change = db.rocks().get(db.events(), Layout.event(pointer.revision(), pointer.place()));
+        if (change == null) {
+            if (upToRevision < head.get().floor() || pointer.revision() <= trimmed.getOrDefault(key.namespace(), 0L)) {
+                return null;
+            }
+            throw new IllegalArgumentException("revision " + pointer.revision() + " lacks change " + pointer.place());
+        }
+        return new Version(pointer.version(), pointer.revision(), pointer.committedAtMicros(), Layout.json(change));
+    }
+
+    List<Version> history(Key key, long below, int limit, long maxBytes) throws RocksDBException {
+        List<Version> page = new ArrayList<>();
+        long bytes = 0;
+        try (Scan versions = new Scan(db, db.versions(), prefixOf(key))) {
+            boolean isThere = versions.seek(firstBelow(versions, key, below));
+            for (; isThere && page.size() < limit; isThere = versions.next()) {
+                Pointer pointer = Pointer.decode(versions.value());
+                if (pointer.version() >= below) {
+                    continue;
+                }
+                // one that is compacted meanwhile ends the list as if it had been before
+                Version version = version(key, pointer, pointer.revision());
+                bytes += version == null ? 0 : version.jsonBytes();
+                if (version == null || (bytes > maxBytes && !page.isEmpty())) {
+                    break;
+                }
+                page.add(version);
+            }
+        }
+        return page;
+    }
+
+    /** Versions rise with revisions, so that a few looks find where to begin. */
+    private static byte[] firstBelow(Scan versions, Key key, long below) throws RocksDBException {
+        byte[] newestFirst = prefixOf(key);
+        if (!versions.seek(newestFirst) || Pointer.decode(versions.value()).version() < below) {
+            return newestFirst;
+        }
+        long tooLow = 0;
+        long notLower = Pointer.decode(versions.value()).revision();
+        while (notLower - tooLow > 1) {
+            long middle = (tooLow + notLower) >>> 1;
+            if (!versions.seek(Layout.version(key, middle, -1))) {
+                tooLow = middle;
+                continue;
+            }
+            Pointer pointer = Pointer.decode(versions.value());
+            if (pointer.version() < below) {
+                tooLow = middle;
+            } else {
+                notLower = pointer.revision();
+            }
+        }
+        // one transaction may have made several
+        return Layout.version(key, notLower, -1);
+    }
+
+    Page<KeyAt> keys(
+            String namespace, String agentId, String prefix, @Nullable String after, long atRevision, int limit)
+            throws RocksDBException {
+        List<KeyAt> page = new ArrayList<>();
+        byte[] from = Layout.path(namespace, agentId, after == null ? prefix : after);
+        try (Scan latest = new Scan(db, db.latest(), Layout.path(namespace, agentId, prefix))) {
+            int looked = 0;
+            for (boolean isThere = latest.seek(from); isThere; isThere = latest.next()) {
+                String name = Layout.parts(latest.key())[2];
+                if (name.equals(after)) {
+                    continue;
+                }
+                Pointer pointer = Pointer.decode(latest.value());
+                if (pointer.revision() > atRevision) {
+                    pointer = newest(new Key(namespace, agentId, name), atRevision);
+                }
+                if (pointer != null && pointer.exists()) {
+                    page.add(new KeyAt(name, pointer.version(), pointer.revision()));
+                }
+                looked++;
+                if (page.size() == limit || looked == LOOKED_AT_AT_ONCE) {
+                    return new Page<>(page, name);
+                }
+            }
+        }
+        return new Page<>(page, null);
+    }
+
+    Page<String> agents(String namespace, String prefix, @Nullable String after, int limit) throws RocksDBException {
+        return distinct(1, Layout.path(namespace, prefix), after == null ? null : Layout.path(namespace, after), limit);
+    }
+
+    Page<String> namespaces(String prefix, @Nullable String after, int limit) throws RocksDBException {
+        return distinct(0, Layout.path(prefix), after == null ? null : Layout.path(after), limit);
+    }
+
+    /** The values of one part of names that exist. */
+    private Page<String> distinct(int part, byte[] prefix, byte @Nullable [] after, int limit) throws RocksDBException {
+        List<String> page = new ArrayList<>();
+        try (Scan latest = new Scan(db, db.latest(), prefix)) {
+            boolean isThere = latest.seek(after == null ? prefix : behind(after));
+            while (isThere) {
+                if (!Pointer.decode(latest.value()).exists()) {
+                    isThere = latest.next();
+                    continue;
+                }
+                String[] parts = Layout.parts(latest.key());
+                if (page.size() == limit) {
+                    return new Page<>(page, page.get(page.size() - 1));
+                }
+                page.add(parts[part]);
+                isThere = latest.seek(behind(part == 0 ? Layout.path(parts[0]) : Layout.path(parts[0], parts[1])));
+            }
+        }
+        return new Page<>(page, null);
+    }
+
+    /** Behind everything that begins with a part and its end. */
+    private static byte[] behind(byte[] part) {
+        return ByteBuffer.allocate(part.length + 1).put(part).put((byte) 1).array();
+    }
+
+    List<Event> events(long from, long maxBytes) throws RocksDBException {
+        List<Event> page = new ArrayList<>();
+        long bytes = 0;
+        try (Scan events = new Scan(db, db.events(), new byte[0])) {
+            long revision = from;
+            for (boolean isThere = events.seek(Layout.event(from, 0)); isThere; isThere = events.next()) {
+                ByteBuffer key = ByteBuffer.wrap(events.key());
+                List<Change> changes = null;
+                Header header = Header.decode(events.value());
+                if (key.getLong() == revision && key.getInt() == 0) {
+                    changes = changes(events, revision, header.kept());
+                }
+                if (changes == null) {
+                    if (revision <= head.get().floor()) {
+                        break; // removed since the caller looked, who will see it
+                    }
+                    throw new IllegalArgumentException("revision " + revision + " is not whole");
+                }
+                Event event = new Event(revision, header.committedAtMicros(), changes, header.total());
+                bytes += event.bytes();
+                if (bytes > maxBytes && !page.isEmpty()) {
+                    break;
+                }
+                page.add(event);
+                revision++;
+            }
+        }
+        return page;
+    }
+
+    /** Null if one is missing. */
+    private static @Nullable List<Change> changes(Scan events, long revision, int count) throws RocksDBException {
+        List<Change> changes = new ArrayList<>(count);
+        while (changes.size() < count) {
+            if (!events.next() || ByteBuffer.wrap(events.key()).getLong() != revision) {
+                return null;
+            }
+            changes.add(Layout.change(events.value()));
+        }
+        return changes;
+    }
+
+    long revisionAt(long micros) throws RocksDBException {
+        Head now = head.get();
+        long atOrBefore = now.floor();
+        long later = now.revision() + 1;
+        while (later - atOrBefore > 1) {
+            long middle = (atOrBefore + later) >>> 1;
+            byte[] header = db.rocks().get(db.events(), Layout.event(middle, 0));
+            if (header == null && middle > head.get().floor()) {
+                throw new IllegalArgumentException("revision " + middle + " is missing");
+            }
+            // one that was removed meanwhile, the caller will see
+            if (header == null || Header.decode(header).committedAtMicros() <= micros) {
+                atOrBefore = middle;
+            } else {
+                later = middle;
+            }
+        }
+        return atOrBefore;
+    }
+
+    List<Document> standing(String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes)
+            throws RocksDBException {
+        byte[] prefix = namespace.isEmpty()
+                ? new byte[0]
+                : agentId.isEmpty() ? Layout.path(namespace, "") : Layout.path(namespace, agentId, "");
+        List<Document> page = new ArrayList<>();
+        long bytes = 0;
+        try (Scan versions = new Scan(db, db.versions(), prefix)) {
+            boolean isThere = versions.seek(after == null ? prefix : behind(Layout.latest(after)));
+            while (isThere && page.size() < limit) {
+                byte[] at = versions.key();
+                byte[] name = Arrays.copyOf(at, at.length - Layout.PLACE_BYTES);
+                String[] parts = Layout.parts(name);
+                Key key = new Key(parts[0], parts[1], parts[2]);
+                isThere = versions.seek(Layout.version(key, floor, -1));
+                if (isThere && Layout.startsWith(versions.key(), prefixOf(key))) {
+                    Pointer pointer = Pointer.decode(versions.value());
+                    Version stood = pointer.exists() ? version(key, pointer, floor) : null;
+                    bytes += stood == null ? 0 : stood.jsonBytes();
+                    if (bytes > maxBytes && !page.isEmpty()) {
+                        break;
+                    }
+                    if (stood != null) {
+                        page.add(new Document(key, stood));
+                    }
+                }
+                isThere = versions.seek(behind(name));
+            }
+        }
+        return page;
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state.postgres;
+
+import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.sql.SQLTransientConnectionException;
+import java.util.Set;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+
+/** Reads and transactions, each on a connection of its own, and what their failures mean. Any thread. */
+final class Connections implements AutoCloseable {
+    /** The SQL state of a statement that its time-out ended. */
+    static final String TOOK_TOO_LONG = "57014";
+
+    private static final long MOST_WAIT_SECONDS = 3;
+    private static final String DISK_FULL = "53100";
+    private static final Set<String> STOPPED = Set.of("57P01", "57P02");
+    /** Took too long, or in favour of others. */
+    private static final Set<String> UNDONE = Set.of(TOOK_TOO_LONG, "40001", "40P01", "55P03");
+
+    private final StateDatabase database;
+    private final Semaphore readers;
+    private volatile boolean isPrepared;
+    private volatile boolean isClosed;
+
+    /** Connects nothing yet; the database becomes this one's. */
+    Connections(StateDatabase database) {
+        this.database = database;
+        this.readers = new Semaphore(database.connections() - 1);
+    }
+
+    interface Use<T> {
+        T with(Connection connection) throws SQLException;
+    }
+
+    /** Before anything else; does the step again, but not the rest, if it is called again. */
+    void open(Use<?> step) {
+        requireNotClosed();
+        try {
+            if (!isPrepared) {
+                database.prepare();
+            }
+            try (Connection connection = database.connection()) {
+                Object unused = step.with(connection);
+            }
+        } catch (SQLException e) {
+            throw failed(e);
+        } catch (StateException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            throw StateException.down(database.what(e), e);
+        }
+        isPrepared = true;
+    }
+
+    /** A connection stays free for commits. */
+    <T> T reading(Use<T> use) {
+        requireOpen();
+        try {
+            if (!readers.tryAcquire(MOST_WAIT_SECONDS, TimeUnit.SECONDS)) {
+                throw busy("its connections are in use; raise POSTGRES_POOL_SIZE");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw busy("interrupted");
+        }
+        try {
+            return readingOnce(use);
+        } catch (SQLException e) {
+            throw failed(e);
+        } finally {
+            readers.release();
+        }
+    }
+
+    private <T> T readingOnce(Use<T> use) throws SQLException {
+        try (Connection connection = database.connection()) {
+            connection.setAutoCommit(false); // rows come in parts
+            return use.with(connection);
+        } catch (SQLException e) {
+            if (e instanceof SQLTransientConnectionException || !isLost(e)) {
+                throw e; // the pool had none in time
+            }
+        }
+        try (Connection another = database.connection()) {
+            another.setAutoCommit(false);
+            return use.with(another);
+        }
+    }
+
+    <T> T inTransaction(Use<T> use) {
+        requireOpen();
+        try (Connection connection = database.connection()) {
+            connection.setAutoCommit(false);
+            T result = use.with(connection);
+            connection.commit();
+            return result;
+        } catch (SQLException e) {
+            throw failed(e);
+        }
+    }
+
+    private static boolean isLost(SQLException e) {
+        String state = String.valueOf(e.getSQLState());
+        return state.startsWith("08") || STOPPED.contains(state);
+    }
+
+    /** What the server refused is that call's; what fails else is an outage for all. */
+    private StateException failed(SQLException e) {
+        String state = String.valueOf(e.getSQLState());
+        if (state.equals(DISK_FULL)) {
+            return Reason.DISK_FULL.because(database.what(e));
+        }
+        if (UNDONE.contains(state)) {
+            return busy(database.what(e));
+        }
+        return state.startsWith("22") || state.startsWith("54")
+                ? Reason.INVALID.because(database.what(e))
+                : StateException.down(database.what(e), e);
+    }
+
+    private static StateException busy(String what) {
+        return Reason.TOO_MANY_TX.because("Postgres is busy, try again in a moment: " + what);
+    }
+
+    private void requireNotClosed() {
+        if (isClosed) {
+            throw Reason.STORE_DOWN.because("the state is closed");
+        }
+    }
+
+    private void requireOpen() {
+        requireNotClosed();
+        if (!isPrepared) {
+            throw Reason.STARTING.because("the state in Postgres is being opened");
+        }
+    }
+
+    @Override
+    public void close() {
+        isClosed = true;
+        database.close();
+    }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state.postgres;
+
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.sql.Types;
+import java.util.List;
+import java.util.Optional;
+
+/** One statement on one connection: its parameters in their order, and what becomes of its rows. */
+final class Jdbc {
+    private static final int ROWS_AT_ONCE = 128;
+    private static final int LARGE_ROWS_AT_ONCE = 4;
+    private static final int LARGE_CHARS = 4_096;
+
+    /** An array of values. */
+    record Values(String type, List<?> values) {}
+
+    interface Row<T> {
+        T of(ResultSet row) throws SQLException;
+    }
+
+    private Jdbc() {}
+
+    static void bind(PreparedStatement statement, Object... values) throws SQLException {
+        for (int i = 0; i < values.length; i++) {
+            if (values[i] instanceof Values array) {
+                boolean isBytes = array.type().equals("bytea"); // which the driver wants as byte[][]
+                statement.setArray(
+                        i + 1,
+                        statement
+                                .getConnection()
+                                .createArrayOf(
+                                        array.type(),
+                                        isBytes
+                                                ? array.values().toArray(byte[][]::new)
+                                                : array.values().toArray()));
+            } else {
+                statement.setObject(i + 1, values[i]);
+            }
+        }
+    }
+
+    static void execute(Connection connection, String sql) throws SQLException {
+        try (Statement statement = connection.createStatement()) {
+            boolean unused = statement.execute(sql);
+        }
+    }
+
+    static void update(Connection connection, String sql, Object... values) throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement(sql)) {
+            bind(statement, values);
+            int unused = statement.executeUpdate();
+        }
+    }
+
+    static <T> Optional<T> one(Connection connection, String sql, Row<T> row, Object... values) throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement(sql)) {
+            bind(statement, values);
+            try (ResultSet rows = statement.executeQuery()) {
+                return rows.next() ? Optional.of(row.of(rows)) : Optional.empty();
+            }
+        }
+    }
+
+    /** Some rows after the other, in a transaction, until one answers false. Large ones come a few at a time. */
+    static void each(Connection connection, String sql, Row<Boolean> row, Object... values) throws SQLException {
+        try (PreparedStatement statement = connection.prepareStatement(sql)) {
+            statement.setFetchSize(LARGE_ROWS_AT_ONCE);
+            bind(statement, values);
+            try (ResultSet rows = statement.executeQuery()) {
+                int last = rows.getMetaData().getColumnCount();
+                boolean isText = rows.getMetaData().getColumnType(last) == Types.VARCHAR;
+                boolean goesOn = true;
+                while (goesOn && rows.next()) {
+                    String value = isText ? rows.getString(last) : null;
+                    rows.setFetchSize(
+                            value != null && value.length() > LARGE_CHARS ? LARGE_ROWS_AT_ONCE : ROWS_AT_ONCE);
+                    goesOn = row.of(rows);
+                }
+            }
+        }
+    }
+}
