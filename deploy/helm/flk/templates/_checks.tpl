@@ -15,6 +15,9 @@
 {{- if and (not (include "flk.hasRemoteStore" .)) (or $store.uri $store.existingSecret) -}}
 {{- fail (printf "backend.store.kind is %s, which has no server: remove backend.store.uri and backend.store.existingSecret, or set backend.store.kind to redis or postgres" $store.kind) -}}
 {{- end -}}
+{{- if and (eq (toString .Values.backend.config.STATE_ENGINE) "postgres") (ne $store.kind "postgres") -}}
+{{- fail (printf "backend.config.STATE_ENGINE is postgres, and backend.store.kind is %s: the state has no server but the store's; set both to postgres" $store.kind) -}}
+{{- end -}}
 {{- if gt (int .Values.backend.autoscaling.minReplicas) (int .Values.backend.autoscaling.maxReplicas) -}}
 {{- fail "backend.autoscaling.minReplicas is above backend.autoscaling.maxReplicas" -}}
 {{- end -}}

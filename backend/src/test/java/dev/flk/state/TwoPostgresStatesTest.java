@@ -14,6 +14,8 @@ import dev.flk.state.StateEngine.Settings;
 import dev.flk.state.StateException.Reason;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -84,11 +86,41 @@ class TwoPostgresStatesTest {
         }
     }
 
+    /** Times of commits never go back, also where the clocks of two machines differ. */
+    @Test
+    void clocksAnHourApart_oneOrderOfTimes() throws Exception {
+        try (PostgresServer server = PostgresServer.start()) {
+            String database = server.newDatabase();
+            Instant now = Instant.now();
+            try (StateEngine ahead = engine(server, database, () -> now.plus(Duration.ofHours(1)));
+                    StateEngine behind = engine(server, database, () -> now)) {
+                List<Instant> times = new ArrayList<>();
+                for (int i = 0; i < 6; i++) {
+                    StateEngine engine = i % 2 == 0 ? behind : ahead;
+                    Operation write = engine.write(key("a", "k"), Integer.toString(i), Operation.ANY_VERSION);
+                    times.add(StateEngine.time(engine.apply("me", List.of(write), "")
+                            .toCompletableFuture()
+                            .get()
+                            .committedAtMicros()));
+                }
+
+                assertThat(times).isSorted().first().isEqualTo(now.truncatedTo(ChronoUnit.MICROS));
+                assertThat(behind.revision(new At.Time(now))).isEqualTo(1);
+                assertThat(behind.revision(new At.Time(now.plus(Duration.ofHours(2)))))
+                        .isEqualTo(6);
+            }
+        }
+    }
+
     private static StateEngine engine(PostgresServer server, String database) {
+        return engine(server, database, Instant::now);
+    }
+
+    private static StateEngine engine(PostgresServer server, String database, InstantSource clock) {
         StateEngine engine = new StateEngine(
                 PostgresStateTest.storage(server, database),
                 Settings.defaults(),
-                Instant::now,
+                clock,
                 System::nanoTime,
                 new Random(),
                 () -> Long.MAX_VALUE);

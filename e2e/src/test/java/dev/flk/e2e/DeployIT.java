@@ -2,10 +2,12 @@
 package dev.flk.e2e;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.marcnuri.helm.Helm;
 import com.marcnuri.helm.jni.NativeLibrary;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -72,16 +74,26 @@ final class DeployIT {
             strings = {
                 "keys: {existingSecret: our-keys}",
                 "{keys: {existingSecret: our-keys}, networkPolicy: {enabled: false}, agent: {enabled: true, endpoint: 'https://ingest.example'}}",
-                "{keys: {existingSecret: our-keys}, metrics: {serviceMonitor: {enabled: true}, dashboards: {enabled: true}}}"
+                "{keys: {existingSecret: our-keys}, metrics: {serviceMonitor: {enabled: true}, dashboards: {enabled: true}}}",
+                "{keys: {existingSecret: our-keys}, backend: {store: {kind: postgres, existingSecret: our-store}, config: {STATE_ENGINE: postgres}}}"
             })
     void chart_isRendered(String values) throws Exception {
-        Path file = Files.writeString(directory.resolve("values.yaml"), values);
-        assertThat(chart().template()
-                        .withName("flk")
-                        .withKubeVersion("1.34.0")
-                        .withValuesFile(file)
-                        .call())
-                .contains("kind: StatefulSet", "readOnlyRootFilesystem: true", "runAsNonRoot: true");
+        assertThat(render(values)).contains("kind: StatefulSet", "readOnlyRootFilesystem: true", "runAsNonRoot: true");
+    }
+
+    @Test
+    void chartWithoutAServerForTheState_isRefused() {
+        assertThatThrownBy(
+                        () -> render("{keys: {existingSecret: our-keys}, backend: {config: {STATE_ENGINE: postgres}}}"))
+                .hasMessageContaining("set both to postgres");
+    }
+
+    private String render(String values) throws IOException {
+        return chart().template()
+                .withName("flk")
+                .withKubeVersion("1.34.0")
+                .withValuesFile(Files.writeString(directory.resolve("values.yaml"), values))
+                .call();
     }
 
     @Test

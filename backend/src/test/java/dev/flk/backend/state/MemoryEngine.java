@@ -15,13 +15,13 @@ import java.time.Instant;
 import java.util.Random;
 
 /** Engines of tests: in memory, with the defaults. */
-final class MemoryEngine {
+public final class MemoryEngine {
     private MemoryEngine() {}
 
     /** One that takes calls; to be closed. */
-    static StateEngine started() {
+    public static StateEngine started() {
         StateEngine engine = new StateEngine(
-                new MemoryStorage(() -> "history", 1 << 20),
+                new MemoryStorage(() -> "history", 64 << 20),
                 Settings.defaults(),
                 Instant::now,
                 System::nanoTime,

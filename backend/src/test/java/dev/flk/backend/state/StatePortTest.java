@@ -332,6 +332,27 @@ class StatePortTest {
         assertThat(rest.hasNext()).isFalse();
     }
 
+    /** More than the network and the server hold for it is committed meanwhile, and given to others. */
+    @Test
+    void watcherThatTakesNothing_holdsUpNobody_andMissesNothing() {
+        String large = '"' + "x".repeat(50_000) + '"';
+        ReplayRequest all = ReplayRequest.newBuilder()
+                .setFrom(At.newBuilder().setRevision(1))
+                .setFollow(true)
+                .build();
+        try (Context.CancellableContext call = Context.current().withCancellation()) {
+            Iterator<Event> slow = follow(call, all);
+            Iterator<Event> quick = follow(call, all);
+            for (int revision = 1; revision <= 300; revision++) {
+                apply(write("a", "k", large));
+                assertThat(quick.next().getRevision()).isEqualTo(revision);
+            }
+            for (int revision = 1; revision <= 300; revision++) {
+                assertThat(slow.next().getRevision()).isEqualTo(revision);
+            }
+        }
+    }
+
     private Iterator<Event> follow(Context call, ReplayRequest request) {
         Context before = call.attach();
         try {

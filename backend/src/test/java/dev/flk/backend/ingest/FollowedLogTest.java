@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.ingest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.backend.ingest.IngestHarness.Clock;
+import dev.flk.backend.record.RecordFollower;
+import dev.flk.backend.state.MemoryEngine;
+import dev.flk.backend.state.ServedState;
+import dev.flk.sample.Pcs;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateEngine.At;
+import dev.flk.state.Storage.KeyAt;
+import dev.flk.wal.DiskFiles;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The record of a log whose segments somebody moves away. */
+class FollowedLogTest {
+    @TempDir
+    private Path directory;
+
+    private final Clock clock = new Clock();
+    private final StateEngine engine = MemoryEngine.started();
+
+    @AfterEach
+    void close() {
+        engine.close();
+    }
+
+    private IngestHarness open() throws IOException {
+        return new IngestHarness(directory.resolve("log"), clock);
+    }
+
+    private RecordFollower follow(IngestHarness harness) {
+        RecordFollower follower = new RecordFollower(
+                harness.ingest.decidedLog(new DiskFiles()), engine, harness.meters, System::nanoTime);
+        follower.start();
+        return follower;
+    }
+
+    private static void submit(IngestHarness harness, int from, int to) {
+        IntStream.rangeClosed(from, to).forEach(i -> harness.submit(Pcs.number(i)));
+    }
+
+    /** Their file names, oldest first. */
+    private List<Path> segments() throws IOException {
+        try (Stream<Path> files = Files.list(directory.resolve("log"))) {
+            return files.filter(file -> file.toString().endsWith(".wal"))
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    private List<String> keys(String namespace, String agentId, String prefix) {
+        return engine.keys(namespace, agentId, prefix, null, new At.Now(), 1_000).entries().stream()
+                .map(KeyAt::name)
+                .toList();
+    }
+
+    private static String name(int number) {
+        return "epoch/%019d/%s".formatted(number, Pcs.number(number).id());
+    }
+
+    private static List<String> names(IntStream numbers) {
+        return numbers.mapToObj(FollowedLogTest::name).toList();
+    }
+
+    @Test
+    void newestSegmentMovedAway_asItIsRead_theRecordGoesOnInTheNext() throws IOException {
+        try (IngestHarness harness = open();
+                RecordFollower follower = follow(harness)) {
+            submit(harness, 1, 5);
+            await().until(() -> follower.position() == 5);
+
+            Path newest = segments().get(segments().size() - 1);
+            Files.move(newest, directory.resolve("moved"));
+            submit(harness, 6, 40);
+            await().until(() -> follower.position() >= 40 && harness.metric("flk_record_lag_records") == 0);
+
+            assertThat(keys(ServedState.RECORD, "shard-1", "")).isEqualTo(names(IntStream.rangeClosed(1, 40)));
+            assertThat(harness.metric("flk_record_missed_total")).isZero();
+        }
+    }
+
+    @Test
+    void segmentGoneBeforeItWasRead_isMissed_once_andTheRestIsRecorded() throws IOException {
+        for (int first = 1; first <= 7; first += 3) {
+            try (IngestHarness harness = open()) {
+                submit(harness, first, first + 2);
+            }
+        }
+        try (IngestHarness harness = open()) {
+            Files.delete(segments().get(1));
+
+            for (int start = 1; start <= 2; start++) {
+                try (RecordFollower follower = follow(harness)) {
+                    await().until(() -> follower.position() == 9);
+                    assertThat(harness.metric("flk_record_missed_total")).isEqualTo(3);
+                }
+            }
+
+            assertThat(keys(ServedState.RECORD, "shard-1", "")).isEqualTo(names(IntStream.of(1, 2, 3, 7, 8, 9)));
+            assertThat(keys(
+                            ServedState.POSITIONS,
+                            "record",
+                            harness.ingest.decidedLog(new DiskFiles()).logId() + "/"))
+                    .singleElement()
+                    .asString()
+                    .endsWith("/missing/%019d".formatted(4));
+        }
+    }
+}
