@@ -23,7 +23,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The record of a log whose segments somebody moves away. */
+/** The record of a log that does not simply grow. */
 class FollowedLogTest {
     @TempDir
     private Path directory;
@@ -88,6 +88,23 @@ class FollowedLogTest {
 
             assertThat(keys(ServedState.RECORD, "shard-1", "")).isEqualTo(names(IntStream.rangeClosed(1, 40)));
             assertThat(harness.metric("flk_record_missed_total")).isZero();
+        }
+    }
+
+    /** The bytes of a refused submission may stand behind the last record of a segment that is written to no more. */
+    @Test
+    void submissionThatCouldNotBeForced_isNotInTheRecord() throws IOException {
+        try (IngestHarness harness = open();
+                RecordFollower follower = follow(harness)) {
+            submit(harness, 1, 5);
+            await().until(() -> follower.position() == 5);
+
+            harness.files.failForces(1);
+            assertThat(harness.submit(Pcs.number(6))).isInstanceOf(Outcome.LogFailed.class);
+            submit(harness, 7, 7);
+            await().until(() -> follower.position() == 6);
+
+            assertThat(keys(ServedState.RECORD, "shard-1", "")).isEqualTo(names(IntStream.of(1, 2, 3, 4, 5, 7)));
         }
     }
 
