@@ -3,6 +3,7 @@ package dev.flk.bench.suite;
 
 import dev.flk.bench.load.Certificates;
 import dev.flk.bench.load.Stock;
+import dev.flk.bench.process.Gauge;
 import dev.flk.bench.process.Program;
 import dev.flk.bench.process.Server;
 import dev.flk.bench.suite.Results.Sample;
@@ -12,10 +13,6 @@ import java.io.BufferedOutputStream;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -84,12 +81,8 @@ final class AgentSuite {
     }
 
     private record Agent(Program program, int intakePort, int metricsPort) implements Closeable {
-        private static final HttpClient HTTP = HttpClient.newHttpClient();
         private static final String INTAKE = "taken on loopback port ";
         private static final String METRICS = "metrics on port ";
-        private static final String PENDING = "flk_agent_outbox_pending ";
-        /** Each look costs the agent a page of metrics, which would count as the cost of sending. */
-        private static final long BETWEEN_LOOKS_MS = 50;
 
         static Map<String, String> environment(String endpoint) {
             return Map.of(
@@ -114,20 +107,7 @@ final class AgentSuite {
 
         /** Waits until at most {@code most} certificates are pending; returns how many. */
         long awaitPending(long most) throws IOException, InterruptedException {
-            HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + metricsPort + "/metrics"))
-                    .build();
-            while (true) {
-                long pending = HTTP.send(request, BodyHandlers.ofLines())
-                        .body()
-                        .filter(line -> line.startsWith(PENDING))
-                        .map(line -> Math.round(Double.parseDouble(line.substring(PENDING.length()))))
-                        .findFirst()
-                        .orElseThrow(() -> new IOException("the agent has no metric " + PENDING));
-                if (pending <= most) {
-                    return pending;
-                }
-                Thread.sleep(BETWEEN_LOOKS_MS);
-            }
+            return new Gauge(metricsPort, "flk_agent_outbox_pending").awaitAtMost(most);
         }
 
         @Override

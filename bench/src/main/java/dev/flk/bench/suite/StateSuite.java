@@ -9,6 +9,7 @@ import dev.flk.bench.load.CallLoad;
 import dev.flk.bench.load.CallLoad.Call;
 import dev.flk.bench.load.CallLoad.Calls;
 import dev.flk.bench.load.CallLoad.Load;
+import dev.flk.bench.process.Gauge;
 import dev.flk.bench.process.Server;
 import dev.flk.bench.process.StateServers;
 import dev.flk.bench.suite.Results.Sample;
@@ -44,6 +45,7 @@ final class StateSuite {
     private static final String READS = "state, reads, 64";
     private static final String SINGLES = "certificates, no state";
     private static final String RECORDED = "certificates, recorded";
+    private static final String CATCH_UP = "record, catching up";
     private static final String REPLAY = "state, replay";
 
     private StateSuite() {}
@@ -70,6 +72,7 @@ final class StateSuite {
         subjects.add(new Subject(REPLAY, plan -> replay(replayed)));
         subjects.add(bench.singles(SINGLES, alone, CLIENTS, 30_000));
         subjects.add(bench.singles(RECORDED, recording, CLIENTS, 30_000));
+        subjects.add(new Subject(CATCH_UP, plan -> catchUp(recording)));
         Results results = bench.measure("operations", BARE, subjects);
         return results.with(
                 Target.atLeast(
@@ -80,6 +83,7 @@ final class StateSuite {
                 Target.atLeast("reads, of a bare gRPC server's", results.ratio(READS, BARE_READS), 0.7),
                 Target.atLeast(
                         "certificates with the record on, of those without", results.ratio(RECORDED, SINGLES), 0.9),
+                Target.atLeast("catching up, certificates a second", results.rate(CATCH_UP), 20_000),
                 Target.atLeast("replay, events a second", results.rate(REPLAY), 100_000));
     }
 
@@ -124,6 +128,21 @@ final class StateSuite {
                     (server.program().cpuNanos() - cpu) / 1e3 / count,
                     server.program().residentMebibytes());
         }
+    }
+
+    /** Of what the load before has left, the middle: it rests at first, and ends as it finds no more. */
+    private static Sample catchUp(Server server) throws IOException, InterruptedException {
+        Gauge lag = new Gauge(server.port(), "flk_record_lag_records");
+        long left = lag.awaitAtMost(Long.MAX_VALUE);
+        long from = lag.awaitAtMost(left * 9 / 10);
+        long cpu = server.program().cpuNanos();
+        long begun = System.nanoTime();
+        long count = from - lag.awaitAtMost(left / 10);
+        double seconds = (System.nanoTime() - begun) / 1e9;
+        return Sample.ofRate(
+                count / seconds,
+                (server.program().cpuNanos() - cpu) / 1e3 / Math.max(1, count),
+                server.program().residentMebibytes());
     }
 
     private static String name(int client, long number) {
