@@ -56,7 +56,9 @@ public final class AgentKeys {
     static final Key<Path> DLQ_PATH =
             Key.of("DLQ_PATH", Quantities::path, "File of the dead letters.").or("data/dlq.jsonl");
     static final Key<Path> SPOOL_DIR = Key.of(
-            "SPOOL_DIR", Quantities::path, "A directory whose `.ndjson` files are taken in while the agent runs.");
+            "SPOOL_DIR",
+            Quantities::path,
+            "A directory whose `.ndjson` and `.json` files are submitted while the agent runs.");
     static final Key<Path> CONTROL_SOCKET = Key.of(
                     "CONTROL_SOCKET", Quantities::path, "Where the running agent is told what to do.")
             .derived("in OUTBOX_PATH");
@@ -85,8 +87,10 @@ public final class AgentKeys {
             .or("256");
     static final Key<Integer> BATCH_SIZE = Key.of("BATCH_SIZE", count(1, 1_000), "The most certificates of a request.")
             .or("100");
-    static final Key<Integer> METRICS_PORT =
-            Key.of("METRICS_PORT", Quantities::port, "A loopback port for metrics; 0 takes a free one. Not set: none.");
+    static final Key<Integer> METRICS_PORT = Key.of(
+            "METRICS_PORT",
+            Quantities::port,
+            "A port for metrics, on all addresses; 0 takes a free one. Not set: none.");
 
     /** All of them, in the order of the docs. */
     public static final List<Key<?>> ALL = List.of(

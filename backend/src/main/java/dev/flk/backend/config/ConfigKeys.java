@@ -52,13 +52,13 @@ public final class ConfigKeys {
     static final Key<Integer> OPS_PORT = Key.of(
             "OPS_PORT",
             Quantities::port,
-            "A port of their own for metrics and probes, which then are no longer on `PORT`.");
+            "A separate port for metrics, probes and the record; `PORT` then no longer serves them.");
     static final Key<String> OPS_BIND_ADDR =
             Key.of("OPS_BIND_ADDR", ADDRESS, "Its address.").derived("127.0.0.1");
     static final Key<Switch> DEBUG = Key.of(
                     "DEBUG",
                     oneOf(Switch.class),
-                    "`on`: `OPS_PORT` shows threads, memory and recordings of the JVM, to who has the login of the metrics.")
+                    "`on`: `OPS_PORT` shows threads, memory and recordings of the JVM. Needs `METRICS_USER` and `METRICS_PASS`.")
             .or("off");
     static final Key<Integer> MAX_BODY_BYTES = Key.of("MAX_BODY_BYTES", bytes(1, 64 << 20), "The longest certificate.")
             .or("1MiB");
@@ -103,10 +103,10 @@ public final class ConfigKeys {
     static final Key<BigDecimal> ADDRESS_FAILURE_RATE = Key.of(
                     "ADDRESS_FAILURE_RATE",
                     ConfigKeys::rateOrZero,
-                    "Per second and address, of what needs no key: bad signatures, malformed bodies, duplicates. 0: no limit.")
+                    "Failures per second that one address may cause: bad signatures, malformed bodies, duplicates. 0: no limit.")
             .derived("TOKEN_RATE / 10");
     static final Key<Long> ADDRESS_FAILURE_BURST = Key.of(
-                    "ADDRESS_FAILURE_BURST", count(1L, 200_000_000L), "Of these, that may come at once.")
+                    "ADDRESS_FAILURE_BURST", count(1L, 200_000_000L), "Failures that one address may cause at once.")
             .derived("10 x its rate");
     static final Key<Integer> MAX_CONNECTIONS_PER_ADDRESS = Key.of(
                     "MAX_CONNECTIONS_PER_ADDRESS", count(1, MANY), "Connections of one address open at once.")
@@ -203,7 +203,7 @@ public final class ConfigKeys {
     static final Key<Integer> STATE_CACHE_BYTES = Key.of(
                     "STATE_CACHE_BYTES",
                     bytes(1 << 20, 1 << 30),
-                    "Of what was read of the embedded state; of all that `memory` holds.")
+                    "`embedded`: the size of the read cache. `memory`: the most bytes that the state may hold.")
             .or("64MiB");
     static final Key<Long> STATE_MIN_FREE_BYTES = Key.of(
                     "STATE_MIN_FREE_BYTES",
@@ -231,7 +231,7 @@ public final class ConfigKeys {
     static final Key<Duration> RECORD_HISTORY = Key.of(
                     "RECORD_HISTORY",
                     Quantities.duration(Duration.ofDays(1), Duration.ofDays(36_500)),
-                    "How long the record keeps an outcome; `STATE_HISTORY`, where that is shorter.")
+                    "How long the record keeps an outcome. A shorter `STATE_HISTORY` wins.")
             .or("90d");
     static final Key<String> METRICS_USER = Key.of(
             "METRICS_USER",
