@@ -119,6 +119,24 @@ class PostgresStateTest extends StateContract {
         });
     }
 
+    /** The engine looks at the floor again behind the read, and says that it is compacted. */
+    @Test
+    void eventsThatWereRemovedMeanwhile_areNoDamage() {
+        try (EngineHarness state = new EngineHarness(storages());
+                PostgresStorage beside = storage(server, database)) {
+            for (int i = 1; i <= 6; i++) {
+                state.apply(state.write("a", "k", "" + i));
+            }
+            beside.open();
+            state.engine.compact(new StateEngine.At.Revision(4));
+
+            assertThat(beside.events(2, Long.MAX_VALUE)).isEmpty();
+            server.execute(database, "DELETE FROM flk_state_events WHERE revision = 5");
+            assertThat(RandomStates.reasonOf(() -> beside.events(5, Long.MAX_VALUE)))
+                    .isEqualTo(Reason.STORE_DOWN);
+        }
+    }
+
     /** What is wrong with one call is no outage for the others. */
     @Test
     void pathsThatAreNone_areTheirAuthors() {

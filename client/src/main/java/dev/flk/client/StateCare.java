@@ -45,9 +45,7 @@ public final class StateCare {
         StandingResponse first = page(namespace, agentId, "");
         Stream<StateEvent> stood = Stream.iterate(first, page -> page.getEntriesCount() > 0, page -> {
                     StandingResponse next = page(namespace, agentId, page.getNextPageToken());
-                    if (next.getFloor() != first.getFloor()) {
-                        throw new IllegalStateException("history was compacted while it was dumped: dump again");
-                    }
+                    requireFloor(first, next);
                     return next;
                 })
                 .flatMap(page -> page.getEntriesList().stream())
@@ -61,7 +59,21 @@ public final class StateCare {
                 first.getHistoryId(),
                 first.getFloor(),
                 StateClient.instant(first.getFloorAt()),
-                Stream.concat(stood, client.replay(behind)));
+                Stream.concat(
+                        Stream.concat(stood, client.replay(behind)),
+                        Stream.of(first).flatMap(page -> unchanged(page, namespace, agentId))));
+    }
+
+    /** Nothing, or an exception: a replay of a namespace begins with what is kept by then. */
+    private Stream<StateEvent> unchanged(StandingResponse first, String namespace, String agentId) {
+        requireFloor(first, page(namespace, agentId, ""));
+        return Stream.empty();
+    }
+
+    private static void requireFloor(StandingResponse first, StandingResponse now) {
+        if (now.getFloor() != first.getFloor()) {
+            throw new IllegalStateException("history was compacted while it was dumped: dump again");
+        }
     }
 
     private StandingResponse page(String namespace, String agentId, String token) {

@@ -54,6 +54,10 @@ import org.jspecify.annotations.Nullable;
 public final class StateClient implements AutoCloseable {
     private static final Duration TIMEOUT = Duration.ofSeconds(30);
     private static final int MAX_MESSAGE_BYTES = 8 << 20;
+    /** Of all calls that may have to be sent again. */
+    private static final long RETRY_BYTES = 64L << 20;
+
+    private static final long KEEP_ALIVE_SECONDS = 30;
     private static final Metadata.Key<String> AUTHORIZATION =
             Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
     private static final long CLOSE_SECONDS = 5;
@@ -158,7 +162,11 @@ public final class StateClient implements AutoCloseable {
             ChannelCredentials credentials = tls == null ? InsecureChannelCredentials.create() : tls.build();
             NettyChannelBuilder builder = NettyChannelBuilder.forTarget(target, credentials)
                     .maxInboundMessageSize(MAX_MESSAGE_BYTES)
+                    // else a replay would wait for ever for a server that is gone without a word
+                    .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
                     .defaultServiceConfig(RETRIES)
+                    .perRpcBufferLimit(MAX_MESSAGE_BYTES)
+                    .retryBufferSize(RETRY_BYTES)
                     .enableRetry();
             if (token != null) {
                 Metadata headers = new Metadata();

@@ -55,7 +55,7 @@ final class BatchDecision {
             throw commit.otherwise();
         }
         Committed committed = apply(commit.operations());
-        if (request != null && committed.revision() > 0) {
+        if (request != null) {
             Answered now = new Answered(commit.content(), committed, nowMicros + rememberedMicros);
             answered.put(request, now);
             newAnswers.put(request, now);

@@ -287,8 +287,9 @@ public final class MemoryStorage implements Storage {
     }
 
     @Override
-    public synchronized void forgetAnswers(long nowMicros) {
+    public synchronized boolean forgetAnswers(long nowMicros) {
         answered.values().removeIf(answer -> answer.expiresAtMicros() <= nowMicros);
+        return false;
     }
 
     @Override

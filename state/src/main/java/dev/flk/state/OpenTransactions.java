@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
@@ -69,14 +70,18 @@ final class OpenTransactions {
         private final List<Operation> operations = new ArrayList<>();
         private long bytes;
 
+        long held() {
+            return bytes + (long) operations.size() * PendingCommit.HELD_BYTES;
+        }
+
         Open(String caller, long endNanos) {
             this.caller = caller;
             this.endNanos = endNanos;
         }
     }
 
-    /** @param committed completed when it is known what the commit came to; null: it was aborted */
-    private record End(String caller, @Nullable CompletableFuture<Committed> committed) {}
+    /** @param committed the revision, once it is known what the commit came to; null: it was aborted */
+    private record End(String caller, @Nullable CompletableFuture<Long> committed) {}
 
     OpenTransactions(Limits limits, InstantSource clock, LongSupplier nanoTicker, RandomGenerator random) {
         this.limits = limits;
@@ -121,11 +126,12 @@ final class OpenTransactions {
         Open transaction = find(caller, txId);
         long bytes = transaction.bytes + operation.bytes();
         limits.require(transaction.operations.size() + 1, bytes);
-        if (stagedBytes + operation.bytes() > limits.maxStagedBytes()) {
+        long held = operation.bytes() + PendingCommit.HELD_BYTES;
+        if (stagedBytes + held > limits.maxStagedBytes()) {
             throw Reason.TOO_MANY_TX.because(
                     "open transactions hold more than " + limits.maxStagedBytes() + " bytes together");
         }
-        stagedBytes += operation.bytes();
+        stagedBytes += held;
         transaction.bytes = bytes;
         transaction.operations.add(operation);
     }
@@ -138,19 +144,38 @@ final class OpenTransactions {
      */
     synchronized List<Operation> commit(String caller, String txId, CompletableFuture<Committed> answer) {
         Open transaction = find(caller, txId);
-        end(txId, new End(caller, answer));
+        end(txId, new End(caller, answer.thenApply(Committed::revision)));
         return transaction.operations;
     }
 
-    /** Ends it; does nothing if it is aborted, expired, or of another instance. */
+    /** What a commit of it that was begun before will have come to; null: there is none under way. */
+    synchronized @Nullable CompletableFuture<Long> underWay(String caller, String txId) {
+        End end = ends.get(txId);
+        CompletableFuture<Long> committed = end == null || !end.caller().equals(caller) ? null : end.committed();
+        return committed == null || committed.isDone() ? null : committed;
+    }
+
+    /**
+     * Ends it; does nothing if it is aborted, expired, or of another instance.
+     *
+     * @throws StateException TX_COMMITTED; STORE_DOWN: whether it was committed is not known
+     */
     synchronized void abort(String caller, String txId) {
         try {
             Open unused = find(caller, txId);
             end(txId, new End(caller, null));
         } catch (StateException e) {
-            if (e.reason() == Reason.TX_COMMITTED) {
+            if (e.reason() == Reason.TX_COMMITTED || e.reason() == Reason.STORE_DOWN) {
                 throw e;
             }
+        }
+    }
+
+    /** A commit that could not even be tried ends it, too. */
+    synchronized void giveUp(String caller, String txId) {
+        Open transaction = open.get(txId);
+        if (transaction != null && transaction.caller.equals(caller)) {
+            end(txId, new End(caller, null));
         }
     }
 
@@ -161,35 +186,37 @@ final class OpenTransactions {
                 return transaction;
             }
             expire();
-            throw expired(txId);
+            throw expired(txId, "nothing of it was done");
         }
         End end = ends.get(txId);
         if (end != null && end.caller().equals(caller)) {
             throw ended(txId, end);
         }
         if (transaction == null && end == null && isOver(txId)) {
-            throw expired(txId);
+            throw expired(txId, "unless it was committed before, nothing of it was done");
         }
         throw Reason.TX_NOT_FOUND.because(
                 "no transaction " + txId + " of this instance; it ended long ago, or another one began it");
     }
 
     private static StateException ended(String txId, End end) {
-        CompletableFuture<Committed> committed = end.committed();
-        if (committed == null || committed.isCompletedExceptionally()) {
-            return Reason.TX_ABORTED.because(
-                    committed == null
-                            ? "transaction " + txId + " was aborted"
-                            : "the commit of transaction " + txId + " failed, which ended it");
+        if (end.committed() == null) {
+            return Reason.TX_ABORTED.because("transaction " + txId + " was aborted");
         }
-        Committed known = committed.getNow(null);
-        return Reason.TX_COMMITTED.because(
-                "transaction " + txId + (known == null ? " is being committed" : " was committed"),
-                known == null ? Map.of() : Map.of("revision", Long.toString(known.revision())));
+        try {
+            long revision = end.committed().join(); // what is under way was waited for
+            return Reason.TX_COMMITTED.because(
+                    "transaction " + txId + " was committed", Map.of("revision", Long.toString(revision)));
+        } catch (CompletionException e) {
+            return e.getCause() instanceof StateException known && known.reason() != Reason.STORE_DOWN
+                    ? Reason.TX_ABORTED.because("the commit of transaction " + txId + " failed, which ended it")
+                    : Reason.STORE_DOWN.because("whether transaction " + txId
+                            + " was committed is not known, as the storage failed meanwhile; read what is there");
+        }
     }
 
-    private static StateException expired(String txId) {
-        return Reason.TX_EXPIRED.because("the time of transaction " + txId + " is over; nothing of it was done");
+    private static StateException expired(String txId, String what) {
+        return Reason.TX_EXPIRED.because("the time of transaction " + txId + " is over; " + what);
     }
 
     /** By what its id says. */
@@ -205,7 +232,7 @@ final class OpenTransactions {
 
     private void end(String txId, End end) {
         Open ended = open.remove(txId);
-        stagedBytes -= ended == null ? 0 : ended.bytes;
+        stagedBytes -= ended == null ? 0 : ended.held();
         ends.put(txId, end);
         if (ends.size() > ENDS_REMEMBERED) {
             Iterator<String> oldest = ends.keySet().iterator();
@@ -219,7 +246,7 @@ final class OpenTransactions {
         long now = nanoTicker.getAsLong();
         open.values().removeIf(transaction -> {
             boolean isOver = transaction.endNanos - now <= 0;
-            stagedBytes -= isOver ? transaction.bytes : 0;
+            stagedBytes -= isOver ? transaction.held() : 0;
             expired += isOver ? 1 : 0;
             return isOver;
         });

@@ -16,9 +16,9 @@ public sealed interface Operation {
      */
     long ifVersion();
 
-    /** How much memory it takes, about. */
-    default int bytes() {
-        return 64 + key().agentId().length() + key().name().length();
+    /** Of names and value in UTF-8, and what goes with them. */
+    default long bytes() {
+        return 64 + Key.utf8Length(key().agentId()) + Key.utf8Length(key().name());
     }
 
     /** Gives the key a value, one JSON value without white space between its tokens. */
@@ -28,8 +28,8 @@ public sealed interface Operation {
         }
 
         @Override
-        public int bytes() {
-            return Operation.super.bytes() + json.length();
+        public long bytes() {
+            return Operation.super.bytes() + Key.utf8Length(json);
         }
     }
 

@@ -24,6 +24,8 @@ record PendingCommit(
         String content,
         @Nullable StateException otherwise,
         CompletableFuture<Committed> answer) {
+    /** What an operation takes in memory beside its names and its value, about. */
+    static final long HELD_BYTES = 192;
 
     PendingCommit(
             List<Operation> operations,
@@ -34,6 +36,11 @@ record PendingCommit(
     }
 
     /** How much memory it takes, about. */
+    long held() {
+        return bytes() + operations.size() * HELD_BYTES;
+    }
+
+    /** How much it adds to the storage, about. */
     long bytes() {
         return bytes(operations);
     }

@@ -24,6 +24,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
@@ -220,7 +221,14 @@ public final class StateEngine implements AutoCloseable {
         if (met != null && met.reason() != Reason.STARTING) {
             later(this::open);
         } else if (met == null && tick % FORGET_EVERY_TICKS == 0) {
-            later(() -> storage.forgetAnswers(micros(clock.instant())));
+            later(this::forget);
+        }
+    }
+
+    /** Commits go in between. */
+    private void forget() {
+        if (storage.forgetAnswers(micros(clock.instant()))) {
+            later(this::forget);
         }
     }
 
@@ -242,6 +250,18 @@ public final class StateEngine implements AutoCloseable {
         return Optional.ofNullable(trouble);
     }
 
+    /** Set while nothing is committed for want of room on the disk, though all can be read. */
+    public Optional<StateException> full() {
+        return full(1);
+    }
+
+    private Optional<StateException> full(long bytes) {
+        return freeBytes.getAsLong() - bytes >= settings.minFreeBytes()
+                ? Optional.empty()
+                : Optional.of(Reason.DISK_FULL.because("less than " + settings.minFreeBytes()
+                        + " bytes would be left on the disk (STATE_MIN_FREE_BYTES)"));
+    }
+
     private void requireUp() {
         StateException met = trouble;
         if (met != null) {
@@ -249,7 +269,7 @@ public final class StateEngine implements AutoCloseable {
         }
     }
 
-    /** Microseconds since the epoch. */
+    /** Microseconds since the epoch, of times from the year 1 to 9999. */
     public static long micros(Instant time) {
         return ChronoUnit.MICROS.between(Instant.EPOCH, time);
     }
@@ -287,9 +307,42 @@ public final class StateEngine implements AutoCloseable {
      * @param requestId empty: none
      */
     public CompletionStage<Committed> commit(String caller, String txId, String requestId) {
-        requireUp();
+        return behindItsFirst(caller, txId, () -> commitOnce(caller, txId, requestId));
+    }
+
+    /** What a second end is told depends on what becomes of the first. */
+    private <T> CompletionStage<T> behindItsFirst(String caller, String txId, Supplier<CompletionStage<T>> end) {
+        CompletableFuture<Long> first = transactions.underWay(caller, txId);
+        if (first == null) {
+            return end.get();
+        }
+        CompletableFuture<T> answer = new CompletableFuture<>();
+        var unused = first.whenComplete((revision, failure) -> {
+            try {
+                var unusedEnd = end.get().whenComplete((done, refused) -> {
+                    if (refused == null) {
+                        answer.complete(done);
+                    } else {
+                        answer.completeExceptionally(refused);
+                    }
+                });
+            } catch (StateException e) {
+                answer.completeExceptionally(e);
+            }
+        });
+        return answer;
+    }
+
+    private CompletionStage<Committed> commitOnce(String caller, String txId, String requestId) {
+        RequestKey request;
+        try {
+            requireUp();
+            request = request(caller, requestId);
+        } catch (StateException e) {
+            transactions.giveUp(caller, txId);
+            throw e;
+        }
         CompletableFuture<Committed> answer = new CompletableFuture<>();
-        RequestKey request = request(caller, requestId);
         List<Operation> operations = List.of();
         StateException otherwise = null;
         try {
@@ -303,9 +356,12 @@ public final class StateEngine implements AutoCloseable {
         return submit(new PendingCommit(operations, request, "tx " + txId, otherwise, answer));
     }
 
-    /** Forgets it. */
-    public void abort(String caller, String txId) {
-        transactions.abort(caller, txId);
+    /** Forgets it; refused if it was committed. */
+    public CompletionStage<Void> abort(String caller, String txId) {
+        return behindItsFirst(caller, txId, () -> {
+            transactions.abort(caller, txId);
+            return CompletableFuture.completedFuture(null);
+        });
     }
 
     /**
@@ -333,9 +389,10 @@ public final class StateEngine implements AutoCloseable {
 
     private CompletionStage<Committed> submit(PendingCommit commit) {
         try {
-            if (!commit.operations().isEmpty() && freeBytes.getAsLong() - commit.bytes() < settings.minFreeBytes()) {
-                throw Reason.DISK_FULL.because("less than " + settings.minFreeBytes()
-                        + " bytes would be left on the disk (STATE_MIN_FREE_BYTES)");
+            if (!commit.operations().isEmpty()) {
+                full(commit.bytes()).ifPresent(full -> {
+                    throw full;
+                });
             }
             writer.submit(commit);
         } catch (StateException e) {
@@ -381,7 +438,8 @@ public final class StateEngine implements AutoCloseable {
             throw Reason.INVALID.because("versions begin with 1: " + version);
         }
         long revision = revision(new At.Now());
-        List<Version> upTo = reading(() -> storage.history(key, version + 1, 1, 0));
+        long above = Math.max(version, version + 1); // there is none above the last of all
+        List<Version> upTo = reading(() -> storage.history(key, above, 1, 0));
         Found found;
         if (upTo.isEmpty()) {
             // what a key's versions begin with shows that it was compacted

@@ -142,8 +142,8 @@ public interface Storage extends AutoCloseable {
         }
     }
 
-    /** Forgets answers that have expired. */
-    void forgetAnswers(long nowMicros);
+    /** Forgets answers that have expired; whether there are more than it does at once. */
+    boolean forgetAnswers(long nowMicros);
 
     /** How much it takes on disk, or in memory where there is none. */
     long bytes();
@@ -190,7 +190,11 @@ public interface Storage extends AutoCloseable {
     record Standing(Head head, Map<Key, Newest> newest, Map<RequestKey, Answered> answered) {}
 
     /** What is to be kept: events behind the standing head, without gaps. */
-    record Batch(List<Event> events, Map<RequestKey, Answered> answered) {}
+    record Batch(List<Event> events, Map<RequestKey, Answered> answered) {
+        public boolean isEmpty() {
+            return events.isEmpty() && answered.isEmpty();
+        }
+    }
 
     /** A key that was found by its value. */
     record Document(Key key, Version version) {}

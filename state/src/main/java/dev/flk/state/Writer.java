@@ -59,7 +59,7 @@ final class Writer {
         lock.lock();
         try {
             requireOpen();
-            long bytes = commit.bytes();
+            long bytes = commit.held();
             if (queueBytes > 0 && queueBytes + bytes > maxQueueBytes) {
                 throw Reason.TOO_MANY_TX.because("more than " + maxQueueBytes + " bytes wait to be committed");
             }
@@ -130,7 +130,7 @@ final class Writer {
                 if (isStep) {
                     break;
                 }
-                bytes += ((PendingCommit) next).bytes();
+                bytes += ((PendingCommit) next).held();
             }
             queueBytes -= bytes;
             return taken;

@@ -99,6 +99,13 @@ final class EngineHarness implements AutoCloseable {
                 () -> engine.commit(ME, txId, requestId).toCompletableFuture().join());
     }
 
+    void abort(String txId) {
+        var unused = join(() -> engine.abort(ME, txId)
+                .thenApply(done -> new Committed(0, 0, List.of()))
+                .toCompletableFuture()
+                .join());
+    }
+
     private static Committed join(Supplier<Committed> commit) {
         try {
             return commit.get();

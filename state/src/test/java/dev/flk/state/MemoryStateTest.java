@@ -1,7 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state;
 
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.state.StateException.Reason;
+import java.lang.reflect.Proxy;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -18,6 +31,77 @@ class MemoryStateTest extends StateContract {
     @Override
     Supplier<Storage> storages() {
         return () -> storage;
+    }
+
+    /** It waits for what becomes of the first. */
+    @Test
+    void secondEnd_whileTheFirstIsUnderWay_isToldWhatBecameOfIt() {
+        CountDownLatch held = new CountDownLatch(1);
+        AtomicReference<@Nullable StateException> failure = new AtomicReference<>();
+        Storage slow = (Storage) Proxy.newProxyInstance(
+                Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (self, method, arguments) -> {
+                    if (method.getName().equals("commit")) {
+                        held.await();
+                        StateException fails = failure.get();
+                        if (fails != null) {
+                            throw fails;
+                        }
+                    }
+                    return method.invoke(storage, arguments);
+                });
+        try (EngineHarness state = new EngineHarness(() -> slow)) {
+            String kept = state.engine.begin(EngineHarness.ME, null).txId();
+            state.engine.stage(EngineHarness.ME, kept, state.write("a", "k", "1"));
+            String refused = state.engine.begin(EngineHarness.ME, null).txId();
+            state.engine.stage(EngineHarness.ME, refused, state.engine.write(EngineHarness.key("a", "k"), "2", 9));
+            List<CompletableFuture<?>> firsts = List.of(commit(state, kept, "r"), commit(state, refused, "s"));
+            CompletableFuture<Committed> again = commit(state, kept, "");
+            CompletableFuture<Committed> sameRequest = commit(state, kept, "r");
+            CompletableFuture<Void> abort =
+                    state.engine.abort(EngineHarness.ME, kept).toCompletableFuture();
+            CompletableFuture<Committed> refusedAgain = commit(state, refused, "s");
+            CompletableFuture<Void> refusedAbort =
+                    state.engine.abort(EngineHarness.ME, refused).toCompletableFuture();
+            assertThat(Stream.of(again, sameRequest, abort, refusedAgain, refusedAbort))
+                    .noneMatch(CompletableFuture::isDone);
+
+            held.countDown();
+
+            assertThat(firsts.get(0)).succeedsWithin(Duration.ofSeconds(10));
+            assertThat(reasonOf(again)).isEqualTo(Reason.TX_COMMITTED);
+            assertThat(sameRequest)
+                    .succeedsWithin(Duration.ofSeconds(10))
+                    .isEqualTo(firsts.get(0).join());
+            assertThat(reasonOf(abort)).isEqualTo(Reason.TX_COMMITTED);
+            assertThat(reasonOf(firsts.get(1))).isEqualTo(Reason.VERSION_CONFLICT);
+            assertThat(reasonOf(refusedAgain)).isEqualTo(Reason.TX_ABORTED);
+            assertThat(refusedAbort).succeedsWithin(Duration.ofSeconds(10));
+
+            String unknown = state.engine.begin(EngineHarness.ME, null).txId();
+            failure.set(Reason.STORE_DOWN.because("the connection broke"));
+            assertThat(reasonOf(commit(state, unknown, ""))).isEqualTo(Reason.STORE_DOWN);
+            failure.set(null);
+            await().until(() -> state.engine.trouble().isEmpty());
+            assertThat(reasonOf(commit(state, unknown, ""))).isEqualTo(Reason.STORE_DOWN);
+        }
+    }
+
+    private static CompletableFuture<Committed> commit(EngineHarness state, String txId, String requestId) {
+        try {
+            return state.engine.commit(EngineHarness.ME, txId, requestId).toCompletableFuture();
+        } catch (StateException e) {
+            return CompletableFuture.failedFuture(e);
+        }
+    }
+
+    private static Reason reasonOf(CompletableFuture<?> refused) {
+        return RandomStates.reasonOf(() -> {
+            try {
+                return refused.join();
+            } catch (CompletionException e) {
+                throw (StateException) e.getCause();
+            }
+        });
     }
 
     @Test

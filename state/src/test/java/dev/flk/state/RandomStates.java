@@ -109,7 +109,7 @@ final class RandomStates {
                 assertThat(reasonOf(() -> harness.commit(txId, ""))).isEqualTo(Reason.TX_EXPIRED);
             }
             case 1 -> {
-                harness.engine.abort(EngineHarness.ME, txId);
+                harness.abort(txId);
                 assertThat(reasonOf(() -> harness.commit(txId, ""))).isEqualTo(Reason.TX_ABORTED);
             }
             default -> same(operations, "", () -> harness.commit(txId, ""));

@@ -21,6 +21,7 @@ import dev.flk.state.Storage.KeyAt;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -132,7 +133,7 @@ abstract class StateContract {
             assertThat(e.details()).containsEntry("revision", "1");
         });
         assertThat(reasonOf(() -> {
-                    state.engine.abort(ME, committed);
+                    state.abort(committed);
                     return "aborted";
                 }))
                 .isEqualTo(Reason.TX_COMMITTED);
@@ -156,7 +157,7 @@ abstract class StateContract {
         assertThat(reasonOf(() -> state.commit(open, ""))).isEqualTo(Reason.TX_EXPIRED);
         assertThat(reasonOf(() -> state.commit(later, ""))).isEqualTo(Reason.TX_NOT_FOUND);
         assertThat(reasonOf(() -> state.commit("no such thing", ""))).isEqualTo(Reason.TX_NOT_FOUND);
-        state.engine.abort(ME, later);
+        state.abort(later);
     }
 
     @Test
@@ -195,6 +196,68 @@ abstract class StateContract {
         state.restart();
         assertThat(state.commit(txId, "r")).isEqualTo(first);
         assertThat(reasonOf(() -> state.commit(begin(), "r"))).isEqualTo(Reason.INVALID);
+    }
+
+    /** What did nothing the first time does nothing the second time, whatever was written in between. */
+    @Test
+    void requestThatChangedNothing_isAnsweredAsTheFirst_alsoAfterARestart() {
+        Committed first = state.apply("r", delete("a", "k"));
+        Committed empty = state.commit(begin(), "e");
+        state.apply(state.write("a", "k", "1"));
+
+        assertThat(state.apply("r", delete("a", "k"))).isEqualTo(first);
+        state.restart();
+        assertThat(state.apply("r", delete("a", "k"))).isEqualTo(first);
+        assertThat(state.json("a", "k")).isEqualTo("1");
+        assertThat(empty.revision()).isZero();
+        assertThat(state.engine.head().revision()).isEqualTo(1);
+    }
+
+    @Test
+    void transactionIsMeasuredInUtf8() {
+        String value = '"' + "\u6c34".repeat(300_000) + '"'; // 900,000 bytes
+        assertThat(reasonOf(() -> state.apply(IntStream.range(0, 4)
+                        .mapToObj(i -> state.write("a", "k" + i, value))
+                        .toArray(Operation[]::new))))
+                .isEqualTo(Reason.TX_TOO_LARGE);
+        assertThat(state.engine.head().revision()).isZero();
+    }
+
+    /** Each of them kept, read, replayed and listed in its history, to the letter. */
+    @Test
+    void values_comeBackToTheLetter() {
+        Random random = new Random(7);
+        for (int part = 0; part < 10; part++) {
+            List<String> texts = IntStream.range(0, 1_000)
+                    .mapToObj(i -> ValueTextTest.text(random))
+                    .toList();
+            List<Key> keys = IntStream.range(0, texts.size())
+                    .mapToObj(i -> key("a", "k" + i))
+                    .toList();
+            Committed committed = state.apply(IntStream.range(0, texts.size())
+                    .mapToObj(i -> state.write("a", "k" + i, texts.get(i)))
+                    .toArray(Operation[]::new));
+            List<String> kept =
+                    texts.stream().map(text -> ValueText.compact(text, 1 << 20)).toList();
+
+            List<String> read = new ArrayList<>();
+            for (int from = 0; from < keys.size(); from += 100) {
+                state.engine.get(keys.subList(from, from + 100), new At.Now()).found().stream()
+                        .map(found -> ((Found.Present) found).version().json())
+                        .forEach(read::add);
+            }
+            assertThat(read).isEqualTo(kept);
+            assertThat(state.replay(committed.revision()).get(0).changes())
+                    .extracting(Event.Change::json)
+                    .isEqualTo(kept);
+        }
+    }
+
+    @Test
+    void commitThatCantBeTried_endsItsTransaction() {
+        String txId = begin(state.write("a", "k", "1"));
+        assertThat(reasonOf(() -> state.commit(txId, "r".repeat(65)))).isEqualTo(Reason.INVALID);
+        assertThat(reasonOf(() -> state.commit(txId, ""))).isEqualTo(Reason.TX_ABORTED);
     }
 
     @Test

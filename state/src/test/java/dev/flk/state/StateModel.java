@@ -58,7 +58,7 @@ final class StateModel {
                     operation.key(), version + 1, staged.get(operation.key()).json()));
         }
         if (changes.isEmpty()) {
-            return new Committed(0, 0, made);
+            return answered(requestId, new Committed(0, 0, made));
         }
         long at = Math.max(micros, lastMicros + 1);
         lastMicros = at;
@@ -67,7 +67,10 @@ final class StateModel {
             versions.computeIfAbsent(change.key(), key -> new ArrayList<>())
                     .add(new Version(change.version(), revision, at, change.json()));
         }
-        Committed committed = new Committed(revision, at, made);
+        return answered(requestId, new Committed(revision, at, made));
+    }
+
+    private Committed answered(String requestId, Committed committed) {
         if (!requestId.isEmpty()) {
             answered.put(requestId, committed);
         }

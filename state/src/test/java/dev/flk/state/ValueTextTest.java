@@ -94,6 +94,16 @@ class ValueTextTest {
         }
     }
 
+    /** A value with random space, now and then nested as deep as any may be. */
+    static String text(Random random) {
+        StringBuilder spaced = new StringBuilder();
+        if (random.nextInt(50) == 0) {
+            return "[".repeat(128) + "]".repeat(128);
+        }
+        new Values(random, spaced, new StringBuilder()).value(0);
+        return spaced.toString();
+    }
+
     private record Values(Random random, StringBuilder spaced, StringBuilder plain) {
         private static final String[] STRINGS = {
             "\"\"",

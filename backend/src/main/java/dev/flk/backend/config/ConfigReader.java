@@ -42,6 +42,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Puts the values of the keys together, and checks what no key can know alone. */
 final class ConfigReader {
+    private static final long STAGED_PART_OF_HEAP = 8;
     private static final long MOST_BURST = 20_000_000;
     private static final long MOST_FAILURE_BURST = 200_000_000;
 
@@ -414,7 +415,7 @@ final class ConfigReader {
                 settings.get(ConfigKeys.STATE_MAX_VALUE_BYTES),
                 settings.get(ConfigKeys.STATE_TX_TIMEOUT),
                 settings.get(ConfigKeys.STATE_MAX_OPEN_TX),
-                usual.maxStagedBytes(),
+                Math.min(usual.maxStagedBytes(), Runtime.getRuntime().maxMemory() / STAGED_PART_OF_HEAP),
                 minFreeBytes.orElse(Math.max(usual.minFreeBytes(), storage.walMinFreeBytes())));
         int cacheBytes = settings.get(ConfigKeys.STATE_CACHE_BYTES);
         Optional<Duration> history = settings.find(ConfigKeys.STATE_HISTORY);

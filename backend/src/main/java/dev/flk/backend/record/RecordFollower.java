@@ -13,6 +13,8 @@ import dev.flk.state.StateEngine;
 import dev.flk.state.StateEngine.At;
 import dev.flk.state.StateEngine.Found;
 import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.Version;
 import dev.flk.wal.LogReader.LogWalk;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
@@ -20,6 +22,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletionException;
@@ -132,9 +135,11 @@ public final class RecordFollower implements AutoCloseable {
                 tellFailure(null);
                 restMillis = isMore ? restMillis(nanoTicker.getAsLong() - beginNanos) : LOOK_EVERY_MILLIS;
             } catch (IOException | StateException | CompletionException e) {
-                tellFailure(e);
+                boolean isOvertaken = e.getCause() instanceof StateException refused
+                        && refused.reason() == Reason.VERSION_CONFLICT; // by another backend
+                tellFailure(isOvertaken ? null : e);
                 forget();
-                restMillis = AFTER_FAILURE_MILLIS;
+                restMillis = isOvertaken ? 0 : AFTER_FAILURE_MILLIS;
             } catch (RuntimeException | Error e) {
                 LOG.error("the record can't go on behind record {} of the log; it is tried again", position, e);
                 forget();
@@ -215,8 +220,12 @@ public final class RecordFollower implements AutoCloseable {
      */
     boolean step() throws IOException {
         if (!knowsPosition) {
-            position = readPosition();
-            lookedUpTo = position;
+            long known = readPosition();
+            if (!hasPosition || known < position) {
+                lookedUpTo = known; // else what was noted still holds
+            }
+            position = known;
+            lookedUpTo = Math.max(lookedUpTo, known);
             knowsPosition = true;
             hasPosition = true;
         }
@@ -242,7 +251,7 @@ public final class RecordFollower implements AutoCloseable {
                         new Key(
                                 ServedState.POSITIONS,
                                 WRITER,
-                                log.logId() + "/missing/" + "%019d".formatted(gap.first())),
+                                log.logId() + "/missing/" + String.format(Locale.ROOT, "%019d", gap.first())),
                         "{\"first\":" + gap.first() + ",\"last\":" + gap.last() + "}",
                         Operation.ANY_VERSION));
             }
@@ -415,21 +424,35 @@ public final class RecordFollower implements AutoCloseable {
                 }
             }
         }
-        Map<Key, String> standing = standing(List.copyOf(wanted.keySet()));
+        Map<Key, Standing> standing = standing(List.copyOf(wanted.keySet()));
         List<Operation> operations = new ArrayList<>();
         for (List<RecordedOutcome> ofKey : wanted.values()) {
             for (RecordedOutcome one : ofKey) {
-                String stands = standing.get(one.key());
-                if (stands == null
-                        || !RecordedOutcome.outcomeIn(stands).equals(RecordedOutcome.outcomeIn(one.json()))
-                        || (RecordedOutcome.isOfOtherContent(stands)
-                                && !RecordedOutcome.isOfOtherContent(one.json()))) {
-                    operations.add(new Operation.Write(one.key(), one.json(), Operation.ANY_VERSION));
-                    standing.put(one.key(), one.json());
+                Standing before = standing.getOrDefault(one.key(), Standing.NONE);
+                if (before.isChangedBy(one)) {
+                    // another backend may write the same key, so that each compares with what the other wrote
+                    operations.add(new Operation.Write(one.key(), one.json(), before.version()));
+                    standing.put(one.key(), new Standing(before.version() + 1, one.json()));
                 }
             }
         }
         return operations;
+    }
+
+    /**
+     * What a key has.
+     *
+     * @param version 0: nothing
+     * @param json null: nothing, or no more
+     */
+    private record Standing(long version, @Nullable String json) {
+        static final Standing NONE = new Standing(0, null);
+
+        boolean isChangedBy(RecordedOutcome one) {
+            return json == null
+                    || !RecordedOutcome.outcomeIn(json).equals(RecordedOutcome.outcomeIn(one.json()))
+                    || (RecordedOutcome.isOfOtherContent(json) && !RecordedOutcome.isOfOtherContent(one.json()));
+        }
     }
 
     private void add(Map<Key, List<RecordedOutcome>> wanted, LogRecord submission) throws IOException {
@@ -447,17 +470,17 @@ public final class RecordFollower implements AutoCloseable {
         }
     }
 
-    private Map<Key, String> standing(List<Key> keys) {
-        Map<Key, String> standing = new HashMap<>();
+    private Map<Key, Standing> standing(List<Key> keys) {
+        Map<Key, Standing> standing = new HashMap<>();
         for (int from = 0; from < keys.size(); from += READ_AT_ONCE) {
             List<Key> some = keys.subList(from, Math.min(keys.size(), from + READ_AT_ONCE));
             List<Found> found = engine.get(some, new At.Now()).found();
             for (int i = 0; i < some.size(); i++) {
-                String json = found.get(i) instanceof Found.Present present
-                        ? present.version().json()
-                        : null;
-                if (json != null) {
-                    standing.put(some.get(i), json);
+                if (found.get(i) instanceof Found.Present present) {
+                    Version version = present.version();
+                    standing.put(some.get(i), new Standing(version.version(), version.json()));
+                } else if (found.get(i) instanceof Found.Deleted deleted) {
+                    standing.put(some.get(i), new Standing(deleted.version().version(), null));
                 }
             }
         }

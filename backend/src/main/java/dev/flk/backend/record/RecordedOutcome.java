@@ -114,7 +114,7 @@ record RecordedOutcome(Key key, String json) {
     }
 
     private static String keyName(long epoch, String pcsId) {
-        return KEY_PREFIX + "%019d/".formatted(epoch) + pcsId;
+        return KEY_PREFIX + String.format(Locale.ROOT, "%019d/", epoch) + pcsId;
     }
 
     /** Under which agent a shard stands. */

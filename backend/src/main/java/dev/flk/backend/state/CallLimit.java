@@ -2,6 +2,7 @@
 package dev.flk.backend.state;
 
 import com.google.protobuf.MessageLite;
+import dev.flk.client.proto.CommitResponse;
 import dev.flk.state.StateException.Reason;
 import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
 import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
@@ -21,6 +22,8 @@ final class CallLimit implements ServerInterceptor {
     private final long maxBytes;
     private final AtomicInteger calls = new AtomicInteger();
     private final AtomicLong bytes = new AtomicLong();
+    /** What streams have sent and the network has not taken; of its own, so that callers that take nothing hold up no others. */
+    private final AtomicLong streamedBytes = new AtomicLong();
 
     CallLimit(int maxCalls, long maxBytes) {
         this.maxCalls = maxCalls;
@@ -54,6 +57,8 @@ final class CallLimit implements ServerInterceptor {
     private final class Held {
         // guarded by this
         private long ofCall;
+        private long ofStream;
+
         private boolean isOver;
 
         /** False if there is no room. */
@@ -67,16 +72,33 @@ final class CallLimit implements ServerInterceptor {
             return true;
         }
 
+        synchronized boolean addToStream(Object message) {
+            long size = message instanceof MessageLite sized && !isOver ? sized.getSerializedSize() : 0;
+            if (streamedBytes.addAndGet(size) > maxBytes) {
+                streamedBytes.addAndGet(-size);
+                return false;
+            }
+            ofStream += size;
+            return true;
+        }
+
+        /** The network has all of it. */
+        synchronized void streamIsTaken() {
+            streamedBytes.addAndGet(-ofStream);
+            ofStream = 0;
+        }
+
         synchronized void end() {
             if (!isOver) {
                 isOver = true;
                 calls.decrementAndGet();
                 bytes.addAndGet(-ofCall);
+                streamIsTaken();
             }
         }
     }
 
-    /** An answer counts until the network has taken it. Events of a replay wait for the network themselves. */
+    /** An answer counts until its call ends; one of a stream, until the network has taken it. */
     private final class CountedAnswer<Q, A> extends SimpleForwardingServerCall<Q, A> {
         private final Held held;
         private boolean isRefused;
@@ -88,12 +110,22 @@ final class CallLimit implements ServerInterceptor {
 
         @Override
         public void sendMessage(A message) {
-            if (getMethodDescriptor().getType() == MethodType.UNARY && !held.add(message)) {
+            if (isRefused) {
+                return;
+            }
+            boolean isStream = getMethodDescriptor().getType() == MethodType.SERVER_STREAMING;
+            // what is committed must not be told as refused; its answer is shorter than its request
+            boolean hasRoom =
+                    message instanceof CommitResponse || (isStream ? held.addToStream(message) : held.add(message));
+            if (!hasRoom) {
                 isRefused = true;
                 refuse(delegate(), "answers under way take more than " + maxBytes + " bytes");
                 return;
             }
             super.sendMessage(message);
+            if (isStream && isReady()) {
+                held.streamIsTaken();
+            }
         }
 
         @Override
@@ -131,6 +163,12 @@ final class CallLimit implements ServerInterceptor {
             if (!isRefused) {
                 super.onHalfClose();
             }
+        }
+
+        @Override
+        public void onReady() {
+            held.streamIsTaken();
+            super.onReady();
         }
 
         @Override

@@ -15,7 +15,7 @@ import dev.flk.state.StateEngine.Token;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Version;
 import java.nio.charset.StandardCharsets;
-import java.time.DateTimeException;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Base64;
 
@@ -23,6 +23,11 @@ import java.util.Base64;
 final class Messages {
     private static final long MICROS = 1_000_000;
     private static final int NANOS_OF_A_MICRO = 1_000;
+    private static final int NANOS_OF_A_SECOND = 1_000_000_000;
+    /** Of the year 1, and of 9999: the range of a {@link Timestamp}. */
+    private static final long FIRST_SECOND = -62_135_596_800L;
+
+    private static final long LAST_SECOND = 253_402_300_799L;
 
     private Messages() {}
 
@@ -97,11 +102,21 @@ final class Messages {
     }
 
     private static Instant instant(Timestamp time) {
-        try {
-            return Instant.ofEpochSecond(time.getSeconds(), time.getNanos());
-        } catch (DateTimeException | ArithmeticException e) {
-            throw Reason.INVALID.because("the time is none: " + e.getMessage());
+        boolean isTime = time.getSeconds() >= FIRST_SECOND
+                && time.getSeconds() <= LAST_SECOND
+                && time.getNanos() >= 0
+                && time.getNanos() < NANOS_OF_A_SECOND;
+        if (!isTime) {
+            throw Reason.INVALID.because("the time is none between the years 1 and 9999: " + time.getSeconds() + " s");
         }
+        return Instant.ofEpochSecond(time.getSeconds(), time.getNanos());
+    }
+
+    static Duration duration(com.google.protobuf.Duration given) {
+        if (Math.abs(given.getSeconds()) > LAST_SECOND || Math.abs(given.getNanos()) >= NANOS_OF_A_SECOND) {
+            throw Reason.INVALID.because("the time-out is no duration: " + given.getSeconds() + " s");
+        }
+        return Duration.ofSeconds(given.getSeconds(), given.getNanos());
     }
 
     static dev.flk.client.proto.Version version(Version version) {

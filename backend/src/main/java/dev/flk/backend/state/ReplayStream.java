@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import dev.flk.client.proto.Event;
+import dev.flk.state.Event;
 import dev.flk.state.Key;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateEngine.Events;
@@ -24,8 +24,8 @@ final class ReplayStream {
 
     private final StateEngine engine;
     private final Executor executor;
-    private final ServerCallStreamObserver<Event> answer;
-    private final long to;
+    private final ServerCallStreamObserver<dev.flk.client.proto.Event> answer;
+    private final Span span;
     private final boolean follows;
     private final String namespace;
     private final Predicate<Key> wanted;
@@ -42,10 +42,18 @@ final class ReplayStream {
     private volatile @Nullable Runnable endWatch;
 
     /**
-     * Nothing is sent yet.
+     * What is asked for. A time that was not reached yet stands for no revision, so that both bounds hold.
      *
      * @param from the first revision
      * @param to the first one that is left out
+     * @param fromMicros the first time, since the epoch
+     * @param toMicros the first one that is left out
+     */
+    record Span(long from, long to, long fromMicros, long toMicros) {}
+
+    /**
+     * Nothing is sent yet.
+     *
      * @param namespace empty: any
      * @param wanted which changes
      * @param ended is told when it is over, however
@@ -53,9 +61,8 @@ final class ReplayStream {
     ReplayStream(
             StateEngine engine,
             Executor executor,
-            ServerCallStreamObserver<Event> answer,
-            long from,
-            long to,
+            ServerCallStreamObserver<dev.flk.client.proto.Event> answer,
+            Span span,
             boolean follows,
             String namespace,
             Predicate<Key> wanted,
@@ -63,8 +70,8 @@ final class ReplayStream {
         this.engine = engine;
         this.executor = executor;
         this.answer = answer;
-        this.next = from;
-        this.to = to;
+        this.next = span.from();
+        this.span = span;
         this.follows = follows;
         this.namespace = namespace;
         this.wanted = wanted;
@@ -123,7 +130,7 @@ final class ReplayStream {
                 endWatch();
                 answer.onError(why.asRuntimeException());
             } else if (answer.isReady()) {
-                send(engine.events(next, to, namespace, wanted, PART_BYTES));
+                send(engine.events(next, span.to(), namespace, wanted, PART_BYTES));
             }
         } catch (RuntimeException e) {
             isOver = true;
@@ -132,7 +139,15 @@ final class ReplayStream {
     }
 
     private void send(Events part) {
-        part.events().forEach(event -> answer.onNext(Messages.event(event, historyId)));
+        for (Event event : part.events()) {
+            if (event.committedAtMicros() >= span.toMicros()) {
+                end();
+                return;
+            }
+            if (event.committedAtMicros() >= span.fromMicros()) {
+                answer.onNext(Messages.event(event, historyId));
+            }
+        }
         if (part.next() == next) {
             waitOrEnd();
         } else {
@@ -149,7 +164,7 @@ final class ReplayStream {
     }
 
     private void waitOrEnd() {
-        if (follows && next < to) {
+        if (follows && next < span.to() && engine.head().committedAtMicros() < span.toMicros()) {
             endWatch();
             endWatch = engine.whenBeyond(next - 1, this::wake);
             if (answer.isCancelled()) {
@@ -157,6 +172,10 @@ final class ReplayStream {
             }
             return;
         }
+        end();
+    }
+
+    private void end() {
         isOver = true;
         answer.onCompleted();
     }

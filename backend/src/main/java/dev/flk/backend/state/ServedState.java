@@ -197,13 +197,17 @@ public final class ServedState implements AutoCloseable {
         if (place != null) {
             place.look();
         }
-        String now = met().map(StateException::getMessage).orElse(null);
+        boolean isDown = met().isPresent();
+        String now = met().or(engine::full).map(StateException::getMessage).orElse(null);
         if (now != null && !now.equals(toldTrouble)) {
-            LOG.error("the state of agents is down, certificates are taken all the same: {}", now);
+            LOG.error(
+                    "the state of agents {}, certificates are taken all the same: {}",
+                    isDown ? "is down" : "takes no commit",
+                    now);
         } else if (now == null && toldTrouble != null) {
             LOG.info("the state of agents can be used");
         }
-        port.setServing(now == null);
+        port.setServing(!isDown);
         toldTrouble = now;
     }
 
@@ -232,7 +236,7 @@ public final class ServedState implements AutoCloseable {
 
     /** In one word what is wrong with it, for {@code /readyz}; empty: nothing. The log says more. */
     public Optional<String> trouble() {
-        return met().map(e -> e.reason().name());
+        return met().or(engine::full).map(e -> e.reason().name());
     }
 
     private Optional<StateException> met() {

@@ -95,11 +95,7 @@ final class StateService extends StateImplBase {
     @Override
     public void begin(BeginRequest request, StreamObserver<BeginResponse> answer) {
         answer(answer, () -> {
-            Duration timeout = request.hasTimeout()
-                    ? Duration.ofSeconds(
-                            request.getTimeout().getSeconds(),
-                            request.getTimeout().getNanos())
-                    : null;
+            Duration timeout = request.hasTimeout() ? Messages.duration(request.getTimeout()) : null;
             var begun = engine.begin(caller().name(), timeout);
             return BeginResponse.newBuilder()
                     .setTxId(begun.txId())
@@ -179,10 +175,18 @@ final class StateService extends StateImplBase {
 
     @Override
     public void abort(AbortRequest request, StreamObserver<AbortResponse> answer) {
-        answer(answer, () -> {
-            engine.abort(caller().name(), request.getTxId());
-            return AbortResponse.getDefaultInstance();
-        });
+        try {
+            var unused = engine.abort(caller().name(), request.getTxId()).whenComplete((done, failure) -> {
+                if (failure == null) {
+                    answer.onNext(AbortResponse.getDefaultInstance());
+                    answer.onCompleted();
+                } else {
+                    answer.onError(error(failure));
+                }
+            });
+        } catch (RuntimeException e) {
+            answer.onError(error(e));
+        }
     }
 
     @Override
@@ -347,8 +351,7 @@ final class StateService extends StateImplBase {
                     engine,
                     executor,
                     (ServerCallStreamObserver<Event>) answer,
-                    from(request),
-                    request.hasTo() ? engine.firstAt(Messages.at(request.getTo())) : Long.MAX_VALUE,
+                    span(request),
                     request.getFollow(),
                     namespace,
                     wanted,
@@ -358,6 +361,19 @@ final class StateService extends StateImplBase {
         } catch (RuntimeException e) {
             answer.onError(error(e));
         }
+    }
+
+    private ReplayStream.Span span(ReplayRequest request) {
+        At to = request.hasTo() ? Messages.at(request.getTo()) : new At.Revision(Long.MAX_VALUE);
+        long toMicros = to instanceof At.Time time ? StateEngine.micros(time.time()) : Long.MAX_VALUE;
+        boolean isAhead = to instanceof At.Time && engine.head().committedAtMicros() < toMicros;
+        return new ReplayStream.Span(
+                from(request),
+                isAhead ? Long.MAX_VALUE : engine.firstAt(to),
+                request.hasFrom() && Messages.at(request.getFrom()) instanceof At.Time time
+                        ? StateEngine.micros(time.time())
+                        : Long.MIN_VALUE,
+                toMicros);
     }
 
     private long from(ReplayRequest request) {

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import com.google.protobuf.Duration;
+import com.google.protobuf.Timestamp;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
 import dev.flk.client.proto.AbortRequest;
@@ -46,10 +48,14 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.net.SocketException;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -189,6 +195,25 @@ class StatePortTest {
                                 .setResumeToken("other-1")
                                 .build()))
                         .hasNext());
+        assertRefused(
+                Code.INVALID_ARGUMENT,
+                "INVALID",
+                () -> state.get(GetRequest.newBuilder()
+                        .addKeys(key("a", "k"))
+                        .setAt(At.newBuilder().setTime(Timestamp.newBuilder().setSeconds(10_000_000_000_000L)))
+                        .build()));
+        assertRefused(
+                Code.INVALID_ARGUMENT,
+                "INVALID",
+                () -> state.begin(BeginRequest.newBuilder()
+                        .setTimeout(Duration.newBuilder().setSeconds(Long.MAX_VALUE))
+                        .build()));
+        assertRefused(
+                Code.INVALID_ARGUMENT,
+                "TX_TOO_LARGE",
+                () -> apply(IntStream.range(0, 10_001)
+                        .mapToObj(i -> write("a", "k", "1"))
+                        .toArray(Operation[]::new)));
         assertRefused(Code.UNIMPLEMENTED, "UNIMPLEMENTED", () -> state.find(FindRequest.getDefaultInstance()));
         apply(write("a", "k", "1"));
         StatusRuntimeException conflict = catchConflict();
@@ -360,6 +385,44 @@ class StatePortTest {
         } finally {
             call.detach(before);
         }
+    }
+
+    /** A time that is still to come is a bound for what is committed later. */
+    @Test
+    void replay_betweenTimes() {
+        apply(write("a", "k", "1"));
+        Instant now = Instant.now();
+        try (Context.CancellableContext call = Context.current().withCancellation()) {
+            Iterator<Event> soon = follow(
+                    call,
+                    ReplayRequest.newBuilder()
+                            .setFrom(at(now.plusMillis(500)))
+                            .setTo(at(now.plusMillis(2_000)))
+                            .setFollow(true)
+                            .build());
+            long last = 0;
+            long inTime = 0;
+            while (!Instant.now().isAfter(now.plusMillis(2_100))) {
+                CommitResponse commit = apply(write("a", "k", "" + ++last));
+                long millis = commit.getCommittedAt().getSeconds() * 1_000
+                        + commit.getCommittedAt().getNanos() / 1_000_000
+                        - now.toEpochMilli();
+                inTime += millis >= 500 && millis < 2_000 ? 1 : 0;
+                LockSupport.parkNanos(1_000_000);
+            }
+
+            assertThat(Stream.generate(() -> soon).takeWhile(Iterator::hasNext).map(Iterator::next))
+                    .hasSize((int) inTime);
+            assertThat(inTime).isPositive();
+        }
+    }
+
+    private static At at(Instant time) {
+        return At.newBuilder()
+                .setTime(Timestamp.newBuilder()
+                        .setSeconds(time.getEpochSecond())
+                        .setNanos((int) (time.toEpochMilli() % 1_000) * 1_000_000))
+                .build();
     }
 
     @Test

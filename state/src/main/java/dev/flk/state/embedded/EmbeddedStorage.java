@@ -187,7 +187,7 @@ public final class EmbeddedStorage implements Storage {
         Object unused = using(db -> {
             synchronized (commitLock) {
                 Batch batch = decide.apply(new Reads(db, this::requireHead, trimmed).standing(keys, requests));
-                if (!batch.events().isEmpty()) {
+                if (!batch.isEmpty()) {
                     write(db, batch);
                     for (Event event : batch.events()) {
                         head = requireHead().next(event.committedAtMicros());
@@ -292,7 +292,9 @@ public final class EmbeddedStorage implements Storage {
         if (done >= upTo) {
             return;
         }
-        removeAll(new Removal.Trim(namespace, upTo), Layout.event(done + 1, 0));
+        if (!removeAll(new Removal.Trim(namespace, upTo), Layout.event(done + 1, 0))) {
+            return; // the next one goes on with it
+        }
         Object unused = using(db -> {
             db.rocks().put(db.meta(), Layout.trimmed(namespace), Layout.longs(upTo, upTo));
             return db;
@@ -316,7 +318,8 @@ public final class EmbeddedStorage implements Storage {
         return using(db -> trimmed.getOrDefault(namespace, 0L));
     }
 
-    private void removeAll(Removal removal, byte[] first) {
+    /** Whether it came to its end, before {@link #close}. */
+    private boolean removeAll(Removal removal, byte[] first) {
         Optional<byte[]> next = Optional.of(first);
         while (next.isPresent() && !isClosing) {
             byte[] from = next.get();
@@ -326,6 +329,7 @@ public final class EmbeddedStorage implements Storage {
                 }
             });
         }
+        return next.isEmpty();
     }
 
     /** Of events up to a revision; what else was removed goes as RocksDB rewrites its files. {@link #close} interrupts it. */
@@ -420,8 +424,8 @@ public final class EmbeddedStorage implements Storage {
     }
 
     @Override
-    public void forgetAnswers(long nowMicros) {
-        Object unused = using(db -> {
+    public boolean forgetAnswers(long nowMicros) {
+        return using(db -> {
             try (Scan expiries = new Scan(db, db.requests(), Layout.expiriesPrefix());
                     WriteBatch removed = new WriteBatch()) {
                 for (boolean isThere = expiries.seek(Layout.expiriesPrefix());
@@ -439,9 +443,9 @@ public final class EmbeddedStorage implements Storage {
                     }
                     removed.delete(db.requests(), expiry);
                 }
-                db.rocks().write(db.forced(), removed);
+                db.rocks().write(db.unforced(), removed);
+                return removed.count() >= FORGOTTEN_AT_ONCE;
             }
-            return db;
         });
     }
 

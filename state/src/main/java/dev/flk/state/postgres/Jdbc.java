@@ -50,10 +50,10 @@ final class Jdbc {
         }
     }
 
-    static void update(Connection connection, String sql, Object... values) throws SQLException {
+    static int update(Connection connection, String sql, Object... values) throws SQLException {
         try (PreparedStatement statement = connection.prepareStatement(sql)) {
             bind(statement, values);
-            int unused = statement.executeUpdate();
+            return statement.executeUpdate();
         }
     }
 

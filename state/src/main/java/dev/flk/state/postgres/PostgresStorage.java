@@ -104,10 +104,10 @@ public final class PostgresStorage implements Storage {
         Batch committed = connections.inTransaction(connection -> {
             Head head = head(connection, Sql.HEAD + Sql.LOCKED);
             Batch batch = decide.apply(new Standing(head, standing(connection, keys), answered(connection, requests)));
+            insertAnswers(connection, batch.answered());
             if (!batch.events().isEmpty()) {
                 insertEvents(connection, batch.events());
                 insertVersions(connection, batch.events(), -1);
-                insertAnswers(connection, batch.answered());
                 Event last = batch.events().get(batch.events().size() - 1);
                 Jdbc.update(connection, Sql.RAISE, last.revision(), last.committedAtMicros());
             }
@@ -389,13 +389,16 @@ public final class PostgresStorage implements Storage {
                     Sql.EVENTS,
                     row -> {
                         Event whole = reading.add(row);
-                        return whole == null || page.add(whole, whole.bytes());
+                        return (whole == null || page.add(whole, whole.bytes())) && !reading.isGap;
                     },
                     from,
                     from + REVISIONS_AT_ONCE);
+            long missing = from + page.entries.size();
+            // one that was removed since the caller looked, he will see
             if (reading.isGap
-                    && from + page.entries.size() > head(connection, Sql.HEAD).floor()) {
-                throw Reason.STORE_DOWN.because("the state in Postgres is damaged: revision " + reading.expected
+                    && !page.isFull
+                    && missing > head(connection, Sql.HEAD).floor()) {
+                throw Reason.STORE_DOWN.because("the state in Postgres is damaged: revision " + missing
                         + " is missing; restore a dump, into an empty database");
             }
             Event last = reading.event;
@@ -611,11 +614,9 @@ public final class PostgresStorage implements Storage {
     }
 
     @Override
-    public void forgetAnswers(long nowMicros) {
-        connections.inTransaction(connection -> {
-            Jdbc.update(connection, Sql.FORGET, nowMicros);
-            return true;
-        });
+    public boolean forgetAnswers(long nowMicros) {
+        return connections.inTransaction(
+                connection -> Jdbc.update(connection, Sql.FORGET, nowMicros) == Sql.FORGOTTEN_AT_ONCE);
     }
 
     @Override

@@ -155,6 +155,8 @@ final class Sql {
             UPDATE flk_state
             SET history_id = ?, revision = ?, committed_at = ?, floor = ?, floor_at = ?, removed = ?""";
 
+    static final int FORGOTTEN_AT_ONCE = 10_000;
+
     static final String FORGET = """
             DELETE FROM flk_state_requests WHERE ctid IN (
                 SELECT ctid FROM flk_state_requests WHERE expires_at <= ? ORDER BY expires_at LIMIT 10000
