@@ -316,6 +316,7 @@ public final class StateClient implements AutoCloseable {
                 info.getNewestRevision(),
                 info.getOldestRevision(),
                 info.getOpenTransactions(),
+                info.getKeys(),
                 info.getBytes());
     }
 

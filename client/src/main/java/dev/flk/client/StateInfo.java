@@ -7,6 +7,7 @@ package dev.flk.client;
  * @param format of what it keeps on disk
  * @param engine as STATE_ENGINE of the backend has it
  * @param oldestRevision from which a replay can begin
+ * @param keys with those that are deleted, about
  * @param bytes that it takes, about
  */
 public record StateInfo(
@@ -16,4 +17,5 @@ public record StateInfo(
         long newestRevision,
         long oldestRevision,
         long openTransactions,
+        long keys,
         long bytes) {}

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.client.Replay;
+import dev.flk.client.StateCallException;
 import dev.flk.client.StateClient;
 import dev.flk.client.StateClient.Match;
 import dev.flk.client.StateEvent;
@@ -93,6 +94,26 @@ class StateIT {
             assertThat(readiness.status()).isEqualTo(200);
             assertThat(readiness.body()).contains("{\"name\":\"state\",\"ready\":false,\"detail\":\"STORE_DOWN\"}");
             assertThat(client.metric("flk_state_up")).isZero();
+        }
+    }
+
+    @Test
+    void fullDisk_refusesCommits_andNothingElse() throws Exception {
+        Map<String, String> more = Map.of("STATE_PORT", "0", "STATE_MIN_FREE_BYTES", "900PiB");
+        try (BackendProcess backend = BackendProcess.start(directory, more);
+                StateClient client = connect(backend)) {
+            assertThatThrownBy(() -> write(client, "1"))
+                    .isInstanceOf(StateCallException.class)
+                    .hasMessageContaining("STATE_MIN_FREE_BYTES");
+            assertThat(backend.program().awaitLine(text -> text.contains("the state of agents takes no commit")))
+                    .contains("certificates are taken all the same");
+
+            Client http = Client.comparing(backend.url());
+            assertThat(http.submit(Pcs.number(1)).status()).isEqualTo(200);
+            Answer readiness = http.get("/readyz");
+            assertThat(readiness.status()).isEqualTo(200);
+            assertThat(readiness.body()).contains("{\"name\":\"state\",\"ready\":false,\"detail\":\"DISK_FULL\"}");
+            assertThat(client.get("agent-1", "memory")).isEmpty();
         }
     }
 

@@ -293,6 +293,11 @@ public final class MemoryStorage implements Storage {
     }
 
     @Override
+    public synchronized long keys() {
+        return versions.size();
+    }
+
+    @Override
     public synchronized long bytes() {
         return bytes;
     }

@@ -130,8 +130,13 @@ public final class StateEngine implements AutoCloseable {
      */
     public record Events(List<Event> events, long next) {}
 
-    /** Of the engine as a whole. */
-    public record Info(String historyId, long newestRevision, long oldestRevision, int openTransactions, long bytes) {}
+    /**
+     * Of the engine as a whole.
+     *
+     * @param keys with those that are deleted, about
+     */
+    public record Info(
+            String historyId, long newestRevision, long oldestRevision, int openTransactions, long keys, long bytes) {}
 
     /** Equal to no other, whatever it runs. */
     private static final class Watch {
@@ -693,7 +698,12 @@ public final class StateEngine implements AutoCloseable {
     public Info info() {
         Head head = head();
         return new Info(
-                head.historyId(), head.revision(), head.floor() + 1, transactions.open(), reading(storage::bytes));
+                head.historyId(),
+                head.revision(),
+                head.floor() + 1,
+                transactions.open(),
+                reading(storage::keys),
+                reading(storage::bytes));
     }
 
     /** How many transactions ended by themselves. */

@@ -145,6 +145,9 @@ public interface Storage extends AutoCloseable {
     /** Forgets answers that have expired; whether there are more than it does at once. */
     boolean forgetAnswers(long nowMicros);
 
+    /** How many keys there are, with those that are deleted; about. */
+    long keys();
+
     /** How much it takes on disk, or in memory where there is none. */
     long bytes();
 

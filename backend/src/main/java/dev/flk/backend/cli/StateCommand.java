@@ -138,6 +138,7 @@ final class StateCommand implements Runnable {
                         .put("newest_revision", info.newestRevision())
                         .put("oldest_revision", info.oldestRevision())
                         .put("open_transactions", info.openTransactions())
+                        .put("keys", info.keys())
                         .put("bytes", info.bytes()));
                 return;
             }
@@ -146,6 +147,7 @@ final class StateCommand implements Runnable {
             out().println("newest revision    " + info.newestRevision());
             out().println("replayable from    " + info.oldestRevision());
             out().println("open transactions  " + info.openTransactions());
+            out().println("keys, about        " + info.keys());
             out().println("on disk            " + InWords.bytes(info.bytes()));
         });
     }

@@ -399,6 +399,7 @@ final class StateService extends StateImplBase {
                     .setNewestRevision(info.newestRevision())
                     .setOldestRevision(info.oldestRevision())
                     .setOpenTransactions(info.openTransactions())
+                    .setKeys(info.keys())
                     .setBytes(info.bytes())
                     .build();
         });

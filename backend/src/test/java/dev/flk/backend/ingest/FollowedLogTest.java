@@ -108,6 +108,25 @@ class FollowedLogTest {
         }
     }
 
+    /** Two backends with one state in Postgres, as here in memory: the same certificates reach both. */
+    @Test
+    void twoLogsWithTheSameCertificates_areRecordedOnce() throws IOException {
+        try (IngestHarness one = open();
+                IngestHarness two = new IngestHarness(directory.resolve("other"), clock)) {
+            submit(one, 1, 300);
+            submit(two, 1, 300);
+            try (RecordFollower first = follow(one);
+                    RecordFollower second = follow(two)) {
+                await().until(() -> first.position() == 300 && second.position() == 300);
+            }
+
+            assertThat(engine.keys(ServedState.RECORD, "shard-1", "", null, new At.Now(), 1_000)
+                            .entries())
+                    .hasSize(300)
+                    .allMatch(key -> key.version() == 1);
+        }
+    }
+
     @Test
     void segmentGoneBeforeItWasRead_isMissed_once_andTheRestIsRecorded() throws IOException {
         for (int first = 1; first <= 7; first += 3) {

@@ -45,6 +45,20 @@ final class LogCareTest {
         assertThat(simulation.log().get(0).sequence()).isGreaterThan(1);
     }
 
+    /** As the record does, until the disk has less than twice its floor, which is 0 here. */
+    @Test
+    void whatAnotherOneStillReads_isRemovedOnlyForWantOfRoom() throws IOException {
+        simulation.start();
+        simulation.letRead(() -> 3);
+        simulation.submitDaily(1, 30);
+        careForAll();
+        assertThat(simulation.log().get(0).sequence()).isBetween(2L, 4L);
+
+        simulation.disk.setUsableBytes(-1);
+        careForAll();
+        assertThat(simulation.log().get(0).sequence()).isGreaterThan(10);
+    }
+
     @Test
     void undecided_isNeverRemoved() throws IOException {
         simulation.start();

@@ -28,11 +28,13 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -225,6 +227,11 @@ final class Simulation {
         world.trace("log care");
         care.keepMark();
         care.step();
+    }
+
+    /** Another one reads the log, and has what is up to here. */
+    void letRead(LongSupplier upTo) {
+        Objects.requireNonNull(care, "started").waitFor(upTo);
     }
 
     /** Nobody waits for days: everybody is answered, with whatever it is. */

@@ -479,6 +479,7 @@ class StatePortTest {
         assertThat(info.getHistoryId()).isEqualTo("history");
         assertThat(info.getNewestRevision()).isEqualTo(1);
         assertThat(info.getOldestRevision()).isEqualTo(1);
+        assertThat(info.getKeys()).isEqualTo(1);
     }
 
     @Test

@@ -450,6 +450,11 @@ public final class EmbeddedStorage implements Storage {
     }
 
     @Override
+    public long keys() {
+        return using(db -> db.rocks().getLongProperty(db.latest(), "rocksdb.estimate-num-keys"));
+    }
+
+    @Override
     public long bytes() {
         return using(db -> {
             try (Stream<Path> files = Files.list(directory)) {

@@ -620,6 +620,12 @@ public final class PostgresStorage implements Storage {
     }
 
     @Override
+    public long keys() {
+        return connections.reading(connection ->
+                Jdbc.one(connection, Sql.KEY_COUNT, row -> row.getLong(1)).orElseThrow());
+    }
+
+    @Override
     public long bytes() {
         return connections.reading(connection ->
                 Jdbc.one(connection, Sql.BYTES, row -> row.getLong(1)).orElseThrow());

@@ -162,6 +162,10 @@ final class Sql {
                 SELECT ctid FROM flk_state_requests WHERE expires_at <= ? ORDER BY expires_at LIMIT 10000
                 FOR UPDATE SKIP LOCKED)""";
 
+    /** As of the server's last look at the table. */
+    static final String KEY_COUNT =
+            "SELECT greatest(0, reltuples)::bigint FROM pg_class WHERE oid = 'flk_state_newest'::regclass";
+
     static final String BYTES = """
             SELECT sum(pg_total_relation_size(name::regclass))
             FROM unnest(ARRAY['flk_state_events', 'flk_state_versions', 'flk_state_newest', 'flk_state_requests']) AS name""";

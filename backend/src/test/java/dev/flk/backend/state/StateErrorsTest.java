@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.rpc.ErrorInfo;
+import com.google.rpc.RetryInfo;
+import com.google.rpc.Status;
+import dev.flk.state.StateException.Reason;
+import io.grpc.Status.Code;
+import io.grpc.protobuf.StatusProto;
+import java.util.Map;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The contract's table of refusals, as they go over the network. */
+class StateErrorsTest {
+    @ParameterizedTest
+    @CsvSource({
+        "TX_EXPIRED, FAILED_PRECONDITION, false",
+        "TX_COMMITTED, FAILED_PRECONDITION, false",
+        "TX_ABORTED, FAILED_PRECONDITION, false",
+        "TX_NOT_FOUND, NOT_FOUND, false",
+        "VERSION_CONFLICT, ABORTED, false",
+        "INVALID, INVALID_ARGUMENT, false",
+        "VALUE_TOO_LARGE, INVALID_ARGUMENT, false",
+        "TX_TOO_LARGE, INVALID_ARGUMENT, false",
+        "TOO_MANY_TX, RESOURCE_EXHAUSTED, false",
+        "COMPACTED, OUT_OF_RANGE, false",
+        "HISTORY_CHANGED, OUT_OF_RANGE, false",
+        "DISK_FULL, UNAVAILABLE, true",
+        "STORE_DOWN, UNAVAILABLE, true",
+        "STARTING, UNAVAILABLE, true"
+    })
+    void refusal_hasItsStatusReasonAndDetails(Reason reason, Code code, boolean isTriedAgain) throws Exception {
+        Status sent = StatusProto.fromThrowable(StateErrors.of(reason.because("words", Map.of("name", "value"))));
+
+        assertThat(sent.getCode()).isEqualTo(code.value());
+        assertThat(sent.getMessage()).isEqualTo("words");
+        ErrorInfo why = sent.getDetails(0).unpack(ErrorInfo.class);
+        assertThat(why.getReason()).isEqualTo(reason.name());
+        assertThat(why.getMetadataMap()).containsExactly(Map.entry("name", "value"));
+        assertThat(sent.getDetailsCount()).isEqualTo(isTriedAgain ? 2 : 1);
+        if (isTriedAgain) {
+            assertThat(sent.getDetails(1).unpack(RetryInfo.class).hasRetryDelay())
+                    .isTrue();
+        }
+    }
+}
