@@ -99,7 +99,7 @@ class StateIT {
 
     @Test
     void fullDisk_refusesCommits_andNothingElse() throws Exception {
-        Map<String, String> more = Map.of("STATE_PORT", "0", "STATE_MIN_FREE_BYTES", "900PiB");
+        Map<String, String> more = Map.of("STATE_PORT", "0", "STATE_MIN_FREE_BYTES", "900000TiB");
         try (BackendProcess backend = BackendProcess.start(directory, more);
                 StateClient client = connect(backend)) {
             assertThatThrownBy(() -> write(client, "1"))
