@@ -18,7 +18,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -65,12 +64,9 @@ public final class StateEngine implements AutoCloseable {
     private final Writer writer;
     private final Thread writerThread;
     private final ScheduledExecutorService ticks;
-    private final ConcurrentLinkedQueue<Watch> watches = new ConcurrentLinkedQueue<>();
+    private final Watches watches = new Watches();
     private volatile @Nullable StateException trouble =
             Reason.STARTING.because("the state engine is starting; try again in a moment");
-    /** What those who watch were told of. */
-    private volatile long published;
-
     private long tick;
 
     /**
@@ -138,17 +134,6 @@ public final class StateEngine implements AutoCloseable {
     public record Info(
             String historyId, long newestRevision, long oldestRevision, int openTransactions, long keys, long bytes) {}
 
-    /** Equal to no other, whatever it runs. */
-    private static final class Watch {
-        private final long beyond;
-        private final Runnable told;
-
-        Watch(long beyond, Runnable told) {
-            this.beyond = beyond;
-            this.told = told;
-        }
-    }
-
     /**
      * An engine that begins to open its storage.
      *
@@ -182,7 +167,7 @@ public final class StateEngine implements AutoCloseable {
                 new Writer.Listener() {
                     @Override
                     public void committed(Head head) {
-                        publish(head.revision());
+                        watches.publish(head.revision());
                     }
 
                     @Override
@@ -201,7 +186,7 @@ public final class StateEngine implements AutoCloseable {
 
     /** Opens the storage and takes calls; until it is open, they are refused with STARTING. */
     public void start() {
-        storage.whenOthersCommit(this::publish);
+        storage.whenOthersCommit(watches::publish);
         writerThread.start();
         writer.run(this::open);
         Object unused = ticks.scheduleWithFixedDelay(this::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
@@ -211,7 +196,7 @@ public final class StateEngine implements AutoCloseable {
         try {
             storage.open();
             trouble = null;
-            publish(storage.head().revision());
+            watches.publish(storage.head().revision());
         } catch (StateException e) {
             trouble = e;
         } catch (RuntimeException | Error e) {
@@ -556,38 +541,12 @@ public final class StateEngine implements AutoCloseable {
      * @return ends it before
      */
     public Runnable whenBeyond(long revision, Runnable told) {
-        Watch watch = new Watch(revision, told);
-        watches.add(watch);
-        if (published > revision && watches.remove(watch)) {
-            told.run();
-        }
-        return () -> watches.remove(watch);
+        return watches.whenBeyond(revision, told);
     }
 
     /** How many wait for a revision. */
     public int watches() {
-        return watches.size();
-    }
-
-    private void publish(long revision) {
-        synchronized (watches) {
-            published = Math.max(published, revision);
-        }
-        for (Watch watch : watches) {
-            if (watch.beyond < revision && watches.remove(watch)) {
-                tell(watch);
-            }
-        }
-    }
-
-    /** One that fails must not end the thread that all commits depend on. */
-    private static void tell(Watch watch) {
-        try {
-            watch.told.run();
-        } catch (RuntimeException e) {
-            Thread thread = Thread.currentThread();
-            thread.getUncaughtExceptionHandler().uncaughtException(thread, e);
-        }
+        return watches.count();
     }
 
     /**

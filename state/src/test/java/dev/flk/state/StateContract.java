@@ -229,7 +229,7 @@ abstract class StateContract {
         Random random = new Random(7);
         for (int part = 0; part < 10; part++) {
             List<String> texts = IntStream.range(0, 1_000)
-                    .mapToObj(i -> ValueTextTest.text(random))
+                    .mapToObj(i -> RandomValues.text(random))
                     .toList();
             List<Key> keys = IntStream.range(0, texts.size())
                     .mapToObj(i -> key("a", "k" + i))

@@ -104,7 +104,7 @@ public final class ConfigKeys {
                     "ADDRESS_FAILURE_RATE",
                     ConfigKeys::rateOrZero,
                     "Failures per second that one address may cause: bad signatures, malformed bodies, duplicates. 0: no limit.")
-            .derived("TOKEN_RATE / 10");
+            .derived("TOKEN_RATE / 10, at least 10");
     static final Key<Long> ADDRESS_FAILURE_BURST = Key.of(
                     "ADDRESS_FAILURE_BURST", count(1L, 200_000_000L), "Failures that one address may cause at once.")
             .derived("10 x its rate");
