@@ -103,8 +103,8 @@ public final class ConfigKeys {
     static final Key<BigDecimal> ADDRESS_FAILURE_RATE = Key.of(
                     "ADDRESS_FAILURE_RATE",
                     ConfigKeys::rateOrZero,
-                    "Failures per second that one address may cause: bad signatures, malformed bodies, duplicates. 0: no limit.")
-            .derived("TOKEN_RATE / 10, at least 10");
+                    "Failures per second that one address may cause, by default at least 10: bad signatures, malformed bodies, duplicates. 0: no limit.")
+            .derived("TOKEN_RATE / 10");
     static final Key<Long> ADDRESS_FAILURE_BURST = Key.of(
                     "ADDRESS_FAILURE_BURST", count(1L, 200_000_000L), "Failures that one address may cause at once.")
             .derived("10 x its rate");
