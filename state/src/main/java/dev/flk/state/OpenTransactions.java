@@ -203,8 +203,11 @@ final class OpenTransactions {
         if (end.committed() == null) {
             return Reason.TX_ABORTED.because("transaction " + txId + " was aborted");
         }
+        if (!end.committed().isDone()) { // two ends at the same moment; others need the lock
+            return Reason.STORE_DOWN.because("transaction " + txId + " is being committed; ask again in a moment");
+        }
         try {
-            long revision = end.committed().join(); // what is under way was waited for
+            long revision = end.committed().join();
             return Reason.TX_COMMITTED.because(
                     "transaction " + txId + " was committed", Map.of("revision", Long.toString(revision)));
         } catch (CompletionException e) {
