@@ -16,6 +16,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.bridge.SLF4JBridgeHandler;
 
 /** Entry point of {@code flk-backend}. */
 public final class Main {
@@ -25,6 +26,8 @@ public final class Main {
 
     /** Runs the command line. */
     public static void main(String[] args) {
+        SLF4JBridgeHandler.removeHandlersForRootLogger();
+        SLF4JBridgeHandler.install();
         var program = new CommandLineProgram(
                 System.getenv(), Main::serve, utf8(FileDescriptor.out), utf8(FileDescriptor.err));
         if (Terminal.isStandardError(System.getenv().getOrDefault("TERM", "dumb"))) {

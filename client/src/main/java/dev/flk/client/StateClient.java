@@ -109,6 +109,11 @@ public final class StateClient implements AutoCloseable {
         return new Connector(target);
     }
 
+    /** On a channel of the caller's, which is closed with the client; its retries are the caller's too. */
+    public static StateClient over(ManagedChannel channel) {
+        return new StateClient(channel, "default");
+    }
+
     /** How to connect; for one thread. */
     public static final class Connector {
         private final String target;
@@ -173,7 +178,7 @@ public final class StateClient implements AutoCloseable {
                 headers.put(AUTHORIZATION, "Bearer " + token);
                 builder = builder.intercept(MetadataUtils.newAttachHeadersInterceptor(headers));
             }
-            return new StateClient(builder.build(), "default");
+            return over(builder.build());
         }
     }
 

@@ -17,6 +17,8 @@ import dev.flk.sample.Pcs;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -173,6 +175,36 @@ class StateIT {
                     .containsExactly(1, 2, 3);
             assertThat(run(1, "http://127.0.0.1:1", "info")).contains("UNAVAILABLE", "refused");
             assertThat(run(2, "nowhere", "info")).contains("--url: write it like http://127.0.0.1:50051");
+            assertThat(run(2, url, "info", "--offline")).contains("--offline asks no backend: leave out --url");
+            assertThat(run(1, null, "info", "--offline")).contains("is used by another process");
+        }
+        assertThat(run(0, null, "set", "a", "k", "\"late\"", "--offline")).isEqualTo("version 4, revision 4");
+        assertThat(run(0, null, "get", "a", "k", "--offline")).isEqualTo("\"late\"");
+        assertThat(run(0, null, "replay", "a", "--offline").lines()).hasSize(4);
+        assertThat(run(1, null, Map.of("STATE_DIR", "none"), "info", "--offline"))
+                .isEqualTo("flk-backend: STATE_DIR: none is not there, or no directory");
+        assertThat(directory.resolve("none")).doesNotExist();
+    }
+
+    /** Neither HTTP/1.1, nor what is no HTTP/2, nor a request beyond all bounds makes a line of the log. */
+    @Test
+    void whatAnybodyCanSend_isNotLogged() throws Exception {
+        try (BackendProcess backend = start();
+                StateClient client = connect(backend)) {
+            int port = Integer.parseInt(url(backend).replaceFirst(".*:", ""));
+            for (String sent : List.of("GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nno frame at all")) {
+                try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
+                    socket.getOutputStream().write(sent.getBytes(StandardCharsets.US_ASCII));
+                    assertThat(socket.getInputStream().readAllBytes()).isNotEmpty(); // until the port closes
+                }
+            }
+            assertThatThrownBy(() -> write(client, "\"" + "x".repeat(20 << 20) + "\""))
+                    .hasMessageContaining("RESOURCE_EXHAUSTED");
+            assertThatThrownBy(() -> write(client, "\"" + "x".repeat(10 << 20) + "\""))
+                    .isInstanceOf(StateCallException.ValueTooLarge.class);
+            write(client, "1");
+            assertThat(backend.program().terminate()).isEqualTo(143);
+            assertThat(backend.program().allLines()).doesNotContain("\tat ", "Exception", "io.grpc");
         }
     }
 

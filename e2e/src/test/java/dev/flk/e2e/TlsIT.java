@@ -108,6 +108,32 @@ final class TlsIT {
     }
 
     @Test
+    void stateCommands_showACertificate() throws Exception {
+        CLIENTS.issue("operator").writeTo(etc, "operator");
+        AUTHORITY.writeTo(etc.resolve("authority.crt"));
+        Map<String, String> more =
+                Map.of("TLS_CLIENT_CA", etc.resolve("clients.crt").toString(), "OPS_PORT", "0", "STATE_PORT", "0");
+        try (BackendProcess backend = start(more)) {
+            String url = StateIT.url(backend).replace("http://127.0.0.1", "https://localhost");
+            List<String> health = List.of("state", "health", "--url", url, "--ca", "etc/authority.crt");
+            assertThat(run(1, health)).contains("UNAVAILABLE");
+            List<String> shown = new ArrayList<>(health);
+            shown.addAll(List.of("--cert", "etc/operator.crt", "--key", "etc/operator.key"));
+            assertThat(run(0, shown)).isEqualTo("serving, at revision 0");
+            shown.set(shown.size() - 1, "etc/none.key");
+            assertThat(run(1, shown)).startsWith("flk-backend: --ca, --cert or --key: etc/none.key (No such");
+        }
+    }
+
+    private String run(int exitCode, List<String> arguments) throws IOException {
+        try (Program program = Program.java(
+                "flk-backend", directory, Map.of(), Program.QUICK_START, arguments.toArray(String[]::new))) {
+            assertThat(program.awaitExit()).as(program.allLines()).isEqualTo(exitCode);
+            return program.allLines();
+        }
+    }
+
+    @Test
     void plainHttpAndASlowHandshake_areToldAndCounted() throws Exception {
         try (BackendProcess backend = start(Map.of("HEADER_TIMEOUT", "1s"));
                 RawConnection half = new RawConnection(backend.port());

@@ -184,12 +184,21 @@ public final class StateEngine implements AutoCloseable {
         });
     }
 
-    /** Opens the storage and takes calls; until it is open, they are refused with STARTING. */
-    public void start() {
+    /**
+     * Opens the storage and takes calls; until it is open, they are refused with STARTING.
+     *
+     * @return completed when it is open, or could not be opened, as {@link #trouble} says then
+     */
+    public CompletionStage<Void> start() {
+        CompletableFuture<Void> tried = new CompletableFuture<>();
         storage.whenOthersCommit(watches::publish);
         writerThread.start();
-        writer.run(this::open);
+        writer.run(() -> {
+            open();
+            tried.complete(null);
+        });
         Object unused = ticks.scheduleWithFixedDelay(this::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
+        return tried;
     }
 
     private void open() {

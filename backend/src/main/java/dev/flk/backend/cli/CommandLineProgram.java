@@ -40,7 +40,7 @@ public final class CommandLineProgram {
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",
             Map.of(
                     "io.netty", Level.WARN,
-                    "io.grpc", Level.WARN,
+                    "io.grpc", Level.ERROR, // below are lines that any caller can cause
                     "org.rocksdb", Level.WARN,
                     "reactor", Level.WARN,
                     "io.lettuce", Level.WARN,

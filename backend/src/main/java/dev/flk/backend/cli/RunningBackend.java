@@ -20,7 +20,7 @@ final class RunningBackend {
     }
 
     /** Where it listens on all addresses, it listens on this one. */
-    private static String host(String bindAddress) {
+    static String host(String bindAddress) {
         if (bindAddress.equals("0.0.0.0") || bindAddress.equals("::")) {
             return "127.0.0.1";
         }

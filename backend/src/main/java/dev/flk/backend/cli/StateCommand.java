@@ -11,6 +11,7 @@ import dev.flk.backend.files.ConfiguredFile;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
 import dev.flk.backend.state.ServedState;
 import dev.flk.backend.state.StateConfig;
+import dev.flk.backend.state.StoppedState;
 import dev.flk.client.Commit;
 import dev.flk.client.Replay;
 import dev.flk.client.StateCallException;
@@ -23,10 +24,12 @@ import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
 import dev.flk.program.cli.InWords;
 import dev.flk.program.cli.Printable;
+import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
 import dev.flk.state.StateException;
 import dev.flk.state.Storage;
+import dev.flk.state.Storage.Head;
 import dev.flk.wal.DiskFiles.OwnerOnly;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -42,6 +45,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -64,7 +68,8 @@ import picocli.CommandLine.Spec;
         description = {
             "Reads and writes the state of agents.",
             "",
-            "It asks the running backend of the configuration, or the one at --url.",
+            "It asks the running backend of the configuration, or the one at --url. With",
+            "--offline it opens the state itself, while no backend does.",
             ""
         })
 final class StateCommand implements Runnable {
@@ -90,8 +95,24 @@ final class StateCommand implements Runnable {
             description = "PEM: authorities that lead to the backend's certificate.")
     private @Nullable Path authorities;
 
+    @Option(
+            names = "--cert",
+            scope = ScopeType.INHERIT,
+            paramLabel = "FILE",
+            description = "PEM: the certificate to show, if the backend asks for one.")
+    private @Nullable Path certificate;
+
+    @Option(names = "--key", scope = ScopeType.INHERIT, paramLabel = "FILE", description = "PEM: its key.")
+    private @Nullable Path certificateKey;
+
     @Option(names = "--token-file", scope = ScopeType.INHERIT, paramLabel = "FILE", description = "The token to show.")
     private @Nullable Path tokenFile;
+
+    @Option(
+            names = "--offline",
+            scope = ScopeType.INHERIT,
+            description = "Open the state of the configuration; no backend may use it.")
+    private boolean offline;
 
     @Option(
             names = "--namespace",
@@ -344,7 +365,12 @@ final class StateCommand implements Runnable {
                 if (file == null) {
                     long unused = StateDump.write(dump, StateCommand::line, out());
                 } else {
-                    out().println(writeNew(file, dump) + " events in " + file);
+                    long events = writeNew(file, dump);
+                    out().println(
+                                    json
+                                            ? node().put("file", file.toString())
+                                                    .put("events", events)
+                                            : events + " events in " + file);
                 }
             } catch (FileAlreadyExistsException e) {
                 throw new NotThere(file + " exists already; name another file");
@@ -378,10 +404,8 @@ final class StateCommand implements Runnable {
                 ""
             })
     int restore(@Parameters(paramLabel = "FILE") Path file) throws IOException {
-        LogOutput.configure(new LogConfig(Level.ERROR, LogConfig.Format.TEXT), CommandLineProgram.LOG_STYLE);
-        StateConfig known = BackendConfig.load(environment, config.file)
-                .state()
-                .orElseThrow(() -> new IOException("STATE_PORT is off: there is no state to restore"));
+        sayFailuresOnce();
+        StateConfig known = configured();
         if (known.engineName().equals("memory")) {
             throw new IOException("STATE_ENGINE is memory: what is restored would be gone at once");
         }
@@ -391,8 +415,11 @@ final class StateCommand implements Runnable {
             storage.open();
             storage.requireEmpty(storage.head());
             storage.restore(dump.floor(), dump.floorAtMicros(), events);
-            out().println("restored up to revision " + storage.head().revision() + ", history "
-                    + storage.head().historyId());
+            Head head = storage.head();
+            out().println(
+                            json
+                                    ? node().put("revision", head.revision()).put("history_id", head.historyId())
+                                    : "restored up to revision " + head.revision() + ", history " + head.historyId());
             out().flush();
             return ExitCode.OK;
         } catch (StateException e) {
@@ -471,7 +498,23 @@ final class StateCommand implements Runnable {
     }
 
     private int with(Consumer<StateClient> work) throws IOException {
-        try (StateClient client = connect()) {
+        sayFailuresOnce();
+        if (!offline) {
+            try (StateClient client = connect()) {
+                return with(client, work);
+            }
+        }
+        if (url != null || authorities != null || certificate != null || certificateKey != null || tokenFile != null) {
+            throw new ParameterException(
+                    spec.commandLine(), "--offline asks no backend: leave out --url, and what goes with it");
+        }
+        try (StoppedState stopped = StoppedState.open(configured())) {
+            return with(stopped.client(), work);
+        }
+    }
+
+    private int with(StateClient client, Consumer<StateClient> work) throws IOException {
+        try {
             work.accept(client.namespace(namespace));
             out().flush();
             return ExitCode.OK;
@@ -483,19 +526,43 @@ final class StateCommand implements Runnable {
         }
     }
 
-    private StateClient connect() throws IOException {
-        // what failed is said once, by the exception
+    /** By the exception, and not by the log too. */
+    private static void sayFailuresOnce() {
         LogOutput.configure(new LogConfig(Level.ERROR, LogConfig.Format.TEXT), CommandLineProgram.LOG_STYLE);
-        Optional<StateConfig> known =
-                BackendConfig.diagnose(environment, config.file).config().flatMap(BackendConfig::state);
-        boolean isTls = url != null && url.startsWith("https://");
-        String address =
-                url == null ? known.map(state -> "127.0.0.1:" + state.port()).orElse(USUAL_ADDRESS) : address(url);
+    }
+
+    private StateConfig configured() {
+        return BackendConfig.load(environment, config.file)
+                .state()
+                .orElseThrow(() -> new InvalidConfig(List.of("STATE_PORT: is off, so there is no state")));
+    }
+
+    private StateClient connect() throws IOException {
+        Optional<BackendConfig> backend =
+                BackendConfig.diagnose(environment, config.file).config();
+        Optional<StateConfig> known = backend.flatMap(BackendConfig::state);
+        boolean isTls = url == null
+                ? known.isPresent() && backend.flatMap(BackendConfig::tls).isPresent()
+                : url.startsWith("https://");
+        String address = url == null
+                ? known.map(state -> RunningBackend.host(state.bindAddress()) + ":" + state.port())
+                        .orElse(USUAL_ADDRESS)
+                : address(url);
+        if ((certificate == null) != (certificateKey == null)) {
+            throw new ParameterException(spec.commandLine(), "--cert and --key: give both, or none");
+        }
         StateClient.Connector connector = StateClient.to(address);
-        if (authorities != null) {
-            connector = connector.tls(authorities);
-        } else if (isTls) {
-            connector = connector.tls();
+        try {
+            if (authorities != null) {
+                connector = connector.tls(authorities);
+            } else if (isTls || certificate != null) {
+                connector = connector.tls();
+            }
+            if (certificate != null && certificateKey != null) {
+                connector = connector.certificate(certificate, certificateKey);
+            }
+        } catch (IOException e) {
+            throw new IOException("--ca, --cert or --key: " + e.getMessage(), e);
         }
         return (tokenFile == null ? connector : connector.token(token(tokenFile))).connect();
     }

@@ -11,23 +11,37 @@ import io.grpc.MethodDescriptor.MethodType;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
+import io.grpc.ServerStreamTracer;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
-/** Bounds how many calls are under way, and the bytes of their requests and answers, over all connections; what is above is refused. */
-final class CallLimit implements ServerInterceptor {
+/**
+ * Bounds how many calls are under way, and the bytes of their requests and answers, over all connections; what is above is refused. A
+ * request counts from its first bytes on, so that those that never end are bounded too. To be added to a server as both of its bases.
+ */
+final class CallLimit extends ServerStreamTracer.Factory implements ServerInterceptor {
+    /** Requests are refused in words when they are whole; beyond so many times their bound, before. */
+    private static final int PARTIAL = 2;
+
     private final int maxCalls;
     private final long maxBytes;
     private final AtomicInteger calls = new AtomicInteger();
-    private final AtomicLong bytes = new AtomicLong();
+    private final AtomicLong requestBytes = new AtomicLong();
+    private final AtomicLong answerBytes = new AtomicLong();
     /** What streams have sent and the network has not taken; of its own, so that callers that take nothing hold up no others. */
     private final AtomicLong streamedBytes = new AtomicLong();
 
+    /** @param maxBytes of requests, of answers, and of what streams have sent, each */
     CallLimit(int maxCalls, long maxBytes) {
         this.maxCalls = maxCalls;
         this.maxBytes = maxBytes;
+    }
+
+    @Override
+    public ServerStreamTracer newServerStreamTracer(String fullMethodName, Metadata headers) {
+        return new Arriving();
     }
 
     @Override
@@ -38,9 +52,10 @@ final class CallLimit implements ServerInterceptor {
             refuse(call, "there are too many calls under way, " + maxCalls);
             return new ServerCall.Listener<>() {};
         }
-        Held held = new Held();
+        boolean isStream = call.getMethodDescriptor().getType() == MethodType.SERVER_STREAMING;
+        Held held = new Held(isStream ? streamedBytes : answerBytes);
         try {
-            return new Counted<>(call, next.startCall(new CountedAnswer<>(call, held), headers), held);
+            return new Counted<>(call, next.startCall(new CountedAnswer<>(call, held, isStream), headers), held);
         } catch (RuntimeException e) {
             held.end();
             throw e;
@@ -53,47 +68,68 @@ final class CallLimit implements ServerInterceptor {
         call.close(refusal.getStatus(), trailers == null ? new Metadata() : trailers);
     }
 
-    /** What one call counts, until it ends. */
-    private final class Held {
-        // guarded by this
-        private long ofCall;
-        private long ofStream;
+    private String tooLong() {
+        return "requests under way take more than " + maxBytes + " bytes";
+    }
 
+    /** The request of one call; what is thrown ends the call. */
+    private final class Arriving extends ServerStreamTracer {
+        // guarded by this
+        private long arrived;
         private boolean isOver;
+
+        @Override
+        public synchronized void inboundWireSize(long more) {
+            if (isOver) {
+                return;
+            }
+            arrived += more;
+            if (requestBytes.addAndGet(more) > PARTIAL * maxBytes) {
+                throw Status.RESOURCE_EXHAUSTED.withDescription(tooLong()).asRuntimeException();
+            }
+        }
+
+        @Override
+        public synchronized void streamClosed(Status status) {
+            isOver = true;
+            requestBytes.addAndGet(-arrived);
+            arrived = 0;
+        }
+    }
+
+    /** That a call is under way, and what its answers take, until it ends. */
+    private final class Held {
+        private final AtomicLong answers;
+        // guarded by this
+        private long taken;
+        private boolean isOver;
+
+        Held(AtomicLong answers) {
+            this.answers = answers;
+        }
 
         /** False if there is no room. */
         synchronized boolean add(Object message) {
             long size = message instanceof MessageLite sized && !isOver ? sized.getSerializedSize() : 0;
-            if (bytes.addAndGet(size) > maxBytes) {
-                bytes.addAndGet(-size);
+            if (answers.addAndGet(size) > maxBytes) {
+                answers.addAndGet(-size);
                 return false;
             }
-            ofCall += size;
-            return true;
-        }
-
-        synchronized boolean addToStream(Object message) {
-            long size = message instanceof MessageLite sized && !isOver ? sized.getSerializedSize() : 0;
-            if (streamedBytes.addAndGet(size) > maxBytes) {
-                streamedBytes.addAndGet(-size);
-                return false;
-            }
-            ofStream += size;
+            taken += size;
             return true;
         }
 
         /** The network has all of it. */
-        synchronized void streamIsTaken() {
-            streamedBytes.addAndGet(-ofStream);
-            ofStream = 0;
+        synchronized void isTaken() {
+            answers.addAndGet(-taken);
+            taken = 0;
         }
 
         synchronized void end() {
             if (!isOver) {
                 isOver = true;
                 calls.decrementAndGet();
-                bytes.addAndGet(-ofCall);
-                streamIsTaken();
+                isTaken();
             }
         }
     }
@@ -101,11 +137,13 @@ final class CallLimit implements ServerInterceptor {
     /** An answer counts until its call ends; one of a stream, until the network has taken it. */
     private final class CountedAnswer<Q, A> extends SimpleForwardingServerCall<Q, A> {
         private final Held held;
+        private final boolean isStream;
         private boolean isRefused;
 
-        CountedAnswer(ServerCall<Q, A> call, Held held) {
+        CountedAnswer(ServerCall<Q, A> call, Held held, boolean isStream) {
             super(call);
             this.held = held;
+            this.isStream = isStream;
         }
 
         @Override
@@ -113,18 +151,15 @@ final class CallLimit implements ServerInterceptor {
             if (isRefused) {
                 return;
             }
-            boolean isStream = getMethodDescriptor().getType() == MethodType.SERVER_STREAMING;
             // what is committed must not be told as refused; its answer is shorter than its request
-            boolean hasRoom =
-                    message instanceof CommitResponse || (isStream ? held.addToStream(message) : held.add(message));
-            if (!hasRoom) {
+            if (!(message instanceof CommitResponse) && !held.add(message)) {
                 isRefused = true;
                 refuse(delegate(), "answers under way take more than " + maxBytes + " bytes");
                 return;
             }
             super.sendMessage(message);
             if (isStream && isReady()) {
-                held.streamIsTaken();
+                held.isTaken();
             }
         }
 
@@ -150,9 +185,9 @@ final class CallLimit implements ServerInterceptor {
 
         @Override
         public void onMessage(Q message) {
-            if (!held.add(message)) {
+            if (requestBytes.get() > maxBytes) {
                 isRefused = true;
-                refuse(call, "requests under way take more than " + maxBytes + " bytes");
+                refuse(call, tooLong());
                 return;
             }
             super.onMessage(message);
@@ -167,7 +202,9 @@ final class CallLimit implements ServerInterceptor {
 
         @Override
         public void onReady() {
-            held.streamIsTaken();
+            if (call.getMethodDescriptor().getType() == MethodType.SERVER_STREAMING) {
+                held.isTaken();
+            }
             super.onReady();
         }
 

@@ -112,7 +112,7 @@ public final class ServedState implements AutoCloseable {
                 System::nanoTime,
                 random,
                 place == null ? () -> Long.MAX_VALUE : place);
-        engine.start();
+        var unusedOpening = engine.start();
         parts.push(engine);
         try {
             this.port = new StatePort(

@@ -5,6 +5,7 @@ import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.state.StateEngine;
+import io.grpc.DecompressorRegistry;
 import io.grpc.Server;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
@@ -22,16 +23,19 @@ import org.jspecify.annotations.Nullable;
 /** The port that serves a state engine over gRPC, with health and reflection. The engine stays its owner's. */
 final class StatePort implements AutoCloseable {
     static final int MAX_CONNECTIONS = 4_096;
+    /** What Info tells. */
+    static final int FORMAT = 1;
 
     private static final int THREADS = 16;
-    private static final int MAX_MESSAGE_BYTES = 4 << 20;
+    /** Well above a transaction, so that one that is too long is refused in words. */
+    private static final int MAX_MESSAGE_BYTES = 16 << 20;
+
     private static final int MAX_CALLS_A_CONNECTION = 1_000;
     private static final int MAX_CALLS = 10_000;
     private static final int MAX_IDLE_MINUTES = 5;
     private static final int MAX_AGE_MINUTES = 60;
     private static final int PART_OF_MEMORY = 8;
     private static final long LEAST_REQUEST_BYTES = 16L << 20;
-    private static final int FORMAT = 1;
     private static final long FINISH_MILLIS = 1_000;
 
     private final HealthStatusManager health = new HealthStatusManager();
@@ -69,6 +73,7 @@ final class StatePort implements AutoCloseable {
         service = new StateService(engine, engineName, FORMAT, threads, meters);
         this.tokens = tokens;
         listener = new Listener(maxConnections);
+        CallLimit limit = new CallLimit(MAX_CALLS, maxRequestBytes());
         NettyServerBuilder builder = listener.listenFor(NettyServerBuilder.forAddress(address))
                 .executor(threads)
                 .maxInboundMessageSize(MAX_MESSAGE_BYTES)
@@ -78,7 +83,10 @@ final class StatePort implements AutoCloseable {
                 .maxConnectionAge(MAX_AGE_MINUTES, TimeUnit.MINUTES)
                 .permitKeepAliveTime(10, TimeUnit.SECONDS)
                 .permitKeepAliveWithoutCalls(true)
-                .intercept(new CallLimit(MAX_CALLS, maxRequestBytes()))
+                // what is sent compressed could be longer than anything that is counted
+                .decompressorRegistry(DecompressorRegistry.emptyInstance())
+                .addStreamTracerFactory(limit)
+                .intercept(limit)
                 .addService(service)
                 .addService(new CareService(engine))
                 .addService(health.getHealthService())

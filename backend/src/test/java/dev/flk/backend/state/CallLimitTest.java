@@ -35,9 +35,10 @@ class CallLimitTest {
     private HealthBlockingStub health;
 
     private void serve(int maxCalls, long maxBytes) throws IOException {
+        CallLimit limit = new CallLimit(maxCalls, maxBytes);
         server = NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
-                .addService(ServerInterceptors.intercept(
-                        new HealthStatusManager().getHealthService(), new CallLimit(maxCalls, maxBytes)))
+                .addStreamTracerFactory(limit)
+                .addService(ServerInterceptors.intercept(new HealthStatusManager().getHealthService(), limit))
                 .build()
                 .start();
         channel = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort())
@@ -103,6 +104,18 @@ class CallLimitTest {
             awaitRoom();
             assertThat(second.isCancelled()).isFalse();
         }
+    }
+
+    @Test
+    void requestOfWhichTooMuchArrives_isRefusedBeforeItIsWhole_andHoldsNothing() throws IOException {
+        serve(10, 100);
+        HealthCheckRequest tooLong = HealthCheckRequest.newBuilder()
+                .setService("s".repeat(200_000)) // several frames
+                .build();
+        assertThatThrownBy(() -> health.check(tooLong))
+                .isInstanceOf(StatusRuntimeException.class)
+                .hasMessage("RESOURCE_EXHAUSTED: requests under way take more than 100 bytes");
+        awaitRoom();
     }
 
     @Test

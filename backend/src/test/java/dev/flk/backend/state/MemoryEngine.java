@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.state;
 
-import static org.awaitility.Awaitility.await;
-
 import dev.flk.backend.metrics.Meters;
 import dev.flk.state.MemoryStorage;
 import dev.flk.state.StateEngine;
@@ -10,7 +8,6 @@ import dev.flk.state.StateEngine.Settings;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.Random;
 
@@ -27,8 +24,7 @@ public final class MemoryEngine {
                 System::nanoTime,
                 new Random(),
                 () -> Long.MAX_VALUE);
-        engine.start();
-        await().pollDelay(Duration.ZERO).until(() -> engine.trouble().isEmpty());
+        engine.start().toCompletableFuture().join();
         return engine;
     }
 
