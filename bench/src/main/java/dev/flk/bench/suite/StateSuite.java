@@ -27,6 +27,8 @@ import dev.flk.client.proto.Write;
 import io.grpc.Channel;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -45,6 +47,7 @@ final class StateSuite {
     private static final String READS = "state, reads, 64";
     private static final String SINGLES = "certificates, no state";
     private static final String RECORDED = "certificates, recorded";
+    private static final String STATE_DEAD = "certificates, state dead";
     private static final String CATCH_UP = "record, catching up";
     private static final String REPLAY = "state, replay";
 
@@ -57,6 +60,9 @@ final class StateSuite {
         Server etcd = bench.keep(StateServers.etcd(bench.directory("etcd")));
         Server alone = bench.backend("alone");
         Server recording = bench.backend("recording", Map.of("STATE_PORT", "0"));
+        Path broken = bench.directory("broken").toAbsolutePath();
+        Files.writeString(broken.resolve("CURRENT"), "no manifest\n");
+        Server dead = bench.backend("dead", Map.of("STATE_PORT", "0", "STATE_DIR", broken.toString()));
         fill(replayed);
         List<Subject> subjects = new ArrayList<>();
         subjects.add(bench.plainForces());
@@ -72,6 +78,7 @@ final class StateSuite {
         subjects.add(new Subject(REPLAY, plan -> replay(replayed)));
         subjects.add(bench.singles(SINGLES, alone, CLIENTS, 30_000));
         subjects.add(bench.singles(RECORDED, recording, CLIENTS, 30_000));
+        subjects.add(bench.singles(STATE_DEAD, dead, CLIENTS, 30_000));
         subjects.add(new Subject(CATCH_UP, plan -> catchUp(recording)));
         Results results = bench.measure("operations", BARE, subjects);
         return results.with(
@@ -83,6 +90,8 @@ final class StateSuite {
                 Target.atLeast("reads, of a bare gRPC server's", results.ratio(READS, BARE_READS), 0.7),
                 Target.atLeast(
                         "certificates with the record on, of those without", results.ratio(RECORDED, SINGLES), 0.9),
+                Target.atLeast(
+                        "certificates with the state dead, of those without", results.ratio(STATE_DEAD, SINGLES), 0.9),
                 Target.atLeast("catching up, certificates a second", results.rate(CATCH_UP), 20_000),
                 Target.atLeast("replay, events a second", results.rate(REPLAY), 100_000));
     }
