@@ -3,6 +3,7 @@ package dev.flk.state;
 
 import static dev.flk.state.EngineHarness.key;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.postgres.PostgresConfig;
@@ -117,6 +118,31 @@ class PostgresStateTest extends StateContract {
                             database, "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '" + index + "'")
                     > 0;
         });
+    }
+
+    /** Whoever writes to the tables past the engine can't break its bounds. */
+    @Test
+    void rowsOutOfBounds_areRefusedByTheDatabase() {
+        try (EngineHarness state = new EngineHarness(storages())) {
+            state.apply(state.write("a", "k", "1"));
+            String row = "INSERT INTO flk_state_versions VALUES ('%s', %s, %s, %d, 2, 1, 1, %s)";
+            for (String refused : List.of(
+                    row.formatted("no space", "'a'", "'k'", 2, "'1'"),
+                    row.formatted("default", "''", "'k'", 2, "'1'"),
+                    row.formatted("default", "repeat('é', 129)", "'k'", 2, "'1'"),
+                    row.formatted("default", "'a'", "repeat('k', 1025)", 2, "'1'"),
+                    row.formatted("default", "'a'", "'k'", 0, "'1'"),
+                    row.formatted("default", "'a'", "'k'", 2, "''"),
+                    row.formatted("default", "'a'", "'k'", 2, "repeat('1', 2097153)"))) {
+                assertThatThrownBy(() -> server.execute(database, refused))
+                        .hasRootCauseInstanceOf(SQLException.class)
+                        .rootCause()
+                        .hasMessageContaining("violates check constraint");
+            }
+            assertThatThrownBy(() -> server.execute(database, row.formatted("default", "'a'", "'k'", 1, "'1'")))
+                    .rootCause()
+                    .hasMessageContaining("duplicate key");
+        }
     }
 
     /** The engine looks at the floor again behind the read, and says that it is compacted. */

@@ -112,6 +112,24 @@ class TwoPostgresStatesTest {
         }
     }
 
+    /** Both make the tables of an empty database. */
+    @Test
+    void startedAtOnce_haveOneHistory() throws Exception {
+        ExecutorService threads = Executors.newCachedThreadPool();
+        try (PostgresServer server = PostgresServer.start()) {
+            for (int i = 0; i < 3; i++) {
+                String database = server.newDatabase();
+                Future<StateEngine> other = threads.submit(() -> engine(server, database));
+                try (StateEngine one = engine(server, database);
+                        StateEngine two = other.get()) {
+                    assertThat(one.head().historyId()).isEqualTo(two.head().historyId());
+                }
+            }
+        } finally {
+            threads.shutdownNow();
+        }
+    }
+
     private static StateEngine engine(PostgresServer server, String database) {
         return engine(server, database, Instant::now);
     }
@@ -124,8 +142,8 @@ class TwoPostgresStatesTest {
                 System::nanoTime,
                 new Random(),
                 () -> Long.MAX_VALUE);
-        engine.start();
-        await().until(() -> engine.trouble().isEmpty());
+        engine.start().toCompletableFuture().join();
+        assertThat(engine.trouble()).isEmpty();
         return engine;
     }
 

@@ -90,11 +90,14 @@ class KilledStateTest {
     /** {@code -Dflk.failedCalls=5} for fewer. */
     @Test
     @Tag("thorough")
-    void callsOfTheSystemFail_answeredCommitsAreThere() throws Exception {
+    void callsOfTheSystemFail_answeredCommitsAreThere(@TempDir Path traces) throws Exception {
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/strace")), "no strace: apt install strace");
         Random random = new Random();
         long revision = 0;
-        for (int i = Integer.getInteger("flk.failedCalls", 200); i > 0; i--) {
+        int failed = 0;
+        Path trace = traces.resolve("trace");
+        int runs = Integer.getInteger("flk.failedCalls", 200);
+        for (int i = 0; i < runs; i++) {
             String call = CALLS.get(random.nextInt(CALLS.size()));
             String fault = call + ":error=" + (random.nextBoolean() ? "EIO" : "ENOSPC") + ":when="
                     + (1 + random.nextInt(60)) + (random.nextBoolean() ? "" : "+" + (1 + random.nextInt(100)));
@@ -104,14 +107,17 @@ class KilledStateTest {
                     "-f",
                     "-qq",
                     "-o",
-                    "/dev/null",
+                    trace.toString(),
                     "-e",
                     "trace=" + call,
                     "-e",
                     "inject=" + fault));
             files().forEach(file -> strace.addAll(List.of("-P", file.toString())));
             revision = check(commitUntilKilled(strace, 2_500, Integer.MAX_VALUE), revision - 1, fault);
+            failed += Files.readString(trace).contains("(INJECTED)") ? 1 : 0;
+            Files.delete(trace);
         }
+        assertThat(failed).isGreaterThan(runs / 4);
     }
 
     /** Those that RocksDB has, and will have soon. */

@@ -44,6 +44,10 @@ import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.protobuf.StatusProto;
+import io.grpc.reflection.v1.ServerReflectionGrpc;
+import io.grpc.reflection.v1.ServerReflectionRequest;
+import io.grpc.reflection.v1.ServerReflectionResponse;
+import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
@@ -52,6 +56,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
@@ -480,6 +485,35 @@ class StatePortTest {
         assertThat(info.getNewestRevision()).isEqualTo(1);
         assertThat(info.getOldestRevision()).isEqualTo(1);
         assertThat(info.getKeys()).isEqualTo(1);
+    }
+
+    @Test
+    void reflection_listsTheServices() {
+        List<String> services = new ArrayList<>();
+        CompletableFuture<Void> end = new CompletableFuture<>();
+        StreamObserver<ServerReflectionRequest> asked = ServerReflectionGrpc.newStub(channel)
+                .serverReflectionInfo(new StreamObserver<>() {
+                    @Override
+                    public void onNext(ServerReflectionResponse answer) {
+                        answer.getListServicesResponse()
+                                .getServiceList()
+                                .forEach(service -> services.add(service.getName()));
+                    }
+
+                    @Override
+                    public void onError(Throwable failure) {
+                        end.completeExceptionally(failure);
+                    }
+
+                    @Override
+                    public void onCompleted() {
+                        end.complete(null);
+                    }
+                });
+        asked.onNext(ServerReflectionRequest.newBuilder().setListServices("").build());
+        asked.onCompleted();
+        assertThat(end).succeedsWithin(java.time.Duration.ofSeconds(20));
+        assertThat(services).contains("flk.state.v1.State", "flk.state.v1.Care", "grpc.health.v1.Health");
     }
 
     @Test
