@@ -120,6 +120,10 @@ final class TlsIT {
             List<String> shown = new ArrayList<>(health);
             shown.addAll(List.of("--cert", "etc/operator.crt", "--key", "etc/operator.key"));
             assertThat(run(0, shown)).isEqualTo("serving, at revision 0");
+            shown.set(shown.size() - 1, "etc/operator.crt");
+            assertThat(run(1, shown))
+                    .startsWith("flk-backend: --ca, --cert or --key: ")
+                    .doesNotContain("\tat ");
             shown.set(shown.size() - 1, "etc/none.key");
             assertThat(run(1, shown)).startsWith("flk-backend: --ca, --cert or --key: etc/none.key (No such");
         }

@@ -40,7 +40,8 @@ public final class CommandLineProgram {
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",
             Map.of(
                     "io.netty", Level.WARN,
-                    "io.grpc", Level.ERROR, // below are lines that any caller can cause
+                    "io.grpc", Level.ERROR, // below are lines that any caller can cause, as are those of the next
+                    "io.grpc.internal.SerializingExecutor", Level.OFF,
                     "org.rocksdb", Level.WARN,
                     "reactor", Level.WARN,
                     "io.lettuce", Level.WARN,

@@ -31,6 +31,7 @@ import dev.flk.state.StateException;
 import dev.flk.state.Storage;
 import dev.flk.state.Storage.Head;
 import dev.flk.wal.DiskFiles.OwnerOnly;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -561,10 +562,13 @@ final class StateCommand implements Runnable {
             if (certificate != null && certificateKey != null) {
                 connector = connector.certificate(certificate, certificateKey);
             }
-        } catch (IOException e) {
+            if (tokenFile != null) {
+                connector = connector.token(token(tokenFile));
+            }
+            return connector.connect();
+        } catch (FileNotFoundException | IllegalArgumentException e) {
             throw new IOException("--ca, --cert or --key: " + e.getMessage(), e);
         }
-        return (tokenFile == null ? connector : connector.token(token(tokenFile))).connect();
     }
 
     private String address(String text) {

@@ -25,6 +25,13 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     /** Requests are refused in words when they are whole; beyond so many times their bound, before. */
     private static final int PARTIAL = 2;
 
+    /** What a frame takes in memory beside its bytes, about. */
+    private static final int FRAME_BYTES = 128;
+    /** Of a request to health or reflection, which may need no token. */
+    private static final int MAX_SMALL_BYTES = 4_096;
+
+    private static final String OWN = "flk.";
+
     private final int maxCalls;
     private final long maxBytes;
     private final AtomicInteger calls = new AtomicInteger();
@@ -41,7 +48,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
     @Override
     public ServerStreamTracer newServerStreamTracer(String fullMethodName, Metadata headers) {
-        return new Arriving();
+        return new Arriving(fullMethodName.startsWith(OWN) ? Long.MAX_VALUE : MAX_SMALL_BYTES);
     }
 
     @Override
@@ -74,18 +81,28 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
     /** The request of one call; what is thrown ends the call. */
     private final class Arriving extends ServerStreamTracer {
+        private final long most;
         // guarded by this
         private long arrived;
         private boolean isOver;
+
+        Arriving(long most) {
+            this.most = most;
+        }
 
         @Override
         public synchronized void inboundWireSize(long more) {
             if (isOver) {
                 return;
             }
-            arrived += more;
-            if (requestBytes.addAndGet(more) > PARTIAL * maxBytes) {
+            arrived += more + FRAME_BYTES;
+            if (requestBytes.addAndGet(more + FRAME_BYTES) > PARTIAL * maxBytes) {
                 throw Status.RESOURCE_EXHAUSTED.withDescription(tooLong()).asRuntimeException();
+            }
+            if (arrived > most) {
+                throw Status.RESOURCE_EXHAUSTED
+                        .withDescription("the request is longer than " + most + " bytes")
+                        .asRuntimeException();
             }
         }
 

@@ -5,6 +5,7 @@ import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.state.StateEngine;
+import io.grpc.Codec;
 import io.grpc.DecompressorRegistry;
 import io.grpc.Server;
 import io.grpc.Status;
@@ -81,10 +82,12 @@ final class StatePort implements AutoCloseable {
                 .maxConnectionIdle(MAX_IDLE_MINUTES, TimeUnit.MINUTES)
                 // so that clients behind a balancer spread again; calls that are under way go on
                 .maxConnectionAge(MAX_AGE_MINUTES, TimeUnit.MINUTES)
+                // what a client holds that is gone without a word, is given back
+                .keepAliveTime(1, TimeUnit.MINUTES)
                 .permitKeepAliveTime(10, TimeUnit.SECONDS)
                 .permitKeepAliveWithoutCalls(true)
                 // what is sent compressed could be longer than anything that is counted
-                .decompressorRegistry(DecompressorRegistry.emptyInstance())
+                .decompressorRegistry(DecompressorRegistry.emptyInstance().with(Codec.Identity.NONE, false))
                 .addStreamTracerFactory(limit)
                 .intercept(limit)
                 .addService(service)

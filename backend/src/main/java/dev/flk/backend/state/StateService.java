@@ -29,6 +29,7 @@ import dev.flk.client.proto.ReplayRequest;
 import dev.flk.client.proto.StageResponse;
 import dev.flk.client.proto.StateGrpc.StateImplBase;
 import dev.flk.client.proto.WriteRequest;
+import dev.flk.program.logging.LineLimit;
 import dev.flk.state.Committed;
 import dev.flk.state.Key;
 import dev.flk.state.Operation;
@@ -42,6 +43,7 @@ import dev.flk.state.Storage.Document;
 import dev.flk.state.Storage.Page;
 import dev.flk.state.Version;
 import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
@@ -54,9 +56,14 @@ import java.util.concurrent.Executor;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The calls of {@code flk.state.v1.State}, on an engine. Each runs on a thread of the server's executor. */
 final class StateService extends StateImplBase {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
+    private static final LineLimit LINES = LineLimit.ofOutages(System::nanoTime);
+
     private final StateEngine engine;
     private final String engineName;
     private final int format;
@@ -439,7 +446,13 @@ final class StateService extends StateImplBase {
     /** What a caller gets for a failure; one that is none of ours shows as UNKNOWN, and in the log. */
     static Throwable error(Throwable failure) {
         Throwable cause = cause(failure);
-        return cause instanceof StateException refused ? StateErrors.of(refused) : cause;
+        if (cause instanceof StateException refused) {
+            return StateErrors.of(refused);
+        }
+        if (!(cause instanceof StatusRuntimeException)) {
+            LINES.say("failed", leftOut -> LOG.error("a call to the state failed{}", leftOut, cause));
+        }
+        return cause;
     }
 
     private static Throwable cause(Throwable failure) {

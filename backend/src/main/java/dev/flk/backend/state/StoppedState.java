@@ -16,6 +16,7 @@ import java.time.InstantSource;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 
 /**
@@ -23,6 +24,8 @@ import java.util.function.LongSupplier;
  * open the storage may do everything that a token may.
  */
 public final class StoppedState implements AutoCloseable {
+    private static final long CLOSE_SECONDS = 5;
+
     private final StateEngine engine;
     private final ExecutorService executor = Executors.newCachedThreadPool(task -> {
         Thread thread = new Thread(task, "state-calls");
@@ -60,7 +63,12 @@ public final class StoppedState implements AutoCloseable {
             engine.close();
             throw new IOException(trouble.get().getMessage(), trouble.get());
         }
-        return new StoppedState(engine, config.engineName());
+        try {
+            return new StoppedState(engine, config.engineName());
+        } catch (IOException e) {
+            engine.close();
+            throw e;
+        }
     }
 
     private StoppedState(StateEngine engine, String engineName) throws IOException {
@@ -82,9 +90,14 @@ public final class StoppedState implements AutoCloseable {
 
     @Override
     public void close() {
-        client.close();
-        Server unused = server.shutdownNow();
-        executor.shutdown();
-        engine.close();
+        try {
+            client.close();
+            boolean unused = server.shutdownNow().awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            executor.shutdown();
+            engine.close();
+        }
     }
 }

@@ -96,10 +96,10 @@ class CallLimitTest {
 
     @Test
     void requestsAboveTheirBytes_areRefused_untilOthersEnd() throws IOException {
-        serve(10, 150);
+        serve(10, 500); // with what a frame takes, each is 190
         try (CancellableContext first = hold();
                 CancellableContext second = hold()) {
-            assertNoRoom("requests under way take more than 150 bytes");
+            assertNoRoom("requests under way take more than 500 bytes");
             first.cancel(null);
             awaitRoom();
             assertThat(second.isCancelled()).isFalse();
@@ -108,14 +108,24 @@ class CallLimitTest {
 
     @Test
     void requestOfWhichTooMuchArrives_isRefusedBeforeItIsWhole_andHoldsNothing() throws IOException {
-        serve(10, 100);
-        HealthCheckRequest tooLong = HealthCheckRequest.newBuilder()
-                .setService("s".repeat(200_000)) // several frames
-                .build();
-        assertThatThrownBy(() -> health.check(tooLong))
+        serve(10, 1_000);
+        assertThatThrownBy(() -> health.check(requestOf(3_000)))
                 .isInstanceOf(StatusRuntimeException.class)
-                .hasMessage("RESOURCE_EXHAUSTED: requests under way take more than 100 bytes");
+                .hasMessage("RESOURCE_EXHAUSTED: requests under way take more than 1000 bytes");
         awaitRoom();
+    }
+
+    @Test
+    void requestToHealth_isShort() throws IOException {
+        serve(10, 100_000);
+        assertThatThrownBy(() -> health.check(requestOf(5_000)))
+                .isInstanceOf(StatusRuntimeException.class)
+                .hasMessage("RESOURCE_EXHAUSTED: the request is longer than 4096 bytes");
+        awaitRoom();
+    }
+
+    private static HealthCheckRequest requestOf(int bytes) {
+        return HealthCheckRequest.newBuilder().setService("s".repeat(bytes)).build();
     }
 
     @Test

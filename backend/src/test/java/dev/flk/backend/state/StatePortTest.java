@@ -488,6 +488,13 @@ class StatePortTest {
     }
 
     @Test
+    void compressedRequest_isRefused() {
+        assertThatThrownBy(() -> state.withCompression("gzip").info(InfoRequest.getDefaultInstance()))
+                .isInstanceOf(StatusRuntimeException.class)
+                .hasMessageContaining("UNIMPLEMENTED");
+    }
+
+    @Test
     void reflection_listsTheServices() {
         List<String> services = new ArrayList<>();
         CompletableFuture<Void> end = new CompletableFuture<>();
