@@ -23,7 +23,7 @@ import java.util.concurrent.atomic.AtomicLong;
  */
 final class CallLimit extends ServerStreamTracer.Factory implements ServerInterceptor {
     /** Requests are refused in words when they are whole; beyond so many times their bound, before. */
-    private static final int PARTIAL = 2;
+    private static final int PARTIAL = 4;
 
     /** What a frame takes in memory beside its bytes, about. */
     private static final int FRAME_BYTES = 128;

@@ -108,10 +108,10 @@ class CallLimitTest {
 
     @Test
     void requestOfWhichTooMuchArrives_isRefusedBeforeItIsWhole_andHoldsNothing() throws IOException {
-        serve(10, 1_000);
-        assertThatThrownBy(() -> health.check(requestOf(3_000)))
+        serve(10, 900);
+        assertThatThrownBy(() -> health.check(requestOf(3_900)))
                 .isInstanceOf(StatusRuntimeException.class)
-                .hasMessage("RESOURCE_EXHAUSTED: requests under way take more than 1000 bytes");
+                .hasMessage("RESOURCE_EXHAUSTED: requests under way take more than 900 bytes");
         awaitRoom();
     }
 
