@@ -7,6 +7,7 @@ import dev.flk.bench.suite.Results;
 import dev.flk.bench.suite.Results.Target;
 import dev.flk.bench.suite.Suites;
 import java.io.PrintStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -140,6 +141,9 @@ public final class BenchCommand implements Callable<Integer> {
                         spec.commandLine(),
                         "there is no suite " + suite + "; there are " + String.join(", ", names.keySet()));
             }
+        }
+        if (!Files.isDirectory(data.toAbsolutePath()) && spec != null) {
+            throw new ParameterException(spec.commandLine(), "--data: there is no directory " + data);
         }
         if ((rounds < 1 || seconds <= 0 || warmUpSeconds < 0) && spec != null) {
             throw new ParameterException(spec.commandLine(), "--rounds and --seconds must be above 0");

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
 import org.HdrHistogram.Histogram;
 import org.apache.commons.math3.stat.StatUtils;
 
@@ -43,8 +44,15 @@ public record Results(
         return of(subject).median(Sample::perSecond);
     }
 
+    /** The median of the rounds' ratios: what slows the machine down for some rounds slows both down. */
     double ratio(String subject, String other) {
-        return rate(subject) / rate(other);
+        List<Sample> ones = of(subject).samples();
+        List<Sample> others = of(other).samples();
+        double[] ratios = IntStream.range(0, ones.size())
+                .mapToDouble(
+                        round -> ones.get(round).perSecond() / others.get(round).perSecond())
+                .toArray();
+        return StatUtils.percentile(ratios, 50);
     }
 
     Results with(Target... asked) {
