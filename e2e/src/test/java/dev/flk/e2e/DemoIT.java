@@ -84,7 +84,7 @@ final class DemoIT {
     @Test
     void firstStart_keepsItsClasses_fromWhichTheNextTakesThem() throws Exception {
         assertThat(flk("agent", "--version"))
-                .contains("the first start of agent takes some seconds more", "flk-agent ");
+                .contains("the first start of agent takes a few seconds longer", "flk-agent ");
         Path archive = copy.resolve("agent/target/flk-agent.jsa");
         FileTime written = Files.getLastModifiedTime(archive);
 
