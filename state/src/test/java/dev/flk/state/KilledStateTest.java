@@ -41,6 +41,11 @@ class KilledStateTest {
             "fallocate",
             "unlink");
 
+    /** Its files get higher numbers with each start, and those that can fail are named before. */
+    private static final int RUNS_OF_ONE_HISTORY = 10;
+
+    private static final int HIGHEST_FILE = 150;
+
     @TempDir
     private Path directory;
 
@@ -90,15 +95,19 @@ class KilledStateTest {
     /** So many runs in each of which a call does fail; {@code -Dflk.failedCalls=5} for fewer. */
     @Test
     @Tag("thorough")
-    void callsOfTheSystemFail_answeredCommitsAreThere(@TempDir Path traces) throws Exception {
+    void callsOfTheSystemFail_answeredCommitsAreThere(@TempDir Path temporary) throws Exception {
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/strace")), "no strace: apt install strace");
         Random random = new Random();
         long revision = 0;
         int failed = 0;
-        Path trace = traces.resolve("trace");
+        Path trace = temporary.resolve("trace");
         int runs = Integer.getInteger("flk.failedCalls", 200);
         for (int tried = 0; failed < runs; tried++) {
             assertThat(tried).as("runs for %d failures", failed).isLessThan(10 * runs);
+            if (tried % RUNS_OF_ONE_HISTORY == 0) {
+                directory = temporary.resolve("state-" + tried);
+                revision = 0;
+            }
             String call = CALLS.get(random.nextInt(CALLS.size()));
             String fault = call + ":error=" + (random.nextBoolean() ? "EIO" : "ENOSPC") + ":when="
                     + (1 + random.nextInt(1 << random.nextInt(7)))
@@ -123,7 +132,7 @@ class KilledStateTest {
 
     /** Those that RocksDB has, and will have soon. */
     private Stream<Path> files() {
-        Stream<String> numbered = IntStream.range(1, 400)
+        Stream<String> numbered = IntStream.range(1, HIGHEST_FILE)
                 .boxed()
                 .flatMap(number -> Stream.of("%06d.log", "%06d.sst", "MANIFEST-%06d", "%06d.dbtmp", "OPTIONS-%06d")
                         .map(form -> form.formatted(number)));
