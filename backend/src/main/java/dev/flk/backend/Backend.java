@@ -217,7 +217,11 @@ public final class Backend implements AutoCloseable {
             if (served != null) {
                 // an outage of its own: no reason to send certificates elsewhere
                 Optional<String> trouble = served.trouble();
-                components.add(new Component("state", trouble.isEmpty(), trouble.orElse("up"), false));
+                components.add(new Component(
+                        "state",
+                        trouble.isEmpty(),
+                        trouble.or(served::loss).orElse("up"),
+                        false));
             }
             return components;
         };

@@ -154,7 +154,7 @@ class PostgresStateTest extends StateContract {
                 state.apply(state.write("a", "k", "" + i));
             }
             beside.open();
-            state.engine.compact(new StateEngine.At.Revision(4));
+            state.engine.compact(new StateEngine.At.Revision(5));
 
             assertThat(beside.events(2, Long.MAX_VALUE)).isEmpty();
             server.execute(database, "DELETE FROM flk_state_events WHERE revision = 5");

@@ -77,9 +77,9 @@ class TwoPostgresStatesTest {
                 for (Future<List<Long>> watcher : watchers) {
                     assertThat(watcher.get()).isEqualTo(all);
                 }
-                assertThat(again(() -> first.events(1, Long.MAX_VALUE, "", key -> true, StateEngine.MAX_PAGE_BYTES)))
+                assertThat(again(() -> first.events(first.head().historyId(), 1, Long.MAX_VALUE, "", key -> true, StateEngine.MAX_PAGE_BYTES)))
                         .isEqualTo(again(
-                                () -> second.events(1, Long.MAX_VALUE, "", key -> true, StateEngine.MAX_PAGE_BYTES)));
+                                () -> second.events(first.head().historyId(), 1, Long.MAX_VALUE, "", key -> true, StateEngine.MAX_PAGE_BYTES)));
             }
         } finally {
             threads.shutdownNow();
@@ -181,11 +181,11 @@ class TwoPostgresStatesTest {
         long next = 1;
         while (next <= TOTAL) {
             long from = next;
-            Events part = again(() -> engine.events(from, Long.MAX_VALUE, "", key -> true, StateEngine.MAX_PAGE_BYTES));
+            Events part = again(() -> engine.events(engine.head().historyId(), from, Long.MAX_VALUE, "", key -> true, StateEngine.MAX_PAGE_BYTES));
             part.events().forEach(event -> seen.add(event.revision()));
             if (part.next() == next) {
                 Semaphore more = new Semaphore(0);
-                Runnable end = engine.whenBeyond(next - 1, more::release);
+                Runnable end = engine.whenBeyond(engine.head().historyId(), next - 1, more::release);
                 more.acquire();
                 end.run();
             }

@@ -51,7 +51,7 @@ public final class Replay {
 
     /** Goes on with commits as they come, and through lost connections, until the stream is closed. */
     public Replay follow() {
-        return new Replay(request.toBuilder().setFollow(true).build());
+        return new Replay(request.toBuilder().setFollow(true).setProgress(true).build());
     }
 
     ReplayRequest request() {

@@ -57,6 +57,9 @@ final class ReplayedEvents extends AbstractSpliterator<StateEvent> {
                         .setResumeToken(event.getResumeToken())
                         .build();
                 waitMillis = FIRST_WAIT_MILLIS;
+                if (event.getChangesCount() == 0) {
+                    continue; // progress, of which the token is all
+                }
                 action.accept(StateClient.event(event));
                 return true;
             } catch (StatusRuntimeException e) {

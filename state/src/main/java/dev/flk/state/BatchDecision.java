@@ -22,17 +22,25 @@ final class BatchDecision {
     private final Map<Key, Newest> newest;
     private final Map<RequestKey, Answered> answered;
     private final long nowMicros;
+    private final long elapsedMicros;
     private final long rememberedMicros;
     private Head head;
     private final List<Event> events = new ArrayList<>();
     private final Map<RequestKey, Answered> newAnswers = new HashMap<>();
 
-    /** @param rememberedMicros for how long an answer is told again */
-    BatchDecision(Standing standing, long nowMicros, long rememberedMicros) {
+    /**
+     * A decision of nothing yet.
+     *
+     * @param nowMicros the time of the commits
+     * @param elapsedMicros the time by which answers expire, which no wall clock moves
+     * @param rememberedMicros how long an answer is given again
+     */
+    BatchDecision(Standing standing, long nowMicros, long elapsedMicros, long rememberedMicros) {
         this.newest = new HashMap<>(standing.newest());
         this.answered = new HashMap<>(standing.answered());
         this.head = standing.head();
         this.nowMicros = nowMicros;
+        this.elapsedMicros = elapsedMicros;
         this.rememberedMicros = rememberedMicros;
     }
 
@@ -44,7 +52,7 @@ final class BatchDecision {
     Committed decide(PendingCommit commit) {
         RequestKey request = commit.request();
         Answered before = request == null ? null : answered.get(request);
-        if (request != null && before != null && before.expiresAtMicros() > nowMicros) {
+        if (request != null && before != null && before.expiresAtMicros() > elapsedMicros) {
             if (!before.content().equals(commit.content())) {
                 throw Reason.INVALID.because("request_id '" + request.requestId()
                         + "' was used for another transaction in the last minutes; draw a new one for each");
@@ -56,7 +64,7 @@ final class BatchDecision {
         }
         Committed committed = apply(commit.operations());
         if (request != null) {
-            Answered now = new Answered(commit.content(), committed, nowMicros + rememberedMicros);
+            Answered now = new Answered(commit.content(), committed, elapsedMicros + rememberedMicros);
             answered.put(request, now);
             newAnswers.put(request, now);
         }

@@ -14,6 +14,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -26,9 +27,14 @@ public final class MemoryStorage implements Storage {
     private final TreeMap<Long, Event> events = new TreeMap<>();
     private final Map<RequestKey, Answered> answered = new HashMap<>();
     private final Map<String, Long> trimmed = new HashMap<>();
+    /** The newest revision of each agent of which a removal left no version. */
+    private final Map<Agent, Long> removed = new HashMap<>();
+
     private final Supplier<String> newHistoryId;
     private Head head;
     private long bytes;
+
+    private record Agent(String namespace, String agentId) {}
 
     /**
      * An empty one.
@@ -208,13 +214,35 @@ public final class MemoryStorage implements Storage {
                 .committedAtMicros();
         head = new Head(head.historyId(), head.revision(), head.committedAtMicros(), floor, at);
         events.headMap(floor, true).clear();
-        versions.values().removeIf(of -> {
+        versions.entrySet().removeIf(entry -> {
+            Key key = entry.getKey();
+            List<Version> of = entry.getValue();
             Optional<Version> stood = standing(of, floor);
             stood.ifPresent(kept ->
                     of.removeIf(version -> version.revision() <= floor && (!version.equals(kept) || kept.isDeleted())));
+            stood.filter(Version::isDeleted).ifPresent(deletion -> noteRemoved(key, deletion));
             return of.isEmpty();
         });
         count();
+    }
+
+    private void noteRemoved(Key key, Version version) {
+        removed.merge(new Agent(key.namespace(), key.agentId()), version.revision(), Math::max);
+    }
+
+    @Override
+    public synchronized boolean isChanged(
+            String namespace, String agentId, Predicate<Key> wanted, long afterRevision, long upToRevision) {
+        Predicate<Key> selected = wanted.and(key -> (namespace.isEmpty() || namespace.equals(key.namespace()))
+                && (agentId.isEmpty() || agentId.equals(key.agentId())));
+        return versions.entrySet().stream()
+                        .filter(entry -> selected.test(entry.getKey()))
+                        .flatMap(entry -> entry.getValue().stream())
+                        .anyMatch(version -> version.revision() > afterRevision && version.revision() <= upToRevision)
+                || removed.entrySet().stream()
+                        .filter(entry -> entry.getValue() > afterRevision)
+                        .anyMatch(entry -> selected.test(new Key(
+                                entry.getKey().namespace(), entry.getKey().agentId(), "any")));
     }
 
     private void count() {
@@ -230,8 +258,12 @@ public final class MemoryStorage implements Storage {
     @Override
     public synchronized void trim(String namespace, long upTo) {
         trimmed.merge(namespace, upTo, Math::max);
-        versions.forEach((key, of) -> of.removeIf(
-                version -> version.revision() <= upTo && key.namespace().equals(namespace)));
+        versions.forEach((key, of) -> {
+            if (key.namespace().equals(namespace)) {
+                standing(of, upTo).ifPresent(newest -> noteRemoved(key, newest));
+                of.removeIf(version -> version.revision() <= upTo);
+            }
+        });
         versions.values().removeIf(List::isEmpty);
         events.headMap(upTo, true)
                 .replaceAll((revision, event) -> new Event(
@@ -290,6 +322,14 @@ public final class MemoryStorage implements Storage {
     public synchronized boolean forgetAnswers(long nowMicros) {
         answered.values().removeIf(answer -> answer.expiresAtMicros() <= nowMicros);
         return false;
+    }
+
+    @Override
+    public synchronized long lastExpiryMicros() {
+        return answered.values().stream()
+                .mapToLong(Answered::expiresAtMicros)
+                .max()
+                .orElse(0);
     }
 
     @Override

@@ -80,8 +80,17 @@ final class OpenTransactions {
         }
     }
 
-    /** @param committed the revision, once it is known what the commit came to; null: it was aborted */
-    private record End(String caller, @Nullable CompletableFuture<Long> committed) {}
+    /**
+     * The end of a transaction.
+     *
+     * @param committed the revision, once it is known what the commit came to; null: it was aborted
+     * @param historyId the history that replaced the one of the transaction; empty: none did
+     */
+    private record End(String caller, @Nullable CompletableFuture<Long> committed, String historyId) {
+        End(String caller, @Nullable CompletableFuture<Long> committed) {
+            this(caller, committed, "");
+        }
+    }
 
     OpenTransactions(Limits limits, InstantSource clock, LongSupplier nanoTicker, RandomGenerator random) {
         this.limits = limits;
@@ -165,7 +174,9 @@ final class OpenTransactions {
             Open unused = find(caller, txId);
             end(txId, new End(caller, null));
         } catch (StateException e) {
-            if (e.reason() == Reason.TX_COMMITTED || e.reason() == Reason.STORE_DOWN) {
+            if (e.reason() == Reason.TX_COMMITTED
+                    || e.reason() == Reason.STORE_DOWN
+                    || e.reason() == Reason.HISTORY_CHANGED) {
                 throw e;
             }
         }
@@ -200,6 +211,11 @@ final class OpenTransactions {
     }
 
     private static StateException ended(String txId, End end) {
+        if (!end.historyId().isEmpty()) {
+            return Reason.HISTORY_CHANGED.because(
+                    "transaction " + txId + " is of a history that is not continued; read what is there, and begin again",
+                    Map.of("history_id", end.historyId()));
+        }
         if (end.committed() == null) {
             return Reason.TX_ABORTED.because("transaction " + txId + " was aborted");
         }
@@ -222,12 +238,13 @@ final class OpenTransactions {
         return Reason.TX_EXPIRED.because("the time of transaction " + txId + " is over; " + what);
     }
 
-    /** By what its id says. */
+    /** Whether its time is over: one of this instance is no longer open; of another one its id has the end, by the wall clock. */
     private boolean isOver(String txId) {
         try {
             byte[] id = Base64.getUrlDecoder().decode(txId);
             return id.length == ID_BYTES
-                    && ByteBuffer.wrap(id).getLong(2 * Long.BYTES) <= StateEngine.micros(clock.instant());
+                    && (ByteBuffer.wrap(id).getLong() == instance
+                            || ByteBuffer.wrap(id).getLong(2 * Long.BYTES) <= StateEngine.micros(clock.instant()));
         } catch (IllegalArgumentException e) {
             return false;
         }
@@ -242,6 +259,13 @@ final class OpenTransactions {
             oldest.next();
             oldest.remove();
         }
+    }
+
+    /** Ends all, also those that ended before: another history replaced theirs, and may lack what they committed. */
+    synchronized void endAll(String historyId) {
+        Map<String, Open> begun = Map.copyOf(open);
+        begun.forEach((txId, transaction) -> end(txId, new End(transaction.caller, null)));
+        ends.replaceAll((txId, end) -> new End(end.caller(), null, historyId));
     }
 
     /** Ends those whose time is over. */

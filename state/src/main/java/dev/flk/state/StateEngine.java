@@ -15,12 +15,15 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongFunction;
 import java.util.function.LongSupplier;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -37,6 +40,8 @@ import org.jspecify.annotations.Nullable;
 public final class StateEngine implements AutoCloseable {
     /** For how long the answer to a request is told again. */
     public static final Duration REQUESTS_REMEMBERED = Duration.ofMinutes(15);
+
+    private static final long REMEMBERED_MICROS = TimeUnit.MINUTES.toMicros(REQUESTS_REMEMBERED.toMinutes());
 
     /** What a list, a history or a replay hands out at once, at the most, unless one entry is longer. */
     public static final long MAX_PAGE_BYTES = 2L << 20;
@@ -58,6 +63,7 @@ public final class StateEngine implements AutoCloseable {
     private final Storage storage;
     private final Settings settings;
     private final InstantSource clock;
+    private final LongSupplier nanoTicker;
     private final LongSupplier freeBytes;
     private final OpenTransactions transactions;
     private final OpenTransactions.Limits limits;
@@ -68,6 +74,12 @@ public final class StateEngine implements AutoCloseable {
     private volatile @Nullable StateException trouble =
             Reason.STARTING.because("the state engine is starting; try again in a moment");
     private long tick;
+    /** The difference between elapsed time and the ticker, set when the storage is first opened. */
+    private volatile @Nullable Long elapsedOffsetMicros;
+    /** The last time the history got another id because answered commits are missing; null: never. */
+    private volatile @Nullable String missing;
+
+    private final AtomicLong timesMissing = new AtomicLong();
 
     /**
      * How much is taken.
@@ -89,8 +101,18 @@ public final class StateEngine implements AutoCloseable {
     /** A transaction that was opened, and when it ends by itself. */
     public record Begun(String txId, Instant expiresAt) {}
 
-    /** Where events are read from on: behind a revision, of one history. */
-    public record Token(String historyId, long revision) {}
+    /**
+     * The place in a history after which events are read.
+     *
+     * @param committedAtMicros of the revision, by which it is recognised; null: a token of version 0.1, which lacks it
+     */
+    public record Token(
+            String historyId, long revision, @Nullable Long committedAtMicros) {
+        /** A token of version 0.1. */
+        public Token(String historyId, long revision) {
+            this(historyId, revision, null);
+        }
+    }
 
     /** A point in history. */
     public sealed interface At {
@@ -123,8 +145,9 @@ public final class StateEngine implements AutoCloseable {
      * A part of the events.
      *
      * @param next the revision to go on from
+     * @param lastAtMicros when the revision before that was committed; 0 if none was read
      */
-    public record Events(List<Event> events, long next) {}
+    public record Events(List<Event> events, long next, long lastAtMicros) {}
 
     /**
      * Of the engine as a whole.
@@ -151,6 +174,7 @@ public final class StateEngine implements AutoCloseable {
         this.storage = storage;
         this.settings = settings;
         this.clock = clock;
+        this.nanoTicker = nanoTicker;
         this.freeBytes = freeBytes;
         this.limits = new OpenTransactions.Limits(
                 settings.txTimeout(),
@@ -162,12 +186,13 @@ public final class StateEngine implements AutoCloseable {
         this.writer = new Writer(
                 storage,
                 clock,
-                TimeUnit.MILLISECONDS.toMicros(REQUESTS_REMEMBERED.toMillis()),
+                this::elapsedMicros,
+                REMEMBERED_MICROS,
                 settings.maxStagedBytes(),
                 new Writer.Listener() {
                     @Override
                     public void committed(Head head) {
-                        watches.publish(head.revision());
+                        published(head);
                     }
 
                     @Override
@@ -192,6 +217,10 @@ public final class StateEngine implements AutoCloseable {
     public CompletionStage<Void> start() {
         CompletableFuture<Void> tried = new CompletableFuture<>();
         storage.whenOthersCommit(watches::publish);
+        storage.whenAnsweredAreMissing(cause -> {
+            missing = cause;
+            timesMissing.incrementAndGet();
+        });
         writerThread.start();
         writer.run(() -> {
             open();
@@ -204,13 +233,50 @@ public final class StateEngine implements AutoCloseable {
     private void open() {
         try {
             storage.open();
+            beginElapsedTime();
             trouble = null;
-            watches.publish(storage.head().revision());
+            published(storage.head());
         } catch (StateException e) {
             trouble = e;
         } catch (RuntimeException | Error e) {
             trouble = StateException.down("the storage can't be opened: " + e, e);
         }
+    }
+
+    /**
+     * Elapsed time begins at the wall clock's, and goes on where the process before was when it gave its last answer: then each answer
+     * is remembered for its time, and no longer, whatever the wall clock did between them.
+     */
+    private void beginElapsedTime() {
+        if (elapsedOffsetMicros == null) {
+            long last = storage.lastExpiryMicros();
+            long begin = last == 0 ? micros(clock.instant()) : last - REMEMBERED_MICROS;
+            elapsedOffsetMicros = begin - tickerMicros();
+        }
+    }
+
+    private long tickerMicros() {
+        return TimeUnit.NANOSECONDS.toMicros(nanoTicker.getAsLong());
+    }
+
+    /** The time by which answers expire. */
+    private long elapsedMicros() {
+        return Objects.requireNonNull(elapsedOffsetMicros, "the storage was opened") + tickerMicros();
+    }
+
+    private void published(Head head) {
+        String before = watches.publish(head.historyId(), head.revision());
+        if (!before.isEmpty() && !before.equals(head.historyId())) {
+            transactions.endAll(head.historyId());
+        }
+    }
+
+    /** A storage may come back with another history: then replays are woken, and what was said of transactions is void. */
+    private Head noticed(Head head) {
+        if (!head.historyId().equals(watches.historyId())) {
+            published(head);
+        }
+        return head;
     }
 
     private void tick() {
@@ -219,16 +285,24 @@ public final class StateEngine implements AutoCloseable {
         StateException met = trouble;
         if (met != null && met.reason() != Reason.STARTING) {
             later(this::open);
-        } else if (met == null && tick % FORGET_EVERY_TICKS == 0) {
+        } else if (met == null && watches.count() > 0) {
+            later(() -> noticed(storage.head())); // replays that wait hear of another history also while nobody calls
+        }
+        if (met == null && tick % FORGET_EVERY_TICKS == 0) {
             later(this::forget);
         }
     }
 
     /** Commits go in between. */
     private void forget() {
-        if (storage.forgetAnswers(micros(clock.instant()))) {
+        if (forgetAnswers()) {
             later(this::forget);
         }
+    }
+
+    /** See {@link Storage#forgetAnswers}. */
+    boolean forgetAnswers() {
+        return storage.forgetAnswers(elapsedMicros());
     }
 
     /** On the writer's thread. */
@@ -247,6 +321,16 @@ public final class StateEngine implements AutoCloseable {
     /** What is wrong with the storage, for those who look after it; empty: nothing. */
     public Optional<StateException> trouble() {
         return Optional.ofNullable(trouble);
+    }
+
+    /** The cause why commits that were answered are missing, or may be, and the history has another id; empty: nothing was lost. */
+    public Optional<String> missing() {
+        return Optional.ofNullable(missing);
+    }
+
+    /** How often commits that were answered were found missing. */
+    public long timesMissing() {
+        return timesMissing.get();
     }
 
     /** Set while nothing is committed for want of room on the disk, though all can be read. */
@@ -270,7 +354,9 @@ public final class StateEngine implements AutoCloseable {
 
     /** Microseconds since the epoch, of times from the year 1 to 9999. */
     public static long micros(Instant time) {
-        return ChronoUnit.MICROS.between(Instant.EPOCH, time);
+        // not by way of nanoseconds, of which a long holds three centuries
+        return Math.addExact(
+                Math.multiplyExact(time.getEpochSecond(), 1_000_000), time.getNano() / 1_000);
     }
 
     /** The inverse of {@link #micros}. */
@@ -409,7 +495,23 @@ public final class StateEngine implements AutoCloseable {
         if (keys.size() > MAX_PAGE) {
             throw Reason.INVALID.because("more than " + MAX_PAGE + " keys in one reading: " + keys.size());
         }
-        long revision = revision(at);
+        return at(at, revision -> read(keys, revision));
+    }
+
+    /** A read of now that a compaction overtook reads again, at what is now by then. */
+    private <T> T at(At at, LongFunction<T> read) {
+        while (true) {
+            try {
+                return read.apply(revision(at));
+            } catch (StateException e) {
+                if (e.reason() != Reason.COMPACTED || !(at instanceof At.Now)) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private Read read(List<Key> keys, long revision) {
         List<Found> found = new ArrayList<>(keys.size());
         long bytes = 0;
         for (int from = 0; from < keys.size(); from += READ_AT_ONCE) {
@@ -466,11 +568,12 @@ public final class StateEngine implements AutoCloseable {
         Key.requireNamespace(namespace);
         Key.requireAgentId(agentId);
         requireText(prefix, after);
-        long revision = revision(at);
-        Page<KeyAt> page =
-                reading(() -> storage.keys(namespace, agentId, prefix, after, revision, Math.min(limit, MAX_PAGE)));
-        requireKept(revision, namespace);
-        return page;
+        return at(at, revision -> {
+            Page<KeyAt> page =
+                    reading(() -> storage.keys(namespace, agentId, prefix, after, revision, Math.min(limit, MAX_PAGE)));
+            requireKept(revision, namespace);
+            return page;
+        });
     }
 
     /** The agents of a namespace that have keys, in order. */
@@ -510,28 +613,32 @@ public final class StateEngine implements AutoCloseable {
     /**
      * A part of the events, those that pass the filter.
      *
+     * @param historyId the history that is read
      * @param from the first revision
      * @param to the first one that is left out, or later than the newest
      * @param namespace the only one of which changes are wanted; empty: any, and those that were trimmed are missing
      * @param wanted which changes
      * @param maxBytes ends it, but not before its first event
      * @return as much as is read at once; {@code next} is {@code to}, or behind the newest, at the end
-     * @throws StateException COMPACTED
+     * @throws StateException COMPACTED; HISTORY_CHANGED: it is another history now
      */
-    public Events events(long from, long to, String namespace, Predicate<Key> wanted, long maxBytes) {
-        long end = Math.min(to, requireReplayable(from, namespace).revision() + 1);
+    public Events events(
+            String historyId, long from, long to, String namespace, Predicate<Key> wanted, long maxBytes) {
+        long end = Math.min(to, requireReplayable(historyId, from, namespace).revision() + 1);
         if (from >= end) {
-            return new Events(List.of(), from);
+            return new Events(List.of(), from, 0);
         }
         List<Event> read = reading(() -> storage.events(from, maxBytes));
-        Head unused = requireReplayable(from, namespace);
+        Head unused = requireReplayable(historyId, from, namespace);
         List<Event> passed = new ArrayList<>(read.size());
         long next = from;
+        long lastAtMicros = 0;
         for (Event event : read) {
             if (event.revision() >= end) {
                 break;
             }
             next = event.revision() + 1;
+            lastAtMicros = event.committedAtMicros();
             List<Event.Change> changes = event.changes().stream()
                     .filter(change ->
                             namespace.isEmpty() || namespace.equals(change.key().namespace()))
@@ -541,16 +648,17 @@ public final class StateEngine implements AutoCloseable {
                 passed.add(new Event(event.revision(), event.committedAtMicros(), changes, event.operationsTotal()));
             }
         }
-        return new Events(passed, next);
+        return new Events(passed, next, lastAtMicros);
     }
 
     /**
-     * Calls {@code told} once, as soon as a revision above this one is durable; on the writer's thread, which it must not keep, or at once.
+     * Calls {@code told} once, as soon as a revision of the history above this one is durable, or the history is another one; on the
+     * writer's thread, which it must not keep, or at once.
      *
      * @return ends it before
      */
-    public Runnable whenBeyond(long revision, Runnable told) {
-        return watches.whenBeyond(revision, told);
+    public Runnable whenBeyond(String historyId, long revision, Runnable told) {
+        return watches.whenBeyond(historyId, revision, told);
     }
 
     /** How many wait for a revision. */
@@ -559,19 +667,50 @@ public final class StateEngine implements AutoCloseable {
     }
 
     /**
-     * The revision that a token goes on behind.
+     * Returns the revision after which a replay with a token continues. Of compacted revisions after the token, nothing that the replay
+     * selects may have been changed.
      *
-     * @throws StateException HISTORY_CHANGED: it is of another history, or not there yet
+     * @param namespace empty: any
+     * @param agentId empty: any
+     * @param wanted which changes; the same for all keys of an agent
+     * @throws StateException HISTORY_CHANGED: it is of another history, or not there yet; COMPACTED
      */
-    public long resume(Token token) {
-        Head head = head();
-        if (!token.historyId().equals(head.historyId())) {
-            throw changed("the token is of history " + token.historyId(), head);
-        }
+    public long resume(Token token, String namespace, String agentId, Predicate<Key> wanted) {
+        Head head = requireHistory(token.historyId());
         if (token.revision() > head.revision()) {
             throw changed("revision " + token.revision() + " is not there; the newest is " + head.revision(), head);
         }
-        return token.revision();
+        Long tokenMicros = token.committedAtMicros();
+        if (tokenMicros != null && !isCommittedAt(head, token.revision(), tokenMicros)) {
+            throw changed("revision " + token.revision() + " is another commit than the token's", head);
+        }
+        long floor = floor(head, namespace);
+        if (token.revision() >= floor) {
+            return token.revision();
+        }
+        if (reading(() -> storage.isChanged(namespace, agentId, wanted, token.revision(), floor))) {
+            throw compacted("what was committed after revision " + token.revision(), floor);
+        }
+        return floor;
+    }
+
+    /** Also true of a revision that is not kept any more. */
+    private boolean isCommittedAt(Head head, long revision, long micros) {
+        if (revision == head.floor()) {
+            return micros == head.floorAtMicros();
+        }
+        List<Event> found = revision < head.floor() ? List.of() : reading(() -> storage.events(revision, 0));
+        return found.isEmpty()
+                || found.get(0).revision() != revision
+                || found.get(0).committedAtMicros() == micros;
+    }
+
+    private Head requireHistory(String historyId) {
+        Head head = head();
+        if (!historyId.equals(head.historyId())) {
+            throw changed("history " + historyId + " is not continued", head);
+        }
+        return head;
     }
 
     /** The revision that stands for a point in history, whatever is kept of it. */
@@ -582,14 +721,9 @@ public final class StateEngine implements AutoCloseable {
         }
         if (at instanceof At.Time time) {
             long micros = micros(time.time());
-            if (micros < head.floorAtMicros()) {
-                throw compacted("what stood at " + time.time(), head.floor());
-            }
+            requireKept(time.time(), head);
             long found = reading(() -> storage.revisionAt(micros));
-            Head after = head();
-            if (micros < after.floorAtMicros()) {
-                throw compacted("what stood at " + time.time(), after.floor());
-            }
+            requireKept(time.time(), head());
             return found;
         }
         long revision = ((At.Revision) at).revision();
@@ -621,6 +755,13 @@ public final class StateEngine implements AutoCloseable {
         return head.revision() + 1;
     }
 
+    /** Before the first commit of a history that was not compacted, nothing existed. */
+    private static void requireKept(Instant time, Head head) {
+        if (head.floor() > 0 && micros(time) < head.floorAtMicros()) {
+            throw compacted("what stood at " + time, head.floor());
+        }
+    }
+
     /** Reads beside a removal are judged when they have read. */
     private void requireKept(long revision, String namespace) {
         long floor = floor(head(), namespace);
@@ -629,8 +770,8 @@ public final class StateEngine implements AutoCloseable {
         }
     }
 
-    private Head requireReplayable(long from, String namespace) {
-        Head head = head();
+    private Head requireReplayable(String historyId, long from, String namespace) {
+        Head head = requireHistory(historyId);
         long floor = floor(head, namespace);
         if (from <= floor) {
             throw compacted("revision " + from, floor);
@@ -659,7 +800,7 @@ public final class StateEngine implements AutoCloseable {
     /** What is durable now. */
     public Head head() {
         requireUp();
-        return reading(storage::head);
+        return noticed(reading(storage::head));
     }
 
     /** Of the engine as a whole. */
@@ -684,15 +825,22 @@ public final class StateEngine implements AutoCloseable {
         return transactions.open();
     }
 
-    /** Removes history before a point; see {@link Storage#compact}. */
+    /** Removes history before a point, which itself stays; see {@link Storage#compact}. */
     public void compact(At at) {
-        long floor = revision(at);
+        long floor = lastBefore(at);
         if (floor > head().floor()) {
             reading(() -> {
                 storage.compact(floor);
                 return true;
             });
         }
+    }
+
+    private long lastBefore(At at) {
+        if (at instanceof At.Revision revision) {
+            return revision(new At.Revision(Math.max(0, revision.revision() - 1)));
+        }
+        return revision(at instanceof At.Time time ? new At.Time(time.time().minus(1, ChronoUnit.MICROS)) : at);
     }
 
     /**
@@ -704,6 +852,7 @@ public final class StateEngine implements AutoCloseable {
     public List<Document> standing(Head head, String namespace, String agentId, @Nullable Key after) {
         List<Document> page =
                 reading(() -> storage.standing(namespace, agentId, head.floor(), after, MAX_PAGE, MAX_PAGE_BYTES));
+        Head unused = requireHistory(head.historyId());
         requireKept(head.floor(), "");
         return page;
     }

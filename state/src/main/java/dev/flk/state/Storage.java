@@ -8,8 +8,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +28,12 @@ public interface Storage extends AutoCloseable {
 
     /** Where others commit to the same storage, {@code toldOfNewest} hears of the newest revision, now and then, on a thread of the storage. */
     default void whenOthersCommit(LongConsumer toldOfNewest) {}
+
+    /**
+     * Calls {@code told} with the cause each time the history gets a new id because commits that were answered are missing, or may
+     * be; before the storage serves anything under the new id.
+     */
+    default void whenAnsweredAreMissing(Consumer<String> told) {}
 
     /** What is durable now. */
     Head head();
@@ -106,6 +114,17 @@ public interface Storage extends AutoCloseable {
     long trimmedUpTo(String namespace);
 
     /**
+     * Whether a change was committed after one revision and up to another. Asked of revisions that were compacted or trimmed: what was
+     * removed there counts as well.
+     *
+     * @param namespace empty: any
+     * @param agentId empty: any
+     * @param wanted which changes; the same for all keys of an agent
+     */
+    boolean isChanged(
+            String namespace, String agentId, Predicate<Key> wanted, long afterRevision, long upToRevision);
+
+    /**
      * What stood at the floor, in the order of keys, a part at a time.
      *
      * @param namespace empty: of all
@@ -145,6 +164,14 @@ public interface Storage extends AutoCloseable {
     /** Forgets answers that have expired; whether there are more than it does at once. */
     boolean forgetAnswers(long nowMicros);
 
+    /**
+     * Returns when the last of the remembered answers expires, so that the next process counts on from there whatever its
+     * wall clock says; 0 if there are none, or if other processes remember answers here as well and only the wall clock is common.
+     */
+    default long lastExpiryMicros() {
+        return 0;
+    }
+
     /** How many keys there are, with those that are deleted; about. */
     long keys();
 
@@ -163,6 +190,11 @@ public interface Storage extends AutoCloseable {
      * @param floorAtMicros when the floor was committed
      */
     record Head(String historyId, long revision, long committedAtMicros, long floor, long floorAtMicros) {
+        /** The same under another id. */
+        public Head ofHistory(String otherId) {
+            return new Head(otherId, revision, committedAtMicros, floor, floorAtMicros);
+        }
+
         /** One step further. */
         public Head next(long atMicros) {
             return new Head(historyId, revision + 1, atMicros, floor, floorAtMicros);
@@ -180,6 +212,7 @@ public interface Storage extends AutoCloseable {
      * What a request was answered.
      *
      * @param content a digest of what was asked
+     * @param expiresAtMicros by the elapsed time of the engine, see {@link #lastExpiryMicros}
      */
     record Answered(String content, Committed committed, long expiresAtMicros) {}
 

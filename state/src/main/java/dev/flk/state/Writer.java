@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,6 +29,7 @@ final class Writer {
 
     private final Storage storage;
     private final InstantSource clock;
+    private final LongSupplier elapsedMicros;
     private final long rememberedMicros;
     private final long maxQueueBytes;
     private final Listener listener;
@@ -46,9 +48,22 @@ final class Writer {
         void failed(StateException cause);
     }
 
-    Writer(Storage storage, InstantSource clock, long rememberedMicros, long maxQueueBytes, Listener listener) {
+    /**
+     * A writer whose {@link #loop} was not called yet.
+     *
+     * @param clock the time of commits
+     * @param elapsedMicros the time by which answers are remembered
+     */
+    Writer(
+            Storage storage,
+            InstantSource clock,
+            LongSupplier elapsedMicros,
+            long rememberedMicros,
+            long maxQueueBytes,
+            Listener listener) {
         this.storage = storage;
         this.clock = clock;
+        this.elapsedMicros = elapsedMicros;
         this.rememberedMicros = rememberedMicros;
         this.maxQueueBytes = maxQueueBytes;
         this.listener = listener;
@@ -184,8 +199,8 @@ final class Writer {
         Batch decide(Storage.Standing standing) {
             committed.clear();
             refused.clear();
-            long nowMicros = StateEngine.micros(clock.instant());
-            BatchDecision decision = new BatchDecision(standing, nowMicros, rememberedMicros);
+            BatchDecision decision = new BatchDecision(
+                    standing, StateEngine.micros(clock.instant()), elapsedMicros.getAsLong(), rememberedMicros);
             for (PendingCommit commit : commits) {
                 try {
                     committed.put(commit.answer(), decision.decide(commit));

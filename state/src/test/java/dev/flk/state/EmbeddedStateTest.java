@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.state;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.flk.state.embedded.EmbeddedStorage;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
 import java.util.UUID;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.Tag;
@@ -26,6 +30,25 @@ class EmbeddedStateTest extends StateContract {
     private EmbeddedStorage open(String name) {
         return new EmbeddedStorage(
                 directory.resolve(name), 1 << 20, () -> UUID.randomUUID().toString());
+    }
+
+    @Test
+    void sameRequest_clockJumpsBeforeARestart_isRememberedForFifteenMinutesThatTheEngineRan() {
+        try (EngineHarness state = new EngineHarness(() -> open("jumps"))) {
+            for (int days : List.of(20, -20)) {
+                Committed first = state.apply("r", state.write("a", "k", "1"));
+                state.pass(Duration.ofMinutes(1));
+                state.setClock(Duration.ofDays(days));
+                state.restart();
+                state.engine.forgetAnswers();
+                assertThat(state.apply("r", state.write("a", "k", "1"))).isEqualTo(first);
+
+                state.pass(Duration.ofMinutes(15));
+                assertThat(state.apply("r", state.write("a", "k", "2")).revision())
+                        .isEqualTo(first.revision() + 1);
+                state.pass(Duration.ofMinutes(15));
+            }
+        }
     }
 
     @Test

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletionException;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 
 /** An engine that can be restarted, on a clock that tests set. */
@@ -130,12 +131,18 @@ final class EngineHarness implements AutoCloseable {
         return ((Found.Present) get(agentId, name)).version().json();
     }
 
+    /** Some events from a revision on, of the history that there is now. */
+    Events events(long from, String namespace, Predicate<Key> wanted) {
+        return engine.events(
+                engine.head().historyId(), from, Long.MAX_VALUE, namespace, wanted, StateEngine.MAX_PAGE_BYTES);
+    }
+
     /** All events from a revision on. */
     List<Event> replay(long from) {
         List<Event> all = new ArrayList<>();
         long next = from;
         while (true) {
-            Events part = engine.events(next, Long.MAX_VALUE, "", key -> true, StateEngine.MAX_PAGE_BYTES);
+            Events part = events(next, "", key -> true);
             if (part.next() == next) {
                 return all;
             }

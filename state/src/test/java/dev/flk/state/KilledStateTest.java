@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
@@ -78,7 +79,8 @@ class KilledStateTest {
     }
 
     private static EngineHarness open(Path path) {
-        return new EngineHarness(() -> new EmbeddedStorage(path, 1 << 20, () -> "history"));
+        return new EngineHarness(
+                () -> new EmbeddedStorage(path, 1 << 20, () -> UUID.randomUUID().toString()));
     }
 
     @Test
@@ -151,6 +153,7 @@ class KilledStateTest {
     private long check(List<String> answered, long moreThan, String what) {
         try (EngineHarness state = open(directory)) {
             assertThat(state.engine.trouble()).as(what).isEmpty();
+            assertThat(state.engine.missing()).as(what).isEmpty();
             List<Event> events = state.replay(1);
             assertThat(events)
                     .as(what)

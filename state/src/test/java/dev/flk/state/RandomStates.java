@@ -138,7 +138,7 @@ final class RandomStates {
     private void compact() {
         if (model.revision() > 0) {
             long floor = random.nextLong(model.revision()) + 1;
-            harness.engine.compact(new At.Revision(Math.max(floor, model.floor)));
+            harness.engine.compact(new At.Revision(Math.max(floor, model.floor) + 1));
             if (floor > model.floor) {
                 model.compact(floor);
             }

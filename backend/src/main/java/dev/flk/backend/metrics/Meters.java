@@ -143,6 +143,11 @@ public final class Meters implements HttpEvents {
             gauge("flk_state_open_transactions", "Transactions of the state that are open.");
     public final WatchedGauge stateWatchers =
             gauge("flk_state_watchers", "Replays of the state that are under way, most of which follow.");
+    public final WatchedGauge stateLosses = new WatchedGauge(
+                    "flk_state_losses",
+                    "How often the history of the state got another id because answered commits were missing, or might be.",
+                    Collector.Type.COUNTER)
+            .register(registry);
     public final WatchedGauge stateExpired = new WatchedGauge(
                     "flk_state_expired",
                     "Transactions of the state that ended by themselves, their time being over.",

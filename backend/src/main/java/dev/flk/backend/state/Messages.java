@@ -147,7 +147,7 @@ final class Messages {
                 .setRevision(event.revision())
                 .setCommittedAt(time(event.committedAtMicros()))
                 .setOperationsTotal(event.operationsTotal())
-                .setResumeToken(token(new Token(historyId, event.revision())));
+                .setResumeToken(token(new Token(historyId, event.revision(), event.committedAtMicros())));
         for (Event.Change change : event.changes()) {
             Change.Builder one = Change.newBuilder().setKey(key(change.key())).setVersion(change.version());
             message.addChanges(
@@ -158,14 +158,31 @@ final class Messages {
         return message.build();
     }
 
-    private static String token(Token token) {
-        return token.historyId() + "-" + token.revision();
+    /** An event without changes: everything up to the revision was looked at. */
+    static dev.flk.client.proto.Event progress(String historyId, long revision, long committedAtMicros) {
+        return dev.flk.client.proto.Event.newBuilder()
+                .setRevision(revision)
+                .setCommittedAt(time(committedAtMicros))
+                .setResumeToken(token(new Token(historyId, revision, committedAtMicros)))
+                .build();
     }
 
+    /** The history, {@code -}, the revision, {@code .}, and when that was committed in microseconds since the epoch. */
+    private static String token(Token token) {
+        return token.historyId() + "-" + token.revision() + "." + token.committedAtMicros();
+    }
+
+    /** The inverse of {@link #event}'s; those of version 0.1 end with the revision. */
     static Token token(String text) {
-        int at = text.lastIndexOf('-');
+        int at = text.lastIndexOf('-', text.indexOf('.') < 0 ? text.length() : text.indexOf('.'));
+        String[] numbers = text.substring(at + 1).split("\\.", -1);
         try {
-            return new Token(text.substring(0, Math.max(0, at)), Long.parseLong(text.substring(at + 1)));
+            String historyId = text.substring(0, Math.max(0, at));
+            return switch (numbers.length) {
+                case 1 -> new Token(historyId, Long.parseLong(numbers[0]));
+                case 2 -> new Token(historyId, Long.parseLong(numbers[0]), Long.parseLong(numbers[1]));
+                default -> throw new NumberFormatException(text);
+            };
         } catch (NumberFormatException e) {
             throw Reason.INVALID.because("the resume_token is none of an event's");
         }

@@ -5,6 +5,9 @@ import dev.flk.state.Event;
 import dev.flk.state.Key;
 import dev.flk.state.StateEngine;
 import dev.flk.state.StateEngine.Events;
+import dev.flk.state.StateEngine.Token;
+import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
 import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import java.util.concurrent.Executor;
@@ -27,7 +30,9 @@ final class ReplayStream {
     private final ServerCallStreamObserver<dev.flk.client.proto.Event> answer;
     private final Span span;
     private final boolean follows;
+    private final boolean wantsProgress;
     private final String namespace;
+    private final String agentId;
     private final Predicate<Key> wanted;
     private final String historyId;
     private final Consumer<ReplayStream> ended;
@@ -36,8 +41,14 @@ final class ReplayStream {
     private final AtomicInteger due = new AtomicInteger();
 
     // of the step
-    private long next;
+    private volatile long next;
     private boolean isOver;
+    /** When the revision before {@link #next} was committed. */
+    private long lastAtMicros;
+    /** The revision of the last token that the caller has; nothing that it wants was committed between that and {@link #next}. */
+    private volatile long told;
+
+    private volatile boolean isProgressDue;
     private volatile @Nullable Status toEndWith;
     private volatile @Nullable Runnable endWatch;
 
@@ -54,8 +65,11 @@ final class ReplayStream {
     /**
      * Nothing is sent yet.
      *
+     * @param wantsProgress whether to send tokens also without events
      * @param namespace empty: any
+     * @param agentId empty: any
      * @param wanted which changes
+     * @param historyId the history that the span is of
      * @param ended is told when it is over, however
      */
     ReplayStream(
@@ -64,19 +78,25 @@ final class ReplayStream {
             ServerCallStreamObserver<dev.flk.client.proto.Event> answer,
             Span span,
             boolean follows,
+            boolean wantsProgress,
             String namespace,
+            String agentId,
             Predicate<Key> wanted,
+            String historyId,
             Consumer<ReplayStream> ended) {
         this.engine = engine;
         this.executor = executor;
         this.answer = answer;
         this.next = span.from();
+        this.told = span.from() - 1;
         this.span = span;
         this.follows = follows;
+        this.wantsProgress = wantsProgress;
         this.namespace = namespace;
+        this.agentId = agentId;
         this.wanted = wanted;
         this.ended = ended;
-        this.historyId = engine.head().historyId();
+        this.historyId = historyId;
     }
 
     void start() {
@@ -93,6 +113,14 @@ final class ReplayStream {
     void end(Status why) {
         toEndWith = why;
         wake();
+    }
+
+    /** Sends a token soon if the last one is old, so that a caller for whom nothing was committed can resume where it is. */
+    void tellProgress() {
+        if (wantsProgress && told < next - 1) {
+            isProgressDue = true;
+            wake();
+        }
     }
 
     /** Takes a step some time soon; several that are asked for meanwhile are one. */
@@ -130,11 +158,24 @@ final class ReplayStream {
                 endWatch();
                 answer.onError(why.asRuntimeException());
             } else if (answer.isReady()) {
-                send(engine.events(next, span.to(), namespace, wanted, PART_BYTES));
+                send(read());
             }
         } catch (RuntimeException e) {
             isOver = true;
             answer.onError(StateService.error(e));
+        }
+    }
+
+    /** A compaction that overtakes the stream ends it only if it removed something that the stream selects. */
+    private Events read() {
+        try {
+            return engine.events(historyId, next, span.to(), namespace, wanted, PART_BYTES);
+        } catch (StateException e) {
+            if (e.reason() != Reason.COMPACTED) {
+                throw e;
+            }
+            next = engine.resume(new Token(historyId, next - 1), namespace, agentId, wanted) + 1;
+            return engine.events(historyId, next, span.to(), namespace, wanted, PART_BYTES);
         }
     }
 
@@ -146,12 +187,22 @@ final class ReplayStream {
             }
             if (event.committedAtMicros() >= span.fromMicros()) {
                 answer.onNext(Messages.event(event, historyId));
+                told = event.revision();
             }
         }
-        if (part.next() == next) {
+        boolean isAll = part.next() == next;
+        if (!isAll) {
+            next = part.next();
+            lastAtMicros = part.lastAtMicros();
+        }
+        if (isProgressDue && told < next - 1) {
+            answer.onNext(Messages.progress(historyId, next - 1, lastAtMicros));
+            told = next - 1;
+        }
+        isProgressDue = false;
+        if (isAll) {
             waitOrEnd();
         } else {
-            next = part.next();
             wake();
         }
     }
@@ -166,7 +217,7 @@ final class ReplayStream {
     private void waitOrEnd() {
         if (follows && next < span.to() && engine.head().committedAtMicros() < span.toMicros()) {
             endWatch();
-            endWatch = engine.whenBeyond(next - 1, this::wake);
+            endWatch = engine.whenBeyond(historyId, next - 1, this::wake);
             if (answer.isCancelled()) {
                 endWatch();
             }

@@ -70,6 +70,7 @@ public final class ServedState implements AutoCloseable {
     });
     // of the timer
     private @Nullable String toldTrouble = "it is starting";
+    private @Nullable String toldMissing;
 
     /**
      * Opens the port; the engine opens meanwhile, and refuses calls until it has.
@@ -144,6 +145,7 @@ public final class ServedState implements AutoCloseable {
         meters.stateRevision.watch(() -> orNaN(() -> engine.head().revision()));
         meters.stateOpenTransactions.watch(engine::openTransactions);
         meters.stateExpired.watch(engine::expired);
+        meters.stateLosses.watch(engine::timesMissing);
         meters.stateWatchers.watch(port::streams);
         Object unused =
                 timer.scheduleWithFixedDelay(this::look, LOOK_EVERY_MILLIS, LOOK_EVERY_MILLIS, TimeUnit.MILLISECONDS);
@@ -188,6 +190,7 @@ public final class ServedState implements AutoCloseable {
         try {
             tellTrouble();
             port.endStreamsOfRevoked();
+            port.tellProgress();
         } catch (RuntimeException e) {
             LOG.error("looking after the state failed, it is tried again", e); // else the timer would end
         }
@@ -196,6 +199,15 @@ public final class ServedState implements AutoCloseable {
     private void tellTrouble() {
         if (place != null) {
             place.look();
+        }
+        engine.missing().filter(missing -> !missing.equals(toldMissing)).ifPresent(missing -> {
+            LOG.error("answered commits of the state of agents may be missing: {}; if they are needed, restore a backup"
+                    + " or a dump into an empty directory", missing);
+            toldMissing = missing;
+        });
+        if (met().filter(trouble -> trouble.reason() == Reason.STARTING).isPresent()) {
+            port.setServing(false);
+            return;
         }
         boolean isDown = met().isPresent();
         String now = met().or(engine::full).map(StateException::getMessage).orElse(null);
@@ -237,6 +249,11 @@ public final class ServedState implements AutoCloseable {
     /** In one word what is wrong with it, for {@code /readyz}; empty: nothing. The log says more. */
     public Optional<String> trouble() {
         return met().or(engine::full).map(e -> e.reason().name());
+    }
+
+    /** In one word what was wrong with it when it was opened, for {@code /readyz}; empty: nothing. The log says more. */
+    public Optional<String> loss() {
+        return engine.missing().map(missing -> "ANSWERED_COMMITS_MISSING");
     }
 
     private Optional<StateException> met() {

@@ -128,6 +128,11 @@ final class StatePort implements AutoCloseable {
         return service.streams();
     }
 
+    /** See {@link StateService#tellProgress}. */
+    void tellProgress() {
+        service.tellProgress();
+    }
+
     /** Ends the replays of those whose token was revoked or may do something else now. */
     void endStreamsOfRevoked() {
         Tokens known = tokens;

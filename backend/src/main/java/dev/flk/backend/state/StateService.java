@@ -99,6 +99,11 @@ final class StateService extends StateImplBase {
         });
     }
 
+    /** Sends tokens to the followers that wish them and had none for a while. */
+    void tellProgress() {
+        streams.keySet().forEach(ReplayStream::tellProgress);
+    }
+
     @Override
     public void begin(BeginRequest request, StreamObserver<BeginResponse> answer) {
         answer(answer, () -> {
@@ -354,14 +359,18 @@ final class StateService extends StateImplBase {
             }
             Predicate<Key> wanted = key -> (agentId.isEmpty() || agentId.equals(key.agentId()))
                     && caller.mayRead(key.namespace(), key.agentId());
+            String historyId = engine.head().historyId(); // before any revision of it is asked for
             ReplayStream stream = new ReplayStream(
                     engine,
                     executor,
                     (ServerCallStreamObserver<Event>) answer,
-                    span(request),
+                    span(request, wanted),
                     request.getFollow(),
+                    request.getProgress(),
                     namespace,
+                    agentId,
                     wanted,
+                    historyId,
                     streams::remove);
             streams.put(stream, caller);
             stream.start();
@@ -370,12 +379,12 @@ final class StateService extends StateImplBase {
         }
     }
 
-    private ReplayStream.Span span(ReplayRequest request) {
+    private ReplayStream.Span span(ReplayRequest request, Predicate<Key> wanted) {
         At to = request.hasTo() ? Messages.at(request.getTo()) : new At.Revision(Long.MAX_VALUE);
         long toMicros = to instanceof At.Time time ? StateEngine.micros(time.time()) : Long.MAX_VALUE;
         boolean isAhead = to instanceof At.Time && engine.head().committedAtMicros() < toMicros;
         return new ReplayStream.Span(
-                from(request),
+                from(request, wanted),
                 isAhead ? Long.MAX_VALUE : engine.firstAt(to),
                 request.hasFrom() && Messages.at(request.getFrom()) instanceof At.Time time
                         ? StateEngine.micros(time.time())
@@ -383,12 +392,17 @@ final class StateService extends StateImplBase {
                 toMicros);
     }
 
-    private long from(ReplayRequest request) {
+    private long from(ReplayRequest request, Predicate<Key> wanted) {
         if (!request.getResumeToken().isEmpty()) {
             if (request.hasFrom()) {
                 throw Reason.INVALID.because("from and resume_token: only one of them");
             }
-            return engine.resume(Messages.token(request.getResumeToken())) + 1;
+            return engine.resume(
+                            Messages.token(request.getResumeToken()),
+                            request.getNamespace(),
+                            request.getAgentId(),
+                            wanted)
+                    + 1;
         }
         return request.hasFrom()
                 ? engine.firstAt(Messages.at(request.getFrom()))

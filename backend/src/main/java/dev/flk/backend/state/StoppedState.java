@@ -18,12 +18,15 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The state of a backend that is stopped, for commands: its engine, and a client of it, in this process and without a port. Whoever can
  * open the storage may do everything that a token may.
  */
 public final class StoppedState implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
     private static final long CLOSE_SECONDS = 5;
 
     private final StateEngine engine;
@@ -58,6 +61,8 @@ public final class StoppedState implements AutoCloseable {
                         .<LongSupplier>map(place -> () -> place.toFile().getUsableSpace())
                         .orElse(() -> Long.MAX_VALUE));
         engine.start().toCompletableFuture().join();
+        engine.missing()
+                .ifPresent(missing -> LOG.error("answered commits of the state of agents may be missing: {}", missing));
         Optional<StateException> trouble = engine.trouble();
         if (trouble.isPresent()) {
             engine.close();

@@ -17,6 +17,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -25,7 +26,9 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -41,6 +44,8 @@ import org.rocksdb.WriteBatch;
  */
 public final class EmbeddedStorage implements Storage {
     private static final int FORGOTTEN_AT_ONCE = 10_000;
+    /** RocksDB's. */
+    private static final String LOCK = "LOCK";
 
     private final Path directory;
     private final long cacheBytes;
@@ -49,6 +54,10 @@ public final class EmbeddedStorage implements Storage {
     // guarded by the lock: changed with it for writing
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     private @Nullable Database open;
+    private @Nullable AnsweredFile answeredFile;
+    /** The identity of the file that keeps other processes out, as it was when the database was opened. */
+    private @Nullable Object lockKey;
+
     private boolean isClosed;
     private volatile boolean isClosing;
 
@@ -60,6 +69,7 @@ public final class EmbeddedStorage implements Storage {
 
     private volatile @Nullable Head head;
     private final Map<String, Long> trimmed = new ConcurrentHashMap<>();
+    private volatile Consumer<String> toldOfMissing = cause -> {};
 
     /** @param isFinal whether the files must not be used any more */
     private record Trouble(StateException what, boolean isFinal) {}
@@ -95,8 +105,10 @@ public final class EmbeddedStorage implements Storage {
             Files.createDirectories(directory, OwnerOnly.directory(directory));
             NativeLibrary.load(directory.resolve(NativeLibrary.DIRECTORY));
             LogFiles.requireWhole(directory);
-            open = new Database(directory, cacheBytes);
-            head = readHead(open);
+            Database db = new Database(directory, cacheBytes);
+            open = db;
+            lockKey = lockKey();
+            head = withAnswered(db, readHead(db));
             trouble = null;
         } catch (RocksDBException | IllegalArgumentException | BufferUnderflowException e) {
             closeFiles();
@@ -105,6 +117,7 @@ public final class EmbeddedStorage implements Storage {
             closeFiles();
             throw e;
         } catch (IOException | UnsatisfiedLinkError e) {
+            closeFiles();
             throw StateException.down("the state in " + directory + " can't be opened: " + e, e);
         } finally {
             lock.writeLock().unlock();
@@ -137,6 +150,10 @@ public final class EmbeddedStorage implements Storage {
         }
         long atMicros = revision == floorRevision ? floorAtMicros : db.committedAt(revision);
         readTrimmed(db);
+        if (db.rocks().get(db.meta(), Layout.REMOVED_KEY) == null) { // of version 0.1
+            long removed = Math.max(floorRevision, trimmed.values().stream().mapToLong(upTo -> upTo).max().orElse(0));
+            db.rocks().put(db.meta(), db.forced(), Layout.REMOVED_KEY, Layout.revision(removed));
+        }
         return new Head(Layout.text(historyId, 0, historyId.length), revision, atMicros, floorRevision, floorAtMicros);
     }
 
@@ -173,8 +190,58 @@ public final class EmbeddedStorage implements Storage {
                     ByteBuffer.allocate(Integer.BYTES).putInt(Layout.FORMAT).array());
             batch.put(db.meta(), Layout.HISTORY_KEY, Layout.utf8(historyId));
             batch.put(db.meta(), Layout.FLOOR_KEY, Layout.longs(floor, floorAtMicros));
+            batch.put(db.meta(), Layout.REMOVED_KEY, Layout.revision(floor));
             db.rocks().write(db.forced(), batch);
         }
+    }
+
+    /** The history gets a new id if commits that were answered are missing, or may be. */
+    private Head withAnswered(Database db, Head found) throws RocksDBException, IOException {
+        boolean isExpected = db.rocks().get(db.meta(), Layout.ANSWERED_KEY) != null;
+        Optional<String> missing = AnsweredFile.contradiction(directory, found, isExpected);
+        Head now = found;
+        if (missing.isPresent()) {
+            now = found.ofHistory(newHistoryId.get());
+            db.rocks().put(db.meta(), db.forced(), Layout.HISTORY_KEY, Layout.utf8(now.historyId()));
+        }
+        answeredFile = AnsweredFile.create(directory, now);
+        if (!isExpected) {
+            db.rocks().put(db.meta(), db.forced(), Layout.ANSWERED_KEY, new byte[0]);
+        }
+        if (missing.isPresent()) {
+            toldOfMissing.accept(missing.get() + "; the history is now " + now.historyId()
+                    + ", so that those who follow a replay begin again");
+        }
+        return now;
+    }
+
+    /** Null on file systems without one. */
+    private @Nullable Object lockKey() throws IOException {
+        return Files.readAttributes(directory.resolve(LOCK), BasicFileAttributes.class)
+                .fileKey();
+    }
+
+    /** RocksDB keeps other processes out by its lock file: where that is gone or another one, it keeps nobody out. */
+    private void requireLocked() {
+        String what;
+        try {
+            if (Objects.equals(lockKey(), lockKey)) {
+                return;
+            }
+            what = "is another file now";
+        } catch (IOException e) {
+            what = "can't be read: " + e;
+        }
+        StateException lost = Reason.STORE_DOWN.because("the lock of the state, " + directory.resolve(LOCK) + ", " + what
+                + "; another process may use this state, so this one no longer does: find out which directory is the right"
+                + " one, and start the backend again");
+        trouble = new Trouble(lost, true);
+        throw lost;
+    }
+
+    @Override
+    public void whenAnsweredAreMissing(Consumer<String> told) {
+        toldOfMissing = told;
     }
 
     @Override
@@ -192,7 +259,9 @@ public final class EmbeddedStorage implements Storage {
                     for (Event event : batch.events()) {
                         head = requireHead().next(event.committedAtMicros());
                     }
+                    Objects.requireNonNull(answeredFile, "open").write(requireHead().revision());
                 }
+                requireLocked();
                 return batch;
             }
         });
@@ -267,6 +336,12 @@ public final class EmbeddedStorage implements Storage {
     @Override
     public long revisionAt(long micros) {
         return reading(reads -> reads.revisionAt(micros));
+    }
+
+    @Override
+    public boolean isChanged(
+            String namespace, String agentId, Predicate<Key> wanted, long afterRevision, long upToRevision) {
+        return reading(reads -> reads.isChanged(namespace, agentId, wanted, afterRevision, upToRevision));
     }
 
     @Override
@@ -365,6 +440,7 @@ public final class EmbeddedStorage implements Storage {
                 try (Database made = new Database(unfinished, cacheBytes)) {
                     // what is committed behind it will be another history
                     made.rocks().put(made.meta(), made.forced(), Layout.HISTORY_KEY, Layout.utf8(newHistoryId.get()));
+                    made.rocks().delete(made.meta(), made.forced(), Layout.ANSWERED_KEY);
                 }
                 Files.move(unfinished, copy, StandardCopyOption.ATOMIC_MOVE);
             } catch (RocksDBException | IOException e) {
@@ -400,7 +476,9 @@ public final class EmbeddedStorage implements Storage {
                 }
                 String historyId = newHistoryId.get();
                 putMeta(db, historyId, floor, floorAtMicros);
-                head = new Head(historyId, revision, atMicros, floor, floorAtMicros);
+                Head restored = new Head(historyId, revision, atMicros, floor, floorAtMicros);
+                head = restored;
+                Objects.requireNonNull(answeredFile, "open").begin(restored);
             }
             return db;
         });
@@ -426,6 +504,7 @@ public final class EmbeddedStorage implements Storage {
     @Override
     public boolean forgetAnswers(long nowMicros) {
         return using(db -> {
+            requireLocked(); // also while nobody commits
             try (Scan expiries = new Scan(db, db.requests(), Layout.expiriesPrefix());
                     WriteBatch removed = new WriteBatch()) {
                 for (boolean isThere = expiries.seek(Layout.expiriesPrefix());
@@ -445,6 +524,18 @@ public final class EmbeddedStorage implements Storage {
                 }
                 db.rocks().write(db.unforced(), removed);
                 return removed.count() >= FORGOTTEN_AT_ONCE;
+            }
+        });
+    }
+
+    @Override
+    public long lastExpiryMicros() {
+        return using(db -> {
+            try (RocksIterator requests = db.rocks().newIterator(db.requests())) {
+                requests.seekToLast(); // expiries are the last of the family
+                boolean isExpiry = requests.isValid() && Layout.startsWith(requests.key(), Layout.expiriesPrefix());
+                requests.status();
+                return isExpiry ? Layout.expiresAtMicros(requests.key()) : 0;
             }
         });
     }
@@ -479,7 +570,7 @@ public final class EmbeddedStorage implements Storage {
     }
 
     private interface Use<T> {
-        T with(Database db) throws RocksDBException;
+        T with(Database db) throws RocksDBException, IOException;
     }
 
     private interface Reading<T> {
@@ -504,7 +595,7 @@ public final class EmbeddedStorage implements Storage {
                 throw Reason.STARTING.because("the state in " + directory + " is being opened");
             }
             return use.with(open);
-        } catch (RocksDBException | IllegalArgumentException | BufferUnderflowException e) {
+        } catch (RocksDBException | IllegalArgumentException | BufferUnderflowException | IOException e) {
             throw failed(e);
         } finally {
             lock.readLock().unlock();
@@ -514,7 +605,8 @@ public final class EmbeddedStorage implements Storage {
     /** What was read is none of our values, or RocksDB says so: the files are damaged. All else may pass. */
     private StateException failed(Exception e) {
         Status status = e instanceof RocksDBException rocks ? rocks.getStatus() : null;
-        boolean isDamage = status == null || status.getCode() == Status.Code.Corruption;
+        boolean isDamage =
+                !(e instanceof IOException) && (status == null || status.getCode() == Status.Code.Corruption);
         StateException what = StateException.down(
                 isDamage
                         ? "the state in " + directory + " is damaged: " + e.getMessage()
@@ -541,6 +633,11 @@ public final class EmbeddedStorage implements Storage {
         open = null;
         if (db != null) {
             db.close();
+        }
+        AnsweredFile file = answeredFile;
+        answeredFile = null;
+        if (file != null) {
+            file.close();
         }
     }
 

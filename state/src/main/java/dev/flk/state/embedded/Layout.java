@@ -22,7 +22,10 @@ import org.jspecify.annotations.Nullable;
  * default   "format"                                         4 bytes: the format
  *           "history"                                        the id of the history
  *           "floor"                                          revision 8, committed at 8
+ *           "answered"                                       nothing: there is an {@link AnsweredFile}
  *           "trimmed/", namespace                            revision for readers 8, revision up to where that is done 8
+ *           "removed"                                        removals up to this revision left no notes as below 8
+ *           "removed/", namespace 0 agent                    the newest revision of which a removal left no version 8
  * events    revision 8, zero 4                               committed at 8, changes 4, and where some were trimmed: those that are kept 4
  *           revision 8, place in the transaction from 1 4    kind 1 (1 written, 0 deleted), version 8, length of the
  *                                                            namespace 2, of the agent 2, of the name 2; namespace, agent, name, JSON
@@ -38,6 +41,9 @@ final class Layout {
     static final byte[] FORMAT_KEY = "format".getBytes(StandardCharsets.US_ASCII);
     static final byte[] HISTORY_KEY = "history".getBytes(StandardCharsets.US_ASCII);
     static final byte[] FLOOR_KEY = "floor".getBytes(StandardCharsets.US_ASCII);
+    static final byte[] ANSWERED_KEY = "answered".getBytes(StandardCharsets.US_ASCII);
+    static final byte[] REMOVED_KEY = "removed".getBytes(StandardCharsets.US_ASCII);
+    static final String REMOVED = "removed/";
     static final String TRIMMED = "trimmed/";
 
     /** Of a pointer's place behind the name. */
@@ -142,6 +148,10 @@ final class Layout {
                 .array();
     }
 
+    static byte[] revision(long revision) {
+        return ByteBuffer.allocate(Long.BYTES).putLong(revision).array();
+    }
+
     static byte[] longs(long first, long second) {
         return ByteBuffer.allocate(2 * Long.BYTES)
                 .putLong(first)
@@ -174,6 +184,11 @@ final class Layout {
     /** Where it stands how far a namespace is trimmed: for readers, and up to where that is done. */
     static byte[] trimmed(String namespace) {
         return utf8(TRIMMED + namespace);
+    }
+
+    /** The place of the newest revision of an agent of which a removal left no version. */
+    static byte[] removed(String namespace, String agentId) {
+        return path(REMOVED + namespace, agentId);
     }
 
     static byte[] change(Change change) {

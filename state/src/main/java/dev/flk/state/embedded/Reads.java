@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.RocksDBException;
@@ -270,11 +271,58 @@ record Reads(Database db, Supplier<Head> head, Map<String, Long> trimmed) {
         return atOrBefore;
     }
 
+    boolean isChanged(String namespace, String agentId, Predicate<Key> wanted, long after, long upTo)
+            throws RocksDBException {
+        byte[] unknown = db.rocks().get(db.meta(), Layout.REMOVED_KEY);
+        if (unknown != null && after < ByteBuffer.wrap(unknown).getLong()) {
+            return true;
+        }
+        byte[] prefix = prefix(namespace, agentId);
+        try (Scan versions = new Scan(db, db.versions(), prefix)) {
+            boolean isThere = versions.seek(prefix);
+            while (isThere) {
+                byte[] name = Arrays.copyOf(versions.key(), versions.key().length - Layout.PLACE_BYTES);
+                String[] parts = Layout.parts(name);
+                Key key = new Key(parts[0], parts[1], parts[2]);
+                isThere = versions.seek(Layout.version(key, upTo, -1));
+                if (isThere
+                        && Layout.startsWith(versions.key(), prefixOf(key))
+                        && Pointer.decode(versions.value()).revision() > after
+                        && wanted.test(key)) {
+                    return true;
+                }
+                isThere = versions.seek(behind(name));
+            }
+        }
+        // what is removed meanwhile is noted before it is gone from what was read above
+        byte[] removed = Layout.path(Layout.REMOVED + namespace, agentId);
+        byte[] all = namespace.isEmpty() ? Layout.utf8(Layout.REMOVED) : removed;
+        try (Scan agents = new Scan(db, db.meta(), all)) {
+            for (boolean isThere = agents.seek(all); isThere; isThere = agents.next()) {
+                String agent = Layout.text(agents.key(), Layout.REMOVED.length(), agents.key().length);
+                int zero = agent.indexOf('\0');
+                Key any = new Key(agent.substring(0, zero), agent.substring(zero + 1), "any");
+                if (ByteBuffer.wrap(agents.value()).getLong() > after
+                        && (agentId.isEmpty() || agentId.equals(any.agentId()))
+                        && wanted.test(any)) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    /** The beginning of all names of a namespace, or of an agent. */
+    private static byte[] prefix(String namespace, String agentId) {
+        if (namespace.isEmpty()) {
+            return new byte[0];
+        }
+        return agentId.isEmpty() ? Layout.path(namespace, "") : Layout.path(namespace, agentId, "");
+    }
+
     List<Document> standing(String namespace, String agentId, long floor, @Nullable Key after, int limit, long maxBytes)
             throws RocksDBException {
-        byte[] prefix = namespace.isEmpty()
-                ? new byte[0]
-                : agentId.isEmpty() ? Layout.path(namespace, "") : Layout.path(namespace, agentId, "");
+        byte[] prefix = prefix(namespace, agentId);
         List<Document> page = new ArrayList<>();
         long bytes = 0;
         try (Scan versions = new Scan(db, db.versions(), prefix)) {

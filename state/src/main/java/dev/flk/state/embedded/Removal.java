@@ -6,6 +6,8 @@ import dev.flk.state.embedded.Layout.Header;
 import dev.flk.state.embedded.Layout.Pointer;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.rocksdb.RocksDBException;
@@ -25,6 +27,7 @@ interface Removal {
     static Optional<byte[]> ofVersions(Database db, byte[] from, long floor) throws RocksDBException {
         try (Scan versions = new Scan(db, db.versions(), new byte[0]);
                 WriteBatch removed = new WriteBatch()) {
+            Removed agents = new Removed(db, removed);
             int looked = 0;
             boolean isThere = versions.seek(from);
             while (isThere) {
@@ -51,10 +54,38 @@ interface Removal {
                 if (!stood.exists()) {
                     removeKey(db, removed, key, stood);
                     remove(db, removed, at, stood);
+                    agents.note(key, stood.revision());
                 }
             }
             db.rocks().write(db.forced(), removed);
             return Optional.empty();
+        }
+    }
+
+    /** Notes of each agent the newest revision of which nothing else is left, with the removal itself. */
+    final class Removed {
+        private final Database db;
+        private final WriteBatch batch;
+        private final Map<String, Long> noted = new HashMap<>();
+
+        Removed(Database db, WriteBatch batch) {
+            this.db = db;
+            this.batch = batch;
+        }
+
+        void note(byte[] latestKey, long revision) throws RocksDBException {
+            String[] parts = Layout.parts(latestKey);
+            byte[] place = Layout.removed(parts[0], parts[1]);
+            String agent = parts[0] + '\0' + parts[1];
+            Long before = noted.get(agent);
+            if (before == null) {
+                byte[] stored = db.rocks().get(db.meta(), place);
+                before = stored == null ? 0 : ByteBuffer.wrap(stored).getLong();
+            }
+            noted.put(agent, Math.max(before, revision));
+            if (revision > before) {
+                batch.put(db.meta(), place, Layout.revision(revision));
+            }
         }
     }
 
@@ -102,6 +133,7 @@ interface Removal {
         public Optional<byte[]> some(Database db, byte[] from) throws RocksDBException {
             try (Scan events = new Scan(db, db.events(), new byte[0]);
                     WriteBatch removed = new WriteBatch()) {
+                Removed agents = new Removed(db, removed);
                 long revision = 0;
                 Header header = null;
                 int less = 0;
@@ -124,7 +156,7 @@ interface Removal {
                     looked++;
                     if (place == 0) {
                         header = Header.decode(events.value());
-                    } else if (remove(db, removed, revision, place, events.value())) {
+                    } else if (remove(db, removed, agents, revision, place, events.value())) {
                         less++;
                     }
                 }
@@ -144,7 +176,8 @@ interface Removal {
             }
         }
 
-        private boolean remove(Database db, WriteBatch removed, long revision, int place, byte[] value)
+        private boolean remove(
+                Database db, WriteBatch removed, Removed agents, long revision, int place, byte[] value)
                 throws RocksDBException {
             Change change = Layout.change(value);
             if (!change.key().namespace().equals(namespace)) {
@@ -155,6 +188,7 @@ interface Removal {
             if (latest != null && Pointer.decode(latest).isAt(revision, place)) {
                 removed.delete(db.latest(), latestKey);
             }
+            agents.note(latestKey, revision);
             removed.delete(db.versions(), Layout.version(change.key(), revision, place));
             removed.delete(db.events(), Layout.event(revision, place));
             return true;

@@ -23,9 +23,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -548,6 +550,32 @@ public final class PostgresStorage implements Storage {
     public long trimmedUpTo(String namespace) {
         return connections.reading(connection -> Jdbc.one(connection, Sql.TRIMMED, row -> row.getLong(1), namespace)
                 .orElse(0L));
+    }
+
+    @Override
+    public boolean isChanged(
+            String namespace, String agentId, Predicate<Key> wanted, long afterRevision, long upToRevision) {
+        return connections.reading(connection -> {
+            if (Jdbc.one(connection, Sql.UNNOTED, row -> row.getLong(1)).orElseThrow() > afterRevision) {
+                return true;
+            }
+            AtomicBoolean isChanged = new AtomicBoolean();
+            Jdbc.each(
+                    connection,
+                    Sql.CHANGED,
+                    row -> {
+                        isChanged.set(wanted.test(new Key(row.getString(1), row.getString(2), "any")));
+                        return !isChanged.get();
+                    },
+                    afterRevision,
+                    upToRevision,
+                    afterRevision,
+                    namespace,
+                    namespace,
+                    agentId,
+                    agentId);
+            return isChanged.get();
+        });
     }
 
     @Override

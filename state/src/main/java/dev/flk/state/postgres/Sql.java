@@ -108,19 +108,23 @@ final class Sql {
     /** Only keys that were changed since have anything to remove. */
     static final String REMOVE_VERSIONS = """
             WITH stood AS (
-                SELECT changed.*, newest.version, newest.is_deleted
+                SELECT changed.*, newest.version, newest.revision, newest.is_deleted
                 FROM (
                     SELECT DISTINCT namespace, agent_id, key FROM flk_state_versions
                     WHERE revision > ? AND revision <= ?) AS changed
                 CROSS JOIN LATERAL (
-                    SELECT version, value IS NULL AS is_deleted FROM flk_state_versions AS v
+                    SELECT version, revision, value IS NULL AS is_deleted FROM flk_state_versions AS v
                     WHERE v.namespace = changed.namespace AND v.agent_id = changed.agent_id AND v.key = changed.key
                         AND v.revision <= ?
                     ORDER BY version DESC LIMIT 1) AS newest),
             forgotten AS (
                 DELETE FROM flk_state_newest AS newest USING stood
                 WHERE stood.is_deleted AND newest.namespace = stood.namespace AND newest.agent_id = stood.agent_id
-                    AND newest.key = stood.key AND newest.version = stood.version)
+                    AND newest.key = stood.key AND newest.version = stood.version),
+            noted AS (
+                INSERT INTO flk_state_removed AS before
+                SELECT namespace, agent_id, max(revision) FROM stood WHERE is_deleted GROUP BY namespace, agent_id
+                ON CONFLICT (namespace, agent_id) DO UPDATE SET revision = greatest(before.revision, EXCLUDED.revision))
             DELETE FROM flk_state_versions AS v USING stood
             WHERE v.namespace = stood.namespace AND v.agent_id = stood.agent_id AND v.key = stood.key
                 AND (v.version < stood.version OR stood.is_deleted AND v.version = stood.version)""";
@@ -137,10 +141,23 @@ final class Sql {
     static final String TRIM = """
             WITH gone AS (
                 DELETE FROM flk_state_versions WHERE namespace = ? AND revision > ? AND revision <= ?
-                RETURNING agent_id, key, version)
+                RETURNING namespace, agent_id, key, version, revision),
+            noted AS (
+                INSERT INTO flk_state_removed AS before
+                SELECT namespace, agent_id, max(revision) FROM gone GROUP BY namespace, agent_id
+                ON CONFLICT (namespace, agent_id) DO UPDATE SET revision = greatest(before.revision, EXCLUDED.revision))
             DELETE FROM flk_state_newest AS newest USING gone
             WHERE newest.namespace = ? AND newest.agent_id = gone.agent_id AND newest.key = gone.key
                 AND newest.version = gone.version""";
+
+    static final String UNNOTED = "SELECT unnoted FROM flk_state";
+
+    static final String CHANGED = """
+            SELECT namespace, agent_id FROM (
+                SELECT namespace, agent_id FROM flk_state_versions WHERE revision > ? AND revision <= ?
+                UNION
+                SELECT namespace, agent_id FROM flk_state_removed WHERE revision > ?) AS changed
+            WHERE (? = '' OR namespace = ?) AND (? = '' OR agent_id = ?)""";
 
     static final String STOOD = """
             SELECT * FROM (

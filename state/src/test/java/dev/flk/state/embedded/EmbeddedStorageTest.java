@@ -54,6 +54,17 @@ class EmbeddedStorageTest {
     }
 
     @Test
+    void lockThatIsRemoved_nobodyCommits_isNoticedAsWell() throws Exception {
+        try (EmbeddedStorage storage = open()) {
+            storage.open();
+            Files.delete(directory.resolve("state/LOCK"));
+
+            assertThatThrownBy(() -> storage.forgetAnswers(0)).hasMessageContaining("LOCK");
+            assertThatThrownBy(storage::open).hasMessageContaining("LOCK");
+        }
+    }
+
+    @Test
     void directory_isItsOwners_andNoLibraryIsLeftInIt() throws Exception {
         try (EmbeddedStorage storage = open()) {
             storage.open();

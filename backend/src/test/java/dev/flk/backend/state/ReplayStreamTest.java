@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.client.Replay;
+import dev.flk.client.StateCallException.Compacted;
+import dev.flk.client.StateCallException.HistoryChanged;
+import dev.flk.client.StateClient;
+import dev.flk.client.StateEvent;
+import dev.flk.client.proto.Event;
+import dev.flk.client.proto.ReplayRequest;
+import dev.flk.client.proto.StateGrpc;
+import dev.flk.state.Key;
+import dev.flk.state.MemoryStorage;
+import dev.flk.state.Operation;
+import dev.flk.state.StateEngine;
+import dev.flk.state.StateEngine.At;
+import dev.flk.state.StateEngine.Settings;
+import dev.flk.state.Storage;
+import io.grpc.ManagedChannel;
+import io.grpc.netty.NettyChannelBuilder;
+import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.time.Instant;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Queue;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Followers and what happens to the history meanwhile. */
+class ReplayStreamTest {
+    private final AtomicInteger histories = new AtomicInteger();
+    private volatile Storage storage = emptyStorage();
+    private StateEngine engine;
+    private StatePort port;
+    private StateClient client;
+
+    private MemoryStorage emptyStorage() {
+        return new MemoryStorage(() -> "history-" + histories.incrementAndGet(), 64 << 20);
+    }
+
+    @BeforeEach
+    void open() throws IOException {
+        Storage replaceable = (Storage) Proxy.newProxyInstance(
+                Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (self, method, arguments) -> {
+                    try {
+                        return method.invoke(storage, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
+        engine = new StateEngine(
+                replaceable, Settings.defaults(), Instant::now, System::nanoTime, new Random(), () -> Long.MAX_VALUE);
+        engine.start().toCompletableFuture().join();
+        port = MemoryEngine.port(engine, 0);
+        client = StateClient.connect("localhost:" + port.port());
+    }
+
+    @AfterEach
+    void close() {
+        client.close();
+        port.close();
+        engine.close();
+    }
+
+    private void write(String agentId) {
+        var unused = engine.apply(
+                        "me", List.of(engine.write(new Key("default", agentId, "k"), "1", Operation.ANY_VERSION)), "")
+                .toCompletableFuture()
+                .join();
+    }
+
+    /** A follower on a thread of its own. */
+    private static final class Follower implements AutoCloseable {
+        private final Queue<StateEvent> seen = new ConcurrentLinkedQueue<>();
+        private final Stream<StateEvent> events;
+        private final CompletableFuture<Void> ended;
+
+        Follower(StateClient client, Replay replay) {
+            events = client.replay(replay.follow());
+            ended = CompletableFuture.runAsync(() -> events.forEach(seen::add));
+        }
+
+        void awaitEvents(int count) {
+            await().until(() -> seen.size() >= count || ended.isDone());
+            if (ended.isDone()) {
+                ended.join();
+            }
+            assertThat(seen).hasSize(count);
+        }
+
+        @Override
+        public void close() {
+            events.close();
+        }
+    }
+
+    @Test
+    void followerOfAQuietAgent_compactionAndAnOutage_goesOn() throws IOException {
+        write("quiet");
+        try (Follower follower = new Follower(client, Replay.ofAgent("quiet"))) {
+            follower.awaitEvents(1);
+            for (int i = 0; i < 5; i++) {
+                write("busy");
+            }
+            // the last token that it has is none that is accepted for all agents
+            engine.compact(new At.Now());
+            int number = port.port();
+            port.close();
+            port = MemoryEngine.port(engine, number);
+            write("busy");
+            write("quiet");
+
+            follower.awaitEvents(2);
+            assertThat(follower.seen).allMatch(event -> !event.changes().isEmpty());
+        }
+    }
+
+    /** What the wire has, of which the Java client shows only the events with changes. */
+    @Test
+    void quietStream_asksForProgress_getsTokens() {
+        ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", port.port())
+                .usePlaintext()
+                .build();
+        try {
+            Iterator<Event> events = StateGrpc.newBlockingStub(channel)
+                    .withDeadlineAfter(20, TimeUnit.SECONDS)
+                    .replay(ReplayRequest.newBuilder()
+                            .setNamespace("default")
+                            .setAgentId("quiet")
+                            .setFollow(true)
+                            .setProgress(true)
+                            .build());
+            await().until(() -> engine.watches() == 1);
+            for (int i = 0; i < 5; i++) {
+                write("busy");
+            }
+            await().until(() -> engine.watches() == 1);
+            port.tellProgress();
+
+            Event progress = events.next();
+            assertThat(progress.getChangesCount()).isZero();
+            assertThat(progress.getRevision()).isBetween(1L, 5L);
+            assertThat(progress.getResumeToken()).startsWith("history-1-" + progress.getRevision() + ".");
+            try (Stream<StateEvent> rest = client.replay(Replay.ofAll().behind(progress.getResumeToken()))) {
+                assertThat(rest).hasSize((int) (5 - progress.getRevision()));
+            }
+        } finally {
+            channel.shutdownNow();
+        }
+    }
+
+    @Test
+    void tokenOfAnAgent_somethingOfItWasRemoved_isCompacted() {
+        write("a");
+        String token;
+        try (Follower follower = new Follower(client, Replay.ofAgent("a"))) {
+            follower.awaitEvents(1);
+            token = follower.seen.element().resumeToken();
+        }
+        write("a");
+        engine.compact(new At.Now());
+
+        try (Stream<StateEvent> events = client.replay(Replay.ofAgent("a").behind(token))) {
+            assertThatThrownBy(events::toList).isInstanceOf(Compacted.class);
+        }
+        try (Stream<StateEvent> events = client.replay(Replay.ofAgent("b").behind(token))) {
+            assertThat(events).isEmpty();
+        }
+    }
+
+    @Test
+    void historyThatIsReplaced_endsFollowers_andRefusesTheirTokens() {
+        write("a");
+        try (Follower quiet = new Follower(client, Replay.ofAgent("other"));
+                Follower busy = new Follower(client, Replay.ofAll())) {
+            busy.awaitEvents(1);
+            await().until(() -> engine.watches() == 2);
+
+            storage = emptyStorage();
+
+            for (Follower follower : List.of(quiet, busy)) {
+                assertThatThrownBy(follower.ended::join)
+                        .hasCauseInstanceOf(HistoryChanged.class)
+                        .hasMessageContaining("history-2");
+            }
+            write("a");
+            write("a");
+            String token = busy.seen.element().resumeToken();
+            try (Stream<StateEvent> events = client.replay(Replay.ofAll().behind(token))) {
+                assertThatThrownBy(events::toList).isInstanceOf(HistoryChanged.class);
+            }
+        }
+    }
+
+    @Test
+    void tokenOfVersion01_isAccepted() {
+        write("a");
+        write("a");
+
+        try (Stream<StateEvent> events = client.replay(Replay.ofAll().behind("history-1-1"))) {
+            assertThat(events.map(StateEvent::revision)).containsExactly(2L);
+        }
+    }
+}
