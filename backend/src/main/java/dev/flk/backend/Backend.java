@@ -218,10 +218,7 @@ public final class Backend implements AutoCloseable {
                 // an outage of its own: no reason to send certificates elsewhere
                 Optional<String> trouble = served.trouble();
                 components.add(new Component(
-                        "state",
-                        trouble.isEmpty(),
-                        trouble.or(served::loss).orElse("up"),
-                        false));
+                        "state", trouble.isEmpty(), trouble.or(served::loss).orElse("up"), false));
             }
             return components;
         };

@@ -77,9 +77,20 @@ class TwoPostgresStatesTest {
                 for (Future<List<Long>> watcher : watchers) {
                     assertThat(watcher.get()).isEqualTo(all);
                 }
-                assertThat(again(() -> first.events(first.head().historyId(), 1, Long.MAX_VALUE, "", key -> true, StateEngine.MAX_PAGE_BYTES)))
-                        .isEqualTo(again(
-                                () -> second.events(first.head().historyId(), 1, Long.MAX_VALUE, "", key -> true, StateEngine.MAX_PAGE_BYTES)));
+                assertThat(again(() -> first.events(
+                                first.head().historyId(),
+                                1,
+                                Long.MAX_VALUE,
+                                "",
+                                key -> true,
+                                StateEngine.MAX_PAGE_BYTES)))
+                        .isEqualTo(again(() -> second.events(
+                                first.head().historyId(),
+                                1,
+                                Long.MAX_VALUE,
+                                "",
+                                key -> true,
+                                StateEngine.MAX_PAGE_BYTES)));
             }
         } finally {
             threads.shutdownNow();
@@ -181,7 +192,8 @@ class TwoPostgresStatesTest {
         long next = 1;
         while (next <= TOTAL) {
             long from = next;
-            Events part = again(() -> engine.events(engine.head().historyId(), from, Long.MAX_VALUE, "", key -> true, StateEngine.MAX_PAGE_BYTES));
+            Events part = again(() -> engine.events(
+                    engine.head().historyId(), from, Long.MAX_VALUE, "", key -> true, StateEngine.MAX_PAGE_BYTES));
             part.events().forEach(event -> seen.add(event.revision()));
             if (part.next() == next) {
                 Semaphore more = new Semaphore(0);

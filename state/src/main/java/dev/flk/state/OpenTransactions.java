@@ -213,7 +213,8 @@ final class OpenTransactions {
     private static StateException ended(String txId, End end) {
         if (!end.historyId().isEmpty()) {
             return Reason.HISTORY_CHANGED.because(
-                    "transaction " + txId + " is of a history that is not continued; read what is there, and begin again",
+                    "transaction " + txId
+                            + " is of a history that is not continued; read what is there, and begin again",
                     Map.of("history_id", end.historyId()));
         }
         if (end.committed() == null) {

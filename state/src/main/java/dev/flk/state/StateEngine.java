@@ -355,8 +355,7 @@ public final class StateEngine implements AutoCloseable {
     /** Microseconds since the epoch, of times from the year 1 to 9999. */
     public static long micros(Instant time) {
         // not by way of nanoseconds, of which a long holds three centuries
-        return Math.addExact(
-                Math.multiplyExact(time.getEpochSecond(), 1_000_000), time.getNano() / 1_000);
+        return Math.addExact(Math.multiplyExact(time.getEpochSecond(), 1_000_000), time.getNano() / 1_000);
     }
 
     /** The inverse of {@link #micros}. */
@@ -622,8 +621,7 @@ public final class StateEngine implements AutoCloseable {
      * @return as much as is read at once; {@code next} is {@code to}, or behind the newest, at the end
      * @throws StateException COMPACTED; HISTORY_CHANGED: it is another history now
      */
-    public Events events(
-            String historyId, long from, long to, String namespace, Predicate<Key> wanted, long maxBytes) {
+    public Events events(String historyId, long from, long to, String namespace, Predicate<Key> wanted, long maxBytes) {
         long end = Math.min(to, requireReplayable(historyId, from, namespace).revision() + 1);
         if (from >= end) {
             return new Events(List.of(), from, 0);

@@ -121,8 +121,7 @@ public interface Storage extends AutoCloseable {
      * @param agentId empty: any
      * @param wanted which changes; the same for all keys of an agent
      */
-    boolean isChanged(
-            String namespace, String agentId, Predicate<Key> wanted, long afterRevision, long upToRevision);
+    boolean isChanged(String namespace, String agentId, Predicate<Key> wanted, long afterRevision, long upToRevision);
 
     /**
      * What stood at the floor, in the order of keys, a part at a time.

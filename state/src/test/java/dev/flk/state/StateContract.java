@@ -455,7 +455,8 @@ abstract class StateContract {
 
     @Test
     void resume_nothingOfTheAgentWasCompacted_continuesAfterTheFloor() {
-        state.apply(state.write("quiet", "k", "1"), state.write("deleting", "k", "1"), state.write("writing", "k", "1"));
+        state.apply(
+                state.write("quiet", "k", "1"), state.write("deleting", "k", "1"), state.write("writing", "k", "1"));
         state.apply(delete("deleting", "k"));
         state.apply(state.write("writing", "k", "2"));
         state.apply(state.write("writing", "k", "3"));
@@ -469,11 +470,11 @@ abstract class StateContract {
         assertThat(reasonOf(() -> resume(token(3), "writing"))).isEqualTo(Reason.COMPACTED);
         assertThat(reasonOf(() -> resume(token(3), ""))).isEqualTo(Reason.COMPACTED);
         assertThat(resume(token(4), "")).isEqualTo(4);
-        assertThat(state.engine.resume(token(2), "default", "", key -> !key.agentId()
-                        .equals("writing")))
+        assertThat(state.engine.resume(
+                        token(2), "default", "", key -> !key.agentId().equals("writing")))
                 .isEqualTo(4);
-        assertThat(reasonOf(() -> state.engine.resume(token(1), "", "", key -> key.agentId()
-                        .equals("deleting"))))
+        assertThat(reasonOf(() -> state.engine.resume(
+                        token(1), "", "", key -> key.agentId().equals("deleting"))))
                 .isEqualTo(Reason.COMPACTED);
     }
 
@@ -548,7 +549,8 @@ abstract class StateContract {
     @Test
     void times_fromYear1To9999_areValid_andBeforeTheFirstCommitNothingExists() {
         state.apply(state.write("a", "k", "1"));
-        List<Instant> before = Stream.of("0001-01-01T00:00:00Z", "1600-02-29T12:00:00.000001Z", "1969-12-31T23:59:59.999999Z")
+        List<Instant> before = Stream.of(
+                        "0001-01-01T00:00:00Z", "1600-02-29T12:00:00.000001Z", "1969-12-31T23:59:59.999999Z")
                 .map(Instant::parse)
                 .toList();
         Instant last = Instant.parse("9999-12-31T23:59:59.999999Z");
@@ -563,7 +565,8 @@ abstract class StateContract {
         assertThat(state.engine.firstAt(new At.Time(last))).isEqualTo(2);
 
         state.engine.compact(new At.Now());
-        assertThat(reasonOf(() -> state.get("a", "k", new At.Time(before.get(0))))).isEqualTo(Reason.COMPACTED);
+        assertThat(reasonOf(() -> state.get("a", "k", new At.Time(before.get(0)))))
+                .isEqualTo(Reason.COMPACTED);
     }
 
     @Test
@@ -605,8 +608,7 @@ abstract class StateContract {
         assertThat(state.get("a", "k", new At.Revision(1))).isInstanceOf(Found.Present.class);
         assertThat(reasonOf(() -> state.engine.get(List.of(standing), new At.Revision(1))))
                 .isEqualTo(Reason.COMPACTED);
-        assertThat(reasonOf(() -> state.events(2, "flk.x", key -> true)))
-                .isEqualTo(Reason.COMPACTED);
+        assertThat(reasonOf(() -> state.events(2, "flk.x", key -> true))).isEqualTo(Reason.COMPACTED);
         assertThat(state.engine.oldest("flk.x")).isEqualTo(3);
         assertThat(state.replay(1))
                 .extracting(Event::revision, event -> event.changes().size(), Event::operationsTotal)
@@ -627,7 +629,8 @@ abstract class StateContract {
             while (!Thread.currentThread().isInterrupted()
                     && state.engine.head().revision() < 600) {
                 state.engine.compact(new At.Now());
-                state.engine.trim("flk.x", new At.Revision(Math.max(0, state.engine.head().revision() - 1)));
+                state.engine.trim(
+                        "flk.x", new At.Revision(Math.max(0, state.engine.head().revision() - 1)));
             }
         });
         Key trimmed = new Key("flk.x", "a", "k");

@@ -201,8 +201,10 @@ public final class ServedState implements AutoCloseable {
             place.look();
         }
         engine.missing().filter(missing -> !missing.equals(toldMissing)).ifPresent(missing -> {
-            LOG.error("answered commits of the state of agents may be missing: {}; if they are needed, restore a backup"
-                    + " or a dump into an empty directory", missing);
+            LOG.error(
+                    "answered commits of the state of agents may be missing: {}; if they are needed, restore a backup"
+                            + " or a dump into an empty directory",
+                    missing);
             toldMissing = missing;
         });
         if (met().filter(trouble -> trouble.reason() == Reason.STARTING).isPresent()) {

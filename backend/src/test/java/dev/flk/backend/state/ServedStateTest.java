@@ -286,6 +286,29 @@ class ServedStateTest {
         }
     }
 
+    @Test
+    void logOfRocksDbThatIsMissing_isCountedAndNamed_andAnotherHistory() throws Exception {
+        open(Optional.empty(), null);
+        assertThat(served.loss()).isEmpty();
+        try (StateClient client = to().connect()) {
+            write(client, "agent");
+        }
+        String historyId = served.engine().head().historyId();
+        served.close();
+        try (Stream<Path> files = Files.list(directory.resolve("state"))) {
+            for (Path log : files.filter(file -> file.toString().endsWith(".log")).toList()) {
+                Files.delete(log);
+            }
+        }
+
+        open(Optional.empty(), null);
+
+        assertThat(served.engine().head().historyId()).isNotEqualTo(historyId);
+        assertThat(served.loss()).contains("ANSWERED_COMMITS_MISSING");
+        assertThat(served.trouble()).isEmpty();
+        await().until(() -> exposed().contains("flk_state_losses_total 1.0"));
+    }
+
     private String exposed() {
         return new String(meters.expose(null).text(), StandardCharsets.UTF_8);
     }

@@ -73,7 +73,8 @@ final class AnsweredFile implements AutoCloseable {
         }
         Answered answered = decode(bytes);
         if (answered == null) {
-            return Optional.of("the file " + file + " is damaged, so it is not known whether answered commits are missing");
+            return Optional.of(
+                    "the file " + file + " is damaged, so it is not known whether answered commits are missing");
         }
         if (!answered.historyId().equals(head.historyId())) {
             return Optional.of("the file " + file + " belongs to history " + answered.historyId()

@@ -151,7 +151,9 @@ public final class EmbeddedStorage implements Storage {
         long atMicros = revision == floorRevision ? floorAtMicros : db.committedAt(revision);
         readTrimmed(db);
         if (db.rocks().get(db.meta(), Layout.REMOVED_KEY) == null) { // of version 0.1
-            long removed = Math.max(floorRevision, trimmed.values().stream().mapToLong(upTo -> upTo).max().orElse(0));
+            long removed = Math.max(
+                    floorRevision,
+                    trimmed.values().stream().mapToLong(upTo -> upTo).max().orElse(0));
             db.rocks().put(db.meta(), db.forced(), Layout.REMOVED_KEY, Layout.revision(removed));
         }
         return new Head(Layout.text(historyId, 0, historyId.length), revision, atMicros, floorRevision, floorAtMicros);
@@ -232,9 +234,10 @@ public final class EmbeddedStorage implements Storage {
         } catch (IOException e) {
             what = "can't be read: " + e;
         }
-        StateException lost = Reason.STORE_DOWN.because("the lock of the state, " + directory.resolve(LOCK) + ", " + what
-                + "; another process may use this state, so this one no longer does: find out which directory is the right"
-                + " one, and start the backend again");
+        StateException lost =
+                Reason.STORE_DOWN.because("the lock of the state, " + directory.resolve(LOCK) + ", " + what
+                        + "; another process may use this state, so this one no longer does: find out which directory is the right"
+                        + " one, and start the backend again");
         trouble = new Trouble(lost, true);
         throw lost;
     }
@@ -259,7 +262,8 @@ public final class EmbeddedStorage implements Storage {
                     for (Event event : batch.events()) {
                         head = requireHead().next(event.committedAtMicros());
                     }
-                    Objects.requireNonNull(answeredFile, "open").write(requireHead().revision());
+                    Objects.requireNonNull(answeredFile, "open")
+                            .write(requireHead().revision());
                 }
                 requireLocked();
                 return batch;

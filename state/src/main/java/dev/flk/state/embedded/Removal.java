@@ -176,8 +176,7 @@ interface Removal {
             }
         }
 
-        private boolean remove(
-                Database db, WriteBatch removed, Removed agents, long revision, int place, byte[] value)
+        private boolean remove(Database db, WriteBatch removed, Removed agents, long revision, int place, byte[] value)
                 throws RocksDBException {
             Change change = Layout.change(value);
             if (!change.key().namespace().equals(namespace)) {
