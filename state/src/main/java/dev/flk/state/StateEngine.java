@@ -500,10 +500,11 @@ public final class StateEngine implements AutoCloseable {
     /** A read of now that a compaction overtook reads again, at what is now by then. */
     private <T> T at(At at, LongFunction<T> read) {
         while (true) {
+            long revision = revision(at);
             try {
-                return read.apply(revision(at));
+                return read.apply(revision);
             } catch (StateException e) {
-                if (e.reason() != Reason.COMPACTED || !(at instanceof At.Now)) {
+                if (e.reason() != Reason.COMPACTED || revision(at) == revision) {
                     throw e;
                 }
             }

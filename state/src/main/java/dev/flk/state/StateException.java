@@ -35,7 +35,7 @@ public final class StateException extends RuntimeException {
         HISTORY_CHANGED,
         /** Less is free than must stay free. */
         DISK_FULL,
-        /** The storage failed; whether a commit that gets this is there is not known. */
+        /** The storage failed; whether a commit that gets this is there is not known. Details: {@code cause}, where it is known. */
         STORE_DOWN,
         /** Not open yet. */
         STARTING,

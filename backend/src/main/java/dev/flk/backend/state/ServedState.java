@@ -248,9 +248,12 @@ public final class ServedState implements AutoCloseable {
         }
     }
 
-    /** In one word what is wrong with it, for {@code /readyz}; empty: nothing. The log says more. */
+    /** In a word or two what is wrong with it, for {@code /readyz}; empty: nothing. The log says more. */
     public Optional<String> trouble() {
-        return met().or(engine::full).map(e -> e.reason().name());
+        return met().or(engine::full).map(e -> {
+            String cause = e.details().get("cause");
+            return cause == null ? e.reason().name() : e.reason().name() + ": " + cause;
+        });
     }
 
     /** In one word what was wrong with it when it was opened, for {@code /readyz}; empty: nothing. The log says more. */

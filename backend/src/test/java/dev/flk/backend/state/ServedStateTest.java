@@ -296,7 +296,8 @@ class ServedStateTest {
         String historyId = served.engine().head().historyId();
         served.close();
         try (Stream<Path> files = Files.list(directory.resolve("state"))) {
-            for (Path log : files.filter(file -> file.toString().endsWith(".log")).toList()) {
+            for (Path log :
+                    files.filter(file -> file.toString().endsWith(".log")).toList()) {
                 Files.delete(log);
             }
         }
@@ -307,6 +308,19 @@ class ServedStateTest {
         assertThat(served.loss()).contains("ANSWERED_COMMITS_MISSING");
         assertThat(served.trouble()).isEmpty();
         await().until(() -> exposed().contains("flk_state_losses_total 1.0"));
+    }
+
+    @Test
+    void lockThatIsRemoved_isNamed_andNothingIsAnsweredAnyMore() throws Exception {
+        open(Optional.empty(), null);
+        try (StateClient client = to().connect()) {
+            write(client, "agent");
+            Files.delete(directory.resolve("state/LOCK"));
+
+            assertThat(refusal(() -> write(client, "agent"))).isEqualTo(Code.UNAVAILABLE);
+            assertThat(refusal(() -> client.get("agent", "k"))).isEqualTo(Code.UNAVAILABLE);
+            assertThat(served.trouble()).contains("STORE_DOWN: LOCK_LOST");
+        }
     }
 
     private String exposed() {

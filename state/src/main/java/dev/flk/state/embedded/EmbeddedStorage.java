@@ -234,10 +234,11 @@ public final class EmbeddedStorage implements Storage {
         } catch (IOException e) {
             what = "can't be read: " + e;
         }
-        StateException lost =
-                Reason.STORE_DOWN.because("the lock of the state, " + directory.resolve(LOCK) + ", " + what
-                        + "; another process may use this state, so this one no longer does: find out which directory is the right"
-                        + " one, and start the backend again");
+        StateException lost = Reason.STORE_DOWN.because(
+                "the lock of the state, " + directory.resolve(LOCK) + ", " + what
+                        + "; another process may use this state, so this one no longer does: find out which directory is"
+                        + " the right one, and start the backend again",
+                Map.of("cause", "LOCK_LOST"));
         trouble = new Trouble(lost, true);
         throw lost;
     }
