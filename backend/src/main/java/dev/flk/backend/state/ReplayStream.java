@@ -45,7 +45,7 @@ final class ReplayStream {
     private boolean isOver;
     /** When the revision before {@link #next} was committed. */
     private long lastAtMicros;
-    /** The revision of the last token that the caller has; nothing that it wants was committed between that and {@link #next}. */
+    /** The revision up to which no token is due: that of the last one, or a later one that nothing was read of. */
     private volatile long told;
 
     private volatile boolean isProgressDue;
@@ -175,6 +175,7 @@ final class ReplayStream {
                 throw e;
             }
             next = engine.resume(new Token(historyId, next - 1), namespace, agentId, wanted) + 1;
+            told = next - 1; // no token is made of it: when that was committed is not known here
             return engine.events(historyId, next, span.to(), namespace, wanted, PART_BYTES);
         }
     }
