@@ -259,7 +259,7 @@ class StateIT {
             write(client, "2");
             write(client, odd);
             write(client.namespace("other"), "\"x\"");
-            assertThat(run(0, url, "compact", "--before", "2")).isEqualTo("replayable from revision 3");
+            assertThat(run(0, url, "compact", "--before", "3")).isEqualTo("replayable from revision 3");
             assertThat(run(0, url, "dump", "-o", "all")).isEqualTo("3 events in all");
             assertThat(run(1, url, "dump", "-o", "all"))
                     .isEqualTo("flk-backend: all exists already; name another file");
