@@ -7,7 +7,7 @@ import dev.flk.backend.config.HttpConfig.OpsConfig;
 import dev.flk.backend.config.SigningConfig;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.ExpiryClock;
+import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.MemoryStore;
 import dev.flk.backend.dedup.Sweeper;
@@ -125,12 +125,17 @@ public final class Backend implements AutoCloseable {
                 : Optional.of(startOps(config, config.ops().get()));
         BackendServer http = startHttp(config, limits, hangUp);
         Path walDir = config.storage().walDir();
+        SteadyClock steady = new SteadyClock(
+                clock,
+                System::nanoTime,
+                config.maxClockSkew(),
+                config.storage().dedupTtl());
         Inbox inbox = opened(Inbox.open(
                 LogOptions.of(walDir, Inbox.SEGMENT_PREFIX, rules.context())
                         .with(LogSizes.usual().withKeepFree(config.storage().walMinFreeBytes())),
                 config.storage().walMinFreeBytes(),
                 new DiskFiles(),
-                clock,
+                steady,
                 System::nanoTime,
                 new SecureRandom(),
                 () -> embedded(config.storage()).flatMap(EmbeddedStore::logId),
@@ -142,17 +147,16 @@ public final class Backend implements AutoCloseable {
         if (tls != null) {
             tls.start(audit);
         }
-        ExpiryClock expiry = new ExpiryClock(clock, System::nanoTime, config.maxClockSkew());
-        GuardedStore store = openStore(config.storage(), inbox.logId(), expiry);
+        GuardedStore store = openStore(config.storage(), inbox.logId(), steady.expiry());
         IngestService ingest = opened(IngestService.open(
                 inbox,
                 new IngestService.Parts(
                         limits,
-                        signatures(config.signing(), expiry, audit, hangUp),
+                        signatures(config.signing(), steady, audit, hangUp),
                         rules,
                         config.maxClockSkew(),
                         clock,
-                        expiry,
+                        steady,
                         System::nanoTime,
                         store,
                         meters,
@@ -282,7 +286,7 @@ public final class Backend implements AutoCloseable {
         parts.push(server);
     }
 
-    private Signatures signatures(SigningConfig signing, ExpiryClock expiry, Audit audit, HangUp hangUp)
+    private Signatures signatures(SigningConfig signing, SteadyClock steady, Audit audit, HangUp hangUp)
             throws IOException {
         if (signing instanceof SigningConfig.Simple simple) {
             return Signatures.anyOf(simple.check());
@@ -290,7 +294,7 @@ public final class Backend implements AutoCloseable {
         if (signing instanceof SigningConfig.Registered registered) {
             try {
                 ReloadedKeys keys = opened(new ReloadedKeys(
-                        registered.file(), registered.only(), expiry, expiry::isHalted, System::nanoTime, meters));
+                        registered.file(), registered.only(), steady, steady::isInDoubt, System::nanoTime, meters));
                 readAgain(hangUp, keys::hangUp);
                 return keys.start(audit);
             } catch (InvalidKeysException e) {
@@ -316,7 +320,7 @@ public final class Backend implements AutoCloseable {
         return Optional.ofNullable(embedded);
     }
 
-    private GuardedStore openStore(StorageConfig storage, String logId, ExpiryClock expiry) {
+    private GuardedStore openStore(StorageConfig storage, String logId, InstantSource expiry) {
         if (storage.store() instanceof StorageConfig.Memory memory) {
             LOG.warn("DEDUP_BACKEND=memory is for trials: every start reads the whole log");
             return guarded("the memory store", new MemoryStore(memory.maxEntries(), expiry));
