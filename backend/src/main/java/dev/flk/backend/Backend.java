@@ -41,6 +41,7 @@ import dev.flk.certificate.PcsId;
 import dev.flk.program.cli.HangUp;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.wal.DiskFiles;
+import dev.flk.wal.LockLostException;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
 import java.io.IOException;
@@ -69,6 +70,9 @@ import org.slf4j.LoggerFactory;
 public final class Backend implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
     private static final Duration FINISH_WITHIN = Duration.ofSeconds(5);
+
+    /** How long a backend that lost its log still answers probes, so that they see why it ends. */
+    private static final Duration LOSS_SHOWN = Duration.ofSeconds(5);
 
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();
     private final InstantSource clock = InstantSource.system();
@@ -230,6 +234,20 @@ public final class Backend implements AutoCloseable {
             LOG.info("submissions are logged; they are decided once the dedup store is complete");
         }
         ready.whenReady(() -> LOG.info("ready: submissions are taken"));
+    }
+
+    /**
+     * Blocks until this process does not own its log any more, and for as long again as probes need to see why.
+     *
+     * @return why it must end
+     */
+    public LockLostException awaitLoss() throws InterruptedException {
+        LockLostException cause = Objects.requireNonNull(started, "did not start")
+                .lockLost()
+                .toCompletableFuture()
+                .join();
+        Thread.sleep(LOSS_SHOWN.toMillis());
+        return cause;
     }
 
     /** First of all, and closed last of the servers: it answers while others start, or are flooded. */

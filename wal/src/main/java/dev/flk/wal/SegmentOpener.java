@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
 final class SegmentOpener {
     private final FileOps files;
     private final LogOptions options;
+    private final FileOps.Lock lock;
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final RandomGenerator random;
@@ -35,12 +36,14 @@ final class SegmentOpener {
     SegmentOpener(
             FileOps files,
             LogOptions options,
+            FileOps.Lock lock,
             InstantSource clock,
             LongSupplier nanoTicker,
             RandomGenerator random,
             long nextOrdinal) {
         this.files = files;
         this.options = options;
+        this.lock = lock;
         this.clock = clock;
         this.nanoTicker = nanoTicker;
         this.random = random;
@@ -99,6 +102,7 @@ final class SegmentOpener {
                 files.move(
                         directory.resolve(name), directory.resolve(SegmentList.freeBrokenName(files, directory, name)));
             }
+            lock.requireHeld(); // the name may be that of another process's segment by now
             files.move(opening, directory.resolve(name));
             files.forceDirectory(directory);
             return new Segment(name, directory.resolve(name), header, file, identity, length, nanoTicker.getAsLong());

@@ -246,6 +246,7 @@ public final class Inbox implements AutoCloseable {
 
     /** Keeps the mark, and that everything up to {@code removed} is about to be removed; durable when it returns. */
     void keepRemoved(long removed) throws IOException {
+        log.requireOwned();
         kept.keepRemoved(lowWater, removed);
     }
 
@@ -260,6 +261,7 @@ public final class Inbox implements AutoCloseable {
      * @throws IOException if that failed
      */
     void keepMark() throws IOException {
+        log.requireOwned();
         kept.keep(lowWater);
     }
 

@@ -14,6 +14,7 @@ import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.FileOps;
+import dev.flk.wal.LockLostException;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -21,6 +22,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
@@ -191,6 +193,11 @@ public final class IngestService implements Ingest, AutoCloseable {
         return care;
     }
 
+    /** Completes when this process does not own the log any more; it has answered nothing since. */
+    public CompletionStage<LockLostException> lockLost() {
+        return inbox.groups().lockLost();
+    }
+
     /** The log, for who reads what was decided. */
     public DecidedLog decidedLog(FileOps files) {
         return new DecidedLog(inbox, files);
@@ -251,7 +258,9 @@ public final class IngestService implements Ingest, AutoCloseable {
         }
         return inbox.isDiskLow(0)
                 ? Optional.of("disk full")
-                : inbox.log().trouble().map(cause -> "append failed: " + cause.getMessage());
+                : inbox.log()
+                        .trouble()
+                        .map(cause -> (cause instanceof LockLostException ? "" : "append failed: ") + cause.getMessage());
     }
 
     /** Why nothing is recorded just now; empty while it is. */
