@@ -7,9 +7,9 @@ import dev.flk.backend.config.HttpConfig.OpsConfig;
 import dev.flk.backend.config.SigningConfig;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.MemoryStore;
+import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.Sweeper;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.dedup.postgres.PostgresStore;
@@ -130,10 +130,7 @@ public final class Backend implements AutoCloseable {
         BackendServer http = startHttp(config, limits, hangUp);
         Path walDir = config.storage().walDir();
         SteadyClock steady = new SteadyClock(
-                clock,
-                System::nanoTime,
-                config.maxClockSkew(),
-                config.storage().dedupTtl());
+                clock, System::nanoTime, config.maxClockSkew(), config.storage().dedupTtl());
         Inbox inbox = opened(Inbox.open(
                 LogOptions.of(walDir, Inbox.SEGMENT_PREFIX, rules.context())
                         .with(LogSizes.usual().withKeepFree(config.storage().walMinFreeBytes())),

@@ -237,7 +237,9 @@ final class GroupCommit {
     /** Null if the group is on disk; else why not, and then this segment is not written to any more. */
     private @Nullable IOException commit(List<Append> group) {
         try {
-            requireLock();
+            if (lockLost != null) {
+                throw lockLost;
+            }
             ensureWritable();
             for (int moved = 0; !append(group); moved++) {
                 if (moved == MOST_MOVES) {
@@ -287,7 +289,8 @@ final class GroupCommit {
 
     private void completeSegment() throws IOException {
         segment.complete();
-        leaving = new Predecessor(List.of(), segment.name(), segment.position(), null);
+        leaving = new Predecessor(
+                List.of(), segment.name(), segment.position(), segment.header().id(), null);
     }
 
     private boolean hasRecords() {
@@ -412,6 +415,7 @@ final class GroupCommit {
                 carried.isEmpty()
                         ? segment.position()
                         : carried.get(0).position().offset(),
+                segment.header().id(),
                 hasRecords() ? null : segment.header());
     }
 

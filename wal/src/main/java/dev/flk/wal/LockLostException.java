@@ -10,7 +10,9 @@ public final class LockLostException extends IOException {
 
     /** A lost lock file. */
     public LockLostException(Path file) {
-        super(file + " was removed or replaced, or its directory was: another process may be writing this log, so that"
-                + " this one writes nothing more. Make sure that only one process uses the directory, and start it again");
+        super(
+                file
+                        + " was removed or replaced, or its directory was: another process may be writing this log, so that"
+                        + " this one writes nothing more. Make sure that only one process uses the directory, and start it again");
     }
 }

@@ -36,7 +36,7 @@ public final class Log implements Closeable {
     private final AppendQueue queue;
     private final GroupCommit commit;
     private final FillAhead fillAhead;
-    private final List<Damage> damages;
+    private final StartReport report;
     private final LongSupplier nanoTicker;
     private final Thread writer;
     private final Thread filler;
@@ -49,14 +49,14 @@ public final class Log implements Closeable {
             FileOps.Lock lock,
             AppendQueue queue,
             GroupCommit commit,
-            List<Damage> damages,
+            StartReport report,
             LongSupplier nanoTicker) {
         this.files = files;
         this.options = options;
         this.lock = lock;
         this.queue = queue;
         this.commit = commit;
-        this.damages = damages;
+        this.report = report;
         this.nanoTicker = nanoTicker;
         this.fillAhead = new FillAhead(
                 files, options.sizes().fillAheadBytes(), options.sizes().keepFreeBytes());
@@ -90,13 +90,14 @@ public final class Log implements Closeable {
         files.createDirectories(options.directory());
         FileOps.Lock lock = files.lock(options.directory().resolve(LOCK_FILE), options.holder());
         try {
-            Recovery.Found found = Vanished.retry(() -> Recovery.run(files, options));
-            SegmentOpener opener = new SegmentOpener(files, options, lock, clock, nanoTicker, random, found.nextOrdinal());
+            Recovery.Found found = Vanished.retry(() -> Recovery.run(files, options, random));
+            SegmentOpener opener = new SegmentOpener(
+                    files, options, lock, clock, nanoTicker, random, found.logId(), found.nextOrdinal());
             Segment segment = opener.open(found.nextSequence(), found.predecessor());
             listener.opened(segment.name());
             AppendQueue queue = new AppendQueue(options.sizes().maxQueuedBytes());
             GroupCommit commit = new GroupCommit(files, options, lock, opener, queue, listener, nanoTicker, segment);
-            return new Log(files, options, lock, queue, commit, found.damages(), nanoTicker);
+            return new Log(files, options, lock, queue, commit, found.report(), nanoTicker);
         } catch (IOException | RuntimeException e) {
             try {
                 lock.close();
@@ -275,9 +276,9 @@ public final class Log implements Closeable {
         return commit.forcedEnd();
     }
 
-    /** What was found damaged in the newest segment at the start and skipped. */
-    public List<Damage> damages() {
-        return damages;
+    /** What the start found. */
+    public StartReport startReport() {
+        return report;
     }
 
     /** The directory that this log owns. */

@@ -81,7 +81,7 @@ public final class LogRepair {
         for (String name : damaged.keySet()) {
             copies.put(name, broken.copy(name));
         }
-        String declaredIn = lost.isEmpty() ? null : declare(lost);
+        String declaredIn = lost.isEmpty() ? null : declare(lost, list.logId());
         List<SetAside> setAside = new ArrayList<>();
         for (Map.Entry<String, String> copy : copies.entrySet()) {
             String name = copy.getKey();
@@ -120,12 +120,14 @@ public final class LogRepair {
                 while (whole.next() != null) {
                     records++;
                 }
-                if (whole.hasBadBytes() || (list.isCutByHeadless(i) && wouldCount(cursor.scan(), lost))) {
+                if (cursor.scan().isHeaderBroken()
+                        || whole.hasBadBytes()
+                        || (list.isCutByHeadless(i) && wouldCount(cursor.scan(), lost))) {
                     kept.put(list.segments().get(i).name(), records);
                 }
             }
         }
-        list.headless().forEach(damage -> kept.put(damage.segment(), -1L));
+        list.headless().forEach(damage -> kept.putIfAbsent(damage.segment(), -1L));
         return kept;
     }
 
@@ -140,14 +142,14 @@ public final class LogRepair {
         return false;
     }
 
-    private String declare(List<Damage> lost) throws IOException {
+    private String declare(List<Damage> lost, String logId) throws IOException {
         List<String> names = files.list(directory);
         int number = 1;
         while (names.contains(prefix + DeclaredLosses.NAME + number)) {
             number++;
         }
         String name = prefix + DeclaredLosses.NAME + number;
-        NewFile.write(files, directory, prefix, name, file -> file.write(DeclaredLosses.encode(lost), 0));
+        NewFile.write(files, directory, prefix, name, file -> file.write(DeclaredLosses.encode(lost, logId), 0));
         return name;
     }
 
@@ -219,7 +221,7 @@ public final class LogRepair {
         /** Writes a segment of the header and the whole records, and the unfinished end if there is one. */
         static void copy(SegmentCursor cursor, OpenFile target) throws IOException {
             SegmentScan scan = cursor.scan();
-            ByteBuffer header = scan.headerBytes();
+            ByteBuffer header = scan.isHeaderBroken() ? cursor.header().encode() : scan.headerBytes();
             long at = header.remaining();
             target.write(header, 0);
             WholeRecords whole = new WholeRecords(cursor);

@@ -31,6 +31,7 @@ final class SegmentOpener {
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final RandomGenerator random;
+    private final String logId;
     private long nextOrdinal;
 
     SegmentOpener(
@@ -40,6 +41,7 @@ final class SegmentOpener {
             InstantSource clock,
             LongSupplier nanoTicker,
             RandomGenerator random,
+            String logId,
             long nextOrdinal) {
         this.files = files;
         this.options = options;
@@ -47,6 +49,7 @@ final class SegmentOpener {
         this.clock = clock;
         this.nanoTicker = nanoTicker;
         this.random = random;
+        this.logId = logId;
         this.nextOrdinal = nextOrdinal;
     }
 
@@ -56,14 +59,16 @@ final class SegmentOpener {
      * @param carried what it repeats of that
      * @param name of the earlier segment, as it was opened; "-" if there is none
      * @param end where what it repeats began in there, or would
+     * @param id of the earlier segment; "-" if there is none
      * @param bare the header of the earlier one if nothing was appended to it; else null
      */
     record Predecessor(
             List<LogRecord> carried,
             String name,
             long end,
+            String id,
             @Nullable SegmentHeader bare) {
-        static final Predecessor NONE = new Predecessor(List.of(), "-", 0, null);
+        static final Predecessor NONE = new Predecessor(List.of(), "-", 0, SegmentHeader.NO_ID, null);
     }
 
     /** Opens the segment that follows; when it returns, header and directory entry are on disk. */
@@ -76,11 +81,13 @@ final class SegmentOpener {
         SegmentHeader replaced = name.equals(predecessor.name()) ? predecessor.bare() : null;
         SegmentHeader header = new SegmentHeader(
                 HexFormat.of().toHexDigits(random.nextLong()),
+                logId,
                 ordinal,
                 carried.isEmpty() ? next : carried.get(0).sequence(),
                 next,
                 replaced == null ? predecessor.name() : replaced.previous(),
                 replaced == null ? predecessor.end() : replaced.previousEnd(),
+                replaced == null ? predecessor.id() : replaced.previousId(),
                 options.context(),
                 millis,
                 carried);

@@ -2,8 +2,8 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.audit.Audit;
-import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.backend.ingest.CatchUp.AssertionContext;
 import dev.flk.backend.ingest.Evidence.EvidenceBudget;
@@ -88,7 +88,8 @@ public final class IngestService implements Ingest, AutoCloseable {
     private IngestService(Inbox inbox, Parts parts) {
         RetryAdvice advice = new RetryAdvice(parts.store(), inbox.lowWater());
         OutcomeLog lines = new OutcomeLog(parts.audit());
-        InFlightIds inFlightIds = new InFlightIds(MAX_IDS_IN_FLIGHT, parts.clock().expiry());
+        InFlightIds inFlightIds =
+                new InFlightIds(MAX_IDS_IN_FLIGHT, parts.clock().expiry());
         Evidence evidence = new Evidence(
                 inbox, parts.store(), parts.clock().expiry(), new EvidenceBudget(parts.nanoTicker()), MAX_EVIDENCE);
         Completion completion = new Completion(inFlightIds, inbox.lowWater(), evidence, parts.meters(), lines);
@@ -99,8 +100,15 @@ public final class IngestService implements Ingest, AutoCloseable {
         this.inbox = inbox;
         inbox.syncWhenVanished(parts.store()::sync);
         this.link = new StoreLink(parts.store(), inbox, context, advice, parts.nanoTicker());
-        this.recorder =
-                new Recorder(link, inbox, completion, new Backlog(), advice, lines, parts.clock(), parts.clock().expiry());
+        this.recorder = new Recorder(
+                link,
+                inbox,
+                completion,
+                new Backlog(),
+                advice,
+                lines,
+                parts.clock(),
+                parts.clock().expiry());
         this.pipeline = new IngestPipeline(parts, inFlightIds, inbox, completion, advice, lines);
         this.recorderThread = new Thread(recorder::run, "ingest-recorder");
         this.ticks = Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "ingest-ticks"));
@@ -260,7 +268,8 @@ public final class IngestService implements Ingest, AutoCloseable {
                 ? Optional.of("disk full")
                 : inbox.log()
                         .trouble()
-                        .map(cause -> (cause instanceof LockLostException ? "" : "append failed: ") + cause.getMessage());
+                        .map(cause ->
+                                (cause instanceof LockLostException ? "" : "append failed: ") + cause.getMessage());
     }
 
     /** Why nothing is recorded just now; empty while it is. */

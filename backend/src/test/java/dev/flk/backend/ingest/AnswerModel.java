@@ -78,7 +78,9 @@ final class AnswerModel {
                                         == acknowledged.get(id).expiresAtMillis()
                                 && arrival.starts() == world.starts()
                                 && world.nowMillis() - arrival.worldMillis()
-                                        < Simulation.TTL.minus(BackendClock.MAX_SKEW).toMillis());
+                                        < Simulation.TTL
+                                                .minus(BackendClock.MAX_SKEW)
+                                                .toMillis());
     }
 
     /** @param arrivalMillis by the clock of the backend that it comes to */

@@ -6,9 +6,9 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.MemoryStore;
+import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;

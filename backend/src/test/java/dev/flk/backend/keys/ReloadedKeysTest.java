@@ -68,7 +68,10 @@ final class ReloadedKeysTest {
 
     private void openWhatIsThere() throws Exception {
         SteadyClock clock = new SteadyClock(
-                () -> Instant.ofEpochMilli(millis + setByMillis), () -> millis * 1_000_000, Duration.ofMinutes(5), Duration.ofDays(14));
+                () -> Instant.ofEpochMilli(millis + setByMillis),
+                () -> millis * 1_000_000,
+                Duration.ofMinutes(5),
+                Duration.ofDays(14));
         inForce = new ReloadedKeys(keys.file(), null, clock, clock::isInDoubt, System::nanoTime, meters);
     }
 
