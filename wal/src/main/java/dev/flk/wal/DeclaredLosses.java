@@ -21,6 +21,7 @@ import java.util.zip.CRC32C;
  * losses 2 0a1b2c3d                                       version; CRC32C of all that follows, lower-case hex
  * log 0123456789abcdef                                    the id of the log
  * 6 9 broken 5889 inbox-20261120-0000000000000001.wal     first, last; kind; where it was found: byte and file
+ * 9 8 absent 0 inbox-20261120-0000000000000008.wal        a file that may have held records that no sequence shows to be missing
  * …
  * </pre>
  *
@@ -109,6 +110,11 @@ final class DeclaredLosses {
 
     boolean contains(long sequence) {
         return losses.stream().anyMatch(loss -> loss.firstMissing() <= sequence && sequence <= loss.lastMissing());
+    }
+
+    /** Whether a repair gave up what was in this file. */
+    boolean names(String segment) {
+        return losses.stream().anyMatch(loss -> loss.segment().equals(segment));
     }
 
     /** From the first of these sequences to the last. */

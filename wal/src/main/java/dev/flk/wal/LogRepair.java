@@ -51,8 +51,10 @@ public final class LogRepair {
         return Vanished.retry(() -> {
             SegmentList list = SegmentList.read(files, directory, prefix);
             List<Damage> lost = lost(list);
+            Map<String, Long> kept = keptOfDamaged(list, lost);
+            lost.addAll(leaving(list, lost));
             List<SetAside> damaged = new ArrayList<>();
-            keptOfDamaged(list, lost).forEach((name, kept) -> damaged.add(new SetAside(name, null, kept)));
+            kept.forEach((name, records) -> damaged.add(new SetAside(name, null, records)));
             return new Repair(lost, null, damaged);
         });
     }
@@ -76,6 +78,7 @@ public final class LogRepair {
         SegmentList list = SegmentList.read(files, directory, prefix);
         List<Damage> lost = lost(list);
         Map<String, Long> damaged = keptOfDamaged(list, lost);
+        lost.addAll(leaving(list, lost));
         BrokenFiles broken = new BrokenFiles(files, directory, prefix);
         Map<String, String> copies = new LinkedHashMap<>();
         for (String name : damaged.keySet()) {
@@ -103,8 +106,20 @@ public final class LogRepair {
             while (reader.next() != null) {
                 // to its end
             }
-            return reader.damages();
+            return new ArrayList<>(reader.damages());
         }
+    }
+
+    /** The files that leave the log without any known record: they must not count as missing afterwards. */
+    private static List<Damage> leaving(SegmentList list, List<Damage> lost) {
+        return list.headless().stream()
+                .filter(damage -> list.segments().stream()
+                        .anyMatch(listed -> listed.goesOnFrom() < 0
+                                && damage.segment().startsWith(listed.header().previous())))
+                .filter(damage -> lost.stream().noneMatch(other -> other.segment().equals(damage.segment())))
+                .map(damage -> Damage.ofUnknown(
+                        damage.kind(), SegmentList.openedName(damage.segment()), damage.firstMissing()))
+                .toList();
     }
 
     /**

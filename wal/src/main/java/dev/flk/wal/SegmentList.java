@@ -412,6 +412,32 @@ final class SegmentList {
         return segments.get(index + 1).goesOnFrom() != index;
     }
 
+    /**
+     * The segment that a segment continues, if that is missing although an older one is there; null if it is not. Records that were
+     * refused in the older one may have the sequences of records that were answered in the missing one, so that no gap shows it.
+     */
+    @Nullable
+    Damage missingBefore(int index) {
+        Listed behind = segments.get(index);
+        String previousId = behind.header().previousId();
+        if (index == 0
+                || behind.goesOnFrom() >= 0
+                || previousId.equals(SegmentHeader.NO_ID)
+                || previousId.equals(segments.get(index - 1).header().previousId())) {
+            return null; // the last: it replaced a segment that another program had renamed
+        }
+        String name = behind.header().previous();
+        Listed before = segments.get(index - 1);
+        if (behind.header().ordinal() - before.header().ordinal() == 2
+                && behind.header().first() <= sequenceIn(name)) {
+            return null; // only that one is missing, and this one repeats all that was appended to it
+        }
+        boolean isBroken = headless.stream().anyMatch(damage -> damage.segment().startsWith(name));
+        return isBroken || losses.names(name)
+                ? null
+                : Damage.ofUnknown(Damage.Kind.ABSENT, name, behind.header().first());
+    }
+
     /** What is lost before a segment, with files that are not there. */
     Damage absentBefore(int index, long first, long last) {
         if (index == segments.size()) {

@@ -85,7 +85,7 @@ final class ForeignSegmentTest {
         for (int i = 1; i + 1 < names.size(); i++) {
             SimulatedDisk mixed = ours.copy();
             mixed.put(names.get(i), theirs.content(segments(theirs).get(i)));
-            long lost = i + 1;
+            long lost = i + 1L;
 
             assertThat(verify(mixed).damages())
                     .extracting(Damage::firstMissing, Damage::lastMissing)

@@ -96,6 +96,7 @@ public final class Inbox implements AutoCloseable {
             throws IOException {
         RecorderQueue groups = new RecorderQueue(meters);
         Log log = Log.open(files, options, groups, clock, nanoTicker, random);
+        log.startReport().warnings().forEach(warning -> LOG.warn("{}", warning));
         try {
             DiskFloor floor = new DiskFloor(files, options.directory(), minFreeBytes, nanoTicker);
             Checkpoint kept = keptMark(log, files, random, idInStore);
