@@ -74,7 +74,7 @@ final class Recovery {
             String previous = SegmentList.openedName(scan.segment());
             Predecessor predecessor = tail.isEmpty()
                     ? new Predecessor(
-                            scan.header().carried(), previous, 0, scan.header().id(), scan.header())
+                            cursor.header().carried(), previous, 0, scan.header().id(), cursor.header())
                     : new Predecessor(
                             tail.records(),
                             previous,

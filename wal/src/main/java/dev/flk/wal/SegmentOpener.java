@@ -77,17 +77,17 @@ final class SegmentOpener {
         long millis = Math.max(0, clock.millis());
         List<LogRecord> carried = predecessor.carried();
         String name = name(next, millis);
-        // one that is replaced is gone: what it went on from must not be forgotten
-        SegmentHeader replaced = name.equals(predecessor.name()) ? predecessor.bare() : null;
+        // nothing was appended to it, so that it may go: this one continues what it continued
+        SegmentHeader bare = predecessor.bare();
         SegmentHeader header = new SegmentHeader(
                 HexFormat.of().toHexDigits(random.nextLong()),
                 logId,
                 ordinal,
                 carried.isEmpty() ? next : carried.get(0).sequence(),
                 next,
-                replaced == null ? predecessor.name() : replaced.previous(),
-                replaced == null ? predecessor.end() : replaced.previousEnd(),
-                replaced == null ? predecessor.id() : replaced.previousId(),
+                bare == null ? predecessor.name() : bare.previous(),
+                bare == null ? predecessor.end() : bare.previousEnd(),
+                bare == null ? predecessor.id() : bare.previousId(),
                 options.context(),
                 millis,
                 carried);

@@ -5,7 +5,6 @@ import static dev.flk.wal.SimulatedLog.DIRECTORY;
 import static dev.flk.wal.SimulatedLog.PREFIX;
 import static dev.flk.wal.SimulatedLog.bodies;
 import static dev.flk.wal.SimulatedLog.entry;
-import static dev.flk.wal.SimulatedLog.options;
 import static dev.flk.wal.SimulatedLog.readAll;
 import static dev.flk.wal.SimulatedLog.readSkipping;
 import static dev.flk.wal.SimulatedLog.verify;
@@ -14,11 +13,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flk.wal.Damage.Kind;
 import dev.flk.wal.Damage.OnDamage;
-import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.testing.SimulatedDisk;
 import dev.flk.wal.testing.SimulatedDisk.Fault;
 import java.io.IOException;
-import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -29,31 +26,31 @@ import org.junit.jupiter.api.Test;
  */
 final class MissingSegmentsTest {
     private final SimulatedDisk disk = new SimulatedDisk(new Random(1));
-    private final String answeredIn;
-    private final String emptyOne;
-    private final byte[] answered;
-    private final byte[] empty;
+    private final String first;
+    private final String second;
+    private final byte[] contentOfFirst;
+    private final byte[] contentOfSecond;
 
     MissingSegmentsTest() throws IOException {
-        Clock clock = new Clock();
-        SimulatedLog log = SimulatedLog.open(disk, options(), clock);
+        SimulatedLog log = SimulatedLog.open(disk);
         log.append(entry(1, 5_000));
         disk.failOperation(1, Fault.EIO);
         log.append(entry("refused"));
         log.append(entry("answered"));
-        log.log.close(); // completes the segment, and opens an empty one
+        log.log.close();
         disk.kill();
-        answeredIn = segments().get(1);
-        emptyOne = segments().get(2);
-        clock.advance(Duration.ofDays(1));
-        SimulatedLog next = SimulatedLog.open(disk, options(), clock);
-        next.append(entry("later"));
-        next.log.close();
+        SimulatedLog.open(disk).append(entry("repeated by the next"));
         disk.kill();
-        answered = disk.content(answeredIn);
-        empty = disk.content(emptyOne);
-        disk.remove(answeredIn);
-        disk.remove(emptyOne);
+        SimulatedLog last = SimulatedLog.open(disk);
+        last.append(entry("last"));
+        last.log.close();
+        disk.kill();
+        first = segments().get(1);
+        second = segments().get(2);
+        contentOfFirst = disk.content(first);
+        contentOfSecond = disk.content(second);
+        disk.remove(first);
+        disk.remove(second);
     }
 
     private List<String> segments() {
@@ -62,14 +59,16 @@ final class MissingSegmentsTest {
 
     @Test
     void read_reportsTheMissingSegment_thoughNoSequenceIsMissing() throws IOException {
-        assertThat(bodies(readSkipping(disk))).hasSize(3).contains("refused", "later");
-        assertThat(verify(disk).damages()).containsExactly(new Damage(Kind.ABSENT, emptyOne, 0, 3, 2));
+        assertThat(bodies(readSkipping(disk)))
+                .hasSize(4)
+                .contains("refused", "repeated by the next", "last");
+        assertThat(verify(disk).damages()).containsExactly(new Damage(Kind.ABSENT, second, 0, 3, 2));
         assertThat(verify(disk).damages().get(0).describe())
-                .isEqualTo("segment " + emptyOne + " is not there: an unknown number of records missing");
+                .isEqualTo("segment " + second + " is not there: an unknown number of records missing");
         assertThatThrownBy(() -> readAll(disk)).isInstanceOf(DamagedLogException.class);
         SimulatedLog log = SimulatedLog.open(disk);
         assertThat(log.log.absent(1)).hasSize(1);
-        try (LogReader decided = log.log.read(1, OnDamage.STOP, 3)) {
+        try (LogReader decided = log.log.read(1, OnDamage.STOP, 4)) {
             while (decided.next() != null) {
                 // to its end
             }
@@ -79,19 +78,19 @@ final class MissingSegmentsTest {
 
     @Test
     void putBack_theAnsweredCount() throws IOException {
-        disk.put(answeredIn, answered);
-        disk.put(emptyOne, empty);
+        disk.put(first, contentOfFirst);
+        disk.put(second, contentOfSecond);
 
-        assertThat(bodies(readAll(disk))).hasSize(3).contains("answered", "later");
+        assertThat(bodies(readAll(disk))).hasSize(4).contains("answered", "repeated by the next", "last");
         assertThat(verify(disk).isWhole()).isTrue();
     }
 
     @Test
     void repair_declaresIt() throws IOException {
         assertThat(new LogRepair(disk, DIRECTORY, PREFIX, "a test").run().lost())
-                .containsExactly(new Damage(Kind.ABSENT, emptyOne, 0, 3, 2));
+                .containsExactly(new Damage(Kind.ABSENT, second, 0, 3, 2));
 
-        assertThat(bodies(readAll(disk))).hasSize(3);
+        assertThat(bodies(readAll(disk))).hasSize(4);
         assertThat(verify(disk).isWhole()).isTrue();
     }
 }
