@@ -221,8 +221,7 @@ public final class Backend implements AutoCloseable {
                     List.of(component("log", ready.trouble()), component("dedup", ready.storeTrouble())));
             if (served != null) {
                 // an outage of its own: no reason to send certificates elsewhere
-                Optional<String> trouble = served.trouble();
-                components.add(new Component("state", trouble.isEmpty(), trouble.orElse("up"), false));
+                components.add(new Component("state", served.trouble().isEmpty(), served.detail(), false));
             }
             return components;
         };

@@ -160,6 +160,12 @@ public final class Meters implements HttpEvents {
             counter("flk_state_commits_total", "Commits of callers of the state that were answered.");
     private final Counter stateConflicts =
             counter("flk_state_conflicts_total", "Commits of callers that were refused, a key having another version.");
+    private final Counter stateCallsRefused = counter(
+            "flk_state_calls_refused_total",
+            "Calls to the state that were refused because too many were under way: of all or of their token (calls), or"
+                    + " without a token.",
+            "cause",
+            List.of("calls", "without_token"));
     private final Timing stateCommit =
             timing("flk_state_commit_seconds", "Time from a commit of a caller to its answer.", SUBMIT_SECONDS);
 
@@ -254,6 +260,11 @@ public final class Meters implements HttpEvents {
     public void stateCommitted(long nanos) {
         stateCommits.inc();
         stateCommit.observeNanos(nanos);
+    }
+
+    /** Counts a call that was refused; the cause is {@code calls} or {@code without_token}. */
+    public void stateCallRefused(String cause) {
+        stateCallsRefused.labels(cause).inc();
     }
 
     public void stateConflict() {

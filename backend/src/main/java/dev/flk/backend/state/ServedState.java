@@ -184,10 +184,11 @@ public final class ServedState implements AutoCloseable {
         }
     }
 
-    private void look() {
+    /** Looks after the port and the directory; else by the timer. */
+    void look() {
         try {
             tellTrouble();
-            port.endStreamsOfRevoked();
+            port.look();
         } catch (RuntimeException e) {
             LOG.error("looking after the state failed, it is tried again", e); // else the timer would end
         }

@@ -15,6 +15,7 @@ import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -33,6 +34,9 @@ final class StatePort implements AutoCloseable {
 
     private static final int MAX_CALLS_A_CONNECTION = 1_000;
     private static final int MAX_CALLS = 10_000;
+    /** Of all callers without a token, who only check health. */
+    private static final int MAX_CALLS_OF_STRANGERS = 256;
+
     private static final int MAX_IDLE_MINUTES = 5;
     private static final int MAX_AGE_MINUTES = 60;
     private static final int PART_OF_MEMORY = 8;
@@ -42,6 +46,7 @@ final class StatePort implements AutoCloseable {
     private final HealthStatusManager health = new HealthStatusManager();
     private final ExecutorService executor;
     private final StateService service;
+    private final CallLimit limit;
     private final @Nullable Tokens tokens;
     private final Listener listener;
     private final Server server;
@@ -74,7 +79,7 @@ final class StatePort implements AutoCloseable {
         service = new StateService(engine, engineName, FORMAT, threads, meters);
         this.tokens = tokens;
         listener = new Listener(maxConnections);
-        CallLimit limit = new CallLimit(MAX_CALLS, maxRequestBytes());
+        limit = new CallLimit(MAX_CALLS, MAX_CALLS_OF_STRANGERS, maxRequestBytes(), System::nanoTime, meters);
         NettyServerBuilder builder = listener.listenFor(NettyServerBuilder.forAddress(address))
                 .executor(threads)
                 .maxInboundMessageSize(MAX_MESSAGE_BYTES)
@@ -95,7 +100,6 @@ final class StatePort implements AutoCloseable {
                 .addService(health.getHealthService())
                 .addService(ProtoReflectionServiceV1.newInstance());
         if (tokens != null) {
-            // the last one is asked first
             builder = builder.intercept(tokens);
         }
         server = (tls == null ? builder : builder.sslContext(new CurrentTls(tls))).build();
@@ -128,8 +132,14 @@ final class StatePort implements AutoCloseable {
         return service.streams();
     }
 
-    /** Ends the replays of those whose token was revoked or may do something else now. */
-    void endStreamsOfRevoked() {
+    /** Describes the calls that are refused just now, because too many are under way; empty: none is. */
+    Optional<String> refusing() {
+        return limit.refusing();
+    }
+
+    /** Ends the calls of strangers that took too long, and the replays of those whose token was revoked or may do something else now. */
+    void look() {
+        limit.endSlowStrangers();
         Tokens known = tokens;
         if (known != null) {
             service.endStreams(

@@ -17,6 +17,14 @@ import dev.flk.client.StateCallException;
 import dev.flk.client.StateClient;
 import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
+import dev.flk.client.proto.ApplyRequest;
+import dev.flk.client.proto.BeginRequest;
+import dev.flk.client.proto.CommitRequest;
+import dev.flk.client.proto.CommitResponse;
+import dev.flk.client.proto.StateGrpc;
+import dev.flk.client.proto.StateGrpc.StateBlockingStub;
+import dev.flk.client.proto.Write;
+import dev.flk.client.proto.WriteRequest;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.state.Key;
 import dev.flk.state.Operation;
@@ -24,17 +32,22 @@ import dev.flk.state.StateEngine.At;
 import dev.flk.state.StateEngine.Found;
 import dev.flk.state.StateEngine.Settings;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
 import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckRequest;
+import io.grpc.health.v1.HealthCheckResponse;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
 import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.stub.MetadataUtils;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
@@ -176,6 +189,50 @@ class ServedStateTest {
                     .check(HealthCheckRequest.getDefaultInstance());
         } finally {
             channel.shutdownNow();
+        }
+    }
+
+    @Test
+    void callsWithoutAToken_takeNoPlaceOfTokenHolders() throws Exception {
+        open(Optional.of(tokens(token("a", "a-secret", "\"read\":[\"*/\"],\"write\":[\"*/\"]"))), null);
+        List<ManagedChannel> channels = new ArrayList<>();
+        try (StateClient client = to().token("a-secret").connect()) {
+            for (int connection = 0; connection < 10; connection++) {
+                ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
+                        .usePlaintext()
+                        .build();
+                channels.add(channel);
+                List<HalfOpen<HealthCheckRequest, HealthCheckResponse>> calls = new ArrayList<>();
+                for (int call = 0; call < 1_000; call++) {
+                    calls.add(HalfOpen.call(channel, HealthGrpc.getCheckMethod(), new Metadata()));
+                }
+                calls.forEach(call -> call.send(HealthCheckRequest.getDefaultInstance()));
+            }
+            ManagedChannel another = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
+                    .usePlaintext()
+                    .build();
+            channels.add(another);
+            await().until(() -> health(another) == Code.RESOURCE_EXHAUSTED);
+
+            write(client, "agent");
+
+            assertThat(client.get("agent", "k").map(Versioned::version)).contains(1L);
+            assertThat(served.trouble()).isEmpty();
+            assertThat(served.detail()).isEqualTo("up; too many calls without a token, more of them are refused");
+            assertThat(exposed()).containsPattern("flk_state_calls_refused_total\\{cause=\"without_token\",?} [1-9]");
+        } finally {
+            channels.forEach(ManagedChannel::shutdownNow);
+        }
+    }
+
+    private static Code health(ManagedChannel channel) {
+        try {
+            var unused = HealthGrpc.newBlockingStub(channel)
+                    .withDeadlineAfter(20, TimeUnit.SECONDS)
+                    .check(HealthCheckRequest.getDefaultInstance());
+            return Code.OK;
+        } catch (StatusRuntimeException e) {
+            return e.getStatus().getCode();
         }
     }
 
