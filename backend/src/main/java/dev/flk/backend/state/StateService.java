@@ -47,6 +47,7 @@ import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
@@ -63,12 +64,17 @@ import org.slf4j.LoggerFactory;
 final class StateService extends StateImplBase {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
     private static final LineLimit LINES = LineLimit.ofOutages(System::nanoTime);
+    /** Well above the length of an id. */
+    private static final int MAX_TX_ID = 128;
+    /** More than passes between the engine's look at its clock and the one here. */
+    private static final Duration LATER = Duration.ofSeconds(1);
 
     private final StateEngine engine;
     private final String engineName;
     private final int format;
     private final Executor executor;
     private final Meters meters;
+    private final StagedRights rights = new StagedRights(System::nanoTime);
     private final ConcurrentHashMap<ReplayStream, Caller> streams = new ConcurrentHashMap<>();
 
     /**
@@ -104,6 +110,12 @@ final class StateService extends StateImplBase {
         answer(answer, () -> {
             Duration timeout = request.hasTimeout() ? Messages.duration(request.getTimeout()) : null;
             var begun = engine.begin(caller().name(), timeout);
+            rights.begun(
+                    caller(),
+                    begun.txId(),
+                    timeout == null
+                            ? Duration.between(Instant.now(), begun.expiresAt()).plus(LATER)
+                            : timeout);
             return BeginResponse.newBuilder()
                     .setTxId(begun.txId())
                     .setExpiresAt(Messages.time(StateEngine.micros(begun.expiresAt())))
@@ -128,33 +140,42 @@ final class StateService extends StateImplBase {
 
     private void stage(StreamObserver<StageResponse> answer, String txId, Supplier<Operation> operation) {
         answer(answer, () -> {
-            engine.stage(caller().name(), txId, permitted(operation.get()));
+            requireTxId(txId);
+            Operation staged = operation.get();
+            rights.stage(caller(), txId, staged, () -> engine.stage(caller().name(), txId, staged));
             return StageResponse.getDefaultInstance();
         });
     }
 
-    /** A check tells whether a version stands, which is reading. */
-    private static Operation permitted(Operation operation) {
-        Key key = operation.key();
-        if (operation instanceof Operation.Check) {
-            caller().requireRead(key.namespace(), key.agentId());
-        } else {
-            caller().requireWrite(key.namespace(), key.agentId());
+    /** No message repeats what is longer than an id. */
+    private static void requireTxId(String txId) {
+        if (txId.length() > MAX_TX_ID) {
+            throw Reason.INVALID.because("tx_id was not returned by Begin: it has " + txId.length() + " characters");
         }
-        return operation;
     }
 
     @Override
     public void commit(CommitRequest request, StreamObserver<CommitResponse> answer) {
-        committing(answer, () -> engine.commit(caller().name(), request.getTxId(), request.getRequestId()));
+        String txId = request.getTxId();
+        committing(answer, () -> {
+            requireTxId(txId);
+            try {
+                rights.commit(caller(), txId);
+            } catch (StatusRuntimeException e) {
+                var unused = engine.abort(caller().name(), txId);
+                throw e;
+            }
+            return engine.commit(caller().name(), txId, request.getRequestId());
+        });
     }
 
     @Override
     public void apply(ApplyRequest request, StreamObserver<CommitResponse> answer) {
         committing(answer, () -> {
             List<Operation> operations = request.getOperationsList().stream()
-                    .map(operation -> permitted(Messages.operation(engine, operation)))
+                    .map(operation -> Messages.operation(engine, operation))
                     .toList();
+            operations.forEach(operation -> StagedRights.require(caller(), operation));
             return engine.apply(caller().name(), operations, request.getRequestId());
         });
     }
@@ -183,6 +204,8 @@ final class StateService extends StateImplBase {
     @Override
     public void abort(AbortRequest request, StreamObserver<AbortResponse> answer) {
         try {
+            requireTxId(request.getTxId());
+            rights.aborted(caller(), request.getTxId());
             var unused = engine.abort(caller().name(), request.getTxId()).whenComplete((done, failure) -> {
                 if (failure == null) {
                     answer.onNext(AbortResponse.getDefaultInstance());
@@ -342,7 +365,6 @@ final class StateService extends StateImplBase {
     public void replay(ReplayRequest request, StreamObserver<Event> answer) {
         try {
             Caller caller = caller();
-            String namespace = request.getNamespace();
             String agentId = request.getAgentId();
             if (namespace.isEmpty() && !agentId.isEmpty()) {
                 throw Reason.INVALID.because("an agent_id goes with a namespace");

@@ -192,6 +192,105 @@ class ServedStateTest {
         }
     }
 
+    private static StateBlockingStub state(ManagedChannel channel, String token) {
+        Metadata headers = new Metadata();
+        headers.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer " + token);
+        return StateGrpc.newBlockingStub(channel)
+                .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(headers))
+                .withDeadlineAfter(20, TimeUnit.SECONDS);
+    }
+
+    private static void stage(StateBlockingStub state, String txId, String agentId) {
+        var unused = state.write(WriteRequest.newBuilder()
+                .setTxId(txId)
+                .setWrite(Write.newBuilder()
+                        .setKey(dev.flk.client.proto.Key.newBuilder()
+                                .setAgentId(agentId)
+                                .setKey("k"))
+                        .setJson("1"))
+                .build());
+    }
+
+    private static CommitRequest commit(String txId) {
+        return CommitRequest.newBuilder().setTxId(txId).build();
+    }
+
+    @Test
+    void commit_afterARightWasWithdrawn_isRefused_andEndsTheTransaction() throws Exception {
+        String all = "\"write\":[\"default/planner-\",\"default/other-\"]";
+        open(Optional.of(tokens(token("a", "a-secret", all))), null);
+        ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
+                .usePlaintext()
+                .build();
+        try {
+            StateBlockingStub state = state(channel, "a-secret");
+            String withdrawn = state.begin(BeginRequest.getDefaultInstance()).getTxId();
+            stage(state, withdrawn, "planner-1");
+            stage(state, withdrawn, "other-1");
+            String kept = state.begin(BeginRequest.getDefaultInstance()).getTxId();
+            stage(state, kept, "planner-1");
+
+            var unused = tokens(token("a", "a-secret", "\"write\":[\"default/planner-\"]"));
+            served.hangUp();
+            await().until(() -> refusal(state, "other-2") == Code.PERMISSION_DENIED);
+
+            assertThatThrownBy(() -> state.commit(commit(withdrawn)))
+                    .isInstanceOf(StatusRuntimeException.class)
+                    .hasMessage("PERMISSION_DENIED: this token may not write agent 'other-1' of namespace default");
+            assertThatThrownBy(() -> state.commit(commit(withdrawn))).hasMessageContaining("was aborted");
+            assertThat(state.commit(commit(kept)).getRevision()).isEqualTo(1);
+        } finally {
+            channel.shutdownNow();
+        }
+    }
+
+    private static Code refusal(StateBlockingStub state, String agentId) {
+        try {
+            stage(state, state.begin(BeginRequest.getDefaultInstance()).getTxId(), agentId);
+            return Code.OK;
+        } catch (StatusRuntimeException e) {
+            return e.getStatus().getCode();
+        }
+    }
+
+    /** The headers of a commit come first, its request after the token was revoked. */
+    @Test
+    void request_completedAfterItsTokenWasRevoked_isRefused() throws Exception {
+        Path file = tokens(token("a", "a-secret", "\"write\":[\"*/\"]"));
+        open(Optional.of(file), null);
+        ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
+                .usePlaintext()
+                .build();
+        try {
+            Metadata headers = new Metadata();
+            headers.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer a-secret");
+            HalfOpen<ApplyRequest, CommitResponse> held = HalfOpen.call(channel, StateGrpc.getApplyMethod(), headers);
+            held.send(ApplyRequest.newBuilder()
+                    .addOperations(dev.flk.client.proto.Operation.newBuilder()
+                            .setWrite(Write.newBuilder()
+                                    .setKey(dev.flk.client.proto.Key.newBuilder()
+                                            .setAgentId("agent")
+                                            .setKey("k"))
+                                    .setJson("1")))
+                    .build());
+            // calls of one connection begin in order
+            assertThat(state(channel, "a-secret")
+                            .begin(BeginRequest.getDefaultInstance())
+                            .getTxId())
+                    .isNotEmpty();
+            var unused = tokens(token("b", "b-secret", "\"write\":[\"*/\"]"));
+            served.hangUp();
+            await().until(() -> refusal(state(channel, "a-secret"), "agent") == Code.UNAUTHENTICATED);
+
+            held.complete();
+
+            assertThat(held.status()).isEqualTo(Code.UNAUTHENTICATED);
+            assertThat(served.engine().head().revision()).isZero();
+        } finally {
+            channel.shutdownNow();
+        }
+    }
+
     @Test
     void callsWithoutAToken_takeNoPlaceOfTokenHolders() throws Exception {
         open(Optional.of(tokens(token("a", "a-secret", "\"read\":[\"*/\"],\"write\":[\"*/\"]"))), null);
