@@ -179,6 +179,9 @@ class ServedStateTest {
             assertThat(refusal(() -> viewer.replay(Replay.of("secret", "")).forEach(event -> {})))
                     .isEqualTo(Code.PERMISSION_DENIED);
             assertThat(viewer.get("planner-1", "k").map(Versioned::json)).contains("1");
+            assertThatThrownBy(() -> forger.get("planner-1", "k"))
+                    .isInstanceOf(StateCallException.Unauthenticated.class);
+            assertThatThrownBy(() -> viewer.get("other", "k")).isInstanceOf(StateCallException.Forbidden.class);
         }
         ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
                 .usePlaintext()
@@ -401,8 +404,9 @@ class ServedStateTest {
             open(Optional.empty(), tls);
             try (StateClient known = showing(ca, "agent");
                     StateClient stranger = showing(ca, "stranger");
-                    StateClient silent = to().tls(ca).connect();
-                    StateClient plain = to().connect()) {
+                    StateClient silent =
+                            to().timeout(Duration.ofSeconds(3)).tls(ca).connect();
+                    StateClient plain = to().timeout(Duration.ofSeconds(3)).connect()) {
                 assertThat(refusal(() -> write(known, "agent"))).isEqualTo(Code.OK);
                 // each is tried again for seconds
                 assertThat(Stream.of(stranger, silent, plain)
@@ -417,7 +421,8 @@ class ServedStateTest {
     }
 
     private StateClient showing(Path authority, String name) throws IOException {
-        return to().tls(authority)
+        return to().timeout(Duration.ofSeconds(3))
+                .tls(authority)
                 .certificate(directory.resolve(name + ".crt"), directory.resolve(name + ".key"))
                 .connect();
     }
@@ -425,7 +430,7 @@ class ServedStateTest {
     @Test
     void directoryThatIsGone_isAnOutageUntilItIsBack() throws Exception {
         open(Optional.empty(), null);
-        try (StateClient client = to().connect()) {
+        try (StateClient client = to().timeout(Duration.ofSeconds(3)).connect()) {
             write(client, "agent");
             Path away = Files.move(directory.resolve("state"), directory.resolve("away"));
             await().until(() -> served.trouble().isPresent());
