@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.util.RawValue;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
+import dev.flk.backend.cli.RunningBackend.StateTarget;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.files.ConfiguredFile;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
@@ -24,7 +25,6 @@ import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
 import dev.flk.program.cli.InWords;
 import dev.flk.program.cli.Printable;
-import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
 import dev.flk.state.StateException;
@@ -36,19 +36,20 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.net.URI;
+import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.DateTimeException;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
@@ -533,30 +534,21 @@ final class StateCommand implements Runnable {
     }
 
     private StateConfig configured() {
-        return BackendConfig.load(environment, config.file)
-                .state()
-                .orElseThrow(() -> new InvalidConfig(List.of("STATE_PORT: is off, so there is no state")));
+        return RunningBackend.served(BackendConfig.load(environment, config.file));
     }
 
     private StateClient connect() throws IOException {
-        Optional<BackendConfig> backend =
-                BackendConfig.diagnose(environment, config.file).config();
-        Optional<StateConfig> known = backend.flatMap(BackendConfig::state);
-        boolean isTls = url == null
-                ? known.isPresent() && backend.flatMap(BackendConfig::tls).isPresent()
-                : url.startsWith("https://");
-        String address = url == null
-                ? known.map(state -> RunningBackend.host(state.bindAddress()) + ":" + state.port())
-                        .orElse(USUAL_ADDRESS)
-                : address(url);
+        StateTarget target = url == null
+                ? RunningBackend.state(environment, config.file)
+                : new StateTarget(address(url), url.startsWith("https://"));
         if ((certificate == null) != (certificateKey == null)) {
             throw new ParameterException(spec.commandLine(), "--cert and --key: give both, or none");
         }
-        StateClient.Connector connector = StateClient.to(address);
+        StateClient.Connector connector = StateClient.to(target.address()).timeout(TIMEOUT);
         try {
             if (authorities != null) {
                 connector = connector.tls(authorities);
-            } else if (isTls || certificate != null) {
+            } else if (target.isTls() || certificate != null) {
                 connector = connector.tls();
             }
             if (certificate != null && certificateKey != null) {

@@ -47,8 +47,10 @@ final class ConfigReader {
     private static final long MOST_FAILURE_BURST = 200_000_000;
 
     final Settings settings;
+    private final boolean hasFile;
 
     ConfigReader(Map<String, String> environment, @Nullable Path file) {
+        hasFile = file != null;
         settings = new Settings(ConfigKeys.ALL, ConfigKeys.GONE, environment, file);
     }
 
@@ -56,6 +58,19 @@ final class ConfigReader {
         T value = settings.get(key);
         settings.check();
         return value;
+    }
+
+    /** Whether neither a file is named nor a key is set. */
+    boolean isEmpty() {
+        return !hasFile
+                && settings.problems().isEmpty()
+                && ConfigKeys.ALL.stream().noneMatch(settings::isGiven);
+    }
+
+    Optional<Login> onlyLogin() {
+        Optional<Login> login = Optional.ofNullable(login());
+        settings.check();
+        return login;
     }
 
     BackendConfig all() {
