@@ -78,7 +78,12 @@ final class StateCommand implements Runnable {
     private static final JsonMapper JSON = new JsonMapper();
     private static final int COLUMNS = 80;
     private static final int MAX_TOKEN_BYTES = 8_192;
-    private static final String USUAL_ADDRESS = "127.0.0.1:50051";
+    /** What Java makes of bytes that it can't decode. */
+    private static final char LOST = '\uFFFD';
+
+    private static final String DEFAULT_NAMESPACE = "default";
+    /** Of a call with its retries; people wait for it. */
+    private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
     private final Map<String, String> environment;
     private final ConfigOption config;
@@ -205,11 +210,23 @@ final class StateCommand implements Runnable {
                     @Nullable
                     Long ifVersion)
             throws IOException {
-        String text = value.equals("-") ? new String(System.in.readAllBytes(), StandardCharsets.UTF_8) : value;
+        String text = value.equals("-") ? standardInput() : value;
         return commit(tx -> {
             Transaction unused =
                     ifVersion == null ? tx.write(agent, key, text) : tx.writeIf(agent, key, text, ifVersion);
         });
+    }
+
+    /** To the letter: what is not UTF-8 would be replaced else. */
+    private static String standardInput() throws IOException {
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(System.in.readAllBytes()))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            throw new IOException("the value on standard input is not UTF-8", e);
+        }
     }
 
     @Command(name = "delete", description = "Deletes a key; does nothing if it does not exist.")
@@ -499,7 +516,18 @@ final class StateCommand implements Runnable {
         }
     }
 
+    /** What Java could not decode would name another key, or change a value. */
+    private void requireDecodedArguments() {
+        if (spec.root().commandLine().getParseResult().originalArgs().stream()
+                .anyMatch(text -> text.indexOf(LOST) >= 0)) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "an argument is not UTF-8, or the locale has ASCII only; if so, start with LC_ALL=C.UTF-8");
+        }
+    }
+
     private int with(Consumer<StateClient> work) throws IOException {
+        requireDecodedArguments();
         sayFailuresOnce();
         if (!offline) {
             try (StateClient client = connect()) {

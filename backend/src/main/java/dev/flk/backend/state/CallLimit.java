@@ -15,7 +15,6 @@ import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.ServerStreamTracer;
 import io.grpc.Status;
-import io.grpc.StatusRuntimeException;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -172,9 +171,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     }
 
     private static void refuse(ServerCall<?, ?> call, String why) {
-        StatusRuntimeException refusal = StateErrors.of(Reason.TOO_MANY_TX.because(why + "; try again in a moment"));
-        Metadata trailers = refusal.getTrailers();
-        call.close(refusal.getStatus(), trailers == null ? new Metadata() : trailers);
+        StateErrors.close(call, Reason.TOO_MANY_TX.because(why + "; try again in a moment"));
     }
 
     private String tooLong() {

@@ -28,6 +28,8 @@ final class Messages {
     private static final long FIRST_SECOND = -62_135_596_800L;
 
     private static final long LAST_SECOND = 253_402_300_799L;
+    /** Well above the length of a token, so that no message repeats a long text. */
+    private static final int MAX_TOKEN = 256;
 
     private Messages() {}
 
@@ -107,7 +109,7 @@ final class Messages {
                 && time.getNanos() >= 0
                 && time.getNanos() < NANOS_OF_A_SECOND;
         if (!isTime) {
-            throw Reason.INVALID.because("the time is none between the years 1 and 9999: " + time.getSeconds() + " s");
+            throw Reason.INVALID.because("the time must be in the years 1 to 9999: " + time.getSeconds() + " s");
         }
         return Instant.ofEpochSecond(time.getSeconds(), time.getNanos());
     }
@@ -163,11 +165,11 @@ final class Messages {
     }
 
     static Token token(String text) {
-        int at = text.lastIndexOf('-');
+        int at = text.length() > MAX_TOKEN ? -1 : text.lastIndexOf('-');
         try {
-            return new Token(text.substring(0, Math.max(0, at)), Long.parseLong(text.substring(at + 1)));
+            return new Token(text.substring(0, Math.max(0, at)), Long.parseLong(at < 0 ? "" : text.substring(at + 1)));
         } catch (NumberFormatException e) {
-            throw Reason.INVALID.because("the resume_token is none of an event's");
+            throw Reason.INVALID.because("resume_token was not returned with an event");
         }
     }
 

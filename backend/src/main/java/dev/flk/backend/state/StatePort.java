@@ -5,13 +5,17 @@ import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.state.StateEngine;
+import io.grpc.BindableService;
 import io.grpc.Codec;
 import io.grpc.DecompressorRegistry;
 import io.grpc.Server;
+import io.grpc.ServerInterceptors;
+import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
+import io.grpc.protobuf.services.ProtoReflectionService;
 import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -94,11 +98,11 @@ final class StatePort implements AutoCloseable {
                 // what is sent compressed could be longer than anything that is counted
                 .decompressorRegistry(DecompressorRegistry.emptyInstance().with(Codec.Identity.NONE, false))
                 .addStreamTracerFactory(limit)
-                .intercept(limit)
-                .addService(service)
-                .addService(new CareService(engine))
-                .addService(health.getHealthService())
-                .addService(ProtoReflectionServiceV1.newInstance());
+                .addService(bounded(service))
+                .addService(bounded(new CareService(engine)))
+                .addService(bounded(health.getHealthService()))
+                .addService(bounded(ProtoReflectionServiceV1.newInstance()))
+                .addService(bounded(reflectionV1Alpha()));
         if (tokens != null) {
             builder = builder.intercept(tokens);
         }
@@ -114,6 +118,16 @@ final class StatePort implements AutoCloseable {
                     e);
         }
         setServing(engine.trouble().isEmpty());
+    }
+
+    private ServerServiceDefinition bounded(BindableService service) {
+        return ReadableRequests.of(ServerInterceptors.intercept(service, limit));
+    }
+
+    /** What grpcurl, among others, still asks for. */
+    @SuppressWarnings("deprecation")
+    private static BindableService reflectionV1Alpha() {
+        return ProtoReflectionService.newInstance();
     }
 
     private static long maxRequestBytes() {
