@@ -360,7 +360,8 @@ public final class StateClient implements AutoCloseable {
                 info.getOldestRevision(),
                 info.getOpenTransactions(),
                 info.getKeys(),
-                info.getBytes());
+                info.getBytes(),
+                info.getNotServing());
     }
 
     /**

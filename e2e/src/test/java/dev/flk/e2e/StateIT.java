@@ -174,6 +174,9 @@ class StateIT {
             assertThat(readiness.status()).isEqualTo(200);
             assertThat(readiness.body()).contains("{\"name\":\"state\",\"ready\":false,\"detail\":\"DISK_FULL\"}");
             assertThat(client.get("agent-1", "memory")).isEmpty();
+            assertThat(run(1, url(backend), "health"))
+                    .startsWith("flk-backend: not serving: DISK_FULL: less than ")
+                    .endsWith("(STATE_MIN_FREE_BYTES)");
         }
     }
 
@@ -312,6 +315,10 @@ class StateIT {
             assertThat(run(1, url, "dump", "-o", "all"))
                     .isEqualTo("flk-backend: all exists already; name another file");
             assertThat(run(0, url, "dump", "agent-1", "-o", "one")).isEqualTo("2 events in one");
+            assertThat(run(0, url, "dump", "--namespace", "other", "-o", "other"))
+                    .isEqualTo("1 events in other");
+            assertThat(run(0, url, "dump", "--namespace", "default", "-o", "default"))
+                    .isEqualTo("2 events in default");
             String made = run(0, url, "backup");
             assertThat(made).endsWith("data/state-backup-4, at revision 4");
             copy = Path.of(made.substring(0, made.indexOf(',')));

@@ -125,8 +125,8 @@ final class StateCommand implements Runnable {
             names = "--namespace",
             scope = ScopeType.INHERIT,
             paramLabel = "NAME",
-            description = "Default: ${DEFAULT-VALUE}.")
-    private String namespace = "default";
+            description = "Default: " + DEFAULT_NAMESPACE + "; of a dump without an AGENT: all.")
+    private @Nullable String namespace;
 
     @Option(names = "--json", scope = ScopeType.INHERIT, description = "One JSON object per line.")
     private boolean json;
@@ -147,11 +147,18 @@ final class StateCommand implements Runnable {
                         + " backup or compact");
     }
 
-    @Command(name = "health", description = "Says whether the state can be used; exit code 1 if not.")
+    @Command(name = "health", description = "Says whether the state can be read and written; exit code 1 if not.")
     int health() throws IOException {
         return with(client -> {
             StateInfo info = client.info();
-            out().println(json ? node().put("serving", true) : "serving, at revision " + info.newestRevision());
+            if (info.notServing().isEmpty()) {
+                out().println(json ? node().put("serving", true) : "serving, at revision " + info.newestRevision());
+                return;
+            }
+            if (json) {
+                out().println(node().put("serving", false).put("reason", info.notServing()));
+            }
+            throw new NotThere("not serving: " + info.notServing());
         });
     }
 
@@ -317,7 +324,7 @@ final class StateCommand implements Runnable {
             @Option(names = "--from", paramLabel = "REVISION", description = "The first revision.") @Nullable Long from,
             @Option(names = "--follow", description = "Go on with commits as they come.") boolean follow)
             throws IOException {
-        Replay wanted = agent == null ? Replay.of(namespace, "") : Replay.of(namespace, agent);
+        Replay wanted = Replay.of(namespaceOr(DEFAULT_NAMESPACE), agent == null ? "" : agent);
         Replay begun = from == null ? wanted : wanted.from(from);
         return with(client -> {
             try (Stream<StateEvent> events = client.replay(follow ? begun.follow() : begun)) {
@@ -367,7 +374,12 @@ final class StateCommand implements Runnable {
 
     @Command(
             name = "dump",
-            description = {"Writes all that is kept, of the namespace's AGENT, or of all; restore reads it.", ""})
+            description = {
+                "Writes all that is kept; restore reads it.",
+                "",
+                "Of an AGENT, of the namespace, or without both of all namespaces.",
+                ""
+            })
     int dump(
             @Parameters(paramLabel = "AGENT", arity = "0..1") @Nullable String agent,
             @Option(
@@ -378,8 +390,9 @@ final class StateCommand implements Runnable {
                     Path file)
             throws IOException {
         return with(client -> {
-            Dump dump =
-                    agent == null ? client.care().dump("", "") : client.care().dump(namespace, agent);
+            Dump dump = agent == null
+                    ? client.care().dump(namespaceOr(""), "")
+                    : client.care().dump(namespaceOr(DEFAULT_NAMESPACE), agent);
             try {
                 if (file == null) {
                     long unused = StateDump.write(dump, StateCommand::line, out());
@@ -504,6 +517,10 @@ final class StateCommand implements Runnable {
         }
     }
 
+    private String namespaceOr(String other) {
+        return namespace == null ? other : namespace;
+    }
+
     private PrintWriter out() {
         return spec.commandLine().getOut();
     }
@@ -545,7 +562,7 @@ final class StateCommand implements Runnable {
 
     private int with(StateClient client, Consumer<StateClient> work) throws IOException {
         try {
-            work.accept(client.namespace(namespace));
+            work.accept(client.namespace(namespaceOr(DEFAULT_NAMESPACE)));
             out().flush();
             return ExitCode.OK;
         } catch (UncheckedIOException e) {

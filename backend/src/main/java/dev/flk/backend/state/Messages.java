@@ -44,6 +44,11 @@ final class Messages {
         return given.isEmpty() ? dev.flk.state.Key.DEFAULT_NAMESPACE : given;
     }
 
+    /** The namespace of a call that selects all of them if it names neither a namespace nor an agent. */
+    static String namespaceOrAll(String given, String agentId) {
+        return agentId.isEmpty() ? given : namespace(given);
+    }
+
     static dev.flk.state.Key key(Key key) {
         return new dev.flk.state.Key(namespace(key.getNamespace()), key.getAgentId(), key.getKey());
     }

@@ -199,7 +199,7 @@ public final class ServedState implements AutoCloseable {
             place.look();
         }
         boolean isDown = met().isPresent();
-        String now = met().or(engine::full).map(StateException::getMessage).orElse(null);
+        String now = refusal().map(StateException::getMessage).orElse(null);
         if (now != null && !now.equals(toldTrouble)) {
             LOG.error(
                     "the state of agents {}, certificates are taken all the same: {}",
@@ -208,7 +208,7 @@ public final class ServedState implements AutoCloseable {
         } else if (now == null && toldTrouble != null) {
             LOG.info("the state of agents can be used");
         }
-        port.setServing(!isDown);
+        port.setServing(now == null);
         toldTrouble = now;
     }
 
@@ -237,7 +237,23 @@ public final class ServedState implements AutoCloseable {
 
     /** In one word what is wrong with it, for {@code /readyz}; empty: nothing. The log says more. */
     public Optional<String> trouble() {
-        return met().or(engine::full).map(e -> e.reason().name());
+        return refusal().map(e -> e.reason().name());
+    }
+
+    private Optional<StateException> refusal() {
+        try {
+            return met().or(engine::full);
+        } catch (StateException e) { // the directory is gone by now
+            return Optional.of(e);
+        }
+    }
+
+    /** {@link #trouble} for {@code /readyz}, or that it is up, and which calls it refuses because there are too many. */
+    public String detail() {
+        return trouble()
+                .orElseGet(() -> port.refusing()
+                        .map(what -> "up; " + what + ", more of them are refused")
+                        .orElse("up"));
     }
 
     private Optional<StateException> met() {
@@ -325,7 +341,14 @@ public final class ServedState implements AutoCloseable {
             if (isGone) {
                 throw gone();
             }
-            return directory.toFile().getUsableSpace();
+            long free = directory.toFile().getUsableSpace();
+            if (free == 0) { // of a directory that is gone, too
+                look();
+                if (isGone) {
+                    throw gone();
+                }
+            }
+            return free;
         }
     }
 }

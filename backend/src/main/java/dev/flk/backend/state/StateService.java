@@ -366,9 +366,7 @@ final class StateService extends StateImplBase {
         try {
             Caller caller = caller();
             String agentId = request.getAgentId();
-            if (namespace.isEmpty() && !agentId.isEmpty()) {
-                throw Reason.INVALID.because("an agent_id goes with a namespace");
-            }
+            String namespace = Messages.namespaceOrAll(request.getNamespace(), agentId);
             if (!agentId.isEmpty()) {
                 caller.requireRead(namespace, agentId);
             } else {
@@ -380,7 +378,7 @@ final class StateService extends StateImplBase {
                     engine,
                     executor,
                     (ServerCallStreamObserver<Event>) answer,
-                    span(request),
+                    span(request, namespace),
                     request.getFollow(),
                     namespace,
                     wanted,
@@ -392,12 +390,12 @@ final class StateService extends StateImplBase {
         }
     }
 
-    private ReplayStream.Span span(ReplayRequest request) {
+    private ReplayStream.Span span(ReplayRequest request, String namespace) {
         At to = request.hasTo() ? Messages.at(request.getTo()) : new At.Revision(Long.MAX_VALUE);
         long toMicros = to instanceof At.Time time ? StateEngine.micros(time.time()) : Long.MAX_VALUE;
         boolean isAhead = to instanceof At.Time && engine.head().committedAtMicros() < toMicros;
         return new ReplayStream.Span(
-                from(request),
+                from(request, namespace),
                 isAhead ? Long.MAX_VALUE : engine.firstAt(to),
                 request.hasFrom() && Messages.at(request.getFrom()) instanceof At.Time time
                         ? StateEngine.micros(time.time())
@@ -405,16 +403,14 @@ final class StateService extends StateImplBase {
                 toMicros);
     }
 
-    private long from(ReplayRequest request) {
+    private long from(ReplayRequest request, String namespace) {
         if (!request.getResumeToken().isEmpty()) {
             if (request.hasFrom()) {
                 throw Reason.INVALID.because("from and resume_token: only one of them");
             }
             return engine.resume(Messages.token(request.getResumeToken())) + 1;
         }
-        return request.hasFrom()
-                ? engine.firstAt(Messages.at(request.getFrom()))
-                : engine.oldest(request.getNamespace());
+        return request.hasFrom() ? engine.firstAt(Messages.at(request.getFrom())) : engine.oldest(namespace);
     }
 
     @Override
@@ -430,8 +426,22 @@ final class StateService extends StateImplBase {
                     .setOpenTransactions(info.openTransactions())
                     .setKeys(info.keys())
                     .setBytes(info.bytes())
+                    .setNotServing(notServing())
                     .build();
         });
+    }
+
+    /** The reason why no commit succeeds, with a description; empty: none that is known. */
+    private String notServing() {
+        try {
+            return engine.full().map(StateService::described).orElse("");
+        } catch (StateException e) { // the directory is gone
+            return described(e);
+        }
+    }
+
+    private static String described(StateException e) {
+        return e.reason() + ": " + e.getMessage();
     }
 
     private static Caller caller() {

@@ -77,11 +77,21 @@ class ServedStateTest {
     }
 
     private StateConfig config(Optional<Path> tokens) {
+        return config(tokens, Settings.defaults().minFreeBytes());
+    }
+
+    private StateConfig config(Optional<Path> tokens, long minFreeBytes) {
+        Settings usual = Settings.defaults();
         return new StateConfig(
                 0,
                 "127.0.0.1",
                 tokens,
-                Settings.defaults(),
+                new Settings(
+                        usual.maxValueBytes(),
+                        usual.txTimeout(),
+                        usual.maxOpenTx(),
+                        usual.maxStagedBytes(),
+                        minFreeBytes),
                 8 << 20,
                 Optional.of(directory.resolve("state")),
                 Optional.empty(),
@@ -335,6 +345,27 @@ class ServedStateTest {
             return Code.OK;
         } catch (StatusRuntimeException e) {
             return e.getStatus().getCode();
+        }
+    }
+
+    @Test
+    void healthOfAFullDisk_isNotServing() throws Exception {
+        served = ServedState.open(config(Optional.empty(), Long.MAX_VALUE), () -> now, null, Audit.none(), meters);
+        ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
+                .usePlaintext()
+                .build();
+        try {
+            await().until(() -> served.trouble().equals(Optional.of("DISK_FULL")));
+            served.look();
+            assertThat(HealthGrpc.newBlockingStub(channel)
+                            .withDeadlineAfter(20, TimeUnit.SECONDS)
+                            .check(HealthCheckRequest.newBuilder()
+                                    .setService("flk.state.v1.State")
+                                    .build())
+                            .getStatus())
+                    .isEqualTo(ServingStatus.NOT_SERVING);
+        } finally {
+            channel.shutdownNow();
         }
     }
 

@@ -533,6 +533,55 @@ class StatePortTest {
         assertThat(services).contains("flk.state.v1.State", "flk.state.v1.Care", "grpc.health.v1.Health");
     }
 
+    /** As grpcurl asks. */
+    @Test
+    void reflection_isServedAsV1AlphaToo() {
+        CompletableFuture<List<String>> services = new CompletableFuture<>();
+        StreamObserver<io.grpc.reflection.v1alpha.ServerReflectionRequest> asked =
+                io.grpc.reflection.v1alpha.ServerReflectionGrpc.newStub(channel)
+                        .serverReflectionInfo(new StreamObserver<>() {
+                            @Override
+                            public void onNext(io.grpc.reflection.v1alpha.ServerReflectionResponse answer) {
+                                services.complete(answer.getListServicesResponse().getServiceList().stream()
+                                        .map(io.grpc.reflection.v1alpha.ServiceResponse::getName)
+                                        .toList());
+                            }
+
+                            @Override
+                            public void onError(Throwable failure) {
+                                services.completeExceptionally(failure);
+                            }
+
+                            @Override
+                            public void onCompleted() {}
+                        });
+        asked.onNext(io.grpc.reflection.v1alpha.ServerReflectionRequest.newBuilder()
+                .setListServices("")
+                .build());
+        asked.onCompleted();
+
+        assertThat(services)
+                .succeedsWithin(java.time.Duration.ofSeconds(20))
+                .asInstanceOf(LIST)
+                .contains("flk.state.v1.State", "flk.state.v1.Care");
+    }
+
+    @Test
+    void agentWithoutANamespace_isOneOfDefault() {
+        apply(write("a", "k", "1"), write("b", "k", "1"));
+
+        assertThat(state.replay(ReplayRequest.newBuilder().setAgentId("a").build())
+                        .next()
+                        .getChangesList())
+                .extracting(change ->
+                        change.getKey().getNamespace() + "/" + change.getKey().getAgentId())
+                .containsExactly("default/a");
+        assertThat(CareGrpc.newBlockingStub(channel)
+                        .standing(StandingRequest.newBuilder().setAgentId("a").build())
+                        .getHistoryId())
+                .isEqualTo("history");
+    }
+
     @Test
     void textThatNobodyMayHaveGot_isInvalid() {
         String longText = "x".repeat(100_000);
