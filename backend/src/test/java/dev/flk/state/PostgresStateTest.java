@@ -28,6 +28,8 @@ import org.junit.jupiter.api.Test;
 
 /** What an engine promises, in Postgres. */
 class PostgresStateTest extends StateContract {
+    private static final Duration TIMEOUT = Duration.ofSeconds(10);
+
     private static PostgresServer server;
 
     private final String database = server.newDatabase();
@@ -44,17 +46,21 @@ class PostgresStateTest extends StateContract {
     }
 
     static PostgresStorage storage(PostgresServer on, String database) {
-        return new PostgresStorage(
-                connections(on, database), () -> UUID.randomUUID().toString());
+        return storage(on, database, TIMEOUT);
     }
 
-    private static StateConnections connections(PostgresServer on, String database) {
+    static PostgresStorage storage(PostgresServer on, String database, Duration timeout) {
+        return new PostgresStorage(
+                connections(on, database, timeout), () -> UUID.randomUUID().toString());
+    }
+
+    private static StateConnections connections(PostgresServer on, String database, Duration timeout) {
         return new StateConnections(new PostgresConfig(
                 "jdbc:postgresql://127.0.0.1:" + on.port() + "/" + database,
                 "postgres",
                 new Secret(PostgresServer.PASSWORD),
                 2,
-                Duration.ofSeconds(10)));
+                timeout));
     }
 
     @Override
@@ -197,7 +203,7 @@ class PostgresStateTest extends StateContract {
     /** Each engine has the connections of the one before, so that a restart takes no logins and no look at the tables. */
     private static void random(long first, long count) {
         for (long seed = first; seed < first + count; seed++) {
-            try (StateConnections connections = connections(server, server.newDatabase())) {
+            try (StateConnections connections = connections(server, server.newDatabase(), TIMEOUT)) {
                 StateDatabase kept = new Kept(connections);
                 RandomStates.run(
                         seed,

@@ -21,6 +21,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongFunction;
 import java.util.function.LongSupplier;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -237,7 +238,7 @@ public final class StateEngine implements AutoCloseable {
             try {
                 step.run();
             } catch (StateException e) {
-                if (e.reason() == Reason.STORE_DOWN) {
+                if (e.isOutage()) {
                     trouble = e;
                 }
             }
@@ -409,7 +410,10 @@ public final class StateEngine implements AutoCloseable {
         if (keys.size() > MAX_PAGE) {
             throw Reason.INVALID.because("more than " + MAX_PAGE + " keys in one reading: " + keys.size());
         }
-        long revision = revision(at);
+        return readingAt(at, revision -> get(keys, revision));
+    }
+
+    private Read get(List<Key> keys, long revision) {
         List<Found> found = new ArrayList<>(keys.size());
         long bytes = 0;
         for (int from = 0; from < keys.size(); from += READ_AT_ONCE) {
@@ -466,11 +470,25 @@ public final class StateEngine implements AutoCloseable {
         Key.requireNamespace(namespace);
         Key.requireAgentId(agentId);
         requireText(prefix, after);
-        long revision = revision(at);
-        Page<KeyAt> page =
-                reading(() -> storage.keys(namespace, agentId, prefix, after, revision, Math.min(limit, MAX_PAGE)));
-        requireKept(revision, namespace);
-        return page;
+        return readingAt(at, revision -> {
+            Page<KeyAt> page =
+                    reading(() -> storage.keys(namespace, agentId, prefix, after, revision, Math.min(limit, MAX_PAGE)));
+            requireKept(revision, namespace);
+            return page;
+        });
+    }
+
+    /** Reads of now go on with the newest revision when the one before is compacted meanwhile. */
+    private <T> T readingAt(At at, LongFunction<T> read) {
+        while (true) {
+            try {
+                return read.apply(revision(at));
+            } catch (StateException e) {
+                if (!(at instanceof At.Now) || e.reason() != Reason.COMPACTED) {
+                    throw e;
+                }
+            }
+        }
     }
 
     /** The agents of a namespace that have keys, in order. */
@@ -750,7 +768,7 @@ public final class StateEngine implements AutoCloseable {
         try {
             return reading.read();
         } catch (StateException e) {
-            if (e.reason() == Reason.STORE_DOWN) {
+            if (e.isOutage()) {
                 trouble = e;
             }
             throw e;

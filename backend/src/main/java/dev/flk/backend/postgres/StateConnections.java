@@ -24,7 +24,7 @@ public final class StateConnections implements StateDatabase {
     /** Connects nothing yet. */
     public StateConnections(PostgresConfig config) {
         this.connector = new PostgresConnector(config);
-        this.failures = new PostgresFailures(config.server(), config.timeout().toSeconds() + " s");
+        this.failures = new PostgresFailures(config.server(), config.timeout().toMillis() + " ms");
     }
 
     @Override

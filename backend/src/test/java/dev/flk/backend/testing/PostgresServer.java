@@ -202,11 +202,16 @@ public final class PostgresServer implements AutoCloseable {
 
     /** The first column of the first row as a number. */
     public long number(String database, String sql) {
+        return Long.parseLong(text(database, sql));
+    }
+
+    /** The first column of the first row. */
+    public String text(String database, String sql) {
         try (Connection connection = connect(database);
                 Statement statement = connection.createStatement();
                 ResultSet rows = statement.executeQuery(sql)) {
             rows.next();
-            return rows.getLong(1);
+            return rows.getString(1);
         } catch (SQLException e) {
             throw new IllegalStateException(sql, e);
         }

@@ -42,6 +42,10 @@ public final class PostgresStorage implements Storage {
     private static final long RESTORED_BYTES_AT_ONCE = 4 << 20;
     private static final int MOST_RESTORE_MILLIS = 600_000;
 
+    private static final long LARGE_BATCH_BYTES = 64 << 10;
+    private static final int BATCH_MILLIS = 3_000;
+    private static final int MEBIBYTE_MILLIS = 3_000;
+
     private static final int MOST_PATH_CHARS = 10_000;
     /** Behind every name. */
     private static final String HIGHEST = "\uDBFF\uDFFF".repeat(257);
@@ -49,6 +53,7 @@ public final class PostgresStorage implements Storage {
     private final Connections connections;
     private final Supplier<String> newHistoryId;
     private final Notices notices;
+    private final DocumentIndex documents;
 
     /**
      * Connects nothing yet.
@@ -60,6 +65,7 @@ public final class PostgresStorage implements Storage {
         this.connections = new Connections(database);
         this.newHistoryId = newHistoryId;
         this.notices = new Notices(database);
+        this.documents = new DocumentIndex(database);
     }
 
     @Override
@@ -90,6 +96,10 @@ public final class PostgresStorage implements Storage {
         return connections.reading(connection -> head(connection, Sql.HEAD));
     }
 
+    private static Head locked(Connection connection) throws SQLException {
+        return head(connection, Sql.HEAD + Sql.LOCKED);
+    }
+
     private static Head head(Connection connection, String sql) throws SQLException {
         return Jdbc.one(
                         connection,
@@ -101,11 +111,11 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public void commit(Set<Key> keys, Set<RequestKey> requests, Function<Standing, Batch> decide) {
-        Batch committed = connections.inTransaction(connection -> {
-            Head head = head(connection, Sql.HEAD + Sql.LOCKED);
+        Batch committed = connections.inTransaction(PostgresStorage::locked, (connection, head) -> {
             Batch batch = decide.apply(new Standing(head, standing(connection, keys), answered(connection, requests)));
             insertAnswers(connection, batch.answered());
             if (!batch.events().isEmpty()) {
+                allowTime(connection, bytes(batch));
                 insertEvents(connection, batch.events());
                 insertVersions(connection, batch.events(), -1);
                 Event last = batch.events().get(batch.events().size() - 1);
@@ -115,6 +125,20 @@ public final class PostgresStorage implements Storage {
         });
         if (!committed.events().isEmpty()) {
             notices.give();
+            documents.added(bytes(committed));
+        }
+    }
+
+    private static long bytes(Batch batch) {
+        return batch.events().stream().mapToLong(Event::bytes).sum();
+    }
+
+    /** Lets the statements of a large batch take longer than others, in proportion: a transaction within its limits must be committed. */
+    private static void allowTime(Connection connection, long bytes) throws SQLException {
+        if (bytes > LARGE_BATCH_BYTES) {
+            int millis = (int) (BATCH_MILLIS + MEBIBYTE_MILLIS * bytes / (1 << 20));
+            Jdbc.execute(connection, "SET LOCAL statement_timeout = " + millis);
+            connection.setNetworkTimeout(Runnable::run, millis + millis / 4);
         }
     }
 
@@ -498,13 +522,11 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public void compact(long floor) {
-        connections.inTransaction(connection -> {
-            Head unused = head(connection, Sql.HEAD + Sql.LOCKED);
+        connections.inTransaction(PostgresStorage::locked, (connection, head) -> {
             Jdbc.update(connection, Sql.RAISE_FLOOR, floor, floor, floor);
             return true;
         });
-        while (connections.inTransaction(connection -> {
-            Head head = head(connection, Sql.HEAD + Sql.LOCKED);
+        while (connections.inTransaction(PostgresStorage::locked, (connection, head) -> {
             long done = Jdbc.one(connection, Sql.REMOVED, row -> row.getLong(1)).orElseThrow();
             long to = next(connection, done, head.floor());
             Jdbc.update(connection, Sql.REMOVE_VERSIONS, done, to, to);
@@ -529,8 +551,7 @@ public final class PostgresStorage implements Storage {
             Jdbc.update(connection, Sql.RAISE_TRIMMED, namespace, upTo);
             return true;
         });
-        while (connections.inTransaction(connection -> {
-            Head unused = head(connection, Sql.HEAD + Sql.LOCKED);
+        while (connections.inTransaction(PostgresStorage::locked, (connection, head) -> {
             long done = Jdbc.one(connection, Sql.TRIMMED, row -> row.getLong(2), namespace)
                     .orElse(upTo);
             long to = next(connection, done, upTo);
@@ -653,6 +674,7 @@ public final class PostgresStorage implements Storage {
     @Override
     public void close() {
         notices.close();
+        documents.close();
         connections.close();
     }
 }

@@ -102,6 +102,9 @@ final class Sql {
     static final String TAKE_TIME =
             "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
+    static final String MOVE_PENDING =
+            "SET statement_timeout = 0; SELECT gin_clean_pending_list('flk_state_newest_documents'::regclass)";
+
     static final String REMOVED = "SELECT removed FROM flk_state";
     static final String NOTE_REMOVED = "UPDATE flk_state SET removed = ?";
 
