@@ -14,6 +14,7 @@ import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.Document;
 import dev.flk.state.postgres.PostgresStorage;
 import dev.flk.state.postgres.StateDatabase;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -50,8 +51,13 @@ class PostgresStateTest extends StateContract {
     }
 
     static PostgresStorage storage(PostgresServer on, String database, Duration timeout) {
+        return storage(on, database, timeout, null);
+    }
+
+    /** @param known null: nothing is remembered outside the database */
+    static PostgresStorage storage(PostgresServer on, String database, Duration timeout, Path known) {
         return new PostgresStorage(
-                connections(on, database, timeout), () -> UUID.randomUUID().toString());
+                connections(on, database, timeout), () -> UUID.randomUUID().toString(), known);
     }
 
     private static StateConnections connections(PostgresServer on, String database, Duration timeout) {
@@ -209,7 +215,7 @@ class PostgresStateTest extends StateContract {
                         seed,
                         1,
                         each -> () -> new PostgresStorage(
-                                kept, () -> UUID.randomUUID().toString()));
+                                kept, () -> UUID.randomUUID().toString(), null));
             }
         }
     }

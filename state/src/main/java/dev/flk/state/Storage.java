@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
@@ -26,6 +27,12 @@ public interface Storage extends AutoCloseable {
 
     /** Where others commit to the same storage, {@code toldOfNewest} hears of the newest revision, now and then, on a thread of the storage. */
     default void whenOthersCommit(LongConsumer toldOfNewest) {}
+
+    /**
+     * Calls {@code told} with the cause each time the history gets a new id because commits that were answered are missing, or may
+     * be; before the storage serves anything under the new id.
+     */
+    default void whenAnsweredAreMissing(Consumer<String> told) {}
 
     /** What is durable now. */
     Head head();

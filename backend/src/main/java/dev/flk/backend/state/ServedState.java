@@ -82,6 +82,7 @@ public final class ServedState implements AutoCloseable {
         Place place = config.directory().isPresent()
                 ? Place.writable(config.directory().get())
                 : null;
+        config.knownHistory().map(Path::getParent).ifPresent(Place::writable);
         Tokens tokens = null;
         if (config.tokensFile().isPresent()) {
             try {
@@ -106,7 +107,9 @@ public final class ServedState implements AutoCloseable {
         this.tokens = tokens;
         SecureRandom random = new SecureRandom();
         this.engine = new StateEngine(
-                storage(config, () -> newHistoryId(random)),
+                config.postgres().isPresent()
+                        ? inPostgres(config, () -> newHistoryId(random), meters)
+                        : storage(config, () -> newHistoryId(random)),
                 config.engine(),
                 clock,
                 System::nanoTime,
@@ -161,9 +164,16 @@ public final class ServedState implements AutoCloseable {
         return storage(config, () -> newHistoryId(random));
     }
 
+    private static Storage inPostgres(StateConfig config, Supplier<String> newHistoryId, Meters meters) {
+        StateConnections connections = new StateConnections(config.postgres().orElseThrow());
+        PostgresStorage storage = new PostgresStorage(
+                connections, newHistoryId, config.knownHistory().orElse(null));
+        return storage;
+    }
+
     private static Storage storage(StateConfig config, Supplier<String> newHistoryId) {
         if (config.postgres().isPresent()) {
-            return new PostgresStorage(new StateConnections(config.postgres().get()), newHistoryId);
+            return new PostgresStorage(new StateConnections(config.postgres().get()), newHistoryId, null);
         }
         return config.directory().isPresent()
                 ? new EmbeddedStorage(config.directory().get(), config.cacheBytes(), newHistoryId)

@@ -95,6 +95,7 @@ class ServedStateTest {
                 8 << 20,
                 Optional.of(directory.resolve("state")),
                 Optional.empty(),
+                Optional.empty(),
                 Optional.of(Duration.ofDays(100)),
                 false,
                 Duration.ofDays(90));

@@ -8,7 +8,10 @@ import dev.flk.state.Key;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage;
 import dev.flk.state.Version;
+import dev.flk.state.postgres.Connections.Locked;
+import dev.flk.state.postgres.KnownHistory.Known;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -24,6 +27,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.function.Supplier;
@@ -54,14 +58,26 @@ public final class PostgresStorage implements Storage {
     private final Supplier<String> newHistoryId;
     private final Notices notices;
     private final DocumentIndex documents;
+    private final KnownHistory known;
+    private volatile Consumer<String> toldOfMissing = cause -> {};
+    private volatile String server = KnownHistory.NONE;
+
+    /**
+     * How far a history is, and why it must not be continued under the id that the database had.
+     *
+     * @param since what was known before the database was read
+     */
+    private record Found(Head head, Optional<String> contradiction, Known since) {}
 
     /**
      * Connects nothing yet.
      *
      * @param database becomes this one's, which closes it
      * @param newHistoryId draws the id of a new history
+     * @param knownHistory the file that remembers how far the history was; null: nothing is remembered when this is closed
      */
-    public PostgresStorage(StateDatabase database, Supplier<String> newHistoryId) {
+    public PostgresStorage(StateDatabase database, Supplier<String> newHistoryId, @Nullable Path knownHistory) {
+        this.known = new KnownHistory(knownHistory);
         this.connections = new Connections(database);
         this.newHistoryId = newHistoryId;
         this.notices = new Notices(database);
@@ -70,11 +86,24 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public void open() {
+        known.open();
         connections.open(connection -> {
             begin(connection);
+            server = server(connection);
             return connection;
         });
+        Head unused = head();
+        known.isAt(server);
         notices.start();
+    }
+
+    /** Which server it is explains a loss; without the right to ask, a loss is found all the same. */
+    private static String server(Connection connection) {
+        try {
+            return Jdbc.one(connection, Sql.SERVER, row -> row.getString(1)).orElse(KnownHistory.NONE);
+        } catch (SQLException e) {
+            return KnownHistory.NONE;
+        }
     }
 
     private void begin(Connection connection) throws SQLException {
@@ -92,26 +121,109 @@ public final class PostgresStorage implements Storage {
     }
 
     @Override
+    public void whenAnsweredAreMissing(Consumer<String> told) {
+        toldOfMissing = told;
+    }
+
+    @Override
     public Head head() {
-        return connections.reading(connection -> head(connection, Sql.HEAD));
+        while (true) {
+            Known since = known.known();
+            Found found = connections.reading(connection -> found(connection, Sql.HEAD, since));
+            if (found.contradiction().isPresent()) {
+                Head unused = locking((connection, head) -> head);
+                continue;
+            }
+            settle(found);
+            if (known.known().historyId().equals(found.head().historyId())) {
+                return found.head();
+            }
+        }
     }
 
-    private static Head locked(Connection connection) throws SQLException {
-        return head(connection, Sql.HEAD + Sql.LOCKED);
+    /** Runs a transaction that locks the head. */
+    private <T> T locking(Locked<Head, T> use) {
+        return lockingHead(use).result();
     }
 
-    private static Head head(Connection connection, String sql) throws SQLException {
+    private <T> Done<T> lockingHead(Locked<Head, T> use) {
+        Done<T> done = connections.inTransaction(
+                this::locked, (connection, found) -> new Done<>(found, use.with(connection, found.head())));
+        settle(done.found());
+        return done;
+    }
+
+    private record Done<T>(Found found, T result) {}
+
+    /** Gives the history a new id, together with what else the transaction does, where the database contradicts what is known. */
+    private Found locked(Connection connection) throws SQLException {
+        Found found = found(connection, Sql.HEAD + Sql.LOCKED, known.known());
+        if (found.contradiction().isEmpty()) {
+            return found;
+        }
+        Head head = found.head();
+        String newId = newHistoryId.get();
+        Jdbc.update(connection, Sql.RENAME, newId, head.historyId());
+        return new Found(
+                new Head(newId, head.revision(), head.committedAtMicros(), head.floor(), head.floorAtMicros()),
+                found.contradiction(),
+                found.since());
+    }
+
+    private Found found(Connection connection, String sql, Known since) throws SQLException {
         return Jdbc.one(
                         connection,
                         sql,
-                        row -> new Head(
-                                row.getString(1), row.getLong(2), row.getLong(3), row.getLong(4), row.getLong(5)))
+                        row -> {
+                            Head head = new Head(
+                                    row.getString(1), row.getLong(2), row.getLong(3), row.getLong(4), row.getLong(5));
+                            Long sinceMicros = number(row, 6);
+                            return new Found(
+                                    head, known.damage().or(() -> since.contradiction(head, sinceMicros)), since);
+                        },
+                        since.revision(),
+                        since.revision())
                 .orElseThrow(() -> new SQLException("the row of flk_state is gone"));
+    }
+
+    private static @Nullable Long number(ResultSet row, int column) throws SQLException {
+        long number = row.getLong(column);
+        return row.wasNull() ? null : number;
+    }
+
+    private Head head(Connection connection, String sql) throws SQLException {
+        return found(connection, sql, Known.NOTHING).head();
+    }
+
+    /** Remembers what the database durably says, before anybody is answered with it. */
+    private void settle(Found found) {
+        Head head = found.head();
+        Known before = found.since();
+        if (known.begin(head, before)) {
+            if (found.contradiction().isPresent() || before.revision() > 0) {
+                String cause = found.contradiction()
+                        .orElseGet(() -> "Postgres has history " + head.historyId()
+                                + ", revision " + head.revision() + ", instead of history " + before.historyId()
+                                + ", of which revision " + before.revision() + " was committed");
+                toldOfMissing.accept(cause + before.movedTo(server) + "; the history is now " + head.historyId()
+                        + ", so that those who follow a replay begin again");
+            }
+        } else {
+            known.reached(head);
+        }
+    }
+
+    /** Revisions that were read past the head, for which nobody has asked, count as known too. */
+    private void settleRead(Stream<Version> read) {
+        long newest = read.mapToLong(Version::revision).max().orElse(0);
+        if (newest > known.known().revision()) {
+            Head unused = head();
+        }
     }
 
     @Override
     public void commit(Set<Key> keys, Set<RequestKey> requests, Function<Standing, Batch> decide) {
-        Batch committed = connections.inTransaction(PostgresStorage::locked, (connection, head) -> {
+        Done<Batch> done = lockingHead((connection, head) -> {
             Batch batch = decide.apply(new Standing(head, standing(connection, keys), answered(connection, requests)));
             insertAnswers(connection, batch.answered());
             if (!batch.events().isEmpty()) {
@@ -123,9 +235,13 @@ public final class PostgresStorage implements Storage {
             }
             return batch;
         });
-        if (!committed.events().isEmpty()) {
+        List<Event> committed = done.result().events();
+        if (!committed.isEmpty()) {
+            Event last = committed.get(committed.size() - 1);
+            String historyId = done.found().head().historyId();
+            known.reached(new Head(historyId, last.revision(), last.committedAtMicros(), 0, 0));
             notices.give();
-            documents.added(bytes(committed));
+            documents.added(bytes(done.result()));
         }
     }
 
@@ -303,7 +419,7 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public List<Version> history(Key key, long below, int limit, long maxBytes) {
-        return connections.reading(connection -> {
+        List<Version> versions = connections.reading(connection -> {
             Limited<Version> page = new Limited<>(maxBytes);
             Jdbc.each(
                     connection,
@@ -319,6 +435,8 @@ public final class PostgresStorage implements Storage {
                     limit);
             return page.entries;
         });
+        settleRead(versions.stream());
+        return versions;
     }
 
     @Override
@@ -478,7 +596,7 @@ public final class PostgresStorage implements Storage {
             throw Reason.INVALID.because("json_path is longer than " + MOST_PATH_CHARS + " characters");
         }
         int end = after == null ? 0 : after.indexOf('\0');
-        return connections.reading(connection -> {
+        Page<Document> found = connections.reading(connection -> {
             Limited<Document> page = new Limited<>(maxBytes);
             try {
                 Jdbc.each(
@@ -506,6 +624,8 @@ public final class PostgresStorage implements Storage {
                     : page.entries.get(page.entries.size() - 1).key();
             return new Page<>(page.entries, isAll || last == null ? null : last.agentId() + '\0' + last.name());
         });
+        settleRead(found.entries().stream().map(Document::version));
+        return found;
     }
 
     /** What is wrong with a path is its author's. */
@@ -522,11 +642,9 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public void compact(long floor) {
-        connections.inTransaction(PostgresStorage::locked, (connection, head) -> {
-            Jdbc.update(connection, Sql.RAISE_FLOOR, floor, floor, floor);
-            return true;
-        });
-        while (connections.inTransaction(PostgresStorage::locked, (connection, head) -> {
+        boolean unused =
+                locking((connection, head) -> Jdbc.update(connection, Sql.RAISE_FLOOR, floor, floor, floor) > 0);
+        while (locking((connection, head) -> {
             long done = Jdbc.one(connection, Sql.REMOVED, row -> row.getLong(1)).orElseThrow();
             long to = next(connection, done, head.floor());
             Jdbc.update(connection, Sql.REMOVE_VERSIONS, done, to, to);
@@ -551,7 +669,7 @@ public final class PostgresStorage implements Storage {
             Jdbc.update(connection, Sql.RAISE_TRIMMED, namespace, upTo);
             return true;
         });
-        while (connections.inTransaction(PostgresStorage::locked, (connection, head) -> {
+        while (locking((connection, head) -> {
             long done = Jdbc.one(connection, Sql.TRIMMED, row -> row.getLong(2), namespace)
                     .orElse(upTo);
             long to = next(connection, done, upTo);
@@ -599,7 +717,8 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public void restore(long floor, long floorAtMicros, Iterator<Event> events) {
-        connections.inTransaction(connection -> {
+        Known since = known.known();
+        Head restored = connections.inTransaction(connection -> {
             connection.setNetworkTimeout(Runnable::run, MOST_RESTORE_MILLIS);
             Jdbc.execute(connection, Sql.TAKE_TIME);
             requireEmpty(head(connection, Sql.HEAD + Sql.LOCKED));
@@ -629,9 +748,11 @@ public final class PostgresStorage implements Storage {
                     bytes = 0;
                 }
             }
-            Jdbc.update(connection, Sql.RESTORED, newHistoryId.get(), revision, atMicros, floor, floorAtMicros, floor);
-            return true;
+            String newId = newHistoryId.get();
+            Jdbc.update(connection, Sql.RESTORED, newId, revision, atMicros, floor, floorAtMicros, floor);
+            return new Head(newId, revision, atMicros, floor, floorAtMicros);
         });
+        boolean unused = known.begin(restored, since);
     }
 
     @Override
@@ -676,5 +797,6 @@ public final class PostgresStorage implements Storage {
         notices.close();
         documents.close();
         connections.close();
+        known.close();
     }
 }

@@ -9,9 +9,20 @@ final class Sql {
 
     static final String FORMAT = "SELECT format FROM flk_state";
 
-    static final String HEAD = "SELECT history_id, revision, committed_at, floor, floor_at FROM flk_state";
+    /** With the time of an earlier revision's commit. */
+    static final String HEAD = """
+            SELECT history_id, revision, committed_at, floor, floor_at, CASE WHEN revision > ? THEN (
+                SELECT earlier.committed_at FROM flk_state_events AS earlier WHERE earlier.revision = ?) END
+            FROM flk_state""";
+
     static final String LOCKED = " FOR UPDATE";
     static final String RAISE = "UPDATE flk_state SET revision = ?, committed_at = ?";
+
+    static final String RENAME = "UPDATE flk_state SET history_id = ? WHERE history_id = ?";
+
+    /** The identity of the server and its timeline, which changes when a standby is promoted. */
+    static final String SERVER =
+            "SELECT system_identifier || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) FROM pg_control_system()";
 
     static final String STANDING = """
             SELECT asked.i, newest.version, newest.is_there
