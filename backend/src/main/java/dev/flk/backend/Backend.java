@@ -354,10 +354,10 @@ public final class Backend implements AutoCloseable {
                     PostgresStore.open(postgres.server(), logId, expiry, System::nanoTime, new SecureRandom());
             GuardedStore guarded = guarded("Postgres", store);
             parts.push(Sweeper.start(store::removeStretch));
-            meters.postgresPoolActive.watch(store::activeConnections);
-            meters.postgresPoolIdle.watch(store::idleConnections);
-            meters.postgresPoolWaiting.watch(store::waiting);
-            meters.postgresPoolMax.watch(store::maxConnections);
+            meters.postgresPoolActive.add(store::activeConnections);
+            meters.postgresPoolIdle.add(store::idleConnections);
+            meters.postgresPoolWaiting.add(store::waiting);
+            meters.postgresPoolMax.add(store::maxConnections);
             return guarded;
         }
         throw new IllegalStateException("no such store: " + storage.store());

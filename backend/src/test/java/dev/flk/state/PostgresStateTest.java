@@ -175,6 +175,35 @@ class PostgresStateTest extends StateContract {
         }
     }
 
+    /** A predicate is true or false of every value; wanted are those of which it is true. */
+    @Test
+    void find_predicate_returnsWhatItHoldsFor() {
+        try (EngineHarness state = new EngineHarness(storages())) {
+            state.apply(
+                    state.write("a", "high", "{\"score\":90,\"flag\":true,\"tags\":[\"x\"]}"),
+                    state.write("a", "low", "{\"score\":10,\"flag\":false}"),
+                    state.write("a", "none", "{}"),
+                    state.write("a", "array", "[1, 2]"));
+
+            assertThat(found(state, "$.score == 90")).containsExactly("high");
+            assertThat(found(state, "$.score > 5 && !($.score == 90)")).containsExactly("low");
+            assertThat(found(state, "exists($.tags)")).containsExactly("high");
+            assertThat(found(state, "$.tags[*] starts with \"x\"")).containsExactly("high");
+            assertThat(found(state, "strict $.score == 90")).containsExactly("high");
+            assertThat(found(state, "($.score == 90) is unknown")).isEmpty();
+            assertThat(found(state, "false")).isEmpty();
+            assertThat(found(state, "$.flag")).containsExactly("high", "low");
+            assertThat(found(state, "$.score ? (@ == 90)")).containsExactly("high");
+            assertThat(found(state, "$.nothing")).isEmpty();
+        }
+    }
+
+    private static List<String> found(EngineHarness state, String path) {
+        return state.engine.find("default", "", path, null, 10).entries().stream()
+                .map(found -> found.key().name())
+                .toList();
+    }
+
     /** What is wrong with one call is no outage for the others. */
     @Test
     void pathsThatAreNone_areTheirAuthors() {

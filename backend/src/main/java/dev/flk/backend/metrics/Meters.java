@@ -429,6 +429,12 @@ public final class Meters implements HttpEvents {
             this.value = value;
         }
 
+        /** From now on adds {@code more} to what is read so far. */
+        public synchronized void add(DoubleSupplier more) {
+            DoubleSupplier before = value;
+            value = () -> before.getAsDouble() + more.getAsDouble();
+        }
+
         @Override
         public List<MetricFamilySamples> collect() {
             String sampleName = type == Type.COUNTER ? name + "_total" : name;

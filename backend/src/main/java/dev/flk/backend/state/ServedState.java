@@ -168,6 +168,10 @@ public final class ServedState implements AutoCloseable {
         StateConnections connections = new StateConnections(config.postgres().orElseThrow());
         PostgresStorage storage = new PostgresStorage(
                 connections, newHistoryId, config.knownHistory().orElse(null));
+        meters.postgresPoolActive.add(connections::activeConnections);
+        meters.postgresPoolIdle.add(connections::idleConnections);
+        meters.postgresPoolWaiting.add(storage::waitingReads);
+        meters.postgresPoolMax.add(connections::connections);
         return storage;
     }
 

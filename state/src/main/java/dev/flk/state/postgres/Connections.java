@@ -62,6 +62,11 @@ final class Connections implements AutoCloseable {
         isPrepared = true;
     }
 
+    /** The number of reads that wait for a connection. */
+    int waiting() {
+        return readers.getQueueLength();
+    }
+
     /** A connection stays free for commits. */
     <T> T reading(Use<T> use) {
         requireOpen();

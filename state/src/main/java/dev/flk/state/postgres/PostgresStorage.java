@@ -599,9 +599,11 @@ public final class PostgresStorage implements Storage {
         Page<Document> found = connections.reading(connection -> {
             Limited<Document> page = new Limited<>(maxBytes);
             try {
+                boolean isPredicate = Jdbc.one(connection, Sql.IS_PREDICATE, row -> row.getBoolean(1), jsonPath)
+                        .orElseThrow();
                 Jdbc.each(
                         connection,
-                        Sql.FIND,
+                        isPredicate ? Sql.FIND.replace(Sql.EXISTS, Sql.HOLDS) : Sql.FIND,
                         row -> {
                             Version version = version(row, 3);
                             Key key = new Key(namespace, row.getString(1), row.getString(2));
@@ -759,6 +761,11 @@ public final class PostgresStorage implements Storage {
     public boolean forgetAnswers(long nowMicros) {
         return connections.inTransaction(
                 connection -> Jdbc.update(connection, Sql.FORGET, nowMicros) == Sql.FORGOTTEN_AT_ONCE);
+    }
+
+    /** The number of reads that wait for a connection. */
+    public int waitingReads() {
+        return connections.waiting();
     }
 
     @Override

@@ -93,6 +93,16 @@ final class Sql {
                 SELECT revision FROM flk_state_events WHERE committed_at <= ? ORDER BY committed_at DESC LIMIT 1))
             FROM flk_state""";
 
+    /** A predicate has one result for any value, an empty object too; other paths select nothing there, or are constants. */
+    static final String IS_PREDICATE = """
+            SELECT jsonb_path_query_array('{}', ?::jsonpath, '{}', true)
+                IN ('[true]'::jsonb, '[false]'::jsonb, '[null]'::jsonb)""";
+
+    /** The operator of paths in {@link #FIND}, as the driver wants it written; {@link #HOLDS} is that of predicates. */
+    static final String EXISTS = "@??";
+
+    static final String HOLDS = "@@";
+
     static final String FIND = """
             SELECT newest.agent_id, newest.key, v.version, v.revision, v.committed_at, v.value
             FROM flk_state_newest AS newest JOIN flk_state_versions AS v USING (namespace, agent_id, key, version)
