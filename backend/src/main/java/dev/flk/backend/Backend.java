@@ -7,9 +7,9 @@ import dev.flk.backend.config.HttpConfig.OpsConfig;
 import dev.flk.backend.config.SigningConfig;
 import dev.flk.backend.config.StorageConfig;
 import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.MemoryStore;
+import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.Sweeper;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.dedup.postgres.PostgresStore;
@@ -41,6 +41,7 @@ import dev.flk.certificate.PcsId;
 import dev.flk.program.cli.HangUp;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.wal.DiskFiles;
+import dev.flk.wal.LockLostException;
 import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
 import java.io.IOException;
@@ -69,6 +70,9 @@ import org.slf4j.LoggerFactory;
 public final class Backend implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
     private static final Duration FINISH_WITHIN = Duration.ofSeconds(5);
+
+    /** How long a backend that lost its log still answers probes, so that they see why it ends. */
+    private static final Duration LOSS_SHOWN = Duration.ofSeconds(5);
 
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();
     private final InstantSource clock = InstantSource.system();
@@ -125,12 +129,14 @@ public final class Backend implements AutoCloseable {
                 : Optional.of(startOps(config, config.ops().get()));
         BackendServer http = startHttp(config, limits, hangUp);
         Path walDir = config.storage().walDir();
+        SteadyClock steady = new SteadyClock(
+                clock, System::nanoTime, config.maxClockSkew(), config.storage().dedupTtl());
         Inbox inbox = opened(Inbox.open(
                 LogOptions.of(walDir, Inbox.SEGMENT_PREFIX, rules.context())
                         .with(LogSizes.usual().withKeepFree(config.storage().walMinFreeBytes())),
                 config.storage().walMinFreeBytes(),
                 new DiskFiles(),
-                clock,
+                steady,
                 System::nanoTime,
                 new SecureRandom(),
                 () -> embedded(config.storage()).flatMap(EmbeddedStore::logId),
@@ -142,17 +148,16 @@ public final class Backend implements AutoCloseable {
         if (tls != null) {
             tls.start(audit);
         }
-        ExpiryClock expiry = new ExpiryClock(clock, System::nanoTime, config.maxClockSkew());
-        GuardedStore store = openStore(config.storage(), inbox.logId(), expiry);
+        GuardedStore store = openStore(config.storage(), inbox.logId(), steady.expiry());
         IngestService ingest = opened(IngestService.open(
                 inbox,
                 new IngestService.Parts(
                         limits,
-                        signatures(config.signing(), expiry, audit, hangUp),
+                        signatures(config.signing(), steady, audit, hangUp),
                         rules,
                         config.maxClockSkew(),
                         clock,
-                        expiry,
+                        steady,
                         System::nanoTime,
                         store,
                         meters,
@@ -216,9 +221,7 @@ public final class Backend implements AutoCloseable {
                     List.of(component("log", ready.trouble()), component("dedup", ready.storeTrouble())));
             if (served != null) {
                 // an outage of its own: no reason to send certificates elsewhere
-                Optional<String> trouble = served.trouble();
-                components.add(new Component(
-                        "state", trouble.isEmpty(), trouble.or(served::loss).orElse("up"), false));
+                components.add(new Component("state", served.trouble().isEmpty(), served.detail(), false));
             }
             return components;
         };
@@ -227,6 +230,20 @@ public final class Backend implements AutoCloseable {
             LOG.info("submissions are logged; they are decided once the dedup store is complete");
         }
         ready.whenReady(() -> LOG.info("ready: submissions are taken"));
+    }
+
+    /**
+     * Blocks until this process does not own its log any more, and for as long again as probes need to see why.
+     *
+     * @return why it must end
+     */
+    public LockLostException awaitLoss() throws InterruptedException {
+        LockLostException cause = Objects.requireNonNull(started, "did not start")
+                .lockLost()
+                .toCompletableFuture()
+                .join();
+        Thread.sleep(LOSS_SHOWN.toMillis());
+        return cause;
     }
 
     /** First of all, and closed last of the servers: it answers while others start, or are flooded. */
@@ -283,7 +300,7 @@ public final class Backend implements AutoCloseable {
         parts.push(server);
     }
 
-    private Signatures signatures(SigningConfig signing, ExpiryClock expiry, Audit audit, HangUp hangUp)
+    private Signatures signatures(SigningConfig signing, SteadyClock steady, Audit audit, HangUp hangUp)
             throws IOException {
         if (signing instanceof SigningConfig.Simple simple) {
             return Signatures.anyOf(simple.check());
@@ -291,7 +308,7 @@ public final class Backend implements AutoCloseable {
         if (signing instanceof SigningConfig.Registered registered) {
             try {
                 ReloadedKeys keys = opened(new ReloadedKeys(
-                        registered.file(), registered.only(), expiry, expiry::isHalted, System::nanoTime, meters));
+                        registered.file(), registered.only(), steady, steady::isInDoubt, System::nanoTime, meters));
                 readAgain(hangUp, keys::hangUp);
                 return keys.start(audit);
             } catch (InvalidKeysException e) {
@@ -317,7 +334,7 @@ public final class Backend implements AutoCloseable {
         return Optional.ofNullable(embedded);
     }
 
-    private GuardedStore openStore(StorageConfig storage, String logId, ExpiryClock expiry) {
+    private GuardedStore openStore(StorageConfig storage, String logId, InstantSource expiry) {
         if (storage.store() instanceof StorageConfig.Memory memory) {
             LOG.warn("DEDUP_BACKEND=memory is for trials: every start reads the whole log");
             return guarded("the memory store", new MemoryStore(memory.maxEntries(), expiry));
@@ -337,10 +354,10 @@ public final class Backend implements AutoCloseable {
                     PostgresStore.open(postgres.server(), logId, expiry, System::nanoTime, new SecureRandom());
             GuardedStore guarded = guarded("Postgres", store);
             parts.push(Sweeper.start(store::removeStretch));
-            meters.postgresPoolActive.watch(store::activeConnections);
-            meters.postgresPoolIdle.watch(store::idleConnections);
-            meters.postgresPoolWaiting.watch(store::waiting);
-            meters.postgresPoolMax.watch(store::maxConnections);
+            meters.postgresPoolActive.add(store::activeConnections);
+            meters.postgresPoolIdle.add(store::idleConnections);
+            meters.postgresPoolWaiting.add(store::waiting);
+            meters.postgresPoolMax.add(store::maxConnections);
             return guarded;
         }
         throw new IllegalStateException("no such store: " + storage.store());

@@ -36,7 +36,11 @@ public final class Main {
         System.exit(program.run(args));
     }
 
-    /** Serves until a signal ends the process; then finishes what is under way, and the JVM exits with 128 + the signal. */
+    /**
+     * Serves until a signal ends the process; then finishes what is under way, and the JVM exits with 128 + the signal.
+     *
+     * @throws IOException if it can't start, or another process may have taken its log
+     */
     private static void serve(BackendConfig config, Supplier<BackendConfig> again)
             throws IOException, InterruptedException {
         Backend backend;
@@ -48,7 +52,7 @@ public final class Main {
         StopWatchdog watchdog = new StopWatchdog();
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(backend, watchdog), "stop"));
         backend.serve();
-        new CountDownLatch(1).await();
+        throw backend.awaitLoss();
     }
 
     private static void stop(Backend backend, StopWatchdog watchdog) {

@@ -14,6 +14,7 @@ import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage.Document;
 import dev.flk.state.postgres.PostgresStorage;
 import dev.flk.state.postgres.StateDatabase;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
@@ -28,6 +29,8 @@ import org.junit.jupiter.api.Test;
 
 /** What an engine promises, in Postgres. */
 class PostgresStateTest extends StateContract {
+    private static final Duration TIMEOUT = Duration.ofSeconds(10);
+
     private static PostgresServer server;
 
     private final String database = server.newDatabase();
@@ -44,17 +47,26 @@ class PostgresStateTest extends StateContract {
     }
 
     static PostgresStorage storage(PostgresServer on, String database) {
-        return new PostgresStorage(
-                connections(on, database), () -> UUID.randomUUID().toString());
+        return storage(on, database, TIMEOUT);
     }
 
-    private static StateConnections connections(PostgresServer on, String database) {
+    static PostgresStorage storage(PostgresServer on, String database, Duration timeout) {
+        return storage(on, database, timeout, null);
+    }
+
+    /** @param known null: nothing is remembered outside the database */
+    static PostgresStorage storage(PostgresServer on, String database, Duration timeout, Path known) {
+        return new PostgresStorage(
+                connections(on, database, timeout), () -> UUID.randomUUID().toString(), known);
+    }
+
+    private static StateConnections connections(PostgresServer on, String database, Duration timeout) {
         return new StateConnections(new PostgresConfig(
                 "jdbc:postgresql://127.0.0.1:" + on.port() + "/" + database,
                 "postgres",
                 new Secret(PostgresServer.PASSWORD),
                 2,
-                Duration.ofSeconds(10)));
+                timeout));
     }
 
     @Override
@@ -163,6 +175,35 @@ class PostgresStateTest extends StateContract {
         }
     }
 
+    /** A predicate is true or false of every value; wanted are those of which it is true. */
+    @Test
+    void find_predicate_returnsWhatItHoldsFor() {
+        try (EngineHarness state = new EngineHarness(storages())) {
+            state.apply(
+                    state.write("a", "high", "{\"score\":90,\"flag\":true,\"tags\":[\"x\"]}"),
+                    state.write("a", "low", "{\"score\":10,\"flag\":false}"),
+                    state.write("a", "none", "{}"),
+                    state.write("a", "array", "[1, 2]"));
+
+            assertThat(found(state, "$.score == 90")).containsExactly("high");
+            assertThat(found(state, "$.score > 5 && !($.score == 90)")).containsExactly("low");
+            assertThat(found(state, "exists($.tags)")).containsExactly("high");
+            assertThat(found(state, "$.tags[*] starts with \"x\"")).containsExactly("high");
+            assertThat(found(state, "strict $.score == 90")).containsExactly("high");
+            assertThat(found(state, "($.score == 90) is unknown")).isEmpty();
+            assertThat(found(state, "false")).isEmpty();
+            assertThat(found(state, "$.flag")).containsExactly("high", "low");
+            assertThat(found(state, "$.score ? (@ == 90)")).containsExactly("high");
+            assertThat(found(state, "$.nothing")).isEmpty();
+        }
+    }
+
+    private static List<String> found(EngineHarness state, String path) {
+        return state.engine.find("default", "", path, null, 10).entries().stream()
+                .map(found -> found.key().name())
+                .toList();
+    }
+
     /** What is wrong with one call is no outage for the others. */
     @Test
     void pathsThatAreNone_areTheirAuthors() {
@@ -197,13 +238,13 @@ class PostgresStateTest extends StateContract {
     /** Each engine has the connections of the one before, so that a restart takes no logins and no look at the tables. */
     private static void random(long first, long count) {
         for (long seed = first; seed < first + count; seed++) {
-            try (StateConnections connections = connections(server, server.newDatabase())) {
+            try (StateConnections connections = connections(server, server.newDatabase(), TIMEOUT)) {
                 StateDatabase kept = new Kept(connections);
                 RandomStates.run(
                         seed,
                         1,
                         each -> () -> new PostgresStorage(
-                                kept, () -> UUID.randomUUID().toString()));
+                                kept, () -> UUID.randomUUID().toString(), null));
             }
         }
     }

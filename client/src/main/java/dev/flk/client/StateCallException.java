@@ -10,7 +10,7 @@ import io.grpc.protobuf.StatusProto;
 import java.util.List;
 import java.util.Map;
 
-/** Why a call was refused or failed: one class a reason, so that callers catch what they can do something about. */
+/** The reason why a call was refused or failed: one class per reason, so that callers catch what they can handle. */
 public class StateCallException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
@@ -50,8 +50,39 @@ public class StateCallException extends RuntimeException {
             case "DISK_FULL" -> new DiskFull(message, details, e);
             case "STORE_DOWN" -> new StoreDown(message, details, e);
             case "STARTING" -> new Starting(message, details, e);
-            default -> new StateCallException(e.getStatus().getCode() + ": " + message + why(e), details, e);
+            default -> ofStatus(e.getStatus().getCode() + ": " + message + why(e), details, e);
         };
+    }
+
+    private static StateCallException ofStatus(String message, Map<String, String> details, StatusRuntimeException e) {
+        return switch (e.getStatus().getCode()) {
+            // a server that ends resets its calls, which shows as CANCELLED
+            case UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED -> new Unreachable(message, details, e);
+            case UNAUTHENTICATED -> new Unauthenticated(message, details, e);
+            case PERMISSION_DENIED -> new Forbidden(message, details, e);
+            default -> new StateCallException(message, details, e);
+        };
+    }
+
+    /** A request that must not be sent. */
+    static StateCallException invalid(String message) {
+        return new Invalid(
+                message,
+                Map.of(),
+                io.grpc.Status.INVALID_ARGUMENT.withDescription(message).asRuntimeException());
+    }
+
+    /** Whether the same call may soon get an answer. */
+    final boolean mayPass() {
+        return this instanceof Unreachable || this instanceof Starting || this instanceof StoreDown;
+    }
+
+    /** Whether a commit that got this was refused for what it is: nothing of it was done, nor will be. */
+    final boolean isRefusal() {
+        return this instanceof VersionConflict
+                || this instanceof Invalid
+                || this instanceof ValueTooLarge
+                || this instanceof TransactionTooLarge;
     }
 
     /** Of a connection that failed, what the system said. */
@@ -72,6 +103,36 @@ public class StateCallException extends RuntimeException {
             }
         }
         return ErrorInfo.getDefaultInstance();
+    }
+
+    /**
+     * The backend could not be reached, or did not answer in time. {@link Transaction#commit} may be called again to learn whether it was
+     * done.
+     */
+    public static final class Unreachable extends StateCallException {
+        private static final long serialVersionUID = 1;
+
+        Unreachable(String message, Map<String, String> details, StatusRuntimeException cause) {
+            super(message, details, cause);
+        }
+    }
+
+    /** The backend asks for a token, or no longer knows the one that was shown. */
+    public static final class Unauthenticated extends StateCallException {
+        private static final long serialVersionUID = 1;
+
+        Unauthenticated(String message, Map<String, String> details, StatusRuntimeException cause) {
+            super(message, details, cause);
+        }
+    }
+
+    /** The token does not give the right to do this. */
+    public static final class Forbidden extends StateCallException {
+        private static final long serialVersionUID = 1;
+
+        Forbidden(String message, Map<String, String> details, StatusRuntimeException cause) {
+            super(message, details, cause);
+        }
     }
 
     /** The transaction's time was over; nothing of it was done. */
@@ -202,7 +263,7 @@ public class StateCallException extends RuntimeException {
         }
     }
 
-    /** The server's storage failed. Whether a commit that got this is there is told by the same request again. */
+    /** The server's storage failed. {@link Transaction#commit} may be called again to learn whether it was done. */
     public static final class StoreDown extends StateCallException {
         private static final long serialVersionUID = 1;
 

@@ -25,14 +25,17 @@ import dev.flk.client.proto.Operation;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.client.proto.StateGrpc.StateBlockingStub;
 import io.grpc.ChannelCredentials;
+import io.grpc.Context;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
+import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.TlsChannelCredentials;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.MetadataUtils;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -40,7 +43,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -48,11 +53,13 @@ import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The state of agents, as a backend serves it. One connection for all threads. Calls that are safe to repeat are tried again when the
- * backend can't be reached: reads, and commits, which carry a request id.
+ * The state of agents, as a backend serves it. One connection for all threads. Calls that are safe to repeat are tried again while the
+ * backend can't be reached or is starting, until their time is over: reads, and commits, which carry a request id.
  */
 public final class StateClient implements AutoCloseable {
-    private static final Duration TIMEOUT = Duration.ofSeconds(30);
+    private static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(30);
+    private static final long FIRST_WAIT_MILLIS = 100;
+    private static final long LONGEST_WAIT_MILLIS = 2_000;
     private static final int MAX_MESSAGE_BYTES = 8 << 20;
     /** Of all calls that may have to be sent again. */
     private static final long RETRY_BYTES = 64L << 20;
@@ -62,12 +69,12 @@ public final class StateClient implements AutoCloseable {
             Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
     private static final long CLOSE_SECONDS = 5;
 
-    /** gRPC's own retries; every call of this client may be repeated. */
+    /** gRPC's own retries, of a replay before its first event. */
     private static final Map<String, ?> RETRIES = Map.of(
             "methodConfig",
             List.of(Map.of(
                     "name",
-                    List.of(Map.of("service", "flk.state.v1.State")),
+                    List.of(Map.of("service", StateGrpc.SERVICE_NAME, "method", "Replay")),
                     "retryPolicy",
                     Map.of(
                             "maxAttempts",
@@ -84,11 +91,15 @@ public final class StateClient implements AutoCloseable {
     private final ManagedChannel channel;
     private final StateBlockingStub stub;
     private final String namespace;
+    private final Duration timeout;
+    private final boolean retries;
 
-    private StateClient(ManagedChannel channel, String namespace) {
+    private StateClient(ManagedChannel channel, String namespace, Duration timeout, boolean retries) {
         this.channel = channel;
         this.stub = StateGrpc.newBlockingStub(channel);
         this.namespace = namespace;
+        this.timeout = timeout;
+        this.retries = retries;
     }
 
     /**
@@ -111,7 +122,7 @@ public final class StateClient implements AutoCloseable {
 
     /** On a channel of the caller's, which is closed with the client; its retries are the caller's too. */
     public static StateClient over(ManagedChannel channel) {
-        return new StateClient(channel, "default");
+        return new StateClient(channel, "default", DEFAULT_TIMEOUT, false);
     }
 
     /** How to connect; for one thread. */
@@ -119,6 +130,7 @@ public final class StateClient implements AutoCloseable {
         private final String target;
         private TlsChannelCredentials.@Nullable Builder tls;
         private @Nullable String token;
+        private Duration timeout = DEFAULT_TIMEOUT;
 
         private Connector(String target) {
             this.target = target;
@@ -162,6 +174,15 @@ public final class StateClient implements AutoCloseable {
             return this;
         }
 
+        /** Bounds each call, with its retries; 30 s, unless it is set. A replay takes as long as it takes. */
+        public Connector timeout(Duration longest) {
+            if (longest.isNegative() || longest.isZero()) {
+                throw new IllegalArgumentException("the timeout must be above 0: " + longest);
+            }
+            timeout = longest;
+            return this;
+        }
+
         /** Connects when the first call is made. */
         public StateClient connect() {
             ChannelCredentials credentials = tls == null ? InsecureChannelCredentials.create() : tls.build();
@@ -178,13 +199,13 @@ public final class StateClient implements AutoCloseable {
                 headers.put(AUTHORIZATION, "Bearer " + token);
                 builder = builder.intercept(MetadataUtils.newAttachHeadersInterceptor(headers));
             }
-            return over(builder.build());
+            return new StateClient(builder.build(), "default", timeout, true);
         }
     }
 
     /** The same connection, for another namespace; to be closed once only. */
     public StateClient namespace(String name) {
-        return new StateClient(channel, name);
+        return new StateClient(channel, name, timeout, retries);
     }
 
     /** A transaction, kept here until it is committed. */
@@ -192,11 +213,14 @@ public final class StateClient implements AutoCloseable {
         return new Transaction(this, namespace);
     }
 
-    Commit commit(List<Operation> operations, String requestId) {
-        CommitResponse committed = call(() -> timed().apply(ApplyRequest.newBuilder()
+    /** @param longest for which it may be tried, if that is less than the timeout */
+    Commit commit(List<Operation> operations, String requestId, Duration longest) {
+        ApplyRequest request = ApplyRequest.newBuilder()
                 .addAllOperations(operations)
                 .setRequestId(requestId)
-                .build()));
+                .build();
+        CommitResponse committed =
+                call(longest.compareTo(timeout) < 0 ? longest : timeout, timed -> timed.apply(request));
         return new Commit(
                 committed.getRevision(), instant(committed.getCommittedAt()), List.copyOf(committed.getVersionsList()));
     }
@@ -217,7 +241,7 @@ public final class StateClient implements AutoCloseable {
     }
 
     private Optional<Versioned> get(String agentId, String key, At at) {
-        Found found = call(() -> timed().get(GetRequest.newBuilder()
+        Found found = call(timed -> timed.get(GetRequest.newBuilder()
                         .addKeys(key(agentId, key))
                         .setAt(at)
                         .build()))
@@ -226,11 +250,23 @@ public final class StateClient implements AutoCloseable {
     }
 
     private Key key(String agentId, String key) {
+        return key(namespace, agentId, key);
+    }
+
+    static Key key(String namespace, String agentId, String key) {
         return Key.newBuilder()
-                .setNamespace(namespace)
-                .setAgentId(agentId)
-                .setKey(key)
+                .setNamespace(text("namespace", namespace))
+                .setAgentId(text("agent_id", agentId))
+                .setKey(text("key", key))
                 .build();
+    }
+
+    /** The same text; half of a surrogate pair would be sent as a question mark. */
+    static String text(String what, String text) {
+        if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
+            throw StateCallException.invalid(what + " can't be written as UTF-8: it has half of a surrogate pair");
+        }
+        return text;
     }
 
     /** A key that was found by its value. */
@@ -249,7 +285,7 @@ public final class StateClient implements AutoCloseable {
                 .setAgentId(agentId)
                 .setJsonPath(jsonPath);
         do {
-            FindResponse page = call(() -> timed().find(request.build()));
+            FindResponse page = call(timed -> timed.find(request.build()));
             page.getEntriesList()
                     .forEach(found -> all.add(new Match(
                             found.getKey().getAgentId(), found.getKey().getKey(), versioned(found.getVersion()))));
@@ -263,7 +299,7 @@ public final class StateClient implements AutoCloseable {
         List<Versioned> all = new ArrayList<>();
         HistoryRequest.Builder request = HistoryRequest.newBuilder().setKey(key(agentId, key));
         do {
-            HistoryResponse page = call(() -> timed().history(request.build()));
+            HistoryResponse page = call(timed -> timed.history(request.build()));
             page.getVersionsList().forEach(version -> all.add(versioned(version)));
             request.setPageToken(page.getNextPageToken());
         } while (!request.getPageToken().isEmpty());
@@ -278,7 +314,7 @@ public final class StateClient implements AutoCloseable {
                 .setAgentId(agentId)
                 .setPrefix(prefix);
         do {
-            ListKeysResponse page = call(() -> timed().listKeys(request.build()));
+            ListKeysResponse page = call(timed -> timed.listKeys(request.build()));
             page.getEntriesList().forEach(entry -> all.add(entry.getKey()));
             request.setPageToken(page.getNextPageToken());
         } while (!request.getPageToken().isEmpty());
@@ -289,22 +325,24 @@ public final class StateClient implements AutoCloseable {
     public List<String> agents(String prefix) {
         ListAgentsRequest.Builder request =
                 ListAgentsRequest.newBuilder().setNamespace(namespace).setPrefix(prefix);
-        return names(token -> timed().listAgents(request.setPageToken(token).build()));
+        return names(
+                (timed, token) -> timed.listAgents(request.setPageToken(token).build()));
     }
 
     /** The namespaces that have keys, those that this client may see, in order. */
     public List<String> namespaces(String prefix) {
         ListNamespacesRequest.Builder request =
                 ListNamespacesRequest.newBuilder().setPrefix(prefix);
-        return names(token -> timed().listNamespaces(request.setPageToken(token).build()));
+        return names((timed, token) ->
+                timed.listNamespaces(request.setPageToken(token).build()));
     }
 
-    private List<String> names(Function<String, ListNamesResponse> pages) {
+    private List<String> names(BiFunction<StateBlockingStub, String, ListNamesResponse> pages) {
         List<String> all = new ArrayList<>();
         String token = "";
         do {
             String from = token;
-            ListNamesResponse page = call(() -> pages.apply(from));
+            ListNamesResponse page = call(timed -> pages.apply(timed, from));
             all.addAll(page.getNamesList());
             token = page.getNextPageToken();
         } while (!token.isEmpty());
@@ -313,7 +351,7 @@ public final class StateClient implements AutoCloseable {
 
     /** Of the state as a whole. */
     public StateInfo info() {
-        InfoResponse info = call(() -> timed().info(InfoRequest.getDefaultInstance()));
+        InfoResponse info = call(timed -> timed.info(InfoRequest.getDefaultInstance()));
         return new StateInfo(
                 info.getFormat(),
                 info.getEngine(),
@@ -322,7 +360,8 @@ public final class StateClient implements AutoCloseable {
                 info.getOldestRevision(),
                 info.getOpenTransactions(),
                 info.getKeys(),
-                info.getBytes());
+                info.getBytes(),
+                info.getNotServing());
     }
 
     /**
@@ -339,10 +378,47 @@ public final class StateClient implements AutoCloseable {
         return new StateCare(this, CareGrpc.newBlockingStub(channel));
     }
 
-    private StateBlockingStub timed() {
-        return stub.withDeadlineAfter(TIMEOUT.toSeconds(), TimeUnit.SECONDS);
+    private <T> T call(Function<StateBlockingStub, T> call) {
+        return call(timeout, call);
     }
 
+    /** Tries a call until it is answered, or its time is over. */
+    private <T> T call(Duration longest, Function<StateBlockingStub, T> call) {
+        long endNanos = System.nanoTime() + longest.toNanos();
+        long waitMillis = FIRST_WAIT_MILLIS;
+        StateCallException before = null;
+        while (true) {
+            try {
+                return call.apply(stub.withDeadlineAfter(endNanos - System.nanoTime(), TimeUnit.NANOSECONDS));
+            } catch (StatusRuntimeException e) {
+                // why it had to be tried again says more than that the time is over
+                StateCallException failure = e.getStatus().getCode() == Code.DEADLINE_EXCEEDED && before != null
+                        ? before
+                        : StateCallException.of(e);
+                long millis = ThreadLocalRandom.current().nextLong(waitMillis / 2, waitMillis);
+                boolean isInTime = endNanos - System.nanoTime() > TimeUnit.MILLISECONDS.toNanos(millis)
+                        && !Context.current().isCancelled();
+                if (!retries || !failure.mayPass() || !isInTime || channel.isShutdown()) {
+                    throw failure;
+                }
+                waitFor(millis, failure);
+                before = failure;
+                waitMillis = Math.min(LONGEST_WAIT_MILLIS, 2 * waitMillis);
+                channel.resetConnectBackoff(); // else a try might not even try to connect
+            }
+        }
+    }
+
+    private static void waitFor(long millis, StateCallException failure) {
+        try {
+            Thread.sleep(millis);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw failure;
+        }
+    }
+
+    /** Makes a call once. */
     static <T> T call(Supplier<T> call) {
         try {
             return call.get();

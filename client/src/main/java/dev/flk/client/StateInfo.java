@@ -9,6 +9,7 @@ package dev.flk.client;
  * @param oldestRevision from which a replay can begin
  * @param keys with those that are deleted, about
  * @param bytes that it takes, about
+ * @param notServing the reason why no commit succeeds, with a description; empty: none is known
  */
 public record StateInfo(
         int format,
@@ -18,4 +19,5 @@ public record StateInfo(
         long oldestRevision,
         long openTransactions,
         long keys,
-        long bytes) {}
+        long bytes,
+        String notServing) {}

@@ -31,10 +31,15 @@ import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -109,6 +114,49 @@ class StateIT {
         }
     }
 
+    /** A commit returns what it came to, whether the backend was killed before it was on the disk or after. */
+    @Test
+    void commitsDuringKills_areAnswered_andDoneOnce() throws Exception {
+        AtomicLong committed = new AtomicLong();
+        AtomicBoolean isOver = new AtomicBoolean();
+        BackendProcess backend = start();
+        String address = url(backend).replace("http://", "");
+        Map<String, String> samePort = Map.of("STATE_PORT", address.replaceFirst(".*:", ""));
+        try (StateClient client =
+                StateClient.to(address).timeout(Duration.ofSeconds(60)).connect()) {
+            CompletableFuture<Void> writer = CompletableFuture.runAsync(() -> {
+                while (!isOver.get()) {
+                    long next = committed.get() + 1;
+                    try (Transaction tx = client.begin()) {
+                        tx.write("agent-1", "memory", Long.toString(next));
+                        assertThat(tx.commit().versions()).containsExactly(next);
+                    }
+                    committed.set(next);
+                }
+            });
+            for (int kill = 0; kill < 3; kill++) {
+                awaitMore(committed, writer);
+                backend.program().kill();
+                backend.close();
+                backend = BackendProcess.start(directory, samePort);
+            }
+            awaitMore(committed, writer);
+            isOver.set(true);
+            writer.get(60, TimeUnit.SECONDS);
+
+            assertThat(client.history("agent-1", "memory"))
+                    .hasSize(committed.intValue())
+                    .allSatisfy(version -> assertThat(version.json()).isEqualTo(Long.toString(version.version())));
+        } finally {
+            backend.close();
+        }
+    }
+
+    private static void awaitMore(AtomicLong committed, CompletableFuture<Void> writer) {
+        long before = committed.get();
+        Client.awaitUntil(() -> committed.get() > before + 50 || writer.isDone());
+    }
+
     @Test
     void fullDisk_refusesCommits_andNothingElse() throws Exception {
         Map<String, String> more = Map.of("STATE_PORT", "0", "STATE_MIN_FREE_BYTES", "900000TiB");
@@ -126,6 +174,9 @@ class StateIT {
             assertThat(readiness.status()).isEqualTo(200);
             assertThat(readiness.body()).contains("{\"name\":\"state\",\"ready\":false,\"detail\":\"DISK_FULL\"}");
             assertThat(client.get("agent-1", "memory")).isEmpty();
+            assertThat(run(1, url(backend), "health"))
+                    .startsWith("flk-backend: not serving: DISK_FULL: less than ")
+                    .endsWith("(STATE_MIN_FREE_BYTES)");
         }
     }
 
@@ -264,6 +315,10 @@ class StateIT {
             assertThat(run(1, url, "dump", "-o", "all"))
                     .isEqualTo("flk-backend: all exists already; name another file");
             assertThat(run(0, url, "dump", "agent-1", "-o", "one")).isEqualTo("2 events in one");
+            assertThat(run(0, url, "dump", "--namespace", "other", "-o", "other"))
+                    .isEqualTo("1 events in other");
+            assertThat(run(0, url, "dump", "--namespace", "default", "-o", "default"))
+                    .isEqualTo("2 events in default");
             String made = run(0, url, "backup");
             assertThat(made).endsWith("data/state-backup-4, at revision 4");
             copy = Path.of(made.substring(0, made.indexOf(',')));

@@ -228,7 +228,7 @@ final class OpenTransactions {
             return Reason.TX_COMMITTED.because(
                     "transaction " + txId + " was committed", Map.of("revision", Long.toString(revision)));
         } catch (CompletionException e) {
-            return e.getCause() instanceof StateException known && known.reason() != Reason.STORE_DOWN
+            return e.getCause() instanceof StateException known && !known.isOutage()
                     ? Reason.TX_ABORTED.because("the commit of transaction " + txId + " failed, which ended it")
                     : Reason.STORE_DOWN.because("whether transaction " + txId
                             + " was committed is not known, as the storage failed meanwhile; read what is there");

@@ -311,7 +311,7 @@ public final class StateEngine implements AutoCloseable {
             try {
                 step.run();
             } catch (StateException e) {
-                if (e.reason() == Reason.STORE_DOWN) {
+                if (e.isOutage()) {
                     trouble = e;
                 }
             }
@@ -494,24 +494,10 @@ public final class StateEngine implements AutoCloseable {
         if (keys.size() > MAX_PAGE) {
             throw Reason.INVALID.because("more than " + MAX_PAGE + " keys in one reading: " + keys.size());
         }
-        return at(at, revision -> read(keys, revision));
+        return readingAt(at, revision -> get(keys, revision));
     }
 
-    /** A read of now that a compaction overtook reads again, at what is now by then. */
-    private <T> T at(At at, LongFunction<T> read) {
-        while (true) {
-            long revision = revision(at);
-            try {
-                return read.apply(revision);
-            } catch (StateException e) {
-                if (e.reason() != Reason.COMPACTED || revision(at) == revision) {
-                    throw e;
-                }
-            }
-        }
-    }
-
-    private Read read(List<Key> keys, long revision) {
+    private Read get(List<Key> keys, long revision) {
         List<Found> found = new ArrayList<>(keys.size());
         long bytes = 0;
         for (int from = 0; from < keys.size(); from += READ_AT_ONCE) {
@@ -568,12 +554,26 @@ public final class StateEngine implements AutoCloseable {
         Key.requireNamespace(namespace);
         Key.requireAgentId(agentId);
         requireText(prefix, after);
-        return at(at, revision -> {
+        return readingAt(at, revision -> {
             Page<KeyAt> page =
                     reading(() -> storage.keys(namespace, agentId, prefix, after, revision, Math.min(limit, MAX_PAGE)));
             requireKept(revision, namespace);
             return page;
         });
+    }
+
+    /** Reads of now read again at the newest revision when a compaction overtakes them. */
+    private <T> T readingAt(At at, LongFunction<T> read) {
+        while (true) {
+            long revision = revision(at);
+            try {
+                return read.apply(revision);
+            } catch (StateException e) {
+                if (e.reason() != Reason.COMPACTED || revision(at) == revision) {
+                    throw e;
+                }
+            }
+        }
     }
 
     /** The agents of a namespace that have keys, in order. */
@@ -898,7 +898,7 @@ public final class StateEngine implements AutoCloseable {
         try {
             return reading.read();
         } catch (StateException e) {
-            if (e.reason() == Reason.STORE_DOWN) {
+            if (e.isOutage()) {
                 trouble = e;
             }
             throw e;

@@ -10,6 +10,7 @@ public final class StateException extends RuntimeException {
 
     private final Reason reason;
     private final transient Map<String, String> details;
+    private final boolean isOutage;
 
     /** What callers tell apart. */
     public enum Reason {
@@ -49,24 +50,36 @@ public final class StateException extends RuntimeException {
 
         /** The error of this reason, in words and with its details. */
         public StateException because(String message, Map<String, String> details) {
-            return new StateException(this, message, details, null);
+            return new StateException(this, message, details, null, this == STORE_DOWN);
         }
     }
 
-    private StateException(Reason reason, String message, Map<String, String> details, @Nullable Throwable cause) {
+    private StateException(
+            Reason reason, String message, Map<String, String> details, @Nullable Throwable cause, boolean isOutage) {
         // what a caller did wrong needs no stack of ours
         super(message, cause, false, cause != null);
         this.reason = reason;
         this.details = Map.copyOf(details);
+        this.isOutage = isOutage;
     }
 
     /** The storage failed. */
     public static StateException down(String message, Throwable cause) {
-        return new StateException(Reason.STORE_DOWN, message, Map.of(), cause);
+        return new StateException(Reason.STORE_DOWN, message, Map.of(), cause, true);
+    }
+
+    /** STORE_DOWN for one call that the storage gave up without any effect; it serves others. */
+    public static StateException gaveUp(String message) {
+        return new StateException(Reason.STORE_DOWN, message, Map.of(), null, false);
     }
 
     public Reason reason() {
         return reason;
+    }
+
+    /** Whether the storage failed as a whole, so that it has to be opened again. */
+    public boolean isOutage() {
+        return isOutage;
     }
 
     /** By the names that {@link Reason} gives. */

@@ -154,6 +154,7 @@ final class Writer {
         }
     }
 
+    /** A batch that the storage refuses is tried again in halves, so that one commit cannot fail the others. */
     private void commit(List<PendingCommit> commits) {
         Set<Key> keys = new HashSet<>();
         Set<RequestKey> requests = new HashSet<>();
@@ -167,7 +168,14 @@ final class Writer {
         try {
             storage.commit(keys, requests, decided::decide);
         } catch (StateException e) {
-            if (e.reason() == Reason.STORE_DOWN) {
+            boolean isOfOneCommit = !e.isOutage() && (e.reason() == Reason.STORE_DOWN || e.reason() == Reason.INVALID);
+            if (isOfOneCommit && commits.size() > 1) {
+                int half = commits.size() / 2;
+                commit(commits.subList(0, half));
+                commit(commits.subList(half, commits.size()));
+                return;
+            }
+            if (e.isOutage()) {
                 listener.failed(e);
             }
             commits.forEach(commit -> commit.answer().completeExceptionally(e));

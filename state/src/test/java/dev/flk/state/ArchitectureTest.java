@@ -37,7 +37,7 @@ final class ArchitectureTest {
                 .resideInAPackage("dev.flk.state.postgres")
                 .should()
                 .onlyDependOnClassesThat()
-                .resideInAnyPackage("dev.flk.state..", "java..", "org.jspecify..")
+                .resideInAnyPackage("dev.flk.state..", "dev.flk.wal", "java..", "org.jspecify..")
                 .check(CLASSES);
     }
 

@@ -11,7 +11,8 @@ import java.io.IOException;
  * @param segment the file's name; of a missing one that no header names, a pattern of it
  * @param offset where in the file reading failed, in bytes; 0 in a missing one
  * @param firstMissing the first sequence that is gone
- * @param lastMissing the last sequence that is gone
+ * @param lastMissing the last sequence that is gone; {@code firstMissing - 1} if a segment is missing and the others do not show which
+ *     records were in it
  */
 public record Damage(Kind kind, String segment, long offset, long firstMissing, long lastMissing) {
 
@@ -28,6 +29,11 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
         this(Kind.BROKEN, segment, offset, firstMissing, lastMissing);
     }
 
+    /** A segment that is missing before the one that begins with {@code next}, although no sequence is. */
+    static Damage ofUnknown(Kind kind, String segment, long next) {
+        return new Damage(kind, segment, 0, next, next - 1);
+    }
+
     /** The same place, with another range of sequences. */
     Damage withMissing(long first, long last) {
         return new Damage(kind, segment, offset, first, last);
@@ -38,8 +44,11 @@ public record Damage(Kind kind, String segment, long offset, long firstMissing, 
         return lastMissing - firstMissing + 1;
     }
 
-    /** {@code record 4}, {@code records 4 to 6}. */
+    /** {@code record 4}, {@code records 4 to 6}, {@code an unknown number of records}. */
     public String range() {
+        if (missing() == 0) {
+            return "an unknown number of records";
+        }
         return firstMissing == lastMissing
                 ? "record " + firstMissing
                 : "records " + firstMissing + " to " + lastMissing;

@@ -18,16 +18,21 @@ import java.util.zip.CRC32C;
  * files {@code inbox-lost-1}, {@code inbox-lost-2}, …, one per repair that lost records:
  *
  * <pre>
- * losses 1 0a1b2c3d                                       version; CRC32C of all that follows, lower-case hex
+ * losses 2 0a1b2c3d                                       version; CRC32C of all that follows, lower-case hex
+ * log 0123456789abcdef                                    the id of the log
  * 6 9 broken 5889 inbox-20261120-0000000000000001.wal     first, last; kind; where it was found: byte and file
+ * 9 8 absent 0 inbox-20261120-0000000000000008.wal        a file that may have held records that no sequence shows to be missing
  * …
  * </pre>
  *
- * <p>A file that is not exactly that declares nothing: the losses show as damage again.
+ * <p>A file that is not exactly that declares nothing: the losses show as damage again. Nor does a file of another log. Version 1 has no
+ * line {@code log}.
  */
 final class DeclaredLosses {
     static final String NAME = "-lost-";
-    private static final String VERSION = "losses 1 ";
+    private static final String OLD_VERSION = "losses 1 ";
+    private static final String VERSION = "losses 2 ";
+    private static final String LOG = "log ";
     private static final int MAX_FILE_BYTES = 1 << 24;
     private static final Pattern LINE =
             Pattern.compile("([0-9]{1,18}) ([0-9]{1,18}) (broken|absent) ([0-9]{1,18}) (\\S+)");
@@ -38,20 +43,22 @@ final class DeclaredLosses {
         this.losses = List.copyOf(losses);
     }
 
-    /** Reads all that is declared in a directory with these names in it. */
-    static DeclaredLosses read(FileOps files, Path directory, String prefix, List<String> names) throws IOException {
+    /** Reads all that is declared of a log in a directory with these names in it. */
+    static DeclaredLosses read(FileOps files, Path directory, String prefix, List<String> names, String logId)
+            throws IOException {
         List<Damage> all = new ArrayList<>();
         for (String name : names) {
             if (name.startsWith(prefix + NAME)) {
-                all.addAll(parse(content(files, directory.resolve(name))));
+                all.addAll(parse(content(files, directory.resolve(name)), logId));
             }
         }
         return new DeclaredLosses(all);
     }
 
-    /** The whole content of a file that declares these. */
-    static ByteBuffer encode(List<Damage> losses) {
-        StringBuilder lines = new StringBuilder();
+    /** The whole content of a file that declares these; in the old version if the log has no id yet. */
+    static ByteBuffer encode(List<Damage> losses, String logId) {
+        boolean hasId = !logId.equals(SegmentHeader.NO_ID);
+        StringBuilder lines = new StringBuilder(hasId ? LOG + logId + "\n" : "");
         for (Damage loss : losses) {
             String kind = switch (loss.kind()) {
                 case BROKEN -> "broken";
@@ -61,14 +68,17 @@ final class DeclaredLosses {
             lines.append(' ').append(kind).append(' ').append(loss.offset());
             lines.append(' ').append(loss.segment()).append('\n');
         }
-        return StandardCharsets.UTF_8.encode(VERSION + checksum(lines.toString()) + "\n" + lines);
+        return StandardCharsets.UTF_8.encode(
+                (hasId ? VERSION : OLD_VERSION) + checksum(lines.toString()) + "\n" + lines);
     }
 
-    private static List<Damage> parse(String content) {
+    private static List<Damage> parse(String content, String logId) {
         int lineEnd = content.indexOf('\n') + 1;
         String lines = content.substring(lineEnd);
         List<Damage> losses = new ArrayList<>();
-        if (!content.substring(0, lineEnd).equals(VERSION + checksum(lines) + "\n")) {
+        String firstLine = content.substring(0, lineEnd);
+        boolean isOurs = firstLine.equals(VERSION + checksum(lines) + "\n") && lines.startsWith(LOG + logId + "\n");
+        if (!isOurs && !firstLine.equals(OLD_VERSION + checksum(lines) + "\n")) {
             return losses;
         }
         for (String line : lines.lines().toList()) {
@@ -100,6 +110,11 @@ final class DeclaredLosses {
 
     boolean contains(long sequence) {
         return losses.stream().anyMatch(loss -> loss.firstMissing() <= sequence && sequence <= loss.lastMissing());
+    }
+
+    /** Whether a repair gave up what was in this file. */
+    boolean names(String segment) {
+        return losses.stream().anyMatch(loss -> loss.segment().equals(segment));
     }
 
     /** From the first of these sequences to the last. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
-import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -117,21 +116,40 @@ public final class DiskFiles implements FileOps {
     }
 
     @Override
-    public Closeable lock(Path file, String holder) throws IOException {
+    public Lock lock(Path file, String holder) throws IOException {
         Path real = parent(file).toRealPath().resolve(String.valueOf(file.getFileName()));
         String held = HELD.putIfAbsent(real, holder);
         if (held != null) {
             throw new LogLockedException(file, held);
         }
         try {
-            FileChannel channel = lockedChannel(file, holder);
-            return () -> {
-                channel.close();
-                HELD.remove(real);
-            };
+            return new HeldLock(file, real, lockedChannel(file, holder), identity(file));
         } catch (IOException | RuntimeException e) {
             HELD.remove(real);
             throw e;
+        }
+    }
+
+    private static Object identity(Path file) throws IOException {
+        Optional<Standing> standing = new DiskFiles().standing(file);
+        if (standing.isEmpty() && !Files.exists(parent(file))) {
+            throw new NoSuchFileException(parent(file).toString()); // which may come back as it was
+        }
+        return standing.orElseThrow(() -> new LockLostException(file)).identity();
+    }
+
+    private record HeldLock(Path file, Path real, FileChannel channel, Object identity) implements Lock {
+        @Override
+        public void requireHeld() throws IOException {
+            if (!identity.equals(DiskFiles.identity(file))) {
+                throw new LockLostException(file);
+            }
+        }
+
+        @Override
+        public void close() throws IOException {
+            channel.close();
+            HELD.remove(real);
         }
     }
 

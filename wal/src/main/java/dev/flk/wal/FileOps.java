@@ -57,7 +57,18 @@ public interface FileOps {
      *
      * @throws LogLockedException naming the holder, if another process (or this one) has it
      */
-    Closeable lock(Path file, String holder) throws IOException;
+    Lock lock(Path file, String holder) throws IOException;
+
+    /** A file that this process has locked. Any thread. */
+    interface Lock extends Closeable {
+        /**
+         * Returns if the locked file is still the one under its name. No other process can have locked that name before this call then.
+         *
+         * @throws LockLostException if the file was removed or replaced, or its directory was replaced by another one
+         * @throws IOException if that can't be found out, as when the directory is gone
+         */
+        void requireHeld() throws IOException;
+    }
 
     /** An open file. Positions and sizes in bytes. One thread at a time, but for {@link #read}. */
     interface OpenFile extends Closeable {

@@ -36,6 +36,7 @@ final class GroupCommit {
 
     private final FileOps files;
     private final LogOptions options;
+    private final FileOps.Lock lock;
     private final SegmentOpener opener;
     private final AppendQueue queue;
     private final LogListener listener;
@@ -56,6 +57,12 @@ final class GroupCommit {
 
     private volatile boolean retryAsked;
 
+    /** Why the log was given up; null while this process owns it. Nothing is written after that. */
+    private volatile @Nullable LockLostException lockLost;
+
+    /** Whether the listener knows; of the writer's thread. */
+    private boolean lossReported;
+
     /** Those who want the present segment closed. */
     private final Queue<CompletableFuture<Void>> seals = new ConcurrentLinkedQueue<>();
 
@@ -68,6 +75,7 @@ final class GroupCommit {
     GroupCommit(
             FileOps files,
             LogOptions options,
+            FileOps.Lock lock,
             SegmentOpener opener,
             AppendQueue queue,
             LogListener listener,
@@ -75,6 +83,7 @@ final class GroupCommit {
             Segment segment) {
         this.files = files;
         this.options = options;
+        this.lock = lock;
         this.opener = opener;
         this.queue = queue;
         this.listener = listener;
@@ -119,6 +128,7 @@ final class GroupCommit {
 
     /** Leaves a segment that vanished or is to be sealed; writes and forces one group. False if there was nothing to do. */
     boolean step() {
+        reportLoss();
         boolean left = leaveVanished() || reopenAsAsked();
         boolean sealed = sealAsAsked();
         List<Append> group = queue.take(options.sizes().maxGroupBytes());
@@ -129,20 +139,69 @@ final class GroupCommit {
         if (failure == null) {
             completeForced(group);
         } else {
-            failed(failure);
+            if (lockLost == null) {
+                failed(failure);
+            }
             for (Append append : group) {
                 append.failed(failure);
             }
         }
         listener.groupEnded();
-        if (leaving != null) {
+        if (leaving != null && lockLost == null) {
             reopen();
         }
+        reportLoss();
         return true;
     }
 
+    /**
+     * Checks the lock file; once it is lost, the next step reports it, and everything that is appended fails. Any thread.
+     *
+     * @return whether this process owns the log; also true if that can't be found out now
+     */
+    boolean watchLock() {
+        if (lockLost == null) {
+            try {
+                lock.requireHeld();
+            } catch (LockLostException e) {
+                lockLost = e;
+                boolean unused = queue.nudge();
+            } catch (IOException e) {
+                return true; // a failing disk shows at the next append
+            }
+        }
+        return lockLost == null;
+    }
+
+    /** Why nothing is written any more; empty while this process owns the log. Any thread. */
+    Optional<LockLostException> lockLost() {
+        return Optional.ofNullable(lockLost);
+    }
+
+    /** What was forced before this returns was forced before any other process could lock the log. */
+    private void requireLock() throws IOException {
+        if (lockLost != null) {
+            throw lockLost;
+        }
+        try {
+            lock.requireHeld();
+        } catch (LockLostException e) {
+            lockLost = e;
+            throw e;
+        }
+    }
+
+    private void reportLoss() {
+        LockLostException lost = lockLost;
+        if (lost != null && !lossReported) {
+            lossReported = true;
+            trouble = lost;
+            listener.lockLost(lost);
+        }
+    }
+
     private boolean leaveVanished() {
-        if (gone == null) {
+        if (gone == null || lockLost != null) {
             return false;
         }
         if (gone != segment) {
@@ -160,6 +219,7 @@ final class GroupCommit {
             return false;
         }
         try {
+            requireLock();
             if (leaving == null && hasRecords()) {
                 completeSegment();
             }
@@ -177,6 +237,9 @@ final class GroupCommit {
     /** Null if the group is on disk; else why not, and then this segment is not written to any more. */
     private @Nullable IOException commit(List<Append> group) {
         try {
+            if (lockLost != null) {
+                throw lockLost;
+            }
             ensureWritable();
             for (int moved = 0; !append(group); moved++) {
                 if (moved == MOST_MOVES) {
@@ -206,6 +269,10 @@ final class GroupCommit {
      * so that a start can tell damage of it from a torn tail. Only after the last step.
      */
     void close() throws IOException {
+        if (lockLost != null) {
+            segment.close();
+            return;
+        }
         try {
             boolean unused = leaveVanished();
             if (leaving == null && hasRecords()) {
@@ -222,7 +289,8 @@ final class GroupCommit {
 
     private void completeSegment() throws IOException {
         segment.complete();
-        leaving = new Predecessor(List.of(), segment.name(), segment.position(), null);
+        leaving = new Predecessor(
+                List.of(), segment.name(), segment.position(), segment.header().id(), null);
     }
 
     private boolean hasRecords() {
@@ -249,6 +317,7 @@ final class GroupCommit {
     }
 
     private void openNext() throws IOException {
+        requireLock();
         Predecessor from = Objects.requireNonNull(leaving);
         if (toldGone != segment && (gone == segment || !SegmentWatch.isThere(files, segment))) {
             listener.vanished(segment.name(), opener.nameOf(segment));
@@ -307,14 +376,14 @@ final class GroupCommit {
 
     /** The next step tries to open the segment that could not be opened before, if there is one. Any thread. */
     void retry() {
-        if (trouble != null) {
+        if (trouble != null && lockLost == null) {
             retryAsked = true;
             boolean unused = queue.nudge();
         }
     }
 
     private boolean reopenAsAsked() {
-        if (!retryAsked) {
+        if (!retryAsked || lockLost != null) {
             return false;
         }
         retryAsked = false;
@@ -346,6 +415,7 @@ final class GroupCommit {
                 carried.isEmpty()
                         ? segment.position()
                         : carried.get(0).position().offset(),
+                segment.header().id(),
                 hasRecords() ? null : segment.header());
     }
 
@@ -398,6 +468,7 @@ final class GroupCommit {
             giveUpSegment();
             return false;
         }
+        requireLock();
         listener.forced(records.size(), segment.position(), nanoTicker.getAsLong() - start);
         for (int i = 0; i < records.size(); i++) {
             long end = i + 1 < records.size() ? records.get(i + 1).position().offset() : segment.position();

@@ -32,11 +32,11 @@ public final class Log implements Closeable {
 
     private final FileOps files;
     private final LogOptions options;
-    private final Closeable lock;
+    private final FileOps.Lock lock;
     private final AppendQueue queue;
     private final GroupCommit commit;
     private final FillAhead fillAhead;
-    private final List<Damage> damages;
+    private final StartReport report;
     private final LongSupplier nanoTicker;
     private final Thread writer;
     private final Thread filler;
@@ -46,17 +46,17 @@ public final class Log implements Closeable {
     private Log(
             FileOps files,
             LogOptions options,
-            Closeable lock,
+            FileOps.Lock lock,
             AppendQueue queue,
             GroupCommit commit,
-            List<Damage> damages,
+            StartReport report,
             LongSupplier nanoTicker) {
         this.files = files;
         this.options = options;
         this.lock = lock;
         this.queue = queue;
         this.commit = commit;
-        this.damages = damages;
+        this.report = report;
         this.nanoTicker = nanoTicker;
         this.fillAhead = new FillAhead(
                 files, options.sizes().fillAheadBytes(), options.sizes().keepFreeBytes());
@@ -88,15 +88,16 @@ public final class Log implements Closeable {
             RandomGenerator random)
             throws IOException {
         files.createDirectories(options.directory());
-        Closeable lock = files.lock(options.directory().resolve(LOCK_FILE), options.holder());
+        FileOps.Lock lock = files.lock(options.directory().resolve(LOCK_FILE), options.holder());
         try {
-            Recovery.Found found = Vanished.retry(() -> Recovery.run(files, options));
-            SegmentOpener opener = new SegmentOpener(files, options, clock, nanoTicker, random, found.nextOrdinal());
+            Recovery.Found found = Vanished.retry(() -> Recovery.run(files, options, random));
+            SegmentOpener opener = new SegmentOpener(
+                    files, options, lock, clock, nanoTicker, random, found.logId(), found.nextOrdinal());
             Segment segment = opener.open(found.nextSequence(), found.predecessor());
             listener.opened(segment.name());
             AppendQueue queue = new AppendQueue(options.sizes().maxQueuedBytes());
-            GroupCommit commit = new GroupCommit(files, options, opener, queue, listener, nanoTicker, segment);
-            return new Log(files, options, lock, queue, commit, found.damages(), nanoTicker);
+            GroupCommit commit = new GroupCommit(files, options, lock, opener, queue, listener, nanoTicker, segment);
+            return new Log(files, options, lock, queue, commit, found.report(), nanoTicker);
         } catch (IOException | RuntimeException e) {
             try {
                 lock.close();
@@ -155,12 +156,16 @@ public final class Log implements Closeable {
     }
 
     /**
-     * Looks whether the segment that is written to still stands under its name; if not, the writer's next step leaves it, and tries
+     * Looks whether this process still owns the directory; if not, the writer's next step gives the log up. Looks whether the segment
+     * that is written to still stands under its name; if not, the writer's next step leaves it, and tries
      * again to open a segment that could not be opened. For a simulation; the filler's thread does it once a second.
      *
      * @return false if it was not there
      */
     public boolean watchStep() {
+        if (!commit.watchLock()) {
+            return true; // whatever is under its name is not ours
+        }
         Segment segment = commit.segment();
         boolean there = SegmentWatch.isThere(files, segment);
         if (!there) {
@@ -271,9 +276,9 @@ public final class Log implements Closeable {
         return commit.forcedEnd();
     }
 
-    /** What was found damaged in the newest segment at the start and skipped. */
-    public List<Damage> damages() {
-        return damages;
+    /** What the start found. */
+    public StartReport startReport() {
+        return report;
     }
 
     /** The directory that this log owns. */
@@ -284,6 +289,22 @@ public final class Log implements Closeable {
     /** Why nothing can be appended; empty while the last append succeeded, or another segment's header was forced since. */
     public Optional<IOException> trouble() {
         return commit.trouble();
+    }
+
+    /**
+     * Why this process does not own the log any more, so that nothing can be appended until another start; empty while it does.
+     */
+    public Optional<LockLostException> lockLost() {
+        return commit.lockLost();
+    }
+
+    /**
+     * Returns if this process still owns the directory. Whoever keeps files beside the segments asks before it writes them.
+     *
+     * @throws LockLostException if it does not
+     */
+    public void requireOwned() throws IOException {
+        lock.requireHeld();
     }
 
     /** Whether the writer lives; a log without one takes nothing. */

@@ -99,7 +99,15 @@ public final class LogInspector {
                 damages.add(list.absentBefore(0, from, begin - 1));
             }
             damages.addAll(walk.damages());
-            return new Verification(records, first, last, damages, list.losses().from(begin), walk.tornTail());
+            return new Verification(
+                    records,
+                    first,
+                    last,
+                    damages,
+                    list.losses().from(begin),
+                    walk.tornTail(),
+                    list.brokenHeaders(),
+                    list.foreign());
         }
     }
 
@@ -108,7 +116,9 @@ public final class LogInspector {
         Set<String> headless = list.headless().stream().map(Damage::segment).collect(Collectors.toSet());
         List<OtherFile> others = new ArrayList<>();
         for (String name : names) {
-            if (!segments.contains(name) && !name.equals(Log.LOCK_FILE)) {
+            if (list.foreign().contains(name)) {
+                others.add(new OtherFile(name, Kind.OTHER_LOG));
+            } else if (!segments.contains(name) && !name.equals(Log.LOCK_FILE) && !name.equals(LogId.file(prefix))) {
                 others.add(new OtherFile(name, headless.contains(name) ? Kind.BROKEN_HEADER : kind(name)));
             }
         }
@@ -157,6 +167,8 @@ public final class LogInspector {
         public enum Kind {
             /** It was a segment, and its header is not whole: the records that went to it are lost. */
             BROKEN_HEADER,
+            /** A segment of another log: none of its records counts. */
+            OTHER_LOG,
             /** It is named somewhat like a segment, and has neither a whole header nor records. */
             NO_SEGMENT,
             /** A torn tail, or a file that was in the way, kept for those who want to see it. */
@@ -179,6 +191,8 @@ public final class LogInspector {
      * @param damages what had been forced and is gone, oldest first
      * @param givenUp what of it is known to be gone since a repair, and no damage any more
      * @param tornTail where the log ends unfinished; null if it does not
+     * @param brokenHeaders segments whose header is damaged, although their records can be read
+     * @param foreign files with segments of other logs
      */
     public record Verification(
             long records,
@@ -186,12 +200,16 @@ public final class LogInspector {
             long last,
             List<Damage> damages,
             List<Damage> givenUp,
-            @Nullable TornTail tornTail) {
+            @Nullable TornTail tornTail,
+            List<String> brokenHeaders,
+            List<String> foreign) {
 
         /** Keeps copies. */
         public Verification {
             damages = List.copyOf(damages);
             givenUp = List.copyOf(givenUp);
+            brokenHeaders = List.copyOf(brokenHeaders);
+            foreign = List.copyOf(foreign);
         }
 
         /** Whether nothing is missing but, perhaps, a torn tail. */
@@ -221,7 +239,9 @@ public final class LogInspector {
                             .filter(damage -> known.contains(damage.firstMissing()))
                             .toList(),
                     givenUp,
-                    tornTail);
+                    tornTail,
+                    brokenHeaders,
+                    foreign);
         }
     }
 

@@ -15,6 +15,9 @@ public interface LogListener {
     /** A write, a force or the opening of a segment failed; the next group goes to another segment. */
     default void failed(IOException cause) {}
 
+    /** The lock file was removed or replaced: the log is given up, and everything that is appended fails. Called once. */
+    default void lockLost(LockLostException cause) {}
+
     /** All appends of a group were completed. */
     default void groupEnded() {}
 

@@ -103,9 +103,7 @@ public final class LogReader implements Closeable {
         SegmentCursor opened = list.open(index);
         cursor = opened;
         long first = opened.expected();
-        if (first > expected) {
-            note(list.lostBefore(index, expected, first));
-        }
+        note(first > expected ? list.lostBefore(index, expected, first) : list.missingBefore(index));
         return opened;
     }
 
@@ -118,10 +116,12 @@ public final class LogReader implements Closeable {
     }
 
     private void note(@Nullable Damage damage) throws DamagedLogException {
-        if (damage == null || damage.lastMissing() < from || damage.firstMissing() >= end) {
+        if (damage == null
+                || damage.lastMissing() < from
+                || Math.min(damage.firstMissing(), damage.lastMissing()) >= end) {
             return;
         }
-        for (Damage met : list.losses().undeclared(damage)) {
+        for (Damage met : damage.missing() == 0 ? List.of(damage) : list.losses().undeclared(damage)) {
             if (met.kind() == Damage.Kind.ABSENT && met.lastMissing() <= decidedUpTo) {
                 absent.add(met);
             } else if (onDamage == OnDamage.STOP) {

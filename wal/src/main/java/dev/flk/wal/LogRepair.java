@@ -51,8 +51,10 @@ public final class LogRepair {
         return Vanished.retry(() -> {
             SegmentList list = SegmentList.read(files, directory, prefix);
             List<Damage> lost = lost(list);
+            Map<String, Long> kept = keptOfDamaged(list, lost);
+            lost.addAll(leaving(list, lost));
             List<SetAside> damaged = new ArrayList<>();
-            keptOfDamaged(list, lost).forEach((name, kept) -> damaged.add(new SetAside(name, null, kept)));
+            kept.forEach((name, records) -> damaged.add(new SetAside(name, null, records)));
             return new Repair(lost, null, damaged);
         });
     }
@@ -76,12 +78,13 @@ public final class LogRepair {
         SegmentList list = SegmentList.read(files, directory, prefix);
         List<Damage> lost = lost(list);
         Map<String, Long> damaged = keptOfDamaged(list, lost);
+        lost.addAll(leaving(list, lost));
         BrokenFiles broken = new BrokenFiles(files, directory, prefix);
         Map<String, String> copies = new LinkedHashMap<>();
         for (String name : damaged.keySet()) {
             copies.put(name, broken.copy(name));
         }
-        String declaredIn = lost.isEmpty() ? null : declare(lost);
+        String declaredIn = lost.isEmpty() ? null : declare(lost, list.logId());
         List<SetAside> setAside = new ArrayList<>();
         for (Map.Entry<String, String> copy : copies.entrySet()) {
             String name = copy.getKey();
@@ -103,8 +106,20 @@ public final class LogRepair {
             while (reader.next() != null) {
                 // to its end
             }
-            return reader.damages();
+            return new ArrayList<>(reader.damages());
         }
+    }
+
+    /** The files that leave the log without any known record: they must not count as missing afterwards. */
+    private static List<Damage> leaving(SegmentList list, List<Damage> lost) {
+        return list.headless().stream()
+                .filter(damage -> list.segments().stream()
+                        .anyMatch(listed -> listed.goesOnFrom() < 0
+                                && damage.segment().startsWith(listed.header().previous())))
+                .filter(damage -> lost.stream().noneMatch(other -> other.segment().equals(damage.segment())))
+                .map(damage -> Damage.ofUnknown(
+                        damage.kind(), SegmentList.openedName(damage.segment()), damage.firstMissing()))
+                .toList();
     }
 
     /**
@@ -120,12 +135,14 @@ public final class LogRepair {
                 while (whole.next() != null) {
                     records++;
                 }
-                if (whole.hasBadBytes() || (list.isCutByHeadless(i) && wouldCount(cursor.scan(), lost))) {
+                if (cursor.scan().isHeaderBroken()
+                        || whole.hasBadBytes()
+                        || (list.isCutByHeadless(i) && wouldCount(cursor.scan(), lost))) {
                     kept.put(list.segments().get(i).name(), records);
                 }
             }
         }
-        list.headless().forEach(damage -> kept.put(damage.segment(), -1L));
+        list.headless().forEach(damage -> kept.putIfAbsent(damage.segment(), -1L));
         return kept;
     }
 
@@ -140,14 +157,14 @@ public final class LogRepair {
         return false;
     }
 
-    private String declare(List<Damage> lost) throws IOException {
+    private String declare(List<Damage> lost, String logId) throws IOException {
         List<String> names = files.list(directory);
         int number = 1;
         while (names.contains(prefix + DeclaredLosses.NAME + number)) {
             number++;
         }
         String name = prefix + DeclaredLosses.NAME + number;
-        NewFile.write(files, directory, prefix, name, file -> file.write(DeclaredLosses.encode(lost), 0));
+        NewFile.write(files, directory, prefix, name, file -> file.write(DeclaredLosses.encode(lost, logId), 0));
         return name;
     }
 
@@ -219,7 +236,7 @@ public final class LogRepair {
         /** Writes a segment of the header and the whole records, and the unfinished end if there is one. */
         static void copy(SegmentCursor cursor, OpenFile target) throws IOException {
             SegmentScan scan = cursor.scan();
-            ByteBuffer header = scan.headerBytes();
+            ByteBuffer header = scan.isHeaderBroken() ? cursor.header().encode() : scan.headerBytes();
             long at = header.remaining();
             target.write(header, 0);
             WholeRecords whole = new WholeRecords(cursor);

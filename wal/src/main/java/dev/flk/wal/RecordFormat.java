@@ -4,6 +4,7 @@ package dev.flk.wal;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
@@ -226,26 +227,26 @@ final class RecordFormat {
 
     /** The first offset from {@code from} at which a record may begin; the file's size if there is none. */
     static long findMagic(SegmentBytes bytes, long from) throws IOException {
+        return find(MAGIC, bytes, from, bytes.size());
+    }
+
+    /** The first offset from {@code from} at which a record that a header repeats may begin; {@code end} if there is none before. */
+    static long findCarried(SegmentBytes bytes, long from, long end) throws IOException {
+        return find(CARRIED_MAGIC, bytes, from, end);
+    }
+
+    private static long find(byte[] magic, SegmentBytes bytes, long from, long end) throws IOException {
         int chunk = 64 * 1024;
-        for (long offset = from; offset < bytes.size(); offset += chunk) {
-            int loaded = bytes.load(offset, chunk + MAGIC.length - 1);
+        for (long offset = from; offset < end; offset += chunk) {
+            int loaded = bytes.load(offset, chunk + magic.length - 1);
             int index = bytes.index(offset);
-            for (int i = 0; i + MAGIC.length <= loaded && i < chunk; i++) {
-                if (isMagic(bytes.array(), index + i)) {
-                    return offset + i;
+            for (int i = 0; i + magic.length <= loaded && i < chunk; i++) {
+                if (Arrays.equals(bytes.array(), index + i, index + i + magic.length, magic, 0, magic.length)) {
+                    return Math.min(offset + i, end);
                 }
             }
         }
-        return bytes.size();
-    }
-
-    private static boolean isMagic(byte[] array, int at) {
-        for (int i = 0; i < MAGIC.length; i++) {
-            if (array[at + i] != MAGIC[i]) {
-                return false;
-            }
-        }
-        return true;
+        return end;
     }
 
     /** What a record takes in a segment, in bytes. */

@@ -4,10 +4,13 @@ package dev.flk.wal;
 import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.FileOps.OpenFile;
 import dev.flk.wal.SegmentOpener.Predecessor;
+import dev.flk.wal.StartReport.CutTail;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,18 +27,24 @@ final class Recovery {
      *
      * @param nextSequence the first sequence to be appended
      * @param nextOrdinal of the next segment
+     * @param logId the id of the log
      * @param predecessor what the next segment goes on from
-     * @param damages what was skipped
+     * @param report what was skipped, cut or ignored
      */
-    record Found(long nextSequence, long nextOrdinal, Predecessor predecessor, List<Damage> damages) {}
+    record Found(long nextSequence, long nextOrdinal, String logId, Predecessor predecessor, StartReport report) {}
 
-    static Found run(FileOps files, LogOptions options) throws IOException {
+    static Found run(FileOps files, LogOptions options, RandomGenerator random) throws IOException {
         removeUnopened(files, options);
         SegmentList list = Vanished.retry(() -> SegmentList.read(files, options.directory(), options.prefix()));
+        String logId =
+                list.logId().equals(SegmentHeader.NO_ID) ? HexFormat.of().toHexDigits(random.nextLong()) : list.logId();
+        if (!list.isIdKept()) {
+            LogId.write(files, options.directory(), options.prefix(), logId);
+        }
         Damages damages = new Damages(options.onDamage());
         if (list.isEmpty()) {
             long next = damages.add(list, list.lostBehind(1), 1);
-            return new Found(next, 1, Predecessor.NONE, damages.found);
+            return new Found(next, 1, logId, Predecessor.NONE, StartReport.of(list, damages.found, null));
         }
         UnprovenTail tail = new UnprovenTail();
         try (SegmentCursor cursor = list.open(list.segments().size() - 1)) {
@@ -49,10 +58,13 @@ final class Recovery {
             long end = scan.offset();
             damages.add(list, cursor.damage(), 0);
             long next = damages.add(list, list.lostBehind(cursor.expected()), cursor.expected());
+            CutTail cut = null;
             // one that was compressed or renamed is not written to any more: it stays as it is
             if (scan.segment().endsWith(SegmentList.SUFFIX)) {
-                if (scan.endOfContent(end) > end) {
-                    setAside(files, options.directory(), scan, end);
+                long contentEnd = scan.endOfContent(end);
+                if (contentEnd > end) {
+                    String kept = setAside(files, options.directory(), scan, end);
+                    cut = new CutTail(scan.segment(), end, contentEnd - end, cursor.expected(), kept);
                 }
                 if (scan.size() > end) {
                     cut(files, options.directory().resolve(scan.segment()), end);
@@ -61,9 +73,15 @@ final class Recovery {
             long ordinal = scan.header().ordinal() + 1;
             String previous = SegmentList.openedName(scan.segment());
             Predecessor predecessor = tail.isEmpty()
-                    ? new Predecessor(scan.header().carried(), previous, 0, scan.header())
-                    : new Predecessor(tail.records(), previous, tail.start(), null);
-            return new Found(next, ordinal, predecessor, damages.found);
+                    ? new Predecessor(
+                            cursor.header().carried(), previous, 0, scan.header().id(), cursor.header())
+                    : new Predecessor(
+                            tail.records(),
+                            previous,
+                            tail.start(),
+                            scan.header().id(),
+                            null);
+            return new Found(next, ordinal, logId, predecessor, StartReport.of(list, damages.found, cut));
         }
     }
 
@@ -97,7 +115,8 @@ final class Recovery {
         }
     }
 
-    private static void setAside(FileOps files, Path directory, SegmentScan scan, long from) throws IOException {
+    /** Copies the end of a segment to another file, and returns its name. */
+    private static String setAside(FileOps files, Path directory, SegmentScan scan, long from) throws IOException {
         long end = scan.endOfContent(from);
         String name = SegmentList.freeBrokenName(files, directory, scan.segment());
         try (OpenFile source = files.openForReading(directory.resolve(scan.segment()));
@@ -106,6 +125,7 @@ final class Recovery {
             target.force();
         }
         files.forceDirectory(directory);
+        return name;
     }
 
     private static void cut(FileOps files, Path segment, long end) throws IOException {

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class SegmentCursor implements Closeable {
     private final SegmentScan scan;
+    private final SegmentHeader header;
     private final Iterator<LogRecord> carried;
     private final long countedEnd;
     private final DeclaredLosses losses;
@@ -22,15 +23,22 @@ final class SegmentCursor implements Closeable {
     private boolean torn;
 
     /**
+     * @param header of the segment, without carried records that count elsewhere
      * @param countedEnd the first sequence that does not count here any more; {@code Long.MAX_VALUE} in the newest segment
      */
-    SegmentCursor(SegmentScan scan, long countedEnd, DeclaredLosses losses) {
+    SegmentCursor(SegmentScan scan, SegmentHeader header, long countedEnd, DeclaredLosses losses) {
         this.scan = scan;
-        this.carried = scan.header().carried().iterator();
+        this.header = header;
+        this.carried = header.carried().iterator();
         this.countedEnd = countedEnd;
         this.losses = losses;
         this.newest = countedEnd == Long.MAX_VALUE;
-        this.expected = scan.header().first();
+        this.expected = header.first();
+    }
+
+    /** The segment's header, without carried records that count elsewhere. */
+    SegmentHeader header() {
+        return header;
     }
 
     SegmentScan scan() {
@@ -83,7 +91,7 @@ final class SegmentCursor implements Closeable {
             return counted(carried.next(), 0);
         }
         long lostFrom = expected;
-        expected = Math.max(expected, Math.min(scan.header().next(), countedEnd));
+        expected = Math.max(expected, Math.min(header.next(), countedEnd));
         long lostEnd = expected;
         LogRecord record = nextAppended();
         if (lostFrom < lostEnd) {

@@ -7,41 +7,71 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The first record of a segment. Its body is lines of text, then the records that it carries over:
+ * The first record of a segment. Its body is lines of text, then the records that it carries over, then spaces, and the same lines
+ * again:
  *
  * <pre>
- * format 1
+ * format 2
+ * segment 00c1d2e3f4051627          the id of this segment
+ * log 0123456789abcdef              the id of the log that it belongs to
+ * blocks 000001                     the length of this header in blocks of 4 KiB
  * ordinal 12                        rises with every segment ever opened; the order in which segments are read
  * first 345                         the first sequence that counts from here on: no record of an earlier segment with
  *                                   this sequence or a later one counts
  * next 347                          the first sequence to be appended; in between are the carried ones
- * previous inbox-….wal 90112        the segment that this one goes on from, and the position there ("-" 0: none)
+ * opened 1700000000000              wall time, milliseconds since the epoch
+ * previous inbox-….wal 90112 3132…  the segment that this one continues, the position in it at which, and its id
+ *                                   ("-" 0 "-": none)
  * context tol_d=0.15;…              how records appended here are to be understood
- * carried 2                         how many records follow, each as: "context …" and the record, whole, in the record
- *                                   format with this segment's id, but for a magic of its own
+ * carried 2                         how many records follow, each as: "context", a checksum of the context, the context,
+ *                                   and the complete record, in the record format with this segment's id, but for a magic
+ *                                   of its own
+ * checksum 0a1b2c3d                 CRC32C of the lines before
  * </pre>
  *
- * <p>The body is padded with spaces so that the header record fills whole 4 KiB blocks: no later write touches one of its
- * blocks. The checksum of a header record has no seed, since the id stands in it.
+ * <p>The header record fills complete 4 KiB blocks: no later write touches one of its blocks. The checksum of the record has no seed,
+ * since the id is in it. The second copy of the lines ends with the body, so that damage in one place leaves one copy: {@link #salvage}
+ * reads a header from it, and every carried record that can still be proven. Format 1, which is only read, has neither the second copy nor
+ * the lines {@code segment}, {@code log}, {@code blocks}, {@code opened} and {@code checksum}, nor the previous segment's id, nor checksums
+ * of contexts.
  *
  * @param id 16 hex digits, drawn at random; seeds the checksums of the segment's records
+ * @param logId 16 hex digits, drawn at random when the log is created; {@link #NO_ID} in format 1
+ * @param previousId the id of the previous segment; {@link #NO_ID} if there is none, or in format 1
  */
 record SegmentHeader(
         String id,
+        String logId,
         long ordinal,
         long first,
         long next,
         String previous,
         long previousEnd,
+        String previousId,
         String context,
         long openedMillis,
         List<LogRecord> carried) {
 
     static final int BLOCK_BYTES = 4096;
-    private static final String FORMAT = "format 1";
+
+    /** Stands for an id that is not known. */
+    static final String NO_ID = "-";
+
+    private static final String FORMAT = "format 2";
+    private static final String OLD_FORMAT = "format 1";
+    private static final byte[] LINES_BEGIN = (FORMAT + "\nsegment ").getBytes(StandardCharsets.US_ASCII);
+
+    /** The lines are looked for in this many bytes at the beginning, or before the end of a block. */
+    private static final int LINES_WITHIN_BYTES = 4 * BLOCK_BYTES;
+
+    /** No context is longer. */
+    private static final int CONTEXT_WITHIN_BYTES = BLOCK_BYTES;
 
     byte[] seed() {
         return id.getBytes(StandardCharsets.US_ASCII);
@@ -54,33 +84,57 @@ record SegmentHeader(
         return bytes;
     }
 
-    /** The whole header record, a multiple of 4 KiB. */
+    /** The complete header record in format 2, a multiple of 4 KiB. */
     ByteBuffer encode() {
-        byte[] lines = String.join(
-                        "\n",
-                        FORMAT,
-                        "ordinal " + ordinal,
-                        "first " + first,
-                        "next " + next,
-                        "previous " + previous + " " + previousEnd,
-                        "context " + context,
-                        "carried " + carried.size(),
-                        "")
-                .getBytes(StandardCharsets.UTF_8);
-        int bound = lines.length;
+        byte[] lines = lines(0);
+        int bound = 2 * lines.length;
         for (LogRecord record : carried) {
-            bound += 16 + 4 * record.context().length() + RecordFormat.MAX_OVERHEAD_BYTES + record.body().length;
+            bound += 32 + 4 * record.context().length() + RecordFormat.MAX_OVERHEAD_BYTES + record.body().length;
         }
-        ByteBuffer body = ByteBuffer.allocate(bound).put(lines);
+        ByteBuffer body = ByteBuffer.allocate(bound).position(lines.length);
         for (LogRecord record : carried) {
-            body.put(("context " + record.context() + "\n").getBytes(StandardCharsets.UTF_8));
+            String line = "context " + contextChecksum(record.context()) + " " + record.context() + "\n";
+            body.put(line.getBytes(StandardCharsets.UTF_8));
             RecordFormat.writeCarried(body, seed(), record.sequence(), record.group(), record.entry());
         }
-        byte[] padded = Arrays.copyOf(body.array(), paddedLength(body.position()));
-        Arrays.fill(padded, body.position(), padded.length, (byte) ' ');
+        int length = paddedLength(body.position() + lines.length);
+        byte[] padded = Arrays.copyOf(body.array(), length);
+        Arrays.fill(padded, body.position(), length, (byte) ' ');
+        lines = lines((headerLineBytes(length) + length + 1) / BLOCK_BYTES);
+        System.arraycopy(lines, 0, padded, 0, lines.length);
+        System.arraycopy(lines, 0, padded, length - lines.length, lines.length);
         ByteBuffer target = ByteBuffer.allocate(padded.length + RecordFormat.MAX_OVERHEAD_BYTES);
         RecordFormat.writeHeader(target, first, openedMillis, id, padded);
         return target.flip();
+    }
+
+    /** The lines with their checksum; always as long, however many blocks there are. */
+    private byte[] lines(int blocks) {
+        String lines = String.join(
+                "\n",
+                FORMAT,
+                "segment " + id,
+                "log " + logId,
+                "blocks %06d".formatted(blocks),
+                "ordinal " + ordinal,
+                "first " + first,
+                "next " + next,
+                "opened " + openedMillis,
+                "previous " + previous + " " + previousEnd + " " + previousId,
+                "context " + context,
+                "carried " + carried.size(),
+                "");
+        return (lines + "checksum " + checksum(lines) + "\n").getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static String checksum(String text) {
+        CRC32C crc = new CRC32C();
+        crc.update(text.getBytes(StandardCharsets.UTF_8));
+        return HexFormat.of().toHexDigits((int) crc.getValue());
+    }
+
+    private String contextChecksum(String ofContext) {
+        return checksum(id + ofContext);
     }
 
     /** The least length of a body, not below {@code length}, with which the record fills whole blocks. */
@@ -109,40 +163,225 @@ record SegmentHeader(
     static SegmentHeader parse(Framed framed, SegmentBytes bytes, String segment) throws IOException {
         HeaderLines lines = new HeaderLines(framed.body(), segment);
         String version = lines.next();
-        if (!version.equals(FORMAT)) {
-            throw new IOException("segment " + segment + " has '" + version + "', this program reads '" + FORMAT + "'");
+        int bodyAt = framed.length() - framed.body().length - 1;
+        if (version.equals(OLD_FORMAT)) {
+            return parseOld(framed, lines, bodyAt, bytes, segment);
         }
+        if (!version.equals(FORMAT)) {
+            throw new IOException("segment " + segment + " has '" + version + "', this program reads '" + OLD_FORMAT
+                    + "' and '" + FORMAT + "'");
+        }
+        Lines own = Lines.read(lines);
+        byte[] seed = own.header().seed();
+        List<LogRecord> records = new ArrayList<>();
+        for (int i = 0; i < own.carried(); i++) {
+            String context = lines.next("context").substring(9);
+            records.add(carried(bytes, bodyAt, lines, seed, context, segment, i));
+        }
+        return own.header().carrying(own.header().first(), records);
+    }
+
+    private static SegmentHeader parseOld(
+            Framed framed, HeaderLines lines, int bodyAt, SegmentBytes bytes, String segment) throws IOException {
         long ordinal = lines.number(lines.next("ordinal"));
         long first = lines.number(lines.next("first"));
         long next = lines.number(lines.next("next"));
-        String[] previous = lines.split(lines.next("previous"));
+        String[] previous = lines.split(lines.next("previous"), 2);
         long previousEnd = lines.number(previous[1]);
         String ownContext = lines.next("context");
         long carried = lines.number(lines.next("carried"));
         byte[] seed = framed.keyId().getBytes(StandardCharsets.US_ASCII);
         List<LogRecord> records = new ArrayList<>();
-        int bodyAt = framed.length() - framed.body().length - 1;
         for (int i = 0; i < carried; i++) {
             String context = lines.next("context");
-            long offset = (long) bodyAt + lines.at();
-            Framed record = RecordFormat.readCarried(bytes, offset, seed);
-            if (record == null) {
-                throw new IOException(
-                        "segment " + segment + ": carried record " + i + " at byte " + offset + " is broken");
-            }
-            lines.skip(record.length());
-            records.add(SegmentScan.toRecord(record, context, segment));
+            records.add(carried(bytes, bodyAt, lines, seed, context, segment, i));
         }
         return new SegmentHeader(
                 framed.keyId(),
+                NO_ID,
                 ordinal,
                 first,
                 next,
                 previous[0],
                 previousEnd,
+                NO_ID,
                 ownContext,
                 framed.arrivalMillis(),
                 List.copyOf(records));
+    }
+
+    private static LogRecord carried(
+            SegmentBytes bytes, int bodyAt, HeaderLines lines, byte[] seed, String context, String segment, int index)
+            throws IOException {
+        long offset = (long) bodyAt + lines.at();
+        Framed record = RecordFormat.readCarried(bytes, offset, seed);
+        if (record == null) {
+            throw new IOException(
+                    "segment " + segment + ": carried record " + index + " at byte " + offset + " is broken");
+        }
+        lines.skip(record.length());
+        return SegmentScan.toRecord(record, context, segment);
+    }
+
+    private SegmentHeader carrying(long firstCounted, List<LogRecord> records) {
+        return new SegmentHeader(
+                id,
+                logId,
+                ordinal,
+                firstCounted,
+                next,
+                previous,
+                previousEnd,
+                previousId,
+                context,
+                openedMillis,
+                List.copyOf(records));
+    }
+
+    /**
+     * A header that was read from what is left of its record.
+     *
+     * @param bytes the length of the record, as far as the file goes
+     */
+    record Salvaged(SegmentHeader header, long bytes) {}
+
+    /**
+     * Reads a damaged header of format 2 from whichever copy of its lines is intact. It carries the records that can still be proven.
+     *
+     * @return null if neither copy is intact
+     */
+    static @Nullable Salvaged salvage(SegmentBytes bytes, String segment) throws IOException {
+        byte[] beginning = copyOf(bytes, 0, LINES_WITHIN_BYTES);
+        int at = indexOf(beginning, LINES_BEGIN, 0);
+        Lines lines = at < 0 || at > RecordFormat.MAX_LINE_BYTES ? null : Lines.find(beginning, at, segment);
+        for (long end = BLOCK_BYTES; lines == null && end <= bytes.size(); end += BLOCK_BYTES) {
+            long from = Math.max(0, end - LINES_WITHIN_BYTES);
+            byte[] before = copyOf(bytes, from, (int) (end - 1 - from));
+            int last = lastIndexOf(before, LINES_BEGIN);
+            Lines found = last < 0 ? null : Lines.find(before, last, segment);
+            if (found != null && found.bytes() == before.length - last && found.blocks() * BLOCK_BYTES == end) {
+                lines = found;
+            }
+        }
+        if (lines == null) {
+            return null;
+        }
+        long headerBytes = Math.min(lines.blocks() * BLOCK_BYTES, bytes.size());
+        List<LogRecord> records = new ArrayList<>();
+        SegmentHeader header = lines.header();
+        for (long from = RecordFormat.findCarried(bytes, 0, headerBytes);
+                from < headerBytes;
+                from = RecordFormat.findCarried(bytes, from + 1, headerBytes)) {
+            Framed record = RecordFormat.readCarried(bytes, from, header.seed());
+            String context = record == null ? null : header.contextBefore(bytes, from);
+            if (record != null && context != null) {
+                records.add(SegmentScan.toRecord(record, context, segment));
+            }
+        }
+        return new Salvaged(header.carrying(header.first(), records), headerBytes);
+    }
+
+    /**
+     * A salvaged header without the carried records before the last one that is missing: they count in the segment that this one
+     * continues.
+     */
+    SegmentHeader withoutGaps() {
+        long counted = next;
+        int from = carried.size();
+        while (from > 0 && carried.get(from - 1).sequence() == counted - 1) {
+            from--;
+            counted--;
+        }
+        return counted == first ? this : carrying(counted, carried.subList(from, carried.size()));
+    }
+
+    /** The context in the line that ends at {@code end}; null if that is not what was written. */
+    private @Nullable String contextBefore(SegmentBytes bytes, long end) throws IOException {
+        long from = Math.max(0, end - CONTEXT_WITHIN_BYTES);
+        String before = new String(copyOf(bytes, from, (int) (end - from)), StandardCharsets.UTF_8);
+        int at = before.lastIndexOf("context ", before.length() - 1 - "context 12345678 ".length());
+        if (at < 0 || !before.endsWith("\n")) {
+            return null;
+        }
+        String found = before.substring(at + "context 12345678 ".length(), before.length() - 1);
+        return before.startsWith(contextChecksum(found), at + "context ".length()) ? found : null;
+    }
+
+    private static byte[] copyOf(SegmentBytes bytes, long from, int length) throws IOException {
+        return bytes.copy(from, bytes.load(from, length));
+    }
+
+    private static int indexOf(byte[] text, byte[] part, int from) {
+        for (int at = from; at + part.length <= text.length; at++) {
+            if (Arrays.equals(text, at, at + part.length, part, 0, part.length)) {
+                return at;
+            }
+        }
+        return -1;
+    }
+
+    private static int lastIndexOf(byte[] text, byte[] part) {
+        int last = -1;
+        for (int at = indexOf(text, part, 0); at >= 0; at = indexOf(text, part, at + 1)) {
+            last = at;
+        }
+        return last;
+    }
+
+    /**
+     * The lines of format 2, without the carried records.
+     *
+     * @param bytes their length with the checksum's line
+     */
+    private record Lines(SegmentHeader header, long blocks, long carried, int bytes) {
+
+        /** Reads the lines behind the first; their checksum may be wrong, which the record's own is there to tell. */
+        static Lines read(HeaderLines lines) throws IOException {
+            String id = lines.next("segment");
+            String logId = lines.next("log");
+            long blocks = lines.number(lines.next("blocks"));
+            long ordinal = lines.number(lines.next("ordinal"));
+            long first = lines.number(lines.next("first"));
+            long next = lines.number(lines.next("next"));
+            long openedMillis = lines.number(lines.next("opened"));
+            String[] previous = lines.split(lines.next("previous"), 3);
+            String context = lines.next("context");
+            long carried = lines.number(lines.next("carried"));
+            String unused = lines.next("checksum");
+            SegmentHeader header = new SegmentHeader(
+                    id,
+                    logId,
+                    ordinal,
+                    first,
+                    next,
+                    previous[0],
+                    lines.number(previous[1]),
+                    previous[2],
+                    context,
+                    openedMillis,
+                    List.of());
+            return new Lines(header, blocks, carried, lines.at());
+        }
+
+        /** Reads the lines at a place; null if their checksum does not confirm them. */
+        static @Nullable Lines find(byte[] text, int at, String segment) {
+            int checksumAt = indexOf(text, "\nchecksum ".getBytes(StandardCharsets.US_ASCII), at) + 1;
+            int end = checksumAt + "checksum 12345678\n".length();
+            if (checksumAt == 0 || end > text.length) {
+                return null;
+            }
+            String lines = new String(text, at, checksumAt - at, StandardCharsets.UTF_8);
+            String last = new String(text, checksumAt, end - checksumAt, StandardCharsets.UTF_8);
+            if (!last.equals("checksum " + checksum(lines) + "\n")) {
+                return null;
+            }
+            try {
+                HeaderLines read = new HeaderLines(Arrays.copyOfRange(text, at, end), segment);
+                return read.next().equals(FORMAT) ? read(read) : null;
+            } catch (IOException e) {
+                return null; // whatever wrote it, it is no header of ours
+            }
+        }
     }
 
     /** Reads the lines of a segment header's body. A line that does not fit was written by another version. */
@@ -186,10 +425,10 @@ record SegmentHeader(
             return line.substring(name.length() + 1);
         }
 
-        String[] split(String value) throws IOException {
+        String[] split(String value, int words) throws IOException {
             String[] parts = value.split(" ");
-            if (parts.length != 2) {
-                throw unreadable("two words expected in '" + value + "'");
+            if (parts.length != words) {
+                throw unreadable(words + " words expected in '" + value + "'");
             }
             return parts;
         }
@@ -198,7 +437,7 @@ record SegmentHeader(
             try {
                 return Long.parseLong(value);
             } catch (NumberFormatException e) {
-                throw unreadable("'" + value + "' is no number");
+                throw unreadable("'" + value + "' is not a number");
             }
         }
 

@@ -6,10 +6,13 @@ import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +32,9 @@ final class SegmentList {
     private final List<Damage> headless;
     private final DeclaredLosses losses;
     private final String prefix;
+    private final String logId;
+    private final boolean isIdKept;
+    private final List<String> foreign;
 
     /** The newest segment, if it is known and not there. */
     private final @Nullable String absentNewest;
@@ -37,27 +43,35 @@ final class SegmentList {
      * A segment's name and header.
      *
      * @param countedEnd records with a sequence from here on don't count in it
+     * @param isHeaderBroken whether the header was read from what is left of it
      * @param copies other files with the same header and no more whole records, like one that is just being compressed
      * @param goesOnFrom the place in the list of the segment that this one goes on from, its own if it replaced one of its name; -1 if
      *     that is not there
      * @param absentFrom the first sequence that stood in that segment and in no earlier one that is there; meaningless if it is there
      */
     record Listed(
-            String name, SegmentHeader header, long countedEnd, List<String> copies, int goesOnFrom, long absentFrom) {
-        static Listed of(String name, SegmentHeader header, List<String> copies) {
-            return new Listed(name, header, Long.MAX_VALUE, copies, -1, Long.MAX_VALUE);
+            String name,
+            SegmentHeader header,
+            boolean isHeaderBroken,
+            long countedEnd,
+            List<String> copies,
+            int goesOnFrom,
+            long absentFrom) {
+        static Listed of(String name, SegmentHeader header, boolean isHeaderBroken, List<String> copies) {
+            return new Listed(name, header, isHeaderBroken, Long.MAX_VALUE, copies, -1, Long.MAX_VALUE);
         }
 
         Listed endingAt(long end) {
-            return new Listed(name, header, end, copies, goesOnFrom, absentFrom);
+            return new Listed(name, header, isHeaderBroken, end, copies, goesOnFrom, absentFrom);
         }
 
         Listed goingOnFrom(int index) {
-            return new Listed(name, header, countedEnd, copies, index, Long.MAX_VALUE);
+            SegmentHeader counted = isHeaderBroken ? header.withoutGaps() : header;
+            return new Listed(name, counted, isHeaderBroken, countedEnd, copies, index, Long.MAX_VALUE);
         }
 
         Listed lacking(long first) {
-            return new Listed(name, header, countedEnd, copies, -1, first);
+            return new Listed(name, header, isHeaderBroken, countedEnd, copies, -1, first);
         }
     }
 
@@ -65,13 +79,19 @@ final class SegmentList {
             Path directory,
             FileOps files,
             String prefix,
+            String logId,
+            boolean isIdKept,
             List<Listed> segments,
+            List<String> foreign,
             List<Damage> headless,
             DeclaredLosses losses,
             @Nullable String absentNewest) {
         this.directory = directory;
         this.files = files;
         this.prefix = prefix;
+        this.logId = logId;
+        this.isIdKept = isIdKept;
+        this.foreign = foreign;
         this.segments = segments;
         this.headless = headless;
         this.losses = losses;
@@ -115,21 +135,35 @@ final class SegmentList {
                     if (scan != null) {
                         SegmentHeader header = scan.header();
                         byId.computeIfAbsent(header.id() + " " + header.ordinal(), id -> new ArrayList<>())
-                                .add(Listed.of(name, header, List.of()));
+                                .add(Listed.of(name, header, scan.isHeaderBroken(), List.of()));
                     } else if (lost != null) {
                         headless.add(lost);
                     }
                 }
             }
         }
-        DeclaredLosses losses = DeclaredLosses.read(files, directory, prefix, names);
-        List<Listed> found = new ArrayList<>();
+        Optional<String> keptId = LogId.read(files, directory, prefix, names);
+        String logId = keptId.isPresent() ? keptId.get() : commonId(directory, prefix, byId.values());
+        List<List<Listed>> ours = new ArrayList<>();
+        List<String> foreign = new ArrayList<>();
         for (List<Listed> copies : byId.values()) {
+            if (isOfAnotherLog(copies.get(0).header(), logId, byId.values())) {
+                copies.forEach(copy -> foreign.add(copy.name()));
+            } else {
+                ours.add(copies);
+            }
+        }
+        DeclaredLosses losses = DeclaredLosses.read(files, directory, prefix, names, logId);
+        List<Listed> found = new ArrayList<>();
+        for (List<Listed> copies : ours) {
             found.add(fullest(files, directory, copies));
         }
         found.sort(Comparator.comparingLong(listed -> listed.header().ordinal()));
         for (int i = 0; i < found.size(); i++) {
             found.set(i, withPredecessor(files, directory, found, i, losses));
+        }
+        if (!found.isEmpty() && found.get(found.size() - 1).isHeaderBroken()) {
+            addIfEmpty(files, directory, found.get(found.size() - 1), headless);
         }
         long countedEnd = Long.MAX_VALUE;
         for (int i = found.size() - 1; i >= 0; i--) {
@@ -137,7 +171,55 @@ final class SegmentList {
             found.set(i, listed.endingAt(Math.min(countedEnd, lostFrom(headless, listed))));
             countedEnd = Math.min(Math.min(countedEnd, listed.header().first()), absentFrom(listed));
         }
-        return new SegmentList(directory, files, prefix, found, headless, losses, null);
+        return new SegmentList(
+                directory, files, prefix, logId, keptId.isPresent(), found, foreign, headless, losses, null);
+    }
+
+    /** If even the header of the newest segment is damaged, and no record follows it, there may have been some. */
+    private static void addIfEmpty(FileOps files, Path directory, Listed newest, List<Damage> headless)
+            throws IOException {
+        Path file = directory.resolve(newest.name());
+        try (SegmentScan scan = SegmentScan.open(files, file)) {
+            Damage lost = scan == null || scan.nextWhole() == null ? SegmentScan.lostWithHeader(files, file) : null;
+            if (lost != null) {
+                headless.add(lost);
+            }
+        }
+    }
+
+    /** The id that the segments agree on; {@link SegmentHeader#NO_ID} if none has one. */
+    private static String commonId(Path directory, String prefix, Collection<List<Listed>> found) throws IOException {
+        Map<String, List<String>> names = new TreeMap<>();
+        for (List<Listed> copies : found) {
+            for (Listed copy : copies) {
+                names.computeIfAbsent(copy.header().logId(), id -> new ArrayList<>())
+                        .add(copy.name());
+            }
+        }
+        names.remove(SegmentHeader.NO_ID);
+        if (names.size() > 1) {
+            throw new IOException(directory + " holds segments of several logs, and " + LogId.file(prefix)
+                    + ", which names the right one, is missing or damaged: move the segments of the other logs away. They are "
+                    + String.join(
+                            "; ",
+                            names.entrySet().stream()
+                                    .map(entry ->
+                                            "of log " + entry.getKey() + " " + String.join(", ", entry.getValue()))
+                                    .toList()));
+        }
+        return names.isEmpty() ? SegmentHeader.NO_ID : names.keySet().iterator().next();
+    }
+
+    /** Segments of format 1 have no log's id; they are older than all others of their log. */
+    private static boolean isOfAnotherLog(SegmentHeader header, String logId, Collection<List<Listed>> found) {
+        if (!header.logId().equals(SegmentHeader.NO_ID)) {
+            return !header.logId().equals(logId);
+        }
+        return found.stream()
+                .map(copies -> copies.get(0).header())
+                .anyMatch(other -> other.logId().equals(logId)
+                        && !logId.equals(SegmentHeader.NO_ID)
+                        && other.ordinal() <= header.ordinal());
     }
 
     /** The same for who knows that this is the newest, whether it is there or not: what it holds does not count elsewhere. */
@@ -151,7 +233,8 @@ final class SegmentList {
             before.add(listed.endingAt(
                     Math.min(listed.countedEnd(), newest.header().next())));
         }
-        return new SegmentList(directory, files, prefix, before, headless, losses, newest.name());
+        return new SegmentList(
+                directory, files, prefix, logId, isIdKept, before, foreign, headless, losses, newest.name());
     }
 
     /** The first sequence that was appended to the segment that this one goes on from, if that is not there. */
@@ -168,6 +251,14 @@ final class SegmentList {
         Listed next = found.get(index);
         String previous = next.header().previous();
         long absentFrom = previous.endsWith(SUFFIX) ? sequenceIn(previous) : Long.MAX_VALUE;
+        if (!next.header().previousId().equals(SegmentHeader.NO_ID)) {
+            for (int i = index - 1; i >= 0; i--) {
+                if (found.get(i).header().id().equals(next.header().previousId())) {
+                    return next.goingOnFrom(i);
+                }
+            }
+            return next.lacking(absentFrom);
+        }
         for (int i = index; i >= 0; i--) {
             Listed before = found.get(i);
             if (before.name().startsWith(previous)) {
@@ -241,7 +332,7 @@ final class SegmentList {
                 .map(Listed::name)
                 .filter(name -> !name.equals(kept))
                 .toList();
-        return Listed.of(kept, fullest.header(), others);
+        return Listed.of(kept, fullest.header(), fullest.isHeaderBroken(), others);
     }
 
     /** The first appended sequence, from a segment's name; {@code Long.MAX_VALUE} if a log gives no such name. */
@@ -321,6 +412,32 @@ final class SegmentList {
         return segments.get(index + 1).goesOnFrom() != index;
     }
 
+    /**
+     * The segment that a segment continues, if that is missing although an older one is there; null if it is not. Records that were
+     * refused in the older one may have the sequences of records that were answered in the missing one, so that no gap shows it.
+     */
+    @Nullable
+    Damage missingBefore(int index) {
+        Listed behind = segments.get(index);
+        String previousId = behind.header().previousId();
+        if (index == 0
+                || behind.goesOnFrom() >= 0
+                || previousId.equals(SegmentHeader.NO_ID)
+                || previousId.equals(segments.get(index - 1).header().previousId())) {
+            return null; // the last: it replaced a segment that another program had renamed
+        }
+        String name = behind.header().previous();
+        Listed before = segments.get(index - 1);
+        if (behind.header().ordinal() - before.header().ordinal() == 2
+                && behind.header().first() <= sequenceIn(name)) {
+            return null; // only that one is missing, and this one repeats all that was appended to it
+        }
+        boolean isBroken = headless.stream().anyMatch(damage -> damage.segment().startsWith(name));
+        return isBroken || losses.names(name)
+                ? null
+                : Damage.ofUnknown(Damage.Kind.ABSENT, name, behind.header().first());
+    }
+
     /** What is lost before a segment, with files that are not there. */
     Damage absentBefore(int index, long first, long last) {
         if (index == segments.size()) {
@@ -364,6 +481,29 @@ final class SegmentList {
         return headless;
     }
 
+    /** The id of the log; {@link SegmentHeader#NO_ID} if it has none yet. */
+    String logId() {
+        return logId;
+    }
+
+    /** Whether the id is in its file. */
+    boolean isIdKept() {
+        return isIdKept;
+    }
+
+    /** The files with segments of other logs; no record of them counts. */
+    List<String> foreign() {
+        return foreign;
+    }
+
+    /** The files whose header is damaged, and was read from what is left of it. */
+    List<String> brokenHeaders() {
+        return segments.stream()
+                .filter(Listed::isHeaderBroken)
+                .map(Listed::name)
+                .toList();
+    }
+
     /** What repairs gave up. */
     DeclaredLosses losses() {
         return losses;
@@ -394,6 +534,6 @@ final class SegmentList {
             throw new NoSuchFileException(
                     directory.resolve(listed.name()).toString(), null, "it is no segment any more since it was listed");
         }
-        return new SegmentCursor(scan, listed.countedEnd(), losses);
+        return new SegmentCursor(scan, listed.header(), listed.countedEnd(), losses);
     }
 }

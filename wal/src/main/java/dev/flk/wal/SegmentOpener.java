@@ -27,23 +27,29 @@ import org.jspecify.annotations.Nullable;
 final class SegmentOpener {
     private final FileOps files;
     private final LogOptions options;
+    private final FileOps.Lock lock;
     private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final RandomGenerator random;
+    private final String logId;
     private long nextOrdinal;
 
     SegmentOpener(
             FileOps files,
             LogOptions options,
+            FileOps.Lock lock,
             InstantSource clock,
             LongSupplier nanoTicker,
             RandomGenerator random,
+            String logId,
             long nextOrdinal) {
         this.files = files;
         this.options = options;
+        this.lock = lock;
         this.clock = clock;
         this.nanoTicker = nanoTicker;
         this.random = random;
+        this.logId = logId;
         this.nextOrdinal = nextOrdinal;
     }
 
@@ -53,14 +59,16 @@ final class SegmentOpener {
      * @param carried what it repeats of that
      * @param name of the earlier segment, as it was opened; "-" if there is none
      * @param end where what it repeats began in there, or would
+     * @param id of the earlier segment; "-" if there is none
      * @param bare the header of the earlier one if nothing was appended to it; else null
      */
     record Predecessor(
             List<LogRecord> carried,
             String name,
             long end,
+            String id,
             @Nullable SegmentHeader bare) {
-        static final Predecessor NONE = new Predecessor(List.of(), "-", 0, null);
+        static final Predecessor NONE = new Predecessor(List.of(), "-", 0, SegmentHeader.NO_ID, null);
     }
 
     /** Opens the segment that follows; when it returns, header and directory entry are on disk. */
@@ -69,15 +77,17 @@ final class SegmentOpener {
         long millis = Math.max(0, clock.millis());
         List<LogRecord> carried = predecessor.carried();
         String name = name(next, millis);
-        // one that is replaced is gone: what it went on from must not be forgotten
-        SegmentHeader replaced = name.equals(predecessor.name()) ? predecessor.bare() : null;
+        // nothing was appended to it, so that it may go: this one continues what it continued
+        SegmentHeader bare = predecessor.bare();
         SegmentHeader header = new SegmentHeader(
                 HexFormat.of().toHexDigits(random.nextLong()),
+                logId,
                 ordinal,
                 carried.isEmpty() ? next : carried.get(0).sequence(),
                 next,
-                replaced == null ? predecessor.name() : replaced.previous(),
-                replaced == null ? predecessor.end() : replaced.previousEnd(),
+                bare == null ? predecessor.name() : bare.previous(),
+                bare == null ? predecessor.end() : bare.previousEnd(),
+                bare == null ? predecessor.id() : bare.previousId(),
                 options.context(),
                 millis,
                 carried);
@@ -99,6 +109,7 @@ final class SegmentOpener {
                 files.move(
                         directory.resolve(name), directory.resolve(SegmentList.freeBrokenName(files, directory, name)));
             }
+            lock.requireHeld(); // the name may be that of another process's segment by now
             files.move(opening, directory.resolve(name));
             files.forceDirectory(directory);
             return new Segment(name, directory.resolve(name), header, file, identity, length, nanoTicker.getAsLong());

@@ -3,6 +3,7 @@ package dev.flk.wal;
 
 import dev.flk.wal.LogRecord.Position;
 import dev.flk.wal.RecordFormat.Framed;
+import dev.flk.wal.SegmentHeader.Salvaged;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -14,27 +15,35 @@ final class SegmentScan implements Closeable {
     private final String segment;
     private final SegmentBytes bytes;
     private final SegmentHeader header;
+    private final boolean headerBroken;
     private final byte[] seed;
     private final long firstOffset;
     private long offset;
 
-    private SegmentScan(String segment, SegmentBytes bytes, SegmentHeader header, long firstOffset) {
+    private SegmentScan(
+            String segment, SegmentBytes bytes, SegmentHeader header, long firstOffset, boolean headerBroken) {
         this.segment = segment;
         this.bytes = bytes;
         this.header = header;
+        this.headerBroken = headerBroken;
         this.seed = header.seed();
         this.firstOffset = firstOffset;
         this.offset = firstOffset;
     }
 
-    /** Opens a segment; null if the file has no whole header and so is none. */
+    /** Opens a segment; null if the file has no header, not even a damaged one that can be salvaged, and so is none. */
     static @Nullable SegmentScan open(FileOps files, Path file) throws IOException {
         SegmentBytes bytes = SegmentBytes.open(files, file);
         try {
             String segment = String.valueOf(file.getFileName());
             Framed framed = RecordFormat.readHeader(bytes);
             if (framed != null) {
-                return new SegmentScan(segment, bytes, SegmentHeader.parse(framed, bytes, segment), framed.length());
+                return new SegmentScan(
+                        segment, bytes, SegmentHeader.parse(framed, bytes, segment), framed.length(), false);
+            }
+            Salvaged salvaged = SegmentHeader.salvage(bytes, segment);
+            if (salvaged != null) {
+                return new SegmentScan(segment, bytes, salvaged.header(), salvaged.bytes(), true);
             }
         } catch (IOException | RuntimeException e) {
             bytes.close();
@@ -79,6 +88,11 @@ final class SegmentScan implements Closeable {
 
     SegmentHeader header() {
         return header;
+    }
+
+    /** Whether the header is damaged, and was read from what is left of it. */
+    boolean isHeaderBroken() {
+        return headerBroken;
     }
 
     /** Where the first appended record stands, behind the header. */

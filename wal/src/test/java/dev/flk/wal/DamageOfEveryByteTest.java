@@ -12,6 +12,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 
 import dev.flk.wal.Damage.OnDamage;
+import dev.flk.wal.LogRepair.Repair;
 import dev.flk.wal.SimulatedLog.Clock;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
@@ -84,7 +85,9 @@ final class DamageOfEveryByteTest {
             byte[] changed = whole.clone();
             changed[at] ^= (byte) (1 << at % 8);
             disk.put(varied.newest, changed);
-            if (at >= lastGroupStart) {
+            if (at < 4096) {
+                assertOnlyTheHeaderIsDamaged(disk, varied.newest);
+            } else if (at >= lastGroupStart) {
                 int kept = readPrefix(disk);
                 assertThat(kept).as("byte %d", at).isBetween((int) varied.lastGroup() - 1, varied.entries.size() - 1);
                 reopenAndAppend(disk, kept);
@@ -105,11 +108,73 @@ final class DamageOfEveryByteTest {
             byte[] changed = whole.clone();
             changed[at] ^= (byte) (1 << at % 8);
             disk.put(varied.oldest, changed);
+            if (at < 4096) {
+                assertOnlyTheHeaderIsDamaged(disk, varied.oldest);
+                continue;
+            }
             DamagedLogException damaged = assertDamaged(disk, at);
-            long hit = at < 4096 ? 1 : sequenceAt(varied.oldest, at);
+            long hit = sequenceAt(varied.oldest, at);
             assertThat(damaged.damage().firstMissing()).as("byte %d", at).isEqualTo(hit);
-            assertThat(damaged.damage().lastMissing()).isEqualTo(at < 4096 ? 7 : hit);
+            assertThat(damaged.damage().lastMissing()).isEqualTo(hit);
             assertThat(damaged.damage().segment()).isEqualTo(varied.oldest);
+        }
+    }
+
+    /** Reading, verification, a start and a repair agree that every record is there. */
+    private void assertOnlyTheHeaderIsDamaged(SimulatedDisk damaged, String segment) throws IOException {
+        assertIsPrefix(readAll(damaged), varied.entries.size());
+        assertThat(SimulatedLog.verify(damaged).isWhole()).isTrue();
+        assertThat(SimulatedLog.verify(damaged).brokenHeaders()).containsExactly(segment);
+        SimulatedDisk started = damaged.copy();
+        assertThat(SimulatedLog.open(started).log.startReport().brokenHeaders()).containsExactly(segment);
+        assertIsPrefix(readAll(started), varied.entries.size());
+        SimulatedDisk repaired = damaged.copy();
+        assertThat(new LogRepair(repaired, DIRECTORY, SimulatedLog.PREFIX, "a test")
+                        .run()
+                        .lost())
+                .isEmpty();
+        assertThat(SimulatedLog.verify(repaired).brokenHeaders()).isEmpty();
+        assertIsPrefix(readAll(repaired), varied.entries.size());
+    }
+
+    /** Destroys both copies of the lines of a header. */
+    private static void destroyHeader(byte[] segment) {
+        Arrays.fill(segment, 20, 4096, (byte) 0);
+    }
+
+    /** A start repeats the last group in the header of its segment; the segments before it are gone, as after a compaction. */
+    @Test
+    void flipEveryByte_ofAHeaderThatCarriesTheLastGroup_losesNoMoreThanTheRecordThatIsHit() throws IOException {
+        SimulatedDisk disk = new SimulatedDisk(new Random(9));
+        SimulatedLog.open(disk).append(entry(1, 1_500), entry(2, 1_500), entry(3, 1_500), entry(4, 700));
+        disk.kill();
+        String before = disk.names().stream()
+                .filter(name -> name.endsWith(".wal"))
+                .findFirst()
+                .orElseThrow();
+        SimulatedLog.open(disk).append(entry("after"));
+        disk.kill();
+        disk.remove(before);
+        String carrying = SimulatedLog.newest(disk);
+        byte[] whole = disk.content(carrying);
+        for (int at = 0; at < 8_192; at++) {
+            SimulatedDisk damaged = disk.copy();
+            byte[] changed = whole.clone();
+            changed[at] ^= (byte) (1 << at % 8);
+            damaged.put(carrying, changed);
+
+            List<Long> read = SimulatedLog.readSkipping(damaged).stream()
+                    .map(LogRecord::sequence)
+                    .toList();
+            assertThat(List.of(1L, 2L, 3L, 4L, 5L)).as("byte %d", at).containsAll(read);
+            assertThat(read).as("byte %d", at).hasSizeBetween(4, 5).contains(5L);
+            assertThat(SimulatedLog.inspector(damaged).verify(1).missing())
+                    .as("byte %d", at)
+                    .isEqualTo(5 - read.size());
+            Repair repaired = new LogRepair(damaged, DIRECTORY, SimulatedLog.PREFIX, "a test").run();
+            assertThat(repaired.setAside()).hasSize(1);
+            assertThat(repaired.missing()).isLessThanOrEqualTo(5 - read.size());
+            assertThat(SimulatedLog.readSkipping(damaged)).hasSize(read.size());
         }
     }
 
@@ -173,7 +238,7 @@ final class DamageOfEveryByteTest {
         int digit = text.indexOf(" 15 14 ") + 1;
         byte[] changed = Arrays.copyOf(whole, whole.length - 1);
         System.arraycopy(whole, digit + 1, changed, digit, changed.length - digit);
-        changed[20] ^= 1;
+        destroyHeader(changed);
         varied.disk.put(varied.newest, changed);
 
         assertIsLostFromItsFirstSequenceOn(varied.newest);
@@ -186,7 +251,7 @@ final class DamageOfEveryByteTest {
         varied.disk.put(varied.oldest, oldest);
         for (String later : List.of(varied.failed, varied.newest)) {
             byte[] headless = varied.disk.content(later);
-            headless[20] ^= 1;
+            destroyHeader(headless);
             varied.disk.put(later, headless);
         }
 
@@ -195,7 +260,7 @@ final class DamageOfEveryByteTest {
         int kept = varied.disk.content(varied.oldest).length;
         assertThat(varied.disk.content(varied.oldest + ".broken"))
                 .isEqualTo(Arrays.copyOfRange(oldest, kept, oldest.length));
-        assertThat(log.log.damages())
+        assertThat(log.log.startReport().damages())
                 .extracting(Damage::firstMissing, Damage::lastMissing)
                 .containsExactly(tuple(4L, 7L), tuple(8L, 16L));
     }
@@ -215,11 +280,12 @@ final class DamageOfEveryByteTest {
     @Test
     void skip_brokenHeaderOfNewest_goesOnBehindItsRecords() throws IOException {
         byte[] changed = varied.disk.content(varied.newest);
-        changed[20] ^= 1;
+        destroyHeader(changed);
         varied.disk.put(varied.newest, changed);
         SimulatedLog log = SimulatedLog.open(varied.disk, options().with(OnDamage.SKIP), new Clock());
         long end = varied.entries.size();
-        assertThat(log.log.damages()).containsExactly(new Damage(varied.newest, 0, varied.firstOwnOfNewest(), end));
+        assertThat(log.log.startReport().damages())
+                .containsExactly(new Damage(varied.newest, 0, varied.firstOwnOfNewest(), end));
         assertThat(log.append(entry("next")).firstSequence).isEqualTo(end + 1);
         assertThat(varied.disk.names()).contains(varied.newest);
         try (LogReader reader = LogReader.open(varied.disk, DIRECTORY, "inbox", 1, OnDamage.SKIP)) {

@@ -69,7 +69,7 @@ final class FaultsOnRealDiskTest {
         Waiting failed = Waiting.append(log, "one");
         log.step();
         assertThat(failed.end()).isCompletedExceptionally();
-        assertThat(files.takeForced()).hasSize(1); // the header, before the failure
+        assertThat(files.takeForced()).hasSize(2); // the log's id and the header, before the failure
         while (log.fillStep()) {
             // as long as it does anything
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import static dev.flk.wal.SimulatedLog.destroyHeader;
 import static dev.flk.wal.SimulatedLog.entry;
 import static dev.flk.wal.SimulatedLog.inspector;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -101,7 +102,7 @@ final class LogInspectorTest {
 
     @Test
     void list_otherFiles_areToldApart() throws IOException {
-        flip(varied.newest, 20);
+        destroyHeader(disk, varied.newest);
         disk.put("inbox-20261120-0000000000000099.wal", new byte[5_000]);
         disk.put("inbox-copy.wal", new byte[5]);
         disk.put("inbox-20261120-0000000000000005.wal.broken.2", new byte[5]);
@@ -121,7 +122,7 @@ final class LogInspectorTest {
 
     @Test
     void verify_wholeLog_countsAllAndMissesNothing() throws IOException {
-        assertThat(verify()).isEqualTo(new Verification(16, 1, 16, List.of(), List.of(), null));
+        assertThat(verify()).isEqualTo(new Verification(16, 1, 16, List.of(), List.of(), null, List.of(), List.of()));
     }
 
     @Test
@@ -147,7 +148,7 @@ final class LogInspectorTest {
 
     @Test
     void verify_nothingButAFileWithABrokenHeader_isAllMissing() throws IOException {
-        flip(varied.oldest, 20);
+        destroyHeader(disk, varied.oldest);
         disk.delete(Path.of(varied.failed));
         disk.delete(Path.of(varied.newest));
 
@@ -159,8 +160,8 @@ final class LogInspectorTest {
         SimulatedLog.open(disk).append(entry("more"));
         String last = list().segments().get(3).name();
         disk.delete(Path.of(varied.failed));
-        flip(varied.newest, 20);
-        flip(last, 20);
+        destroyHeader(disk, varied.newest);
+        destroyHeader(disk, last);
 
         assertThat(verify().damages())
                 .extracting(Damage::firstMissing, Damage::lastMissing)

@@ -4,6 +4,7 @@ package dev.flk.wal;
 import static dev.flk.wal.SimulatedLog.DIRECTORY;
 import static dev.flk.wal.SimulatedLog.PREFIX;
 import static dev.flk.wal.SimulatedLog.bodies;
+import static dev.flk.wal.SimulatedLog.destroyHeader;
 import static dev.flk.wal.SimulatedLog.entry;
 import static dev.flk.wal.SimulatedLog.flip;
 import static dev.flk.wal.SimulatedLog.newest;
@@ -97,7 +98,7 @@ final class LogRepairTest {
     @Test
     void missingSegment_isDeclaredAndNothingIsSetAside() throws IOException {
         disk.delete(Path.of(varied.newest));
-        disk.put("inbox-20261121-0000000000000017.wal", headerOf(17, varied.newest));
+        disk.put("inbox-20261121-0000000000000017.wal", headerOf(disk, 17, varied.newest));
         SimulatedLog later = SimulatedLog.open(disk);
         assertThat(later.append(entry("later")).firstSequence).isEqualTo(17);
         later.log.close();
@@ -191,7 +192,7 @@ final class LogRepairTest {
         log.append(entry("answered"));
         other.kill();
         String newest = newest(other);
-        flip(other, newest, 20);
+        destroyHeader(other, newest);
 
         Repair done = repair(other).run();
 
@@ -213,7 +214,7 @@ final class LogRepairTest {
         log.append(entry("answered second"));
         other.kill();
         String newest = newest(other);
-        flip(other, newest, 20);
+        destroyHeader(other, newest);
         // of the records behind the broken header, only one can still be told
         String text = new String(other.content(newest), StandardCharsets.ISO_8859_1);
         flip(other, newest, text.lastIndexOf("flk1 "));
@@ -229,8 +230,8 @@ final class LogRepairTest {
     @Test
     void brokenInTheLastGroup_andLaterFilesWithoutHeader_whatIsWholeBehindItStays() throws IOException {
         flip(disk, varied.oldest, offsetOf(6) + 3);
-        flip(disk, varied.failed, 20);
-        flip(disk, varied.newest, 20);
+        destroyHeader(disk, varied.failed);
+        destroyHeader(disk, varied.newest);
 
         repair(disk).run();
         SimulatedLog again = SimulatedLog.open(disk);
@@ -255,7 +256,7 @@ final class LogRepairTest {
     @Test
     void allSegmentsWithoutHeader_theLogGoesOnBehindThem() throws IOException {
         for (String name : List.of(varied.oldest, varied.newest)) {
-            flip(disk, name, 20);
+            destroyHeader(disk, name);
         }
         disk.delete(Path.of(varied.failed));
 
@@ -291,7 +292,7 @@ final class LogRepairTest {
         String last = newest(disk);
         SimulatedLog.open(disk).append(entry("a"), entry("b"));
         disk.kill();
-        flip(disk, last, 20);
+        destroyHeader(disk, last);
         List<LogRecord> whole = readSkipping(disk);
         List<byte[]> originals = new ArrayList<>();
         for (String name : List.of(varied.oldest + ".gz", varied.newest + ".gz", last)) {
@@ -352,15 +353,16 @@ final class LogRepairTest {
                 .filter(name -> name.startsWith("inbox-lost-"))
                 .flatMap(name -> new String(disk.content(name), StandardCharsets.UTF_8)
                         .lines()
-                        .skip(1))
+                        .skip(2))
                 .flatMapToLong(line -> LongStream.of(Long.parseLong(line.split(" ", -1)[1])))
                 .max()
                 .orElse(0);
     }
 
-    private static byte[] headerOf(long next, String previous) {
+    private static byte[] headerOf(SimulatedDisk disk, long next, String previous) {
+        String logId = new String(disk.content("inbox.id"), StandardCharsets.US_ASCII).split(" ", -1)[1];
         SegmentHeader header = new SegmentHeader(
-                "00112233aabbccdd", 9, next, next, previous, 0, "policy-1", new Clock().millis, List.of());
+                "00112233aabbccdd", logId, 9, next, next, previous, 0, "-", "policy-1", new Clock().millis, List.of());
         byte[] bytes = new byte[4096];
         header.encode().get(bytes);
         return bytes;

@@ -48,7 +48,7 @@ final class LogTest {
         log.append(entry("{\"a\":1}"));
         String text = new String(disk.content("inbox-20261120-0000000000000001.wal"), StandardCharsets.UTF_8);
         assertThat(text.lines().toList())
-                .contains("format 1", "first 1", "next 1", "previous - 0", "context policy-1", "{\"a\":1}");
+                .contains("format 2", "first 1", "next 1", "previous - 0 -", "context policy-1", "{\"a\":1}");
         assertThat(text).containsPattern("flk1 [0-9a-f]{8} 7 1 1 1700000000000 s k1\n");
     }
 
@@ -272,13 +272,13 @@ final class LogTest {
     void open_otherFormat_saysWhich() throws IOException {
         SimulatedLog.open(disk);
         disk.kill();
-        SegmentHeader header = new SegmentHeader("0123456789abcdef", 9, 1, 1, "-", 0, "p", 1, List.of());
+        SegmentHeader header = new SegmentHeader("0123456789abcdef", "-", 9, 1, 1, "-", 0, "-", "p", 1, List.of());
         byte[] bytes = new String(header.encode().array(), StandardCharsets.ISO_8859_1)
-                .replace("format 1\n", "format 7\n")
+                .replace("format 2\n", "format 7\n")
                 .getBytes(StandardCharsets.ISO_8859_1);
         disk.put("inbox-20261120-0000000000000009.wal", Checksums.mend(bytes));
         assertThatThrownBy(() -> SimulatedLog.open(disk))
-                .hasMessageContaining("'format 7', this program reads 'format 1'");
+                .hasMessageContaining("'format 7', this program reads 'format 1' and 'format 2'");
     }
 
     @Test

@@ -186,6 +186,14 @@ final class SimulatedLog {
         disk.put(name, content);
     }
 
+    /** Destroys both copies of the lines in a segment's header. */
+    static void destroyHeader(SimulatedDisk disk, String name) {
+        byte[] content = disk.content(name);
+        String text = new String(content, StandardCharsets.ISO_8859_1);
+        Arrays.fill(content, 20, text.lastIndexOf("\nchecksum ") + 20, (byte) 0);
+        disk.put(name, content);
+    }
+
     static List<String> bodies(List<LogRecord> records) {
         return records.stream()
                 .map(record -> new String(record.body(), StandardCharsets.UTF_8))

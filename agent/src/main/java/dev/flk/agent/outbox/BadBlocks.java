@@ -3,7 +3,6 @@ package dev.flk.agent.outbox;
 
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps;
-import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
@@ -161,7 +160,7 @@ final class BadBlocks implements FileOps {
     }
 
     @Override
-    public Closeable lock(Path file, String holder) throws IOException {
+    public Lock lock(Path file, String holder) throws IOException {
         return disk.lock(file, holder);
     }
 

@@ -71,7 +71,7 @@ public final class Outbox implements CertificateSink, Closeable {
         this.options = options;
         this.clock = clock;
         this.log = log;
-        List<Damage> damages = new ArrayList<>(log.damages());
+        List<Damage> damages = new ArrayList<>(log.startReport().damages());
         try (LogReader reader = log.read(0, OnDamage.SKIP)) {
             contents = Contents.replay(reader);
             damages.addAll(reader.damages());

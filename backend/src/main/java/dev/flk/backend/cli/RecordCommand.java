@@ -4,7 +4,6 @@ package dev.flk.backend.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
-import dev.flk.backend.config.BackendConfig;
 import dev.flk.diagnosis.Paragraph;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.config.Quantities;
@@ -46,11 +45,10 @@ import picocli.CommandLine.Spec;
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
-        exitCodeList = {"0:done", "1:the backend can't be reached, or has no record", "2:wrong usage"})
+        exitCodeList = {"0:done", "1:the backend can't be reached, or has no record", "2:wrong usage or configuration"})
 final class RecordCommand implements Callable<Integer> {
     private static final JsonMapper JSON = new JsonMapper();
     private static final Duration PATIENCE = Duration.ofSeconds(30);
-    private static final String USUAL_URL = "http://127.0.0.1:8080";
     private static final int PART = 1_000;
     private static final int SHORT_ID = 12;
     private static final String ROW = "%-19s %8s  %-12s  %-9s  %7s  %10s%n";
@@ -125,10 +123,8 @@ final class RecordCommand implements Callable<Integer> {
         if (limit < 1) {
             throw new ParameterException(spec.commandLine(), "--limit: a number from 1");
         }
-        Optional<BackendConfig> known =
-                BackendConfig.diagnose(environment, config.file).config();
-        login = known.flatMap(RunningBackend::login);
-        String base = url == null ? known.map(RunningBackend::url).orElse(USUAL_URL) : url;
+        String base = url == null ? RunningBackend.url(environment, config.file) : url;
+        login = RunningBackend.login(environment, config.file);
         PrintWriter out = spec.commandLine().getOut();
         if (shard == null) {
             each(base + "/v1/shards?", "", line -> out.println(shardLine(line)));

@@ -2,25 +2,90 @@
 package dev.flk.backend.cli;
 
 import dev.flk.backend.config.BackendConfig;
+import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.config.HttpConfig.OpsConfig;
+import dev.flk.backend.state.StateConfig;
+import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.diagnostics.Scrubber;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
-/** How a command reaches the backend of a configuration, as operators do. */
+/**
+ * How a command reaches the backend of a configuration, as operators do. A configuration with a problem leads to no backend: the one on
+ * the default port may be another. The defaults apply where nothing is configured.
+ */
 final class RunningBackend {
+    private static final String DEFAULT_URL = "http://127.0.0.1:8080";
+    private static final StateTarget DEFAULT_STATE = new StateTarget("127.0.0.1:50051", false);
+
     private RunningBackend() {}
 
-    /** Where metrics and probes are, without a slash at the end. */
+    /** @param address host and port */
+    record StateTarget(String address, boolean isTls) {}
+
+    /**
+     * Where the state is served.
+     *
+     * @throws InvalidConfig if the configuration has a problem, or the state is off
+     */
+    static StateTarget state(Map<String, String> environment, @Nullable Path file) {
+        return BackendConfig.loadIfAny(environment, file)
+                .map(config -> {
+                    StateConfig state = served(config);
+                    requireKnown("STATE_PORT", state.port());
+                    return new StateTarget(
+                            host(state.bindAddress()) + ":" + state.port(),
+                            config.tls().isPresent());
+                })
+                .orElse(DEFAULT_STATE);
+    }
+
+    /**
+     * The state of a configuration.
+     *
+     * @throws InvalidConfig if it is off
+     */
+    static StateConfig served(BackendConfig config) {
+        return config.state().orElseThrow(() -> new InvalidConfig(List.of("STATE_PORT: is off, so there is no state")));
+    }
+
+    /**
+     * Where metrics, probes and the record are, without a slash at the end.
+     *
+     * @throws InvalidConfig if the configuration has a problem
+     */
+    static String url(Map<String, String> environment, @Nullable Path file) {
+        return BackendConfig.loadIfAny(environment, file)
+                .map(config -> {
+                    requireKnown(config.ops().isPresent() ? "OPS_PORT" : "PORT", port(config));
+                    return url(config);
+                })
+                .orElse(DEFAULT_URL);
+    }
+
+    private static void requireKnown(String name, int port) {
+        if (port == 0) {
+            throw new InvalidConfig(List.of(name + ": is 0, a free port that only the backend's log names; use --url"));
+        }
+    }
+
+    /** The same for a configuration that was read. */
     static String url(BackendConfig config) {
         String address =
                 config.ops().map(OpsConfig::bindAddress).orElse(config.http().bindAddress());
-        int port = config.ops().map(OpsConfig::port).orElse(config.http().port());
         boolean isTls = config.ops().isEmpty() && config.tls().isPresent();
-        return (isTls ? "https://" : "http://") + host(address) + ":" + port;
+        return (isTls ? "https://" : "http://") + host(address) + ":" + port(config);
+    }
+
+    private static int port(BackendConfig config) {
+        return config.ops().map(OpsConfig::port).orElse(config.http().port());
     }
 
     /** Where it listens on all addresses, it listens on this one. */
-    static String host(String bindAddress) {
+    private static String host(String bindAddress) {
         if (bindAddress.equals("0.0.0.0") || bindAddress.equals("::")) {
             return "127.0.0.1";
         }
@@ -29,7 +94,19 @@ final class RunningBackend {
 
     /** The operators' login, for Basic Auth; empty: there is none. */
     static Optional<String> login(BackendConfig config) {
-        return Optional.ofNullable(config.http().metricsLogin())
-                .map(login -> Scrubber.basicLogin(login.user(), login.password().text()));
+        return Optional.ofNullable(config.http().metricsLogin()).map(RunningBackend::basic);
+    }
+
+    /**
+     * The same of a configuration, whatever else is wrong with it.
+     *
+     * @throws InvalidConfig if the login can't be read
+     */
+    static Optional<String> login(Map<String, String> environment, @Nullable Path file) {
+        return BackendConfig.operatorsLogin(environment, file).map(RunningBackend::basic);
+    }
+
+    private static String basic(Login login) {
+        return Scrubber.basicLogin(login.user(), login.password().text());
     }
 }

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.util.RawValue;
 import dev.flk.backend.cli.CommandLineProgram.ConfigOption;
+import dev.flk.backend.cli.RunningBackend.StateTarget;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.files.ConfiguredFile;
 import dev.flk.backend.files.ConfiguredFile.Unusable;
@@ -24,7 +25,6 @@ import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
 import dev.flk.program.cli.InWords;
 import dev.flk.program.cli.Printable;
-import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
 import dev.flk.state.StateException;
@@ -36,19 +36,20 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.net.URI;
+import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.DateTimeException;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
@@ -77,7 +78,12 @@ final class StateCommand implements Runnable {
     private static final JsonMapper JSON = new JsonMapper();
     private static final int COLUMNS = 80;
     private static final int MAX_TOKEN_BYTES = 8_192;
-    private static final String USUAL_ADDRESS = "127.0.0.1:50051";
+    /** What Java makes of bytes that it can't decode. */
+    private static final char LOST = '\uFFFD';
+
+    private static final String DEFAULT_NAMESPACE = "default";
+    /** Of a call with its retries; people wait for it. */
+    private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
     private final Map<String, String> environment;
     private final ConfigOption config;
@@ -119,8 +125,8 @@ final class StateCommand implements Runnable {
             names = "--namespace",
             scope = ScopeType.INHERIT,
             paramLabel = "NAME",
-            description = "Default: ${DEFAULT-VALUE}.")
-    private String namespace = "default";
+            description = "Default: " + DEFAULT_NAMESPACE + "; of a dump without an AGENT: all.")
+    private @Nullable String namespace;
 
     @Option(names = "--json", scope = ScopeType.INHERIT, description = "One JSON object per line.")
     private boolean json;
@@ -141,11 +147,18 @@ final class StateCommand implements Runnable {
                         + " backup or compact");
     }
 
-    @Command(name = "health", description = "Says whether the state can be used; exit code 1 if not.")
+    @Command(name = "health", description = "Says whether the state can be read and written; exit code 1 if not.")
     int health() throws IOException {
         return with(client -> {
             StateInfo info = client.info();
-            out().println(json ? node().put("serving", true) : "serving, at revision " + info.newestRevision());
+            if (info.notServing().isEmpty()) {
+                out().println(json ? node().put("serving", true) : "serving, at revision " + info.newestRevision());
+                return;
+            }
+            if (json) {
+                out().println(node().put("serving", false).put("reason", info.notServing()));
+            }
+            throw new NotThere("not serving: " + info.notServing());
         });
     }
 
@@ -204,11 +217,23 @@ final class StateCommand implements Runnable {
                     @Nullable
                     Long ifVersion)
             throws IOException {
-        String text = value.equals("-") ? new String(System.in.readAllBytes(), StandardCharsets.UTF_8) : value;
+        String text = value.equals("-") ? standardInput() : value;
         return commit(tx -> {
             Transaction unused =
                     ifVersion == null ? tx.write(agent, key, text) : tx.writeIf(agent, key, text, ifVersion);
         });
+    }
+
+    /** To the letter: what is not UTF-8 would be replaced else. */
+    private static String standardInput() throws IOException {
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(System.in.readAllBytes()))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            throw new IOException("the value on standard input is not UTF-8", e);
+        }
     }
 
     @Command(name = "delete", description = "Deletes a key; does nothing if it does not exist.")
@@ -299,7 +324,7 @@ final class StateCommand implements Runnable {
             @Option(names = "--from", paramLabel = "REVISION", description = "The first revision.") @Nullable Long from,
             @Option(names = "--follow", description = "Go on with commits as they come.") boolean follow)
             throws IOException {
-        Replay wanted = agent == null ? Replay.of(namespace, "") : Replay.of(namespace, agent);
+        Replay wanted = Replay.of(namespaceOr(DEFAULT_NAMESPACE), agent == null ? "" : agent);
         Replay begun = from == null ? wanted : wanted.from(from);
         return with(client -> {
             try (Stream<StateEvent> events = client.replay(follow ? begun.follow() : begun)) {
@@ -349,7 +374,12 @@ final class StateCommand implements Runnable {
 
     @Command(
             name = "dump",
-            description = {"Writes all that is kept, of the namespace's AGENT, or of all; restore reads it.", ""})
+            description = {
+                "Writes all that is kept; restore reads it.",
+                "",
+                "Of an AGENT, of the namespace, or without both of all namespaces.",
+                ""
+            })
     int dump(
             @Parameters(paramLabel = "AGENT", arity = "0..1") @Nullable String agent,
             @Option(
@@ -360,8 +390,9 @@ final class StateCommand implements Runnable {
                     Path file)
             throws IOException {
         return with(client -> {
-            Dump dump =
-                    agent == null ? client.care().dump("", "") : client.care().dump(namespace, agent);
+            Dump dump = agent == null
+                    ? client.care().dump(namespaceOr(""), "")
+                    : client.care().dump(namespaceOr(DEFAULT_NAMESPACE), agent);
             try {
                 if (file == null) {
                     long unused = StateDump.write(dump, StateCommand::line, out());
@@ -486,6 +517,10 @@ final class StateCommand implements Runnable {
         }
     }
 
+    private String namespaceOr(String other) {
+        return namespace == null ? other : namespace;
+    }
+
     private PrintWriter out() {
         return spec.commandLine().getOut();
     }
@@ -498,7 +533,18 @@ final class StateCommand implements Runnable {
         }
     }
 
+    /** What Java could not decode would name another key, or change a value. */
+    private void requireDecodedArguments() {
+        if (spec.root().commandLine().getParseResult().originalArgs().stream()
+                .anyMatch(text -> text.indexOf(LOST) >= 0)) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "an argument is not UTF-8, or the locale has ASCII only; if so, start with LC_ALL=C.UTF-8");
+        }
+    }
+
     private int with(Consumer<StateClient> work) throws IOException {
+        requireDecodedArguments();
         sayFailuresOnce();
         if (!offline) {
             try (StateClient client = connect()) {
@@ -516,7 +562,7 @@ final class StateCommand implements Runnable {
 
     private int with(StateClient client, Consumer<StateClient> work) throws IOException {
         try {
-            work.accept(client.namespace(namespace));
+            work.accept(client.namespace(namespaceOr(DEFAULT_NAMESPACE)));
             out().flush();
             return ExitCode.OK;
         } catch (UncheckedIOException e) {
@@ -533,30 +579,21 @@ final class StateCommand implements Runnable {
     }
 
     private StateConfig configured() {
-        return BackendConfig.load(environment, config.file)
-                .state()
-                .orElseThrow(() -> new InvalidConfig(List.of("STATE_PORT: is off, so there is no state")));
+        return RunningBackend.served(BackendConfig.load(environment, config.file));
     }
 
     private StateClient connect() throws IOException {
-        Optional<BackendConfig> backend =
-                BackendConfig.diagnose(environment, config.file).config();
-        Optional<StateConfig> known = backend.flatMap(BackendConfig::state);
-        boolean isTls = url == null
-                ? known.isPresent() && backend.flatMap(BackendConfig::tls).isPresent()
-                : url.startsWith("https://");
-        String address = url == null
-                ? known.map(state -> RunningBackend.host(state.bindAddress()) + ":" + state.port())
-                        .orElse(USUAL_ADDRESS)
-                : address(url);
+        StateTarget target = url == null
+                ? RunningBackend.state(environment, config.file)
+                : new StateTarget(address(url), url.startsWith("https://"));
         if ((certificate == null) != (certificateKey == null)) {
             throw new ParameterException(spec.commandLine(), "--cert and --key: give both, or none");
         }
-        StateClient.Connector connector = StateClient.to(address);
+        StateClient.Connector connector = StateClient.to(target.address()).timeout(TIMEOUT);
         try {
             if (authorities != null) {
                 connector = connector.tls(authorities);
-            } else if (isTls || certificate != null) {
+            } else if (target.isTls() || certificate != null) {
                 connector = connector.tls();
             }
             if (certificate != null && certificateKey != null) {

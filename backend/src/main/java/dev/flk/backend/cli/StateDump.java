@@ -49,6 +49,8 @@ final class StateDump {
             .build());
 
     private static final int FORMAT = 1;
+    private static final Instant FIRST = Instant.parse("0001-01-01T00:00:00Z");
+    private static final Instant LAST = Instant.parse("9999-12-31T23:59:59.999999999Z");
 
     private final Path file;
     private final long floor;
@@ -101,7 +103,7 @@ final class StateDump {
         } catch (UncheckedIOException e) {
             throw e.getCause();
         } catch (DateTimeException e) {
-            throw new IOException(file + ": line 1: floor_at is no time", e);
+            throw new IOException(file + ": line 1: floor_at is not a time in the years 1 to 9999", e);
         }
     }
 
@@ -131,8 +133,13 @@ final class StateDump {
         return new Events();
     }
 
-    private static long micros(String time) {
-        return StateEngine.micros(Instant.parse(time));
+    /** @throws DateTimeException if it is not a time in the years 1 to 9999 */
+    private static long micros(String text) {
+        Instant time = Instant.parse(text);
+        if (time.isBefore(FIRST) || time.isAfter(LAST)) {
+            throw new DateTimeException("'" + text + "' is not in the years 1 to 9999");
+        }
+        return StateEngine.micros(time);
     }
 
     /** The events of the file, one line at a time. */

@@ -15,6 +15,7 @@ import dev.flk.wal.LogInspector.LogListing;
 import dev.flk.wal.LogInspector.LogListing.OtherFile;
 import dev.flk.wal.LogInspector.SegmentSummary;
 import dev.flk.wal.LogInspector.Verification;
+import dev.flk.wal.StartReport;
 import dev.flk.wal.LogReader.LogWalk;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
@@ -183,6 +184,7 @@ final class WalCommand implements Runnable {
             return "how far the log is decided";
         }
         return switch (other.kind()) {
+            case OTHER_LOG -> "a segment of another log: none of its records counts; move it away";
             case BROKEN_HEADER -> "a segment with a broken header: its records are lost, see wal verify";
             case NO_SEGMENT -> "no segment, though it is named somewhat like one: no header and no records";
             case SET_ASIDE -> "set aside by a start or a repair: what was cut off, broken, or in the way";
@@ -220,6 +222,8 @@ final class WalCommand implements Runnable {
             if (found.tornTail() != null) {
                 out().print(Json.line(new TornTailLine(found.tornTail())));
             }
+            found.brokenHeaders().forEach(segment -> out().print(Json.line(new NoticeLine("broken_header", segment))));
+            found.foreign().forEach(file -> out().print(Json.line(new NoticeLine("other_log", file))));
             out().print(Json.line(new VerifiedLine(found)));
         } else {
             out().print(asText(found));
@@ -249,6 +253,9 @@ final class WalCommand implements Runnable {
         }
     }
 
+    /** A file with a damaged header, or of another log. */
+    private record NoticeLine(String type, String file) {}
+
     private record TornTailLine(
             String type, String segment, long offset, long bytes, long sequence, long lastWholeSequence) {
         TornTailLine(TornTail of) {
@@ -273,6 +280,12 @@ final class WalCommand implements Runnable {
         }
         if (found.tornTail() != null) {
             text.append(asText(found.tornTail()));
+        }
+        for (String segment : found.brokenHeaders()) {
+            text.append(StartReport.describeBrokenHeader(segment)).append("; 'wal repair' rewrites it\n");
+        }
+        for (String file : found.foreign()) {
+            text.append(StartReport.describeForeign(file)).append('\n');
         }
         String range = found.records() == 0 ? "" : " (" + found.first() + " to " + found.last() + ")";
         String end = found.tornTail() == null ? "" : " up to there";

@@ -103,6 +103,9 @@ final class WalSource {
 
     /** {@code 4}, {@code 4 to 6}. */
     static String sequences(Damage damage) {
+        if (damage.missing() == 0) {
+            return "unknown";
+        }
         return damage.firstMissing() == damage.lastMissing()
                 ? String.valueOf(damage.firstMissing())
                 : damage.firstMissing() + " to " + damage.lastMissing();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.config;
 
+import dev.flk.backend.config.HttpConfig.Login;
 import dev.flk.backend.config.HttpConfig.OpsConfig;
 import dev.flk.backend.limit.Limits;
 import dev.flk.backend.state.StateConfig;
@@ -58,6 +59,17 @@ public record BackendConfig(
      */
     public static BackendConfig load(Map<String, String> environment, @Nullable Path file) {
         return new ConfigReader(environment, file).all();
+    }
+
+    /**
+     * Reads the configuration, if there is one.
+     *
+     * @return empty if no file is named, and no setting is in the environment
+     * @throws InvalidConfig as {@link #load}
+     */
+    public static Optional<BackendConfig> loadIfAny(Map<String, String> environment, @Nullable Path file) {
+        ConfigReader reader = new ConfigReader(environment, file);
+        return reader.isEmpty() ? Optional.empty() : Optional.of(reader.all());
     }
 
     /**
@@ -165,6 +177,11 @@ public record BackendConfig(
     /** The directory of the log, whatever else is set or wrong; throws {@link InvalidConfig} if that is. */
     public static Path walDirectory(Map<String, String> environment, @Nullable Path file) {
         return new ConfigReader(environment, file).only(ConfigKeys.WAL_DIR);
+    }
+
+    /** The operators' login, whatever else is set or wrong; throws {@link InvalidConfig} if that is. Empty: there is none. */
+    public static Optional<Login> operatorsLogin(Map<String, String> environment, @Nullable Path file) {
+        return new ConfigReader(environment, file).onlyLogin();
     }
 
     /** The keys file, whatever else is set or wrong; throws {@link InvalidConfig} if it is not set. */

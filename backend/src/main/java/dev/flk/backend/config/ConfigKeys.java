@@ -198,7 +198,10 @@ public final class ConfigKeys {
     static final Key<StateKind> STATE_ENGINE = Key.of(
                     "STATE_ENGINE", oneOf(StateKind.class), "`embedded`, `memory` or `postgres`.")
             .or("embedded");
-    static final Key<Path> STATE_DIR = Key.of("STATE_DIR", Quantities::path, "Directory of the embedded state.")
+    static final Key<Path> STATE_DIR = Key.of(
+                    "STATE_DIR",
+                    Quantities::path,
+                    "Directory of the embedded state; with `postgres`, of a file that remembers how far it is.")
             .or("data/state");
     static final Key<Integer> STATE_CACHE_BYTES = Key.of(
                     "STATE_CACHE_BYTES",

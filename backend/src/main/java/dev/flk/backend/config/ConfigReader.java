@@ -42,13 +42,16 @@ import org.jspecify.annotations.Nullable;
 
 /** Puts the values of the keys together, and checks what no key can know alone. */
 final class ConfigReader {
+    private static final String POSTGRES_KNOWN = "postgres.known";
     private static final long STAGED_PART_OF_HEAP = 8;
     private static final long MOST_BURST = 20_000_000;
     private static final long MOST_FAILURE_BURST = 200_000_000;
 
     final Settings settings;
+    private final boolean hasFile;
 
     ConfigReader(Map<String, String> environment, @Nullable Path file) {
+        hasFile = file != null;
         settings = new Settings(ConfigKeys.ALL, ConfigKeys.GONE, environment, file);
     }
 
@@ -56,6 +59,19 @@ final class ConfigReader {
         T value = settings.get(key);
         settings.check();
         return value;
+    }
+
+    /** Whether neither a file is named nor a key is set. */
+    boolean isEmpty() {
+        return !hasFile
+                && settings.problems().isEmpty()
+                && ConfigKeys.ALL.stream().noneMatch(settings::isGiven);
+    }
+
+    Optional<Login> onlyLogin() {
+        Optional<Login> login = Optional.ofNullable(login());
+        settings.check();
+        return login;
     }
 
     BackendConfig all() {
@@ -382,6 +398,7 @@ final class ConfigReader {
         Path directory = settings.get(ConfigKeys.STATE_DIR);
         StateKind kind = settings.get(ConfigKeys.STATE_ENGINE);
         boolean hasDirectory = kind == StateKind.EMBEDDED;
+        boolean usesDirectory = kind != StateKind.MEMORY;
         boolean isApart = Stream.concat(
                         Stream.of(storage.walDir()),
                         storage.store() instanceof StorageConfig.Embedded embedded
@@ -391,7 +408,7 @@ final class ConfigReader {
                 .noneMatch(other -> absolute(directory).startsWith(other) || other.startsWith(absolute(directory)));
         Optional<Integer> port = settings.get(ConfigKeys.STATE_PORT);
         settings.require(
-                isApart || !hasDirectory || port.isEmpty(),
+                isApart || !usesDirectory || port.isEmpty(),
                 "STATE_DIR: is WAL_DIR or DEDUP_DIR, inside one of them or around it; choose another directory");
         Optional<Long> minFreeBytes = settings.find(ConfigKeys.STATE_MIN_FREE_BYTES);
         settings.require(
@@ -435,6 +452,7 @@ final class ConfigReader {
                 cacheBytes,
                 hasDirectory ? Optional.of(directory) : Optional.empty(),
                 postgres,
+                isInPostgres ? Optional.of(absolute(directory).resolve(POSTGRES_KNOWN)) : Optional.empty(),
                 history,
                 keepsRecord,
                 recordHistory));

@@ -96,6 +96,7 @@ public final class Inbox implements AutoCloseable {
             throws IOException {
         RecorderQueue groups = new RecorderQueue(meters);
         Log log = Log.open(files, options, groups, clock, nanoTicker, random);
+        log.startReport().warnings().forEach(warning -> LOG.warn("{}", warning));
         try {
             DiskFloor floor = new DiskFloor(files, options.directory(), minFreeBytes, nanoTicker);
             Checkpoint kept = keptMark(log, files, random, idInStore);
@@ -246,6 +247,7 @@ public final class Inbox implements AutoCloseable {
 
     /** Keeps the mark, and that everything up to {@code removed} is about to be removed; durable when it returns. */
     void keepRemoved(long removed) throws IOException {
+        log.requireOwned();
         kept.keepRemoved(lowWater, removed);
     }
 
@@ -260,6 +262,7 @@ public final class Inbox implements AutoCloseable {
      * @throws IOException if that failed
      */
     void keepMark() throws IOException {
+        log.requireOwned();
         kept.keep(lowWater);
     }
 

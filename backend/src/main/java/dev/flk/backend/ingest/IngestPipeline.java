@@ -132,7 +132,7 @@ final class IngestPipeline implements Ingest {
 
     private Certificate checked(ParsedCertificate parsed, Submitter sender) throws Refused {
         try {
-            return parsed.check(parts.clock().instant(), parts.maxClockSkew());
+            return parsed.check(parts.wallClock().instant(), parts.maxClockSkew());
         } catch (MalformedCertificate e) {
             throw malformed(e, sender, parsed.signed().shardId());
         }

@@ -2,8 +2,8 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.audit.Audit;
-import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.GuardedStore;
+import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.backend.ingest.CatchUp.AssertionContext;
 import dev.flk.backend.ingest.Evidence.EvidenceBudget;
@@ -14,6 +14,7 @@ import dev.flk.backend.limit.Limits;
 import dev.flk.backend.metrics.Meters;
 import dev.flk.certificate.PcsId;
 import dev.flk.wal.FileOps;
+import dev.flk.wal.LockLostException;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -21,6 +22,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
@@ -53,8 +55,8 @@ public final class IngestService implements Ingest, AutoCloseable {
     /**
      * What ingest works with; the store stays its owner's.
      *
-     * @param clock wall time, of arrivals
-     * @param expiry what says that an outcome has expired
+     * @param wallClock the system's clock, against which only {@code sent_at} is checked
+     * @param clock the time of arrivals, of expiry and of retention
      * @param nanoTicker monotonic time
      * @param maxClockSkew how far {@code sent_at} may be ahead; zero switches the check off
      */
@@ -63,8 +65,8 @@ public final class IngestService implements Ingest, AutoCloseable {
             Signatures signatures,
             DecisionRules rules,
             Duration maxClockSkew,
-            InstantSource clock,
-            ExpiryClock expiry,
+            InstantSource wallClock,
+            SteadyClock clock,
             LongSupplier nanoTicker,
             GuardedStore store,
             Meters meters,
@@ -86,19 +88,27 @@ public final class IngestService implements Ingest, AutoCloseable {
     private IngestService(Inbox inbox, Parts parts) {
         RetryAdvice advice = new RetryAdvice(parts.store(), inbox.lowWater());
         OutcomeLog lines = new OutcomeLog(parts.audit());
-        InFlightIds inFlightIds = new InFlightIds(MAX_IDS_IN_FLIGHT, parts.expiry());
+        InFlightIds inFlightIds =
+                new InFlightIds(MAX_IDS_IN_FLIGHT, parts.clock().expiry());
         Evidence evidence = new Evidence(
-                inbox, parts.store(), parts.expiry(), new EvidenceBudget(parts.nanoTicker()), MAX_EVIDENCE);
+                inbox, parts.store(), parts.clock().expiry(), new EvidenceBudget(parts.nanoTicker()), MAX_EVIDENCE);
         Completion completion = new Completion(inFlightIds, inbox.lowWater(), evidence, parts.meters(), lines);
         AssertionContext context = new AssertionContext(
-                parts.clock(), parts.expiry(), inFlightIds, evidence, parts.meters(), lines, new HashSet<>());
+                parts.clock(), parts.clock().expiry(), inFlightIds, evidence, parts.meters(), lines, new HashSet<>());
         showQueueLengths(parts.meters(), inFlightIds, inbox, evidence);
         this.parts = parts;
         this.inbox = inbox;
         inbox.syncWhenVanished(parts.store()::sync);
         this.link = new StoreLink(parts.store(), inbox, context, advice, parts.nanoTicker());
-        this.recorder =
-                new Recorder(link, inbox, completion, new Backlog(), advice, lines, parts.clock(), parts.expiry());
+        this.recorder = new Recorder(
+                link,
+                inbox,
+                completion,
+                new Backlog(),
+                advice,
+                lines,
+                parts.clock(),
+                parts.clock().expiry());
         this.pipeline = new IngestPipeline(parts, inFlightIds, inbox, completion, advice, lines);
         this.recorderThread = new Thread(recorder::run, "ingest-recorder");
         this.ticks = Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "ingest-ticks"));
@@ -191,6 +201,11 @@ public final class IngestService implements Ingest, AutoCloseable {
         return care;
     }
 
+    /** Completes when this process does not own the log any more; it has answered nothing since. */
+    public CompletionStage<LockLostException> lockLost() {
+        return inbox.groups().lockLost();
+    }
+
     /** The log, for who reads what was decided. */
     public DecidedLog decidedLog(FileOps files) {
         return new DecidedLog(inbox, files);
@@ -201,8 +216,8 @@ public final class IngestService implements Ingest, AutoCloseable {
                 inbox,
                 parts.store(),
                 link,
-                inbox.retention(files, COMPRESS_AFTER, keep, parts.clock()),
-                parts.expiry());
+                inbox.retention(files, COMPRESS_AFTER, keep, parts.clock().expiry()),
+                parts.clock());
     }
 
     @Override
@@ -251,7 +266,10 @@ public final class IngestService implements Ingest, AutoCloseable {
         }
         return inbox.isDiskLow(0)
                 ? Optional.of("disk full")
-                : inbox.log().trouble().map(cause -> "append failed: " + cause.getMessage());
+                : inbox.log()
+                        .trouble()
+                        .map(cause ->
+                                (cause instanceof LockLostException ? "" : "append failed: ") + cause.getMessage());
     }
 
     /** Why nothing is recorded just now; empty while it is. */

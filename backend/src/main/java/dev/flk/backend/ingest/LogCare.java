@@ -2,7 +2,7 @@
 package dev.flk.backend.ingest;
 
 import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.ExpiryClock;
+import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.wal.Retention;
 import java.io.IOException;
@@ -17,7 +17,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Compresses closed segments of the inbox log after a day, and removes them after the retention, and keeps the low-water mark. Before anything is removed, what was
- * decided of it is made durable in the store. Pauses while the clock of expiry is halted. {@link #step} is what its timer calls.
+ * decided of it is made durable in the store. Pauses while the clock is in doubt. {@link #step} is what its timer calls.
  */
 public final class LogCare implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
@@ -29,18 +29,18 @@ public final class LogCare implements AutoCloseable {
     private final DedupStore store;
     private final StoreLink link;
     private final Retention retention;
-    private final ExpiryClock expiry;
+    private final SteadyClock clock;
     private volatile LongSupplier needlessUpTo = () -> Long.MAX_VALUE;
     private final ScheduledExecutorService timer =
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "log-care"));
 
     /** Takes steps by itself only after {@link #start}. */
-    LogCare(Inbox inbox, DedupStore store, StoreLink link, Retention retention, ExpiryClock expiry) {
+    LogCare(Inbox inbox, DedupStore store, StoreLink link, Retention retention, SteadyClock clock) {
         this.inbox = inbox;
         this.store = store;
         this.link = link;
         this.retention = retention;
-        this.expiry = expiry;
+        this.clock = clock;
     }
 
     /**
@@ -90,7 +90,7 @@ public final class LogCare implements AutoCloseable {
 
     /** Compresses or removes one segment, if that is due. */
     Retention.Done step() throws IOException {
-        if (expiry.isHalted()) {
+        if (clock.isInDoubt()) {
             return Retention.Done.NOTHING;
         }
         long finished =

@@ -4,10 +4,13 @@ package dev.flk.backend.ingest;
 import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.backend.ingest.InFlightIds.InFlight;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.wal.LockLostException;
 import dev.flk.wal.LogListener;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.LinkedBlockingQueue;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -22,6 +25,7 @@ final class RecorderQueue implements LogListener {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
     private final LinkedBlockingQueue<Group> groups = new LinkedBlockingQueue<>();
+    private final CompletableFuture<LockLostException> lockLost = new CompletableFuture<>();
     private final Meters meters;
     private volatile Flush flush = () -> {};
 
@@ -53,6 +57,11 @@ final class RecorderQueue implements LogListener {
     /** What is to be done before the log goes on without a segment that was moved away. */
     void whenVanished(Flush toDo) {
         flush = toDo;
+    }
+
+    /** Completes when this process does not own the log any more. */
+    CompletionStage<LockLostException> lockLost() {
+        return lockLost;
     }
 
     /** These were forced; on the writer's thread. */
@@ -122,6 +131,12 @@ final class RecorderQueue implements LogListener {
         } catch (IOException | StoreUnavailableException e) {
             LOG.warn("what {} holds could not be made durable in the store as well: {}", renamedTo, e.getMessage());
         }
+    }
+
+    @Override
+    public void lockLost(LockLostException cause) {
+        LOG.error("nothing more is logged or answered: {}", cause.getMessage());
+        lockLost.complete(cause);
     }
 
     @Override

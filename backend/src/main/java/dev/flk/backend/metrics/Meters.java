@@ -165,6 +165,12 @@ public final class Meters implements HttpEvents {
             counter("flk_state_commits_total", "Commits of callers of the state that were answered.");
     private final Counter stateConflicts =
             counter("flk_state_conflicts_total", "Commits of callers that were refused, a key having another version.");
+    private final Counter stateCallsRefused = counter(
+            "flk_state_calls_refused_total",
+            "Calls to the state that were refused because too many were under way: of all or of their token (calls), or"
+                    + " without a token.",
+            "cause",
+            List.of("calls", "without_token"));
     private final Timing stateCommit =
             timing("flk_state_commit_seconds", "Time from a commit of a caller to its answer.", SUBMIT_SECONDS);
 
@@ -259,6 +265,11 @@ public final class Meters implements HttpEvents {
     public void stateCommitted(long nanos) {
         stateCommits.inc();
         stateCommit.observeNanos(nanos);
+    }
+
+    /** Counts a call that was refused; the cause is {@code calls} or {@code without_token}. */
+    public void stateCallRefused(String cause) {
+        stateCallsRefused.labels(cause).inc();
     }
 
     public void stateConflict() {
@@ -421,6 +432,12 @@ public final class Meters implements HttpEvents {
         /** From now on reads {@code value}, on the scraping thread; it must not block. */
         public void watch(DoubleSupplier value) {
             this.value = value;
+        }
+
+        /** From now on adds {@code more} to what is read so far. */
+        public synchronized void add(DoubleSupplier more) {
+            DoubleSupplier before = value;
+            value = () -> before.getAsDouble() + more.getAsDouble();
         }
 
         @Override

@@ -2,11 +2,13 @@
 package dev.flk.backend.postgres;
 
 import com.zaxxer.hikari.HikariDataSource;
+import com.zaxxer.hikari.HikariPoolMXBean;
 import dev.flk.state.postgres.StateDatabase;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 import org.postgresql.PGConnection;
 
@@ -24,7 +26,7 @@ public final class StateConnections implements StateDatabase {
     /** Connects nothing yet. */
     public StateConnections(PostgresConfig config) {
         this.connector = new PostgresConnector(config);
-        this.failures = new PostgresFailures(config.server(), config.timeout().toSeconds() + " s");
+        this.failures = new PostgresFailures(config.server(), config.timeout().toMillis() + " ms");
     }
 
     @Override
@@ -54,6 +56,20 @@ public final class StateConnections implements StateDatabase {
     @Override
     public int connections() {
         return connector.connections();
+    }
+
+    /** Connections of the pool that are used just now. */
+    public int activeConnections() {
+        return ofPool(HikariPoolMXBean::getActiveConnections);
+    }
+
+    /** Connections of the pool that are open and unused. */
+    public int idleConnections() {
+        return ofPool(HikariPoolMXBean::getIdleConnections);
+    }
+
+    private synchronized int ofPool(ToIntFunction<HikariPoolMXBean> value) {
+        return pool == null ? 0 : value.applyAsInt(pool.getHikariPoolMXBean());
     }
 
     @Override

@@ -2,6 +2,7 @@
 package dev.flk.backend.record;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.ingest.DecidedLog;
 import dev.flk.backend.ingest.LoggedOutcomes;
@@ -18,8 +19,12 @@ import dev.flk.state.Version;
 import dev.flk.wal.LogReader.LogWalk;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -51,6 +56,7 @@ public final class RecordFollower implements AutoCloseable {
     private static final long CHUNK_BYTES = 512 << 10;
 
     private static final long COMMIT_BYTES = 2 << 20;
+    private static final int DIGEST_BYTES = 8;
     private static final int READ_AT_ONCE = 10;
     private static final int LOOKED_AT_AT_ONCE = 20_000;
     private static final long LOOK_EVERY_MILLIS = 250;
@@ -93,6 +99,9 @@ public final class RecordFollower implements AutoCloseable {
 
     /** Whether the position was read, since the start. */
     private boolean hasPosition;
+
+    /** The digest of the record at the position; empty where a version that kept none has written the position. */
+    private String positionDigest = "";
 
     private @Nullable String toldFailure;
     private long countedSubmissions;
@@ -255,12 +264,14 @@ public final class RecordFollower implements AutoCloseable {
                         "{\"first\":" + gap.first() + ",\"last\":" + gap.last() + "}",
                         Operation.ANY_VERSION));
             }
-            commit(operations, last);
+            String digest = digest(chunk.get(chunk.size() - 1));
+            commit(operations, last, digest);
             position = last;
+            positionDigest = digest;
             outcomes.forget(last);
             missing.forEach(this::tell);
         } else if (beginNanos - positionNanos > POSITION_AGAIN_NANOS && position > 0) {
-            commit(List.of(), position);
+            commit(List.of(), position, positionDigest);
         }
         if (position >= decided) {
             upToDateNanos = beginNanos;
@@ -269,7 +280,7 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /** The position is in the last commit: what is there of the others, a next attempt finds as it would write it. */
-    private void commit(List<Operation> operations, long last) {
+    private void commit(List<Operation> operations, long last, String digest) {
         List<Operation> together = new ArrayList<>();
         long bytes = 0;
         for (Operation operation : operations) {
@@ -281,7 +292,8 @@ public final class RecordFollower implements AutoCloseable {
             together.add(operation);
             bytes += operation.bytes();
         }
-        together.add(new Operation.Write(positionKey(), "{\"sequence\":" + last + "}", Operation.ANY_VERSION));
+        String positionJson = "{\"sequence\":" + last + (digest.isEmpty() ? "" : ",\"digest\":\"" + digest + "\"") + "}";
+        together.add(new Operation.Write(positionKey(), positionJson, Operation.ANY_VERSION));
         apply(together);
         positionNanos = nanoTicker.getAsLong();
     }
@@ -323,21 +335,53 @@ public final class RecordFollower implements AutoCloseable {
             return 0;
         }
         long known;
+        String digest;
         try {
-            known = JSON.readTree(present.version().json()).path("sequence").asLong();
+            JsonNode json = JSON.readTree(present.version().json());
+            known = json.path("sequence").asLong();
+            digest = json.path("digest").asText();
         } catch (JsonProcessingException e) {
             throw new IOException("how far the record is can't be read in the state: " + e.getMessage(), e);
         }
         // at the start: what was written since may have numbers that are known
         if (known > (hasPosition ? log.last() : log.lastAtStart())) {
-            LOG.warn(
-                    "the record knows log {} up to record {}, it ends with record {}: it begins anew",
-                    log.logId(),
+            LOG.error(
+                    "the record of outcomes has read the log up to record {}, but the log ends with record {}: the log went back to"
+                            + " an older copy. The record reads it again from the oldest segment",
                     known,
                     log.last());
             return 0;
         }
+        if (!digest.isEmpty() && !isRecordAt(known, digest)) {
+            LOG.error(
+                    "the record of outcomes has read the log up to record {}, but that is another record now: the log went back to an"
+                            + " older copy. The record reads it again from the oldest segment",
+                    known);
+            return 0;
+        }
+        positionDigest = digest;
         return known;
+    }
+
+    /** Whether the log still has this record, or has none with this sequence any more. */
+    private boolean isRecordAt(long sequence, String digest) throws IOException {
+        try (LogWalk from = log.walk(sequence)) {
+            LogRecord record = from.next();
+            return record == null || record.sequence() != sequence || digest(record).equals(digest);
+        }
+    }
+
+    /** Tells a record of the log from every other: the first 16 hex digits of SHA-256 over its sequence, arrival, kind, key and body. */
+    private static String digest(LogRecord record) {
+        try {
+            MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
+            String line = record.sequence() + " " + record.arrivalMillis() + " " + record.kind() + " " + record.keyId() + "\n";
+            sha256.update(line.getBytes(StandardCharsets.UTF_8));
+            sha256.update(record.body());
+            return HexFormat.of().formatHex(sha256.digest(), 0, DIGEST_BYTES);
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java has SHA-256", e);
+        }
     }
 
     /**

@@ -2,7 +2,9 @@
 package dev.flk.backend.state;
 
 import com.google.protobuf.MessageLite;
+import dev.flk.backend.metrics.Meters;
 import dev.flk.client.proto.CommitResponse;
+import dev.flk.program.logging.LineLimit;
 import dev.flk.state.StateException.Reason;
 import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
 import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
@@ -13,13 +15,23 @@ import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
 import io.grpc.ServerStreamTracer;
 import io.grpc.Status;
-import io.grpc.StatusRuntimeException;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Bounds how many calls are under way, and the bytes of their requests and answers, over all connections; what is above is refused. A
- * request counts from its first bytes on, so that those that never end are bounded too. To be added to a server as both of its bases.
+ * Bounds how many calls are under way, and the bytes of their requests and answers, over all connections; what is above is refused. A call
+ * counts against its caller, who may hold half of the places. Those without a token share a few places of their own, and have to complete
+ * their requests in time. A request counts from its first bytes on, so that those that never end are bounded too. To be added to a server
+ * as both of its bases, after the interceptor that sets {@link Caller#CURRENT}.
  */
 final class CallLimit extends ServerStreamTracer.Factory implements ServerInterceptor {
     /** Requests are refused in words when they are whole; beyond so many times their bound, before. */
@@ -29,21 +41,104 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     private static final int FRAME_BYTES = 128;
     /** Of a request to health or reflection, which may need no token. */
     private static final int MAX_SMALL_BYTES = 4_096;
+    /** The time in which a caller without a token has to complete a request. */
+    static final long STRANGER_REQUEST_NANOS = TimeUnit.SECONDS.toNanos(10);
+    /** For this long after a refusal {@link #refusing} reports it. */
+    private static final long REPORTED_NANOS = TimeUnit.SECONDS.toNanos(10);
+
+    private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
 
     private static final String OWN = "flk.";
 
     private final int maxCalls;
+    private final int maxStrangers;
     private final long maxBytes;
+    private final LongSupplier nanoTicker;
+    private final Meters meters;
+    private final LineLimit lines;
+    /** Of callers other than strangers. */
     private final AtomicInteger calls = new AtomicInteger();
+
+    private final ConcurrentHashMap<String, Integer> callsOf = new ConcurrentHashMap<>();
+    private final AtomicInteger strangers = new AtomicInteger();
+    /** Calls of strangers whose requests are not complete. */
+    private final Set<Counted<?>> incomplete = ConcurrentHashMap.newKeySet();
+
+    private volatile @Nullable Refused lastRefused;
     private final AtomicLong requestBytes = new AtomicLong();
     private final AtomicLong answerBytes = new AtomicLong();
     /** What streams have sent and the network has not taken; of its own, so that callers that take nothing hold up no others. */
     private final AtomicLong streamedBytes = new AtomicLong();
 
-    /** @param maxBytes of requests, of answers, and of what streams have sent, each */
-    CallLimit(int maxCalls, long maxBytes) {
+    /** @param until on the ticker: how long it is reported */
+    private record Refused(String what, long until) {}
+
+    /**
+     * Holds nothing yet.
+     *
+     * @param maxStrangers calls of all callers without a token
+     * @param maxBytes of requests, of answers, and of what streams have sent, each
+     * @param nanoTicker never goes back
+     */
+    CallLimit(int maxCalls, int maxStrangers, long maxBytes, LongSupplier nanoTicker, Meters meters) {
         this.maxCalls = maxCalls;
+        this.maxStrangers = maxStrangers;
         this.maxBytes = maxBytes;
+        this.nanoTicker = nanoTicker;
+        this.meters = meters;
+        this.lines = LineLimit.ofOutages(nanoTicker);
+    }
+
+    /** Describes the calls that are refused just now, because too many of their callers' are under way; empty: none is. */
+    Optional<String> refusing() {
+        Refused last = lastRefused;
+        return last == null || last.until() - nanoTicker.getAsLong() <= 0 ? Optional.empty() : Optional.of(last.what());
+    }
+
+    /** Ends the calls of strangers that have not completed their requests in time. */
+    void endSlowStrangers() {
+        long now = nanoTicker.getAsLong();
+        incomplete.forEach(call -> call.endIfSince(now - STRANGER_REQUEST_NANOS));
+    }
+
+    /** Takes a place, or says why there is none. */
+    private @Nullable String begin(Caller caller) {
+        if (caller.equals(Caller.STRANGER)) {
+            if (strangers.incrementAndGet() > maxStrangers) {
+                strangers.decrementAndGet();
+                return refused("without_token", "too many calls without a token", "");
+            }
+            return null;
+        }
+        int most = caller.equals(Caller.ANYONE) ? maxCalls : Math.max(1, maxCalls / 2);
+        int own = callsOf.merge(caller.name(), 1, Integer::sum);
+        if (calls.incrementAndGet() > maxCalls || own > most) {
+            end(caller);
+            return own > most && most < maxCalls
+                    ? refused("calls", "too many calls of one token", ", " + caller.name())
+                    : refused("calls", "too many calls", "");
+        }
+        return null;
+    }
+
+    /** @param who for the log only: strangers may read what {@link #refusing} returns */
+    private String refused(String cause, String what, String who) {
+        meters.stateCallRefused(cause);
+        lastRefused = new Refused(what, nanoTicker.getAsLong() + REPORTED_NANOS);
+        lines.say(
+                cause,
+                leftOut ->
+                        LOG.warn("there are {} to the state{}; more are refused until some end{}", what, who, leftOut));
+        return what;
+    }
+
+    private void end(Caller caller) {
+        if (caller.equals(Caller.STRANGER)) {
+            strangers.decrementAndGet();
+        } else {
+            calls.decrementAndGet();
+            callsOf.computeIfPresent(caller.name(), (name, count) -> count == 1 ? null : count - 1);
+        }
     }
 
     @Override
@@ -54,15 +149,21 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     @Override
     public <Q, A> ServerCall.Listener<Q> interceptCall(
             ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
-        if (calls.incrementAndGet() > maxCalls) {
-            calls.decrementAndGet();
-            refuse(call, "there are too many calls under way, " + maxCalls);
+        Caller caller = Caller.CURRENT.get();
+        String tooMany = begin(caller);
+        if (tooMany != null) {
+            refuse(call, "there are " + tooMany + " under way");
             return new ServerCall.Listener<>() {};
         }
         boolean isStream = call.getMethodDescriptor().getType() == MethodType.SERVER_STREAMING;
-        Held held = new Held(isStream ? streamedBytes : answerBytes);
+        Held held = new Held(caller, isStream ? streamedBytes : answerBytes);
         try {
-            return new Counted<>(call, next.startCall(new CountedAnswer<>(call, held, isStream), headers), held);
+            Counted<Q> counted =
+                    new Counted<>(call, next.startCall(new CountedAnswer<>(call, held, isStream), headers), held);
+            if (caller.equals(Caller.STRANGER)) {
+                incomplete.add(counted);
+            }
+            return counted;
         } catch (RuntimeException e) {
             held.end();
             throw e;
@@ -70,9 +171,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     }
 
     private static void refuse(ServerCall<?, ?> call, String why) {
-        StatusRuntimeException refusal = StateErrors.of(Reason.TOO_MANY_TX.because(why + "; try again in a moment"));
-        Metadata trailers = refusal.getTrailers();
-        call.close(refusal.getStatus(), trailers == null ? new Metadata() : trailers);
+        StateErrors.close(call, Reason.TOO_MANY_TX.because(why + "; try again in a moment"));
     }
 
     private String tooLong() {
@@ -116,12 +215,14 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
     /** That a call is under way, and what its answers take, until it ends. */
     private final class Held {
+        private final Caller caller;
         private final AtomicLong answers;
         // guarded by this
         private long taken;
         private boolean isOver;
 
-        Held(AtomicLong answers) {
+        Held(Caller caller, AtomicLong answers) {
+            this.caller = caller;
             this.answers = answers;
         }
 
@@ -145,7 +246,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         synchronized void end() {
             if (!isOver) {
                 isOver = true;
-                calls.decrementAndGet();
+                CallLimit.this.end(caller);
                 isTaken();
             }
         }
@@ -192,6 +293,10 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     private final class Counted<Q> extends SimpleForwardingServerCallListener<Q> {
         private final ServerCall<Q, ?> call;
         private final Held held;
+        private final long beganNanos = nanoTicker.getAsLong();
+        /** Set by the one that comes first: the end of the request, or that of its time. */
+        private final AtomicBoolean isComplete = new AtomicBoolean();
+
         private boolean isRefused;
 
         Counted(ServerCall<Q, ?> call, ServerCall.Listener<Q> next, Held held) {
@@ -210,9 +315,22 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
             super.onMessage(message);
         }
 
+        /** Any thread: until a request is complete, its handler does nothing to the call. */
+        void endIfSince(long nanos) {
+            if (beganNanos - nanos <= 0 && isComplete.compareAndSet(false, true)) {
+                incomplete.remove(this);
+                call.close(
+                        Status.DEADLINE_EXCEEDED.withDescription("the request was not complete within "
+                                + TimeUnit.NANOSECONDS.toSeconds(STRANGER_REQUEST_NANOS)
+                                + " s, the time of calls without a token"),
+                        new Metadata());
+            }
+        }
+
         @Override
         public void onHalfClose() {
-            if (!isRefused) {
+            incomplete.remove(this);
+            if (isComplete.compareAndSet(false, true) && !isRefused) {
                 super.onHalfClose();
             }
         }
@@ -227,12 +345,14 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
 
         @Override
         public void onComplete() {
+            incomplete.remove(this);
             held.end();
             super.onComplete();
         }
 
         @Override
         public void onCancel() {
+            incomplete.remove(this);
             held.end();
             super.onCancel();
         }

@@ -20,6 +20,9 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     /** Of a port without tokens. */
     static final Caller ANYONE = new Caller("", "", List.of(new Grant("", "", true, true)));
 
+    /** A caller of a port with tokens that shows no valid one; it may check health. */
+    static final Caller STRANGER = new Caller("", "", List.of());
+
     /** Who makes the call that is under way. */
     static final Context.Key<Caller> CURRENT = Context.keyWithDefault("caller", ANYONE);
 

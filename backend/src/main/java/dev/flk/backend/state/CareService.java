@@ -30,11 +30,8 @@ final class CareService extends CareImplBase {
     @Override
     public void standing(StandingRequest request, StreamObserver<StandingResponse> answer) {
         StateService.answer(answer, () -> {
-            String namespace = request.getNamespace();
             String agentId = request.getAgentId();
-            if (namespace.isEmpty() && !agentId.isEmpty()) {
-                throw Reason.INVALID.because("an agent_id goes with a namespace");
-            }
+            String namespace = Messages.namespaceOrAll(request.getNamespace(), agentId);
             Caller.CURRENT.get().requireRead(namespace, agentId);
             Head head = engine.head();
             StandingResponse.Builder response = StandingResponse.newBuilder()

@@ -28,6 +28,8 @@ final class Messages {
     private static final long FIRST_SECOND = -62_135_596_800L;
 
     private static final long LAST_SECOND = 253_402_300_799L;
+    /** Well above the length of a token, so that no message repeats a long text. */
+    private static final int MAX_TOKEN = 256;
 
     private Messages() {}
 
@@ -40,6 +42,11 @@ final class Messages {
 
     static String namespace(String given) {
         return given.isEmpty() ? dev.flk.state.Key.DEFAULT_NAMESPACE : given;
+    }
+
+    /** The namespace of a call that selects all of them if it names neither a namespace nor an agent. */
+    static String namespaceOrAll(String given, String agentId) {
+        return agentId.isEmpty() ? given : namespace(given);
     }
 
     static dev.flk.state.Key key(Key key) {
@@ -107,7 +114,7 @@ final class Messages {
                 && time.getNanos() >= 0
                 && time.getNanos() < NANOS_OF_A_SECOND;
         if (!isTime) {
-            throw Reason.INVALID.because("the time is none between the years 1 and 9999: " + time.getSeconds() + " s");
+            throw Reason.INVALID.because("the time must be in the years 1 to 9999: " + time.getSeconds() + " s");
         }
         return Instant.ofEpochSecond(time.getSeconds(), time.getNanos());
     }
@@ -174,17 +181,18 @@ final class Messages {
 
     /** The inverse of {@link #event}'s; those of version 0.1 end with the revision. */
     static Token token(String text) {
-        int at = text.lastIndexOf('-', text.indexOf('.') < 0 ? text.length() : text.indexOf('.'));
+        int dot = text.indexOf('.');
+        int at = text.length() > MAX_TOKEN ? -1 : text.lastIndexOf('-', dot < 0 ? text.length() : dot);
         String[] numbers = text.substring(at + 1).split("\\.", -1);
         try {
             String historyId = text.substring(0, Math.max(0, at));
-            return switch (numbers.length) {
+            return switch (at < 0 ? 0 : numbers.length) {
                 case 1 -> new Token(historyId, Long.parseLong(numbers[0]));
                 case 2 -> new Token(historyId, Long.parseLong(numbers[0]), Long.parseLong(numbers[1]));
-                default -> throw new NumberFormatException(text);
+                default -> throw new NumberFormatException("neither one number nor two");
             };
         } catch (NumberFormatException e) {
-            throw Reason.INVALID.because("the resume_token is none of an event's");
+            throw Reason.INVALID.because("resume_token was not returned with an event");
         }
     }
 

@@ -83,6 +83,7 @@ public final class ServedState implements AutoCloseable {
         Place place = config.directory().isPresent()
                 ? Place.writable(config.directory().get())
                 : null;
+        config.knownHistory().map(Path::getParent).ifPresent(Place::writable);
         Tokens tokens = null;
         if (config.tokensFile().isPresent()) {
             try {
@@ -107,7 +108,9 @@ public final class ServedState implements AutoCloseable {
         this.tokens = tokens;
         SecureRandom random = new SecureRandom();
         this.engine = new StateEngine(
-                storage(config, () -> newHistoryId(random)),
+                config.postgres().isPresent()
+                        ? inPostgres(config, () -> newHistoryId(random), meters)
+                        : storage(config, () -> newHistoryId(random)),
                 config.engine(),
                 clock,
                 System::nanoTime,
@@ -163,9 +166,20 @@ public final class ServedState implements AutoCloseable {
         return storage(config, () -> newHistoryId(random));
     }
 
+    private static Storage inPostgres(StateConfig config, Supplier<String> newHistoryId, Meters meters) {
+        StateConnections connections = new StateConnections(config.postgres().orElseThrow());
+        PostgresStorage storage = new PostgresStorage(
+                connections, newHistoryId, config.knownHistory().orElse(null));
+        meters.postgresPoolActive.add(connections::activeConnections);
+        meters.postgresPoolIdle.add(connections::idleConnections);
+        meters.postgresPoolWaiting.add(storage::waitingReads);
+        meters.postgresPoolMax.add(connections::connections);
+        return storage;
+    }
+
     private static Storage storage(StateConfig config, Supplier<String> newHistoryId) {
         if (config.postgres().isPresent()) {
-            return new PostgresStorage(new StateConnections(config.postgres().get()), newHistoryId);
+            return new PostgresStorage(new StateConnections(config.postgres().get()), newHistoryId, null);
         }
         return config.directory().isPresent()
                 ? new EmbeddedStorage(config.directory().get(), config.cacheBytes(), newHistoryId)
@@ -186,10 +200,11 @@ public final class ServedState implements AutoCloseable {
         }
     }
 
-    private void look() {
+    /** Looks after the port and the directory; else by the timer. */
+    void look() {
         try {
             tellTrouble();
-            port.endStreamsOfRevoked();
+            port.look();
             port.tellProgress();
         } catch (RuntimeException e) {
             LOG.error("looking after the state failed, it is tried again", e); // else the timer would end
@@ -212,7 +227,7 @@ public final class ServedState implements AutoCloseable {
             return;
         }
         boolean isDown = met().isPresent();
-        String now = met().or(engine::full).map(StateException::getMessage).orElse(null);
+        String now = refusal().map(StateException::getMessage).orElse(null);
         if (now != null && !now.equals(toldTrouble)) {
             LOG.error(
                     "the state of agents {}, certificates are taken all the same: {}",
@@ -221,7 +236,7 @@ public final class ServedState implements AutoCloseable {
         } else if (now == null && toldTrouble != null) {
             LOG.info("the state of agents can be used");
         }
-        port.setServing(!isDown);
+        port.setServing(now == null);
         toldTrouble = now;
     }
 
@@ -250,15 +265,27 @@ public final class ServedState implements AutoCloseable {
 
     /** In a word or two what is wrong with it, for {@code /readyz}; empty: nothing. The log says more. */
     public Optional<String> trouble() {
-        return met().or(engine::full).map(e -> {
+        return refusal().map(e -> {
             String cause = e.details().get("cause");
             return cause == null ? e.reason().name() : e.reason().name() + ": " + cause;
         });
     }
 
-    /** In one word what was wrong with it when it was opened, for {@code /readyz}; empty: nothing. The log says more. */
-    public Optional<String> loss() {
-        return engine.missing().map(missing -> "ANSWERED_COMMITS_MISSING");
+    private Optional<StateException> refusal() {
+        try {
+            return met().or(engine::full);
+        } catch (StateException e) { // the directory is gone by now
+            return Optional.of(e);
+        }
+    }
+
+    /** Describes for {@code /readyz} what is wrong, which answered commits are missing, or which calls are refused; else that it is up. */
+    public String detail() {
+        return trouble()
+                .or(() -> engine.missing().map(missing -> "ANSWERED_COMMITS_MISSING"))
+                .orElseGet(() -> port.refusing()
+                        .map(what -> "up; " + what + ", more of them are refused")
+                        .orElse("up"));
     }
 
     private Optional<StateException> met() {
@@ -346,7 +373,14 @@ public final class ServedState implements AutoCloseable {
             if (isGone) {
                 throw gone();
             }
-            return directory.toFile().getUsableSpace();
+            long free = directory.toFile().getUsableSpace();
+            if (free == 0) { // of a directory that is gone, too
+                look();
+                if (isGone) {
+                    throw gone();
+                }
+            }
+            return free;
         }
     }
 }

@@ -17,6 +17,7 @@ import java.util.Optional;
  * @param cacheBytes of what was read; of all, where the state is in memory
  * @param directory of the embedded state; empty: in memory, or in Postgres
  * @param postgres where the state is in Postgres
+ * @param knownHistory the file that remembers how far the state in Postgres is; empty: the state is not in Postgres
  * @param history how long what was overwritten or deleted is kept; empty: for ever
  * @param keepsRecord whether it has the record of outcomes
  * @param recordHistory how long an outcome stays in it
@@ -29,6 +30,7 @@ public record StateConfig(
         int cacheBytes,
         Optional<Path> directory,
         Optional<PostgresConfig> postgres,
+        Optional<Path> knownHistory,
         Optional<Duration> history,
         boolean keepsRecord,
         Duration recordHistory) {

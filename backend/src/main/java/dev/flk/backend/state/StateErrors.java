@@ -8,6 +8,8 @@ import com.google.rpc.RetryInfo;
 import com.google.rpc.Status;
 import dev.flk.state.StateException;
 import dev.flk.state.StateException.Reason;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
 import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
@@ -37,6 +39,13 @@ final class StateErrors {
                     .build()));
         }
         return StatusProto.toStatusRuntimeException(status.build());
+    }
+
+    /** Ends a call with this. */
+    static void close(ServerCall<?, ?> call, StateException e) {
+        StatusRuntimeException refusal = of(e);
+        Metadata trailers = refusal.getTrailers();
+        call.close(refusal.getStatus(), trailers == null ? new Metadata() : trailers);
     }
 
     private static Code code(Reason reason) {

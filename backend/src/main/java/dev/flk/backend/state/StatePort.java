@@ -5,16 +5,21 @@ import dev.flk.backend.metrics.Meters;
 import dev.flk.backend.tls.ReloadedTls;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.state.StateEngine;
+import io.grpc.BindableService;
 import io.grpc.Codec;
 import io.grpc.DecompressorRegistry;
 import io.grpc.Server;
+import io.grpc.ServerInterceptors;
+import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
+import io.grpc.protobuf.services.ProtoReflectionService;
 import io.grpc.protobuf.services.ProtoReflectionServiceV1;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -33,6 +38,9 @@ final class StatePort implements AutoCloseable {
 
     private static final int MAX_CALLS_A_CONNECTION = 1_000;
     private static final int MAX_CALLS = 10_000;
+    /** Of all callers without a token, who only check health. */
+    private static final int MAX_CALLS_OF_STRANGERS = 256;
+
     private static final int MAX_IDLE_MINUTES = 5;
     private static final int MAX_AGE_MINUTES = 60;
     private static final int PART_OF_MEMORY = 8;
@@ -42,6 +50,7 @@ final class StatePort implements AutoCloseable {
     private final HealthStatusManager health = new HealthStatusManager();
     private final ExecutorService executor;
     private final StateService service;
+    private final CallLimit limit;
     private final @Nullable Tokens tokens;
     private final Listener listener;
     private final Server server;
@@ -74,7 +83,7 @@ final class StatePort implements AutoCloseable {
         service = new StateService(engine, engineName, FORMAT, threads, meters);
         this.tokens = tokens;
         listener = new Listener(maxConnections);
-        CallLimit limit = new CallLimit(MAX_CALLS, maxRequestBytes());
+        limit = new CallLimit(MAX_CALLS, MAX_CALLS_OF_STRANGERS, maxRequestBytes(), System::nanoTime, meters);
         NettyServerBuilder builder = listener.listenFor(NettyServerBuilder.forAddress(address))
                 .executor(threads)
                 .maxInboundMessageSize(MAX_MESSAGE_BYTES)
@@ -89,13 +98,12 @@ final class StatePort implements AutoCloseable {
                 // what is sent compressed could be longer than anything that is counted
                 .decompressorRegistry(DecompressorRegistry.emptyInstance().with(Codec.Identity.NONE, false))
                 .addStreamTracerFactory(limit)
-                .intercept(limit)
-                .addService(service)
-                .addService(new CareService(engine))
-                .addService(health.getHealthService())
-                .addService(ProtoReflectionServiceV1.newInstance());
+                .addService(bounded(service))
+                .addService(bounded(new CareService(engine)))
+                .addService(bounded(health.getHealthService()))
+                .addService(bounded(ProtoReflectionServiceV1.newInstance()))
+                .addService(bounded(reflectionV1Alpha()));
         if (tokens != null) {
-            // the last one is asked first
             builder = builder.intercept(tokens);
         }
         server = (tls == null ? builder : builder.sslContext(new CurrentTls(tls))).build();
@@ -110,6 +118,16 @@ final class StatePort implements AutoCloseable {
                     e);
         }
         setServing(engine.trouble().isEmpty());
+    }
+
+    private ServerServiceDefinition bounded(BindableService service) {
+        return ReadableRequests.of(ServerInterceptors.intercept(service, limit));
+    }
+
+    /** What grpcurl, among others, still asks for. */
+    @SuppressWarnings("deprecation")
+    private static BindableService reflectionV1Alpha() {
+        return ProtoReflectionService.newInstance();
     }
 
     private static long maxRequestBytes() {
@@ -133,8 +151,14 @@ final class StatePort implements AutoCloseable {
         service.tellProgress();
     }
 
-    /** Ends the replays of those whose token was revoked or may do something else now. */
-    void endStreamsOfRevoked() {
+    /** Describes the calls that are refused just now, because too many are under way; empty: none is. */
+    Optional<String> refusing() {
+        return limit.refusing();
+    }
+
+    /** Ends the calls of strangers that took too long, and the replays of those whose token was revoked or may do something else now. */
+    void look() {
+        limit.endSlowStrangers();
         Tokens known = tokens;
         if (known != null) {
             service.endStreams(

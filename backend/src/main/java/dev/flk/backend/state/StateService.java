@@ -47,6 +47,7 @@ import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
@@ -63,12 +64,17 @@ import org.slf4j.LoggerFactory;
 final class StateService extends StateImplBase {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
     private static final LineLimit LINES = LineLimit.ofOutages(System::nanoTime);
+    /** Well above the length of an id. */
+    private static final int MAX_TX_ID = 128;
+    /** More than passes between the engine's look at its clock and the one here. */
+    private static final Duration LATER = Duration.ofSeconds(1);
 
     private final StateEngine engine;
     private final String engineName;
     private final int format;
     private final Executor executor;
     private final Meters meters;
+    private final StagedRights rights = new StagedRights(System::nanoTime);
     private final ConcurrentHashMap<ReplayStream, Caller> streams = new ConcurrentHashMap<>();
 
     /**
@@ -109,6 +115,12 @@ final class StateService extends StateImplBase {
         answer(answer, () -> {
             Duration timeout = request.hasTimeout() ? Messages.duration(request.getTimeout()) : null;
             var begun = engine.begin(caller().name(), timeout);
+            rights.begun(
+                    caller(),
+                    begun.txId(),
+                    timeout == null
+                            ? Duration.between(Instant.now(), begun.expiresAt()).plus(LATER)
+                            : timeout);
             return BeginResponse.newBuilder()
                     .setTxId(begun.txId())
                     .setExpiresAt(Messages.time(StateEngine.micros(begun.expiresAt())))
@@ -133,33 +145,42 @@ final class StateService extends StateImplBase {
 
     private void stage(StreamObserver<StageResponse> answer, String txId, Supplier<Operation> operation) {
         answer(answer, () -> {
-            engine.stage(caller().name(), txId, permitted(operation.get()));
+            requireTxId(txId);
+            Operation staged = operation.get();
+            rights.stage(caller(), txId, staged, () -> engine.stage(caller().name(), txId, staged));
             return StageResponse.getDefaultInstance();
         });
     }
 
-    /** A check tells whether a version stands, which is reading. */
-    private static Operation permitted(Operation operation) {
-        Key key = operation.key();
-        if (operation instanceof Operation.Check) {
-            caller().requireRead(key.namespace(), key.agentId());
-        } else {
-            caller().requireWrite(key.namespace(), key.agentId());
+    /** No message repeats what is longer than an id. */
+    private static void requireTxId(String txId) {
+        if (txId.length() > MAX_TX_ID) {
+            throw Reason.INVALID.because("tx_id was not returned by Begin: it has " + txId.length() + " characters");
         }
-        return operation;
     }
 
     @Override
     public void commit(CommitRequest request, StreamObserver<CommitResponse> answer) {
-        committing(answer, () -> engine.commit(caller().name(), request.getTxId(), request.getRequestId()));
+        String txId = request.getTxId();
+        committing(answer, () -> {
+            requireTxId(txId);
+            try {
+                rights.commit(caller(), txId);
+            } catch (StatusRuntimeException e) {
+                var unused = engine.abort(caller().name(), txId);
+                throw e;
+            }
+            return engine.commit(caller().name(), txId, request.getRequestId());
+        });
     }
 
     @Override
     public void apply(ApplyRequest request, StreamObserver<CommitResponse> answer) {
         committing(answer, () -> {
             List<Operation> operations = request.getOperationsList().stream()
-                    .map(operation -> permitted(Messages.operation(engine, operation)))
+                    .map(operation -> Messages.operation(engine, operation))
                     .toList();
+            operations.forEach(operation -> StagedRights.require(caller(), operation));
             return engine.apply(caller().name(), operations, request.getRequestId());
         });
     }
@@ -188,6 +209,8 @@ final class StateService extends StateImplBase {
     @Override
     public void abort(AbortRequest request, StreamObserver<AbortResponse> answer) {
         try {
+            requireTxId(request.getTxId());
+            rights.aborted(caller(), request.getTxId());
             var unused = engine.abort(caller().name(), request.getTxId()).whenComplete((done, failure) -> {
                 if (failure == null) {
                     answer.onNext(AbortResponse.getDefaultInstance());
@@ -347,11 +370,8 @@ final class StateService extends StateImplBase {
     public void replay(ReplayRequest request, StreamObserver<Event> answer) {
         try {
             Caller caller = caller();
-            String namespace = request.getNamespace();
             String agentId = request.getAgentId();
-            if (namespace.isEmpty() && !agentId.isEmpty()) {
-                throw Reason.INVALID.because("an agent_id goes with a namespace");
-            }
+            String namespace = Messages.namespaceOrAll(request.getNamespace(), agentId);
             if (!agentId.isEmpty()) {
                 caller.requireRead(namespace, agentId);
             } else {
@@ -364,7 +384,7 @@ final class StateService extends StateImplBase {
                     engine,
                     executor,
                     (ServerCallStreamObserver<Event>) answer,
-                    span(request, wanted),
+                    span(request, namespace, wanted),
                     request.getFollow(),
                     request.getProgress(),
                     namespace,
@@ -379,12 +399,12 @@ final class StateService extends StateImplBase {
         }
     }
 
-    private ReplayStream.Span span(ReplayRequest request, Predicate<Key> wanted) {
+    private ReplayStream.Span span(ReplayRequest request, String namespace, Predicate<Key> wanted) {
         At to = request.hasTo() ? Messages.at(request.getTo()) : new At.Revision(Long.MAX_VALUE);
         long toMicros = to instanceof At.Time time ? StateEngine.micros(time.time()) : Long.MAX_VALUE;
         boolean isAhead = to instanceof At.Time && engine.head().committedAtMicros() < toMicros;
         return new ReplayStream.Span(
-                from(request, wanted),
+                from(request, namespace, wanted),
                 isAhead ? Long.MAX_VALUE : engine.firstAt(to),
                 request.hasFrom() && Messages.at(request.getFrom()) instanceof At.Time time
                         ? StateEngine.micros(time.time())
@@ -392,21 +412,19 @@ final class StateService extends StateImplBase {
                 toMicros);
     }
 
-    private long from(ReplayRequest request, Predicate<Key> wanted) {
+    private long from(ReplayRequest request, String namespace, Predicate<Key> wanted) {
         if (!request.getResumeToken().isEmpty()) {
             if (request.hasFrom()) {
                 throw Reason.INVALID.because("from and resume_token: only one of them");
             }
             return engine.resume(
                             Messages.token(request.getResumeToken()),
-                            request.getNamespace(),
+                            namespace,
                             request.getAgentId(),
                             wanted)
                     + 1;
         }
-        return request.hasFrom()
-                ? engine.firstAt(Messages.at(request.getFrom()))
-                : engine.oldest(request.getNamespace());
+        return request.hasFrom() ? engine.firstAt(Messages.at(request.getFrom())) : engine.oldest(namespace);
     }
 
     @Override
@@ -422,8 +440,22 @@ final class StateService extends StateImplBase {
                     .setOpenTransactions(info.openTransactions())
                     .setKeys(info.keys())
                     .setBytes(info.bytes())
+                    .setNotServing(notServing())
                     .build();
         });
+    }
+
+    /** The reason why no commit succeeds, with a description; empty: none that is known. */
+    private String notServing() {
+        try {
+            return engine.full().map(StateService::described).orElse("");
+        } catch (StateException e) { // the directory is gone
+            return described(e);
+        }
+    }
+
+    private static String described(StateException e) {
+        return e.reason() + ": " + e.getMessage();
     }
 
     private static Caller caller() {

@@ -6,7 +6,7 @@ import dev.flk.backend.files.FileFingerprints;
 import dev.flk.backend.files.FileWatch;
 import dev.flk.backend.state.TokensFile.InvalidTokensException;
 import io.grpc.Context;
-import io.grpc.Contexts;
+import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
@@ -28,6 +28,7 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
     private static final Metadata.Key<String> AUTHORIZATION =
             Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
     private static final String SCHEME = "Bearer ";
+    private static final String UNKNOWN = "the token is not, or no longer, one of STATE_TOKENS_FILE";
 
     private final Path file;
     private final Audit audit;
@@ -88,22 +89,60 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
     @Override
     public <Q, A> ServerCall.Listener<Q> interceptCall(
             ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
-        // a watch never ends, and would hold a place among the calls
-        if (HealthGrpc.getCheckMethod()
-                .getFullMethodName()
-                .equals(call.getMethodDescriptor().getFullMethodName())) {
-            return next.startCall(call, headers);
-        }
         String shown = headers.get(AUTHORIZATION);
         if (shown == null || !shown.regionMatches(true, 0, SCHEME, 0, SCHEME.length())) {
-            return refuse(call, "no token was shown; send one as metadata: authorization: Bearer TOKEN");
+            return stranger(
+                    call, headers, next, "no token was shown; send one as metadata: authorization: Bearer TOKEN");
         }
-        Optional<Caller> caller =
-                inForce.caller(shown.substring(SCHEME.length()).strip());
-        return caller.isEmpty()
-                ? refuse(call, "the token is not, or no longer, one of STATE_TOKENS_FILE")
-                : Contexts.interceptCall(
-                        Context.current().withValue(Caller.CURRENT, caller.get()), call, headers, next);
+        String token = shown.substring(SCHEME.length()).strip();
+        Optional<Caller> caller = inForce.caller(token);
+        if (caller.isEmpty()) {
+            return stranger(call, headers, next, UNKNOWN);
+        }
+        return new Completed<>(call, started(call, headers, next, caller.get()), token);
+    }
+
+    /** Refused, unless it checks health; a watch never ends, and would hold a place among the calls. */
+    private static <Q, A> ServerCall.Listener<Q> stranger(
+            ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next, String why) {
+        return HealthGrpc.getCheckMethod()
+                        .getFullMethodName()
+                        .equals(call.getMethodDescriptor().getFullMethodName())
+                ? started(call, headers, next, Caller.STRANGER)
+                : refuse(call, why);
+    }
+
+    private static <Q, A> ServerCall.Listener<Q> started(
+            ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next, Caller caller) {
+        Context context = Context.current().withValue(Caller.CURRENT, caller);
+        Context before = context.attach();
+        try {
+            return next.startCall(call, headers);
+        } finally {
+            context.detach(before);
+        }
+    }
+
+    /** A call acts with the rights that its token has when its request is complete, however long that took. */
+    private final class Completed<Q> extends SimpleForwardingServerCallListener<Q> {
+        private final ServerCall<Q, ?> call;
+        private final String token;
+
+        Completed(ServerCall<Q, ?> call, ServerCall.Listener<Q> next, String token) {
+            super(next);
+            this.call = call;
+            this.token = token;
+        }
+
+        @Override
+        public void onHalfClose() {
+            Optional<Caller> caller = inForce.caller(token);
+            if (caller.isEmpty()) {
+                call.close(Status.UNAUTHENTICATED.withDescription(UNKNOWN), new Metadata());
+            } else {
+                Context.current().withValue(Caller.CURRENT, caller.get()).run(super::onHalfClose);
+            }
+        }
     }
 
     private static <Q, A> ServerCall.Listener<Q> refuse(ServerCall<Q, A> call, String why) {

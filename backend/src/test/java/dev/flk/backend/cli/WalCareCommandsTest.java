@@ -22,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -93,7 +94,9 @@ class WalCareCommandsTest {
 
     @Test
     void repair_json_isALineALossAFileAndASummary() throws IOException {
-        flip(wal.resolve(SECOND), 20);
+        byte[] content = Files.readAllBytes(wal.resolve(SECOND));
+        Arrays.fill(content, 20, 4_096, (byte) 0);
+        Files.write(wal.resolve(SECOND), content);
 
         assertThat(run("wal repair --json")).isZero();
 

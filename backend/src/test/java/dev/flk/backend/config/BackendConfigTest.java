@@ -197,6 +197,24 @@ class BackendConfigTest {
     }
 
     @Test
+    void load_stateInPostgres_remembersInStateDir() {
+        var environment = new HashMap<>(Map.of(
+                "PCS_SIGN_ALG",
+                "none",
+                "STATE_ENGINE",
+                "postgres",
+                "POSTGRES_CONN",
+                "postgresql://u:p@h/d",
+                "STATE_DIR",
+                dir.resolve("state").toString()));
+
+        assertThat(BackendConfig.load(environment, null).state().orElseThrow().knownHistory())
+                .contains(dir.resolve("state").resolve("postgres.known"));
+        environment.put("WAL_DIR", dir.resolve("state").toString());
+        assertThat(problems(environment, null)).singleElement().asString().startsWith("STATE_DIR: is WAL_DIR");
+    }
+
+    @Test
     void toString_parametersOfPostgres_areNotShown() {
         PostgresConfig postgres = new PostgresConfig(
                 "jdbc:postgresql://h:5432/d?sslkey=k&sslpassword=" + SECRET,

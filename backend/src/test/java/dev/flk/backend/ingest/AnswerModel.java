@@ -29,8 +29,8 @@ final class AnswerModel {
     /** Ids for whose present outcome somebody was told that it was the first. */
     private final Set<PcsId> toldFirst = new HashSet<>();
 
-    /** When the outcomes of all submissions end, whatever became of them. */
-    private final Map<PcsId, List<Long>> expiries = new HashMap<>();
+    /** The arrivals of all submissions, whatever became of them. */
+    private final Map<PcsId, List<Arrival>> arrivals = new HashMap<>();
 
     /**
      * Ids that somebody took out of a log for good: what was acknowledged stands as long as the store loses nothing, and of what comes later
@@ -39,6 +39,15 @@ final class AnswerModel {
     private final Set<PcsId> goneFromALog = new HashSet<>();
 
     private long answers;
+
+    /**
+     * A submission's arrival.
+     *
+     * @param expiresAtMillis the end of its outcome's life, by the clock of the backend that it came to
+     * @param worldMillis the true time
+     * @param starts how many processes had been started by then
+     */
+    private record Arrival(long expiresAtMillis, long worldMillis, int starts) {}
 
     AnswerModel(World world) {
         this.world = world;
@@ -58,12 +67,26 @@ final class AnswerModel {
     }
 
     void timePassed() {
-        forgetIf(id -> acknowledged.get(id).isExpired(world.latestMillis()));
+        forgetIf(id -> acknowledged.get(id).isExpired(world.latestMillis()) && !isAliveInItsProcess(id));
+    }
+
+    /** Whatever the clock was set to since: in the process that it arrived in, an outcome lives as long as it should in elapsed time. */
+    private boolean isAliveInItsProcess(PcsId id) {
+        return world.isOneBackend()
+                && arrivals.getOrDefault(id, List.of()).stream()
+                        .anyMatch(arrival -> arrival.expiresAtMillis()
+                                        == acknowledged.get(id).expiresAtMillis()
+                                && arrival.starts() == world.starts()
+                                && world.nowMillis() - arrival.worldMillis()
+                                        < Simulation.TTL
+                                                .minus(BackendClock.MAX_SKEW)
+                                                .toMillis());
     }
 
     /** @param arrivalMillis by the clock of the backend that it comes to */
     void submitted(PcsId id, long arrivalMillis) {
-        expiries.computeIfAbsent(id, key -> new ArrayList<>()).add(arrivalMillis + Simulation.TTL.toMillis());
+        arrivals.computeIfAbsent(id, key -> new ArrayList<>())
+                .add(new Arrival(arrivalMillis + Simulation.TTL.toMillis(), world.nowMillis(), world.starts()));
     }
 
     /** Records of these ids are gone from a log; of what was made of them, the store has what it has now. */
@@ -82,8 +105,9 @@ final class AnswerModel {
      */
     void storeLost() {
         forgetIf(id -> goneFromALog.contains(id)
-                || expiries.getOrDefault(id, List.of()).stream()
-                        .anyMatch(expiry -> Math.abs(expiry - world.latestMillis()) < world.clocksApartMillis()));
+                || arrivals.getOrDefault(id, List.of()).stream()
+                        .anyMatch(arrival -> Math.abs(arrival.expiresAtMillis() - world.latestMillis())
+                                < world.clocksApartMillis()));
     }
 
     private void forgetIf(Predicate<PcsId> mayBeLost) {

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.ExpiryClock;
+import dev.flk.backend.dedup.SteadyClock;
 import java.time.Duration;
 import java.time.Instant;
 
 /** A simulated backend's time: a wall clock that somebody may set, and what its process believes of it. */
 final class BackendClock {
-    private static final Duration MAX_SKEW = Duration.ofMinutes(5);
+    static final Duration MAX_SKEW = Duration.ofMinutes(5);
 
     private final World world;
     private long setByMillis;
-    private ExpiryClock expiry;
+    private SteadyClock steady;
 
     BackendClock(World world) {
         this.world = world;
-        this.expiry = believed();
+        this.steady = believed();
     }
 
     /** A process starts, which knows of no other time. */
     void processStarted() {
-        expiry = believed();
-        world.timePassed();
+        steady = believed();
+        world.processStarted();
     }
 
-    private ExpiryClock believed() {
-        return new ExpiryClock(this::now, world::nanos, MAX_SKEW);
+    private SteadyClock believed() {
+        return new SteadyClock(this::now, world::nanos, MAX_SKEW, Simulation.TTL);
     }
 
     /** Somebody sets the wall clock: it is so far ahead of the world's from now on, or behind. */
@@ -38,8 +38,8 @@ final class BackendClock {
         return world.now().plusMillis(setByMillis);
     }
 
-    /** What says that an outcome has expired. */
-    ExpiryClock expiry() {
-        return expiry;
+    /** The clock that the process works with. */
+    SteadyClock steady() {
+        return steady;
     }
 }

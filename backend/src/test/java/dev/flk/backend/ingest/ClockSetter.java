@@ -4,33 +4,37 @@ package dev.flk.backend.ingest;
 import java.time.Duration;
 import java.util.Random;
 
-/** In half of the histories, somebody sets the clocks of backends now and then, by seconds or by hours; in the others all are right. */
+/**
+ * In half of the histories, the clocks of backends jump now and then, by seconds, by hours, or in some of them by weeks; in the others all
+ * are right.
+ */
 final class ClockSetter {
-    private static final Duration FARTHEST = Duration.ofHours(6);
-
-    /** One clock is ahead and the other behind, and the time that counts for expiry may stand for as long again. */
-    private static final Duration APART = FARTHEST.multipliedBy(4);
+    private static final Duration HOURS = Duration.ofHours(6);
+    private static final Duration WEEKS = Duration.ofDays(20);
 
     private static final int STEPS_BETWEEN = 40;
 
     private final Random random;
     private final boolean active;
+    private final Duration farthest;
 
     ClockSetter(Random random) {
         this.random = random;
         this.active = random.nextBoolean();
+        this.farthest = active && random.nextInt(4) == 0 ? WEEKS : HOURS;
     }
 
     /** How far two readings may be apart. */
     Duration apart() {
-        return active ? APART : Duration.ZERO;
+        // one clock is ahead and the other behind, and the time that counts for expiry may stand for as long again
+        return active ? farthest.multipliedBy(4) : Duration.ZERO;
     }
 
     /** Sets the clock, perhaps. */
     void step(BackendClock clock) {
         if (active && random.nextInt(STEPS_BETWEEN) == 0) {
-            int most = Math.toIntExact(random.nextBoolean() ? FARTHEST.toMillis() : FARTHEST.toMillis() / 200);
-            clock.set(Duration.ofMillis(random.nextInt(2 * most) - most));
+            long most = random.nextBoolean() ? farthest.toMillis() : HOURS.toMillis() / 200;
+            clock.set(Duration.ofMillis(random.nextLong(-most, most)));
         }
     }
 }

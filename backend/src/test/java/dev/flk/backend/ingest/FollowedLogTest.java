@@ -154,4 +154,48 @@ class FollowedLogTest {
                     .endsWith("/missing/%019d".formatted(4));
         }
     }
+
+    /** The log's end is gone, and it has grown beyond the position again before the record is followed. */
+    @Test
+    void logWentBackToACopy_andGrewBeyondThePosition_isReadAgain() throws IOException {
+        try (IngestHarness harness = open()) {
+            submit(harness, 1, 3);
+        }
+        Path copy = directory.resolve("copy");
+        copyLog(directory.resolve("log"), copy);
+        try (IngestHarness harness = open();
+                RecordFollower follower = follow(harness)) {
+            submit(harness, 4, 6);
+            await().until(() -> follower.position() == 6);
+        }
+        copyLog(copy, directory.resolve("log"));
+        try (IngestHarness harness = open()) {
+            submit(harness, 11, 16);
+        }
+
+        try (IngestHarness harness = open();
+                RecordFollower follower = follow(harness)) {
+            await().until(() -> follower.position() == 9);
+        }
+
+        assertThat(keys(ServedState.RECORD, "shard-1", ""))
+                .isEqualTo(names(IntStream.of(1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16)));
+    }
+
+    /** Replaces what is in the target. */
+    private static void copyLog(Path from, Path to) throws IOException {
+        Files.createDirectories(to);
+        for (Path old : files(to)) {
+            Files.delete(old);
+        }
+        for (Path file : files(from)) {
+            Files.copy(file, to.resolve(file.getFileName()));
+        }
+    }
+
+    private static List<Path> files(Path directory) throws IOException {
+        try (Stream<Path> files = Files.list(directory)) {
+            return files.toList();
+        }
+    }
 }

@@ -6,9 +6,9 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.ExpiryClock;
 import dev.flk.backend.dedup.GuardedStore;
 import dev.flk.backend.dedup.MemoryStore;
+import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.keys.Signatures;
 import dev.flk.backend.limit.Limits;
@@ -31,6 +31,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -80,8 +81,12 @@ final class IngestHarness implements AutoCloseable {
             return millis * 1_000_000;
         }
 
-        ExpiryClock expiry() {
-            return new ExpiryClock(this::wall, this::nanos, MAX_CLOCK_SKEW);
+        SteadyClock steady() {
+            return new SteadyClock(this::wall, this::nanos, MAX_CLOCK_SKEW, TTL);
+        }
+
+        InstantSource expiry() {
+            return steady().expiry();
         }
     }
 
@@ -146,7 +151,7 @@ final class IngestHarness implements AutoCloseable {
                             rules,
                             MAX_CLOCK_SKEW,
                             clock::wall,
-                            clock.expiry(),
+                            clock.steady(),
                             System::nanoTime,
                             guarded,
                             meters,

@@ -9,10 +9,15 @@ import dev.flk.sample.Pcs;
 import dev.flk.wal.LogRecord;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/** Somebody sets a backend's wall clock. */
+/** A backend's wall clock jumps. */
 final class SetClockTest {
     private final World world = new World();
     private final SimulatedStore store = new SimulatedStore(world);
@@ -34,7 +39,8 @@ final class SetClockTest {
         submitWithoutAStore(first);
         world.advance(Simulation.TTL);
         submitWithoutAStore(other); // the first has expired
-        simulation.clock.set(Duration.ofHours(-1)); // and has not
+        simulation.clock.set(Duration.ofHours(-2));
+        world.advance(Duration.ofHours(1)); // the clock is believed, and the first has not expired
 
         store.setMood(Mood.UP);
         simulation.settle();
@@ -75,5 +81,67 @@ final class SetClockTest {
         simulation.start();
 
         assertThat(simulation.metric("flk_lost_outcomes_total")).isEqualTo(1);
+    }
+
+    /** The jump ends before anybody notices it. What was answered meanwhile stands as long as everything else. */
+    @ParameterizedTest
+    @ValueSource(ints = {-20, 20})
+    void jumpsByDaysForSeconds_severalTimes_everyAnswerStands(int days) throws IOException {
+        simulation.start();
+        List<Pcs> answered = new ArrayList<>();
+        for (int jump = 0; jump < 4; jump++) {
+            submitAndSettle(answered, 2 * jump);
+            simulation.clock.set(Duration.ofDays(days));
+            world.advance(Duration.ofSeconds(5));
+            submitAndSettle(answered, 2 * jump + 1);
+            simulation.clock.set(Duration.ZERO);
+            requireAnswersStand(answered);
+        }
+        world.advance(Simulation.TTL.minusHours(2));
+        requireAnswersStand(answered);
+        simulation.audit();
+    }
+
+    /** The clock is believed after an hour. What was answered by the other time still stands for its whole life in elapsed time. */
+    @ParameterizedTest
+    @ValueSource(ints = {-20, 20})
+    void jumpsByDaysForHours_everyAnswerStands(int days) throws IOException {
+        simulation.start();
+        List<Pcs> answered = new ArrayList<>();
+        submitAndSettle(answered, 0);
+        simulation.clock.set(Duration.ofDays(days));
+        world.advance(Duration.ofHours(3));
+        submitAndSettle(answered, 1);
+        simulation.clock.set(Duration.ZERO);
+        requireAnswersStand(answered);
+        world.advance(Duration.ofHours(3));
+        submitAndSettle(answered, 2);
+        for (int day = 0; day < 12; day++) {
+            requireAnswersStand(answered);
+            simulation.stepLogCare();
+            world.advance(Duration.ofDays(1));
+        }
+        requireAnswersStand(answered);
+        simulation.audit();
+    }
+
+    private void submitAndSettle(List<Pcs> answered, int epoch) {
+        Pcs pcs = Pcs.number(100 + epoch);
+        simulation.submit(pcs);
+        simulation.settle();
+        answered.add(pcs);
+    }
+
+    /** Other content under an answered id gets the answer that was given. */
+    private void requireAnswersStand(List<Pcs> answered) {
+        for (Pcs pcs : answered) {
+            AtomicReference<Outcome> outcome =
+                    simulation.submit(pcs.with("budget", "0.9")).get(0);
+            simulation.settle();
+            assertThat(outcome.get())
+                    .isInstanceOfSatisfying(
+                            Outcome.Decided.class,
+                            decided -> assertThat(decided.relation()).isEqualTo(Outcome.Relation.CONFLICT));
+        }
     }
 }

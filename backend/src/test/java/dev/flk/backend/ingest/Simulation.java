@@ -86,9 +86,9 @@ final class Simulation {
         DecisionRules rules = new DecisionRules(policy, TTL);
         LogOptions options = LogOptions.of(DIRECTORY, "inbox", rules.context())
                 .with(LogSizes.usual().withFillAhead(0).withSegments(20_000, Duration.ofDays(1)));
-        Inbox inbox = Inbox.open(options, 0, disk, clock::now, world::nanos, random, Optional::empty, meters);
+        Inbox inbox = Inbox.open(options, 0, disk, clock.steady(), world::nanos, random, Optional::empty, meters);
         store = stores.apply(inbox.logId());
-        store.expiresBy(clock.expiry());
+        store.expiresBy(clock.steady().expiry());
         ingest = IngestService.open(
                 inbox,
                 new IngestService.Parts(
@@ -100,7 +100,7 @@ final class Simulation {
                         rules,
                         Duration.ZERO,
                         clock::now,
-                        clock.expiry(),
+                        clock.steady(),
                         world::nanos,
                         new GuardedStore("the store", store, world::nanos, random, meters),
                         meters,
@@ -155,7 +155,7 @@ final class Simulation {
             Optional<Recorded> stood = asked.standing(pcs.id());
             outcomes.add(outcome);
             world.trace(() -> "submit " + shortName(pcs));
-            world.answers.submitted(pcs.id(), clock.now().toEpochMilli());
+            world.answers.submitted(pcs.id(), clock.steady().millis());
             submissions.add(new Submission(pcs.bytes(), IngestHarness.sender(), answer -> {
                 world.check(() -> assertThat(outcome.getAndSet(answer))
                         .as("answered once")

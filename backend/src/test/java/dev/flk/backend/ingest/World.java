@@ -19,6 +19,7 @@ final class World {
     private @Nullable AssertionError broken;
     private long nowMillis = Instant.parse("2026-11-20T10:00:00Z").toEpochMilli();
     private long latestMillis = nowMillis;
+    private int starts;
 
     /** All clocks are right. */
     World() {
@@ -54,10 +55,24 @@ final class World {
         timePassed();
     }
 
+    void processStarted() {
+        starts++;
+        timePassed();
+    }
+
+    /** How many processes were started. */
+    int starts() {
+        return starts;
+    }
+
+    boolean isOneBackend() {
+        return clocks.size() == 1;
+    }
+
     /** A clock shows another time than before. */
     void timePassed() {
         for (BackendClock clock : clocks) {
-            latestMillis = Math.max(latestMillis, clock.expiry().millis());
+            latestMillis = Math.max(latestMillis, clock.steady().expiry().millis());
         }
         answers.timePassed();
     }

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.awaitility.Awaitility.await;
 
-import dev.flk.backend.dedup.ExpiryClock;
+import dev.flk.backend.dedup.SteadyClock;
 import dev.flk.backend.keys.KeysFile.InvalidKeysException;
 import dev.flk.backend.keys.KeysFixture.KeyText;
 import dev.flk.backend.metrics.Meters;
@@ -67,9 +67,12 @@ final class ReloadedKeysTest {
     }
 
     private void openWhatIsThere() throws Exception {
-        ExpiryClock clock = new ExpiryClock(
-                () -> Instant.ofEpochMilli(millis + setByMillis), () -> millis * 1_000_000, Duration.ofMinutes(5));
-        inForce = new ReloadedKeys(keys.file(), null, clock, clock::isHalted, System::nanoTime, meters);
+        SteadyClock clock = new SteadyClock(
+                () -> Instant.ofEpochMilli(millis + setByMillis),
+                () -> millis * 1_000_000,
+                Duration.ofMinutes(5),
+                Duration.ofDays(14));
+        inForce = new ReloadedKeys(keys.file(), null, clock, clock::isInDoubt, System::nanoTime, meters);
     }
 
     private static ParsedCertificate parsed(Pcs pcs) throws MalformedCertificate {

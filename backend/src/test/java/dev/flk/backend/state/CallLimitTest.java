@@ -5,13 +5,21 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import dev.flk.backend.metrics.Meters;
 import io.grpc.Context;
 import io.grpc.Context.CancellableContext;
+import io.grpc.Contexts;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
 import io.grpc.Server;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerInterceptor;
 import io.grpc.ServerInterceptors;
+import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckRequest;
+import io.grpc.health.v1.HealthCheckResponse;
 import io.grpc.health.v1.HealthGrpc;
 import io.grpc.health.v1.HealthGrpc.HealthBlockingStub;
 import io.grpc.netty.NettyChannelBuilder;
@@ -20,7 +28,9 @@ import io.grpc.protobuf.services.HealthStatusManager;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -30,15 +40,29 @@ class CallLimitTest {
             .setService("s".repeat(60)) // 62 bytes as a message
             .build();
 
+    private final AtomicLong nanos = new AtomicLong();
+    private CallLimit limit;
     private Server server;
     private ManagedChannel channel;
     private HealthBlockingStub health;
 
     private void serve(int maxCalls, long maxBytes) throws IOException {
-        CallLimit limit = new CallLimit(maxCalls, maxBytes);
+        serve(maxCalls, maxBytes, Caller.ANYONE);
+    }
+
+    private void serve(int maxCalls, long maxBytes, Caller caller) throws IOException {
+        limit = new CallLimit(maxCalls, 2, maxBytes, nanos::get, new Meters("test"));
+        ServerInterceptor asCaller = new ServerInterceptor() {
+            @Override
+            public <Q, A> ServerCall.Listener<Q> interceptCall(
+                    ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
+                return Contexts.interceptCall(Context.current().withValue(Caller.CURRENT, caller), call, headers, next);
+            }
+        };
         server = NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
                 .addStreamTracerFactory(limit)
-                .addService(ServerInterceptors.intercept(new HealthStatusManager().getHealthService(), limit))
+                .addService(ServerInterceptors.interceptForward(
+                        new HealthStatusManager().getHealthService(), asCaller, limit))
                 .build()
                 .start();
         channel = NettyChannelBuilder.forAddress("127.0.0.1", server.getPort())
@@ -86,11 +110,66 @@ class CallLimitTest {
         serve(2, 1_000);
         try (CancellableContext first = hold();
                 CancellableContext second = hold()) {
-            assertNoRoom("there are too many calls under way, 2");
-            assertNoRoom("there are too many calls under way, 2"); // and holds nothing
+            assertNoRoom("there are too many calls under way");
+            assertNoRoom("there are too many calls under way"); // and holds nothing
             first.cancel(null);
             awaitRoom();
             assertThat(second.isCancelled()).isFalse();
+        }
+    }
+
+    @Test
+    void caller_hasHalfOfThePlaces_andIsReportedWhileItWantsMore() throws IOException {
+        serve(4, 1_000, new Caller("planner", "", List.of()));
+        try (CancellableContext first = hold();
+                CancellableContext second = hold()) {
+            assertThat(limit.refusing()).isEmpty();
+            assertNoRoom("there are too many calls of one token under way");
+            assertThat(limit.refusing()).contains("too many calls of one token");
+            nanos.addAndGet(TimeUnit.SECONDS.toNanos(11));
+            assertThat(limit.refusing()).isEmpty();
+            first.cancel(null);
+            awaitRoom();
+            assertThat(second.isCancelled()).isFalse();
+        }
+    }
+
+    @Test
+    void requestOfAStranger_thatIsNotCompleteInTime_isEnded_andItsPlaceFree() throws Exception {
+        serve(4, 10_000, Caller.STRANGER);
+        HalfOpen<HealthCheckRequest, HealthCheckResponse> slow =
+                HalfOpen.call(channel, HealthGrpc.getCheckMethod(), new Metadata());
+        slow.send(REQUEST);
+        HalfOpen<HealthCheckRequest, HealthCheckResponse> quick =
+                HalfOpen.call(channel, HealthGrpc.getCheckMethod(), new Metadata());
+        quick.send(HealthCheckRequest.getDefaultInstance());
+        await().until(() -> noRoomForACheck());
+        quick.complete();
+        assertThat(quick.status()).isEqualTo(Code.OK);
+        nanos.addAndGet(CallLimit.STRANGER_REQUEST_NANOS - 1);
+        limit.endSlowStrangers();
+        HalfOpen<HealthCheckRequest, HealthCheckResponse> later =
+                HalfOpen.call(channel, HealthGrpc.getCheckMethod(), new Metadata());
+        later.send(HealthCheckRequest.getDefaultInstance());
+        await().until(() -> noRoomForACheck());
+
+        nanos.incrementAndGet();
+        limit.endSlowStrangers();
+
+        assertThat(slow.status()).isEqualTo(Code.DEADLINE_EXCEEDED);
+        later.complete();
+        assertThat(later.status()).isEqualTo(Code.OK);
+        await().until(() -> !noRoomForACheck());
+    }
+
+    private boolean noRoomForACheck() {
+        try {
+            return !health.check(HealthCheckRequest.getDefaultInstance()).isInitialized();
+        } catch (StatusRuntimeException e) {
+            assertThat(e)
+                    .hasMessage("RESOURCE_EXHAUSTED: there are too many calls without a token under way; try again"
+                            + " in a moment");
+            return true;
         }
     }
 

@@ -17,6 +17,14 @@ import dev.flk.client.StateCallException;
 import dev.flk.client.StateClient;
 import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
+import dev.flk.client.proto.ApplyRequest;
+import dev.flk.client.proto.BeginRequest;
+import dev.flk.client.proto.CommitRequest;
+import dev.flk.client.proto.CommitResponse;
+import dev.flk.client.proto.StateGrpc;
+import dev.flk.client.proto.StateGrpc.StateBlockingStub;
+import dev.flk.client.proto.Write;
+import dev.flk.client.proto.WriteRequest;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.state.Key;
 import dev.flk.state.Operation;
@@ -24,17 +32,22 @@ import dev.flk.state.StateEngine.At;
 import dev.flk.state.StateEngine.Found;
 import dev.flk.state.StateEngine.Settings;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
 import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckRequest;
+import io.grpc.health.v1.HealthCheckResponse;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
 import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.stub.MetadataUtils;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
@@ -64,13 +77,24 @@ class ServedStateTest {
     }
 
     private StateConfig config(Optional<Path> tokens) {
+        return config(tokens, Settings.defaults().minFreeBytes());
+    }
+
+    private StateConfig config(Optional<Path> tokens, long minFreeBytes) {
+        Settings usual = Settings.defaults();
         return new StateConfig(
                 0,
                 "127.0.0.1",
                 tokens,
-                Settings.defaults(),
+                new Settings(
+                        usual.maxValueBytes(),
+                        usual.txTimeout(),
+                        usual.maxOpenTx(),
+                        usual.maxStagedBytes(),
+                        minFreeBytes),
                 8 << 20,
                 Optional.of(directory.resolve("state")),
+                Optional.empty(),
                 Optional.empty(),
                 Optional.of(Duration.ofDays(100)),
                 false,
@@ -166,6 +190,9 @@ class ServedStateTest {
             assertThat(refusal(() -> viewer.replay(Replay.of("secret", "")).forEach(event -> {})))
                     .isEqualTo(Code.PERMISSION_DENIED);
             assertThat(viewer.get("planner-1", "k").map(Versioned::json)).contains("1");
+            assertThatThrownBy(() -> forger.get("planner-1", "k"))
+                    .isInstanceOf(StateCallException.Unauthenticated.class);
+            assertThatThrownBy(() -> viewer.get("other", "k")).isInstanceOf(StateCallException.Forbidden.class);
         }
         ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
                 .usePlaintext()
@@ -174,6 +201,170 @@ class ServedStateTest {
             var unused = HealthGrpc.newBlockingStub(channel)
                     .withDeadlineAfter(20, TimeUnit.SECONDS)
                     .check(HealthCheckRequest.getDefaultInstance());
+        } finally {
+            channel.shutdownNow();
+        }
+    }
+
+    private static StateBlockingStub state(ManagedChannel channel, String token) {
+        Metadata headers = new Metadata();
+        headers.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer " + token);
+        return StateGrpc.newBlockingStub(channel)
+                .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(headers))
+                .withDeadlineAfter(20, TimeUnit.SECONDS);
+    }
+
+    private static void stage(StateBlockingStub state, String txId, String agentId) {
+        var unused = state.write(WriteRequest.newBuilder()
+                .setTxId(txId)
+                .setWrite(Write.newBuilder()
+                        .setKey(dev.flk.client.proto.Key.newBuilder()
+                                .setAgentId(agentId)
+                                .setKey("k"))
+                        .setJson("1"))
+                .build());
+    }
+
+    private static CommitRequest commit(String txId) {
+        return CommitRequest.newBuilder().setTxId(txId).build();
+    }
+
+    @Test
+    void commit_afterARightWasWithdrawn_isRefused_andEndsTheTransaction() throws Exception {
+        String all = "\"write\":[\"default/planner-\",\"default/other-\"]";
+        open(Optional.of(tokens(token("a", "a-secret", all))), null);
+        ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
+                .usePlaintext()
+                .build();
+        try {
+            StateBlockingStub state = state(channel, "a-secret");
+            String withdrawn = state.begin(BeginRequest.getDefaultInstance()).getTxId();
+            stage(state, withdrawn, "planner-1");
+            stage(state, withdrawn, "other-1");
+            String kept = state.begin(BeginRequest.getDefaultInstance()).getTxId();
+            stage(state, kept, "planner-1");
+
+            var unused = tokens(token("a", "a-secret", "\"write\":[\"default/planner-\"]"));
+            served.hangUp();
+            await().until(() -> refusal(state, "other-2") == Code.PERMISSION_DENIED);
+
+            assertThatThrownBy(() -> state.commit(commit(withdrawn)))
+                    .isInstanceOf(StatusRuntimeException.class)
+                    .hasMessage("PERMISSION_DENIED: this token may not write agent 'other-1' of namespace default");
+            assertThatThrownBy(() -> state.commit(commit(withdrawn))).hasMessageContaining("was aborted");
+            assertThat(state.commit(commit(kept)).getRevision()).isEqualTo(1);
+        } finally {
+            channel.shutdownNow();
+        }
+    }
+
+    private static Code refusal(StateBlockingStub state, String agentId) {
+        try {
+            stage(state, state.begin(BeginRequest.getDefaultInstance()).getTxId(), agentId);
+            return Code.OK;
+        } catch (StatusRuntimeException e) {
+            return e.getStatus().getCode();
+        }
+    }
+
+    /** The headers of a commit come first, its request after the token was revoked. */
+    @Test
+    void request_completedAfterItsTokenWasRevoked_isRefused() throws Exception {
+        Path file = tokens(token("a", "a-secret", "\"write\":[\"*/\"]"));
+        open(Optional.of(file), null);
+        ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
+                .usePlaintext()
+                .build();
+        try {
+            Metadata headers = new Metadata();
+            headers.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer a-secret");
+            HalfOpen<ApplyRequest, CommitResponse> held = HalfOpen.call(channel, StateGrpc.getApplyMethod(), headers);
+            held.send(ApplyRequest.newBuilder()
+                    .addOperations(dev.flk.client.proto.Operation.newBuilder()
+                            .setWrite(Write.newBuilder()
+                                    .setKey(dev.flk.client.proto.Key.newBuilder()
+                                            .setAgentId("agent")
+                                            .setKey("k"))
+                                    .setJson("1")))
+                    .build());
+            // calls of one connection begin in order
+            assertThat(state(channel, "a-secret")
+                            .begin(BeginRequest.getDefaultInstance())
+                            .getTxId())
+                    .isNotEmpty();
+            var unused = tokens(token("b", "b-secret", "\"write\":[\"*/\"]"));
+            served.hangUp();
+            await().until(() -> refusal(state(channel, "a-secret"), "agent") == Code.UNAUTHENTICATED);
+
+            held.complete();
+
+            assertThat(held.status()).isEqualTo(Code.UNAUTHENTICATED);
+            assertThat(served.engine().head().revision()).isZero();
+        } finally {
+            channel.shutdownNow();
+        }
+    }
+
+    @Test
+    void callsWithoutAToken_takeNoPlaceOfTokenHolders() throws Exception {
+        open(Optional.of(tokens(token("a", "a-secret", "\"read\":[\"*/\"],\"write\":[\"*/\"]"))), null);
+        List<ManagedChannel> channels = new ArrayList<>();
+        try (StateClient client = to().token("a-secret").connect()) {
+            for (int connection = 0; connection < 10; connection++) {
+                ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
+                        .usePlaintext()
+                        .build();
+                channels.add(channel);
+                List<HalfOpen<HealthCheckRequest, HealthCheckResponse>> calls = new ArrayList<>();
+                for (int call = 0; call < 1_000; call++) {
+                    calls.add(HalfOpen.call(channel, HealthGrpc.getCheckMethod(), new Metadata()));
+                }
+                calls.forEach(call -> call.send(HealthCheckRequest.getDefaultInstance()));
+            }
+            ManagedChannel another = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
+                    .usePlaintext()
+                    .build();
+            channels.add(another);
+            await().until(() -> health(another) == Code.RESOURCE_EXHAUSTED);
+
+            write(client, "agent");
+
+            assertThat(client.get("agent", "k").map(Versioned::version)).contains(1L);
+            assertThat(served.trouble()).isEmpty();
+            assertThat(served.detail()).isEqualTo("up; too many calls without a token, more of them are refused");
+            assertThat(exposed()).containsPattern("flk_state_calls_refused_total\\{cause=\"without_token\",?} [1-9]");
+        } finally {
+            channels.forEach(ManagedChannel::shutdownNow);
+        }
+    }
+
+    private static Code health(ManagedChannel channel) {
+        try {
+            var unused = HealthGrpc.newBlockingStub(channel)
+                    .withDeadlineAfter(20, TimeUnit.SECONDS)
+                    .check(HealthCheckRequest.getDefaultInstance());
+            return Code.OK;
+        } catch (StatusRuntimeException e) {
+            return e.getStatus().getCode();
+        }
+    }
+
+    @Test
+    void healthOfAFullDisk_isNotServing() throws Exception {
+        served = ServedState.open(config(Optional.empty(), Long.MAX_VALUE), () -> now, null, Audit.none(), meters);
+        ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
+                .usePlaintext()
+                .build();
+        try {
+            await().until(() -> served.trouble().equals(Optional.of("DISK_FULL")));
+            served.look();
+            assertThat(HealthGrpc.newBlockingStub(channel)
+                            .withDeadlineAfter(20, TimeUnit.SECONDS)
+                            .check(HealthCheckRequest.newBuilder()
+                                    .setService("flk.state.v1.State")
+                                    .build())
+                            .getStatus())
+                    .isEqualTo(ServingStatus.NOT_SERVING);
         } finally {
             channel.shutdownNow();
         }
@@ -245,8 +436,9 @@ class ServedStateTest {
             open(Optional.empty(), tls);
             try (StateClient known = showing(ca, "agent");
                     StateClient stranger = showing(ca, "stranger");
-                    StateClient silent = to().tls(ca).connect();
-                    StateClient plain = to().connect()) {
+                    StateClient silent =
+                            to().timeout(Duration.ofSeconds(3)).tls(ca).connect();
+                    StateClient plain = to().timeout(Duration.ofSeconds(3)).connect()) {
                 assertThat(refusal(() -> write(known, "agent"))).isEqualTo(Code.OK);
                 // each is tried again for seconds
                 assertThat(Stream.of(stranger, silent, plain)
@@ -261,7 +453,8 @@ class ServedStateTest {
     }
 
     private StateClient showing(Path authority, String name) throws IOException {
-        return to().tls(authority)
+        return to().timeout(Duration.ofSeconds(3))
+                .tls(authority)
                 .certificate(directory.resolve(name + ".crt"), directory.resolve(name + ".key"))
                 .connect();
     }
@@ -269,7 +462,7 @@ class ServedStateTest {
     @Test
     void directoryThatIsGone_isAnOutageUntilItIsBack() throws Exception {
         open(Optional.empty(), null);
-        try (StateClient client = to().connect()) {
+        try (StateClient client = to().timeout(Duration.ofSeconds(3)).connect()) {
             write(client, "agent");
             Path away = Files.move(directory.resolve("state"), directory.resolve("away"));
             await().until(() -> served.trouble().isPresent());
@@ -289,7 +482,7 @@ class ServedStateTest {
     @Test
     void logOfRocksDbThatIsMissing_isCountedAndNamed_andAnotherHistory() throws Exception {
         open(Optional.empty(), null);
-        assertThat(served.loss()).isEmpty();
+        assertThat(served.detail()).isEqualTo("up");
         try (StateClient client = to().connect()) {
             write(client, "agent");
         }
@@ -305,7 +498,7 @@ class ServedStateTest {
         open(Optional.empty(), null);
 
         assertThat(served.engine().head().historyId()).isNotEqualTo(historyId);
-        assertThat(served.loss()).contains("ANSWERED_COMMITS_MISSING");
+        assertThat(served.detail()).isEqualTo("ANSWERED_COMMITS_MISSING");
         assertThat(served.trouble()).isEmpty();
         await().until(() -> exposed().contains("flk_state_losses_total 1.0"));
     }

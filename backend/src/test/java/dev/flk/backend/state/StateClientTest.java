@@ -7,9 +7,10 @@ import static org.awaitility.Awaitility.await;
 
 import dev.flk.client.Commit;
 import dev.flk.client.Replay;
-import dev.flk.client.StateCallException;
+import dev.flk.client.StateCallException.Forbidden;
 import dev.flk.client.StateCallException.HistoryChanged;
 import dev.flk.client.StateCallException.Invalid;
+import dev.flk.client.StateCallException.Unreachable;
 import dev.flk.client.StateCallException.VersionConflict;
 import dev.flk.client.StateClient;
 import dev.flk.client.StateEvent;
@@ -17,9 +18,11 @@ import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
 import dev.flk.state.StateEngine;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -87,7 +90,7 @@ class StateClientTest {
                         .begin()
                         .write("a", "k", "1")
                         .commit())
-                .isInstanceOf(StateCallException.class)
+                .isInstanceOf(Forbidden.class)
                 .hasMessageContaining("PERMISSION_DENIED");
         assertThat(client.begin().check("a", "k", 1).delete("a", "k").commit().versions())
                 .containsExactly(1L, 2L);
@@ -119,6 +122,84 @@ class StateClientTest {
         try (Stream<StateEvent> events = client.replay(Replay.ofAgent("agent-1"))) {
             assertThat(events.map(event -> event.changes().get(0).json())).containsExactly("1", "2");
         }
+    }
+
+    @Test
+    void transaction_mayHaveSeveralNamespaces() {
+        try (Transaction tx = client.begin()) {
+            Transaction elsewhere = tx.namespace("elsewhere");
+            tx.write("a", "k", "1");
+            elsewhere.write("a", "k", "2");
+
+            assertThat(tx.commit().versions()).containsExactly(1L, 1L);
+            assertThatThrownBy(elsewhere::commit).hasMessage("the transaction is over");
+        }
+
+        assertThat(client.get("a", "k").map(Versioned::json)).contains("1");
+        assertThat(client.namespace("elsewhere").get("a", "k").map(Versioned::json))
+                .contains("2");
+    }
+
+    @Test
+    void textThatIsNoUnicode_isRefused_andNotSentAsAnother() {
+        assertThatThrownBy(() -> client.begin().write("a", "half \uD83D", "1"))
+                .isInstanceOf(Invalid.class)
+                .hasMessage("key can't be written as UTF-8: it has half of a surrogate pair");
+        assertThatThrownBy(() -> client.begin().write("a", "k", "\"\uD83D\"")).isInstanceOf(Invalid.class);
+        assertThatThrownBy(() -> client.get("\uDE00", "k")).isInstanceOf(Invalid.class);
+    }
+
+    /** The answer is cut off, and the backend can't be reached for longer than gRPC itself would try. */
+    @Test
+    void commitWhoseAnswerWasLost_isTriedUntilItIsAnswered_andDoneOnce() throws Exception {
+        try (CuttingProxy proxy = new CuttingProxy(port.port());
+                StateClient behind = StateClient.connect("localhost:" + proxy.port())) {
+            assertThat(behind.info().newestRevision()).isZero();
+            proxy.holdAnswers();
+            CompletableFuture<Commit> commit = CompletableFuture.supplyAsync(
+                    () -> behind.begin().write("a", "k", "1").commit());
+            await().until(() -> engine.head().revision() == 1);
+
+            proxy.cut();
+            await().until(() -> proxy.refused() > 6);
+            assertThat(commit).isNotDone();
+            proxy.pass();
+
+            assertThat(commit.get(20, TimeUnit.SECONDS).revision()).isEqualTo(1);
+            assertThat(client.history("a", "k")).hasSize(1);
+        }
+    }
+
+    @Test
+    void commitThatGaveUp_isCalledAgain_andDoneOnce() throws Exception {
+        try (CuttingProxy proxy = new CuttingProxy(port.port());
+                StateClient behind = StateClient.to("localhost:" + proxy.port())
+                        .timeout(Duration.ofSeconds(2))
+                        .connect();
+                Transaction tx = behind.begin()) {
+            assertThat(behind.info().newestRevision()).isZero();
+            tx.write("a", "k", "1");
+            proxy.holdAnswers();
+            CompletableFuture<Commit> commit = CompletableFuture.supplyAsync(tx::commit);
+            await().until(() -> engine.head().revision() == 1);
+            proxy.cut();
+
+            assertThatThrownBy(commit::join).hasCauseInstanceOf(Unreachable.class);
+            assertThatThrownBy(() -> tx.write("a", "k", "2")).hasMessageContaining("the transaction was sent");
+            proxy.pass();
+
+            assertThat(tx.commit().revision()).isEqualTo(1);
+            assertThatThrownBy(tx::commit).hasMessage("the transaction is over");
+            assertThat(client.history("a", "k")).hasSize(1);
+        }
+    }
+
+    @Test
+    void commitThatIsRefused_isOver() {
+        Transaction tx = client.begin().writeIf("a", "k", "2", 7);
+
+        assertThatThrownBy(tx::commit).isInstanceOf(VersionConflict.class);
+        assertThatThrownBy(tx::commit).hasMessage("the transaction is over");
     }
 
     @Test

@@ -3,6 +3,7 @@ package dev.flk.backend.state;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.InstanceOfAssertFactories.LIST;
 import static org.awaitility.Awaitility.await;
 
 import com.google.protobuf.Duration;
@@ -13,6 +14,7 @@ import dev.flk.client.proto.AbortRequest;
 import dev.flk.client.proto.ApplyRequest;
 import dev.flk.client.proto.At;
 import dev.flk.client.proto.BeginRequest;
+import dev.flk.client.proto.CareGrpc;
 import dev.flk.client.proto.Change;
 import dev.flk.client.proto.CommitRequest;
 import dev.flk.client.proto.CommitResponse;
@@ -30,13 +32,17 @@ import dev.flk.client.proto.ListKeysResponse;
 import dev.flk.client.proto.ListNamespacesRequest;
 import dev.flk.client.proto.Operation;
 import dev.flk.client.proto.ReplayRequest;
+import dev.flk.client.proto.StandingRequest;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.client.proto.StateGrpc.StateBlockingStub;
 import dev.flk.client.proto.Write;
 import dev.flk.client.proto.WriteRequest;
 import dev.flk.state.StateEngine;
+import io.grpc.CallOptions;
 import io.grpc.Context;
 import io.grpc.ManagedChannel;
+import io.grpc.MethodDescriptor;
+import io.grpc.MethodDescriptor.Marshaller;
 import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckRequest;
@@ -47,11 +53,15 @@ import io.grpc.protobuf.StatusProto;
 import io.grpc.reflection.v1.ServerReflectionGrpc;
 import io.grpc.reflection.v1.ServerReflectionRequest;
 import io.grpc.reflection.v1.ServerReflectionResponse;
+import io.grpc.stub.ClientCalls;
 import io.grpc.stub.StreamObserver;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.net.SocketException;
+import java.nio.ByteBuffer;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -521,6 +531,119 @@ class StatePortTest {
         asked.onCompleted();
         assertThat(end).succeedsWithin(java.time.Duration.ofSeconds(20));
         assertThat(services).contains("flk.state.v1.State", "flk.state.v1.Care", "grpc.health.v1.Health");
+    }
+
+    /** As grpcurl asks. */
+    @Test
+    void reflection_isServedAsV1AlphaToo() {
+        CompletableFuture<List<String>> services = new CompletableFuture<>();
+        StreamObserver<io.grpc.reflection.v1alpha.ServerReflectionRequest> asked =
+                io.grpc.reflection.v1alpha.ServerReflectionGrpc.newStub(channel)
+                        .serverReflectionInfo(new StreamObserver<>() {
+                            @Override
+                            public void onNext(io.grpc.reflection.v1alpha.ServerReflectionResponse answer) {
+                                services.complete(answer.getListServicesResponse().getServiceList().stream()
+                                        .map(io.grpc.reflection.v1alpha.ServiceResponse::getName)
+                                        .toList());
+                            }
+
+                            @Override
+                            public void onError(Throwable failure) {
+                                services.completeExceptionally(failure);
+                            }
+
+                            @Override
+                            public void onCompleted() {}
+                        });
+        asked.onNext(io.grpc.reflection.v1alpha.ServerReflectionRequest.newBuilder()
+                .setListServices("")
+                .build());
+        asked.onCompleted();
+
+        assertThat(services)
+                .succeedsWithin(java.time.Duration.ofSeconds(20))
+                .asInstanceOf(LIST)
+                .contains("flk.state.v1.State", "flk.state.v1.Care");
+    }
+
+    @Test
+    void agentWithoutANamespace_isOneOfDefault() {
+        apply(write("a", "k", "1"), write("b", "k", "1"));
+
+        assertThat(state.replay(ReplayRequest.newBuilder().setAgentId("a").build())
+                        .next()
+                        .getChangesList())
+                .extracting(change ->
+                        change.getKey().getNamespace() + "/" + change.getKey().getAgentId())
+                .containsExactly("default/a");
+        assertThat(CareGrpc.newBlockingStub(channel)
+                        .standing(StandingRequest.newBuilder().setAgentId("a").build())
+                        .getHistoryId())
+                .isEqualTo("history");
+    }
+
+    @Test
+    void textThatNobodyMayHaveGot_isInvalid() {
+        String longText = "x".repeat(100_000);
+        assertRefused(
+                Code.INVALID_ARGUMENT,
+                "INVALID",
+                () -> state.commit(CommitRequest.newBuilder().setTxId(longText).build()));
+        assertRefused(
+                Code.INVALID_ARGUMENT,
+                "INVALID",
+                () -> state.abort(AbortRequest.newBuilder().setTxId(longText).build()));
+        assertRefused(
+                Code.INVALID_ARGUMENT,
+                "INVALID",
+                () -> state.write(WriteRequest.newBuilder()
+                        .setTxId(longText)
+                        .setWrite(Write.newBuilder().setKey(key("a", "k")).setJson("1"))
+                        .build()));
+        assertRefused(
+                Code.INVALID_ARGUMENT,
+                "INVALID",
+                () -> assertThat(state.replay(ReplayRequest.newBuilder()
+                                .setResumeToken(longText + "-1")
+                                .build()))
+                        .hasNext());
+        assertRefused(
+                Code.INVALID_ARGUMENT,
+                "INVALID",
+                () -> state.listAgents(ListAgentsRequest.newBuilder()
+                        .setPageToken("\uD83D\uDE00")
+                        .build()));
+    }
+
+    /** Bytes that are no text, and bytes that are no message. */
+    @Test
+    void requestThatCantBeRead_isInvalid() {
+        byte[] key = {0x12, 0x02, 'a', (byte) 0xff, 0x1a, 0x01, 'k'};
+        byte[] history = ByteBuffer.allocate(key.length + 2)
+                .put((byte) 0x0a)
+                .put((byte) key.length)
+                .put(key)
+                .array();
+        for (byte[] sent : List.of(history, new byte[] {(byte) 0xff})) {
+            MethodDescriptor<byte[], HistoryResponse> method = StateGrpc.getHistoryMethod().toBuilder(
+                            new Marshaller<byte[]>() {
+                                @Override
+                                public InputStream stream(byte[] bytes) {
+                                    return new ByteArrayInputStream(bytes);
+                                }
+
+                                @Override
+                                public byte[] parse(InputStream stream) {
+                                    throw new AssertionError();
+                                }
+                            },
+                            StateGrpc.getHistoryMethod().getResponseMarshaller())
+                    .build();
+            assertRefused(
+                    Code.INVALID_ARGUMENT,
+                    "INVALID",
+                    () -> ClientCalls.blockingUnaryCall(channel, method, CallOptions.DEFAULT, sent));
+        }
     }
 
     @Test

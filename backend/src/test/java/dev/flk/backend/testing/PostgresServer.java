@@ -126,7 +126,7 @@ public final class PostgresServer implements AutoCloseable {
         List<String> lines = Files.readAllLines(status);
         return lines.size() >= 8
                 && lines.get(0).equals(Long.toString(process.pid()))
-                && lines.get(7).strip().equals("ready");
+                && List.of("ready", "standby").contains(lines.get(7).strip());
     }
 
     private static boolean isRoot() {
@@ -202,11 +202,16 @@ public final class PostgresServer implements AutoCloseable {
 
     /** The first column of the first row as a number. */
     public long number(String database, String sql) {
+        return Long.parseLong(text(database, sql));
+    }
+
+    /** The first column of the first row. */
+    public String text(String database, String sql) {
         try (Connection connection = connect(database);
                 Statement statement = connection.createStatement();
                 ResultSet rows = statement.executeQuery(sql)) {
             rows.next();
-            return rows.getLong(1);
+            return rows.getString(1);
         } catch (SQLException e) {
             throw new IllegalStateException(sql, e);
         }
@@ -253,17 +258,54 @@ public final class PostgresServer implements AutoCloseable {
 
     /** Stops it, keeps a copy of its data, starts it again; what is returned restarts it from that copy. */
     public Runnable copy() {
+        Path copy = copyData();
+        return () -> {
+            replaceData(copy);
+            launch();
+        };
+    }
+
+    private Path copyData() {
         stop();
         Path copy = directory.resolve("copy-" + databases.incrementAndGet());
         DirectoryTree.copy(data(), copy);
         launch();
+        return copy;
+    }
+
+    private void replaceData(Path copy) {
+        stop();
+        DirectoryTree.remove(data());
+        DirectoryTree.copy(copy, data());
+        own(data());
+    }
+
+    /**
+     * Stops the server, keeps a copy of its data, starts it again; the returned action stops it and promotes the copy, as a standby that
+     * was not up to date.
+     */
+    public Runnable laggingStandby() {
+        Path copy = copyData();
         return () -> {
-            stop();
-            DirectoryTree.remove(data());
-            DirectoryTree.copy(copy, data());
-            own(data());
+            replaceData(copy);
+            run(unprivileged(List.of("touch", data().resolve("standby.signal").toString())));
             launch();
+            execute("postgres", "SELECT pg_promote()");
         };
+    }
+
+    /** Whether the machine has the client programs of Postgres. */
+    public static boolean hasDump() {
+        return Stream.of("pg_dump", "pg_restore")
+                .allMatch(program -> Stream.of(System.getenv("PATH").split(":"))
+                        .anyMatch(directory -> Files.isExecutable(Path.of(directory, program))));
+    }
+
+    /** Dumps a database as docs/state.md says; the returned action restores the dump over what the database has then. */
+    public Runnable dump(String database) {
+        Path dump = directory.resolve("dump-" + databases.incrementAndGet());
+        run(List.of("pg_dump", "--format=custom", "--file=" + dump, uri(database)));
+        return () -> run(List.of("pg_restore", "--clean", "--if-exists", "--dbname=" + uri(database), dump.toString()));
     }
 
     private List<ProcessHandle> processes() {

@@ -18,8 +18,10 @@ final class Connections implements AutoCloseable {
     private static final long MOST_WAIT_SECONDS = 3;
     private static final String DISK_FULL = "53100";
     private static final Set<String> STOPPED = Set.of("57P01", "57P02");
-    /** Took too long, or in favour of others. */
+    /** Statements that took too long, or were undone in favour of others. */
     private static final Set<String> UNDONE = Set.of(TOOK_TOO_LONG, "40001", "40P01", "55P03");
+
+    private static final int MOST_WAITS_FOR_HEAD = 15;
 
     private final StateDatabase database;
     private final Semaphore readers;
@@ -34,6 +36,10 @@ final class Connections implements AutoCloseable {
 
     interface Use<T> {
         T with(Connection connection) throws SQLException;
+    }
+
+    interface Locked<L, T> {
+        T with(Connection connection, L head) throws SQLException;
     }
 
     /** Before anything else; does the step again, but not the rest, if it is called again. */
@@ -56,16 +62,22 @@ final class Connections implements AutoCloseable {
         isPrepared = true;
     }
 
+    /** The number of reads that wait for a connection. */
+    int waiting() {
+        return readers.getQueueLength();
+    }
+
     /** A connection stays free for commits. */
     <T> T reading(Use<T> use) {
         requireOpen();
         try {
             if (!readers.tryAcquire(MOST_WAIT_SECONDS, TimeUnit.SECONDS)) {
-                throw busy("its connections are in use; raise POSTGRES_POOL_SIZE");
+                throw Reason.TOO_MANY_TX.because("all connections to Postgres are in use, try again in a moment;"
+                        + " if this happens often, raise POSTGRES_POOL_SIZE");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw busy("interrupted");
+            throw StateException.gaveUp("interrupted while waiting for a connection to Postgres");
         }
         try {
             return readingOnce(use);
@@ -103,27 +115,58 @@ final class Connections implements AutoCloseable {
         }
     }
 
+    /**
+     * Locks the head first. Another backend may hold it for longer than a statement may take, while it commits a large batch; a wait that
+     * ends with the time-out is begun again.
+     *
+     * @param lock reads the head with its lock
+     */
+    <L, T> T inTransaction(Use<L> lock, Locked<L, T> use) {
+        requireOpen();
+        try (Connection connection = database.connection()) {
+            connection.setAutoCommit(false);
+            T result = use.with(connection, locked(connection, lock));
+            connection.commit();
+            return result;
+        } catch (SQLException e) {
+            throw failed(e);
+        }
+    }
+
+    private <L> L locked(Connection connection, Use<L> lock) throws SQLException {
+        for (int waits = 1; ; waits++) {
+            try {
+                return lock.with(connection);
+            } catch (SQLException e) {
+                if (!TOOK_TOO_LONG.equals(e.getSQLState())) {
+                    throw e;
+                }
+                if (waits == MOST_WAITS_FOR_HEAD || isClosed) {
+                    throw StateException.down(
+                            "the row of flk_state stays locked by another session; look for it in pg_locks", e);
+                }
+                connection.rollback();
+            }
+        }
+    }
+
     private static boolean isLost(SQLException e) {
         String state = String.valueOf(e.getSQLState());
         return state.startsWith("08") || STOPPED.contains(state);
     }
 
-    /** What the server refused is that call's; what fails else is an outage for all. */
+    /** An error of one statement concerns its call; any other is an outage for all. */
     private StateException failed(SQLException e) {
         String state = String.valueOf(e.getSQLState());
         if (state.equals(DISK_FULL)) {
             return Reason.DISK_FULL.because(database.what(e));
         }
         if (UNDONE.contains(state)) {
-            return busy(database.what(e));
+            return StateException.gaveUp(database.what(e));
         }
         return state.startsWith("22") || state.startsWith("54")
                 ? Reason.INVALID.because(database.what(e))
                 : StateException.down(database.what(e), e);
-    }
-
-    private static StateException busy(String what) {
-        return Reason.TOO_MANY_TX.because("Postgres is busy, try again in a moment: " + what);
     }
 
     private void requireNotClosed() {

@@ -8,7 +8,10 @@ import dev.flk.state.Key;
 import dev.flk.state.StateException.Reason;
 import dev.flk.state.Storage;
 import dev.flk.state.Version;
+import dev.flk.state.postgres.Connections.Locked;
+import dev.flk.state.postgres.KnownHistory.Known;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -25,6 +28,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.function.Predicate;
@@ -44,6 +48,10 @@ public final class PostgresStorage implements Storage {
     private static final long RESTORED_BYTES_AT_ONCE = 4 << 20;
     private static final int MOST_RESTORE_MILLIS = 600_000;
 
+    private static final long LARGE_BATCH_BYTES = 64 << 10;
+    private static final int BATCH_MILLIS = 3_000;
+    private static final int MEBIBYTE_MILLIS = 3_000;
+
     private static final int MOST_PATH_CHARS = 10_000;
     /** Behind every name. */
     private static final String HIGHEST = "\uDBFF\uDFFF".repeat(257);
@@ -51,26 +59,53 @@ public final class PostgresStorage implements Storage {
     private final Connections connections;
     private final Supplier<String> newHistoryId;
     private final Notices notices;
+    private final DocumentIndex documents;
+    private final KnownHistory known;
+    private volatile Consumer<String> toldOfMissing = cause -> {};
+    private volatile String server = KnownHistory.NONE;
+
+    /**
+     * How far a history is, and why it must not be continued under the id that the database had.
+     *
+     * @param since what was known before the database was read
+     */
+    private record Found(Head head, Optional<String> contradiction, Known since) {}
 
     /**
      * Connects nothing yet.
      *
      * @param database becomes this one's, which closes it
      * @param newHistoryId draws the id of a new history
+     * @param knownHistory the file that remembers how far the history was; null: nothing is remembered when this is closed
      */
-    public PostgresStorage(StateDatabase database, Supplier<String> newHistoryId) {
+    public PostgresStorage(StateDatabase database, Supplier<String> newHistoryId, @Nullable Path knownHistory) {
+        this.known = new KnownHistory(knownHistory);
         this.connections = new Connections(database);
         this.newHistoryId = newHistoryId;
         this.notices = new Notices(database);
+        this.documents = new DocumentIndex(database);
     }
 
     @Override
     public void open() {
+        known.open();
         connections.open(connection -> {
             begin(connection);
+            server = server(connection);
             return connection;
         });
+        Head unused = head();
+        known.isAt(server);
         notices.start();
+    }
+
+    /** Which server it is explains a loss; without the right to ask, a loss is found all the same. */
+    private static String server(Connection connection) {
+        try {
+            return Jdbc.one(connection, Sql.SERVER, row -> row.getString(1)).orElse(KnownHistory.NONE);
+        } catch (SQLException e) {
+            return KnownHistory.NONE;
+        }
     }
 
     private void begin(Connection connection) throws SQLException {
@@ -88,26 +123,113 @@ public final class PostgresStorage implements Storage {
     }
 
     @Override
-    public Head head() {
-        return connections.reading(connection -> head(connection, Sql.HEAD));
+    public void whenAnsweredAreMissing(Consumer<String> told) {
+        toldOfMissing = told;
     }
 
-    private static Head head(Connection connection, String sql) throws SQLException {
+    @Override
+    public Head head() {
+        while (true) {
+            Known since = known.known();
+            Found found = connections.reading(connection -> found(connection, Sql.HEAD, since));
+            if (found.contradiction().isPresent()) {
+                Head unused = locking((connection, head) -> head);
+                continue;
+            }
+            settle(found);
+            if (known.known().historyId().equals(found.head().historyId())) {
+                return found.head();
+            }
+        }
+    }
+
+    /** Runs a transaction that locks the head. */
+    private <T> T locking(Locked<Head, T> use) {
+        return lockingHead(use).result();
+    }
+
+    private <T> Done<T> lockingHead(Locked<Head, T> use) {
+        Done<T> done = connections.inTransaction(
+                this::locked, (connection, found) -> new Done<>(found, use.with(connection, found.head())));
+        settle(done.found());
+        return done;
+    }
+
+    private record Done<T>(Found found, T result) {}
+
+    /** Gives the history a new id, together with what else the transaction does, where the database contradicts what is known. */
+    private Found locked(Connection connection) throws SQLException {
+        Found found = found(connection, Sql.HEAD + Sql.LOCKED, known.known());
+        if (found.contradiction().isEmpty()) {
+            return found;
+        }
+        Head head = found.head();
+        String newId = newHistoryId.get();
+        Jdbc.update(connection, Sql.RENAME, newId, head.historyId());
+        return new Found(
+                new Head(newId, head.revision(), head.committedAtMicros(), head.floor(), head.floorAtMicros()),
+                found.contradiction(),
+                found.since());
+    }
+
+    private Found found(Connection connection, String sql, Known since) throws SQLException {
         return Jdbc.one(
                         connection,
                         sql,
-                        row -> new Head(
-                                row.getString(1), row.getLong(2), row.getLong(3), row.getLong(4), row.getLong(5)))
+                        row -> {
+                            Head head = new Head(
+                                    row.getString(1), row.getLong(2), row.getLong(3), row.getLong(4), row.getLong(5));
+                            Long sinceMicros = number(row, 6);
+                            return new Found(
+                                    head, known.damage().or(() -> since.contradiction(head, sinceMicros)), since);
+                        },
+                        since.revision(),
+                        since.revision())
                 .orElseThrow(() -> new SQLException("the row of flk_state is gone"));
+    }
+
+    private static @Nullable Long number(ResultSet row, int column) throws SQLException {
+        long number = row.getLong(column);
+        return row.wasNull() ? null : number;
+    }
+
+    private Head head(Connection connection, String sql) throws SQLException {
+        return found(connection, sql, Known.NOTHING).head();
+    }
+
+    /** Remembers what the database durably says, before anybody is answered with it. */
+    private void settle(Found found) {
+        Head head = found.head();
+        Known before = found.since();
+        if (known.begin(head, before)) {
+            if (found.contradiction().isPresent() || before.revision() > 0) {
+                String cause = found.contradiction()
+                        .orElseGet(() -> "Postgres has history " + head.historyId()
+                                + ", revision " + head.revision() + ", instead of history " + before.historyId()
+                                + ", of which revision " + before.revision() + " was committed");
+                toldOfMissing.accept(cause + before.movedTo(server) + "; the history is now " + head.historyId()
+                        + ", so that those who follow a replay begin again");
+            }
+        } else {
+            known.reached(head);
+        }
+    }
+
+    /** Revisions that were read past the head, for which nobody has asked, count as known too. */
+    private void settleRead(Stream<Version> read) {
+        long newest = read.mapToLong(Version::revision).max().orElse(0);
+        if (newest > known.known().revision()) {
+            Head unused = head();
+        }
     }
 
     @Override
     public void commit(Set<Key> keys, Set<RequestKey> requests, Function<Standing, Batch> decide) {
-        Batch committed = connections.inTransaction(connection -> {
-            Head head = head(connection, Sql.HEAD + Sql.LOCKED);
+        Done<Batch> done = lockingHead((connection, head) -> {
             Batch batch = decide.apply(new Standing(head, standing(connection, keys), answered(connection, requests)));
             insertAnswers(connection, batch.answered());
             if (!batch.events().isEmpty()) {
+                allowTime(connection, bytes(batch));
                 insertEvents(connection, batch.events());
                 insertVersions(connection, batch.events(), -1);
                 Event last = batch.events().get(batch.events().size() - 1);
@@ -115,8 +237,26 @@ public final class PostgresStorage implements Storage {
             }
             return batch;
         });
-        if (!committed.events().isEmpty()) {
+        List<Event> committed = done.result().events();
+        if (!committed.isEmpty()) {
+            Event last = committed.get(committed.size() - 1);
+            String historyId = done.found().head().historyId();
+            known.reached(new Head(historyId, last.revision(), last.committedAtMicros(), 0, 0));
             notices.give();
+            documents.added(bytes(done.result()));
+        }
+    }
+
+    private static long bytes(Batch batch) {
+        return batch.events().stream().mapToLong(Event::bytes).sum();
+    }
+
+    /** Lets the statements of a large batch take longer than others, in proportion: a transaction within its limits must be committed. */
+    private static void allowTime(Connection connection, long bytes) throws SQLException {
+        if (bytes > LARGE_BATCH_BYTES) {
+            int millis = (int) (BATCH_MILLIS + MEBIBYTE_MILLIS * bytes / (1 << 20));
+            Jdbc.execute(connection, "SET LOCAL statement_timeout = " + millis);
+            connection.setNetworkTimeout(Runnable::run, millis + millis / 4);
         }
     }
 
@@ -281,7 +421,7 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public List<Version> history(Key key, long below, int limit, long maxBytes) {
-        return connections.reading(connection -> {
+        List<Version> versions = connections.reading(connection -> {
             Limited<Version> page = new Limited<>(maxBytes);
             Jdbc.each(
                     connection,
@@ -297,6 +437,8 @@ public final class PostgresStorage implements Storage {
                     limit);
             return page.entries;
         });
+        settleRead(versions.stream());
+        return versions;
     }
 
     @Override
@@ -456,12 +598,14 @@ public final class PostgresStorage implements Storage {
             throw Reason.INVALID.because("json_path is longer than " + MOST_PATH_CHARS + " characters");
         }
         int end = after == null ? 0 : after.indexOf('\0');
-        return connections.reading(connection -> {
+        Page<Document> found = connections.reading(connection -> {
             Limited<Document> page = new Limited<>(maxBytes);
             try {
+                boolean isPredicate = Jdbc.one(connection, Sql.IS_PREDICATE, row -> row.getBoolean(1), jsonPath)
+                        .orElseThrow();
                 Jdbc.each(
                         connection,
-                        Sql.FIND,
+                        isPredicate ? Sql.FIND.replace(Sql.EXISTS, Sql.HOLDS) : Sql.FIND,
                         row -> {
                             Version version = version(row, 3);
                             Key key = new Key(namespace, row.getString(1), row.getString(2));
@@ -484,6 +628,8 @@ public final class PostgresStorage implements Storage {
                     : page.entries.get(page.entries.size() - 1).key();
             return new Page<>(page.entries, isAll || last == null ? null : last.agentId() + '\0' + last.name());
         });
+        settleRead(found.entries().stream().map(Document::version));
+        return found;
     }
 
     /** What is wrong with a path is its author's. */
@@ -500,13 +646,9 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public void compact(long floor) {
-        connections.inTransaction(connection -> {
-            Head unused = head(connection, Sql.HEAD + Sql.LOCKED);
-            Jdbc.update(connection, Sql.RAISE_FLOOR, floor, floor, floor);
-            return true;
-        });
-        while (connections.inTransaction(connection -> {
-            Head head = head(connection, Sql.HEAD + Sql.LOCKED);
+        boolean unused =
+                locking((connection, head) -> Jdbc.update(connection, Sql.RAISE_FLOOR, floor, floor, floor) > 0);
+        while (locking((connection, head) -> {
             long done = Jdbc.one(connection, Sql.REMOVED, row -> row.getLong(1)).orElseThrow();
             long to = next(connection, done, head.floor());
             Jdbc.update(connection, Sql.REMOVE_VERSIONS, done, to, to);
@@ -531,8 +673,7 @@ public final class PostgresStorage implements Storage {
             Jdbc.update(connection, Sql.RAISE_TRIMMED, namespace, upTo);
             return true;
         });
-        while (connections.inTransaction(connection -> {
-            Head unused = head(connection, Sql.HEAD + Sql.LOCKED);
+        while (locking((connection, head) -> {
             long done = Jdbc.one(connection, Sql.TRIMMED, row -> row.getLong(2), namespace)
                     .orElse(upTo);
             long to = next(connection, done, upTo);
@@ -606,7 +747,8 @@ public final class PostgresStorage implements Storage {
 
     @Override
     public void restore(long floor, long floorAtMicros, Iterator<Event> events) {
-        connections.inTransaction(connection -> {
+        Known since = known.known();
+        Head restored = connections.inTransaction(connection -> {
             connection.setNetworkTimeout(Runnable::run, MOST_RESTORE_MILLIS);
             Jdbc.execute(connection, Sql.TAKE_TIME);
             requireEmpty(head(connection, Sql.HEAD + Sql.LOCKED));
@@ -636,15 +778,22 @@ public final class PostgresStorage implements Storage {
                     bytes = 0;
                 }
             }
-            Jdbc.update(connection, Sql.RESTORED, newHistoryId.get(), revision, atMicros, floor, floorAtMicros, floor);
-            return true;
+            String newId = newHistoryId.get();
+            Jdbc.update(connection, Sql.RESTORED, newId, revision, atMicros, floor, floorAtMicros, floor);
+            return new Head(newId, revision, atMicros, floor, floorAtMicros);
         });
+        boolean unused = known.begin(restored, since);
     }
 
     @Override
     public boolean forgetAnswers(long nowMicros) {
         return connections.inTransaction(
                 connection -> Jdbc.update(connection, Sql.FORGET, nowMicros) == Sql.FORGOTTEN_AT_ONCE);
+    }
+
+    /** The number of reads that wait for a connection. */
+    public int waitingReads() {
+        return connections.waiting();
     }
 
     @Override
@@ -681,6 +830,8 @@ public final class PostgresStorage implements Storage {
     @Override
     public void close() {
         notices.close();
+        documents.close();
         connections.close();
+        known.close();
     }
 }

@@ -9,9 +9,20 @@ final class Sql {
 
     static final String FORMAT = "SELECT format FROM flk_state";
 
-    static final String HEAD = "SELECT history_id, revision, committed_at, floor, floor_at FROM flk_state";
+    /** With the time of an earlier revision's commit. */
+    static final String HEAD = """
+            SELECT history_id, revision, committed_at, floor, floor_at, CASE WHEN revision > ? THEN (
+                SELECT earlier.committed_at FROM flk_state_events AS earlier WHERE earlier.revision = ?) END
+            FROM flk_state""";
+
     static final String LOCKED = " FOR UPDATE";
     static final String RAISE = "UPDATE flk_state SET revision = ?, committed_at = ?";
+
+    static final String RENAME = "UPDATE flk_state SET history_id = ? WHERE history_id = ?";
+
+    /** The identity of the server and its timeline, which changes when a standby is promoted. */
+    static final String SERVER =
+            "SELECT system_identifier || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) FROM pg_control_system()";
 
     static final String STANDING = """
             SELECT asked.i, newest.version, newest.is_there
@@ -82,6 +93,16 @@ final class Sql {
                 SELECT revision FROM flk_state_events WHERE committed_at <= ? ORDER BY committed_at DESC LIMIT 1))
             FROM flk_state""";
 
+    /** A predicate has one result for any value, an empty object too; other paths select nothing there, or are constants. */
+    static final String IS_PREDICATE = """
+            SELECT jsonb_path_query_array('{}', ?::jsonpath, '{}', true)
+                IN ('[true]'::jsonb, '[false]'::jsonb, '[null]'::jsonb)""";
+
+    /** The operator of paths in {@link #FIND}, as the driver wants it written; {@link #HOLDS} is that of predicates. */
+    static final String EXISTS = "@??";
+
+    static final String HOLDS = "@@";
+
     static final String FIND = """
             SELECT newest.agent_id, newest.key, v.version, v.revision, v.committed_at, v.value
             FROM flk_state_newest AS newest JOIN flk_state_versions AS v USING (namespace, agent_id, key, version)
@@ -101,6 +122,9 @@ final class Sql {
     /** Of this transaction. */
     static final String TAKE_TIME =
             "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+
+    static final String MOVE_PENDING =
+            "SET statement_timeout = 0; SELECT gin_clean_pending_list('flk_state_newest_documents'::regclass)";
 
     static final String REMOVED = "SELECT removed FROM flk_state";
     static final String NOTE_REMOVED = "UPDATE flk_state SET removed = ?";

@@ -4,7 +4,6 @@ package dev.flk.wal.testing;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.DiskFullException;
 import dev.flk.wal.FileOps;
-import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -167,7 +166,7 @@ public class FaultyFiles implements FileOps {
     }
 
     @Override
-    public Closeable lock(Path file, String holder) throws IOException {
+    public Lock lock(Path file, String holder) throws IOException {
         return disk.lock(file, holder);
     }
 

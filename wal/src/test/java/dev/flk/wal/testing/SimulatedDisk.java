@@ -3,9 +3,9 @@ package dev.flk.wal.testing;
 
 import dev.flk.wal.DiskFullException;
 import dev.flk.wal.FileOps;
+import dev.flk.wal.LockLostException;
 import dev.flk.wal.LogLockedException;
 import java.io.ByteArrayOutputStream;
-import java.io.Closeable;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -37,6 +37,7 @@ public final class SimulatedDisk implements FileOps {
     private TreeMap<String, Inode> durableEntries = new TreeMap<>();
     private final List<TreeMap<String, Inode>> pendingEntries = new ArrayList<>();
     private boolean locked;
+    private int lockNumber;
     private boolean dead;
     private long usableBytes = 1L << 40;
     private int epoch;
@@ -105,7 +106,7 @@ public final class SimulatedDisk implements FileOps {
     /** The process died: open files and locks are gone, the page cache is not. */
     public void kill() {
         epoch++;
-        locked = false;
+        removeLock();
         dead = false;
         failAt = -1;
     }
@@ -252,6 +253,7 @@ public final class SimulatedDisk implements FileOps {
             throw new Killed();
         }
         if (operations == meddleAt) {
+            meddleAt = -1;
             meddling.run();
         }
         if (operations++ == failAt) {
@@ -368,18 +370,35 @@ public final class SimulatedDisk implements FileOps {
     }
 
     @Override
-    public Closeable lock(Path file, String holder) throws IOException {
+    public Lock lock(Path file, String holder) throws IOException {
         operation(file);
         if (locked) {
             throw new LogLockedException(file, holder);
         }
         locked = true;
-        int mine = epoch;
-        return () -> {
-            if (mine == epoch) {
-                locked = false;
+        int mine = ++lockNumber;
+        return new Lock() {
+            @Override
+            public void requireHeld() throws IOException {
+                operation(file);
+                if (mine != lockNumber) {
+                    throw new LockLostException(file);
+                }
+            }
+
+            @Override
+            public void close() {
+                if (mine == lockNumber) {
+                    locked = false;
+                }
             }
         };
+    }
+
+    /** Somebody removes the lock file; the process that had locked it still runs. */
+    public void removeLock() {
+        locked = false;
+        lockNumber++;
     }
 
     private final class Handle implements OpenFile {

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import dev.flk.state.StateException.Reason;
+import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerInterceptor;
+import io.grpc.ServerInterceptors;
+import io.grpc.ServerServiceDefinition;
+import io.grpc.StatusRuntimeException;
+
+/** Answers INVALID to a request that can't be read, such as one with a text that is not UTF-8; gRPC itself would answer UNKNOWN. */
+final class ReadableRequests implements ServerInterceptor {
+    private ReadableRequests() {}
+
+    /** The same service; its requests are parsed within this interceptor. */
+    static ServerServiceDefinition of(ServerServiceDefinition service) {
+        return ServerInterceptors.intercept(ServerInterceptors.useInputStreamMessages(service), new ReadableRequests());
+    }
+
+    @Override
+    public <Q, A> ServerCall.Listener<Q> interceptCall(
+            ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
+        return new SimpleForwardingServerCallListener<>(next.startCall(call, headers)) {
+            private boolean isRefused;
+
+            @Override
+            public void onMessage(Q message) {
+                try {
+                    super.onMessage(message);
+                } catch (StatusRuntimeException e) {
+                    if (!(e.getCause() instanceof InvalidProtocolBufferException cause)) {
+                        throw e;
+                    }
+                    isRefused = true;
+                    StateErrors.close(call, Reason.INVALID.because("the request can't be read: " + cause.getMessage()));
+                }
+            }
+
+            @Override
+            public void onHalfClose() {
+                if (!isRefused) {
+                    super.onHalfClose();
+                }
+            }
+        };
+    }
+}

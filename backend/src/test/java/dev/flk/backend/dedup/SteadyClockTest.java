@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.dedup;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import java.time.Instant;
+import org.junit.jupiter.api.Test;
+
+final class SteadyClockTest {
+    private static final Instant START = Instant.parse("2026-11-20T10:00:00Z");
+    private static final Duration LIFE = Duration.ofDays(14);
+
+    private Duration elapsed = Duration.ZERO;
+    private Duration set = Duration.ZERO;
+    private final SteadyClock clock = clock(Duration.ofMinutes(5));
+
+    private SteadyClock clock(Duration maxStep) {
+        return new SteadyClock(() -> START.plus(elapsed).plus(set), () -> elapsed.toNanos(), maxStep, LIFE);
+    }
+
+    private void pass(Duration time) {
+        elapsed = elapsed.plus(time);
+    }
+
+    /** The clock is set, and read at once, as a busy backend does. */
+    private void set(Duration ahead) {
+        set = ahead;
+        assertThat(clock.isInDoubt()).isTrue();
+    }
+
+    private Instant expiry() {
+        return clock.expiry().instant();
+    }
+
+    @Test
+    void instant_noJump_isTheWallClock() {
+        pass(Duration.ofDays(20));
+        assertThat(clock.instant()).isEqualTo(START.plus(Duration.ofDays(20)));
+        assertThat(expiry()).isEqualTo(clock.instant());
+        assertThat(clock.isInDoubt()).isFalse();
+    }
+
+    @Test
+    void instant_setByLessThanTheStep_isTheWallClock() {
+        set = Duration.ofMinutes(5);
+        assertThat(clock.instant()).isEqualTo(START.plus(set));
+        assertThat(expiry()).isEqualTo(START.plus(set));
+    }
+
+    @Test
+    void instant_setForAMoment_continuesInElapsedTime() {
+        for (int days : new int[] {-20, 20, -20, 20}) {
+            set(Duration.ofDays(days));
+            pass(Duration.ofSeconds(5));
+            assertThat(clock.instant()).isEqualTo(START.plus(elapsed));
+            set(Duration.ZERO);
+            assertThat(clock.instant()).isEqualTo(START.plus(elapsed));
+        }
+        assertThat(expiry()).as("stands still in doubt").isEqualTo(START);
+        pass(Duration.ofHours(1));
+        assertThat(clock.instant()).isEqualTo(START.plus(elapsed));
+        assertThat(expiry()).isEqualTo(START.plus(elapsed));
+    }
+
+    @Test
+    void instant_setAhead_isBelievedAfterAnHour_andExpiresNothingEarly() {
+        set(Duration.ofDays(15));
+        pass(Duration.ofMinutes(59));
+        assertThat(clock.instant()).isEqualTo(START.plus(elapsed));
+        assertThat(expiry()).isEqualTo(START);
+        pass(Duration.ofMinutes(1));
+        assertThat(clock.isInDoubt()).isFalse();
+        assertThat(clock.instant()).isEqualTo(START.plus(elapsed).plus(set));
+        assertThat(expiry()).as("what arrived before lives on").isEqualTo(START.plus(elapsed));
+        pass(LIFE);
+        assertThat(expiry()).as("nothing that arrived before is alive").isEqualTo(clock.instant());
+    }
+
+    @Test
+    void instant_setBackForHours_whatArrivedThenLivesAsLong() {
+        set(Duration.ofDays(-15));
+        assertThat(clock.instant()).isEqualTo(START);
+        pass(Duration.ofHours(2));
+        assertThat(clock.instant()).isEqualTo(START.plus(elapsed).plus(set));
+        Instant arrived = clock.instant();
+        Duration arrivedAfter = elapsed;
+        set(Duration.ZERO);
+        pass(Duration.ofHours(2));
+        assertThat(clock.instant()).isEqualTo(START.plus(elapsed));
+        assertThat(expiry()).isEqualTo(arrived.plus(elapsed).minus(arrivedAfter));
+    }
+
+    @Test
+    void isInDoubt_secondJump_restartsTheHour() {
+        set(Duration.ofDays(15));
+        pass(Duration.ofMinutes(30));
+        set(Duration.ZERO);
+        pass(Duration.ofMinutes(59));
+        assertThat(clock.isInDoubt()).isTrue();
+        pass(Duration.ofMinutes(1));
+        assertThat(clock.isInDoubt()).isFalse();
+    }
+
+    @Test
+    void instant_stepZero_doubtsAfterFiveMinutes() {
+        SteadyClock usual = clock(Duration.ZERO);
+        set = Duration.ofDays(15);
+        assertThat(usual.instant()).isEqualTo(START);
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.backend.state;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.flk.backend.audit.Audit;
+import dev.flk.backend.metrics.Meters;
+import dev.flk.backend.postgres.PostgresConfig;
+import dev.flk.backend.testing.PostgresServer;
+import dev.flk.program.config.Secret;
+import dev.flk.state.Key;
+import dev.flk.state.Operation;
+import dev.flk.state.StateEngine.Settings;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What the backend does around a state in Postgres. */
+class ServedPostgresTest {
+    @TempDir
+    Path directory;
+
+    @Test
+    void stateInPostgres_watchesItsConnections_andRemembersWhatItCommitted() {
+        Path known = directory.resolve("state").resolve("known");
+        Meters meters = new Meters("test");
+        try (PostgresServer server = PostgresServer.start();
+                ServedState served =
+                        ServedState.open(config(server, known), InstantSource.system(), null, Audit.none(), meters)) {
+            await().until(() -> served.trouble().isEmpty());
+            Operation write = served.engine().write(new Key("default", "a", "k"), "1", Operation.ANY_VERSION);
+            served.engine()
+                    .apply("me", List.of(write), "")
+                    .toCompletableFuture()
+                    .join();
+
+            assertThat(known).content().startsWith("flk-known-1 ").contains(" 1 ");
+            assertThat(value(meters.postgresPoolMax)).isEqualTo(3);
+            await().until(() -> value(meters.postgresPoolIdle) == 3);
+            assertThat(value(meters.postgresPoolWaiting)).isZero();
+        }
+    }
+
+    private static double value(Meters.WatchedGauge gauge) {
+        return gauge.collect().get(0).samples.get(0).value;
+    }
+
+    private static StateConfig config(PostgresServer server, Path known) {
+        return new StateConfig(
+                0,
+                "127.0.0.1",
+                Optional.empty(),
+                Settings.defaults(),
+                8 << 20,
+                Optional.empty(),
+                Optional.of(new PostgresConfig(
+                        "jdbc:postgresql://127.0.0.1:" + server.port() + "/" + server.newDatabase(),
+                        "postgres",
+                        new Secret(PostgresServer.PASSWORD),
+                        3,
+                        Duration.ofSeconds(10))),
+                Optional.of(known),
+                Optional.empty(),
+                false,
+                Duration.ofDays(90));
+    }
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.flk.backend.testing.PostgresServer;
+import dev.flk.state.StateEngine.Token;
+import dev.flk.state.StateException.Reason;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A database that went back to an earlier revision gets a new history id, however it went back and whoever notices. */
+class RewoundPostgresTest {
+    private static final Duration TIMEOUT = Duration.ofSeconds(10);
+
+    private static PostgresServer server;
+
+    @TempDir
+    Path directory;
+
+    private final String database = server.newDatabase();
+    private final List<String> missing = Collections.synchronizedList(new ArrayList<>());
+
+    @BeforeAll
+    static void startServer() {
+        server = PostgresServer.start();
+    }
+
+    @AfterAll
+    static void stopServer() {
+        server.close();
+    }
+
+    /** An engine that remembers in a file of its own, also when it is restarted. */
+    private EngineHarness backend(String name) {
+        return new EngineHarness(() -> {
+            Storage storage = PostgresStateTest.storage(server, database, TIMEOUT, directory.resolve(name));
+            storage.whenAnsweredAreMissing(missing::add);
+            return storage;
+        });
+    }
+
+    private static void commit(EngineHarness backend, int times) {
+        for (int i = 0; i < times; i++) {
+            backend.apply(backend.write("a", "k", Integer.toString(i)));
+        }
+    }
+
+    private static String historyId(EngineHarness backend) {
+        return backend.engine.head().historyId();
+    }
+
+    private void assertNewHistory(EngineHarness backend, String before, long revision) {
+        assertThat(historyId(backend)).isNotEqualTo(before);
+        assertThat(backend.engine.head().revision()).isEqualTo(revision);
+        assertThat(RandomStates.reasonOf(() -> backend.engine.resume(new Token(before, 1), "", "", key -> true)))
+                .isEqualTo(Reason.HISTORY_CHANGED);
+        assertThat(missing)
+                .singleElement()
+                .asString()
+                .contains("history " + before)
+                .contains("the history is now " + historyId(backend));
+    }
+
+    @Test
+    void restoredDump_backendStaysConnected_newHistory() {
+        assumeTrue(PostgresServer.hasDump(), "pg_dump and pg_restore are not installed");
+        try (EngineHarness backend = backend("b")) {
+            commit(backend, 10);
+            String before = historyId(backend);
+            Runnable restore = server.dump(database);
+            commit(backend, 5);
+
+            restore.run();
+
+            assertNewHistory(backend, before, 10);
+            assertThat(missing.get(0)).contains("back at revision 10").contains("up to 15");
+            commit(backend, 1);
+            assertThat(backend.engine.head().revision()).isEqualTo(11);
+            assertThat(missing).hasSize(1);
+        }
+    }
+
+    /** The first call may be a commit: what it commits is in the new history. */
+    @Test
+    void restoredDump_firstCallIsACommit_newHistory() {
+        assumeTrue(PostgresServer.hasDump(), "pg_dump and pg_restore are not installed");
+        try (EngineHarness backend = backend("b")) {
+            commit(backend, 3);
+            String before = historyId(backend);
+            Runnable restore = server.dump(database);
+            commit(backend, 2);
+
+            restore.run();
+            commit(backend, 1);
+
+            assertNewHistory(backend, before, 4);
+        }
+    }
+
+    @Test
+    void restoredDump_backendIsRestarted_newHistory() {
+        assumeTrue(PostgresServer.hasDump(), "pg_dump and pg_restore are not installed");
+        try (EngineHarness backend = backend("b")) {
+            commit(backend, 3);
+            String before = historyId(backend);
+            Runnable restore = server.dump(database);
+            commit(backend, 2);
+            backend.engine.close();
+
+            restore.run();
+            backend.restart();
+
+            assertNewHistory(backend, before, 3);
+            String now = historyId(backend);
+            backend.restart();
+            assertThat(historyId(backend)).isEqualTo(now);
+        }
+    }
+
+    /** Another backend, which knows nothing, has filled the gap meanwhile. */
+    @Test
+    void restoredDump_othersCommittedAgain_newHistory() {
+        assumeTrue(PostgresServer.hasDump(), "pg_dump and pg_restore are not installed");
+        try (EngineHarness backend = backend("b")) {
+            commit(backend, 3);
+            String before = historyId(backend);
+            Runnable restore = server.dump(database);
+            commit(backend, 2);
+
+            restore.run();
+            try (EngineHarness other = backend("other")) {
+                other.pass(Duration.ofMinutes(1));
+                commit(other, 4);
+                assertThat(historyId(other)).isEqualTo(before);
+            }
+
+            assertNewHistory(backend, before, 7);
+            assertThat(missing.get(0)).contains("revision 5").contains("another commit");
+        }
+    }
+
+    @Test
+    void restoredDump_twoBackends_agreeOnOneHistory() {
+        assumeTrue(PostgresServer.hasDump(), "pg_dump and pg_restore are not installed");
+        try (EngineHarness one = backend("one");
+                EngineHarness two = backend("two")) {
+            commit(one, 3);
+            String before = historyId(two);
+            Runnable restore = server.dump(database);
+            commit(one, 2);
+            assertThat(two.engine.head().revision()).isEqualTo(5);
+
+            restore.run();
+
+            String now = historyId(one);
+            assertThat(now).isNotEqualTo(before).isEqualTo(historyId(two));
+            assertThat(historyId(one)).isEqualTo(now);
+            assertThat(missing).hasSize(2).allSatisfy(cause -> assertThat(cause).contains("the history is now " + now));
+        }
+    }
+
+    /** A dump brings back the id that was given up. */
+    @Test
+    void sameDumpRestoredTwice_newHistoryEachTime() {
+        assumeTrue(PostgresServer.hasDump(), "pg_dump and pg_restore are not installed");
+        try (EngineHarness backend = backend("b")) {
+            commit(backend, 3);
+            String first = historyId(backend);
+            Runnable restore = server.dump(database);
+            commit(backend, 1);
+            restore.run();
+            String second = historyId(backend);
+            backend.restart();
+
+            restore.run();
+
+            assertThat(historyId(backend)).isNotIn(first, second);
+            assertThat(missing).hasSize(2);
+        }
+    }
+
+    @Test
+    void promotedStandbyThatLags_newHistory_andTheTimelineIsNamed() {
+        try (EngineHarness backend = backend("b")) {
+            commit(backend, 3);
+            String before = historyId(backend);
+            Runnable failover = server.laggingStandby();
+            backend.restart();
+            commit(backend, 2);
+
+            failover.run();
+            backend.restart();
+
+            assertNewHistory(backend, before, 3);
+            assertThat(missing.get(0)).contains("/00000001").contains("/00000002");
+        }
+    }
+
+    /** Nothing that this backend knows is missing. */
+    @Test
+    void promotedStandbyThatIsUpToDate_historyStays() {
+        try (EngineHarness backend = backend("b")) {
+            commit(backend, 3);
+            String before = historyId(backend);
+
+            server.laggingStandby().run();
+            backend.restart();
+
+            assertThat(historyId(backend)).isEqualTo(before);
+            assertThat(missing).isEmpty();
+        }
+    }
+
+    /** What another backend committed counts as soon as it was read, also by a call that names no revision. */
+    @Test
+    void restoredDump_missingRevisionWasOnlyRead_newHistory() {
+        assumeTrue(PostgresServer.hasDump(), "pg_dump and pg_restore are not installed");
+        try (EngineHarness backend = backend("b")) {
+            commit(backend, 3);
+            String before = historyId(backend);
+            Runnable restore = server.dump(database);
+            try (EngineHarness other = backend("other")) {
+                commit(other, 1);
+            }
+            assertThat(backend.engine.history(EngineHarness.key("a", "k"), Long.MAX_VALUE, 1))
+                    .extracting(Version::revision)
+                    .containsExactly(4L);
+
+            restore.run();
+
+            assertNewHistory(backend, before, 3);
+        }
+    }
+
+    /** Compaction removes what a backend knew, which is no loss. */
+    @Test
+    void compactedBeyondWhatIsKnown_historyStays() {
+        try (EngineHarness backend = backend("b")) {
+            commit(backend, 3);
+            String before = historyId(backend);
+            backend.engine.close();
+            try (EngineHarness other = backend("other")) {
+                commit(other, 5);
+                other.engine.compact(new StateEngine.At.Revision(6));
+            }
+
+            backend.restart();
+
+            assertThat(historyId(backend)).isEqualTo(before);
+            assertThat(missing).isEmpty();
+        }
+    }
+
+    @Test
+    void damagedFile_newHistory() throws IOException {
+        try (EngineHarness backend = backend("b")) {
+            commit(backend, 3);
+            String before = historyId(backend);
+            backend.engine.close();
+            byte[] bytes = Files.readAllBytes(directory.resolve("b"));
+            assertThat(bytes).hasSize(512);
+            bytes[20] ^= 1;
+            Files.write(directory.resolve("b"), bytes);
+
+            backend.restart();
+
+            assertThat(historyId(backend)).isNotEqualTo(before);
+            assertThat(missing).singleElement().asString().contains("is damaged");
+        }
+    }
+
+    @Test
+    void fileOfAnotherBackend_isRefused() {
+        try (EngineHarness backend = backend("b");
+                EngineHarness other = backend("b")) {
+            assertThat(backend.engine.trouble()).isEmpty();
+            assertThat(other.engine.trouble())
+                    .get()
+                    .satisfies(trouble -> assertThat(trouble).hasMessageContaining("in use by another backend"));
+        }
+    }
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.e2e;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flk.e2e.Client.Answer;
+import dev.flk.sample.Pcs;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A second backend starts on the log of a running one: the first answers nothing any more, says why, and ends. */
+final class SecondBackendIT {
+    private static final Map<String, String> IN_MEMORY = Map.of("DEDUP_BACKEND", "memory");
+
+    @TempDir
+    private Path directory;
+
+    private Path wal() {
+        return directory.resolve("data/wal");
+    }
+
+    @Test
+    void lockRemoved_theFirstGivesUp_andNoAnswerIsForgotten() throws Exception {
+        List<Pcs> answered = new ArrayList<>();
+        try (BackendProcess first = BackendProcess.start(directory, IN_MEMORY)) {
+            submitAnswered(first, answered, 1);
+            Files.delete(wal().resolve("lock"));
+            try (BackendProcess second = BackendProcess.start(directory, IN_MEMORY)) {
+                submitAnswered(second, answered, 2);
+                assertGivesUp(first, "data/wal/lock was removed or replaced");
+                submitAnswered(second, answered, 3);
+                assertAllKnown(second, answered);
+            }
+        }
+        try (BackendProcess next = BackendProcess.start(directory, IN_MEMORY)) {
+            assertAllKnown(next, answered);
+        }
+    }
+
+    @Test
+    void directoryReplacedByACopy_theFirstGivesUp_andTheCopyIsLeftAlone() throws Exception {
+        List<Pcs> answered = new ArrayList<>();
+        try (BackendProcess first = BackendProcess.start(directory, IN_MEMORY)) {
+            submitAnswered(first, answered, 1);
+            Path moved = directory.resolve("moved");
+            Files.move(wal(), moved);
+            Files.createDirectory(wal());
+            try (Stream<Path> files = Files.list(moved)) {
+                for (Path file : files.toList()) {
+                    Files.copy(file, wal().resolve(file.getFileName()));
+                }
+            }
+            try (BackendProcess second = BackendProcess.start(directory, IN_MEMORY)) {
+                submitAnswered(second, answered, 2);
+                assertGivesUp(first, "data/wal/lock was removed or replaced");
+                submitAnswered(second, answered, 3);
+            }
+        }
+        try (BackendProcess next = BackendProcess.start(directory, IN_MEMORY)) {
+            assertAllKnown(next, answered);
+        }
+    }
+
+    private static void submitAnswered(BackendProcess backend, List<Pcs> answered, long epoch) throws Exception {
+        Pcs pcs = Pcs.number(epoch);
+        assertThat(new Client(backend.url()).submit(pcs).status()).isEqualTo(200);
+        answered.add(pcs);
+    }
+
+    private static void assertAllKnown(BackendProcess backend, List<Pcs> answered) throws Exception {
+        Client client = new Client(backend.url());
+        for (Pcs pcs : answered) {
+            assertThat(client.get("/v1/pcs/" + pcs.id()).status()).isEqualTo(200);
+        }
+    }
+
+    private static void assertGivesUp(BackendProcess backend, String why) throws IOException, InterruptedException {
+        Client client = new Client(backend.url());
+        backend.program().awaitLine(line -> line.contains("ERROR") && line.contains(why));
+        assertThat(client.submit(Pcs.number(99)).status()).isEqualTo(500);
+        Answer ready = client.get("/readyz");
+        assertThat(ready.status()).isEqualTo(503);
+        assertThat(ready.body()).contains(why);
+        assertThat(backend.program().awaitExit()).isEqualTo(1);
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state.postgres;
+
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Moves new entries of the index of documents from the index's list of pending entries to their places. Postgres would do this within a
+ * commit, which takes seconds for large arrays and keeps all other commits waiting. The work has a thread and a connection of its own.
+ */
+final class DocumentIndex implements AutoCloseable {
+    private static final long MOVE_AFTER_BYTES = 1 << 20;
+    private static final int MOST_MILLIS = 600_000;
+
+    private final StateDatabase database;
+    private final AtomicLong addedBytes = new AtomicLong();
+    private final AtomicBoolean isUnderWay = new AtomicBoolean();
+    private final ExecutorService thread = Executors.newSingleThreadExecutor(task -> {
+        Thread thread = new Thread(task, "state-index");
+        thread.setDaemon(true);
+        return thread;
+    });
+    // guarded by this
+    private @Nullable Connection used;
+    private boolean isClosed;
+
+    DocumentIndex(StateDatabase database) {
+        this.database = database;
+    }
+
+    /** Notes that documents of this size were committed. Returns at once. */
+    synchronized void added(long bytes) {
+        if (!isClosed && addedBytes.addAndGet(bytes) >= MOVE_AFTER_BYTES && isUnderWay.compareAndSet(false, true)) {
+            thread.execute(this::move);
+        }
+    }
+
+    private void move() {
+        while (addedBytes.getAndSet(0) >= MOVE_AFTER_BYTES) {
+            try (Connection connection = database.ownConnection()) {
+                if (!begin(connection)) {
+                    return;
+                }
+                connection.setNetworkTimeout(Runnable::run, MOST_MILLIS);
+                Jdbc.execute(connection, Sql.MOVE_PENDING);
+            } catch (SQLException | RuntimeException e) {
+                break; // the next large commit tries again; otherwise autovacuum does it, or a commit when the list is
+                       // full
+            } finally {
+                begin(null);
+            }
+        }
+        isUnderWay.set(false);
+    }
+
+    /** False if this is closed. */
+    private synchronized boolean begin(@Nullable Connection connection) {
+        used = connection;
+        return !isClosed;
+    }
+
+    @Override
+    public synchronized void close() {
+        isClosed = true;
+        thread.shutdown();
+        if (used != null) {
+            try {
+                used.abort(Runnable::run);
+            } catch (SQLException e) {
+                // the connection was closed already
+            }
+        }
+    }
+}

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.state.postgres;
+
+import dev.flk.state.StateException;
+import dev.flk.state.StateException.Reason;
+import dev.flk.state.Storage.Head;
+import dev.flk.wal.DiskFiles.OwnerOnly;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The newest revision that this backend has committed or read, remembered outside the database: a database that was restored from a dump,
+ * or a standby that was promoted too early, cannot tell that revisions are missing. A revision is written to the file before anybody is
+ * answered with it. The file survives a kill of the backend; after a power failure of its machine it may be half a minute old. Any
+ * thread.
+ *
+ * <p>The file is one line of UTF-8, filled up with spaces to one sector of 512 bytes, so that it is replaced as a whole:
+ *
+ * <pre>
+ * flk-known-1                  format
+ * history id
+ * revision
+ * time of its commit           microseconds since 1970
+ * server                       system identifier and timeline, like 7711400727285130605/00000001; - if not known
+ * former history ids           newest first, separated by commas; - if there are none
+ * CRC32C of all before         8 hexadecimal digits
+ * </pre>
+ */
+final class KnownHistory implements AutoCloseable {
+    private static final String FORMAT = "flk-known-1";
+    private static final int SECTOR = 512;
+    private static final int FIELDS = 7;
+    private static final int MOST_FORMER = 8;
+    /** The server is not known. */
+    static final String NONE = "-";
+
+    private final @Nullable Path path;
+    private volatile Known known = Known.NOTHING;
+    private volatile @Nullable String damage;
+    /** Whether the file lacks what is known. */
+    private volatile boolean isBehind;
+    // guarded by this
+    private @Nullable FileChannel channel;
+
+    /**
+     * What is known of the database.
+     *
+     * @param historyId empty: nothing is known
+     * @param server where it was; {@code -}: not known
+     * @param former ids that the history had before, newest first
+     */
+    record Known(String historyId, long revision, long committedAtMicros, String server, List<String> former) {
+        static final Known NOTHING = new Known("", 0, 0, NONE, List.of());
+
+        /** The fields before the checksum; the oldest ids are left out where there is no room for them. */
+        private String line() {
+            List<String> kept = new ArrayList<>(former);
+            while (true) {
+                String ids = kept.isEmpty() ? NONE : String.join(",", kept);
+                String line = String.join(
+                        " ", FORMAT, historyId, Long.toString(revision), Long.toString(committedAtMicros), server, ids);
+                if (kept.isEmpty() || line.length() <= SECTOR - 10) {
+                    return line;
+                }
+                kept.remove(kept.size() - 1);
+            }
+        }
+
+        /** Explains a loss by a change of the server; empty if there is none. */
+        String movedTo(String now) {
+            if (server.equals(NONE) || now.equals(NONE) || server.equals(now)) {
+                return "";
+            }
+            return " (the server was " + server + ", by system identifier and timeline, and is " + now + ")";
+        }
+
+        Known at(Head head) {
+            return new Known(head.historyId(), head.revision(), head.committedAtMicros(), server, former);
+        }
+
+        /**
+         * Compares the database with what is known.
+         *
+         * @param head how far the database is
+         * @param committedAtMicros when the known revision was committed, according to the database; null: it does not say
+         * @return why the history must not be continued under its id; empty: it may
+         */
+        Optional<String> contradiction(Head head, @Nullable Long committedAtMicros) {
+            if (historyId.isEmpty()) {
+                return Optional.empty();
+            }
+            if (!historyId.equals(head.historyId())) {
+                return former.contains(head.historyId())
+                        ? Optional.of("Postgres is back at history " + head.historyId() + ", revision "
+                                + head.revision()
+                                + ", which was given up before; revision " + revision + " of history " + historyId
+                                + " and those before it are missing")
+                        : Optional.empty();
+            }
+            if (head.revision() < revision) {
+                return Optional.of("Postgres is back at revision " + head.revision() + " of history " + historyId
+                        + "; revisions up to " + revision + " were committed and are missing");
+            }
+            Long found = head.revision() == revision
+                    ? Long.valueOf(head.committedAtMicros())
+                    : head.floor() == revision ? Long.valueOf(head.floorAtMicros()) : committedAtMicros;
+            boolean isOther = found != null && found != this.committedAtMicros;
+            boolean isCompactedToEarlier = head.floor() > revision && head.floorAtMicros() <= this.committedAtMicros;
+            return isOther || isCompactedToEarlier
+                    ? Optional.of("revision " + revision + " of history " + historyId
+                            + " is another commit in Postgres than the one that was committed or read before, so that"
+                            + " one and perhaps some before it are missing")
+                    : Optional.empty();
+        }
+    }
+
+    /** @param path null: remembers only as long as this lives */
+    KnownHistory(@Nullable Path path) {
+        this.path = path;
+    }
+
+    /** Reads the file; does nothing if it is open. */
+    synchronized void open() {
+        if (path == null || channel != null) {
+            return;
+        }
+        try {
+            Files.createDirectories(path.toAbsolutePath().getParent());
+            FileChannel opened = FileChannel.open(
+                    path,
+                    Set.of(StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE),
+                    OwnerOnly.file(path));
+            try {
+                requireAlone(opened);
+                byte[] bytes = new byte[(int) Math.min(SECTOR + 1, opened.size())];
+                int unused = opened.read(ByteBuffer.wrap(bytes), 0);
+                Known read = bytes.length == 0 ? Known.NOTHING : decode(bytes);
+                known = read == null ? Known.NOTHING : read;
+                damage = read == null
+                        ? path + " is damaged, so it is not known whether commits are missing in Postgres"
+                        : null;
+                channel = opened;
+            } finally {
+                if (channel == null) {
+                    opened.close();
+                }
+            }
+        } catch (IOException e) {
+            throw failed(e);
+        }
+    }
+
+    private void requireAlone(FileChannel opened) throws IOException {
+        boolean isAlone;
+        try {
+            isAlone = opened.tryLock() != null;
+        } catch (OverlappingFileLockException e) {
+            isAlone = false;
+        }
+        if (!isAlone) {
+            throw Reason.STORE_DOWN.because(
+                    path + " is in use by another backend; give each backend a STATE_DIR of its own");
+        }
+    }
+
+    private static @Nullable Known decode(byte[] bytes) {
+        String[] fields = new String(bytes, StandardCharsets.UTF_8).strip().split(" ", -1);
+        if (fields.length != FIELDS || !fields[0].equals(FORMAT)) {
+            return null;
+        }
+        String line = String.join(" ", List.of(fields).subList(0, FIELDS - 1));
+        if (!checksum(line).equals(fields[FIELDS - 1])) {
+            return null;
+        }
+        List<String> former = fields[5].equals(NONE) ? List.of() : List.of(fields[5].split(","));
+        return new Known(fields[1], Long.parseLong(fields[2]), Long.parseLong(fields[3]), fields[4], former);
+    }
+
+    private static String checksum(String line) {
+        CRC32C crc = new CRC32C();
+        crc.update(line.getBytes(StandardCharsets.UTF_8));
+        return String.format("%08x", crc.getValue());
+    }
+
+    /** What was known at this moment: a read of the database that begins later finds at least that. */
+    Known known() {
+        return known;
+    }
+
+    /** Why the file does not say what was known; empty: it does, or there was none. */
+    Optional<String> damage() {
+        return Optional.ofNullable(damage);
+    }
+
+    /** Notes how far the same history is, if that is farther than what is known. */
+    void reached(Head head) {
+        if (head.revision() > known.revision() || isBehind) {
+            reachedFarther(head);
+        }
+    }
+
+    private synchronized void reachedFarther(Head head) {
+        Known now = known;
+        if (head.historyId().equals(now.historyId()) && head.revision() > now.revision()) {
+            write(now.at(head));
+        } else if (isBehind) {
+            write(now);
+        }
+    }
+
+    /** Notes the server of the history. */
+    synchronized void isAt(String server) {
+        Known now = known;
+        if (!now.server().equals(server)) {
+            write(new Known(now.historyId(), now.revision(), now.committedAtMicros(), server, now.former()));
+        }
+    }
+
+    /**
+     * Begins with another history, durably.
+     *
+     * @param since what was known before the database was read; what another thread has begun with meanwhile is newer
+     * @return whether it began
+     */
+    synchronized boolean begin(Head head, Known since) {
+        Known before = known;
+        if (before.historyId().equals(head.historyId()) || !before.historyId().equals(since.historyId())) {
+            return false;
+        }
+        List<String> former = new ArrayList<>(before.former());
+        if (!before.historyId().isEmpty()) {
+            former.add(0, before.historyId());
+        }
+        former.remove(head.historyId());
+        List<String> kept = List.copyOf(former.subList(0, Math.min(MOST_FORMER, former.size())));
+        write(new Known(head.historyId(), head.revision(), head.committedAtMicros(), before.server(), kept));
+        force();
+        damage = null;
+        return true;
+    }
+
+    private void write(Known now) {
+        known = now;
+        FileChannel file = channel;
+        if (file == null) {
+            return;
+        }
+        isBehind = true;
+        String line = now.line();
+        byte[] bytes = new byte[SECTOR];
+        Arrays.fill(bytes, (byte) ' ');
+        byte[] text = (line + " " + checksum(line)).getBytes(StandardCharsets.UTF_8);
+        System.arraycopy(text, 0, bytes, 0, text.length);
+        bytes[SECTOR - 1] = '\n';
+        ByteBuffer buffer = ByteBuffer.wrap(bytes);
+        try {
+            while (buffer.hasRemaining()) {
+                int unused = file.write(buffer, buffer.position());
+            }
+            isBehind = false;
+        } catch (IOException e) {
+            throw failed(e);
+        }
+    }
+
+    private synchronized void force() {
+        try {
+            if (channel != null) {
+                channel.force(true);
+            }
+        } catch (IOException e) {
+            throw failed(e);
+        }
+    }
+
+    private StateException failed(IOException e) {
+        return StateException.down(
+                path + ", which remembers how far the state in Postgres is, can't be read or written: " + e, e);
+    }
+
+    @Override
+    public synchronized void close() {
+        FileChannel file = channel;
+        if (file == null) {
+            return;
+        }
+        try (file) {
+            file.force(true);
+        } catch (IOException e) {
+            throw failed(e);
+        } finally {
+            channel = null;
+        }
+    }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import dev.flk.wal.BrokenFiles.NewFile;
+import dev.flk.wal.FileOps.OpenFile;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.zip.CRC32C;
+
+/**
+ * The id of the log in a directory, kept in a file beside the segments, such as {@code inbox.id}, so that no segment of another log is
+ * taken for one of this log. One line of ASCII: {@code flk-log1}, 16 hex digits, and 8 hex digits, the CRC32C of what precedes the space
+ * before them. If the file is missing or damaged, the segments tell the id, as long as they agree.
+ */
+final class LogId {
+    private static final Pattern LINE = Pattern.compile("(flk-log1 ([0-9a-f]{16})) ([0-9a-f]{8})\n");
+    private static final int MAX_BYTES = 64;
+
+    private LogId() {}
+
+    /** The name of the file for a log with this prefix. */
+    static String file(String prefix) {
+        return prefix + ".id";
+    }
+
+    /** Reads the id; empty if the file is missing or damaged. */
+    static Optional<String> read(FileOps files, Path directory, String prefix, List<String> names) throws IOException {
+        if (!names.contains(file(prefix))) {
+            return Optional.empty();
+        }
+        try (OpenFile file = files.openForReading(directory.resolve(file(prefix)))) {
+            String content = StandardCharsets.US_ASCII
+                    .decode(file.readUpTo(0, MAX_BYTES))
+                    .toString();
+            Matcher line = LINE.matcher(content);
+            return line.matches() && line.group(3).equals(checksum(line.group(1)))
+                    ? Optional.of(line.group(2))
+                    : Optional.empty();
+        }
+    }
+
+    /** Writes the id; durable when it returns. The caller owns the directory. */
+    static void write(FileOps files, Path directory, String prefix, String id) throws IOException {
+        String line = "flk-log1 " + id;
+        ByteBuffer content = ByteBuffer.wrap((line + " " + checksum(line) + "\n").getBytes(StandardCharsets.US_ASCII));
+        NewFile.write(files, directory, prefix, file(prefix), file -> file.write(content, 0));
+    }
+
+    private static String checksum(String text) {
+        CRC32C crc = new CRC32C();
+        crc.update(text.getBytes(StandardCharsets.US_ASCII));
+        return HexFormat.of().toHexDigits((int) crc.getValue());
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.wal;
+
+import static dev.flk.wal.SimulatedLog.DIRECTORY;
+import static dev.flk.wal.SimulatedLog.PREFIX;
+import static dev.flk.wal.SimulatedLog.SIZES;
+import static dev.flk.wal.SimulatedLog.bodies;
+import static dev.flk.wal.SimulatedLog.entry;
+import static dev.flk.wal.SimulatedLog.options;
+import static dev.flk.wal.SimulatedLog.readAll;
+import static dev.flk.wal.SimulatedLog.verify;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
+
+import dev.flk.wal.LogInspector.LogListing.Kind;
+import dev.flk.wal.LogInspector.LogListing.OtherFile;
+import dev.flk.wal.SimulatedLog.Clock;
+import dev.flk.wal.testing.SimulatedDisk;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+/** A segment of another log is copied into a log's directory, whatever its name and its place in the order. */
+final class ForeignSegmentTest {
+    private final SimulatedDisk ours = logOf("ours", 1);
+    private final SimulatedDisk theirs = logOf("theirs", 2);
+    private final List<String> oursBefore = bodies(readAll(ours));
+
+    ForeignSegmentTest() throws IOException {}
+
+    /** Ten segments, the first and the last of which hold one record. */
+    private static SimulatedDisk logOf(String body, int seed) throws IOException {
+        SimulatedDisk disk = new SimulatedDisk(new Random(seed));
+        Clock clock = new Clock();
+        clock.advance(Duration.ofSeconds(seed));
+        SimulatedLog log = SimulatedLog.open(disk, options(SIZES.withSegments(1, Duration.ofDays(1))), clock);
+        for (int i = 1; i <= 10; i++) {
+            log.append(entry(body + " " + i));
+        }
+        log.log.close();
+        disk.kill();
+        return disk;
+    }
+
+    private static List<String> segments(SimulatedDisk disk) {
+        return disk.names().stream().filter(name -> name.endsWith(".wal")).toList();
+    }
+
+    @Test
+    void copiedBesideOurs_atEveryPosition_countsNowhere() throws IOException {
+        for (String theirName : segments(theirs)) {
+            for (String name : List.of(theirName + ".b", theirName.replace("2026", "2027"))) {
+                SimulatedDisk mixed = ours.copy();
+                mixed.put(name, theirs.content(theirName));
+                assertCountsNowhere(mixed, name);
+            }
+        }
+    }
+
+    private void assertCountsNowhere(SimulatedDisk mixed, String foreign) throws IOException {
+        assertThat(bodies(readAll(mixed))).as(foreign).isEqualTo(oursBefore);
+        assertThat(verify(mixed).isWhole()).isTrue();
+        assertThat(verify(mixed).foreign()).containsExactly(foreign);
+        assertThat(new LogInspector(mixed, DIRECTORY, PREFIX).list().others())
+                .contains(new OtherFile(foreign, Kind.OTHER_LOG));
+        SimulatedDisk repaired = mixed.copy();
+        assertThat(new LogRepair(repaired, DIRECTORY, PREFIX, "a test").run().isNeeded())
+                .isFalse();
+        SimulatedLog started = SimulatedLog.open(mixed);
+        assertThat(started.log.startReport().foreign()).containsExactly(foreign);
+        assertThat(started.append(entry("next")).firstSequence).isEqualTo(oursBefore.size() + 1L);
+        List<String> after = new ArrayList<>(oursBefore);
+        after.add("next");
+        assertThat(bodies(readAll(mixed))).isEqualTo(after);
+    }
+
+    @Test
+    void inThePlaceOfOurs_oursIsMissing() throws IOException {
+        List<String> names = segments(ours);
+        for (int i = 1; i + 1 < names.size(); i++) {
+            SimulatedDisk mixed = ours.copy();
+            mixed.put(names.get(i), theirs.content(segments(theirs).get(i)));
+            long lost = i + 1L;
+
+            assertThat(verify(mixed).damages())
+                    .extracting(Damage::firstMissing, Damage::lastMissing)
+                    .containsExactly(tuple(lost, lost));
+            assertThat(new LogRepair(mixed, DIRECTORY, PREFIX, "a test").run().lost())
+                    .extracting(Damage::firstMissing, Damage::lastMissing)
+                    .containsExactly(tuple(lost, lost));
+            SimulatedLog.open(mixed);
+            assertThat(bodies(readAll(mixed))).hasSize(9).noneMatch(body -> body.startsWith("theirs"));
+        }
+    }
+
+    @Test
+    void idLost_ofTwoLogs_neitherIsChosen_andOneIsRead() throws IOException {
+        SimulatedDisk alone = ours.copy();
+        alone.remove("inbox.id");
+        assertThat(bodies(readAll(alone))).isEqualTo(oursBefore);
+        SimulatedLog.open(alone);
+        assertThat(alone.content("inbox.id")).isEqualTo(ours.content("inbox.id"));
+
+        SimulatedDisk mixed = ours.copy();
+        String name = segments(theirs).get(3) + ".b";
+        mixed.put(name, theirs.content(segments(theirs).get(3)));
+        mixed.remove("inbox.id");
+        assertThatThrownBy(() -> SimulatedLog.open(mixed))
+                .hasMessageContaining("inbox.id, which names the right one, is missing or damaged")
+                .hasMessageContaining(name);
+    }
+
+    @Test
+    void lossesOfAnotherLog_declareNothing() throws IOException {
+        SimulatedDisk damaged = theirs.copy();
+        damaged.remove(segments(theirs).get(4));
+        new LogRepair(damaged, DIRECTORY, PREFIX, "a test").run();
+        SimulatedDisk mixed = ours.copy();
+        mixed.put("inbox-lost-1", damaged.content("inbox-lost-1"));
+
+        assertThat(new String(mixed.content("inbox-lost-1"), StandardCharsets.UTF_8))
+                .contains("\n5 5 absent");
+        assertThat(bodies(readAll(mixed))).isEqualTo(oursBefore);
+    }
+}
