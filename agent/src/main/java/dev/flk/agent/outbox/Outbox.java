@@ -25,6 +25,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
@@ -285,7 +286,7 @@ public final class Outbox implements CertificateSink, Closeable {
     /**
      * Remembers that entries are about to be sent, so that even after a crash it is known since when one may have arrived.
      *
-     * @param millis by the clock that {@code MAX_AGE} counts on
+     * @param millis by the clock that {@code MAX_AGE} is measured on
      * @param then called once that is on disk, or the disk has refused; on any thread
      */
     public void beingSent(List<OutboxEntry> entries, long millis, Runnable then) {
@@ -302,8 +303,9 @@ public final class Outbox implements CertificateSink, Closeable {
             then.run();
             return;
         }
-        first.add(0, millis);
-        Entry note = OutboxRecords.record(OutboxRecords.BEING_SENT, clock.millis(), OutboxRecords.numbers(first));
+        LastSending now = new LastSending(clock.instant(), Instant.ofEpochMilli(millis));
+        contents.sending(now);
+        Entry note = OutboxRecords.beingSent(now, first);
         var unused = ForcedAppend.to(log, List.of(note), sequence -> {}).handle((nothing, failure) -> {
             if (failure != null) {
                 notes.keep(note, failure);
@@ -311,6 +313,11 @@ public final class Outbox implements CertificateSink, Closeable {
             then.run();
             return null;
         });
+    }
+
+    /** Returns the last sending that was noted, by this process or an earlier one; empty if none was. */
+    public Optional<LastSending> lastSending() {
+        return contents.lastSending();
     }
 
     /** When an entry was first sent without an answer, milliseconds since 1970; -1 if it never was. */
@@ -372,6 +379,8 @@ public final class Outbox implements CertificateSink, Closeable {
             if (moved.isEmpty()) {
                 return CompletableFuture.completedFuture(null);
             }
+            // the note of that sending may be in a segment that is removed now
+            contents.lastSending().ifPresent(last -> records.add(OutboxRecords.beingSent(last, List.of())));
             return ForcedAppend.to(log, records, first -> {
                 long location = first;
                 for (OutboxEntry entry : moved) {
@@ -485,6 +494,14 @@ public final class Outbox implements CertificateSink, Closeable {
      * @param oldestAddedMillis when the one that has waited longest was added, milliseconds since 1970; -1 if none waits
      */
     public record ShardBacklog(int entries, long oldestAddedMillis) {}
+
+    /**
+     * A moment at which certificates were sent.
+     *
+     * @param own by the agent's clock
+     * @param age by the clock that {@code MAX_AGE} is measured on
+     */
+    public record LastSending(Instant own, Instant age) {}
 
     /** Another process owns the outbox. The message names it. */
     public static final class OutboxLocked extends IOException {

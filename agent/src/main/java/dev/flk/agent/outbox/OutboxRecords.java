@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.agent.outbox.Outbox.LastSending;
 import dev.flk.agent.outbox.Shards.ShardField;
 import dev.flk.wal.Entry;
 import dev.flk.wal.LogRecord;
@@ -24,7 +25,8 @@ import java.util.stream.Stream;
  * m      an entry that waits, rewritten so that its old segment can go: its sequence, the time it was added, the time of its
  *        first sending that nobody answered (or -1), a line feed, the certificate
  * s      settled: how (200, 202, dead, lost), and the sequences of entries
- * b      about to be sent: when, and the sequences of entries; whether they arrived is not known until s or n tells
+ * b      about to be sent: when, by the clock that ages are measured on (the record's own time is by the agent's clock), and the
+ *        sequences of entries, of which a note that repeats an earlier one has none; whether they arrived is not known until s or n tells
  * n      did not arrive: the sequences of entries
  * q      dead letters that were taken back and may still stand in their file: sequence and time of each entry that they were; written
  *        when the segments go that said so before
@@ -51,6 +53,13 @@ final class OutboxRecords {
 
     static byte[] numbers(List<Long> numbers) {
         return ascii(join(numbers));
+    }
+
+    /** Returns a note that certificates are about to be sent. */
+    static Entry beingSent(LastSending when, List<Long> sequences) {
+        List<Long> numbers = new ArrayList<>(List.of(when.age().toEpochMilli()));
+        numbers.addAll(sequences);
+        return record(BEING_SENT, when.own().toEpochMilli(), numbers(numbers));
     }
 
     static byte[] settled(SettledAs how, List<Long> sequences) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.agent.outbox.Outbox.LastSending;
 import dev.flk.agent.outbox.OutboxRecords.Name;
 import dev.flk.wal.Damage;
 import dev.flk.wal.Damage.OnDamage;
@@ -10,6 +11,7 @@ import dev.flk.wal.LogRecord;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
@@ -17,6 +19,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The outbox as it is on disk, read without owning it, also while an agent runs.
@@ -82,6 +85,7 @@ public record OutboxView(
     static final class Contents {
         private final Pending pending = new Pending();
         private final Set<Name> requeued = ConcurrentHashMap.newKeySet();
+        private volatile @Nullable LastSending lastSending;
 
         /** Reads the whole log. */
         static Contents replay(LogReader log) throws IOException {
@@ -109,6 +113,8 @@ public record OutboxView(
                 }
                 case OutboxRecords.BEING_SENT -> {
                     long[] numbers = OutboxRecords.numbers(record.body());
+                    sending(new LastSending(
+                            Instant.ofEpochMilli(record.arrivalMillis()), Instant.ofEpochMilli(numbers[0])));
                     for (int i = 1; i < numbers.length; i++) {
                         pending.beingSent(numbers[i], numbers[0]);
                     }
@@ -126,6 +132,16 @@ public record OutboxView(
         /** What waits. */
         Pending pending() {
             return pending;
+        }
+
+        /** Remembers that certificates are being sent. */
+        void sending(LastSending now) {
+            lastSending = now;
+        }
+
+        /** Returns the last sending; empty if there was none. */
+        Optional<LastSending> lastSending() {
+            return Optional.ofNullable(lastSending);
         }
 
         /** The dead letters that were taken back and may still stand in their file. */

@@ -157,8 +157,13 @@ final class BackendLink {
     void serves(Reply reply, long sentNanos) {
         measuring = false;
         lastAnswerAt = Optional.of(clock.instant());
-        offset.assumeNone();
+        if (reply.date().isEmpty()) {
+            offset.assumeNone();
+        }
         learn(reply, sentNanos);
+        if (offset.unknown()) {
+            pause(backoff.afterNanos(0)); // and then it is asked again
+        }
     }
 
     /** It was asked, and does not serve. */
@@ -180,7 +185,16 @@ final class BackendLink {
     }
 
     private void learn(Reply reply, long sentNanos) {
-        reply.date().ifPresent(date -> offset.learn(date, nanoTicker.getAsLong() - sentNanos));
+        reply.date()
+                .flatMap(date -> offset.learn(date, nanoTicker.getAsLong() - sentNanos))
+                .ifPresent(ahead -> limit.say(
+                        "date",
+                        leftOut -> LOG.warn(
+                                "{}: the Date of an answer is {} s ahead of this machine's clock, which does not fit"
+                                        + " those before it; it is ignored until more answers confirm it{}",
+                                client.base(),
+                                ahead.toSeconds(),
+                                leftOut)));
     }
 
     /** It did not answer, or something else did. */

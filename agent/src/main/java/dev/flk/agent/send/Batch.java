@@ -65,11 +65,12 @@ record Batch(List<Item> items) {
         /**
          * A batch of those that can be sent; may be empty.
          *
-         * @param sentAt now, by the backend's clock: ages count by that one, since the agent's own may be wrong
+         * @param sentAt now, by the backend's clock
          * @param offset how far it is ahead of the agent's own
+         * @param age now, by the clock that ages are measured on
          * @throws IOException if the outbox can't be read now; then nothing has happened to any of them
          */
-        Batch build(List<Queued> due, Instant sentAt, Duration offset) throws IOException {
+        Batch build(List<Queued> due, Instant sentAt, Duration offset, Instant age) throws IOException {
             Map<Long, byte[]> bodies =
                     outbox.bodies(due.stream().map(queued -> queued.entry).toList());
             List<Item> items = new ArrayList<>(due.size());
@@ -80,13 +81,13 @@ record Batch(List<Item> items) {
                 } else if (stored == null) {
                     handler.lost(queued);
                 } else {
-                    item(queued, stored, sentAt, offset).ifPresent(items::add);
+                    item(queued, stored, sentAt, offset, age).ifPresent(items::add);
                 }
             }
             return new Batch(items);
         }
 
-        private Optional<Item> item(Queued queued, byte[] stored, Instant sentAt, Duration offset) {
+        private Optional<Item> item(Queued queued, byte[] stored, Instant sentAt, Duration offset, Instant age) {
             SendingForm.Stamp stamp =
                     new SendingForm.Stamp(queued.entry.sequence(), queued.sent + 1, sentAt, offset.toMillis());
             SendingForm form;
@@ -100,7 +101,7 @@ record Batch(List<Item> items) {
                 return Optional.empty();
             }
             long unansweredSinceMillis = outbox.unansweredSinceMillis(queued.entry);
-            if (tooOld(unansweredSinceMillis, sentAt)) {
+            if (tooOld(unansweredSinceMillis, age)) {
                 handler.deadLetter(
                         queued,
                         form.signed().pcsId(),
@@ -116,9 +117,9 @@ record Batch(List<Item> items) {
             return Optional.of(new Item(queued, form.signed(), stored, form.line()));
         }
 
-        private boolean tooOld(long unansweredSinceMillis, Instant sentAt) {
+        private boolean tooOld(long unansweredSinceMillis, Instant age) {
             return unansweredSinceMillis >= 0
-                    && Duration.between(Instant.ofEpochMilli(unansweredSinceMillis), sentAt)
+                    && Duration.between(Instant.ofEpochMilli(unansweredSinceMillis), age)
                                     .compareTo(maxAge)
                             > 0;
         }

@@ -55,6 +55,7 @@ public final class Sender {
     private final LongSupplier nanoTicker;
     private final LineLimit limit;
     private final SendQueue queue;
+    private final AgeClock ages;
     private final SignatureHold hold;
     private final Settlement.Awaited awaited = new Settlement.Awaited();
     /** What other threads want done on the sender's thread. */
@@ -83,6 +84,7 @@ public final class Sender {
         this.nanoTicker = surroundings.nanoTicker();
         this.limit = LineLimit.ofOutages(nanoTicker);
         this.queue = new SendQueue(outbox);
+        this.ages = new AgeClock(clock, nanoTicker, outbox.lastSending());
         this.hold = new SignatureHold(
                 queue,
                 new Backoff(config.options().baseDelay(), config.options().maxDelay(), surroundings.random()));
@@ -263,11 +265,12 @@ public final class Sender {
         try {
             Duration offset = link.offset().get();
             Instant sentAt = clock.instant().plus(offset);
-            Batch batch = configured.batches.build(taken, sentAt, offset);
+            Instant age = ages.now(offset);
+            Batch batch = configured.batches.build(taken, sentAt, offset, age);
             if (batch.items().isEmpty()) {
                 link.nothingSent();
             } else {
-                send(batch, link, sentAt);
+                send(batch, link, age);
             }
         } catch (IOException e) {
             // the disk may be readable again later
@@ -279,12 +282,12 @@ public final class Sender {
     }
 
     /** Notes that the batch is being sent, and sends it once that is on disk. */
-    private void send(Batch batch, BackendLink link, Instant sentAt) {
+    private void send(Batch batch, BackendLink link, Instant age) {
         AnswerHandler handler = configured.handler;
         inFlight.addAndGet(batch.size());
         inFlightBytes += batch.bytes();
         link.sent(batch.size());
-        outbox.beingSent(batch.entries(), sentAt.toEpochMilli(), () -> tasks.add(() -> transmit(batch, link, handler)));
+        outbox.beingSent(batch.entries(), age.toEpochMilli(), () -> tasks.add(() -> transmit(batch, link, handler)));
     }
 
     private void transmit(Batch batch, BackendLink link, AnswerHandler handler) {

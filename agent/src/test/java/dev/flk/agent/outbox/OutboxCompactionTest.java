@@ -4,6 +4,7 @@ package dev.flk.agent.outbox;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.flk.agent.outbox.Outbox.LastSending;
 import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
 import dev.flk.agent.outbox.Room.Reserve;
@@ -104,6 +105,7 @@ class OutboxCompactionTest {
     void fewThatWait_areWrittenAnew_andSurviveARestart() throws Exception {
         add(1, 100);
         outbox.beingSent(waiting().subList(6, 7), 1234, () -> {});
+        LastSending sending = outbox.lastSending().orElseThrow();
         OutboxEntry kept = waiting().get(6);
         List<OutboxEntry> done = new ArrayList<>(waiting());
         done.remove(6);
@@ -123,6 +125,7 @@ class OutboxCompactionTest {
         assertThat(names()).containsExactly("certificate 7");
         OutboxEntry again = waiting().get(0);
         assertThat(again.sequence()).isEqualTo(kept.sequence());
+        assertThat(outbox.lastSending()).contains(sending);
         assertThat(again.addedMillis()).isEqualTo(kept.addedMillis());
         assertThat(again.unansweredSinceMillis()).isEqualTo(1234);
     }

@@ -1,26 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.send;
 
-import com.sun.net.httpserver.HttpExchange;
-import com.sun.net.httpserver.HttpServer;
+import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
-/** A real HTTP server that answers as a test says. Its {@code Date} is the JDK's, so the machine's time. */
+/** A real HTTP server that answers as a test says. */
 public final class ScriptedBackend implements Closeable {
     private static final Pattern ID = Pattern.compile("\"pcs_id\":\"([^\"]*)\"");
 
@@ -53,11 +65,15 @@ public final class ScriptedBackend implements Closeable {
         return certificate -> calls.getAndIncrement() == 0 ? said : Said.recorded(certificate);
     }
 
-    private final HttpServer server;
+    private final ServerSocket server;
 
     private final ExecutorService executor = Executors.newCachedThreadPool();
+    private final Set<Socket> connections = ConcurrentHashMap.newKeySet();
     /** Bodies of the submissions, single or batch, in the order they came. */
     public final List<String> received = new CopyOnWriteArrayList<>();
+
+    /** What {@code Date} says, unless an answer has one of its own. */
+    volatile InstantSource clock = InstantSource.system();
 
     final List<String> paths = new CopyOnWriteArrayList<>();
     public volatile Said health = Said.of(200, "OK");
@@ -66,14 +82,12 @@ public final class ScriptedBackend implements Closeable {
     public volatile Function<String, Said> batch = this::eachLine;
 
     public ScriptedBackend() throws IOException {
-        server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
-        server.setExecutor(executor);
-        server.createContext("/", this::answer);
-        server.start();
+        server = new ServerSocket(0, 0, InetAddress.getLoopbackAddress());
+        executor.execute(this::accept);
     }
 
     public URI endpoint() {
-        return URI.create("http://127.0.0.1:" + server.getAddress().getPort());
+        return URI.create("http://127.0.0.1:" + server.getLocalPort());
     }
 
     public static String id(String certificate) {
@@ -96,28 +110,95 @@ public final class ScriptedBackend implements Closeable {
                         .collect(Collectors.joining()));
     }
 
-    private void answer(HttpExchange exchange) throws IOException {
-        try (exchange) {
-            String body = new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8);
-            String path = exchange.getRequestURI().getPath();
-            paths.add(path);
-            Said said = path.equals("/readyz") ? ready : health;
-            if (path.startsWith("/v1/")) {
-                received.add(body);
-                said = (path.equals("/v1/pcs/batch") ? batch : submit).apply(body);
+    private void accept() {
+        try {
+            while (true) {
+                Socket connection = server.accept();
+                connections.add(connection);
+                executor.execute(() -> serve(connection));
             }
-            if (said.status() != 0) {
-                said.headers().forEach(exchange.getResponseHeaders()::set);
-                byte[] bytes = said.body().getBytes(StandardCharsets.UTF_8);
-                exchange.sendResponseHeaders(said.status(), bytes.length == 0 ? -1 : bytes.length);
-                exchange.getResponseBody().write(bytes);
-            }
+        } catch (IOException | RejectedExecutionException e) {
+            // closed
         }
+    }
+
+    private void serve(Socket connection) {
+        try (connection) {
+            InputStream in = new BufferedInputStream(connection.getInputStream());
+            String request = line(in);
+            while (!request.isEmpty()) {
+                int bodyBytes = 0;
+                for (String header = line(in); !header.isEmpty(); header = line(in)) {
+                    if (header.toLowerCase(Locale.ROOT).startsWith("content-length:")) {
+                        bodyBytes = Integer.parseInt(
+                                header.substring(header.indexOf(':') + 1).strip());
+                    }
+                }
+                String body = new String(in.readNBytes(bodyBytes), StandardCharsets.UTF_8);
+                Said said = answer(URI.create(request.split(" ", -1)[1]).getPath(), body);
+                if (said.status() == 0) {
+                    return;
+                }
+                connection.getOutputStream().write(bytes(said));
+                request = line(in);
+            }
+        } catch (IOException e) {
+            // the agent has closed the connection
+        } finally {
+            connections.remove(connection);
+        }
+    }
+
+    /** The next line without its end; empty at the end of the stream. */
+    private static String line(InputStream in) throws IOException {
+        var line = new ByteArrayOutputStream();
+        for (int b = in.read(); b >= 0 && b != '\n'; b = in.read()) {
+            line.write(b);
+        }
+        return line.toString(StandardCharsets.US_ASCII).strip();
+    }
+
+    private Said answer(String path, String body) {
+        paths.add(path);
+        if (path.startsWith("/v1/")) {
+            received.add(body);
+            return (path.equals("/v1/pcs/batch") ? batch : submit).apply(body);
+        }
+        return path.equals("/readyz") ? ready : health;
+    }
+
+    private byte[] bytes(Said said) throws IOException {
+        Map<String, String> headers = new LinkedHashMap<>();
+        headers.put("Date", date(clock.instant()));
+        headers.putAll(said.headers());
+        byte[] body = said.body().getBytes(StandardCharsets.UTF_8);
+        headers.put("Content-Length", Integer.toString(body.length));
+        var answer = new ByteArrayOutputStream();
+        answer.write(("HTTP/1.1 " + said.status() + " \r\n").getBytes(StandardCharsets.US_ASCII));
+        for (Map.Entry<String, String> header : headers.entrySet()) {
+            answer.write((header.getKey() + ": " + header.getValue() + "\r\n").getBytes(StandardCharsets.US_ASCII));
+        }
+        answer.write("\r\n".getBytes(StandardCharsets.US_ASCII));
+        answer.write(body);
+        return answer.toByteArray();
+    }
+
+    /** The value of a {@code Date}. */
+    static String date(Instant instant) {
+        return DateTimeFormatter.RFC_1123_DATE_TIME.format(instant.atOffset(ZoneOffset.UTC));
     }
 
     @Override
     public void close() {
-        server.stop(0);
-        executor.shutdown();
+        try {
+            server.close();
+            for (Socket connection : connections) {
+                connection.close();
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } finally {
+            executor.shutdown();
+        }
     }
 }

@@ -9,9 +9,13 @@ import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.agent.outbox.OutboxView;
 import dev.flk.agent.send.ScriptedBackend.Said;
 import dev.flk.agent.send.SenderConfig.SendOptions;
+import dev.flk.certificate.CertificateReader;
+import dev.flk.certificate.MalformedCertificate;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -20,6 +24,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The sender while nobody answers, or somebody else, and while its own clock or disk is not right. */
 class SenderOutageTest extends SendingTest {
@@ -135,6 +140,133 @@ class SenderOutageTest extends SendingTest {
 
         assertThat(rig.backend.received).hasSize(1);
         assertThat(rig.deadLetterLines()).singleElement().asString().contains("older than MAX_AGE");
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {-20, 20})
+    void date_wrongOnce_makesNoCertificateOld_andIsNotSent(long days) throws Exception {
+        SendingRig rig = rig(SendingRig.singles());
+        AtomicInteger answers = new AtomicInteger();
+        rig.backend.submit = c -> switch (answers.incrementAndGet()) {
+            case 1 -> Said.nothing();
+            case 2 -> dated(Said.recorded(c), rig.start.plus(Duration.ofDays(days)));
+            default -> Said.recorded(c);
+        };
+        rig.add(certificate(1));
+        rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
+        rig.add(certificate(2), certificate(3));
+
+        rig.untilEmpty();
+
+        rig.assertNoDeadLetters();
+        assertThat(rig.backend.received)
+                .hasSize(4)
+                .allSatisfy(sent -> assertThat(hoursFrom(rig.start, sent)).isZero());
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {-20, 20})
+    void date_wrongAtTheStart_isAskedForAgain(long days) throws Exception {
+        SendingRig rig = rig(SendingRig.singles());
+        rig.backend.health = dated(Said.of(200, "OK"), rig.start.plus(Duration.ofDays(days)));
+        rig.backend.submit = ScriptedBackend.first(Said.nothing());
+        rig.add(certificate(1));
+        rig.until(() -> rig.backend.paths.size() == 1);
+        rig.backend.health = Said.of(200, "OK");
+
+        rig.untilEmpty();
+
+        rig.assertNoDeadLetters();
+        assertThat(rig.backend.received)
+                .hasSize(2)
+                .allSatisfy(sent -> assertThat(hoursFrom(rig.start, sent)).isZero());
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {-20, 20})
+    void date_wrongForALongTime_makesNoCertificateOld(long days) throws Exception {
+        SendingRig rig = rig(SendingRig.singles());
+        Instant wrong = rig.start.plus(Duration.ofDays(days));
+        AtomicInteger answers = new AtomicInteger();
+        rig.backend.submit = c -> switch (answers.incrementAndGet()) {
+            case 1, 11 -> Said.nothing();
+            default -> answers.get() <= 20 ? dated(Said.recorded(c), wrong) : Said.recorded(c);
+        };
+        for (int i = 0; i < 40; i++) {
+            rig.add(certificate(i));
+        }
+
+        rig.untilEmpty();
+
+        rig.assertNoDeadLetters();
+        assertThat(rig.backend.received).hasSize(42);
+        assertThat(rig.backend.received)
+                .anySatisfy(sent -> assertThat(hoursFrom(wrong, sent)).isZero());
+        assertThat(hoursFrom(rig.start, rig.backend.received.get(41))).isZero();
+    }
+
+    @Test
+    void date_wrongSinceTheRestart_makesNoCertificateOld() throws Exception {
+        leaveOneUnanswered();
+        SendingRig rig = rig(SendingRig.singles());
+        rig.backend.health = dated(Said.of(200, "OK"), rig.start.plus(Duration.ofDays(20)));
+
+        rig.untilEmpty();
+
+        rig.assertNoDeadLetters();
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {20, -20_000})
+    void restart_longerThanMaxAgeAfterTheSending_deadLetters_whateverTheOwnClock(long ownDays) throws Exception {
+        leaveOneUnanswered();
+        SendingRig rig = rig(SendingRig.singles());
+        rig.clockError = Duration.ofDays(ownDays);
+        rig.backend.health = dated(Said.of(200, "OK"), rig.start.plus(Duration.ofDays(20)));
+
+        rig.untilEmpty();
+
+        assertThat(rig.deadLetterLines()).singleElement().asString().contains("older than MAX_AGE");
+    }
+
+    @Test
+    void machine_sleptLongerThanMaxAge_deadLettersWhatMayHaveArrived() throws Exception {
+        SendingRig rig = rig(SendingRig.singles());
+        rig.backend.submit = ScriptedBackend.first(Said.nothing());
+        rig.add(certificate(1));
+        rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
+
+        rig.clockError = Duration.ofDays(14);
+        rig.backend.health = dated(Said.of(200, "OK"), rig.start.plus(Duration.ofDays(14)));
+        rig.untilEmpty();
+
+        assertThat(rig.deadLetterLines()).singleElement().asString().contains("older than MAX_AGE");
+    }
+
+    private void leaveOneUnanswered() throws Exception {
+        try (SendingRig rig = new SendingRig(directory, SendingRig.singles())) {
+            rig.backend.submit = c -> Said.nothing();
+            rig.add(certificate(1));
+            rig.until(() -> rig.backend.received.size() == 1 && rig.sender.inFlight() == 0);
+        }
+    }
+
+    private static Said dated(Said said, Instant date) {
+        return said.with("Date", ScriptedBackend.date(date));
+    }
+
+    /** How many hours after an instant a certificate says that it was sent. */
+    private static long hoursFrom(Instant instant, String sent) {
+        try {
+            return Duration.between(
+                            instant,
+                            CertificateReader.parse(sent.getBytes(StandardCharsets.UTF_8))
+                                    .checkIgnoringClock()
+                                    .sentAt())
+                    .toHours();
+        } catch (MalformedCertificate e) {
+            throw new AssertionError(e);
+        }
     }
 
     @Test

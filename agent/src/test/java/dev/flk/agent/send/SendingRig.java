@@ -53,7 +53,9 @@ final class SendingRig implements Closeable {
         this.directory = directory;
         this.options = options;
         for (int i = 0; i < backends; i++) {
-            this.backends.add(new ScriptedBackend());
+            ScriptedBackend added = new ScriptedBackend();
+            added.clock = () -> start.plusNanos(nanos.get());
+            this.backends.add(added);
         }
         this.backend = this.backends.get(0);
         outbox = Outbox.open(new OutboxOptions(directory.resolve("outbox"), 64 << 20, 0), this::now);

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -115,9 +116,62 @@ class TimingTest {
     void offset_dateOfTheBackend_isHalfASecondOldOnAverage(long aheadSeconds, long offsetMillis) {
         ClockOffset offset = new ClockOffset(() -> NOW.plusMillis(300), () -> 0);
 
-        offset.learn(NOW.plusSeconds(aheadSeconds), Duration.ofMillis(600).toNanos());
+        for (int answer = 0; answer < 3; answer++) {
+            var unused = offset.learn(
+                    NOW.plusSeconds(aheadSeconds), Duration.ofMillis(600).toNanos());
+        }
 
         assertThat(offset.get()).isEqualTo(Duration.ofMillis(offsetMillis));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"4, true", "-4, true", "6, false", "-6, false", "1728000, false", "-1728000, false"})
+    void offset_oneDate_isBelievedIfItFitsTheLastMeasurement(long aheadSeconds, boolean believed) {
+        ClockOffset offset = new ClockOffset(() -> NOW, () -> 0);
+        offset.assumeNone();
+
+        assertThat(offset.learn(NOW.plusSeconds(aheadSeconds), 0).isEmpty()).isEqualTo(believed);
+
+        assertThat(offset.get().isZero()).isEqualTo(!believed);
+        assertThat(offset.unknown()).isFalse();
+    }
+
+    @Test
+    void offset_threeDatesInARowAgree_areBelieved() {
+        AtomicLong seconds = new AtomicLong();
+        ClockOffset offset =
+                new ClockOffset(() -> NOW.plusSeconds(seconds.get()), () -> TimeUnit.SECONDS.toNanos(seconds.get()));
+        offset.assumeNone();
+
+        assertThat(learn(offset, seconds, 3600)).isPresent();
+        assertThat(learn(offset, seconds, 3600)).isPresent();
+        assertThat(learn(offset, seconds, 7200)).as("another").isPresent();
+        assertThat(learn(offset, seconds, 3600)).isPresent();
+        assertThat(learn(offset, seconds, 3600)).isPresent();
+        assertThat(offset.get()).isZero();
+
+        assertThat(learn(offset, seconds, 3600)).isEmpty();
+        assertThat(offset.get()).isEqualTo(Duration.ofMillis(3_600_500));
+    }
+
+    @Test
+    void offset_noTwoDatesAgree_holdsUpSendingForSixAnswers() {
+        AtomicLong seconds = new AtomicLong();
+        ClockOffset offset =
+                new ClockOffset(() -> NOW.plusSeconds(seconds.get()), () -> TimeUnit.SECONDS.toNanos(seconds.get()));
+
+        for (int answer = 1; answer <= 6; answer++) {
+            assertThat(offset.unknown()).isTrue();
+            assertThat(learn(offset, seconds, answer * 3600L)).isPresent();
+        }
+
+        assertThat(offset.unknown()).isFalse();
+        assertThat(offset.get()).isZero();
+    }
+
+    /** A minute later. */
+    private static Optional<Duration> learn(ClockOffset offset, AtomicLong seconds, long aheadSeconds) {
+        return offset.learn(NOW.plusSeconds(seconds.addAndGet(60) + aheadSeconds), 0);
     }
 
     @Test
