@@ -13,7 +13,7 @@ import dev.flk.agent.send.Sender.SendingState;
 import dev.flk.agent.send.Sender.Surroundings;
 import dev.flk.agent.send.Settlement;
 import dev.flk.agent.source.Intake;
-import dev.flk.agent.source.SpoolDirectory;
+import dev.flk.agent.source.SpoolIntake;
 import dev.flk.program.cli.InWords;
 import dev.flk.program.logging.LineLimit;
 import java.io.Closeable;
@@ -41,16 +41,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Owns the outbox and ships what is in it. One thread takes files in and sends: that of {@link #run}, or one of its own for an
- * application that has called {@link #open(AgentConfig)}; HTTP, the local doors and the log have threads of their own behind it. All
- * methods but {@code run} may be called from any thread.
+ * Owns the outbox and ships what is in it. One thread sends: that of {@link #run}, or one of its own for an application that has
+ * called {@link #open(AgentConfig)}; the spool directory, HTTP, the local doors and the log have threads of their own. All methods but
+ * {@code run} may be called from any thread.
  */
 public final class Agent implements Closeable {
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
     /** A badly damaged outbox has thousands of gaps. */
     private static final int MOST_LOSSES_TOLD = 20;
 
-    private static final long SPOOL_EVERY_NANOS = Duration.ofSeconds(1).toNanos();
     /** How long {@link #stop} waits for answers to what is in flight. */
     private static final long LAST_ANSWERS_NANOS = Duration.ofSeconds(8).toNanos();
     /** With the last answers; longer only if the disk hangs. */
@@ -62,9 +61,9 @@ public final class Agent implements Closeable {
     private final Outbox outbox;
     private final DeadLetters deadLetters;
     private final Sender sender;
-    private final Optional<SpoolDirectory> spool;
     private final @Nullable MetricsServer metrics;
     private final LocalServer doors;
+    private final InstantSource clock;
     private final LongSupplier nanoTicker;
     private final AgentConfig config;
     /** Held by the thread that sends. */
@@ -72,6 +71,7 @@ public final class Agent implements Closeable {
 
     private @Nullable Thread own;
     private volatile boolean stopping;
+    private volatile List<String> leftBehind = List.of();
 
     /**
      * Opens the outbox and sends what is in it until {@link #close}, on a daemon thread of its own. For an application, which may
@@ -98,18 +98,13 @@ public final class Agent implements Closeable {
 
     private Agent(AgentConfig config, Surroundings surroundings) throws IOException {
         this.config = config;
+        this.clock = surroundings.clock();
         this.nanoTicker = surroundings.nanoTicker();
         try {
             outbox = opened(Outbox.open(config.outbox(), surroundings.clock()));
             deadLetters = opened(DeadLetters.open(config.deadLetters(), outbox));
             AgentMeters meters = new AgentMeters();
             sender = new Sender(config.sending(), outbox, deadLetters, meters, surroundings);
-            spool = config.spoolDirectory()
-                    .map(directory -> new SpoolDirectory(
-                            directory,
-                            new Intake(outbox),
-                            surroundings.clock(),
-                            LineLimit.ofOutages(surroundings.nanoTicker())));
             register(meters, surroundings);
             metrics = config.metricsPort().isPresent()
                     ? opened(MetricsServer.start(config.metricsPort().getAsInt(), meters))
@@ -258,7 +253,7 @@ public final class Agent implements Closeable {
 
     /** Why files were left in the spool directory that should have been taken in; for whoever has called {@link #runUntilEmpty}. */
     public List<String> leftBehind() {
-        return spool.map(SpoolDirectory::leftBehind).orElse(List.of());
+        return leftBehind;
     }
 
     private void loop(boolean untilEmpty) throws InterruptedException {
@@ -281,26 +276,36 @@ public final class Agent implements Closeable {
                 metrics == null ? "" : ", metrics on port " + metrics.port(),
                 doors.port() == 0 ? "" : ", certificates are taken on loopback port " + doors.port());
         tellLosses(outbox.losses());
-        long nextSpoolNanos = nanoTicker.getAsLong();
-        boolean moreFiles = false;
-        while (!stopping) {
-            long now = nanoTicker.getAsLong();
-            if (moreFiles || now >= nextSpoolNanos) {
-                moreFiles = takeFilesIn();
-                nextSpoolNanos = now + SPOOL_EVERY_NANOS;
-            }
-            long waitNanos = sender.step();
-            if (untilEmpty && outbox.pendingEntries() == 0) {
-                // what came since, or had no room before
-                moreFiles = takeFilesIn();
-                if (!moreFiles && outbox.pendingEntries() == 0) {
-                    break;
-                }
-            }
-            sender.await(moreFiles ? 0 : waitNanos);
+        Optional<SpoolIntake> spool = config.spoolDirectory()
+                .map(directory -> SpoolIntake.start(directory, outbox, clock, LineLimit.ofOutages(nanoTicker)));
+        try {
+            sendUntil(untilEmpty, spool);
+        } finally {
+            spool.ifPresent(SpoolIntake::stop);
         }
         takeLastAnswers();
+        spool.ifPresent(SpoolIntake::close);
+        leftBehind = spool.map(SpoolIntake::leftBehind).orElse(List.of());
         LOG.info("stopped, {} certificates wait in the outbox", outbox.pendingEntries());
+    }
+
+    private void sendUntil(boolean untilEmpty, Optional<SpoolIntake> spool) throws InterruptedException {
+        CompletableFuture<Boolean> lastFiles = null;
+        while (!stopping) {
+            spool.ifPresent(SpoolIntake::requireNoFailure);
+            long waitNanos = sender.step();
+            if (untilEmpty && outbox.pendingEntries() == 0) {
+                if (lastFiles != null && lastFiles.isDone() && !lastFiles.join()) {
+                    break;
+                }
+                if (lastFiles == null || lastFiles.isDone()) {
+                    // what came since, or had no room before
+                    lastFiles = spool.map(SpoolIntake::pass).orElse(CompletableFuture.completedFuture(false));
+                    var unused = lastFiles.thenRun(sender::wake);
+                }
+            }
+            sender.await(waitNanos);
+        }
     }
 
     private static void tellLosses(List<String> losses) {
@@ -312,11 +317,6 @@ public final class Agent implements Closeable {
                     "outbox: {} more such stretches are gone; flk-agent fsck --dry-run names them all",
                     losses.size() - MOST_LOSSES_TOLD);
         }
-    }
-
-    /** Some of them; returns whether there are more. */
-    private boolean takeFilesIn() {
-        return !stopping && spool.isPresent() && spool.get().step();
     }
 
     private void takeLastAnswers() throws InterruptedException {

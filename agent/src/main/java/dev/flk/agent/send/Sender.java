@@ -176,7 +176,8 @@ public final class Sender {
         }
     }
 
-    private void wake() {
+    /** Makes {@link #await} return. Any thread may call. */
+    public void wake() {
         if (woken.compareAndSet(false, true)) {
             tasks.add(() -> {});
         }

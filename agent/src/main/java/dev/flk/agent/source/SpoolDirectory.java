@@ -3,6 +3,7 @@ package dev.flk.agent.source;
 
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.program.cli.Printable;
+import dev.flk.program.files.RegularFile;
 import dev.flk.program.logging.LineLimit;
 import java.io.IOException;
 import java.nio.file.DirectoryIteratorException;
@@ -33,9 +34,9 @@ import org.slf4j.LoggerFactory;
  * have what the agent can read neither signed nor shown to him. A file that can't be read or
  * removed is logged once and delays no other. Owned by one thread.
  */
-public final class SpoolDirectory {
+final class SpoolDirectory {
     private static final Logger LOG = LoggerFactory.getLogger(SpoolDirectory.class);
-    /** Portions of a step, each with a force of its own: so that sending does not wait for long. */
+    /** Portions of a step, each with a force of its own: so that stopping does not wait for long. */
     private static final int PORTIONS = 16;
 
     private final Path directory;
@@ -56,7 +57,7 @@ public final class SpoolDirectory {
     private Optional<String> full = Optional.empty();
 
     /** The directory must exist; the clock is compared with the times of its files. */
-    public SpoolDirectory(Path directory, Intake intake, InstantSource clock, LineLimit limit) {
+    SpoolDirectory(Path directory, Intake intake, InstantSource clock, LineLimit limit) {
         this.limit = limit;
         this.directory = directory;
         this.intake = intake;
@@ -69,7 +70,7 @@ public final class SpoolDirectory {
      *
      * @return whether there is more to take in at once
      */
-    public boolean step() {
+    boolean step() {
         try {
             if (round.isEmpty()) {
                 beginRound();
@@ -92,7 +93,7 @@ public final class SpoolDirectory {
     }
 
     /** Why the last round has left something there that it found, a sentence for each file; empty if there was no reason. */
-    public List<String> leftBehind() {
+    List<String> leftBehind() {
         return Stream.concat(troubles.stream(), full.stream())
                 .map(Printable::of)
                 .toList();
@@ -124,6 +125,9 @@ public final class SpoolDirectory {
                     Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
             if (attributes.isSymbolicLink()) {
                 throw new IOException("it is a link, which is not followed; put the file itself there");
+            }
+            if (attributes.isOther()) {
+                RegularFile.requireOrNothing(file, LinkOption.NOFOLLOW_LINKS);
             }
             if (attributes.isRegularFile()) {
                 SpoolFile begunFile = begun.get(file);

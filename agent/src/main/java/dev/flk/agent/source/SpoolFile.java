@@ -2,6 +2,7 @@
 package dev.flk.agent.source;
 
 import dev.flk.program.cli.Printable;
+import dev.flk.program.files.RegularFile;
 import dev.flk.program.logging.LineLimit;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
@@ -84,7 +85,8 @@ final class SpoolFile {
     /** Whether the file under a name is still the one that was found first, and begins as it did. */
     boolean is(Path found) throws IOException {
         BasicFileAttributes now = Files.readAttributes(found, BasicFileAttributes.class, NO_LINKS);
-        return identity.equals(identity(now))
+        return now.isRegularFile()
+                && identity.equals(identity(now))
                 && now.size() >= offset
                 && Arrays.equals(beginning, beginning(found, beginning.length));
     }
@@ -142,8 +144,9 @@ final class SpoolFile {
         try {
             if (tooLong) {
                 // the text that is too long is nowhere else
-                Path rejected = path.resolveSibling(path.getFileName() + ".rejected");
-                Files.move(taken, rejected, StandardCopyOption.REPLACE_EXISTING);
+                Path rejected = freeRejectedName();
+                Files.move(taken, rejected);
+                LOG.info("{} is kept as {}", name(path), name(rejected));
             } else {
                 Files.delete(taken);
             }
@@ -152,6 +155,16 @@ final class SpoolFile {
             throw e;
         }
         return true;
+    }
+
+    /** Returns a free name for a file that is kept. */
+    private Path freeRejectedName() {
+        String name = path.getFileName() + ".rejected";
+        Path free = path.resolveSibling(name);
+        for (int n = 2; Files.exists(free, NO_LINKS); n++) {
+            free = path.resolveSibling(name + "." + n);
+        }
+        return free;
     }
 
     private boolean hasMore(Path file) throws IOException {
@@ -204,15 +217,14 @@ final class SpoolFile {
                 offset = start + lines.bytesRead();
                 if (lines.isCut()) {
                     givenUp = true;
-                    String rejected = name(path) + ".rejected";
                     limit.say(
                             "given up",
                             leftOut -> LOG.error(
-                                    "line {} of {} is longer than {} bytes: nothing behind it is read, the file becomes {}{}",
+                                    "line {} of {} is longer than {} bytes: nothing after it is read, the file is"
+                                            + " kept{}",
                                     line,
                                     name(path),
                                     intake.longest(),
-                                    rejected,
                                     leftOut));
                     return true;
                 }
@@ -267,6 +279,7 @@ final class SpoolFile {
             return;
         }
         Path errors = path.resolveSibling(path.getFileName() + ".error");
+        RegularFile.requireOrNothing(errors, NO_LINKS);
         try (FileChannel channel = FileChannel.open(
                 errors, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.APPEND, NO_LINKS)) {
             OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel));

@@ -35,6 +35,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(60)
@@ -74,6 +75,25 @@ class AgentTest {
 
         assertThat(OutboxView.read(directory.resolve("outbox")).pendingEntries())
                 .isEqualTo(1);
+    }
+
+    @Test
+    @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+    void run_fifoWhereRefusalsOfTheSpoolGo_sendsAllTheSame() throws Exception {
+        Path fifo = spool.resolve("a.ndjson.error");
+        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
+                .isZero();
+        Files.writeString(spool.resolve("a.ndjson"), "nonsense\n");
+        Files.write(spool.resolve("b.json"), Certificates.certificate(1));
+        try (Agent agent = open()) {
+            agent.runUntilEmpty();
+
+            assertThat(agent.leftBehind())
+                    .singleElement()
+                    .asString()
+                    .contains(fifo + " is a FIFO, not a regular file; move it away");
+        }
+        assertThat(backend.received).hasSize(1);
     }
 
     @Test

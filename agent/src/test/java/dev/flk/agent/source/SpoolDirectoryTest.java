@@ -26,6 +26,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.api.io.TempDir;
 
 class SpoolDirectoryTest {
@@ -125,6 +126,59 @@ class SpoolDirectoryTest {
 
         assertThat(elsewhere).hasContent("whole\n");
         assertThat(files()).containsExactly("a.ndjson", "a.ndjson.error");
+    }
+
+    /** Opening a FIFO would wait for somebody at its other end. */
+    @Test
+    @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+    void step_fifoWhereRefusalsGo_isNotOpened_andTheOthersAreTaken() throws Exception {
+        fifo("a.ndjson.error");
+        write("a.ndjson", GOOD + "\nnonsense\n");
+        write("b.ndjson", GOOD + "\n");
+        try (LogCapture log = new LogCapture()) {
+            step();
+
+            assertThat(log.lines("a.ndjson.error is a FIFO, not a regular file; "))
+                    .hasSize(1);
+        }
+        assertThat(outbox.pendingEntries()).isEqualTo(2);
+        assertThat(files()).containsExactly("a.ndjson", "a.ndjson.error");
+    }
+
+    @Test
+    @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+    void step_fifo_isNotOpenedAndNamed() throws Exception {
+        fifo("a.ndjson");
+        fifo(".taken-b.json");
+        write("c.json", GOOD);
+        try (LogCapture log = new LogCapture()) {
+            SpoolDirectory directory = directory();
+            directory.step();
+            directory.step();
+
+            assertThat(log.lines("a.ndjson is a FIFO, not a regular file; ")).hasSize(1);
+        }
+        assertThat(outbox.pendingEntries()).isEqualTo(1);
+    }
+
+    private void fifo(String name) throws Exception {
+        Process mkfifo = new ProcessBuilder("mkfifo", spool.resolve(name).toString()).start();
+        assertThat(mkfifo.waitFor()).isZero();
+    }
+
+    @Test
+    void step_anEarlierFileWasRejected_keepsBoth() throws Exception {
+        String tooLong = " ".repeat(Intake.MAX_CERTIFICATE_BYTES) + GOOD;
+        for (String first : List.of("first", "second", "third")) {
+            write("a.ndjson", tooLong + "\n" + GOOD.replace("\"p\"", "\"" + first + "\"") + "\n");
+            step();
+        }
+
+        assertThat(files())
+                .containsExactly("a.ndjson.error", "a.ndjson.rejected", "a.ndjson.rejected.2", "a.ndjson.rejected.3");
+        assertThat(spool.resolve("a.ndjson.rejected")).content().contains("first");
+        assertThat(spool.resolve("a.ndjson.rejected.2")).content().contains("second");
+        assertThat(spool.resolve("a.ndjson.rejected.3")).content().contains("third");
     }
 
     @Test
@@ -307,7 +361,7 @@ class SpoolDirectoryTest {
 
             assertThat(outbox.pendingEntries()).isEqualTo(2);
             assertThat(files()).containsExactly("a.ndjson.error", "a.ndjson.rejected");
-            assertThat(log.lines("ERROR line 2 of a.ndjson is longer than 8388608 bytes: nothing behind it is read"))
+            assertThat(log.lines("ERROR line 2 of a.ndjson is longer than 8388608 bytes: nothing after it is read"))
                     .hasSize(1);
         }
     }
@@ -328,8 +382,8 @@ class SpoolDirectoryTest {
     @Test
     void step_fileThatCannotGo_isPutBackAndNotTakenInAgain() throws Exception {
         String tooLong = " ".repeat(Intake.MAX_CERTIFICATE_BYTES) + GOOD;
-        write("a.ndjson", GOOD + "\n" + tooLong + "\n");
-        Files.createDirectories(spool.resolve("a.ndjson.rejected/obstacle"));
+        String name = "a".repeat(240) + ".ndjson"; // with ".rejected" it is longer than a name may be
+        write(name, GOOD + "\n" + tooLong + "\n");
         SpoolDirectory directory =
                 new SpoolDirectory(spool, new Intake(outbox), InstantSource.system(), LineLimit.ofOutages(() -> 0));
 
@@ -337,7 +391,7 @@ class SpoolDirectoryTest {
             var unused = directory.step();
         }
 
-        assertThat(files()).containsExactly("a.ndjson", "a.ndjson.error", "a.ndjson.rejected");
+        assertThat(files()).containsExactly(name, name + ".error");
         assertThat(outbox.pendingEntries()).isEqualTo(1);
     }
 

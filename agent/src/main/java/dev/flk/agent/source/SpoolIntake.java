@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.source;
+
+import dev.flk.agent.outbox.CertificateSink;
+import dev.flk.program.logging.LineLimit;
+import java.io.Closeable;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Takes files of a spool directory in on a thread of its own, which alone uses the directory: a file system that hangs delays neither
+ * sending nor the end of the process.
+ */
+public final class SpoolIntake implements Closeable {
+    private static final long EVERY_MILLIS = 1000;
+    private static final long LONGEST_CLOSE_MILLIS = 1000;
+
+    private final SpoolDirectory spool;
+    private final Intake intake;
+    private final Thread thread = new Thread(this::run, "flk-agent-spool");
+    /** Passes that were asked for. */
+    private final LinkedBlockingQueue<CompletableFuture<Boolean>> asked = new LinkedBlockingQueue<>();
+
+    private volatile List<String> leftBehind = List.of();
+    private volatile @Nullable Throwable failure;
+    private volatile boolean stopping;
+
+    private SpoolIntake(SpoolDirectory spool, Intake intake) {
+        this.spool = spool;
+        this.intake = intake;
+        thread.setDaemon(true);
+    }
+
+    /** Takes in the files of a directory until it is stopped. The clock is compared with the times of the files. */
+    public static SpoolIntake start(Path directory, CertificateSink outbox, InstantSource clock, LineLimit limit) {
+        Intake intake = new Intake(outbox);
+        SpoolIntake started = new SpoolIntake(new SpoolDirectory(directory, intake, clock, limit), intake);
+        started.thread.start();
+        return started;
+    }
+
+    private void run() {
+        boolean more = true;
+        try {
+            while (!stopping) {
+                CompletableFuture<Boolean> pass = asked.poll(more ? 0 : EVERY_MILLIS, TimeUnit.MILLISECONDS);
+                long before = intake.added();
+                do {
+                    more = spool.step();
+                    leftBehind = spool.leftBehind();
+                } while (pass != null && more && !stopping);
+                if (pass != null) {
+                    pass.complete(intake.added() > before);
+                }
+            }
+        } catch (InterruptedException | RuntimeException | Error e) {
+            failure = e;
+        }
+    }
+
+    /** Takes in the files of the directory once more; completes with whether it took any certificate, on the thread of the intake. */
+    public CompletableFuture<Boolean> pass() {
+        CompletableFuture<Boolean> pass = new CompletableFuture<>();
+        asked.add(pass);
+        return pass;
+    }
+
+    /** Throws if files are no longer taken in because of an unexpected error. */
+    public void requireNoFailure() {
+        Throwable found = failure;
+        if (found != null) {
+            throw new IllegalStateException("taking in files of the spool directory has failed", found);
+        }
+    }
+
+    /** Returns why the last step left files in the directory; see {@link SpoolDirectory#leftBehind}. */
+    public List<String> leftBehind() {
+        return leftBehind;
+    }
+
+    /** Takes nothing more in; returns at once. */
+    public void stop() {
+        stopping = true;
+        asked.add(new CompletableFuture<>()); // which wakes the thread
+    }
+
+    /** Stops, and waits for the step under way, unless it hangs. */
+    @Override
+    public void close() {
+        stop();
+        try {
+            thread.join(LONGEST_CLOSE_MILLIS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.agent.source;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+
+import dev.flk.agent.outbox.CertificateSink;
+import dev.flk.agent.send.Certificates;
+import dev.flk.program.logging.LineLimit;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.Timeout.ThreadMode;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+class SpoolIntakeTest {
+    @TempDir
+    private Path spool;
+
+    private final CountDownLatch hanging = new CountDownLatch(1);
+    private final CountDownLatch released = new CountDownLatch(1);
+
+    @AfterEach
+    void release() {
+        released.countDown();
+    }
+
+    @Test
+    void pass_filesAndThenNone_saysWhetherAnythingWasTakenIn() throws Exception {
+        try (SpoolIntake intake = start(certificates -> {})) {
+            assertThat(intake.pass().get()).isFalse();
+
+            Files.write(spool.resolve(".a.json"), Certificates.certificate(1));
+            Files.move(spool.resolve(".a.json"), spool.resolve("a.json"));
+
+            Awaitility.await().until(() -> spool.toFile().list().length == 0);
+            assertThat(intake.pass().get()).isFalse();
+            assertThat(intake.leftBehind()).isEmpty();
+        }
+    }
+
+    @Test
+    void close_stepHangs_returns() throws Exception {
+        Files.write(spool.resolve("a.json"), Certificates.certificate(1));
+        try (SpoolIntake intake = start(certificates -> hang())) {
+            hanging.await();
+
+            assertThat(intake.pass()).isNotDone();
+        }
+        assertThat(spool.resolve("a.json")).exists();
+    }
+
+    @Test
+    void step_unexpectedError_isReported() throws Exception {
+        Files.write(spool.resolve("a.json"), Certificates.certificate(1));
+        try (SpoolIntake intake = start(certificates -> {
+            throw new UnsupportedOperationException("a bug");
+        })) {
+            Awaitility.await()
+                    .untilAsserted(() -> assertThatIllegalStateException()
+                            .isThrownBy(intake::requireNoFailure)
+                            .havingCause()
+                            .withMessage("a bug"));
+        }
+    }
+
+    private void hang() {
+        hanging.countDown();
+        try {
+            assertThat(released.await(60, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** Takes certificates. */
+    private interface Appending {
+        void append(List<byte[]> certificates);
+    }
+
+    private SpoolIntake start(Appending appending) {
+        CertificateSink sink = new CertificateSink() {
+            @Override
+            public void append(List<byte[]> certificates) {
+                appending.append(certificates);
+            }
+
+            @Override
+            public long maxBytes() {
+                return 1 << 20;
+            }
+
+            @Override
+            public String name() {
+                return "outbox";
+            }
+        };
+        return SpoolIntake.start(spool, sink, InstantSource.system(), LineLimit.ofOutages(() -> 0));
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.flk.program.files;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.Optional;
+
+/**
+ * Checks names under which a program is about to write. Opening a FIFO would wait for its other end, and deleting or replacing what
+ * is not a regular file would destroy something that no program of ours has made.
+ */
+public final class RegularFile {
+    private static final int TYPE_MASK = 0170000;
+    private static final int FIFO = 0010000;
+    private static final int SOCKET = 0140000;
+
+    private RegularFile() {}
+
+    /**
+     * Throws unless a name belongs to a regular file, or to nothing.
+     *
+     * @param options whether links are followed
+     * @throws IOException naming the file and saying what it is
+     */
+    public static void requireOrNothing(Path file, LinkOption... options) throws IOException {
+        Optional<String> kind = otherKind(file, options);
+        if (kind.isPresent()) {
+            throw new IOException(file + " is " + kind.get() + ", not a regular file; move it away");
+        }
+    }
+
+    /**
+     * What exists under a name, for a message: a directory, a FIFO, a socket, a device or a link. Empty for a regular file, and if
+     * nothing exists.
+     *
+     * @param options whether links are followed
+     */
+    public static Optional<String> otherKind(Path file, LinkOption... options) throws IOException {
+        BasicFileAttributes attributes;
+        try {
+            attributes = Files.readAttributes(file, BasicFileAttributes.class, options);
+        } catch (NoSuchFileException e) {
+            return Optional.empty();
+        }
+        if (attributes.isRegularFile()) {
+            return Optional.empty();
+        }
+        if (attributes.isDirectory()) {
+            return Optional.of("a directory");
+        }
+        return Optional.of(attributes.isSymbolicLink() ? "a link" : special(file, options));
+    }
+
+    private static String special(Path file, LinkOption... options) throws IOException {
+        if (!file.getFileSystem().supportedFileAttributeViews().contains("unix")) {
+            return "a special file";
+        }
+        return switch ((Integer) Files.getAttribute(file, "unix:mode", options) & TYPE_MASK) {
+            case FIFO -> "a FIFO";
+            case SOCKET -> "a socket";
+            default -> "a device";
+        };
+    }
+}
