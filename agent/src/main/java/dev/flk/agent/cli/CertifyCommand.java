@@ -14,10 +14,12 @@ import dev.flk.agent.source.Intake;
 import dev.flk.program.cli.InWords;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.config.Quantities;
+import dev.flk.program.files.RegularFile;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -140,6 +142,8 @@ final class CertifyCommand implements Callable<Integer> {
         if (plot != null && (target.follow || target.dryRun)) {
             throw usage("--plot draws certificates of a whole file: leave out --follow and --dry-run");
         }
+        requireReplaceable("--plot", plot, "<svg");
+        requireReplaceable("--out", target.file, "{");
         if (target.follow) {
             return follow(config);
         }
@@ -238,6 +242,26 @@ final class CertifyCommand implements Callable<Integer> {
             out.write('\n');
         }
         out.flush();
+    }
+
+    /** Throws unless a file is new, empty, or begins like one that this command has written. */
+    private void requireReplaceable(String option, @Nullable Path path, String beginning) throws IOException {
+        if (path == null) {
+            return;
+        }
+        Optional<String> kind = RegularFile.otherKind(path);
+        if (kind.isPresent()) {
+            throw usage(option + ": " + path + " is " + kind.get() + ", not a regular file; name another file");
+        }
+        if (Files.exists(path)) {
+            try (InputStream in = Files.newInputStream(path)) {
+                String found = new String(in.readNBytes(beginning.length()), StandardCharsets.US_ASCII);
+                if (!found.isEmpty() && !found.equals(beginning)) {
+                    throw usage(
+                            option + ": " + path + " exists and was not written by this command; name another file");
+                }
+            }
+        }
     }
 
     private ParameterException usage(@Nullable String message) {

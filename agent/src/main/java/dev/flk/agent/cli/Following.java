@@ -8,6 +8,7 @@ import dev.flk.agent.certify.Windows;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.CertificateSink.OutboxFull;
 import dev.flk.agent.source.Intake;
+import dev.flk.program.files.RegularFile;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -15,6 +16,7 @@ import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -70,6 +72,7 @@ final class Following {
     }
 
     private long certifiedBefore() throws IOException {
+        RegularFile.requireOrNothing(state);
         if (!Files.exists(state)) {
             return 0;
         }
@@ -149,6 +152,7 @@ final class Following {
 
     private void keep() throws IOException {
         Path next = state.resolveSibling(state.getFileName() + ".next");
+        RegularFile.requireOrNothing(next, LinkOption.NOFOLLOW_LINKS);
         try (FileChannel file = FileChannel.open(
                 next, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING)) {
             file.write(StandardCharsets.UTF_8.encode(identity + "\n" + certified + "\n"));

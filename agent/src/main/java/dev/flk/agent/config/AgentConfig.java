@@ -15,6 +15,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -127,8 +129,24 @@ public record AgentConfig(
                 settings.get(AgentKeys.REQUEST_TIMEOUT),
                 port(settings, AgentKeys.METRICS_PORT),
                 LogConfig.read(settings));
+        config.requireDifferentPaths(settings);
         settings.check();
         return config;
+    }
+
+    /** Requires that no two settings name the same path: one would replace or delete what belongs to the other. */
+    private void requireDifferentPaths(Settings settings) {
+        Map<Path, String> owners = new HashMap<>();
+        Map<String, Path> paths = new LinkedHashMap<>();
+        paths.put("OUTBOX_PATH", outbox.directory());
+        paths.put("DLQ_PATH", deadLetters);
+        spoolDirectory.ifPresent(path -> paths.put("SPOOL_DIR", path));
+        paths.put("CONTROL_SOCKET", controlSocket);
+        intakeSocket.ifPresent(path -> paths.put("INTAKE_SOCKET", path));
+        paths.forEach((setting, path) -> {
+            String owner = owners.putIfAbsent(path.toAbsolutePath().normalize(), setting);
+            settings.require(owner == null, setting + ": " + path + " is that of " + owner + "; name another path");
+        });
     }
 
     private static OptionalInt port(Settings settings, Key<Integer> key) {

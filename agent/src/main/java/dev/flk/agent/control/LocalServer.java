@@ -13,23 +13,31 @@ import dev.flk.http.HttpOptions;
 import dev.flk.http.HttpServer;
 import dev.flk.http.HttpServer.Door;
 import dev.flk.http.Routes;
+import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.files.RegularFile;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import java.io.Closeable;
 import java.io.IOException;
+import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,6 +54,8 @@ public final class LocalServer implements Closeable {
     /** Of those, kept back from who hands certificates in, so that he can't shut operators out. */
     private static final int FOR_OPERATORS = 16;
 
+    private static final int MOST_LOOKS = 10;
+    private static final long LOOK_AGAIN_NANOS = Duration.ofMillis(100).toNanos();
     private static final Duration IDLE = Duration.ofMinutes(5);
     private static final Set<String> OWN_NAMES = Set.of("localhost", "127.0.0.1", "[::1]");
 
@@ -78,8 +88,9 @@ public final class LocalServer implements Closeable {
     }
 
     /**
-     * Opens the doors. The caller owns the outbox, so that a socket file that stands there is one that a crash has left.
+     * Opens the doors. Sockets on which nobody listens are replaced.
      *
+     * @throws InvalidConfig if something else has the name of a socket
      * @throws IOException saying which door can't be opened, and what to do
      */
     public static LocalServer start(Doors doors, Outbox outbox, Operations operations) throws IOException {
@@ -129,9 +140,43 @@ public final class LocalServer implements Closeable {
             throw new IOException("the path of a Unix socket has room for " + LONGEST_SOCKET_PATH_BYTES + " bytes, "
                     + socket + " has " + bytes + "; set " + setting + " to a shorter one");
         }
-        Files.deleteIfExists(socket);
+        removeOld(setting, socket);
         int unused = listen(setting, socket.toString(), UnixDomainSocketAddress.of(socket), routes, admission);
         Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString(permissions));
+    }
+
+    /** Removes the socket of an agent that was killed. Anything else under that name stays: it is not ours. */
+    private static void removeOld(String setting, Path socket) throws IOException {
+        if (!Files.exists(socket, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
+        String kind = RegularFile.otherKind(socket, LinkOption.NOFOLLOW_LINKS).orElse("a regular file");
+        if (!kind.equals(RegularFile.SOCKET)) {
+            throw new InvalidConfig(
+                    List.of(setting + ": " + socket + " is " + kind + ", not a socket; name another path"));
+        }
+        // the socket of a killed agent may listen for a moment after its lock is free
+        for (int look = 0; isListening(socket); look++) {
+            if (look == MOST_LOOKS) {
+                throw new InvalidConfig(List.of(setting + ": " + socket
+                        + " is a socket on which another process listens; stop that one, or name another path"));
+            }
+            LockSupport.parkNanos(LOOK_AGAIN_NANOS);
+        }
+        Files.deleteIfExists(socket);
+    }
+
+    /** Returns whether somebody may listen on a socket; only a refused connection proves that nobody does. */
+    private static boolean isListening(Path socket) {
+        try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            channel.configureBlocking(false); // a full queue of connections would block
+            boolean unused = channel.connect(UnixDomainSocketAddress.of(socket));
+            return true;
+        } catch (ConnectException e) {
+            return false;
+        } catch (IOException e) {
+            return true;
+        }
     }
 
     private int listen(String setting, String value, SocketAddress address, Routes routes, Admission admission)

@@ -4,6 +4,7 @@ package dev.flk.agent.doctor;
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.control.RunningAgent;
 import dev.flk.agent.doctor.Doctor.Finding;
+import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.Outbox.OutboxLocked;
 import dev.flk.agent.outbox.OutboxCheck;
 import dev.flk.agent.outbox.OutboxView;
@@ -92,9 +93,13 @@ public final class Doctor {
 
         private Finding deadLetters() {
             Path file = config.deadLetters();
-            return Files.isDirectory(file)
-                    ? Finding.bad("dead letters", "DLQ_PATH " + file + " is a directory; name a file")
-                    : directory("dead letters", parent(file));
+            try {
+                return DeadLetterFile.objection(file)
+                        .map(objection -> Finding.bad("dead letters", objection))
+                        .orElseGet(() -> directory("dead letters", parent(file)));
+            } catch (IOException e) {
+                return directory("dead letters", parent(file)); // which names what is in the way
+            }
         }
 
         private Finding spool(Path spool) {

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.agent.outbox;
 
+import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.files.RegularFile;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.FileOps.OpenFile;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -58,15 +61,22 @@ public final class DeadLetterFile {
         }
     }
 
-    /** Throws if a directory has its name. */
-    static void requireNoDirectory(Path path) throws IOException {
-        if (Files.isDirectory(path)) {
-            throw new IOException("DLQ_PATH " + path + " is a directory; name a file");
+    /** Returns what is wrong with a path for dead letters; empty for a regular file, or for nothing. */
+    public static Optional<String> objection(Path path) throws IOException {
+        return RegularFile.otherKind(path)
+                .map(kind -> "DLQ_PATH: " + path + " is " + kind + ", not a regular file; name another file");
+    }
+
+    /** Throws an {@link InvalidConfig} unless the path is that of a regular file, or of nothing. */
+    static void requireFile(Path path) throws IOException {
+        Optional<String> objection = objection(path);
+        if (objection.isPresent()) {
+            throw new InvalidConfig(List.of(objection.get()));
         }
     }
 
     private static void read(FileOps files, Path path, Lines lines) throws IOException {
-        requireNoDirectory(path);
+        requireFile(path);
         if (files.standing(path).isPresent()) {
             try (OpenFile file = files.openForReading(path)) {
                 lines(file, lines);

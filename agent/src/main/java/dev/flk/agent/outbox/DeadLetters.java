@@ -4,6 +4,8 @@ package dev.flk.agent.outbox;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import dev.flk.agent.outbox.OutboxRecords.Name;
+import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.files.RegularFile;
 import dev.flk.program.logging.LineLimit;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.FileOps;
@@ -11,6 +13,8 @@ import dev.flk.wal.FileOps.OpenFile;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -62,18 +66,23 @@ public final class DeadLetters implements Closeable {
     /**
      * Opens the file, makes it end after a whole line, and does what a crash has left undone: settles the entries that are in it, and
      * takes out what was requeued. A last line that was cut off is removed.
+     *
+     * @throws InvalidConfig if the file is of another kind, and was left alone
      */
     public static DeadLetters open(Path path, Outbox outbox) throws IOException {
         return open(path, outbox, new DiskFiles());
     }
 
     static DeadLetters open(Path path, Outbox outbox, FileOps files) throws IOException {
-        DeadLetterFile.requireNoDirectory(path);
+        DeadLetterFile.requireFile(path);
         Path directory = Objects.requireNonNullElse(path.getParent(), Path.of("."));
         files.createDirectories(directory);
         OpenFile file = openOrCreate(files, path);
         try {
             return new DeadLetters(files, path, directory, outbox, file);
+        } catch (NotOurs e) {
+            file.close();
+            throw new InvalidConfig(List.of("DLQ_PATH: " + e.getMessage()));
         } catch (IOException | RuntimeException e) {
             file.close();
             throw e;
@@ -81,6 +90,7 @@ public final class DeadLetters implements Closeable {
     }
 
     private static OpenFile openOrCreate(FileOps files, Path path) throws IOException {
+        RegularFile.requireOrNothing(path);
         return files.standing(path).isPresent() ? files.openForWriting(path) : files.create(path);
     }
 
@@ -243,6 +253,7 @@ public final class DeadLetters implements Closeable {
     /** The new file is whole and on disk before it replaces the old one. */
     private void rewriteWithout(Predicate<Name> gone) throws IOException {
         Path next = directory.resolve(path.getFileName() + ".next");
+        RegularFile.requireOrNothing(next, LinkOption.NOFOLLOW_LINKS);
         if (files.standing(next).isPresent()) {
             files.delete(next); // a crash left it
         }
@@ -290,12 +301,22 @@ public final class DeadLetters implements Closeable {
         file.close();
     }
 
+    /** A file whose last line was not written by an agent. */
+    private static final class NotOurs extends IOException {
+        private static final long serialVersionUID = 1;
+
+        NotOurs(String message) {
+            super(message);
+        }
+    }
+
     /**
      * Repairs the end of the file after a crash or an editor. Part of a line is cut off: its entry was not settled, so nothing is lost.
      * A whole letter without a line end gets one.
      */
     private static final class LastLine {
         private static final int BLOCK_BYTES = 1 << 16;
+        private static final byte[] BEGINNING = "{\"when\":\"".getBytes(StandardCharsets.US_ASCII);
 
         private LastLine() {}
 
@@ -306,14 +327,28 @@ public final class DeadLetters implements Closeable {
             if (start == end) {
                 return;
             }
-            if (isObject(read(file, start, Math.toIntExact(end - start)))) {
+            byte[] beginning = read(file, start, (int) Math.min(BEGINNING.length, end - start));
+            if (beginning[0] == BEGINNING[0] && isObject(read(file, start, Math.toIntExact(end - start)))) {
                 file.write(ByteBuffer.wrap(new byte[] {'\n'}), end);
+            } else if (!mayBeTorn(beginning)) {
+                throw new NotOurs(
+                        "the last line of " + path + " is not a dead letter; name another file, or move this one away");
             } else {
                 LOG.warn(
                         "{}: a crash has cut the last line, it is removed; its certificate is still in the outbox",
                         path);
                 file.truncate(start);
             }
+        }
+
+        /** Returns whether a crash can have left this of a letter; data that was not written may be zeros. */
+        private static boolean mayBeTorn(byte[] beginning) {
+            for (int i = 0; i < beginning.length; i++) {
+                if (beginning[i] != 0 && beginning[i] != BEGINNING[i]) {
+                    return false;
+                }
+            }
+            return true;
         }
 
         private static long startOfLastLine(OpenFile file, long end) throws IOException {

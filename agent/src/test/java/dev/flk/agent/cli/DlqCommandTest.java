@@ -289,14 +289,13 @@ class DlqCommandTest extends CommandTest {
     @Test
     void fileThatIsADirectory_isNamed() throws Exception {
         cli.with("DLQ_PATH", directory.toString());
-        String reason = "flk-agent: DLQ_PATH " + directory + " is a directory; name a file\n";
+        String reason = "DLQ_PATH: " + directory + " is a directory, not a regular file; name another file\n";
 
         for (String command : List.of("dlq list", "dlq requeue --all", "status")) {
             Ended ended = cli.run(command.split(" "));
-            assertThat(ended.exitCode()).as(command).isEqualTo(1);
-            assertThat(ended.err().replace("\n    ", " ")).isEqualTo(reason);
+            assertThat(ended.exitCode()).as(command).isEqualTo(2);
+            assertThat(ended.err().replace("\n    ", " ")).isEqualTo("flk-agent: " + reason);
         }
-        assertThat(cli.run("doctor").out().replace("\n    ", " "))
-                .contains("BAD dead letters: DLQ_PATH " + directory + " is a directory; name a file\n");
+        assertThat(cli.run("doctor").out().replace("\n    ", " ")).contains("BAD dead letters: " + reason);
     }
 }

@@ -9,6 +9,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -87,6 +89,39 @@ class FlkAgentTest {
                 .isZero();
 
         assertThat(Files.readString(file)).isEqualTo(printed);
+    }
+
+    @Test
+    void certify_outputsOfAnEarlierRun_areReplaced() throws Exception {
+        String out = directory.resolve("out.ndjson").toString();
+        String plot = directory.resolve("plot.svg").toString();
+
+        for (int i = 0; i < 2; i++) {
+            assertThat(run("certify", "--shard", "q", "--out", out, "--plot", plot, EARTHQUAKES))
+                    .isZero();
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--out", "--plot"})
+    @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+    void certify_outputIsAnotherFile_is2AndLeavesItAlone(String option) throws Exception {
+        Path other = Files.writeString(directory.resolve("other"), "precious");
+        Path fifo = directory.resolve("fifo");
+        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
+                .isZero();
+
+        assertThat(run("certify", "--shard", "q", option, other.toString(), EARTHQUAKES))
+                .isEqualTo(2);
+        assertThat(err())
+                .contains(option + ": " + other + " exists and was not written by this command; name another file");
+        assertThat(run("certify", "--shard", "q", option, fifo.toString(), EARTHQUAKES))
+                .isEqualTo(2);
+        assertThat(err()).contains(option + ": " + fifo + " is a FIFO, not a regular file; name another file");
+        assertThat(run("certify", "--shard", "q", option, directory.toString(), EARTHQUAKES))
+                .isEqualTo(2);
+
+        assertThat(other).hasContent("precious");
     }
 
     @Test

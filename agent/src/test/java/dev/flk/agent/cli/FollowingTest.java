@@ -2,6 +2,7 @@
 package dev.flk.agent.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIOException;
 import static org.awaitility.Awaitility.await;
 
 import dev.flk.agent.certify.Certifier;
@@ -21,6 +22,8 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.api.io.TempDir;
 
 class FollowingTest {
@@ -38,6 +41,19 @@ class FollowingTest {
         Files.writeString(csv, "timestamp,x,y,z\n");
         config = AgentConfig.load(
                 Map.of("OUTBOX_PATH", directory.resolve("outbox").toString()), null, Set.of());
+    }
+
+    @Test
+    @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+    void run_fifoHasTheNameOfTheProgress_isNotOpened() throws Exception {
+        Path fifo = directory.resolve("rows.csv.certified");
+        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
+                .isZero();
+
+        assertThatIOException()
+                .isThrownBy(() -> new Following(config, csv, context)
+                        .run(new Certifier(List.of("s")), Columns.USUAL, Windows.byCount(10, 0)))
+                .withMessage(fifo + " is a FIFO, not a regular file; move it away");
     }
 
     private void grow(int from, int to) throws IOException {

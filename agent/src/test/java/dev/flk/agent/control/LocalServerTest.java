@@ -13,16 +13,21 @@ import dev.flk.agent.outbox.OutboxCompaction.Mode;
 import dev.flk.agent.outbox.OutboxCompaction.Report;
 import dev.flk.agent.outbox.OutboxOptions;
 import dev.flk.http.Answer;
+import dev.flk.program.config.InvalidConfig;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
+import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
@@ -34,6 +39,8 @@ import java.util.OptionalInt;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -70,6 +77,60 @@ class LocalServerTest {
     void stop() throws IOException {
         server.close();
         outbox.close();
+    }
+
+    /** Nothing that an agent did not leave is deleted. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "file   | a regular file, not a socket; name another path",
+                "empty  | a regular file, not a socket; name another path",
+                "dir    | a directory, not a socket; name another path",
+                "fifo   | a FIFO, not a socket; name another path",
+                "link   | a link, not a socket; name another path",
+                "server | a socket on which another process listens; stop that one, or name another path"
+            })
+    @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+    void start_somethingElseHasTheNameOfASocket_isAConfigurationErrorAndLeftAlone(String what, String reason)
+            throws Exception {
+        Path elsewhere = Files.writeString(directory.resolve("elsewhere"), "precious");
+        Path socket = directory.resolve("x.sock");
+        try (ServerSocketChannel other = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            switch (what) {
+                case "file" -> Files.writeString(socket, "precious");
+                case "empty" -> Files.createFile(socket);
+                case "dir" -> Files.createDirectory(socket);
+                case "link" -> Files.createSymbolicLink(socket, elsewhere);
+                case "fifo" ->
+                    assertThat(new ProcessBuilder("mkfifo", socket.toString())
+                                    .start()
+                                    .waitFor())
+                            .isZero();
+                default -> other.bind(UnixDomainSocketAddress.of(socket));
+            }
+            Object before = identity(socket);
+
+            Path usual = control;
+            control = socket;
+            assertThatExceptionOfType(InvalidConfig.class)
+                    .isThrownBy(this::server)
+                    .withMessage("CONTROL_SOCKET: " + socket + " is " + reason);
+            control = directory.resolve("y.sock");
+            programs = socket;
+            assertThatExceptionOfType(InvalidConfig.class)
+                    .isThrownBy(this::server)
+                    .withMessage("INTAKE_SOCKET: " + socket + " is " + reason);
+            control = usual;
+
+            assertThat(identity(socket)).isEqualTo(before);
+            assertThat(elsewhere).hasContent("precious");
+        }
+    }
+
+    private static Object identity(Path path) throws IOException {
+        return Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+                .fileKey();
     }
 
     private final class NotedOperations implements Operations {
@@ -243,9 +304,11 @@ class LocalServerTest {
 
     @Test
     void start_socketsOfACrash_areReplaced_andOnlyForTheirOwners() throws Exception {
-        byte[] left = {1};
         server.close();
-        Files.write(control, left);
+        Files.deleteIfExists(control);
+        try (ServerSocketChannel killed = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            killed.bind(UnixDomainSocketAddress.of(control));
+        }
         server = server();
 
         assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(control)))

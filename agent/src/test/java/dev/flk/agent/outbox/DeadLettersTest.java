@@ -2,14 +2,18 @@
 package dev.flk.agent.outbox;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIOException;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Arrays;
@@ -17,7 +21,11 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class DeadLettersTest {
     private static final Instant NOW = Instant.parse("2026-11-20T08:00:00Z");
@@ -113,7 +121,7 @@ class DeadLettersTest {
     @Test
     void open_crashWithinALongLine_cutsIt() throws Exception {
         Files.createDirectories(file.getParent());
-        Files.write(file, utf8("\n{\"a\":\"" + "x".repeat(200_000)));
+        Files.write(file, utf8("\n{\"when\":\"" + "x".repeat(200_000)));
 
         DeadLetters.open(file, outbox).close();
 
@@ -218,6 +226,43 @@ class DeadLettersTest {
         }
 
         assertThat(Files.readAllLines(file)).singleElement().asString().contains("second");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"PCS_HMAC_KEY=secret", "a line\nPCS_HMAC_KEY=secret", "{\"log\": {\"level\":", "x"})
+    void open_fileOfAnotherKind_isAConfigurationErrorAndLeftAlone(String text) throws Exception {
+        Files.createDirectories(file.getParent());
+        Files.writeString(file, text);
+
+        assertThatExceptionOfType(InvalidConfig.class)
+                .isThrownBy(() -> DeadLetters.open(file, outbox))
+                .withMessage("DLQ_PATH: the last line of " + file
+                        + " is not a dead letter; name another file, or move this one away");
+
+        assertThat(file).hasContent(text);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", ".next"})
+    @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+    void change_fifoHasTheName_isNotOpenedAndLeftAlone(String suffix) throws Exception {
+        try (DeadLetters letters = DeadLetters.open(file, outbox)) {
+            letters.add(letter(0, "no"));
+            Path fifo = file.resolveSibling(file.getFileName() + suffix);
+            Files.deleteIfExists(fifo);
+            assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
+                    .isZero();
+
+            assertThatIOException()
+                    .isThrownBy(() -> {
+                        letters.add(letter(1, "no"));
+                        letters.purge(letter -> true);
+                    })
+                    .withMessage(fifo + " is a FIFO, not a regular file; move it away");
+
+            assertThat(Files.readAttributes(fifo, BasicFileAttributes.class).isOther())
+                    .isTrue();
+        }
     }
 
     @Test

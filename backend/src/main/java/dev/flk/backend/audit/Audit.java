@@ -16,6 +16,8 @@ import ch.qos.logback.core.util.FileSize;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.program.config.InvalidConfig;
+import dev.flk.program.files.RegularFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,7 +27,9 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -81,7 +85,11 @@ public final class Audit implements AutoCloseable {
         return new Audit(null, off, InstantSource.system(), System::nanoTime);
     }
 
-    /** Appends to the file in {@code directory}, which is created for its owner only; what fails is logged and counted. */
+    /**
+     * Appends to the file in {@code directory}, which is created for its owner only; what fails is logged and counted.
+     *
+     * @throws InvalidConfig if something that is not a regular file has its name
+     */
     public static Audit open(Path directory, InstantSource clock, LongSupplier nanoTicker, Meters meters) {
         LoggerContext context = new LoggerContext();
         context.setMDCAdapter(new LogbackMDCAdapter());
@@ -92,6 +100,11 @@ public final class Audit implements AutoCloseable {
             }
         });
         try {
+            Optional<String> kind = RegularFile.otherKind(directory.resolve(FILE));
+            if (kind.isPresent()) {
+                throw new InvalidConfig(List.of("AUDIT_DIR: " + directory.resolve(FILE) + " is " + kind.get()
+                        + ", not a regular file; move it away, or name another directory"));
+            }
             if (!Files.isDirectory(directory)) {
                 Files.createDirectories(directory, OWNER_ONLY);
             }

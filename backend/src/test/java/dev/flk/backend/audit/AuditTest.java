@@ -2,10 +2,12 @@
 package dev.flk.backend.audit;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.flk.backend.metrics.Meters;
+import dev.flk.program.config.InvalidConfig;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -16,6 +18,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.Timeout.ThreadMode;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What is written down of operators and strangers, and how much of it. */
@@ -27,6 +31,19 @@ final class AuditTest {
 
     private final Meters meters = new Meters("test");
     private long nanos;
+
+    @Test
+    @Timeout(value = 60, threadMode = ThreadMode.SEPARATE_THREAD)
+    void open_fifoHasTheNameOfTheFile_isAConfigurationError() throws Exception {
+        Path fifo = Files.createDirectory(directory.resolve("audit")).resolve("audit.jsonl");
+        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor())
+                .isZero();
+
+        assertThatExceptionOfType(InvalidConfig.class)
+                .isThrownBy(this::open)
+                .withMessage("AUDIT_DIR: " + fifo
+                        + " is a FIFO, not a regular file; move it away, or name another directory");
+    }
 
     private Audit open() {
         return Audit.open(directory.resolve("audit"), () -> NOW, () -> nanos, meters);

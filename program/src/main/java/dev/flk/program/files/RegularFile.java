@@ -14,9 +14,12 @@ import java.util.Optional;
  * is not a regular file would destroy something that no program of ours has made.
  */
 public final class RegularFile {
-    private static final int TYPE_MASK = 0170000;
-    private static final int FIFO = 0010000;
-    private static final int SOCKET = 0140000;
+    /** What {@link #otherKind} says of a socket. */
+    public static final String SOCKET = "a socket";
+
+    private static final int TYPE_BITS = 0170000;
+    private static final int FIFO_TYPE = 0010000;
+    private static final int SOCKET_TYPE = 0140000;
 
     private RegularFile() {}
 
@@ -34,8 +37,8 @@ public final class RegularFile {
     }
 
     /**
-     * What exists under a name, for a message: a directory, a FIFO, a socket, a device or a link. Empty for a regular file, and if
-     * nothing exists.
+     * Returns what exists under a name, for a message: a directory, a FIFO, a socket, a device or a link. Empty for a regular file,
+     * and if nothing exists.
      *
      * @param options whether links are followed
      */
@@ -59,9 +62,9 @@ public final class RegularFile {
         if (!file.getFileSystem().supportedFileAttributeViews().contains("unix")) {
             return "a special file";
         }
-        return switch ((Integer) Files.getAttribute(file, "unix:mode", options) & TYPE_MASK) {
-            case FIFO -> "a FIFO";
-            case SOCKET -> "a socket";
+        return switch ((Integer) Files.getAttribute(file, "unix:mode", options) & TYPE_BITS) {
+            case FIFO_TYPE -> "a FIFO";
+            case SOCKET_TYPE -> SOCKET;
             default -> "a device";
         };
     }
