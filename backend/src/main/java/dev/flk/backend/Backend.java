@@ -173,7 +173,8 @@ public final class Backend implements AutoCloseable {
         meters.walBytes.watch(disk::usedBytes);
         meters.walFreeBytes.watch(disk::freeBytes);
         if (config.state().isPresent()) {
-            ServedState served = opened(ServedState.open(config.state().get(), clock, tls, audit, meters));
+            ServedState served =
+                    opened(ServedState.open(config.state().get(), steady, steady.expiry(), tls, audit, meters));
             state = served;
             hangUp.add(served::hangUp);
             if (config.state().get().keepsRecord()) {

@@ -171,6 +171,9 @@ class MissingLogTest {
         Path copy;
         try (EngineHarness state = open(killed)) {
             copy = state.engine.backup();
+            assertThat(state.engine.backup())
+                    .as("a second one of the same revision")
+                    .isNotEqualTo(copy);
         }
         try (EngineHarness state = open(copy)) {
             assertThat(state.engine.head().historyId()).isNotEqualTo(historyId);

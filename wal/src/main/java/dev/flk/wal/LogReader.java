@@ -121,7 +121,8 @@ public final class LogReader implements Closeable {
                 || Math.min(damage.firstMissing(), damage.lastMissing()) >= end) {
             return;
         }
-        for (Damage met : damage.missing() == 0 ? List.of(damage) : list.losses().undeclared(damage)) {
+        for (Damage met :
+                damage.missing() == 0 ? List.of(damage) : list.losses().undeclared(damage)) {
             if (met.kind() == Damage.Kind.ABSENT && met.lastMissing() <= decidedUpTo) {
                 absent.add(met);
             } else if (onDamage == OnDamage.STOP) {

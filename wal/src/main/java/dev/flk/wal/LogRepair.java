@@ -116,7 +116,8 @@ public final class LogRepair {
                 .filter(damage -> list.segments().stream()
                         .anyMatch(listed -> listed.goesOnFrom() < 0
                                 && damage.segment().startsWith(listed.header().previous())))
-                .filter(damage -> lost.stream().noneMatch(other -> other.segment().equals(damage.segment())))
+                .filter(damage ->
+                        lost.stream().noneMatch(other -> other.segment().equals(damage.segment())))
                 .map(damage -> Damage.ofUnknown(
                         damage.kind(), SegmentList.openedName(damage.segment()), damage.firstMissing()))
                 .toList();

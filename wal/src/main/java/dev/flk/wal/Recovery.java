@@ -74,7 +74,11 @@ final class Recovery {
             String previous = SegmentList.openedName(scan.segment());
             Predecessor predecessor = tail.isEmpty()
                     ? new Predecessor(
-                            cursor.header().carried(), previous, 0, scan.header().id(), cursor.header())
+                            cursor.header().carried(),
+                            previous,
+                            0,
+                            scan.header().id(),
+                            cursor.header())
                     : new Predecessor(
                             tail.records(),
                             previous,

@@ -59,9 +59,7 @@ final class MissingSegmentsTest {
 
     @Test
     void read_reportsTheMissingSegment_thoughNoSequenceIsMissing() throws IOException {
-        assertThat(bodies(readSkipping(disk)))
-                .hasSize(4)
-                .contains("refused", "repeated by the next", "last");
+        assertThat(bodies(readSkipping(disk))).hasSize(4).contains("refused", "repeated by the next", "last");
         assertThat(verify(disk).damages()).containsExactly(new Damage(Kind.ABSENT, second, 0, 3, 2));
         assertThat(verify(disk).damages().get(0).describe())
                 .isEqualTo("segment " + second + " is not there: an unknown number of records missing");

@@ -141,22 +141,29 @@ final class OutboxCommands {
                         + (found.tornBytes() == 1 ? "is" : "are")
                         + " not whole: a crash has left that, or a running agent is writing");
             }
-            if (found.isWhole()) {
+            found.brokenHeaders().forEach(context::say);
+            found.foreign().forEach(context::say);
+            if (found.isWhole() && (dryRun || found.brokenHeaders().isEmpty())) {
                 return 0;
             }
             found.missing().forEach(context::say);
-            context.say(InWords.count(found.missingRecords(), "record") + (found.missingRecords() == 1 ? " is" : " are")
-                    + " gone");
+            if (!found.isWhole()) {
+                context.say(InWords.count(found.missingRecords(), "record")
+                        + (found.missingRecords() == 1 ? " is" : " are") + " gone");
+            }
             if (dryRun) {
                 return 1;
             }
             try {
                 check.repair().forEach(file -> context.say("set aside: " + file));
-                context.say("the outbox is whole now, without what is gone");
+                context.say(
+                        found.isWhole()
+                                ? "the damaged headers are rewritten; nothing is gone"
+                                : "the outbox is whole now, without what is gone");
             } catch (OutboxLocked e) {
                 context.say(e.getMessage() + "; nothing is set aside while it runs: it skips what is gone");
             }
-            return 1;
+            return found.isWhole() ? 0 : 1;
         }
     }
 

@@ -8,6 +8,7 @@ import dev.flk.agent.run.Agent;
 import dev.flk.agent.send.Sender.Surroundings;
 import dev.flk.program.cli.HangUp;
 import dev.flk.program.config.InvalidConfig;
+import dev.flk.wal.LockLostException;
 import java.io.IOException;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -57,15 +58,23 @@ final class RunCommand implements Callable<Integer> {
             readAgainOnHangUp(agent);
             if (untilEmpty) {
                 agent.runUntilEmpty();
+                requireOwned(agent);
                 agent.leftBehind().forEach(context::complain);
                 return agent.leftBehind().isEmpty() ? 0 : 1;
             } else {
                 agent.run();
+                requireOwned(agent);
             }
         } finally {
             ended.countDown();
         }
         return 0;
+    }
+
+    private static void requireOwned(Agent agent) throws LockLostException {
+        if (agent.lockLost().isPresent()) {
+            throw agent.lockLost().get();
+        }
     }
 
     /** SIGHUP reads the configuration and the key again; a configuration with a mistake changes nothing. */

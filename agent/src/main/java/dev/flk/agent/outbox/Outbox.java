@@ -14,6 +14,7 @@ import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.Entry;
 import dev.flk.wal.FileOps;
+import dev.flk.wal.LockLostException;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogLockedException;
@@ -37,6 +38,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Certificates on their way, in a log that one process owns. Safe for several threads; those that add at the same time share a force.
@@ -45,6 +48,8 @@ import java.util.random.RandomGenerator;
  */
 public final class Outbox implements CertificateSink, Closeable {
     /** Small, so that settled segments are removed soon, and one is read quickly. */
+    private static final Logger LOG = LoggerFactory.getLogger(Outbox.class);
+
     private static final int SEGMENT_BYTES = 8 << 20;
 
     private static final long MAX_QUEUED_BYTES = 16 << 20;
@@ -122,7 +127,9 @@ public final class Outbox implements CertificateSink, Closeable {
             FileOps files, OutboxOptions options, InstantSource clock, LongSupplier nanoTicker, RandomGenerator random)
             throws IOException {
         try {
-            return Log.open(files, logOptions(options), LogListener.NONE, clock, nanoTicker, random);
+            Log log = Log.open(files, logOptions(options), LogListener.NONE, clock, nanoTicker, random);
+            log.startReport().warnings().forEach(warning -> LOG.warn("outbox: {}", warning));
+            return log;
         } catch (LogLockedException e) {
             throw new OutboxLocked(e);
         }
@@ -135,6 +142,11 @@ public final class Outbox implements CertificateSink, Closeable {
                         .withQueue(MAX_QUEUED_BYTES, MAX_GROUP_BYTES)
                         .withFillAhead(0))
                 .with(OnDamage.SKIP);
+    }
+
+    /** Why this process does not own the outbox any more, so that it takes nothing and notes nothing; empty while it does. */
+    public Optional<LockLostException> lockLost() {
+        return log.lockLost();
     }
 
     /** One step of the log's writer, for the simulation; false if there was nothing to do. */

@@ -10,6 +10,7 @@ import dev.flk.wal.LogInspector.Verification;
 import dev.flk.wal.LogLockedException;
 import dev.flk.wal.LogRepair;
 import dev.flk.wal.LogRepair.Repair;
+import dev.flk.wal.StartReport;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,8 +35,17 @@ public final class OutboxCheck {
      * @param missingRecords how many those are
      * @param givenUp the same of those that an earlier check has given up
      * @param tornBytes what a crash has left behind the last whole record; the next start sets it aside
+     * @param brokenHeaders a sentence for each file whose header is damaged, although its records can be read
+     * @param foreign a sentence for each file of another outbox
      */
-    public record Found(long records, List<String> missing, long missingRecords, List<String> givenUp, long tornBytes) {
+    public record Found(
+            long records,
+            List<String> missing,
+            long missingRecords,
+            List<String> givenUp,
+            long tornBytes,
+            List<String> brokenHeaders,
+            List<String> foreign) {
         /** Whether nothing is missing that was not given up. */
         public boolean isWhole() {
             return missing.isEmpty();
@@ -45,14 +55,22 @@ public final class OutboxCheck {
     /** Reads all of it, every checksum; also while an agent runs. Changes nothing. */
     public Found look() throws IOException {
         if (!Files.exists(directory)) {
-            return new Found(0, List.of(), 0, List.of(), 0);
+            return new Found(0, List.of(), 0, List.of(), 0, List.of(), List.of());
         }
         Verification seen = new LogInspector(files, directory, OutboxRecords.PREFIX).verify();
         TornTail tail = seen.tornTail();
         List<String> missing = new ArrayList<>(describe(seen.damages()));
         missing.addAll(files.describe());
         return new Found(
-                seen.records(), missing, seen.missing(), describe(seen.givenUp()), tail == null ? 0 : tail.bytes());
+                seen.records(),
+                missing,
+                seen.missing(),
+                describe(seen.givenUp()),
+                tail == null ? 0 : tail.bytes(),
+                seen.brokenHeaders().stream()
+                        .map(StartReport::describeBrokenHeader)
+                        .toList(),
+                seen.foreign().stream().map(StartReport::describeForeign).toList());
     }
 
     /**

@@ -16,6 +16,7 @@ import dev.flk.agent.source.Intake;
 import dev.flk.agent.source.SpoolIntake;
 import dev.flk.program.cli.InWords;
 import dev.flk.program.logging.LineLimit;
+import dev.flk.wal.LockLostException;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -46,6 +47,7 @@ import org.slf4j.LoggerFactory;
  * {@code run} may be called from any thread.
  */
 public final class Agent implements Closeable {
+    private static final long LOOK_AT_LOCK_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final Logger LOG = LoggerFactory.getLogger(Agent.class);
     /** A badly damaged outbox has thousands of gaps. */
     private static final int MOST_LOSSES_TOLD = 20;
@@ -203,6 +205,9 @@ public final class Agent implements Closeable {
 
     /** Why certificates may not be settled at present, for people; empty if nothing is known to be wrong. */
     public Optional<String> trouble() {
+        if (lockLost().isPresent()) {
+            return lockLost().map(LockLostException::getMessage);
+        }
         SendingState state;
         try {
             state = sender.state().get(STATE_WITHIN_SECONDS, TimeUnit.SECONDS);
@@ -221,6 +226,11 @@ public final class Agent implements Closeable {
                 : state.backends().stream()
                         .flatMap(backend -> backend.lastError().map(error -> backend.url() + ": " + error).stream())
                         .findFirst();
+    }
+
+    /** Why this agent does not own its outbox any more, and has stopped sending; empty while it does. */
+    public Optional<LockLostException> lockLost() {
+        return outbox.lockLost();
     }
 
     /** How many certificates wait in the outbox. */
@@ -291,7 +301,7 @@ public final class Agent implements Closeable {
 
     private void sendUntil(boolean untilEmpty, Optional<SpoolIntake> spool) throws InterruptedException {
         CompletableFuture<Boolean> lastFiles = null;
-        while (!stopping) {
+        while (!stopping && outbox.lockLost().isEmpty()) {
             spool.ifPresent(SpoolIntake::requireNoFailure);
             long waitNanos = sender.step();
             if (untilEmpty && outbox.pendingEntries() == 0) {
@@ -304,8 +314,9 @@ public final class Agent implements Closeable {
                     var unused = lastFiles.thenRun(sender::wake);
                 }
             }
-            sender.await(waitNanos);
+            sender.await(Math.min(waitNanos, LOOK_AT_LOCK_NANOS));
         }
+        outbox.lockLost().ifPresent(cause -> LOG.error("nothing more is sent: {}", cause.getMessage()));
     }
 
     private static void tellLosses(List<String> losses) {

@@ -292,7 +292,8 @@ public final class RecordFollower implements AutoCloseable {
             together.add(operation);
             bytes += operation.bytes();
         }
-        String positionJson = "{\"sequence\":" + last + (digest.isEmpty() ? "" : ",\"digest\":\"" + digest + "\"") + "}";
+        String positionJson =
+                "{\"sequence\":" + last + (digest.isEmpty() ? "" : ",\"digest\":\"" + digest + "\"") + "}";
         together.add(new Operation.Write(positionKey(), positionJson, Operation.ANY_VERSION));
         apply(together);
         positionNanos = nanoTicker.getAsLong();
@@ -367,7 +368,9 @@ public final class RecordFollower implements AutoCloseable {
     private boolean isRecordAt(long sequence, String digest) throws IOException {
         try (LogWalk from = log.walk(sequence)) {
             LogRecord record = from.next();
-            return record == null || record.sequence() != sequence || digest(record).equals(digest);
+            return record == null
+                    || record.sequence() != sequence
+                    || digest(record).equals(digest);
         }
     }
 
@@ -375,7 +378,8 @@ public final class RecordFollower implements AutoCloseable {
     private static String digest(LogRecord record) {
         try {
             MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
-            String line = record.sequence() + " " + record.arrivalMillis() + " " + record.kind() + " " + record.keyId() + "\n";
+            String line = record.sequence() + " " + record.arrivalMillis() + " " + record.kind() + " " + record.keyId()
+                    + "\n";
             sha256.update(line.getBytes(StandardCharsets.UTF_8));
             sha256.update(record.body());
             return HexFormat.of().formatHex(sha256.digest(), 0, DIGEST_BYTES);

@@ -56,7 +56,7 @@ public final class ServedState implements AutoCloseable {
     private static final long REMOVE_EVERY_MINUTES = 10;
     private static final int HISTORY_ID_BYTES = 16;
 
-    private final InstantSource clock;
+    private final InstantSource expiry;
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();
     private final StateEngine engine;
     private final StatePort port;
@@ -75,11 +75,18 @@ public final class ServedState implements AutoCloseable {
     /**
      * Opens the port; the engine opens meanwhile, and refuses calls until it has.
      *
+     * @param clock the time of commits
+     * @param expiry the time by which history is old enough to be removed
      * @param tls null: none
      * @throws InvalidConfig if the port is taken, the directory can't be made or written, or the tokens can't be read
      */
     public static ServedState open(
-            StateConfig config, InstantSource clock, @Nullable ReloadedTls tls, Audit audit, Meters meters) {
+            StateConfig config,
+            InstantSource clock,
+            InstantSource expiry,
+            @Nullable ReloadedTls tls,
+            Audit audit,
+            Meters meters) {
         Place place = config.directory().isPresent()
                 ? Place.writable(config.directory().get())
                 : null;
@@ -93,17 +100,18 @@ public final class ServedState implements AutoCloseable {
                         List.of("STATE_TOKENS_FILE: " + config.tokensFile().get() + ": " + e.getMessage()));
             }
         }
-        return new ServedState(config, clock, place, tls, tokens, meters);
+        return new ServedState(config, clock, expiry, place, tls, tokens, meters);
     }
 
     private ServedState(
             StateConfig config,
             InstantSource clock,
+            InstantSource expiry,
             @Nullable Place place,
             @Nullable ReloadedTls tls,
             @Nullable Tokens tokens,
             Meters meters) {
-        this.clock = clock;
+        this.expiry = expiry;
         this.place = place;
         this.tokens = tokens;
         SecureRandom random = new SecureRandom();
@@ -253,7 +261,7 @@ public final class ServedState implements AutoCloseable {
 
     private void remove(Duration kept, Consumer<At> removal) {
         try {
-            removal.accept(new At.Time(clock.instant().minus(kept)));
+            removal.accept(new At.Time(expiry.instant().minus(kept)));
         } catch (StateException e) {
             if (e.reason() != Reason.COMPACTED) { // there is nothing older
                 LOG.warn("removing old history of the state failed, it is tried again: {}", e.getMessage());

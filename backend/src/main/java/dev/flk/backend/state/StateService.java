@@ -417,12 +417,7 @@ final class StateService extends StateImplBase {
             if (request.hasFrom()) {
                 throw Reason.INVALID.because("from and resume_token: only one of them");
             }
-            return engine.resume(
-                            Messages.token(request.getResumeToken()),
-                            namespace,
-                            request.getAgentId(),
-                            wanted)
-                    + 1;
+            return engine.resume(Messages.token(request.getResumeToken()), namespace, request.getAgentId(), wanted) + 1;
         }
         return request.hasFrom() ? engine.firstAt(Messages.at(request.getFrom())) : engine.oldest(namespace);
     }

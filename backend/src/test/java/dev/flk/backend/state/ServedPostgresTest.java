@@ -30,8 +30,13 @@ class ServedPostgresTest {
         Path known = directory.resolve("state").resolve("known");
         Meters meters = new Meters("test");
         try (PostgresServer server = PostgresServer.start();
-                ServedState served =
-                        ServedState.open(config(server, known), InstantSource.system(), null, Audit.none(), meters)) {
+                ServedState served = ServedState.open(
+                        config(server, known),
+                        InstantSource.system(),
+                        InstantSource.system(),
+                        null,
+                        Audit.none(),
+                        meters)) {
             await().until(() -> served.trouble().isEmpty());
             Operation write = served.engine().write(new Key("default", "a", "k"), "1", Operation.ANY_VERSION);
             served.engine()

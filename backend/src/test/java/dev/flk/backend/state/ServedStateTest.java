@@ -102,7 +102,7 @@ class ServedStateTest {
     }
 
     private void open(Optional<Path> tokens, ReloadedTls tls) {
-        served = ServedState.open(config(tokens), () -> now, tls, Audit.none(), meters);
+        served = ServedState.open(config(tokens), () -> now, () -> now, tls, Audit.none(), meters);
         await().until(() -> served.trouble().isEmpty());
     }
 
@@ -351,7 +351,8 @@ class ServedStateTest {
 
     @Test
     void healthOfAFullDisk_isNotServing() throws Exception {
-        served = ServedState.open(config(Optional.empty(), Long.MAX_VALUE), () -> now, null, Audit.none(), meters);
+        served = ServedState.open(
+                config(Optional.empty(), Long.MAX_VALUE), () -> now, () -> now, null, Audit.none(), meters);
         ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
                 .usePlaintext()
                 .build();

@@ -429,10 +429,10 @@ public final class EmbeddedStorage implements Storage {
     @Override
     public Path backup() {
         return using(db -> {
-            Path copy = directory.resolveSibling(
-                    directory.getFileName() + "-backup-" + requireHead().revision());
-            if (Files.exists(copy)) {
-                throw Reason.INVALID.because("there is a backup already: " + copy);
+            String name = directory.getFileName() + "-backup-" + requireHead().revision();
+            Path copy = directory.resolveSibling(name);
+            for (int n = 2; Files.exists(copy); n++) {
+                copy = directory.resolveSibling(name + "-" + n);
             }
             Path unfinished = copy.resolveSibling(copy.getFileName() + "-tmp");
             try {

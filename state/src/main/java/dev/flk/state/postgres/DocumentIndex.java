@@ -50,7 +50,7 @@ final class DocumentIndex implements AutoCloseable {
                 Jdbc.execute(connection, Sql.MOVE_PENDING);
             } catch (SQLException | RuntimeException e) {
                 break; // the next large commit tries again; otherwise autovacuum does it, or a commit when the list is
-                       // full
+                // full
             } finally {
                 begin(null);
             }
