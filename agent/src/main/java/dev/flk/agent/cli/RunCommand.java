@@ -8,7 +8,6 @@ import dev.flk.agent.run.Agent;
 import dev.flk.agent.send.Sender.Surroundings;
 import dev.flk.program.cli.HangUp;
 import dev.flk.program.config.InvalidConfig;
-import dev.flk.wal.LockLostException;
 import java.io.IOException;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -71,7 +70,7 @@ final class RunCommand implements Callable<Integer> {
         return 0;
     }
 
-    private static void requireOwned(Agent agent) throws LockLostException {
+    private static void requireOwned(Agent agent) throws IOException {
         if (agent.lockLost().isPresent()) {
             throw agent.lockLost().get();
         }

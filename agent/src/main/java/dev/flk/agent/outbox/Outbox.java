@@ -14,7 +14,6 @@ import dev.flk.wal.Damage.OnDamage;
 import dev.flk.wal.DiskFiles;
 import dev.flk.wal.Entry;
 import dev.flk.wal.FileOps;
-import dev.flk.wal.LockLostException;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogListener;
 import dev.flk.wal.LogLockedException;
@@ -145,8 +144,8 @@ public final class Outbox implements CertificateSink, Closeable {
     }
 
     /** Why this process does not own the outbox any more, so that it takes nothing and notes nothing; empty while it does. */
-    public Optional<LockLostException> lockLost() {
-        return log.lockLost();
+    public Optional<IOException> lockLost() {
+        return log.lockLost().map(cause -> cause);
     }
 
     /** One step of the log's writer, for the simulation; false if there was nothing to do. */

@@ -16,7 +16,6 @@ import dev.flk.agent.source.Intake;
 import dev.flk.agent.source.SpoolIntake;
 import dev.flk.program.cli.InWords;
 import dev.flk.program.logging.LineLimit;
-import dev.flk.wal.LockLostException;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -206,7 +205,7 @@ public final class Agent implements Closeable {
     /** Why certificates may not be settled at present, for people; empty if nothing is known to be wrong. */
     public Optional<String> trouble() {
         if (lockLost().isPresent()) {
-            return lockLost().map(LockLostException::getMessage);
+            return lockLost().map(IOException::getMessage);
         }
         SendingState state;
         try {
@@ -229,7 +228,7 @@ public final class Agent implements Closeable {
     }
 
     /** Why this agent does not own its outbox any more, and has stopped sending; empty while it does. */
-    public Optional<LockLostException> lockLost() {
+    public Optional<IOException> lockLost() {
         return outbox.lockLost();
     }
 
