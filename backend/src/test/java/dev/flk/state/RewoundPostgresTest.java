@@ -8,12 +8,15 @@ import dev.flk.backend.testing.PostgresServer;
 import dev.flk.state.StateEngine.Token;
 import dev.flk.state.StateException.Reason;
 import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -43,11 +46,27 @@ class RewoundPostgresTest {
 
     /** An engine that remembers in a file of its own, also when it is restarted. */
     private EngineHarness backend(String name) {
-        return new EngineHarness(() -> {
-            Storage storage = PostgresStateTest.storage(server, database, TIMEOUT, directory.resolve(name));
-            storage.whenAnsweredAreMissing(missing::add);
-            return storage;
-        });
+        return new EngineHarness(
+                () -> noting(PostgresStateTest.storage(server, database, TIMEOUT, directory.resolve(name))));
+    }
+
+    /** The same storage; what it tells its engine about missing answers is noted. */
+    private Storage noting(Storage storage) {
+        return (Storage) Proxy.newProxyInstance(
+                Storage.class.getClassLoader(), new Class<?>[] {Storage.class}, (proxy, method, args) -> {
+                    try {
+                        if (method.getName().equals("whenAnsweredAreMissing")) {
+                            @SuppressWarnings("unchecked")
+                            Consumer<String> engine = (Consumer<String>) args[0];
+                            Consumer<String> both = missing::add;
+                            storage.whenAnsweredAreMissing(both.andThen(engine));
+                            return null;
+                        }
+                        return method.invoke(storage, args);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    }
+                });
     }
 
     private static void commit(EngineHarness backend, int times) {

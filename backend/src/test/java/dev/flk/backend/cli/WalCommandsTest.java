@@ -11,8 +11,8 @@ import dev.flk.wal.DiskFiles;
 import dev.flk.wal.Entry;
 import dev.flk.wal.Log;
 import dev.flk.wal.LogListener;
-import dev.flk.wal.LogOptions;
 import dev.flk.wal.LogOptions.LogSizes;
+import dev.flk.wal.LogOptions;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
@@ -128,8 +129,22 @@ class WalCommandsTest {
     }
 
     @Test
-    void verify_damageJson_isALineADamageAndASummary() throws IOException {
+    void verify_brokenHeader_isNamedAndNothingIsMissing() throws IOException {
         flip(wal.resolve(FIRST), 20);
+
+        assertThat(run("wal verify")).isZero();
+        assertThat(cli.out())
+                .isEqualTo("segment " + FIRST + " has a damaged header; its records could be read all the same;"
+                        + " 'wal repair' rewrites it\nwhole: 4 records (1 to 4) in " + wal + "\n");
+        assertThat(run("wal verify --json")).isZero();
+        assertThat(cli.out()).startsWith("{\"type\":\"broken_header\",\"file\":\"" + FIRST + "\"}\n");
+    }
+
+    @Test
+    void verify_damageJson_isALineADamageAndASummary() throws IOException {
+        byte[] content = Files.readAllBytes(wal.resolve(FIRST));
+        Arrays.fill(content, 20, 4_096, (byte) 0);
+        Files.write(wal.resolve(FIRST), content);
 
         assertThat(run("wal verify --json")).isEqualTo(1);
 
