@@ -86,8 +86,8 @@ final class InjectedFaultsIT {
                 new Kind("openat", "error=EIO", Target.NEXT_OPENINGS, 5, List.of()),
                 new Kind("pwrite64", "error=ENOSPC", Target.NEXT_OPENINGS, 1, List.of()),
                 new Kind(InjectedFault.RENAMES, "error=EIO", Target.NEXT_OPENINGS, 1, List.of(1)),
-                // a start forces the directory twice, in another thread
-                new Kind("fsync", "error=EIO", Target.DIRECTORY, 3, List.of(3)));
+                // a start forces the directory three times, in another thread
+                new Kind("fsync", "error=EIO", Target.DIRECTORY, 4, List.of(4)));
     }
 
     static Stream<Kind> kills() {
@@ -98,7 +98,7 @@ final class InjectedFaultsIT {
                 new Kind("pwrite64", "signal=KILL", Target.NEXT_OPENINGS, 1, List.of()),
                 new Kind("fdatasync", "signal=KILL", Target.NEXT_OPENINGS, 1, List.of()),
                 new Kind(InjectedFault.RENAMES, "signal=KILL", Target.NEXT_OPENINGS, 1, List.of(1)),
-                new Kind("fsync", "signal=KILL", Target.DIRECTORY, 3, List.of()));
+                new Kind("fsync", "signal=KILL", Target.DIRECTORY, 4, List.of()));
     }
 
     static Stream<Kind> starts() {

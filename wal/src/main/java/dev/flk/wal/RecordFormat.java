@@ -241,7 +241,8 @@ final class RecordFormat {
             int loaded = bytes.load(offset, chunk + magic.length - 1);
             int index = bytes.index(offset);
             for (int i = 0; i + magic.length <= loaded && i < chunk; i++) {
-                if (Arrays.equals(bytes.array(), index + i, index + i + magic.length, magic, 0, magic.length)) {
+                if (bytes.array()[index + i] == magic[0]
+                        && Arrays.equals(bytes.array(), index + i, index + i + magic.length, magic, 0, magic.length)) {
                     return Math.min(offset + i, end);
                 }
             }

@@ -18,10 +18,19 @@ final class ClockSetter {
     private final boolean active;
     private final Duration farthest;
 
-    ClockSetter(Random random) {
+    /** @param farthest how far a clock may jump; clocks that share a store must not be a life of an outcome apart */
+    private ClockSetter(Random random, Duration farthest) {
         this.random = random;
         this.active = random.nextBoolean();
-        this.farthest = active && random.nextInt(4) == 0 ? WEEKS : HOURS;
+        this.farthest = farthest;
+    }
+
+    static ClockSetter ofOneBackend(Random random) {
+        return new ClockSetter(random, random.nextInt(4) == 0 ? WEEKS : HOURS);
+    }
+
+    static ClockSetter ofSeveralBackends(Random random) {
+        return new ClockSetter(random, HOURS);
     }
 
     /** How far two readings may be apart. */

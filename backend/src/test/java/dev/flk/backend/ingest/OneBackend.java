@@ -34,7 +34,7 @@ final class OneBackend {
 
     OneBackend(long seed) {
         this.random = new Random(seed);
-        this.clockSetter = new ClockSetter(random);
+        this.clockSetter = ClockSetter.ofOneBackend(random);
         this.meddler = new Meddler(random);
         this.world = new World(clockSetter.apart());
         this.store = new SimulatedStore(world);

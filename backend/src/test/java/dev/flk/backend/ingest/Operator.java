@@ -65,7 +65,8 @@ final class Operator {
                 throw e;
             }
             // what a failed force has torn is damage where the segments that repeat it are away, whoever needs it
-            // and a segment is asked for, too, if nobody can tell whether one that is away had records that nothing repeats
+            // and a segment is asked for, too, if nobody can tell whether one that is away had records that nothing
+            // repeats
             if (!(e instanceof DamagedLogException damaged)
                     || (damaged.damage().kind() == Damage.Kind.ABSENT
                             && damaged.damage().missing() > 0)) {

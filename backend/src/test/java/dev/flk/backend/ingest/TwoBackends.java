@@ -67,7 +67,7 @@ final class TwoBackends {
 
     TwoBackends(long seed, Set<Flaw> flaws) {
         random = new Random(seed);
-        clockSetter = new ClockSetter(random);
+        clockSetter = ClockSetter.ofSeveralBackends(random);
         meddler = new Meddler(random);
         world = new World(clockSetter.apart());
         remote = new SimulatedRemote(world, random, flaws);
