@@ -104,7 +104,7 @@ final class RotatedLogIT {
         try (BackendProcess backend = BackendProcess.start(directory, Map.of())) {
             backend.program()
                     .awaitLine(line ->
-                            line.contains("is not there") && line.contains("can't be rebuilt without it: put it back"));
+                            line.contains("is missing, with") && line.contains("can't be rebuilt without it: put it back"));
         }
     }
 

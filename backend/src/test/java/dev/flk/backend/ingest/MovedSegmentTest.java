@@ -41,7 +41,7 @@ final class MovedSegmentTest {
 
         assertThatThrownBy(simulation::start)
                 .isInstanceOf(DamagedLogException.class)
-                .hasMessageContaining("is not there: record 2 missing");
+                .hasMessageContaining("is missing, with record 2");
     }
 
     /** The store was down since the first start, and the low-water mark is still 0. */
