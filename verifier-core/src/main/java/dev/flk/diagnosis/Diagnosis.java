@@ -87,7 +87,7 @@ public record Diagnosis(
     }
 
     /** Returns whether a backend with the same keys accepts the signature. */
-    public boolean isTaken() {
+    public boolean isAccepted() {
         return verdict == Verdict.GOOD || verdict == Verdict.NOT_CHECKED;
     }
 

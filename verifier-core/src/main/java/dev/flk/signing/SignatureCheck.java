@@ -18,7 +18,7 @@ public final class SignatureCheck {
         KeyId keyId();
 
         /** Returns the same key in the form that a diagnosis tests. */
-        SuspectKey suspect();
+        CandidateKey candidate();
 
         /** Returns whether {@code sig} is this key's base64 signature over {@code canonical}. */
         boolean verifies(byte[] canonical, String sig);
@@ -70,8 +70,8 @@ public final class SignatureCheck {
     }
 
     /** Returns the configured keys in the form that a diagnosis tests, in the same order as {@link #keyIds}. */
-    public List<SuspectKey> suspects() {
-        return keys.stream().map(Key::suspect).toList();
+    public List<CandidateKey> candidates() {
+        return keys.stream().map(Key::candidate).toList();
     }
 
     /**

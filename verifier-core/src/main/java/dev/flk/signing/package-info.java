@@ -1,6 +1,6 @@
 /**
  * Signatures over the canonical form: making and checking them, with HMAC-SHA256 or Ed25519. Any package may use it; it
- * does not know what the signed bytes mean. {@link dev.flk.signing.SuspectKey} also knows how keys are used by mistake.
+ * does not know what the signed bytes mean. {@link dev.flk.signing.CandidateKey} also knows how keys are used by mistake.
  * No message ever contains a key.
  */
 @NullMarked

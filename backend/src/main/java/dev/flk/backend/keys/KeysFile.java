@@ -158,7 +158,7 @@ public final class KeysFile {
         for (Usable key : keys) {
             SignatureCheck check = key.check();
             if (suspects.size() < max && check != null && which.test(key.entry())) {
-                check.suspects()
+                check.candidates()
                         .forEach(
                                 suspect -> suspects.add(new NamedKey(key.entry().id(), suspect)));
             }

@@ -15,7 +15,7 @@ import org.bouncycastle.math.ec.rfc8032.Ed25519;
  * A key that is tested for having made a signature that does not verify, possibly because the signer used the key in a
  * wrong way. It never discloses the key.
  */
-public final class SuspectKey {
+public final class CandidateKey {
     private final KeyId id;
     private final SigningAlgorithm algorithm;
     private final List<String> secrets;
@@ -50,7 +50,7 @@ public final class SuspectKey {
         }
     }
 
-    private SuspectKey(KeyId id, SigningAlgorithm algorithm, List<String> secrets, byte[] publicKey) {
+    private CandidateKey(KeyId id, SigningAlgorithm algorithm, List<String> secrets, byte[] publicKey) {
         this.id = id;
         this.algorithm = algorithm;
         this.secrets = List.copyOf(secrets);
@@ -62,8 +62,8 @@ public final class SuspectKey {
      *
      * @throws IllegalArgumentException if it is empty
      */
-    public static SuspectKey secret(String secret) {
-        return new SuspectKey(new HmacSigner(secret).keyId(), SigningAlgorithm.HMAC, List.of(secret), new byte[0]);
+    public static CandidateKey secret(String secret) {
+        return new CandidateKey(new HmacSigner(secret).keyId(), SigningAlgorithm.HMAC, List.of(secret), new byte[0]);
     }
 
     /**
@@ -71,8 +71,8 @@ public final class SuspectKey {
      *
      * @throws IllegalArgumentException unless it is a valid key, 32 bytes in base64
      */
-    public static SuspectKey publicKey(String base64) {
-        return new SuspectKey(
+    public static CandidateKey publicKey(String base64) {
+        return new CandidateKey(
                 Ed25519Signer.PublicKey.parse(base64).keyId(),
                 SigningAlgorithm.ED25519,
                 List.of(base64),
@@ -84,10 +84,10 @@ public final class SuspectKey {
      *
      * @throws IllegalArgumentException unless it is the base64 of 32 bytes
      */
-    public static SuspectKey privateKey(String seedBase64) {
+    public static CandidateKey privateKey(String seedBase64) {
         Ed25519Signer signer = Ed25519Signer.ofBase64(seedBase64);
         String publicKey = signer.publicKeyBase64();
-        return new SuspectKey(
+        return new CandidateKey(
                 signer.keyId(), SigningAlgorithm.ED25519, List.of(publicKey, seedBase64), decoded(publicKey));
     }
 
