@@ -39,7 +39,7 @@ public interface FileOps {
     void forceDirectory(Path directory) throws IOException;
 
     /** Returns the identity and size of a file; empty if there is no such file. */
-    Optional<Standing> standing(Path file) throws IOException;
+    Optional<FileStatus> status(Path file) throws IOException;
 
     /**
      * The identity and size of a file.
@@ -47,7 +47,7 @@ public interface FileOps {
      * @param identity an object that is equal only for the same file, whatever its name
      * @param bytes the size of the file
      */
-    record Standing(Object identity, long bytes) {}
+    record FileStatus(Object identity, long bytes) {}
 
     /** Returns the number of bytes that this process can still write to the file system of a directory. */
     long usableBytes(Path directory) throws IOException;

@@ -224,9 +224,9 @@ public final class Log implements Closeable {
         long counted = 0;
         int index = segments.size() - 1;
         while (index > 0 && counted < bytes) {
-            counted += files.standing(
+            counted += files.status(
                             options.directory().resolve(segments.get(index).name()))
-                    .map(FileOps.Standing::bytes)
+                    .map(FileOps.FileStatus::bytes)
                     .orElse(0L);
             index--;
         }
@@ -295,7 +295,7 @@ public final class Log implements Closeable {
     }
 
     /** Returns why nothing can be appended; empty if the last append succeeded or a segment was opened after the last failure. */
-    public Optional<IOException> trouble() {
+    public Optional<IOException> problem() {
         return commit.failure();
     }
 

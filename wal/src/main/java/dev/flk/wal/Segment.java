@@ -70,7 +70,7 @@ final class Segment implements Closeable {
         return position;
     }
 
-    /** Returns the identity of the file, whatever its name (see {@link FileOps.Standing}). */
+    /** Returns the identity of the file, whatever its name (see {@link FileOps.FileStatus}). */
     Object identity() {
         return identity;
     }
@@ -110,8 +110,8 @@ final class Segment implements Closeable {
 
     /** Returns whether the open file still has its name. */
     boolean isUnderItsName(FileOps files) throws IOException {
-        return files.standing(path)
-                .filter(standing -> standing.identity().equals(identity))
+        return files.status(path)
+                .filter(status -> status.identity().equals(identity))
                 .isPresent();
     }
 
@@ -249,8 +249,8 @@ final class Segment implements Closeable {
         private FillResult write(Segment segment, long from) {
             FillResult result = FillResult.GIVEN_UP;
             try (OpenFile file = files.openForWriting(segment.path())) {
-                if (files.standing(segment.path())
-                        .filter(standing -> SegmentWatch.isSame(standing, segment))
+                if (files.status(segment.path())
+                        .filter(status -> SegmentWatch.isSame(status, segment))
                         .isEmpty()) {
                     return result; // never write to the file of another process
                 }

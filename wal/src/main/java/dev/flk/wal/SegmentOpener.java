@@ -2,7 +2,7 @@
 package dev.flk.wal;
 
 import dev.flk.wal.FileOps.OpenFile;
-import dev.flk.wal.FileOps.Standing;
+import dev.flk.wal.FileOps.FileStatus;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -100,7 +100,7 @@ final class SegmentOpener {
             int length = bytes.remaining();
             file.write(bytes, 0);
             file.force();
-            Object identity = files.standing(opening)
+            Object identity = files.status(opening)
                     .orElseThrow(() -> new NoSuchFileException(opening.toString()))
                     .identity();
             if (!name.equals(predecessor.name())
@@ -137,7 +137,7 @@ final class SegmentOpener {
 
     /** Returns whether a file exists and is not empty; an empty file is not a segment and may be replaced. */
     private boolean hasContent(Path file) throws IOException {
-        return files.standing(file).filter(standing -> standing.bytes() > 0).isPresent();
+        return files.status(file).filter(status -> status.bytes() > 0).isPresent();
     }
 
     /**
@@ -156,8 +156,8 @@ final class SegmentOpener {
                     .filter(name -> SegmentList.isSegmentName(name, options.prefix()))
                     .toList();
             for (String name : names) {
-                if (files.standing(directory.resolve(name))
-                        .filter(standing -> standing.identity().equals(vanished.identity()))
+                if (files.status(directory.resolve(name))
+                        .filter(status -> status.identity().equals(vanished.identity()))
                         .isPresent()) {
                     return name;
                 }
@@ -211,18 +211,18 @@ final class SegmentOpener {
         static boolean isThere(FileOps files, Segment segment) {
             try {
                 long atLeast = segment.position();
-                Optional<Standing> standing = files.standing(segment.path());
-                return standing.isPresent()
-                        && isSame(standing.get(), segment)
-                        && standing.get().bytes() >= atLeast
+                Optional<FileStatus> status = files.status(segment.path());
+                return status.isPresent()
+                        && isSame(status.get(), segment)
+                        && status.get().bytes() >= atLeast
                         && beginsAs(files, segment);
             } catch (IOException e) {
                 return true; // the next append reports a failing disk
             }
         }
 
-        static boolean isSame(Standing standing, Segment segment) {
-            return standing.identity().equals(segment.identity());
+        static boolean isSame(FileStatus status, Segment segment) {
+            return status.identity().equals(segment.identity());
         }
 
         /**

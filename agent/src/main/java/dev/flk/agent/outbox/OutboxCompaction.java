@@ -2,7 +2,7 @@
 package dev.flk.agent.outbox;
 
 import dev.flk.agent.outbox.Pending.Located;
-import dev.flk.agent.outbox.Room.Reserve;
+import dev.flk.agent.outbox.DiskQuota.Reserve;
 import dev.flk.wal.DiskFullException;
 import dev.flk.wal.FileOps;
 import dev.flk.wal.Log;

@@ -18,7 +18,7 @@ import dev.flk.diagnosis.Paragraph;
 import dev.flk.diagnosis.SignatureDiagnosis;
 import dev.flk.http.Answer;
 import dev.flk.http.Refusal;
-import dev.flk.program.cli.IoTrouble;
+import dev.flk.program.cli.IoMessages;
 import dev.flk.program.cli.Json;
 import dev.flk.program.config.ShortText;
 import dev.flk.signing.CandidateKey;
@@ -271,7 +271,7 @@ final class ExplainCommand implements Callable<Integer> {
             SignatureDiagnosis diagnosis = new SignatureDiagnosis(check, others);
             return (body, certificate, now) -> ExplainedSignature.simple(diagnosis.of(body, certificate));
         } catch (IOException e) {
-            throw wrongKeyFile(IoTrouble.inWords(e));
+            throw wrongKeyFile(IoMessages.inWords(e));
         } catch (IllegalArgumentException e) {
             throw wrongKeyFile(String.valueOf(e.getMessage()));
         }

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.GuardedStore;
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
@@ -152,7 +152,7 @@ final class Simulation {
         for (Pcs pcs : turn) {
             AtomicReference<Outcome> outcome = new AtomicReference<>();
             SimulatedDedup asked = store;
-            Optional<Recorded> stood = asked.standing(pcs.id());
+            Optional<StoredOutcome> stood = asked.existing(pcs.id());
             outcomes.add(outcome);
             world.trace(() -> "submit " + shortName(pcs));
             world.answers.submitted(pcs.id(), clock.steady().millis());
@@ -302,16 +302,16 @@ final class Simulation {
     /** With nothing failing: all that was acknowledged is there, unchanged, and all that is in the log is decided. */
     void audit() throws IOException {
         assertThat(ingest.pending()).as("everything in the log is decided").isZero();
-        for (Recorded recorded : world.answers.acknowledged().values()) {
+        for (StoredOutcome recorded : world.answers.acknowledged().values()) {
             auditOne(recorded);
         }
         assertThat(wholeLog.unbeatenIds())
                 .as("in the log")
-                .allMatch(id -> store.standing(id).isPresent() || world.answers.isGoneFromALog(id), "decided");
+                .allMatch(id -> store.existing(id).isPresent() || world.answers.isGoneFromALog(id), "decided");
         world.requireUnbroken();
     }
 
-    private void auditOne(Recorded recorded) {
+    private void auditOne(StoredOutcome recorded) {
         AtomicReference<Ingest.LookUp> found = new AtomicReference<>();
         ingest.lookUp(recorded.id(), found::set);
         while (found.get() == null) {

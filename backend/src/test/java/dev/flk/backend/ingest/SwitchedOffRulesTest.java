@@ -45,7 +45,7 @@ final class SwitchedOffRulesTest {
                 arguments(
                         0,
                         Mutant.notCalling(
-                                "what could not be recorded is tried again", HERE + "Recorder", "leaveWaiting", "add")),
+                                "what could not be recorded is tried again", HERE + "OutcomeWriter", "leaveWaiting", "add")),
                 arguments(
                         92,
                         Mutant.notCalling(
@@ -57,7 +57,7 @@ final class SwitchedOffRulesTest {
                                 "dev.flk.backend.dedup.GuardedStore",
                                 "isUsable",
                                 1)),
-                arguments(52, Mutant.notCalling("what expired is not put", HERE + "Recorder", "put", "isExpired")),
+                arguments(52, Mutant.notCalling("what expired is not put", HERE + "OutcomeWriter", "put", "isExpired")),
                 arguments(
                         0,
                         Mutant.returning("the mark is before what is unfinished", HERE + "LowWater", "mark", 1L << 40)),
