@@ -47,8 +47,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An HTTP server: event loops that accept, read and write, for one or more {@link Listener doors}. {@link #listen} and {@link #close} are for one
- * thread, which is none of the loops. Nothing here is durable: an answer is what the endpoints say, in the order of the requests.
+ * An HTTP server: event loops that accept, read and write, for one or more {@link Listener doors}. {@link #listen} and
+ * {@link #close} are for one thread, which is none of the loops. Nothing here is durable: an answer is what the
+ * endpoints say, in the order of the requests.
  */
 public final class HttpServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);

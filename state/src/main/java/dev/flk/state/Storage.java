@@ -26,7 +26,10 @@ public interface Storage extends AutoCloseable {
      */
     void open();
 
-    /** Where others commit to the same storage, {@code toldOfNewest} hears of the newest revision, now and then, on a thread of the storage. */
+    /**
+     * Where others commit to the same storage, {@code toldOfNewest} hears of the newest revision, now and then, on a
+     * thread of the storage.
+     */
     default void whenOthersCommit(LongConsumer toldOfNewest) {}
 
     /**

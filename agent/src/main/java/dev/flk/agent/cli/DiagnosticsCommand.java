@@ -3,8 +3,8 @@ package dev.flk.agent.cli;
 
 import dev.flk.agent.config.AgentConfig;
 import dev.flk.agent.outbox.DeadLetterFile;
-import dev.flk.program.diagnostics.LocalHttpClient;
 import dev.flk.program.diagnostics.DiagnosticsArchive;
+import dev.flk.program.diagnostics.LocalHttpClient;
 import dev.flk.program.diagnostics.Scrubber;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

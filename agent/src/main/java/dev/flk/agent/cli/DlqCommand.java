@@ -275,7 +275,8 @@ final class DlqCommand implements Runnable {
         private LetterIds() {}
 
         /**
-         * The whole ids, in the order given. What is a whole id or an outbox sequence in the file, and what is the beginning of none, stays.
+         * The whole ids, in the order given. What is a whole id or an outbox sequence in the file, and what is the
+         * beginning of none, stays.
          *
          * @throws IOException naming some, if several begin so
          */

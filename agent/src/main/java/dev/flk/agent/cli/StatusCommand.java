@@ -177,8 +177,8 @@ final class StatusCommand implements Callable<Integer> {
             text.add("given up", report.dlqEntries() + " in " + report.dlq());
             text.add(
                     "disk",
-                    ErrorMessages.bytes(report.outboxBytes()) + " of " + ErrorMessages.bytes(report.outboxMaxBytes()) + " used, "
-                            + ErrorMessages.bytes(report.diskFreeBytes()) + " free");
+                    ErrorMessages.bytes(report.outboxBytes()) + " of " + ErrorMessages.bytes(report.outboxMaxBytes())
+                            + " used, " + ErrorMessages.bytes(report.diskFreeBytes()) + " free");
             if (report.lostRecords() > 0) {
                 text.add("lost", ErrorMessages.count(report.lostRecords(), "record") + ", by damage of the disk");
             }
@@ -186,8 +186,8 @@ final class StatusCommand implements Callable<Integer> {
         }
 
         private static String waiting(StatusReport report) {
-            String waiting =
-                    ErrorMessages.count(report.pending(), "certificate") + ", " + ErrorMessages.bytes(report.pendingBytes());
+            String waiting = ErrorMessages.count(report.pending(), "certificate") + ", "
+                    + ErrorMessages.bytes(report.pendingBytes());
             Long oldest = report.oldestPendingSeconds();
             return oldest == null
                     ? waiting

@@ -217,8 +217,9 @@ public final class Agent implements Closeable {
             return Optional.of(stopping ? "the agent is closed" : "sending does not go on; its disk may hang");
         }
         if (state.heldShards() > 0) {
-            return Optional.of("the backend refuses the signatures of " + ErrorMessages.count(state.heldShards(), "shard")
-                    + ": it does not know this key, or not for that shard; check PCS_SIGN_ALG and the key");
+            return Optional.of(
+                    "the backend refuses the signatures of " + ErrorMessages.count(state.heldShards(), "shard")
+                            + ": it does not know this key, or not for that shard; check PCS_SIGN_ALG and the key");
         }
         return state.backends().stream().anyMatch(SendingState.Backend::answering)
                 ? Optional.empty()

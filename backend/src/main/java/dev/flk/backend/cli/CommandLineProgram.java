@@ -35,7 +35,10 @@ import picocli.CommandLine.Spec;
 
 /** {@code flk-backend}. Exit codes: 0 done, 1 failed, 2 usage or configuration. */
 public final class CommandLineProgram {
-    /** Lettuce and Hikari warn of each connection that breaks, Flyway of each migration that fails, which the store says in a line, once. */
+    /**
+     * Lettuce and Hikari warn of each connection that breaks, Flyway of each migration that fails, which the store says
+     * in a line, once.
+     */
     static final LogOutput.Style LOG_STYLE = new LogOutput.Style(
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",
             Map.of(

@@ -24,8 +24,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What {@code explain} says of a certificate's signature: how it was made, and with a keys file also which key of it signed, and whether that
- * key may sign for the shard now.
+ * What {@code explain} says of a certificate's signature: how it was made, and with a keys file also which key of it
+ * signed, and whether that key may sign for the shard now.
  *
  * @param diagnosis null: the signature verifies with {@code signer} of the keys file
  * @param registered null: the keys are in the configuration itself

@@ -26,8 +26,9 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decides a range of the log again, read-only. A record that overrules a submission comes after it, so that the log is read twice where each
- * outcome is wanted in its place, and once where they are only counted. One thread, and {@link ReplayWorkers}.
+ * Decides a range of the log again, read-only. A record that overrules a submission comes after it, so that the log is
+ * read twice where each outcome is wanted in its place, and once where they are only counted. One thread, and {@link
+ * ReplayWorkers}.
  */
 final class LogReplay {
     private final LogInspector inspector;
@@ -152,8 +153,8 @@ final class LogReplay {
     }
 
     /**
-     * Decides records again on all cores, chunk by chunk, and reports the outcomes in log order, up to the first record that can't be decided.
-     * Memory: three chunks. For one thread.
+     * Decides records again on all cores, chunk by chunk, and reports the outcomes in log order, up to the first record
+     * that can't be decided. Memory: three chunks. For one thread.
      */
     static final class ReplayWorkers implements Closeable {
         private static final int CHUNK_RECORDS = 4_096;

@@ -310,7 +310,12 @@ final class WalCommand implements Runnable {
                 ? "being written now, or cut off by a crash"
                 : "with whole records up to " + tail.lastWhole() + " behind it: cut off by a crash, or damaged";
         return "unfinished: record %d and all behind it, %s from byte %d of\n    %s\n    %s\n"
-                .formatted(tail.sequence(), ErrorMessages.count(tail.bytes(), "byte"), tail.offset(), tail.segment(), behind);
+                .formatted(
+                        tail.sequence(),
+                        ErrorMessages.count(tail.bytes(), "byte"),
+                        tail.offset(),
+                        tail.segment(),
+                        behind);
     }
 
     @Command(

@@ -119,8 +119,8 @@ final class WalCompactCommand implements Callable<Integer> {
             return "nothing to do in " + source.directory() + "\n";
         }
         return dryRun
-                ? ErrorMessages.count(plan.size(), "segment") + " would be compressed or removed in " + source.directory()
-                        + "\n"
+                ? ErrorMessages.count(plan.size(), "segment") + " would be compressed or removed in "
+                        + source.directory() + "\n"
                 : ErrorMessages.bytes(freed) + " freed in " + source.directory() + "\n";
     }
 

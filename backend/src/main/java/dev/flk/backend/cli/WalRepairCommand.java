@@ -91,7 +91,9 @@ final class WalRepairCommand implements Callable<Integer> {
         }
         text.append(done.setAside().isEmpty() ? "" : "\n");
         text.append(dryRun ? "would be repaired: " : "repaired: ");
-        text.append(ErrorMessages.count(done.missing(), "record")).append(" lost in ").append(source.directory());
+        text.append(ErrorMessages.count(done.missing(), "record"))
+                .append(" lost in ")
+                .append(source.directory());
         if (done.declaredIn() != null) {
             text.append(", declared in ").append(done.declaredIn());
         }

@@ -106,7 +106,12 @@ final class WalReplayCommand implements Callable<Integer> {
         target.flush();
     }
 
-    private void tell(LogRecord record, ReplayedOutcome given, @Nullable ReplayedOutcome other, ReplayCount count, PrintWriter out) {
+    private void tell(
+            LogRecord record,
+            ReplayedOutcome given,
+            @Nullable ReplayedOutcome other,
+            ReplayCount count,
+            PrintWriter out) {
         count.given(given, other);
         // what stood for the id already stands under any policy
         ReplayedOutcome shown = other == null || given.isOverruled() ? given : other;

@@ -76,7 +76,10 @@ public final class GuardedStore implements DedupStore {
         this.lostSinceNanos = nanoTicker.getAsLong();
     }
 
-    /** Called with the number of the connection after everything outstanding has failed, on the thread that met the failure; it must not block. */
+    /**
+     * Called with the number of the connection after everything outstanding has failed, on the thread that met the
+     * failure; it must not block.
+     */
     public void whenLost(LongConsumer told) {
         whenLost = told;
     }

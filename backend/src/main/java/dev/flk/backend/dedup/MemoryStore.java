@@ -41,7 +41,8 @@ public final class MemoryStore implements DedupStore {
     }
 
     @Override
-    public synchronized CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {
+    public synchronized CompletionStage<List<StoredOutcome>> putIfAbsent(
+            List<StoredOutcome> decisions, long completeUpTo) {
         long now = clock.millis();
         removeExpired(now);
         List<StoredOutcome> existing = new ArrayList<>(decisions.size());
@@ -61,7 +62,9 @@ public final class MemoryStore implements DedupStore {
     }
 
     private void removeExpired(long nowMillis) {
-        for (StoredOutcome first = byExpiry.peek(); first != null && first.isExpired(nowMillis); first = byExpiry.peek()) {
+        for (StoredOutcome first = byExpiry.peek();
+                first != null && first.isExpired(nowMillis);
+                first = byExpiry.peek()) {
             byExpiry.remove();
             outcomes.remove(first.id(), first);
         }

@@ -76,7 +76,8 @@ public final class BackendServer implements AutoCloseable {
         HttpConfig config = parts.config();
         this.scrapes = new Scrapes(parts.meters());
         this.debug = null;
-        SubmissionBatcher turns = new SubmissionBatcher(parts.ingest(), parts.meters(), parts.nanoTicker(), heapBytes / PARSING_OF_HEAP);
+        SubmissionBatcher turns =
+                new SubmissionBatcher(parts.ingest(), parts.meters(), parts.nanoTicker(), heapBytes / PARSING_OF_HEAP);
         MetricsGuard guard = new MetricsGuard(config.metricsLogin());
         OpsHandler ops = new OpsHandler(parts.readiness(), scrapes, guard);
         this.record = new RecordHandler(parts.record(), guard);

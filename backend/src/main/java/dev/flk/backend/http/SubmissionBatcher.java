@@ -19,8 +19,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The way to ingest: {@code POST /v1/pcs/submit} and {@code GET /v1/pcs/{pcs_id}}. What arrives on all connections of an event loop in one turn
- * is handed over as one list: a task put into the loop runs when every connection that had something to read was read.
+ * The way to ingest: {@code POST /v1/pcs/submit} and {@code GET /v1/pcs/{pcs_id}}. What arrives on all connections of
+ * an event loop in one turn is handed over as one list: a task put into the loop runs when every connection that had
+ * something to read was read.
  */
 final class SubmissionBatcher {
     private static final Logger LOG = LoggerFactory.getLogger(SubmissionBatcher.class);

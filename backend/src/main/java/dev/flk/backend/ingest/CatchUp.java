@@ -327,7 +327,8 @@ final class CatchUp {
     /**
      * What the log is asserted with.
      *
-     * @param told the sequences of submissions that were told to have lost, and are not yet known to be overruled; the recorder's thread only
+     * @param told the sequences of submissions that were told to have lost, and are not yet known to be overruled; the
+     *     recorder's thread only
      */
     record AssertionContext(
             InstantSource clock,

@@ -149,7 +149,8 @@ public final class LoggedOutcomes {
         return given(shard, winner, ending, body.path("reason").asText(), true);
     }
 
-    private static ReplayedOutcome given(String shard, StoredOutcome recorded, OutcomeKind ending, String reason, boolean isOverruled) {
+    private static ReplayedOutcome given(
+            String shard, StoredOutcome recorded, OutcomeKind ending, String reason, boolean isOverruled) {
         return new ReplayedOutcome(
                 recorded.id(),
                 shard,

@@ -72,7 +72,10 @@ final class StoreLink {
         store.whenLost(connection -> inbox.groups().tell(() -> lost(connection)));
     }
 
-    /** Does what is due: connects a store that was lost if it may be tried, keeps the position of one that is idle, and notices its loss. */
+    /**
+     * Does what is due: connects a store that was lost if it may be tried, keeps the position of one that is idle, and
+     * notices its loss.
+     */
     void step() {
         switch (state) {
             case LOST -> {

@@ -159,8 +159,8 @@ public final class KeysFile {
             SignatureCheck check = key.check();
             if (candidates.size() < max && check != null && which.test(key.entry())) {
                 check.candidates()
-                        .forEach(
-                                candidate -> candidates.add(new NamedKey(key.entry().id(), candidate)));
+                        .forEach(candidate ->
+                                candidates.add(new NamedKey(key.entry().id(), candidate)));
             }
         }
         return candidates;

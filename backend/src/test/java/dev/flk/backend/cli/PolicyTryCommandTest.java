@@ -201,7 +201,8 @@ class PolicyTryCommandTest {
     void moreShardsThanAreToldApart_areCountedTogether() {
         PolicyTrial trial = new PolicyTrial(STRICT, Instant.EPOCH, 0, 2);
         for (int i = 0; i < PolicyTrial.MOST_SHARDS + 5; i++) {
-            ReplayedOutcome accepted = new ReplayedOutcome(Pcs.number(1).id(), "s\u202e" + i, 200, "", OutcomeKind.ACCEPTED, "", false);
+            ReplayedOutcome accepted =
+                    new ReplayedOutcome(Pcs.number(1).id(), "s\u202e" + i, 200, "", OutcomeKind.ACCEPTED, "", false);
             trial.submission(
                     new LogRecord(i, i, 0, 's', "k", "", new byte[0], new Position("inbox-1", 0)), accepted, accepted);
         }

@@ -183,7 +183,7 @@ class WalCommandsTest {
                                   2  2026-11-20T12:00:00.001Z  evidence    0a1b2c3d  %9s
                                      %s
                         """.formatted(
-                        ErrorMessages.bytes(Pcs.number(1).bytes().length), id, ErrorMessages.bytes(otherContent().length), id));
+                ErrorMessages.bytes(Pcs.number(1).bytes().length), id, ErrorMessages.bytes(otherContent().length), id));
     }
 
     @Test

@@ -93,7 +93,8 @@ final class PostgresStoreOutageTest {
         return store.connect().toCompletableFuture().join();
     }
 
-    private static CompletableFuture<List<StoredOutcome>> put(DedupStore store, long completeUpTo, StoredOutcome... decisions) {
+    private static CompletableFuture<List<StoredOutcome>> put(
+            DedupStore store, long completeUpTo, StoredOutcome... decisions) {
         return store.putIfAbsent(List.of(decisions), completeUpTo).toCompletableFuture();
     }
 

@@ -33,8 +33,8 @@ final class AnswerModel {
     private final Map<PcsId, List<Arrival>> arrivals = new HashMap<>();
 
     /**
-     * Ids that somebody took out of a log for good: what was acknowledged stands as long as the store loses nothing, and of what comes later
-     * nothing is known, since a copy of the store may still have the earlier one.
+     * Ids that somebody took out of a log for good: what was acknowledged stands as long as the store loses nothing,
+     * and of what comes later nothing is known, since a copy of the store may still have the earlier one.
      */
     private final Set<PcsId> goneFromALog = new HashSet<>();
 
@@ -100,8 +100,8 @@ final class AnswerModel {
     }
 
     /**
-     * A store has lost something. Where clocks are set, what has expired by one time may stand again by another: whatever comes back is right
-     * for an id of which any submission ends at about this time.
+     * A store has lost something. Where clocks are set, what has expired by one time may stand again by another:
+     * whatever comes back is right for an id of which any submission ends at about this time.
      */
     void storeLost() {
         forgetIf(id -> goneFromALog.contains(id)

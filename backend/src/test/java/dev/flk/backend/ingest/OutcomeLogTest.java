@@ -94,7 +94,8 @@ class OutcomeLogTest {
     }
 
     private String lineFor(String reason) {
-        StoredOutcome recorded = new StoredOutcome(ID, 202, new byte[0], ContentDigest.of(new byte[32]), "0".repeat(16), 0);
+        StoredOutcome recorded =
+                new StoredOutcome(ID, 202, new byte[0], ContentDigest.of(new byte[32]), "0".repeat(16), 0);
         Verdict verdict = new Verdict.Escalated(
                 ID,
                 1.2,

@@ -229,7 +229,10 @@ final class SharedStoreHistoriesTest {
                 Arguments.of(
                         "history6_overruledNotYetDurable",
                         Mutant.notCalling(
-                                "what could not be recorded is tried again", HERE + "OutcomeWriter", "leaveWaiting", "add")),
+                                "what could not be recorded is tried again",
+                                HERE + "OutcomeWriter",
+                                "leaveWaiting",
+                                "add")),
                 Arguments.of(
                         "history7_submissionBeforeItsOverruled",
                         Mutant.notCalling("what won goes first", HERE + "CatchUp", "readOverruled", "putIfAbsent")),

@@ -175,7 +175,10 @@ final class SimulatedHistoriesTest {
                 Arguments.of(
                         "history14_timeOutWithEffect",
                         Mutant.notCalling(
-                                "what could not be recorded is tried again", HERE + "OutcomeWriter", "leaveWaiting", "add")),
+                                "what could not be recorded is tried again",
+                                HERE + "OutcomeWriter",
+                                "leaveWaiting",
+                                "add")),
                 Arguments.of(
                         "history14_timeOutWithEffect",
                         Mutant.returning(

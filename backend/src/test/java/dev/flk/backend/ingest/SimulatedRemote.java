@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.ingest;
 
-import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.certificate.ContentDigest;
 import dev.flk.certificate.PcsId;
 import java.io.IOException;
@@ -160,7 +160,8 @@ final class SimulatedRemote {
                 || live.positions.getOrDefault(logId, "").equals(expected);
     }
 
-    private List<StoredOutcome> put(String logId, String expected, String next, List<StoredOutcome> decisions, long nowMillis) {
+    private List<StoredOutcome> put(
+            String logId, String expected, String next, List<StoredOutcome> decisions, long nowMillis) {
         if (!isAt(logId, expected)) {
             throw unavailable("the position is not the one last written");
         }

@@ -45,7 +45,10 @@ final class SwitchedOffRulesTest {
                 arguments(
                         0,
                         Mutant.notCalling(
-                                "what could not be recorded is tried again", HERE + "OutcomeWriter", "leaveWaiting", "add")),
+                                "what could not be recorded is tried again",
+                                HERE + "OutcomeWriter",
+                                "leaveWaiting",
+                                "add")),
                 arguments(
                         92,
                         Mutant.notCalling(

@@ -123,8 +123,8 @@ final class WholeLog {
     }
 
     /**
-     * Nobody else uses the store: what overruled a submission stands before it. Unless the submission had expired, and a clock that went back
-     * lets it stand again.
+     * Nobody else uses the store: what overruled a submission stands before it. Unless the submission had expired, and
+     * a clock that went back lets it stand again.
      */
     void assertFirstWon() throws IOException {
         Map<String, Long> first = new HashMap<>();

@@ -15,8 +15,8 @@ public final class ReloadSignal {
     private ReloadSignal() {}
 
     /**
-     * From now on SIGHUP does nothing but what is {@link #add added}. By reflection: the JDK has nothing else for signals, and javac warns of
-     * each use of this without a way to say that it is meant.
+     * From now on SIGHUP does nothing but what is {@link #add added}. By reflection: the JDK has nothing else for
+     * signals, and javac warns of each use of this without a way to say that it is meant.
      */
     public static ReloadSignal listen() {
         ReloadSignal hangUp = new ReloadSignal();

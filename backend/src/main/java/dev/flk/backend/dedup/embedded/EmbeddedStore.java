@@ -2,8 +2,8 @@
 package dev.flk.backend.dedup.embedded;
 
 import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.dedup.Sweeper;
 import dev.flk.backend.dedup.embedded.EmbeddedFailures.Failure;
 import dev.flk.backend.dedup.embedded.EmbeddedFailures.Problem;
@@ -286,7 +286,8 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     @Override
-    public synchronized CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {
+    public synchronized CompletionStage<List<StoredOutcome>> putIfAbsent(
+            List<StoredOutcome> decisions, long completeUpTo) {
         return use(used -> {
             Position next = Objects.requireNonNull(written, "connected before").next(completeUpTo);
             long now = clock.millis();

@@ -106,8 +106,9 @@ final class Statements {
     /** What stands for each in the transaction that this is part of, in their order. */
     static List<StoredOutcome> putIfAbsent(Connection connection, List<StoredOutcome> decisions, long nowMillis)
             throws SQLException {
-        List<StoredOutcome> sorted =
-                decisions.stream().sorted(Comparator.comparing(StoredOutcome::id)).toList();
+        List<StoredOutcome> sorted = decisions.stream()
+                .sorted(Comparator.comparing(StoredOutcome::id))
+                .toList();
         Map<PcsId, StoredOutcome> existing = new HashMap<>();
         for (int from = 0; from < sorted.size(); from += ROWS_AT_ONCE) {
             List<StoredOutcome> part = sorted.subList(from, Math.min(sorted.size(), from + ROWS_AT_ONCE));
