@@ -11,30 +11,33 @@ import java.util.List;
 import org.bouncycastle.crypto.params.Ed25519PublicKeyParameters;
 import org.bouncycastle.math.ec.rfc8032.Ed25519;
 
-/** A key that may have made a signature that does not verify, perhaps in a way that is a mistake. It never shows itself. */
+/**
+ * A key that is tested for having made a signature that does not verify, possibly because the signer used the key in a
+ * wrong way. It never discloses the key.
+ */
 public final class CandidateKey {
     private final KeyId id;
     private final SigningAlgorithm algorithm;
     private final List<String> secrets;
     private final byte[] publicKey;
 
-    /** What became of a secret's text before it was used. */
+    /** The way in which a secret's text was converted before it was used. */
     public enum KeyForm {
         AS_CONFIGURED,
-        /** From base64 or hex. */
+        /** The text was decoded from base64 or hex. */
         DECODED,
-        /** With a line end behind it, or without the white space around it. */
+        /** A line ending was appended to the text, or the white space around it was removed. */
         OTHER_WHITE_SPACE
     }
 
-    /** What the signature is made over, given a text. */
+    /** The message that a signature covers, derived from a text. */
     public enum Message {
         TEXT,
         SHA256,
         SHA256_IN_HEX;
 
-        /** The one that certificates are signed over. */
-        public static Message proper(SigningAlgorithm algorithm) {
+        /** Returns the message that signatures of certificates cover. */
+        public static Message ofCertificates(SigningAlgorithm algorithm) {
             return algorithm == SigningAlgorithm.HMAC ? TEXT : SHA256;
         }
 
@@ -55,7 +58,7 @@ public final class CandidateKey {
     }
 
     /**
-     * A secret for HMAC.
+     * Returns a key from an HMAC secret.
      *
      * @throws IllegalArgumentException if it is empty
      */
@@ -64,9 +67,9 @@ public final class CandidateKey {
     }
 
     /**
-     * A public key for Ed25519.
+     * Returns a key from an Ed25519 public key.
      *
-     * @throws IllegalArgumentException unless it is one, 32 bytes in base64
+     * @throws IllegalArgumentException unless it is a valid key, 32 bytes in base64
      */
     public static CandidateKey publicKey(String base64) {
         return new CandidateKey(
@@ -77,7 +80,7 @@ public final class CandidateKey {
     }
 
     /**
-     * A private key for Ed25519, and the public one that belongs to it.
+     * Returns a key from an Ed25519 private key and the corresponding public key.
      *
      * @throws IllegalArgumentException unless it is the base64 of 32 bytes
      */
@@ -96,14 +99,14 @@ public final class CandidateKey {
         return id;
     }
 
-    /** What it is a key for. */
+    /** Returns the algorithm that the key is meant for. */
     public SigningAlgorithm algorithm() {
         return algorithm;
     }
 
     /**
-     * Whether the key, used so, made exactly this signature of {@code text}. The text of an Ed25519 key may have served as the secret of an
-     * HMAC; a secret makes no Ed25519 signature.
+     * Returns whether the key, used in this way, made exactly this signature of {@code text}. The text of an Ed25519
+     * key may have been used as an HMAC secret; a secret can't make an Ed25519 signature.
      */
     public boolean made(byte[] signature, byte[] text, SigningAlgorithm with, KeyForm form, Message message) {
         byte[] signed = message.of(text);
@@ -134,12 +137,12 @@ public final class CandidateKey {
         try {
             found.add(Base64.getDecoder().decode(text.replace('-', '+').replace('_', '/')));
         } catch (IllegalArgumentException e) {
-            // it is not base64
+            // not base64
         }
         try {
             found.add(HexFormat.of().parseHex(text));
         } catch (IllegalArgumentException e) {
-            // it is not hex
+            // not hex
         }
         return found;
     }

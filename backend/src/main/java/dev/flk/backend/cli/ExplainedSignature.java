@@ -144,7 +144,7 @@ record ExplainedSignature(
 
     /** Whether a backend takes it. */
     boolean isTaken() {
-        return (diagnosis == null || diagnosis.isTaken())
+        return (diagnosis == null || diagnosis.isAccepted())
                 && (registered == null || registered.objections().isEmpty());
     }
 
