@@ -70,6 +70,12 @@ public class LogSteps {
         return append(group);
     }
 
+    /** Checks that this process still owns the log, as the writer does after each force. */
+    @Benchmark
+    public void lockCheck() throws IOException {
+        log.requireOwned();
+    }
+
     private long append(List<Entry> entries) {
         CompletableFuture<Long> forced = new CompletableFuture<>();
         boolean accepted = log.append(new Append() {
