@@ -129,8 +129,8 @@ public final class Backend implements AutoCloseable {
                 : Optional.of(startOps(config, config.ops().get()));
         BackendServer http = startHttp(config, limits, hangUp);
         Path walDir = config.storage().walDir();
-        SteadyClock steady = new SteadyClock(
-                clock, System::nanoTime, config.maxClockSkew(), config.storage().dedupTtl());
+        Duration dedupTtl = config.storage().dedupTtl();
+        SteadyClock steady = new SteadyClock(clock, System::nanoTime, SteadyClock.maxStep(dedupTtl), dedupTtl);
         Inbox inbox = opened(Inbox.open(
                 LogOptions.of(walDir, Inbox.SEGMENT_PREFIX, rules.context())
                         .with(LogSizes.usual().withKeepFree(config.storage().walMinFreeBytes())),

@@ -437,6 +437,7 @@ final class StateCommand implements Runnable {
             })
     int restore(@Parameters(paramLabel = "FILE") Path file) throws IOException {
         sayFailuresOnce();
+        requireNoBackend("restore");
         StateConfig known = configured();
         if (known.engineName().equals("memory")) {
             throw new IOException("STATE_ENGINE is memory: what is restored would be gone at once");
@@ -518,6 +519,9 @@ final class StateCommand implements Runnable {
     }
 
     private String namespaceOr(String other) {
+        if (namespace != null && namespace.isEmpty()) {
+            throw new ParameterException(spec.commandLine(), "--namespace: the name is empty; is a variable not set?");
+        }
         return namespace == null ? other : namespace;
     }
 
@@ -551,12 +555,17 @@ final class StateCommand implements Runnable {
                 return with(client, work);
             }
         }
-        if (url != null || authorities != null || certificate != null || certificateKey != null || tokenFile != null) {
-            throw new ParameterException(
-                    spec.commandLine(), "--offline asks no backend: leave out --url, and what goes with it");
-        }
+        requireNoBackend("--offline");
         try (StoppedState stopped = StoppedState.open(configured())) {
             return with(stopped.client(), work);
+        }
+    }
+
+    private void requireNoBackend(String what) {
+        if (url != null || authorities != null || certificate != null || certificateKey != null || tokenFile != null) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    what + " asks no backend: leave out --url, --ca, --cert, --key and --token-file");
         }
     }
 
@@ -585,7 +594,7 @@ final class StateCommand implements Runnable {
     private StateClient connect() throws IOException {
         StateTarget target = url == null
                 ? RunningBackend.state(environment, config.file)
-                : new StateTarget(address(url), url.startsWith("https://"));
+                : new StateTarget(address(url), scheme(url).equals("https"));
         if ((certificate == null) != (certificateKey == null)) {
             throw new ParameterException(spec.commandLine(), "--cert and --key: give both, or none");
         }
@@ -611,13 +620,19 @@ final class StateCommand implements Runnable {
     private String address(String text) {
         try {
             URI parsed = URI.create(text.contains("://") ? text : "http://" + text);
-            if (parsed.getHost() != null && parsed.getPort() > 0) {
+            boolean isKnown = scheme(text).equals("http") || scheme(text).equals("https");
+            if (isKnown && parsed.getHost() != null && parsed.getPort() > 0) {
                 return parsed.getHost() + ":" + parsed.getPort();
             }
         } catch (IllegalArgumentException e) {
             // said below
         }
         throw new ParameterException(spec.commandLine(), "--url: write it like http://127.0.0.1:50051");
+    }
+
+    private static String scheme(String text) {
+        int end = text.indexOf("://");
+        return end < 0 ? "http" : text.substring(0, end).toLowerCase(Locale.ROOT);
     }
 
     private static String token(Path file) throws IOException {
