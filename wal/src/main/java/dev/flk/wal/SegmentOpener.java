@@ -103,14 +103,15 @@ final class SegmentOpener {
             Object identity = files.status(opening)
                     .orElseThrow(() -> new NoSuchFileException(opening.toString()))
                     .identity();
-            if (!name.equals(predecessor.name())
+            boolean isTaken = !name.equals(predecessor.name())
                     && files.list(directory).contains(name)
-                    && hasContent(directory.resolve(name))) {
+                    && hasContent(directory.resolve(name));
+            lock.requireHeld(); // another process may have a segment with this name by now
+            if (isTaken) {
                 // the file is not a segment of this log, or it would be the predecessor; keep it as evidence
                 files.move(
                         directory.resolve(name), directory.resolve(SegmentList.freeBrokenName(files, directory, name)));
             }
-            lock.requireHeld(); // another process may have a segment with this name by now
             files.move(opening, directory.resolve(name));
             files.forceDirectory(directory);
             return new Segment(name, directory.resolve(name), header, file, identity, length, nanoTicker.getAsLong());

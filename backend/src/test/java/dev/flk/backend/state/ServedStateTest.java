@@ -21,6 +21,8 @@ import dev.flk.client.proto.ApplyRequest;
 import dev.flk.client.proto.BeginRequest;
 import dev.flk.client.proto.CommitRequest;
 import dev.flk.client.proto.CommitResponse;
+import dev.flk.client.proto.Event;
+import dev.flk.client.proto.ReplayRequest;
 import dev.flk.client.proto.StateGrpc;
 import dev.flk.client.proto.StateGrpc.StateBlockingStub;
 import dev.flk.client.proto.Write;
@@ -49,6 +51,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HexFormat;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -477,6 +480,30 @@ class ServedStateTest {
             write(client, "agent");
             assertThat(client.get("agent", "k").map(Versioned::version)).contains(2L);
             assertThat(exposed()).contains("flk_state_up 1.0", "flk_state_commits_total 2.0", "flk_state_revision 2.0");
+        }
+    }
+
+    @Test
+    void quietReplay_getsProgressNowAndThen() {
+        open(Optional.empty(), null);
+        ManagedChannel channel = NettyChannelBuilder.forAddress("127.0.0.1", served.port())
+                .usePlaintext()
+                .build();
+        try (StateClient client = to().connect()) {
+            Iterator<Event> events = StateGrpc.newBlockingStub(channel)
+                    .withDeadlineAfter(20, TimeUnit.SECONDS)
+                    .replay(ReplayRequest.newBuilder()
+                            .setAgentId("quiet")
+                            .setFollow(true)
+                            .setProgress(true)
+                            .build());
+            write(client, "busy");
+
+            Event progress = events.next();
+            assertThat(progress.getRevision()).isEqualTo(1);
+            assertThat(progress.getChangesCount()).isZero();
+        } finally {
+            channel.shutdownNow();
         }
     }
 
