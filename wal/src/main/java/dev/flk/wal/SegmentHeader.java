@@ -243,8 +243,9 @@ record SegmentHeader(
      * A header that was read from a damaged record.
      *
      * @param bytes the length of the record, or of the file if that is shorter
+     * @param isTruncated whether the file is shorter than the record
      */
-    record Salvaged(SegmentHeader header, long bytes) {}
+    record Salvaged(SegmentHeader header, long bytes, boolean isTruncated) {}
 
     /**
      * Reads a damaged header of format 2 from an intact copy of its lines, with the carried records that match their checksums.
@@ -279,7 +280,8 @@ record SegmentHeader(
                 records.add(SegmentScan.toRecord(record, context, segment));
             }
         }
-        return new Salvaged(header.carrying(header.first(), records), headerBytes);
+        return new Salvaged(
+                header.carrying(header.first(), records), headerBytes, headerBytes < lines.blocks() * BLOCK_BYTES);
     }
 
     /**

@@ -166,7 +166,7 @@ final class SegmentList {
             found.set(i, withPredecessor(files, directory, found, i, losses));
         }
         if (!found.isEmpty() && found.get(found.size() - 1).isHeaderBroken()) {
-            addIfWithoutRecords(files, directory, found.get(found.size() - 1), headless);
+            addIfRecordsMayBeLost(files, directory, found.get(found.size() - 1), headless);
         }
         long countedEnd = Long.MAX_VALUE;
         for (int i = found.size() - 1; i >= 0; i--) {
@@ -178,12 +178,18 @@ final class SegmentList {
                 directory, files, prefix, logId, keptId.isPresent(), found, foreign, headless, losses, null);
     }
 
-    /** Adds the newest segment if its header is damaged and no record follows: records may have been lost with the header. */
-    private static void addIfWithoutRecords(FileOps files, Path directory, Listed newest, List<Damage> headless)
+    /**
+     * Adds the newest segment, whose header is damaged, if records may have been lost with it. No records are lost if a complete one follows
+     * the header, or if the file still ends with the last byte of its header, possibly followed by zeros.
+     */
+    private static void addIfRecordsMayBeLost(FileOps files, Path directory, Listed newest, List<Damage> headless)
             throws IOException {
         Path file = directory.resolve(newest.name());
         try (SegmentScan scan = SegmentScan.open(files, file)) {
-            Damage lost = scan == null || scan.nextWhole() == null ? SegmentScan.lostWithHeader(files, file) : null;
+            boolean isEmpty = scan != null && !scan.isHeaderTruncated() && scan.endOfContent(0) == scan.firstOffset();
+            Damage lost = scan == null || (!isEmpty && scan.nextWhole() == null)
+                    ? SegmentScan.lostWithHeader(files, file)
+                    : null;
             if (lost != null) {
                 headless.add(lost);
             }

@@ -16,16 +16,23 @@ final class SegmentScan implements Closeable {
     private final SegmentBytes bytes;
     private final SegmentHeader header;
     private final boolean headerBroken;
+    private final boolean headerTruncated;
     private final byte[] seed;
     private final long firstOffset;
     private long offset;
 
     private SegmentScan(
-            String segment, SegmentBytes bytes, SegmentHeader header, long firstOffset, boolean headerBroken) {
+            String segment,
+            SegmentBytes bytes,
+            SegmentHeader header,
+            long firstOffset,
+            boolean headerBroken,
+            boolean headerTruncated) {
         this.segment = segment;
         this.bytes = bytes;
         this.header = header;
         this.headerBroken = headerBroken;
+        this.headerTruncated = headerTruncated;
         this.seed = header.seed();
         this.firstOffset = firstOffset;
         this.offset = firstOffset;
@@ -39,11 +46,12 @@ final class SegmentScan implements Closeable {
             Framed framed = RecordFormat.readHeader(bytes);
             if (framed != null) {
                 return new SegmentScan(
-                        segment, bytes, SegmentHeader.parse(framed, bytes, segment), framed.length(), false);
+                        segment, bytes, SegmentHeader.parse(framed, bytes, segment), framed.length(), false, false);
             }
             Salvaged salvaged = SegmentHeader.salvage(bytes, segment);
             if (salvaged != null) {
-                return new SegmentScan(segment, bytes, salvaged.header(), salvaged.bytes(), true);
+                return new SegmentScan(
+                        segment, bytes, salvaged.header(), salvaged.bytes(), true, salvaged.isTruncated());
             }
         } catch (IOException | RuntimeException e) {
             bytes.close();
@@ -93,6 +101,11 @@ final class SegmentScan implements Closeable {
     /** Returns whether the header is damaged and was salvaged. */
     boolean isHeaderBroken() {
         return headerBroken;
+    }
+
+    /** Returns whether the file is shorter than its header. */
+    boolean isHeaderTruncated() {
+        return headerTruncated;
     }
 
     /** Returns the offset of the first appended record, after the header. */

@@ -121,6 +121,26 @@ final class DamageOfEveryByteTest {
         }
     }
 
+    /** A clean end leaves an empty newest segment. */
+    @Test
+    void flipEveryByte_ofAnEmptyNewestSegment_losesNothing() throws IOException {
+        SimulatedLog log = SimulatedLog.open(varied.disk.copy());
+        log.log.close();
+        String empty = log.disk.names().stream()
+                .filter(name -> name.endsWith(".wal"))
+                .reduce((older, newer) -> newer)
+                .orElseThrow();
+        byte[] whole = log.disk.content(empty);
+        assertThat(whole).as("a header and nothing else").hasSize(4096);
+        for (int at = 0; at < whole.length; at++) {
+            SimulatedDisk disk = log.disk.copy();
+            byte[] changed = whole.clone();
+            changed[at] ^= (byte) (1 << at % 8);
+            disk.put(empty, changed);
+            assertOnlyTheHeaderIsDamaged(disk, empty);
+        }
+    }
+
     /** Reading, verification, a start and a repair agree that every record is there. */
     private void assertOnlyTheHeaderIsDamaged(SimulatedDisk damaged, String segment) throws IOException {
         assertIsPrefix(readAll(damaged), varied.entries.size());
