@@ -162,6 +162,7 @@ final class SegmentList {
             found.add(fullest(files, directory, copies));
         }
         found.sort(Comparator.comparingLong(listed -> listed.header().ordinal()));
+        requireOneLogOfFormat1(directory, found);
         for (int i = 0; i < found.size(); i++) {
             found.set(i, withPredecessor(files, directory, found, i, losses));
         }
@@ -217,6 +218,21 @@ final class SegmentList {
                                     .toList()));
         }
         return names.isEmpty() ? SegmentHeader.NO_ID : names.keySet().iterator().next();
+    }
+
+    /** Rejects two segments of format 1 with one ordinal: they have no log id, and one log does not write both. */
+    private static void requireOneLogOfFormat1(Path directory, List<Listed> sorted) throws IOException {
+        for (int i = 1; i < sorted.size(); i++) {
+            Listed one = sorted.get(i - 1);
+            Listed other = sorted.get(i);
+            if (one.header().ordinal() == other.header().ordinal()
+                    && one.header().logId().equals(SegmentHeader.NO_ID)
+                    && other.header().logId().equals(SegmentHeader.NO_ID)) {
+                throw new IOException(directory + " contains segments of two logs: " + one.name() + " and " + other.name()
+                        + " both have the ordinal " + one.header().ordinal()
+                        + ". Move the segments of the other log away");
+            }
+        }
     }
 
     /** Returns whether a segment belongs to another log. Segments of format 1 have no log id and are older than all others of their log. */
