@@ -14,6 +14,8 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
+import java.util.SplittableRandom;
+import java.util.random.RandomGenerator;
 
 /** One random history of a backend with a store of its own. */
 final class OneBackend {
@@ -22,8 +24,16 @@ final class OneBackend {
     private static final Policy STRICT = Policy.parse(Policy.defaults().text().replace("tol_d=0.15", "tol_d=0.05"));
     private static final int LIVES = 5;
     private static final int IDS = 8;
+    private static final int STEPS_BETWEEN_TAKEOVERS = 40;
 
     private final Random random;
+
+    /** Draws of its own, so that adding takeovers left all other histories as they were. */
+    private final RandomGenerator takeovers;
+
+    /** Whether second processes take the log, as they do in a fourth of the histories. */
+    private final boolean isTakenOver;
+
     private final ClockSetter clockSetter;
     private final Meddler meddler;
     private final World world;
@@ -34,6 +44,8 @@ final class OneBackend {
 
     OneBackend(long seed) {
         this.random = new Random(seed);
+        this.takeovers = new SplittableRandom(seed);
+        this.isTakenOver = takeovers.nextInt(4) == 0;
         this.clockSetter = ClockSetter.ofOneBackend(random);
         this.meddler = new Meddler(random);
         this.world = new World(clockSetter.apart());
@@ -76,6 +88,7 @@ final class OneBackend {
         }
         if (random.nextBoolean()) {
             store.setMood(Mood.UP);
+            simulation.endDisplaced();
             simulation.settle();
         }
     }
@@ -87,13 +100,13 @@ final class OneBackend {
         simulation.submit(pcs);
         simulation.settle();
         int days = 1 + random.nextInt(5);
-        world.advance(Duration.ofDays(days));
+        pass(Duration.ofDays(days));
         store.setMood(Mood.DOWN);
         simulation.submit(pcs);
         simulation.answerAll();
         store.setMood(Mood.UP);
         simulation.settle();
-        world.advance(Simulation.TTL.minusDays(days));
+        pass(Simulation.TTL.minusDays(days));
         simulation.submit(pcs.with("budget", "0.9"));
         simulation.settle();
     }
@@ -104,6 +117,9 @@ final class OneBackend {
         }
         clockSetter.step(simulation.clock);
         meddler.step(simulation);
+        if (isTakenOver) {
+            stepTakeover();
+        }
         switch (random.nextInt(21)) {
             case 0, 1, 2, 3, 4, 5 -> submit();
             case 6, 7, 8, 9, 10 -> simulation.stepWriter();
@@ -118,9 +134,32 @@ final class OneBackend {
                 if (forDays) {
                     simulation.answerAll();
                 }
-                world.advance(
-                        forDays ? Duration.ofDays(2 + random.nextInt(14)) : Duration.ofSeconds(random.nextInt(100)));
+                pass(forDays ? Duration.ofDays(2 + random.nextInt(14)) : Duration.ofSeconds(random.nextInt(100)));
             }
+        }
+    }
+
+    /** A process that lost the log ends within seconds. */
+    private void pass(Duration time) {
+        simulation.endDisplaced();
+        world.advance(time);
+    }
+
+    /** Somebody lets a second process take the log, and the first one goes on until it notices. */
+    private void stepTakeover() {
+        if (!simulation.isDisplaced()) {
+            if (takeovers.nextInt(STEPS_BETWEEN_TAKEOVERS) == 0) {
+                simulation.displaceBefore(takeovers.nextInt(8), takeovers.nextInt(3) == 0);
+            }
+            return;
+        }
+        switch (takeovers.nextInt(8)) {
+            case 0, 1 -> simulation.stepDisplaced(this::submit);
+            case 2, 3 -> simulation.stepDisplaced(simulation::stepWriter);
+            case 4, 5 -> simulation.stepDisplaced(simulation::stepRecorder);
+            case 6 -> simulation.stepDisplaced(simulation::tick);
+            default ->
+                simulation.stepDisplaced(takeovers.nextBoolean() ? simulation::stepWatch : simulation::stepLogCare);
         }
     }
 

@@ -96,7 +96,14 @@ final class SwitchedOffRulesTest {
                                 "what was forced to a renamed segment goes to the next one, too",
                                 "dev.flk.wal.Segment",
                                 "isUnderItsName",
-                                1)));
+                                1)),
+                arguments(
+                        0,
+                        Mutant.notCalling(
+                                "the owner asks for its lock before an answer",
+                                "dev.flk.wal.GroupCommit",
+                                "append",
+                                "requireLock")));
     }
 
     @ParameterizedTest
