@@ -20,16 +20,16 @@ final class SwitchedOffRulesTest {
     static Stream<Arguments> rules() {
         return Stream.of(
                 arguments(
-                        27,
+                        95,
                         Mutant.notCalling(
                                 "what won is asserted before what lost",
                                 HERE + "CatchUp",
                                 "readOverruled",
                                 "putIfAbsent")),
                 arguments(
-                        37, Mutant.notCalling("what lost is never asserted", HERE + "CatchUp", "readOverruled", "add")),
+                        60, Mutant.notCalling("what lost is never asserted", HERE + "CatchUp", "readOverruled", "add")),
                 arguments(
-                        5,
+                        22,
                         Mutant.notCalling(
                                 "the mark goes back to what the store has",
                                 HERE + "StoreLink",
@@ -47,7 +47,7 @@ final class SwitchedOffRulesTest {
                         Mutant.notCalling(
                                 "what could not be recorded is tried again", HERE + "Recorder", "leaveWaiting", "add")),
                 arguments(
-                        92,
+                        111,
                         Mutant.notCalling(
                                 "evidence that is not on disk is not known", HERE + "Evidence", "tell", "remove")),
                 arguments(
@@ -62,7 +62,7 @@ final class SwitchedOffRulesTest {
                         0,
                         Mutant.returning("the mark is before what is unfinished", HERE + "LowWater", "mark", 1L << 40)),
                 arguments(
-                        65,
+                        147,
                         Mutant.callingInstead(
                                 "who waits in the backlog goes before who comes later",
                                 HERE + "Completion",
@@ -70,7 +70,7 @@ final class SwitchedOffRulesTest {
                                 "leaveWaiting",
                                 "end")),
                 arguments(
-                        11,
+                        24,
                         Mutant.giving(
                                 "a start stops where something undecided is away",
                                 HERE + "Inbox",
@@ -98,7 +98,7 @@ final class SwitchedOffRulesTest {
                                 "isUnderItsName",
                                 1)),
                 arguments(
-                        0,
+                        8,
                         Mutant.notCalling(
                                 "the owner asks for its lock before an answer",
                                 "dev.flk.wal.GroupCommit",
