@@ -14,8 +14,6 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
-import java.util.SplittableRandom;
-import java.util.random.RandomGenerator;
 
 /** One random history of a backend with a store of its own. */
 final class OneBackend {
@@ -27,15 +25,12 @@ final class OneBackend {
     private static final int STEPS_BETWEEN_TAKEOVERS = 40;
 
     private final Random random;
-
-    /** Draws of its own, so that adding takeovers left all other histories as they were. */
-    private final RandomGenerator takeovers;
+    private final ClockSetter clockSetter;
+    private final Meddler meddler;
 
     /** Whether second processes take the log, as they do in a fourth of the histories. */
     private final boolean isTakenOver;
 
-    private final ClockSetter clockSetter;
-    private final Meddler meddler;
     private final World world;
     private final SimulatedStore store;
     private final Simulation simulation;
@@ -43,11 +38,10 @@ final class OneBackend {
     private int lastEpoch = IDS;
 
     OneBackend(long seed) {
-        this.random = new Random(seed);
-        this.takeovers = new SplittableRandom(seed);
-        this.isTakenOver = takeovers.nextInt(4) == 0;
+        this.random = RandomHistories.draws(seed);
         this.clockSetter = ClockSetter.ofOneBackend(random);
         this.meddler = new Meddler(random);
+        this.isTakenOver = random.nextInt(4) == 0;
         this.world = new World(clockSetter.apart());
         this.store = new SimulatedStore(world);
         this.simulation = new Simulation(random, world, logId -> store, Ready.WHEN_STORE_IS_COMPLETE);
@@ -148,18 +142,17 @@ final class OneBackend {
     /** Somebody lets a second process take the log, and the first one goes on until it notices. */
     private void stepTakeover() {
         if (!simulation.isDisplaced()) {
-            if (takeovers.nextInt(STEPS_BETWEEN_TAKEOVERS) == 0) {
-                simulation.displaceBefore(takeovers.nextInt(8), takeovers.nextInt(3) == 0);
+            if (random.nextInt(STEPS_BETWEEN_TAKEOVERS) == 0) {
+                simulation.displaceBefore(random.nextInt(8), random.nextInt(3) == 0);
             }
             return;
         }
-        switch (takeovers.nextInt(8)) {
+        switch (random.nextInt(8)) {
             case 0, 1 -> simulation.stepDisplaced(this::submit);
             case 2, 3 -> simulation.stepDisplaced(simulation::stepWriter);
             case 4, 5 -> simulation.stepDisplaced(simulation::stepRecorder);
             case 6 -> simulation.stepDisplaced(simulation::tick);
-            default ->
-                simulation.stepDisplaced(takeovers.nextBoolean() ? simulation::stepWatch : simulation::stepLogCare);
+            default -> simulation.stepDisplaced(random.nextBoolean() ? simulation::stepWatch : simulation::stepLogCare);
         }
     }
 
