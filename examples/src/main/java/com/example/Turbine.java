@@ -21,7 +21,7 @@ public final class Turbine {
                 Settlement settled = stage.toCompletableFuture().get(5, SECONDS);
                 System.out.println((settled.kind() + " " + settled.pcsId() + " " + settled.reason()).strip());
             } catch (TimeoutException e) {
-                System.out.println("WAITS in the outbox: " + agent.trouble().orElse("no answer yet"));
+                System.out.println("WAITS in the outbox: " + agent.problem().orElse("no answer yet"));
             }
         }
     }

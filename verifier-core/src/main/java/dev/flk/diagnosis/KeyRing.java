@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.diagnosis;
 
+import dev.flk.signing.CandidateKey;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.SignatureCheck;
-import dev.flk.signing.SuspectKey;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -75,21 +75,21 @@ public final class KeyRing {
     }
 
     private void addSecret(String secret) {
-        add(() -> SuspectKey.secret(secret));
+        add(() -> CandidateKey.secret(secret));
         secrets.add(secret);
     }
 
     private void addPrivateKey(String seed) {
-        add(() -> SuspectKey.privateKey(seed.strip()));
+        add(() -> CandidateKey.privateKey(seed.strip()));
         publicKeys.add(Ed25519Signer.ofBase64(seed.strip()).publicKeyBase64());
     }
 
     private void addPublicKey(String key) {
-        add(() -> SuspectKey.publicKey(key.strip()));
+        add(() -> CandidateKey.publicKey(key.strip()));
         publicKeys.add(key.strip());
     }
 
-    private void add(Supplier<SuspectKey> key) {
+    private void add(Supplier<CandidateKey> key) {
         try {
             keys.add(new NamedKey(name, key.get()));
         } catch (IllegalArgumentException e) {
@@ -125,5 +125,5 @@ public final class KeyRing {
      *
      * @param name where it comes from: a file, a setting
      */
-    public record NamedKey(String name, SuspectKey key) {}
+    public record NamedKey(String name, CandidateKey key) {}
 }

@@ -7,11 +7,11 @@ import dev.flk.certificate.ParsedCertificate;
 import dev.flk.diagnosis.Diagnosis.Difference;
 import dev.flk.diagnosis.Diagnosis.Verdict;
 import dev.flk.diagnosis.KeyRing.NamedKey;
+import dev.flk.signing.CandidateKey.KeyForm;
+import dev.flk.signing.CandidateKey.Message;
 import dev.flk.signing.KeyId;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SigningAlgorithm;
-import dev.flk.signing.SuspectKey.KeyForm;
-import dev.flk.signing.SuspectKey.Message;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -78,8 +78,11 @@ public final class SignatureDiagnosis {
     public SignatureDiagnosis(SignatureCheck check, List<NamedKey> others) {
         this(
                 check,
-                check.suspects().stream().map(key -> key.algorithm()).distinct().toList(),
-                check.suspects().stream()
+                check.candidates().stream()
+                        .map(key -> key.algorithm())
+                        .distinct()
+                        .toList(),
+                check.candidates().stream()
                         .map(key -> new NamedKey(key.id().text(), key))
                         .toList(),
                 others.stream()

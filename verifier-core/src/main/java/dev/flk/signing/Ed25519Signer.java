@@ -88,8 +88,8 @@ public final class Ed25519Signer implements Signer {
         }
 
         @Override
-        public SuspectKey suspect() {
-            return SuspectKey.publicKey(StrictBase64.encode(key.getEncoded()));
+        public CandidateKey candidate() {
+            return CandidateKey.publicKey(StrictBase64.encode(key.getEncoded()));
         }
 
         @Override

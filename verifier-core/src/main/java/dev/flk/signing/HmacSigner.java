@@ -66,8 +66,8 @@ public final class HmacSigner implements Signer, SignatureCheck.Key {
     }
 
     @Override
-    public SuspectKey suspect() {
-        return SuspectKey.secret(secret);
+    public CandidateKey candidate() {
+        return CandidateKey.secret(secret);
     }
 
     @Override

@@ -18,7 +18,7 @@ public final class SignatureCheck {
         KeyId keyId();
 
         /** The same key, to be asked what was done with it by mistake. */
-        SuspectKey suspect();
+        CandidateKey candidate();
 
         /** Whether {@code sig} is this key's base64 signature over {@code canonical}. */
         boolean verifies(byte[] canonical, String sig);
@@ -70,8 +70,8 @@ public final class SignatureCheck {
     }
 
     /** The configured keys, to be asked what was done with them by mistake; in the same order. */
-    public List<SuspectKey> suspects() {
-        return keys.stream().map(Key::suspect).toList();
+    public List<CandidateKey> candidates() {
+        return keys.stream().map(Key::candidate).toList();
     }
 
     /**

@@ -19,11 +19,11 @@ import dev.flk.diagnosis.Diagnosis.Difference;
 import dev.flk.diagnosis.Diagnosis.Verdict;
 import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.sample.Pcs;
+import dev.flk.signing.CandidateKey;
 import dev.flk.signing.Ed25519Signer;
 import dev.flk.signing.HmacSigner;
 import dev.flk.signing.SignatureCheck;
 import dev.flk.signing.SigningAlgorithm;
-import dev.flk.signing.SuspectKey;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -47,7 +47,7 @@ final class SignatureDiagnosisTest {
     private static final SignatureCheck HMAC = SignatureCheck.hmac(List.of(SECRET));
     private static final SignatureCheck ED25519 = SignatureCheck.ed25519(List.of(SIGNER.publicKeyBase64()));
     private static final byte[] TEXT = utf8(CANONICAL);
-    private static final NamedKey PLANT = new NamedKey("plant-7", SuspectKey.publicKey(SIGNER.publicKeyBase64()));
+    private static final NamedKey PLANT = new NamedKey("plant-7", CandidateKey.publicKey(SIGNER.publicKeyBase64()));
 
     private static String mac(byte[] key, byte[] text) {
         return base64(hmac("HmacSHA256", key, text));
@@ -141,7 +141,7 @@ final class SignatureDiagnosisTest {
     @Test
     void otherKey_isNamed() throws MalformedCertificate {
         Diagnosis diagnosis = diagnose(
-                new HmacSigner("retired").sign(TEXT), HMAC, new NamedKey("old.key", SuspectKey.secret("retired")));
+                new HmacSigner("retired").sign(TEXT), HMAC, new NamedKey("old.key", CandidateKey.secret("retired")));
         assertThat(diagnosis.keyName()).isEqualTo("old.key");
         assertThat(diagnosis.differences())
                 .singleElement()
@@ -198,7 +198,7 @@ final class SignatureDiagnosisTest {
     @Test
     void keysFile_namesItsKeys_alsoOfOtherShards_andTellsFurtherOnesFromThem() throws MalformedCertificate {
         String withLineFeed = SIGNER.sign(utf8(CANONICAL + "\n"));
-        NamedKey shared = new NamedKey("shared", SuspectKey.secret("a secret"));
+        NamedKey shared = new NamedKey("shared", CandidateKey.secret("a secret"));
         for (boolean isOfShard : List.of(true, false)) {
             Diagnosis diagnosis = ofKeysFile(
                     withLineFeed,
@@ -212,7 +212,7 @@ final class SignatureDiagnosisTest {
                 new HmacSigner("retired").sign(TEXT),
                 List.of(PLANT),
                 List.of(),
-                new NamedKey("old.key", SuspectKey.secret("retired")));
+                new NamedKey("old.key", CandidateKey.secret("retired")));
         assertThat(further.keyName()).isEqualTo("old.key");
         assertThat(further.differences().get(0).what()).endsWith("; it is checked with plant-7.");
         assertThat(further.differences().get(0).advice())
@@ -299,7 +299,7 @@ final class SignatureDiagnosisTest {
                     .isEqualTo(Verdict.UNEXPLAINED);
         }
         List<NamedKey> keys = IntStream.rangeClosed(0, SignatureDiagnosis.MAX_KEYS)
-                .mapToObj(i -> new NamedKey("key-" + i, SuspectKey.secret("secret " + i)))
+                .mapToObj(i -> new NamedKey("key-" + i, CandidateKey.secret("secret " + i)))
                 .toList();
         assertThat(ofKeysFile(base64(new byte[32]), List.of(PLANT), keys).hint())
                 .isEqualTo("Only the first 64 keys were tried.");

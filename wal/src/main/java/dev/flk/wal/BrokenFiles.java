@@ -97,7 +97,7 @@ final class BrokenFiles {
                 files.move(opening, directory.resolve(name));
             } catch (IOException e) {
                 try {
-                    if (files.standing(opening).isPresent()) {
+                    if (files.status(opening).isPresent()) {
                         files.delete(opening); // it may be what fills the disk
                     }
                 } catch (IOException left) {

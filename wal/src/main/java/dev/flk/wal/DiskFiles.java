@@ -98,11 +98,11 @@ public final class DiskFiles implements FileOps {
     }
 
     @Override
-    public Optional<Standing> standing(Path file) throws IOException {
+    public Optional<FileStatus> status(Path file) throws IOException {
         try {
             BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
             Object key = attributes.fileKey();
-            return Optional.of(new Standing(key == null ? file : key, attributes.size()));
+            return Optional.of(new FileStatus(key == null ? file : key, attributes.size()));
         } catch (NoSuchFileException e) {
             return Optional.empty();
         }
@@ -131,11 +131,11 @@ public final class DiskFiles implements FileOps {
     }
 
     private static Object identity(Path file) throws IOException {
-        Optional<Standing> standing = new DiskFiles().standing(file);
-        if (standing.isEmpty() && !Files.exists(parent(file))) {
+        Optional<FileStatus> status = new DiskFiles().status(file);
+        if (status.isEmpty() && !Files.exists(parent(file))) {
             throw new NoSuchFileException(parent(file).toString()); // which may come back as it was
         }
-        return standing.orElseThrow(() -> new LockLostException(file)).identity();
+        return status.orElseThrow(() -> new LockLostException(file)).identity();
     }
 
     private record HeldLock(Path file, Path real, FileChannel channel, Object identity) implements Lock {

@@ -39,7 +39,7 @@ public interface FileOps {
     void forceDirectory(Path directory) throws IOException;
 
     /** What stands under a name now; empty if nothing does. */
-    Optional<Standing> standing(Path file) throws IOException;
+    Optional<FileStatus> status(Path file) throws IOException;
 
     /**
      * A file as its directory shows it.
@@ -47,7 +47,7 @@ public interface FileOps {
      * @param identity equal for the same file only, whatever its name
      * @param bytes its size
      */
-    record Standing(Object identity, long bytes) {}
+    record FileStatus(Object identity, long bytes) {}
 
     /** Bytes that this process may still write to the file system of a directory. */
     long usableBytes(Path directory) throws IOException;

@@ -70,7 +70,7 @@ final class GroupCommit {
     private volatile long forcedEnd;
 
     /** Why nothing can be appended; null while the last append succeeded, or a segment was opened since. */
-    private volatile @Nullable IOException trouble;
+    private volatile @Nullable IOException problem;
 
     GroupCommit(
             FileOps files,
@@ -195,7 +195,7 @@ final class GroupCommit {
         LockLostException lost = lockLost;
         if (lost != null && !lossReported) {
             lossReported = true;
-            trouble = lost;
+            problem = lost;
             listener.lockLost(lost);
         }
     }
@@ -330,7 +330,7 @@ final class GroupCommit {
         segment = opened;
         published = opened;
         leaving = null;
-        trouble = null;
+        problem = null;
         tail.clear();
         closeLeft(left);
         listener.opened(opened.name());
@@ -358,7 +358,7 @@ final class GroupCommit {
 
     private void failed(IOException cause) {
         IOException told = inWords(cause);
-        trouble = told;
+        problem = told;
         listener.failed(told);
     }
 
@@ -370,13 +370,13 @@ final class GroupCommit {
     }
 
     /** Why nothing can be appended; empty while the last append succeeded, or another segment's header was forced since. Any thread. */
-    Optional<IOException> trouble() {
-        return Optional.ofNullable(trouble);
+    Optional<IOException> problem() {
+        return Optional.ofNullable(problem);
     }
 
     /** The next step tries to open the segment that could not be opened before, if there is one. Any thread. */
     void retry() {
-        if (trouble != null && lockLost == null) {
+        if (problem != null && lockLost == null) {
             retryAsked = true;
             boolean unused = queue.nudge();
         }
@@ -393,9 +393,9 @@ final class GroupCommit {
         try {
             openNext();
         } catch (IOException e) {
-            trouble = inWords(e); // which was told when it began
+            problem = inWords(e); // which was told when it began
         } catch (RuntimeException | Error e) {
-            trouble = new IOException("the log's next segment could not be opened: " + e, e);
+            problem = new IOException("the log's next segment could not be opened: " + e, e);
         }
         return true;
     }
@@ -476,7 +476,7 @@ final class GroupCommit {
         }
         nextSequence += records.size();
         forcedEnd = nextSequence;
-        trouble = null;
+        problem = null;
         return true;
     }
 

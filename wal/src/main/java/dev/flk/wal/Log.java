@@ -217,9 +217,9 @@ public final class Log implements Closeable {
         long counted = 0;
         int index = segments.size() - 1;
         while (index > 0 && counted < bytes) {
-            counted += files.standing(
+            counted += files.status(
                             options.directory().resolve(segments.get(index).name()))
-                    .map(FileOps.Standing::bytes)
+                    .map(FileOps.FileStatus::bytes)
                     .orElse(0L);
             index--;
         }
@@ -287,8 +287,8 @@ public final class Log implements Closeable {
     }
 
     /** Why nothing can be appended; empty while the last append succeeded, or another segment's header was forced since. */
-    public Optional<IOException> trouble() {
-        return commit.trouble();
+    public Optional<IOException> problem() {
+        return commit.problem();
     }
 
     /**

@@ -173,7 +173,7 @@ public final class LogRepair {
     private void replace(SegmentList list, String name, long kept) throws IOException {
         String target =
                 name.endsWith(Retention.GZIP) ? name.substring(0, name.length() - Retention.GZIP.length()) : name;
-        if (!target.equals(name) && files.standing(directory.resolve(target)).isPresent()) {
+        if (!target.equals(name) && files.status(directory.resolve(target)).isPresent()) {
             // another copy of the segment, of which less was whole
             files.move(
                     directory.resolve(target), directory.resolve(SegmentList.freeBrokenName(files, directory, target)));

@@ -70,7 +70,7 @@ final class Segment implements Closeable {
         return position;
     }
 
-    /** Tells this file from every other, whatever its name (see {@link FileOps.Standing}). */
+    /** Tells this file from every other, whatever its name (see {@link FileOps.FileStatus}). */
     Object identity() {
         return identity;
     }
@@ -110,8 +110,8 @@ final class Segment implements Closeable {
 
     /** Whether the file that is written to is what stands under its name. */
     boolean isUnderItsName(FileOps files) throws IOException {
-        return files.standing(path)
-                .filter(standing -> standing.identity().equals(identity))
+        return files.status(path)
+                .filter(status -> status.identity().equals(identity))
                 .isPresent();
     }
 
@@ -248,8 +248,8 @@ final class Segment implements Closeable {
         private FillResult write(Segment segment, long from) {
             FillResult result = FillResult.GIVEN_UP;
             try (OpenFile file = files.openForWriting(segment.path())) {
-                if (files.standing(segment.path())
-                        .filter(standing -> SegmentWatch.isSame(standing, segment))
+                if (files.status(segment.path())
+                        .filter(status -> SegmentWatch.isSame(status, segment))
                         .isEmpty()) {
                     return result; // the file of another process is never written to
                 }

@@ -125,8 +125,8 @@ final class SegmentList {
         for (String name : names) {
             // an empty file is none, and may be another user's
             if (isSegmentName(name, prefix)
-                    && files.standing(directory.resolve(name))
-                            .filter(standing -> standing.bytes() > 0)
+                    && files.status(directory.resolve(name))
+                            .filter(status -> status.bytes() > 0)
                             .isPresent()) {
                 try (SegmentScan scan = SegmentScan.open(files, directory.resolve(name))) {
                     Damage lost = scan == null && isOurName(name)

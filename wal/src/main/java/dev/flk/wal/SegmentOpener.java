@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.wal;
 
+import dev.flk.wal.FileOps.FileStatus;
 import dev.flk.wal.FileOps.OpenFile;
-import dev.flk.wal.FileOps.Standing;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -99,7 +99,7 @@ final class SegmentOpener {
             int length = bytes.remaining();
             file.write(bytes, 0);
             file.force();
-            Object identity = files.standing(opening)
+            Object identity = files.status(opening)
                     .orElseThrow(() -> new NoSuchFileException(opening.toString()))
                     .identity();
             if (!name.equals(predecessor.name())
@@ -136,7 +136,7 @@ final class SegmentOpener {
 
     /** An empty file is no segment, and may be replaced. */
     private boolean hasContent(Path file) throws IOException {
-        return files.standing(file).filter(standing -> standing.bytes() > 0).isPresent();
+        return files.status(file).filter(status -> status.bytes() > 0).isPresent();
     }
 
     /**
@@ -155,8 +155,8 @@ final class SegmentOpener {
                     .filter(name -> SegmentList.isSegmentName(name, options.prefix()))
                     .toList();
             for (String name : names) {
-                if (files.standing(directory.resolve(name))
-                        .filter(standing -> standing.identity().equals(vanished.identity()))
+                if (files.status(directory.resolve(name))
+                        .filter(status -> status.identity().equals(vanished.identity()))
                         .isPresent()) {
                     return name;
                 }
@@ -210,18 +210,18 @@ final class SegmentOpener {
         static boolean isThere(FileOps files, Segment segment) {
             try {
                 long atLeast = segment.position();
-                Optional<Standing> standing = files.standing(segment.path());
-                return standing.isPresent()
-                        && isSame(standing.get(), segment)
-                        && standing.get().bytes() >= atLeast
+                Optional<FileStatus> status = files.status(segment.path());
+                return status.isPresent()
+                        && isSame(status.get(), segment)
+                        && status.get().bytes() >= atLeast
                         && beginsAs(files, segment);
             } catch (IOException e) {
                 return true; // a failing disk shows at the next append
             }
         }
 
-        static boolean isSame(Standing standing, Segment segment) {
-            return standing.identity().equals(segment.identity());
+        static boolean isSame(FileStatus status, Segment segment) {
+            return status.identity().equals(segment.identity());
         }
 
         /** Whether the file under a segment's name begins with its header; one that was emptied begins with a hole once written to. */

@@ -52,7 +52,7 @@ final class SecondWriterTest {
         assertThat(log.append(entry("refused, too")).failure).isInstanceOf(LockLostException.class);
 
         assertThat(reported).hasSize(1);
-        assertThat(log.log.trouble()).containsInstanceOf(LockLostException.class);
+        assertThat(log.log.problem()).containsInstanceOf(LockLostException.class);
         List<String> names = disk.names();
         log.log.watchStep();
         log.log.close();

@@ -7,7 +7,7 @@ import dev.flk.agent.outbox.DeadLetter;
 import dev.flk.agent.outbox.DeadLetter.DeadLetterFilter;
 import dev.flk.agent.outbox.DeadLetterFile;
 import dev.flk.agent.outbox.DeadLetters;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Json;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.config.Quantities;
@@ -107,7 +107,7 @@ final class DlqCommand implements Runnable {
             }
         });
         if (!json) {
-            context.say(InWords.count(count[0], "dead letter"));
+            context.say(ErrorMessages.count(count[0], "dead letter"));
         }
         return 0;
     }
@@ -193,7 +193,7 @@ final class DlqCommand implements Runnable {
         if (how.json) {
             context.out().print(Json.line(Map.of(how.dryRun ? "matching" : done, count)));
         } else {
-            context.say(InWords.count(count, "dead letter") + " " + (how.dryRun ? "would be " : "") + done);
+            context.say(ErrorMessages.count(count, "dead letter") + " " + (how.dryRun ? "would be " : "") + done);
         }
         return 0;
     }

@@ -77,7 +77,7 @@ public final class DeadLetterFile {
 
     private static void read(FileOps files, Path path, Lines lines) throws IOException {
         requireFile(path);
-        if (files.standing(path).isPresent()) {
+        if (files.status(path).isPresent()) {
             try (OpenFile file = files.openForReading(path)) {
                 lines(file, lines);
             }

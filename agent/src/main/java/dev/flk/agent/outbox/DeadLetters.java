@@ -52,7 +52,7 @@ public final class DeadLetters implements Closeable {
         this.directory = directory;
         this.outbox = outbox;
         this.file = file;
-        this.identity = standing();
+        this.identity = status();
         LastLine.makeWhole(path, file);
         file.force();
         files.forceDirectory(directory);
@@ -91,11 +91,11 @@ public final class DeadLetters implements Closeable {
 
     private static OpenFile openOrCreate(FileOps files, Path path) throws IOException {
         RegularFile.requireOrNothing(path);
-        return files.standing(path).isPresent() ? files.openForWriting(path) : files.create(path);
+        return files.status(path).isPresent() ? files.openForWriting(path) : files.create(path);
     }
 
-    private Object standing() throws IOException {
-        return files.standing(path).map(FileOps.Standing::identity).orElse("");
+    private Object status() throws IOException {
+        return files.status(path).map(FileOps.FileStatus::identity).orElse("");
     }
 
     /** Adds a line and waits until it is on disk. On failure nothing of it stays, or the next call removes it. */
@@ -121,7 +121,7 @@ public final class DeadLetters implements Closeable {
 
     /** The file may have been moved away, as logrotate does: lines go to the file that has the name. */
     private void followRotation() throws IOException {
-        if (standing().equals(identity)) {
+        if (status().equals(identity)) {
             return;
         }
         OpenFile opened = openOrCreate(files, path);
@@ -139,7 +139,7 @@ public final class DeadLetters implements Closeable {
     private void take(OpenFile opened) throws IOException {
         OpenFile left = file;
         file = opened;
-        identity = standing();
+        identity = status();
         tornFrom = NOT_TORN;
         left.close();
     }
@@ -254,7 +254,7 @@ public final class DeadLetters implements Closeable {
     private void rewriteWithout(Predicate<Name> gone) throws IOException {
         Path next = directory.resolve(path.getFileName() + ".next");
         RegularFile.requireOrNothing(next, LinkOption.NOFOLLOW_LINKS);
-        if (files.standing(next).isPresent()) {
+        if (files.status(next).isPresent()) {
             files.delete(next); // a crash left it
         }
         OpenFile target = files.create(next);
@@ -262,7 +262,7 @@ public final class DeadLetters implements Closeable {
         try {
             kept = copyWithout(gone, target);
             target.force();
-            if (!standing().equals(identity)) {
+            if (!status().equals(identity)) {
                 throw new IOException(path + " was moved away while it was being rewritten; run the command again");
             }
             files.move(next, path);

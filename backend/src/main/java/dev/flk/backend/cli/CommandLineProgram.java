@@ -5,7 +5,7 @@ import ch.qos.logback.classic.Level;
 import dev.flk.backend.cli.PolicyTryCommand.PolicyCommand;
 import dev.flk.backend.config.BackendConfig;
 import dev.flk.backend.config.SigningConfig;
-import dev.flk.program.cli.IoTrouble;
+import dev.flk.program.cli.IoMessages;
 import dev.flk.program.config.InvalidConfig;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
@@ -105,7 +105,7 @@ public final class CommandLineProgram {
     private static String describe(IOException failure) {
         return failure instanceof DamagedLogException
                 ? failure.getMessage() + "; 'flk-backend wal verify' lists all damage, 'wal repair' mends what can be"
-                : IoTrouble.inWords(failure);
+                : IoMessages.inWords(failure);
     }
 
     private static void report(List<String> problems, PrintWriter err) {

@@ -11,7 +11,7 @@ import dev.flk.diagnosis.Diagnosis;
 import dev.flk.diagnosis.KeyRing.NamedKey;
 import dev.flk.diagnosis.Paragraph;
 import dev.flk.diagnosis.SignatureDiagnosis;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -73,8 +73,8 @@ record ExplainedSignature(
                                     .map(KeyEntry::algorithm)
                                     .distinct()
                                     .toList(),
-                            file.suspects(SignatureDiagnosis.MAX_KEYS + 1, key -> isOfShard(key, shard)),
-                            file.suspects(SignatureDiagnosis.MAX_KEYS + 1, key -> !isOfShard(key, shard)),
+                            file.candidates(SignatureDiagnosis.MAX_KEYS + 1, key -> isOfShard(key, shard)),
+                            file.candidates(SignatureDiagnosis.MAX_KEYS + 1, key -> !isOfShard(key, shard)),
                             further)
                     .of(body, certificate);
             String id = diagnosis.keyName() == null ? diagnosis.keyId() : null;
@@ -107,7 +107,7 @@ record ExplainedSignature(
     }
 
     private static Objection objection(SignatureRefusal reason, KeyEntry key, String shard, Instant now) {
-        String here = ", and here it is " + InWords.time(now.toEpochMilli()) + ".";
+        String here = ", and here it is " + ErrorMessages.time(now.toEpochMilli()) + ".";
         return switch (reason) {
             case REVOKED ->
                 new Objection(

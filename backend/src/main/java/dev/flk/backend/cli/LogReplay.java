@@ -4,7 +4,7 @@ package dev.flk.backend.cli;
 import dev.flk.backend.ingest.DecisionRules;
 import dev.flk.backend.ingest.LoggedOutcomes;
 import dev.flk.backend.ingest.LoggedOutcomes.Compared;
-import dev.flk.backend.ingest.LoggedOutcomes.Given;
+import dev.flk.backend.ingest.LoggedOutcomes.ReplayedOutcome;
 import dev.flk.program.cli.Terminal.RewrittenLine;
 import dev.flk.wal.Damage;
 import dev.flk.wal.LogInspector;
@@ -112,7 +112,7 @@ final class LogReplay {
     /** Gets a submission that another outcome stood for. */
     @FunctionalInterface
     interface Overruled {
-        void submission(Compared byItself, Given stood);
+        void submission(Compared byItself, ReplayedOutcome stood);
     }
 
     /** A progress bar. One thread. */
@@ -175,7 +175,7 @@ final class LogReplay {
              *
              * @param underOther what it would have come to under the other rules; null if there are none
              */
-            void submission(LogRecord record, Given given, @Nullable Given underOther);
+            void submission(LogRecord record, ReplayedOutcome given, @Nullable ReplayedOutcome underOther);
         }
 
         private record Decided(

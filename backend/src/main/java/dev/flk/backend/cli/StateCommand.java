@@ -23,7 +23,7 @@ import dev.flk.client.StateEvent;
 import dev.flk.client.StateInfo;
 import dev.flk.client.Transaction;
 import dev.flk.client.Versioned;
-import dev.flk.program.cli.InWords;
+import dev.flk.program.cli.ErrorMessages;
 import dev.flk.program.cli.Printable;
 import dev.flk.program.logging.LogOutput;
 import dev.flk.program.logging.LogOutput.LogConfig;
@@ -183,7 +183,7 @@ final class StateCommand implements Runnable {
             out().println("replayable from    " + info.oldestRevision());
             out().println("open transactions  " + info.openTransactions());
             out().println("keys, about        " + info.keys());
-            out().println("on disk            " + InWords.bytes(info.bytes()));
+            out().println("on disk            " + ErrorMessages.bytes(info.bytes()));
         });
     }
 

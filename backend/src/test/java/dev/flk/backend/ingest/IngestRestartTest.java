@@ -7,7 +7,7 @@ import static dev.flk.backend.ingest.Outcomes.theirs;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.dedup.MemoryStore;
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.dedup.embedded.EmbeddedStore;
 import dev.flk.backend.ingest.IngestHarness.Clock;
 import dev.flk.backend.ingest.Outcome.Decided;
@@ -126,7 +126,7 @@ final class IngestRestartTest {
             harness.submit(Pcs.number(1));
         }
         MemoryStore shared = new MemoryStore(100, () -> Instant.ofEpochMilli(clock.millis));
-        Recorded theirs = new Recorded(
+        StoredOutcome theirs = new StoredOutcome(
                 Pcs.number(1).id(),
                 202,
                 new byte[] {'{', '}'},

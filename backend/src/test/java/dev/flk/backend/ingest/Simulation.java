@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flk.backend.audit.Audit;
 import dev.flk.backend.dedup.GuardedStore;
-import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.SteadyClock;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.IngestService.Ready;
 import dev.flk.backend.ingest.Outcome.Decided;
 import dev.flk.backend.ingest.Outcome.Relation;
@@ -231,7 +231,7 @@ final class Simulation {
         for (Pcs pcs : turn) {
             AtomicReference<Outcome> outcome = new AtomicReference<>();
             SimulatedDedup askedStore = store;
-            Optional<Recorded> stood = askedStore.standing(pcs.id());
+            Optional<StoredOutcome> stood = askedStore.existing(pcs.id());
             outcomes.add(outcome);
             world.trace(() -> "submit " + shortName(pcs));
             world.answers.submitted(pcs.id(), asked.clock().millis());
@@ -391,16 +391,16 @@ final class Simulation {
         assertThat(running.ingest().pending())
                 .as("everything in the log is decided")
                 .isZero();
-        for (Recorded recorded : world.answers.acknowledged().values()) {
+        for (StoredOutcome recorded : world.answers.acknowledged().values()) {
             auditOne(recorded);
         }
         assertThat(wholeLog.unbeatenIds())
                 .as("in the log")
-                .allMatch(id -> store.standing(id).isPresent() || world.answers.isGoneFromALog(id), "decided");
+                .allMatch(id -> store.existing(id).isPresent() || world.answers.isGoneFromALog(id), "decided");
         world.requireUnbroken();
     }
 
-    private void auditOne(Recorded recorded) {
+    private void auditOne(StoredOutcome recorded) {
         AtomicReference<Ingest.LookUp> found = new AtomicReference<>();
         running.ingest().lookUp(recorded.id(), found::set);
         while (found.get() == null) {

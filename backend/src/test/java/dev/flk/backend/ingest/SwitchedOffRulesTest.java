@@ -45,7 +45,10 @@ final class SwitchedOffRulesTest {
                 arguments(
                         0,
                         Mutant.notCalling(
-                                "what could not be recorded is tried again", HERE + "Recorder", "leaveWaiting", "add")),
+                                "what could not be recorded is tried again",
+                                HERE + "OutcomeWriter",
+                                "leaveWaiting",
+                                "add")),
                 arguments(
                         25,
                         Mutant.notCalling(
@@ -57,7 +60,7 @@ final class SwitchedOffRulesTest {
                                 "dev.flk.backend.dedup.GuardedStore",
                                 "isUsable",
                                 1)),
-                arguments(1, Mutant.notCalling("what expired is not put", HERE + "Recorder", "put", "isExpired")),
+                arguments(1, Mutant.notCalling("what expired is not put", HERE + "OutcomeWriter", "put", "isExpired")),
                 arguments(
                         0,
                         Mutant.returning("the mark is before what is unfinished", HERE + "LowWater", "mark", 1L << 40)),

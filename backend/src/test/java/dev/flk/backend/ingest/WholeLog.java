@@ -3,7 +3,7 @@ package dev.flk.backend.ingest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.flk.backend.dedup.Recorded;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.ingest.RecordKind.Overruled;
 import dev.flk.certificate.Certificate;
 import dev.flk.certificate.CertificateReader;
@@ -149,7 +149,7 @@ final class WholeLog {
                 expiries.put(record.sequence(), expiryMillis(record));
             } else if (record.kind() == RecordKind.OVERRULED) {
                 Overruled lost = Overruled.decode(record.body());
-                Recorded winner = lost.standing();
+                StoredOutcome winner = lost.existing();
                 Long before = first.get(winner.id() + " " + winner.digest().hex() + " " + winner.expiresAtMillis());
                 assertThat(before != null || !isWhole())
                         .as("what overruled record %s is there", lost.sequence())

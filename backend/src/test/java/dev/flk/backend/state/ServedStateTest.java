@@ -103,7 +103,7 @@ class ServedStateTest {
 
     private void open(Optional<Path> tokens, ReloadedTls tls) {
         served = ServedState.open(config(tokens), () -> now, () -> now, tls, Audit.none(), meters);
-        await().until(() -> served.trouble().isEmpty());
+        await().until(() -> served.problem().isEmpty());
     }
 
     private StateClient.Connector to() {
@@ -330,7 +330,7 @@ class ServedStateTest {
             write(client, "agent");
 
             assertThat(client.get("agent", "k").map(Versioned::version)).contains(1L);
-            assertThat(served.trouble()).isEmpty();
+            assertThat(served.problem()).isEmpty();
             assertThat(served.detail()).isEqualTo("up; too many calls without a token, more of them are refused");
             assertThat(exposed()).containsPattern("flk_state_calls_refused_total\\{cause=\"without_token\",?} [1-9]");
         } finally {
@@ -357,7 +357,7 @@ class ServedStateTest {
                 .usePlaintext()
                 .build();
         try {
-            await().until(() -> served.trouble().equals(Optional.of("DISK_FULL")));
+            await().until(() -> served.problem().equals(Optional.of("DISK_FULL")));
             served.look();
             assertThat(HealthGrpc.newBlockingStub(channel)
                             .withDeadlineAfter(20, TimeUnit.SECONDS)
@@ -466,14 +466,14 @@ class ServedStateTest {
         try (StateClient client = to().timeout(Duration.ofSeconds(3)).connect()) {
             write(client, "agent");
             Path away = Files.move(directory.resolve("state"), directory.resolve("away"));
-            await().until(() -> served.trouble().isPresent());
+            await().until(() -> served.problem().isPresent());
 
             assertThat(refusal(() -> write(client, "agent"))).isEqualTo(Code.UNAVAILABLE);
-            assertThat(served.trouble()).contains("STORE_DOWN");
+            assertThat(served.problem()).contains("STORE_DOWN");
             assertThat(exposed()).contains("flk_state_up 0.0");
 
             var unused = Files.move(away, directory.resolve("state"));
-            await().until(() -> served.trouble().isEmpty());
+            await().until(() -> served.problem().isEmpty());
             write(client, "agent");
             assertThat(client.get("agent", "k").map(Versioned::version)).contains(2L);
             assertThat(exposed()).contains("flk_state_up 1.0", "flk_state_commits_total 2.0", "flk_state_revision 2.0");
@@ -500,7 +500,7 @@ class ServedStateTest {
 
         assertThat(served.engine().head().historyId()).isNotEqualTo(historyId);
         assertThat(served.detail()).isEqualTo("ANSWERED_COMMITS_MISSING");
-        assertThat(served.trouble()).isEmpty();
+        assertThat(served.problem()).isEmpty();
         await().until(() -> exposed().contains("flk_state_losses_total 1.0"));
     }
 
@@ -513,7 +513,7 @@ class ServedStateTest {
 
             assertThat(refusal(() -> write(client, "agent"))).isEqualTo(Code.UNAVAILABLE);
             assertThat(refusal(() -> client.get("agent", "k"))).isEqualTo(Code.UNAVAILABLE);
-            assertThat(served.trouble()).contains("STORE_DOWN: LOCK_LOST");
+            assertThat(served.problem()).contains("STORE_DOWN: LOCK_LOST");
         }
     }
 

@@ -353,9 +353,9 @@ public final class SimulatedDisk implements FileOps {
     }
 
     @Override
-    public Optional<Standing> standing(Path file) throws IOException {
+    public Optional<FileStatus> status(Path file) throws IOException {
         operation(file);
-        return Optional.ofNullable(entries.get(name(file))).map(inode -> new Standing(inode, inode.cached.length));
+        return Optional.ofNullable(entries.get(name(file))).map(inode -> new FileStatus(inode, inode.cached.length));
     }
 
     @Override

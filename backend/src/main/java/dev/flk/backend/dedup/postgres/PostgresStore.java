@@ -3,8 +3,8 @@ package dev.flk.backend.dedup.postgres;
 
 import com.zaxxer.hikari.HikariPoolMXBean;
 import dev.flk.backend.dedup.DedupStore;
-import dev.flk.backend.dedup.Recorded;
 import dev.flk.backend.dedup.StoreUnavailableException;
+import dev.flk.backend.dedup.StoredOutcome;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.PostgresConnector;
 import dev.flk.certificate.ContentDigest;
@@ -159,14 +159,14 @@ public final class PostgresStore implements DedupStore {
     }
 
     @Override
-    public CompletionStage<List<Optional<Recorded>>> get(List<PcsId> ids) {
+    public CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids) {
         PostgresSession current = session;
         long atLeast = current == null ? 0 : current.acknowledged();
         return read(current, using -> using.get(ids, atLeast, clock.millis()));
     }
 
     @Override
-    public CompletionStage<List<Recorded>> putIfAbsent(List<Recorded> decisions, long completeUpTo) {
+    public CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {
         PostgresSession current = session;
         return use(writer, current, using -> using.put(decisions, completeUpTo, clock.millis()), full -> {
             if (current != null) {

@@ -12,7 +12,7 @@ import org.bouncycastle.crypto.params.Ed25519PublicKeyParameters;
 import org.bouncycastle.math.ec.rfc8032.Ed25519;
 
 /** A key that may have made a signature that does not verify, perhaps in a way that is a mistake. It never shows itself. */
-public final class SuspectKey {
+public final class CandidateKey {
     private final KeyId id;
     private final SigningAlgorithm algorithm;
     private final List<String> secrets;
@@ -47,7 +47,7 @@ public final class SuspectKey {
         }
     }
 
-    private SuspectKey(KeyId id, SigningAlgorithm algorithm, List<String> secrets, byte[] publicKey) {
+    private CandidateKey(KeyId id, SigningAlgorithm algorithm, List<String> secrets, byte[] publicKey) {
         this.id = id;
         this.algorithm = algorithm;
         this.secrets = List.copyOf(secrets);
@@ -59,8 +59,8 @@ public final class SuspectKey {
      *
      * @throws IllegalArgumentException if it is empty
      */
-    public static SuspectKey secret(String secret) {
-        return new SuspectKey(new HmacSigner(secret).keyId(), SigningAlgorithm.HMAC, List.of(secret), new byte[0]);
+    public static CandidateKey secret(String secret) {
+        return new CandidateKey(new HmacSigner(secret).keyId(), SigningAlgorithm.HMAC, List.of(secret), new byte[0]);
     }
 
     /**
@@ -68,8 +68,8 @@ public final class SuspectKey {
      *
      * @throws IllegalArgumentException unless it is one, 32 bytes in base64
      */
-    public static SuspectKey publicKey(String base64) {
-        return new SuspectKey(
+    public static CandidateKey publicKey(String base64) {
+        return new CandidateKey(
                 Ed25519Signer.PublicKey.parse(base64).keyId(),
                 SigningAlgorithm.ED25519,
                 List.of(base64),
@@ -81,10 +81,10 @@ public final class SuspectKey {
      *
      * @throws IllegalArgumentException unless it is the base64 of 32 bytes
      */
-    public static SuspectKey privateKey(String seedBase64) {
+    public static CandidateKey privateKey(String seedBase64) {
         Ed25519Signer signer = Ed25519Signer.ofBase64(seedBase64);
         String publicKey = signer.publicKeyBase64();
-        return new SuspectKey(
+        return new CandidateKey(
                 signer.keyId(), SigningAlgorithm.ED25519, List.of(publicKey, seedBase64), decoded(publicKey));
     }
 
