@@ -66,7 +66,7 @@ final class TwoBackends {
     }
 
     TwoBackends(long seed, Set<Flaw> flaws) {
-        random = new Random(seed);
+        random = RandomHistories.draws(seed);
         clockSetter = ClockSetter.ofSeveralBackends(random);
         meddler = new Meddler(random);
         world = new World(clockSetter.apart());

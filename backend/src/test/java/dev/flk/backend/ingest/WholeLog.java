@@ -15,6 +15,7 @@ import dev.flk.wal.LogReader;
 import dev.flk.wal.LogRecord;
 import dev.flk.wal.testing.SimulatedDisk;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -73,6 +74,15 @@ final class WholeLog {
         return records;
     }
 
+    /** Contents of submissions and evidence while a process writes it, with what is away. */
+    Set<String> contentsSoFar() {
+        try {
+            return contents(read(moved.whole(), new ArrayList<>()));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     /** Whether nothing was removed from it, past its retention or by anybody. */
     boolean isWhole() throws IOException {
         return !endIsGone && removedUpTo() == 0;
@@ -113,8 +123,12 @@ final class WholeLog {
 
     /** Contents of submissions and evidence, each with its id. */
     Set<String> contents() throws IOException {
+        return contents(read());
+    }
+
+    private static Set<String> contents(List<LogRecord> records) {
         Set<String> contents = new HashSet<>();
-        for (LogRecord record : read()) {
+        for (LogRecord record : records) {
             if (record.kind() != RecordKind.OVERRULED) {
                 contents.add(contentOf(record.body()));
             }

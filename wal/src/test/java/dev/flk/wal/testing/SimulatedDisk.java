@@ -401,6 +401,14 @@ public final class SimulatedDisk implements FileOps {
         lockNumber++;
     }
 
+    /** Somebody puts a copy in the place of the directory, durably; a process that has files open writes to the old ones. */
+    public void replaceByCopy() {
+        removeLock();
+        durableEntries.clear();
+        pendingEntries.clear();
+        names().forEach(name -> put(name, content(name)));
+    }
+
     private final class Handle implements OpenFile {
         private final Path file;
         private final Inode inode;
