@@ -286,7 +286,7 @@ class BackendConfigTest {
                 .containsExactly(
                         "PCS_SIGN_ALG: none takes unsigned certificates, so KEYS_FILE has no use; remove one of the two");
         assertThat(problems(Map.of("KEYS_FILE", keys.toString(), "PCS_SIGN_ALG", "hmac"), null))
-                .containsExactly("KEYS_FILE: " + keys + ": key a: its algorithm is not that of PCS_SIGN_ALG, hmac");
+                .containsExactly("KEYS_FILE: " + keys + ": key a: its algorithm is not the PCS_SIGN_ALG, hmac");
     }
 
     @Test

@@ -104,9 +104,9 @@ final class TlsFilesTest {
 
         assertThat(problems(new TlsFiles(certificate, key, Optional.of(authorities))))
                 .containsExactly(
-                        "TLS_CERT: " + certificate + ": it is not there",
-                        "TLS_KEY: " + key + ": it is not there",
-                        "TLS_CLIENT_CA: " + authorities + ": it is not there");
+                        "TLS_CERT: " + certificate + ": it does not exist",
+                        "TLS_KEY: " + key + ": it does not exist",
+                        "TLS_CLIENT_CA: " + authorities + ": it does not exist");
     }
 
     @Test
@@ -162,6 +162,6 @@ final class TlsFilesTest {
     void keyThatEverybodyCanRead_isAMistake() throws IOException {
         Files.setPosixFilePermissions(key, PosixFilePermissions.fromString("rw-r--r--"));
 
-        assertProblem("TLS_KEY: " + key + ": it can be read by everybody; chmod o-rwx it");
+        assertProblem("TLS_KEY: " + key + ": it can be read by everyone; chmod o-rwx it");
     }
 }
