@@ -141,7 +141,7 @@ final class TlsFilesTest {
         writeKey(RIGHT.keyPem() + RIGHT.keyPem());
         assertProblem("has more than one private key");
         writeKey("garbage");
-        assertProblem("is no PEM file");
+        assertProblem("is not a PEM file");
         writeKey(pem("PRIVATE KEY", new byte[] {1, 2, 3}));
         assertProblem("has a PRIVATE KEY that can't be read");
         writeKey(pem("OPENSSH PRIVATE KEY", new byte[] {1, 2, 3}));
