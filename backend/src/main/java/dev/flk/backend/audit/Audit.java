@@ -148,7 +148,9 @@ public final class Audit implements AutoCloseable {
         write(line);
     }
 
-    /** Writes that a certificate was answered 401.
+    /**
+     * Writes that a certificate was answered 401.
+     *
      * @param address the address of the connection
      * @param reason the reason as named in metrics
      * @param keyId the id of the key that made the signature, if it is known

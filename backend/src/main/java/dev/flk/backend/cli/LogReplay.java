@@ -173,7 +173,9 @@ final class LogReplay {
         /** A callback that receives each decided submission in log order. */
         @FunctionalInterface
         interface Told {
-            /** Receives one submission.
+            /**
+             * Receives one submission.
+             *
              * @param underOther the outcome under the other rules; null without other rules
              */
             void submission(LogRecord record, ReplayedOutcome given, @Nullable ReplayedOutcome underOther);
@@ -193,7 +195,9 @@ final class LogReplay {
             this.told = told;
         }
 
-        /** Adds a submission.
+        /**
+         * Adds a submission.
+         *
          * @throws IOException if this submission or one before it can't be decided
          */
         void add(LogRecord submission) throws IOException {

@@ -93,7 +93,9 @@ final class PolicyTrial {
     /** A line of a table. */
     private record Line(String name, Tally tally) {}
 
-    /** Creates empty counts for a policy.
+    /**
+     * Creates empty counts for a policy.
+     *
      * @param start the start of the period, for display; the caller leaves out earlier submissions
      * @param mostExamples the largest number of examples for each kind of change
      */

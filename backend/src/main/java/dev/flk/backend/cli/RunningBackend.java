@@ -26,7 +26,9 @@ final class RunningBackend {
     /** @param address the host and the port */
     record StateTarget(String address, boolean isTls) {}
 
-    /** Returns the address at which the state is served.
+    /**
+     * Returns the address at which the state is served.
+     *
      * @throws InvalidConfig if the configuration has a problem, or the state is off
      */
     static StateTarget state(Map<String, String> environment, @Nullable Path file) {
@@ -41,14 +43,18 @@ final class RunningBackend {
                 .orElse(DEFAULT_STATE);
     }
 
-    /** Returns the settings of the state.
+    /**
+     * Returns the settings of the state.
+     *
      * @throws InvalidConfig if the state is off
      */
     static StateConfig served(BackendConfig config) {
         return config.state().orElseThrow(() -> new InvalidConfig(List.of("STATE_PORT: is off, so there is no state")));
     }
 
-    /** Returns the URL of the metrics, the probes and the record, without a slash at the end.
+    /**
+     * Returns the URL of the metrics, the probes and the record, without a slash at the end.
+     *
      * @throws InvalidConfig if the configuration has a problem
      */
     static String url(Map<String, String> environment, @Nullable Path file) {

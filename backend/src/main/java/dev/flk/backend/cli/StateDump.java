@@ -82,7 +82,9 @@ final class StateDump {
         return events;
     }
 
-    /** Opens a dump after checking that all its lines are complete and in order.
+    /**
+     * Opens a dump after checking that all its lines are complete and in order.
+     *
      * @throws IOException if the file can't be read or is not a complete dump; the message names the line and the problem
      */
     static StateDump open(Path file) throws IOException {

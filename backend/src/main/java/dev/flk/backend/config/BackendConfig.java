@@ -22,7 +22,8 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
-/* * The complete, valid configuration of a backend.
+/**
+ * The complete, valid configuration of a backend.
  *
  * @param ops the port for operators; empty if the port of {@code http} serves them
  * @param tls the files for TLS; empty for plain HTTP
@@ -60,7 +61,8 @@ public record BackendConfig(
         return new ConfigReader(environment, file).all();
     }
 
-    /*     * Reads the configuration if anything is configured.
+    /**
+     * Reads the configuration if anything is configured.
      *
      * @return the configuration; empty if no file is named and the environment contains no setting
      * @throws InvalidConfig as {@link #load}

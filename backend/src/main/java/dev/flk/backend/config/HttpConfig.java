@@ -5,7 +5,8 @@ import dev.flk.program.config.Secret;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
-/* * The settings of the HTTP server.
+/**
+ * The settings of the HTTP server.
  *
  * @param port the port to listen on; 0 for any free port
  * @param bindAddress the address or name of the interface to listen on
@@ -37,7 +38,8 @@ public record HttpConfig(
 
     /**
      * A separate port for metrics and probes.
-          * @param port the port to listen on; 0 for any free port
+     *
+     * @param port the port to listen on; 0 for any free port
      * @param bindAddress the address or name of the interface to listen on
      * @param debug whether the port also serves threads, memory and flight recordings of the JVM
      */

@@ -20,7 +20,9 @@ public sealed interface SigningConfig {
         SignatureCheck check();
     }
 
-    /** HMAC-SHA256 keys.
+    /**
+     * HMAC-SHA256 keys.
+     *
      * @param secrets the secrets; any of them verifies a signature
      */
     record Hmac(List<Secret> secrets) implements Simple {
@@ -34,7 +36,9 @@ public sealed interface SigningConfig {
         }
     }
 
-    /** Ed25519 keys.
+    /**
+     * Ed25519 keys.
+     *
      * @param publicKeys the public keys, 32 bytes each in base64; any of them verifies a signature
      */
     record Ed25519(List<String> publicKeys) implements Simple {

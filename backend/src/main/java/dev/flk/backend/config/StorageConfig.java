@@ -6,7 +6,8 @@ import dev.flk.program.config.Secret;
 import java.nio.file.Path;
 import java.time.Duration;
 
-/* * The settings of the inbox log and the dedup store.
+/**
+ * The settings of the inbox log and the dedup store.
  *
  * @param walDir the directory of the log's segments
  * @param walRetention the time that a closed, decided segment is kept
@@ -21,7 +22,8 @@ public record StorageConfig(Path walDir, Duration walRetention, long walMinFreeB
     /** A RocksDB store in a directory, which survives a restart. */
     public record Embedded(Path dir) implements Store {}
 
-    /* * A store in memory, for trials; it is rebuilt from the log at each start.
+    /**
+     * A store in memory, for trials; it is rebuilt from the log at each start.
      *
      * @param maxEntries the capacity; a full store means 503 {@code overloaded}
      */

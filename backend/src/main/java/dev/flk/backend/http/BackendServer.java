@@ -48,7 +48,8 @@ public final class BackendServer implements AutoCloseable {
     private final RecordHandler record;
     private final @Nullable DebugHandler debug;
 
-    /*     * The parts of the backend that a server uses.
+    /**
+     * The parts of the backend that a server uses.
      *
      * @param record the record of outcomes; gives empty if there is none
      */
@@ -152,7 +153,9 @@ public final class BackendServer implements AutoCloseable {
                 parts.nanoTicker());
     }
 
-    /** Starts to listen.
+    /**
+     * Starts to listen.
+     *
      * @return the port, which is the configured one unless that is 0
      * @throws IOException if the address can't be bound; everything is closed then
      */
@@ -191,7 +194,9 @@ public final class BackendServer implements AutoCloseable {
         /** Returns the current state of every component; the backend is ready if all needed components are. */
         List<Component> components();
 
-        /** The state of a component.
+        /**
+         * The state of a component.
+         *
          * @param detail a few words for an operator, without anything that strangers must not read
          * @param isNeeded whether the backend is ready only if this component is
          */

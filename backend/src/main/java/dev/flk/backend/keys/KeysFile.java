@@ -31,7 +31,8 @@ public final class KeysFile {
     private final List<Usable> keys;
     private final KeyRegistry registry;
 
-    /*     * A key that can verify signatures.
+    /**
+     * A key that can verify signatures.
      *
      * @param check the check for this key alone; null if it was revoked and its secret no longer exists
      * @param fingerprint a text that is unique to the key

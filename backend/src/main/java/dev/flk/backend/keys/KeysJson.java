@@ -24,23 +24,25 @@ import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/* * The reader of the text of a keys file, which is one JSON object:
+/**
+ * The reader of the text of a keys file, which is one JSON object:
  *
  * <pre>
  * member   kind              content
  * version  number            1
-  * keys     array of objects  at least one
-  * each key:
+ * keys     array of objects  at least one
+ *
+ * each key:
  * id              string             1 to 32 of A-Z a-z 0-9 . _ : -, beginning with a letter or digit, not "none"
  * algorithm       string             "hmac" or "ed25519"
  * public_key      string             ed25519: 32 raw bytes in padded base64
  * secret_file     string             hmac: a file with the secret, relative to the directory of the keys file
-  * shards          array of strings   full names of shards that the key may sign for
+ * shards          array of strings   full names of shards that the key may sign for
  * shard_prefixes  array of strings   prefixes of the names of further such shards
  * valid_from      string             optional instant, RFC 3339
  * valid_until     string             optional instant, after valid_from
  * state           string             "active", "retiring" or "revoked"
-  * rate            number             optional, above 0, new certificates per second; at most 20 decimals
+ * rate            number             optional, above 0, new certificates per second; at most 20 decimals
  * </pre>
  *
  * <p>Other members are rejected. No message repeats a value, because it may be a secret in the wrong place.

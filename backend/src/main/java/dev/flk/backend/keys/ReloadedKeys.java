@@ -50,7 +50,9 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     private FileFingerprints fingerprints = new FileFingerprints();
     private boolean wasTorn;
 
-    /** Reads the file; starts no thread.
+    /**
+     * Reads the file; starts no thread.
+     *
      * @param only the one algorithm that its keys may have; null for any
      * @param clock the wall time, which stops or nearly stops while it is in doubt
      * @param isInDoubt whether the wall time is in doubt

@@ -32,7 +32,9 @@ public interface Signatures {
     /** A callback that receives the reason for a refusal. */
     @FunctionalInterface
     interface Told {
-        /** Receives the reason, once.
+        /**
+         * Receives the reason, once.
+         *
          * @param keyId the id of the key that signed, if it is known
          */
         void because(SignatureRefusal reason, @Nullable String keyId);

@@ -53,7 +53,8 @@ public final class Limits {
         private long notLogged;
     }
 
-    /*     * The sizes of the limits.
+    /**
+     * The sizes of the limits.
      *
      * @param tokensPerSecond the certificates per second, in total
      * @param burstTokens the largest burst of certificates

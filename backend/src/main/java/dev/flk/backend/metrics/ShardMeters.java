@@ -64,7 +64,9 @@ public final class ShardMeters extends Collector {
         this.nanoTicker = nanoTicker;
     }
 
-    /** Counts an outcome; not to be called for duplicates.
+    /**
+     * Counts an outcome; not to be called for duplicates.
+     *
      * @param dHat the recomputed D̂; empty if it could not be recomputed
      */
     public void decided(String shardId, ByVerdict verdict, OptionalDouble dHat) {

@@ -141,7 +141,9 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         return inForce.newEngine();
     }
 
-    /** The identity of the backend and its requirements for clients.
+    /**
+     * The identity of the backend and its requirements for clients.
+     *
      * @param clientsShow whether each client must present a certificate
      */
     public record Identity(

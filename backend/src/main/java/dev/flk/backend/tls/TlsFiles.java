@@ -6,14 +6,17 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 
-/* * The files for TLS, each in PEM.
+/**
+ * The files for TLS, each in PEM.
  *
  * @param certificate the backend's certificate, followed by its intermediates ({@code TLS_CERT})
  * @param key the private key of that certificate, without a password ({@code TLS_KEY})
  * @param clientAuthorities the authorities of client certificates ({@code TLS_CLIENT_CA}); empty if clients present none
  */
 public record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorities) {
-    /** Reads the files only to find their problems.
+    /**
+     * Reads the files only to find their problems.
+     *
      * @throws InvalidTlsException with all problems
      */
     public void check() throws InvalidTlsException {
