@@ -64,14 +64,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The running backend: what it consists of, made in the order of need and closed in reverse. The HTTP side comes first and answers
- * {@code starting} while the log is read.
+ * The running backend. Its parts are created in the order of their dependencies and closed in reverse. The HTTP server comes
+ * first and answers {@code starting} while the log is read.
  */
 public final class Backend implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
     private static final Duration FINISH_WITHIN = Duration.ofSeconds(5);
 
-    /** How long a backend that lost its log still answers probes, so that they see why it ends. */
+    /** The time for which a backend that lost its log still answers probes, so that they show why it ends. */
     private static final Duration LOSS_SHOWN = Duration.ofSeconds(5);
 
     private final Deque<AutoCloseable> parts = new ArrayDeque<>();
@@ -98,11 +98,11 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Starts: everything is there when it returns, but submissions are not taken before {@link #serve}. A shutdown hook is
-     * registered in between, so that no backend is ready that would end without finishing what it took.
+     * Starts all parts; submissions are not accepted before {@link #serve}. The caller registers a shutdown hook between the two
+     * calls, so that a backend that accepts submissions always finishes them when it stops.
      *
-     * @param again reads the configuration once more, for SIGHUP, or throws {@link InvalidConfig}
-     * @throws IOException if the port is taken, or the log is in use, damaged or can't be read or written
+     * @param again a function that reads the configuration again on SIGHUP, or throws {@link InvalidConfig}
+     * @throws IOException if the port is in use, or the log is in use, damaged or can't be read or written
      * @throws dev.flk.backend.dedup.StoreUnavailableException if the store can't be opened or fails
      */
     public static Backend start(BackendConfig config, String version, Supplier<BackendConfig> again)
@@ -185,13 +185,13 @@ public final class Backend implements AutoCloseable {
                 follower.start();
             }
         }
-        // requests will need what was made after the server, so that it is closed before them
+        // requests use parts that were created after the servers, so the servers must be closed first
         ops.ifPresent(this::closeBeforeOthers);
         closeBeforeOthers(http);
         started = ingest;
     }
 
-    /** What of the configuration can change while it runs; a configuration with a mistake changes nothing. */
+    /** Applies the reloadable settings of the configuration; a configuration with a mistake changes nothing. */
     private synchronized void takeAgain(Supplier<BackendConfig> again, Limits limits) {
         BackendConfig before = Objects.requireNonNull(inForce);
         try {
@@ -211,8 +211,8 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * From now on submissions are taken; {@code /readyz} and the log say so once the store is complete, too. Once, by the thread that
-     * started it.
+     * Starts to accept submissions; {@code /readyz} and the log report readiness once the store is complete, too. Must be
+     * called once, by the thread that started the backend.
      */
     public void serve() {
         IngestService ready = Objects.requireNonNull(started, "did not start");
@@ -221,7 +221,7 @@ public final class Backend implements AutoCloseable {
             List<Component> components = new ArrayList<>(
                     List.of(component("log", ready.problem()), component("dedup", ready.storeTrouble())));
             if (served != null) {
-                // an outage of its own: no reason to send certificates elsewhere
+                // not needed, because an outage of the state is no reason to send certificates elsewhere
                 components.add(new Component("state", served.problem().isEmpty(), served.detail(), false));
             }
             return components;
@@ -234,9 +234,9 @@ public final class Backend implements AutoCloseable {
     }
 
     /**
-     * Blocks until this process does not own its log any more, and for as long again as probes need to see why.
+     * Blocks until this process no longer owns its log, and then for some seconds in which probes can see why.
      *
-     * @return why it must end
+     * @return the reason why the process must end
      */
     public LockLostException awaitLoss() throws InterruptedException {
         LockLostException cause = Objects.requireNonNull(started, "did not start")
@@ -247,7 +247,7 @@ public final class Backend implements AutoCloseable {
         return cause;
     }
 
-    /** First of all, and closed last of the servers: it answers while others start, or are flooded. */
+    /** Starts the first server and the last to be closed, so that operators get answers while others start or are flooded. */
     private BackendServer startOps(BackendConfig config, OpsConfig ops) throws IOException {
         BackendServer server = BackendServer.forOperations(parts(config), ops);
         opsPort = server.start();
@@ -281,7 +281,7 @@ public final class Backend implements AutoCloseable {
     }
 
     private static void readAgain(ReloadSignal hangUp, Runnable action) {
-        hangUp.problem().ifPresent(problem -> LOG.warn("{}; a changed file is seen all the same", problem));
+        hangUp.problem().ifPresent(problem -> LOG.warn("{}; changed files are detected nevertheless", problem));
         hangUp.add(action);
     }
 
@@ -316,7 +316,7 @@ public final class Backend implements AutoCloseable {
                 throw new IOException("can't use " + registered.file() + ": " + e.getMessage(), e);
             }
         }
-        throw new IllegalStateException("no such way to check signatures: " + signing);
+        throw new IllegalStateException("unknown signing configuration: " + signing);
     }
 
     private static Ready ready(StorageConfig.Store store) {
@@ -325,7 +325,7 @@ public final class Backend implements AutoCloseable {
                 : store instanceof StorageConfig.Embedded ? Ready.WHEN_STORE_HAS_CAUGHT_UP : Ready.WHEN_LOG_WAS_READ;
     }
 
-    /** Opened when it is first asked for: a log that lost its id may ask before it is open itself. */
+    /** Opens the embedded store on first use; a log that lost its id asks the store for it before the log itself is open. */
     private Optional<EmbeddedStore> embedded(StorageConfig storage) {
         if (embedded == null && storage.store() instanceof StorageConfig.Embedded configured) {
             EmbeddedStore opened = opened(EmbeddedStore.open(
@@ -361,7 +361,7 @@ public final class Backend implements AutoCloseable {
             meters.postgresPoolMax.add(store::maxConnections);
             return guarded;
         }
-        throw new IllegalStateException("no such store: " + storage.store());
+        throw new IllegalStateException("unknown store: " + storage.store());
     }
 
     private GuardedStore guarded(String name, DedupStore store) {
@@ -373,12 +373,12 @@ public final class Backend implements AutoCloseable {
         return part;
     }
 
-    /** The port that is listened on. */
+    /** Returns the port on which the backend listens. */
     public int port() {
         return port;
     }
 
-    /** The port for metrics and probes; 0 if there is no other than {@link #port}. */
+    /** Returns the port for metrics and probes; 0 if they are on {@link #port}. */
     public int opsPort() {
         return opsPort;
     }
@@ -387,7 +387,7 @@ public final class Backend implements AutoCloseable {
         return new Component(name, problem.isEmpty(), problem.orElse("up"));
     }
 
-    /** Stops to take, finishes what is under way, and closes everything in reverse order; goes on where something fails. */
+    /** Stops accepting, finishes submissions in flight and closes all parts in reverse order, even if one of them fails. */
     @Override
     public void close() {
         readiness = () -> List.of(new Component("log", false, "stopping"), new Component("dedup", false, "stopping"));
@@ -401,7 +401,7 @@ public final class Backend implements AutoCloseable {
         }
     }
 
-    /** Answers {@code starting} while the log is being read, and lets everything through afterwards. Safe for any thread. */
+    /** A gate that answers {@code starting} while the log is read and then forwards everything. Safe for any thread. */
     private static final class StartupGate implements Ingest {
         private static final long RETRY_AFTER_SECONDS = 1;
         private static final Outcome STARTING = new Outcome.Unavailable(Outcome.Cause.STARTING, RETRY_AFTER_SECONDS);
@@ -413,7 +413,7 @@ public final class Backend implements AutoCloseable {
             this.meters = meters;
         }
 
-        /** From now on everything goes to {@code ingest}. */
+        /** Forwards everything to {@code ingest} from this call on. */
         void open(Ingest ingest) {
             behind = ingest;
         }

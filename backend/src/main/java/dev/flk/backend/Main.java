@@ -18,7 +18,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.slf4j.bridge.SLF4JBridgeHandler;
 
-/** Entry point of {@code flk-backend}. */
+/** The entry point of {@code flk-backend}. */
 public final class Main {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend");
 
@@ -37,9 +37,9 @@ public final class Main {
     }
 
     /**
-     * Serves until a signal ends the process; then finishes what is under way, and the JVM exits with 128 + the signal.
+     * Serves until a signal ends the process; then submissions in flight are finished, and the JVM exits with 128 + the signal.
      *
-     * @throws IOException if it can't start, or another process may have taken its log
+     * @throws IOException if the backend can't start, or another process may own its log
      */
     private static void serve(BackendConfig config, Supplier<BackendConfig> again)
             throws IOException, InterruptedException {
@@ -63,18 +63,18 @@ public final class Main {
         LOG.info("stopped");
     }
 
-    /** Whatever the locale; the JDK's own streams follow it. */
+    /** Returns a writer in UTF-8; the JDK's own streams use the encoding of the locale. */
     private static PrintWriter utf8(FileDescriptor stream) {
         return new PrintWriter(new FileOutputStream(stream), true, StandardCharsets.UTF_8);
     }
 
     /**
-     * Ends the process if stopping takes for ever, whatever stands in the way: a thread that does not come back, or classes that can't be
-     * loaded any more because the jar was overwritten. What was answered is on disk by then. All that it needs is loaded when it is
-     * made. A process that waits for a disk in the kernel nobody can end.
+     * A thread that ends the process if stopping does not finish, for example because a thread hangs or because the jar was
+     * overwritten and classes can't be loaded. All answered submissions are on disk by then. All classes that it needs are
+     * loaded when it is created. It can't end a process that waits in the kernel for a disk.
      */
     private static final class StopWatchdog extends Thread {
-        /** What is under way has 10 s; the store and the log have the rest to be closed. */
+        /** The time limit for stopping: 10 s for submissions in flight, and the rest to close the store and the log. */
         private static final long LONGEST_STOP_SECONDS = 15;
 
         private static final int ENDED_BY_SIGTERM = 143;
@@ -86,7 +86,7 @@ public final class Main {
             setDaemon(true);
         }
 
-        /** Everything was closed. */
+        /** Reports that everything was closed, so that the process is not ended. */
         void stopped() {
             stopped.countDown();
         }
@@ -100,7 +100,7 @@ public final class Main {
             } catch (InterruptedException e) {
                 return; // never interrupted
             }
-            System.err.println("flk-backend: stopping does not end; ending without it. What was answered is on disk");
+            System.err.println("flk-backend: stopping takes too long; ending now. Answered submissions are on disk");
             Runtime.getRuntime().halt(ENDED_BY_SIGTERM);
         }
     }

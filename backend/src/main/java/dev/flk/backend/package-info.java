@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The backend program: its entry point, its configuration and its wiring. Nothing calls in. */
+/** The entry point of the backend and the wiring of its parts. No other package depends on this one. */
 @NullMarked
 package dev.flk.backend;
 

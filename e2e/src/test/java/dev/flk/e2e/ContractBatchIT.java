@@ -118,7 +118,7 @@ final class ContractBatchIT {
     void batch_empty_is400() throws Exception {
         Answer answer = backend.client().batch("");
         assertThat(answer.status()).isEqualTo(400);
-        assertThat(answer.error()).isEqualTo("empty batch, send a certificate a line");
+        assertThat(answer.error()).isEqualTo("empty batch, send one certificate per line");
     }
 
     @Test

@@ -162,7 +162,7 @@ class RecordIT {
                     .doesNotContainAnyElementsOf(first.body().lines().toList());
             assertThat(client.get("/v1/shards/nobody/outcomes").body()).isEmpty();
             assertThat(client.get("/v1/shards/x/outcomes?from=yesterday").error())
-                    .isEqualTo("from is no time; write it like 2026-01-31T12:00:00Z");
+                    .isEqualTo("from is not a time; write it like 2026-01-31T12:00:00Z");
 
             String table = printed(backend, "record", "--shard", "shard-1", "--since", "1h", "--limit", "7");
             assertThat(table.lines().filter(line -> !line.startsWith("    "))).hasSize(8);

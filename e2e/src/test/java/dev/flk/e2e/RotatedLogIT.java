@@ -100,7 +100,7 @@ final class RotatedLogIT {
         Files.move(taken, directory.resolve("taken"));
 
         String first = taken.getFileName().toString().replaceAll("inbox-[0-9]+-0*([0-9]+)\\.wal.*", "$1");
-        assertThat(run(1, "wal", "verify")).containsPattern("(?m)^" + first + " .* not there");
+        assertThat(run(1, "wal", "verify")).containsPattern("(?m)^" + first + " .* missing");
         try (BackendProcess backend = BackendProcess.start(directory, Map.of())) {
             backend.program()
                     .awaitLine(line -> line.contains("is missing, with")

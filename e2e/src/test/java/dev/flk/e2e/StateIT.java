@@ -334,7 +334,7 @@ class StateIT {
         Path cut = directory.resolve("cut");
         Files.write(cut, Files.readAllLines(directory.resolve("all")).subList(0, 3));
         assertThat(run(1, null, Map.of("STATE_DIR", "nothing"), "restore", "cut"))
-                .contains("cut: line 4: the last line is missing");
+                .contains("cut: line 4: the last line, with the number of events, is missing");
         assertThat(run(0, null, Map.of("STATE_DIR", "all-again"), "restore", "all"))
                 .startsWith("restored up to revision 4");
         assertThat(run(0, null, Map.of("STATE_DIR", "one-again"), "restore", "one"))

@@ -251,7 +251,7 @@ final class TlsIT {
         try (Program program = Program.java("flk-backend", directory, environment, Program.QUICK_START)) {
             assertThat(program.awaitExit()).isEqualTo(2);
             assertThat(program.allLines())
-                    .contains("TLS_KEY: " + etc.resolve("tls.key") + ": it is no PEM file")
+                    .contains("TLS_KEY: " + etc.resolve("tls.key") + ": it is not a PEM file")
                     .doesNotContain("\tat ");
         }
     }
@@ -262,7 +262,7 @@ final class TlsIT {
         try (BackendProcess backend = start(Map.of("OPS_PORT", "0"))) {
             backend.program()
                     .awaitLine(line ->
-                            line.contains(" WARN ") && line.contains("is not valid now, clients will refuse it"));
+                            line.contains(" WARN ") && line.contains("is not valid now and clients will refuse it"));
             assertThat(new Client(backend.opsUrl()).metric("flk_tls_not_after_seconds"))
                     .isLessThan(System.currentTimeMillis() / 1000.0);
         }

@@ -36,10 +36,11 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 
 /**
- * The audit log: {@code audit.jsonl}, one JSON object a line, for starts, changes of keys and TLS, refused signatures and conflicts. Of each
- * reason for a refusal the first {@value #LINES_A_MINUTE} of a minute are written and the others counted, so that strangers can't hide one
- * reason behind another, nor fill the disk: 4 files of 32 MiB are kept. Lines are not forced. A line that can't be written is lost, logged
- * at ERROR and counted in {@code flk_audit_errors_total}. Safe for any thread.
+ * The audit log {@code audit.jsonl}, with one JSON object per line for starts, changes of keys and TLS, refused signatures
+ * and conflicts. For each reason of a refusal, the first {@value #LINES_A_MINUTE} lines of a minute are written and the
+ * others counted, so that strangers can't hide one reason by causing another. At most 4 files of 32 MiB are kept. Lines are
+ * not forced. A line that can't be written is lost, logged at ERROR and counted in {@code flk_audit_errors_total}. Safe for
+ * any thread.
  */
 public final class Audit implements AutoCloseable {
     static final String FILE = "audit.jsonl";
@@ -60,7 +61,7 @@ public final class Audit implements AutoCloseable {
     private final LongSupplier nanoTicker;
     private final Map<String, Refusals> refusals = new HashMap<>();
 
-    /** What one reason had in the minute that began then. */
+    /** The lines of one reason in the minute that began at {@code beganNanos}. */
     private static final class Refusals {
         private long beganNanos;
         private int written;
@@ -78,7 +79,7 @@ public final class Audit implements AutoCloseable {
         this.nanoTicker = nanoTicker;
     }
 
-    /** Writes nothing. */
+    /** Returns an audit log that writes nothing. */
     public static Audit none() {
         Logger off = new LoggerContext().getLogger("audit");
         off.setLevel(Level.OFF);
@@ -86,9 +87,9 @@ public final class Audit implements AutoCloseable {
     }
 
     /**
-     * Appends to the file in {@code directory}, which is created for its owner only; what fails is logged and counted.
+     * Opens the file in {@code directory}, which is created with access only for its owner. Failures are logged and counted.
      *
-     * @throws InvalidConfig if something that is not a regular file has its name
+     * @throws InvalidConfig if the file exists but is not a regular file
      */
     public static Audit open(Path directory, InstantSource clock, LongSupplier nanoTicker, Meters meters) {
         LoggerContext context = new LoggerContext();
@@ -103,7 +104,7 @@ public final class Audit implements AutoCloseable {
             Optional<String> kind = RegularFile.otherKind(directory.resolve(FILE));
             if (kind.isPresent()) {
                 throw new InvalidConfig(List.of("AUDIT_DIR: " + directory.resolve(FILE) + " is " + kind.get()
-                        + ", not a regular file; move it away, or name another directory"));
+                        + ", not a regular file; move it away or name another directory"));
             }
             if (!Files.isDirectory(directory)) {
                 Files.createDirectories(directory, OWNER_ONLY);
@@ -140,7 +141,7 @@ public final class Audit implements AutoCloseable {
         return new Audit(appender, logger, clock, nanoTicker);
     }
 
-    /** What happened to the backend or was done by an operator; {@code details} never contain a secret. */
+    /** Writes an event of the backend or an action of an operator; {@code details} must not contain secrets. */
     public void operation(String event, Map<String, String> details) {
         ObjectNode line = line(event);
         details.forEach(line::put);
@@ -148,18 +149,18 @@ public final class Audit implements AutoCloseable {
     }
 
     /**
-     * A certificate that was answered 401.
+     * Writes that a certificate was answered 401.
      *
-     * @param address of the connection
-     * @param reason as the metrics call it
-     * @param keyId of the key that made the signature, if that is known
-     * @param claimedId the id in the certificate, if it is one
+     * @param address the address of the connection
+     * @param reason the reason as named in metrics
+     * @param keyId the id of the key that made the signature, if it is known
+     * @param claimedId the id in the certificate, if it is a valid id
      */
     public void signatureRefused(String address, String reason, @Nullable String keyId, @Nullable String claimedId) {
         refused("signature_refused", address, reason, keyId, claimedId);
     }
 
-    /** A certificate of other content than the one that was recorded under its id. */
+    /** Writes that a certificate has different content from the one that was recorded under its id. */
     public void conflict(String address, String reason, String keyId, String id) {
         refused("conflict", address, reason, keyId, id);
     }
@@ -208,7 +209,7 @@ public final class Audit implements AutoCloseable {
         logger.info("{}", line);
     }
 
-    /** Says so, and closes the file. */
+    /** Writes that the backend stopped, and closes the file. */
     @Override
     public void close() {
         operation("stopped", Map.of());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The audit log. Whoever changes something, or refuses a stranger, calls {@link dev.flk.backend.audit.Audit}. */
+/** The audit log. Features that reload settings or refuse certificates call {@link dev.flk.backend.audit.Audit}. */
 @NullMarked
 package dev.flk.backend.audit;
 

@@ -33,17 +33,17 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
-/** {@code flk-backend}. Exit codes: 0 done, 1 failed, 2 usage or configuration. */
+/** The program {@code flk-backend}. Exit codes: 0 success, 1 failure, 2 wrong usage or configuration. */
 public final class CommandLineProgram {
     /**
-     * Lettuce and Hikari warn of each connection that breaks, Flyway of each migration that fails, which the store says
-     * in a line, once.
+     * The form of log lines. Lettuce and Hikari warn about each broken connection, and Flyway about each failed migration;
+     * their warnings are off, because the store reports each of these failures once, in one line.
      */
     static final LogOutput.Style LOG_STYLE = new LogOutput.Style(
             "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX, UTC} %-5level %logger{0} - " + LogOutput.MESSAGE + "%n",
             Map.of(
                     "io.netty", Level.WARN,
-                    "io.grpc", Level.ERROR, // below are lines that any caller can cause, as are those of the next
+                    "io.grpc", Level.ERROR, // any caller can cause the lines below, and those of the next logger
                     "io.grpc.internal.SerializingExecutor", Level.OFF,
                     "org.rocksdb", Level.WARN,
                     "reactor", Level.WARN,
@@ -60,7 +60,7 @@ public final class CommandLineProgram {
     private final CommandLine commands;
     private final Watched watched = new Watched();
 
-    /** @param out for results, {@code err} for problems; both are flushed and stay open */
+    /** @param out the stream for results, as {@code err} is for problems; both are flushed and stay open */
     public CommandLineProgram(Map<String, String> environment, Service service, PrintWriter out, PrintWriter err) {
         ConfigOption config = new ConfigOption();
         InstantSource clock = InstantSource.system();
@@ -76,18 +76,18 @@ public final class CommandLineProgram {
                 .setOut(out)
                 .setErr(err)
                 .setExecutionExceptionHandler((failure, command, parsed) -> fail(failure, command.getErr()));
-        // set last, since the other commands would inherit it
+        // set last, because commands that are added later would inherit it
         commands.getCommandSpec()
                 .usageMessage()
-                .footer("Without a command it serves. Configuration comes from the environment and --config.");
+                .footer("Without a command, it serves. It reads the environment and the --config file.");
     }
 
-    /** Standard error is a terminal: long commands show their progress there. */
+    /** Makes long commands show their progress on standard error, which must be a terminal. */
     public void watched() {
         watched.byPeople = true;
     }
 
-    /** Runs a command line to its end; the exit code. */
+    /** Runs a command line and returns its exit code. */
     public int run(String... args) {
         return commands.execute(args);
     }
@@ -119,28 +119,29 @@ public final class CommandLineProgram {
         err.flush();
     }
 
-    /** What {@code serve} runs. */
+    /** The service that {@code serve} runs. */
     @FunctionalInterface
     public interface Service {
         /**
          * Serves until the process is stopped.
          *
-         * @param again reads the configuration once more, or throws {@link InvalidConfig}; the level of log lines is taken from it
-         * @throws IOException if it can't start; the message says what to do
+         * @param again a function that reads the configuration again and applies its log level, or throws {@link
+         *     InvalidConfig}
+         * @throws IOException if the service can't start; the message says what to do
          */
         void run(BackendConfig config, Supplier<BackendConfig> again) throws IOException, InterruptedException;
     }
 
-    /** Whether standard error is a terminal, where long commands show their progress. One thread. */
+    /** A flag that says whether standard error is a terminal, where long commands show their progress. One thread. */
     static final class Watched {
         boolean byPeople;
     }
 
-    /** {@code flk-backend}; without a command it serves. The others inherit {@code -h} and {@code -V}. */
+    /** The command {@code flk-backend}, which serves. Subcommands inherit {@code -h} and {@code -V}. */
     @Command(
             name = CommandLineProgram.NAME,
             scope = ScopeType.INHERIT,
-            description = "Takes signed certificates, checks and logs them, and records each outcome once.",
+            description = "Accepts signed certificates, logs and verifies them, and records each outcome once.",
             versionProvider = BuildVersion.class,
             mixinStandardHelpOptions = true)
     private static final class BackendCommand implements Callable<Integer> {
@@ -161,12 +162,12 @@ public final class CommandLineProgram {
             return serve();
         }
 
-        @Command(name = "serve", description = "Serves until it is told to stop (the default).")
+        @Command(name = "serve", description = "Serves until it is stopped (the default).")
         int serve() throws IOException, InterruptedException {
             BackendConfig read = BackendConfig.load(environment, config.file);
             LogOutput.configure(read.log(), LOG_STYLE);
             if (read.signing() instanceof SigningConfig.Off) {
-                LOG.warn("PCS_SIGN_ALG=none: signatures are not checked, whoever reaches the port can submit");
+                LOG.warn("PCS_SIGN_ALG=none: signatures are not checked, so anyone who reaches the port can submit");
             }
             service.run(read, () -> {
                 BackendConfig next = BackendConfig.load(environment, config.file);
@@ -177,7 +178,7 @@ public final class CommandLineProgram {
         }
     }
 
-    /** {@code config}. */
+    /** The command {@code config}. */
     @Command(name = "config", description = "Commands about the configuration.")
     static final class ConfigCommand implements Runnable {
         private final Map<String, String> environment;
@@ -198,7 +199,7 @@ public final class CommandLineProgram {
 
         @Command(
                 name = "check",
-                description = "Prints the configuration that is in force, or all that is wrong with it.")
+                description = "Prints the configuration in force, or every problem that it has.")
         void check() {
             String table = BackendConfig.describe(environment, config.file);
             PrintWriter out = spec.commandLine().getOut();
@@ -207,20 +208,20 @@ public final class CommandLineProgram {
         }
     }
 
-    /** {@code --config FILE}, before or after the name of the command: one option that the commands share. */
+    /** The option {@code --config FILE}, which all commands share; it may come before or after the command's name. */
     static final class ConfigOption {
         @Option(
                 names = "--config",
                 scope = ScopeType.INHERIT,
                 paramLabel = "FILE",
-                description = "Properties with the names of the environment, which wins.")
+                description = "Properties file with the same names as the environment, which wins.")
         @Nullable
         Path file;
     }
 
     /** The version of this build, from the jar's manifest. */
     public static final class BuildVersion implements IVersionProvider {
-        /** For example {@code 0.1.0}; {@code unpackaged} when it runs from class files. */
+        /** Returns the version, such as {@code 0.1.0}; {@code unpackaged} if the program runs from class files. */
         public static String text() {
             return Optional.ofNullable(BuildVersion.class.getPackage().getImplementationVersion())
                     .orElse("unpackaged");

@@ -37,23 +37,23 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** {@code diagnostics}: one archive for a report of a fault. */
+/** The command {@code diagnostics}, which writes one archive for a bug report. */
 @Command(
         name = "diagnostics",
         description = {
-            "Makes one archive of what is needed to report a fault.",
+            "Writes one archive with everything that a bug report needs.",
             "",
-            "It has versions, disks, the configuration without secrets, metrics and readiness",
-            "of the running backend, the state of the log, threads and memory if DEBUG is",
-            "on, and the ends of log files. It changes nothing, and works without a",
+            "It contains versions, disks, the configuration without secrets, the metrics and",
+            "readiness of the running backend, the state of the log, threads and memory if",
+            "DEBUG is on, and the ends of log files. It changes nothing and works without a",
             "running backend.",
             "",
-            "Run it with the configuration of that backend: the secrets that it knows from",
-            "there are taken out of everything, log files too.",
+            "Run it with the configuration of that backend: the secrets in it are removed",
+            "from all parts of the archive, including log files.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
-        exitCodeList = {"0:done", "1:the archive can't be written, or is there already", "2:wrong usage"})
+        exitCodeList = {"0:done", "1:the archive can't be written, or exists already", "2:wrong usage"})
 final class DiagnosticsCommand implements Callable<Integer> {
     private static final int MOST_LOG_MIB = 64;
     private static final long VERIFIED_BYTES = 256L << 20;
@@ -66,16 +66,16 @@ final class DiagnosticsCommand implements Callable<Integer> {
     @Option(
             names = "--output",
             paramLabel = "FILE",
-            description = "The archive, a new file; without it one in this directory, named by the time.")
+            description = "The archive, a new file (default: a file in this directory, named after the time).")
     private @Nullable Path output;
 
-    @Option(names = "--log", paramLabel = "FILE", description = "A log file; more than once for several.")
+    @Option(names = "--log", paramLabel = "FILE", description = "A log file to include; may be repeated.")
     private List<Path> logs = List.of();
 
     @Option(
             names = "--log-mib",
             paramLabel = "N",
-            description = "How much of the end of each log file (default: ${DEFAULT-VALUE}).")
+            description = "MiB to include from the end of each log file (default: ${DEFAULT-VALUE}).")
     private int logMib = 8;
 
     @Spec
@@ -131,7 +131,7 @@ final class DiagnosticsCommand implements Callable<Integer> {
         }
     }
 
-    /** From the port for operations, if there is one. */
+    /** Fetches a page, from the operations port if one is configured. */
     private String page(BackendConfig config, String page) throws IOException {
         if (config.ops().isEmpty() && config.tls().isPresent()) {
             return "not asked: the backend speaks TLS, and OPS_PORT is not set; ask by hand:\n"
@@ -159,11 +159,11 @@ final class DiagnosticsCommand implements Callable<Integer> {
         return printed + (exitCode == 0 ? "" : "exit code " + exitCode + "\n");
     }
 
-    /** Whether the end of the log can be read, where all of it would take too long. */
+    /** A check of the end of the log, used because reading all of a large log would take too long. */
     private static final class NewestRecords {
         private NewestRecords() {}
 
-        /** Reads the newest segments of together so many bytes, at least one, and says in words what is there. */
+        /** Reads the newest segments, at least one and at most {@code mostBytes} in total, and describes what it found. */
         static String look(LogInspector inspector, long mostBytes) throws IOException {
             List<SegmentSummary> segments = inspector.list().segments();
             long from = 1;

@@ -52,23 +52,23 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code explain}: what a certificate would be answered, and why. */
+/** The command {@code explain}, which prints the answer that a certificate would get, and why. */
 @Command(
         name = "explain",
         description = {
-            "Says what a certificate would be answered, and why.",
+            "Prints the answer that a certificate would get, and explains it.",
             "",
-            "A signature that is refused is tried with other keys, algorithms and texts to",
-            "find out what was signed instead. With a keys file (KEYS_FILE) it is told which",
-            "key has signed, and whether that one may sign for the shard, now. Else each step",
-            "of the verification is shown with its numbers. The last line is the answer: its",
-            "status, and its body to the byte, as if no other certificate had come under the",
-            "id.",
+            "If the signature is refused, other keys, algorithms and texts are tried to find",
+            "out what was signed instead. With a keys file (KEYS_FILE), the output names the",
+            "key that signed and says whether it may sign for the shard now. If the signature",
+            "is good, each step of the verification is shown with its numbers. The last line",
+            "is the answer, its status and its exact body, as if no other certificate had",
+            "come under the id.",
             "",
-            "Needs the policy and the keys of the configuration, nothing else of it; if no",
-            "key is configured at all, it says that the signature was not checked, and goes",
-            "on. Opens neither log nor store. The keys file is read as it is now: a backend",
-            "that could not read it goes on with the keys it had.",
+            "It needs only the policy and the keys of the configuration. If no key is",
+            "configured, it says that the signature was not checked and continues. It opens",
+            "neither the log nor the store. It reads the keys file as it is now; a backend",
+            "that could not read the file keeps the keys it had.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
@@ -91,13 +91,13 @@ final class ExplainCommand implements Callable<Integer> {
             names = "--try-key",
             paramLabel = "KEYFILE",
             description = {
-                "If no configured key fits, try the keys in this file too: settings as"
+                "A file with more keys to try if no configured key fits: settings as"
                         + " 'flk-agent keygen' prints them, or a bare secret. May be given several times.",
-                "If no key is configured, the first one is what signatures are checked with."
+                "If no key is configured, signatures are checked with the first file."
             })
     private List<Path> keyFiles = new ArrayList<>();
 
-    @Option(names = "--json", description = "For programs: one JSON object.")
+    @Option(names = "--json", description = "Print one JSON object.")
     private boolean json;
 
     @Spec
@@ -109,13 +109,13 @@ final class ExplainCommand implements Callable<Integer> {
         this.clock = clock;
     }
 
-    /** Explains the signature of a certificate that was read from {@code body}; takes a few seconds at the most. */
+    /** Explains the signature of a certificate that was read from {@code body}; takes at most a few seconds. */
     @FunctionalInterface
     private interface Signatures {
         ExplainedSignature of(byte[] body, ParsedCertificate certificate, Instant now);
     }
 
-    /** What a backend would answer to a body that comes first under its id; each part is there if the way led so far. */
+    /** The answer to a body that is the first under its id, with the results of the steps that were reached; the others are null. */
     private record Explained(
             @Nullable ExplainedSignature signature,
             @Nullable String brokenRule,
@@ -132,7 +132,7 @@ final class ExplainCommand implements Callable<Integer> {
         return explained.answer().status() == 200 ? ExitCode.OK : ExitCode.SOFTWARE;
     }
 
-    /** The way of a submission as far as it is pure. */
+    /** Decides a submission without the log, the store and the limits. */
     private static Explained explain(byte[] body, AnswerRules rules, Signatures signatures, Instant now) {
         if (body.length > rules.maxBodyBytes()) {
             return new Explained(null, null, null, Refusal.bodyTooLong(rules.maxBodyBytes()));
@@ -158,7 +158,7 @@ final class ExplainCommand implements Callable<Integer> {
         }
     }
 
-    /** All lines have at most 80 columns, but the last, which is the answer to the byte. */
+    /** Renders lines of at most 80 columns; only the last line, the exact answer, may be longer. */
     private static String asText(Explained explained) {
         StringBuilder out = new StringBuilder();
         if (explained.signature() != null) {
@@ -237,7 +237,7 @@ final class ExplainCommand implements Callable<Integer> {
         return Json.line(members);
     }
 
-    /** At most one byte more than is taken. */
+    /** Reads the file, at most one byte more than a backend accepts. */
     private byte[] read(int maxBytes) throws IOException {
         try (InputStream in = file.equals("-") ? System.in : Files.newInputStream(Path.of(file))) {
             return in.readNBytes(maxBytes == Integer.MAX_VALUE ? maxBytes : maxBytes + 1);
@@ -281,7 +281,7 @@ final class ExplainCommand implements Callable<Integer> {
         return new ParameterException(spec.commandLine(), "--try-key: " + why);
     }
 
-    /** Configured keys of the algorithm that is not in force; malformed ones are ignored. */
+    /** Returns the configured keys of the algorithm that is not in force, without malformed ones. */
     private static List<NamedKey> notInForce(AnswerRules rules) {
         List<NamedKey> keys = new ArrayList<>();
         rules.publicKeys().forEach(key -> publicKey(key).ifPresent(keys::add));

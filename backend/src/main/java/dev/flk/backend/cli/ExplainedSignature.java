@@ -24,11 +24,11 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What {@code explain} says of a certificate's signature: how it was made, and with a keys file also which key of it
- * signed, and whether that key may sign for the shard now.
+ * An explanation of a certificate's signature: how it was made and, with a keys file, which key of the file signed and
+ * whether that key may sign for the shard now.
  *
- * @param diagnosis null: the signature verifies with {@code signer} of the keys file
- * @param registered null: the keys are in the configuration itself
+ * @param diagnosis the diagnosis; null if the signature verifies with {@code signer} of the keys file
+ * @param registered the findings about the keys file; null if the keys are in the configuration itself
  */
 record ExplainedSignature(
         @Nullable Diagnosis diagnosis, @Nullable Registered registered) {
@@ -37,11 +37,11 @@ record ExplainedSignature(
     private static final int MAX_SHARDS = 20;
 
     /**
-     * What the keys file says.
+     * The findings about the keys file.
      *
-     * @param signer the key of the file that made the signature, if it is one
-     * @param ofShard keys of the file that have the shard among theirs, in any state, those that may sign first
-     * @param lost revoked keys of the file whose secret is gone
+     * @param signer the key of the file that made the signature; null if none did
+     * @param ofShard keys of the file whose shards include this one, in any state; keys that may sign come first
+     * @param lost revoked keys of the file whose secret no longer exists
      */
     record Registered(
             String shard,
@@ -50,7 +50,7 @@ record ExplainedSignature(
             List<ListedKey> ofShard,
             List<KeyEntry> lost) {}
 
-    /** Why a key may not sign, and what to do about it, each a sentence or two. */
+    /** A reason why a key may not sign, with an explanation and advice of one or two sentences each. */
     record Objection(String reason, String what, String advice) {}
 
     private record Verified(String verdict, String keyId) {}
@@ -61,7 +61,7 @@ record ExplainedSignature(
         return new ExplainedSignature(diagnosis, null);
     }
 
-    /** By the keys of a file; {@code further} keys may have been used instead. Takes a few seconds at the most. */
+    /** Explains a signature by the keys of a file, and tries the {@code further} keys. Takes at most a few seconds. */
     static ExplainedSignature of(
             KeysFile file, List<NamedKey> further, byte[] body, ParsedCertificate certificate, Instant now) {
         String shard = certificate.signed().shardId();
@@ -99,7 +99,7 @@ record ExplainedSignature(
         return key.maySignFor(shard) && key.state() != KeyState.REVOKED;
     }
 
-    /** All that keeps a key from signing for a shard now; the first is what a backend counts it under. */
+    /** Returns all reasons why a key may not sign for a shard now; a backend counts the refusal under the first. */
     private static List<Objection> objections(KeyEntry key, String shard, Instant now) {
         return key.objections(shard, now.toEpochMilli()).stream()
                 .map(reason -> objection(reason, key, shard, now))
@@ -142,13 +142,13 @@ record ExplainedSignature(
         return all.size() > MAX_SHARDS ? some + " and " + (all.size() - MAX_SHARDS) + " more" : some;
     }
 
-    /** Whether a backend takes it. */
+    /** Returns whether a backend accepts the signature. */
     boolean isTaken() {
         return (diagnosis == null || diagnosis.isAccepted())
                 && (registered == null || registered.objections().isEmpty());
     }
 
-    /** Lines of at most 80 columns, each with its end. */
+    /** Renders lines of at most 80 columns, each with a line end. */
     String text() {
         if (registered == null) {
             return diagnosis == null ? "" : diagnosis.text();
@@ -222,7 +222,7 @@ record ExplainedSignature(
         return Paragraph.wrapped(String.format(Locale.ROOT, "%-" + LABEL_COLUMNS + "s", label), LABEL_COLUMNS, text);
     }
 
-    /** For programs: {@code signature}, and with a keys file {@code key}, {@code objections} and {@code shard_keys}. */
+    /** Returns the JSON members: {@code signature} and, with a keys file, {@code key}, {@code objections} and {@code shard_keys}. */
     Map<String, Object> members() {
         Map<String, Object> members = new LinkedHashMap<>();
         if (registered == null) {

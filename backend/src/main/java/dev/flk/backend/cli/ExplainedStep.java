@@ -17,11 +17,11 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** The numbers of one step of the verification: lines of at most 80 columns for people, members of an object for programs. */
+/** The numbers of one step of the verification, as lines of at most 80 columns and as members of a JSON object. */
 final class ExplainedStep implements Step.Cases<ExplainedStep> {
     private static final int INDENT = 4;
 
-    /** Those of 8 scales; of more, only the smallest, the middle ones and the greatest are shown. */
+    /** The number of slopes of 8 scales; of more slopes, only the smallest, the middle ones and the greatest are shown. */
     private static final int MAX_SLOPES = 28;
 
     private final StringBuilder text = new StringBuilder();
@@ -36,12 +36,12 @@ final class ExplainedStep implements Step.Cases<ExplainedStep> {
         return step.match(explained);
     }
 
-    /** For people. */
+    /** Returns the lines. */
     String text() {
         return text.toString();
     }
 
-    /** For programs. */
+    /** Returns the members of the JSON object. */
     Map<String, @Nullable Object> members() {
         return members;
     }
@@ -162,7 +162,7 @@ final class ExplainedStep implements Step.Cases<ExplainedStep> {
         return (diff <= tolerance ? ", at most " : ", more than ") + name + " " + print(tolerance);
     }
 
-    /** Huge claims overflow. */
+    /** Adds a term of the budget. The term of a huge claim overflows, and no canonical form of it exists. */
     private void row(String sign, double term, String what) {
         String number = Double.isFinite(term) ? print(term) : Double.toString(term);
         line(String.format(Locale.ROOT, "%s %-22s %s", sign, number, what));
@@ -177,7 +177,7 @@ final class ExplainedStep implements Step.Cases<ExplainedStep> {
         return this;
     }
 
-    /** What overflowed is no number in JSON. */
+    /** Returns a JSON number; null if the value overflowed, since JSON can't express infinity. */
     private static @Nullable Object number(double value) {
         return Double.isFinite(value) ? Json.raw(CanonicalDouble.print(value)) : null;
     }

@@ -36,7 +36,7 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
-/** {@code keys}: reads the keys file, and says what a key has signed. */
+/** The command {@code keys}, which checks and lists the keys file and reports what a key has signed. */
 @Command(
         name = "keys",
         description = {
@@ -60,7 +60,7 @@ final class KeysCommand implements Runnable {
             names = "--file",
             scope = ScopeType.INHERIT,
             paramLabel = "FILE",
-            description = "The keys file; default: that of the configuration (KEYS_FILE).")
+            description = "The keys file (default: KEYS_FILE of the configuration).")
     private @Nullable Path file;
 
     @Spec
@@ -83,13 +83,13 @@ final class KeysCommand implements Runnable {
             description = {
                 "Lists the keys and the shards that each may sign for.",
                 "",
-                "In the order of the file.",
+                "Keys are listed in the order of the file.",
                 "",
                 "  active    may sign",
                 "  retiring  may sign; its submissions are counted, to see who still uses it",
                 "  revoked   may not sign",
-                "  early     its valid_from has not come",
-                "  expired   its valid_until is over",
+                "  early     its valid_from is in the future",
+                "  expired   its valid_until has passed",
                 "",
                 "An asterisk after a name stands for all shards that begin with it.",
                 ""
@@ -111,11 +111,11 @@ final class KeysCommand implements Runnable {
             description = {
                 "Reports every problem of the keys file.",
                 "",
-                "Reads it and the secrets beside it as a backend does.",
+                "It reads the file and its secret files as a backend does.",
                 ""
             },
             exitCodeListHeading = "%nExit codes:%n",
-            exitCodeList = {"0:the file is valid", "2:it is not, or wrong usage"})
+            exitCodeList = {"0:the file is valid", "2:the file is not valid, or wrong usage"})
     void check() {
         List<KeyEntry> keys = entries();
         PrintWriter out = spec.commandLine().getOut();
@@ -129,24 +129,24 @@ final class KeysCommand implements Runnable {
     @Command(
             name = "signed",
             description = {
-                "Says what a key has signed, according to the log.",
+                "Reports what a key has signed, according to the log.",
                 "",
-                "How many records, when, and for which shards. Reads only, and may run beside a",
-                "backend.",
+                "It prints the number of records, when they arrived, and their shards. It only",
+                "reads, and may run while a backend does.",
                 ""
             },
             exitCodeListHeading = "%nExit codes:%n",
             exitCodeList = {"0:done", "1:the log can't be read", "2:wrong usage or configuration"})
     void signed(
-            @Parameters(paramLabel = "KEY", description = "The id of the key, also one that is not in the file.")
+            @Parameters(paramLabel = "KEY", description = "The id of the key, which need not be in the file.")
                     String id,
             @Option(
                             names = "--dir",
                             paramLabel = "DIR",
-                            description = "Directory of the log; default: that of the configuration (WAL_DIR).")
+                            description = "Directory of the log (default: WAL_DIR of the configuration).")
                     @Nullable
                     Path dir,
-            @Option(names = "--list", description = "Print the id of each certificate, one per line, before.")
+            @Option(names = "--list", description = "First print the id of each certificate, one per line.")
                     boolean list)
             throws IOException {
         log.dir = dir;
@@ -160,9 +160,9 @@ final class KeysCommand implements Runnable {
         summary.flush();
     }
 
-    /** A key of the keys file as commands show it, at a time. */
+    /** A key of the keys file as commands show it at a given time. */
     record ListedKey(KeyEntry key, long nowMillis) {
-        /** {@code revoked}, {@code expired}, {@code early}, and else its state. */
+        /** Returns {@code revoked}, {@code expired} or {@code early} if one applies, otherwise the key's state. */
         String standing() {
             if (key.state() == KeyState.REVOKED) {
                 return key.state().label();
@@ -172,12 +172,12 @@ final class KeysCommand implements Runnable {
                     : key.isEarly(nowMillis) ? "early" : key.state().label();
         }
 
-        /** Whether it may sign for its shards. */
+        /** Returns whether the key may sign for its shards. */
         boolean maySign() {
             return key.state() != KeyState.REVOKED && !key.isEarly(nowMillis) && !key.isLate(nowMillis);
         }
 
-        /** The shards that it may sign for; an asterisk stands for all that begin so. */
+        /** Returns the shards that the key may sign for; an asterisk after a prefix means all shards that begin with it. */
         List<String> shards() {
             List<String> names =
                     new ArrayList<>(key.shards().stream().map(ListedKey::quoted).toList());
@@ -185,12 +185,12 @@ final class KeysCommand implements Runnable {
             return names;
         }
 
-        /** In JSON's quotes if it is not plain, so that no name speaks to a terminal. */
+        /** Quotes a name as JSON unless it is plain ASCII, so that no name can send control sequences to a terminal. */
         static String quoted(String name) {
             return name.matches("[A-Za-z0-9._:/-]+") ? name : CanonicalString.quote(name);
         }
 
-        /** For programs; what is null is left out. */
+        /** The JSON line; members that are null are left out. */
         private record KeyLine(
                 String id,
                 String algorithm,
@@ -253,7 +253,7 @@ final class KeysCommand implements Runnable {
         return text.append(line).append('\n').toString();
     }
 
-    /** What a key has signed, as far as the log goes back. Memory is that of {@value #MAX_SHARDS} names of shards. */
+    /** The records in the log that a key has signed. Keeps at most {@value #MAX_SHARDS} names of shards in memory. */
     private static final class SignedByKey {
         private static final int MAX_SHARDS = 1_000;
         private static final int SHOWN_SHARDS = 20;
@@ -270,7 +270,7 @@ final class KeysCommand implements Runnable {
             this.keyId = keyId;
         }
 
-        /** Reads the log; with {@code ids} a line for each record goes there at once: arrival, id, shard. */
+        /** Reads the log; if {@code withIds}, prints the id of each record to {@code ids} as it is read. */
         void read(LogInspector log, PrintWriter ids, boolean withIds) throws IOException {
             try (LogWalk walk = log.walk(1)) {
                 for (LogRecord record = walk.next(); record != null; record = walk.next()) {
@@ -306,7 +306,7 @@ final class KeysCommand implements Runnable {
             }
         }
 
-        /** Lines for people. */
+        /** Renders the report. */
         String text() {
             if (records == 0) {
                 return "it has signed nothing that the log still has\n" + (isWhole ? "" : missing());

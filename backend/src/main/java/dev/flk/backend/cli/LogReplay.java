@@ -26,16 +26,16 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decides a range of the log again, read-only. A record that overrules a submission comes after it, so that the log is
- * read twice where each outcome is wanted in its place, and once where they are only counted. One thread, and {@link
- * ReplayWorkers}.
+ * A replay, which decides a range of the log again without changing anything. A record that overrules a submission comes
+ * after the submission; therefore the log is read twice if outcomes are reported in log order, and once if they are only
+ * counted. One thread and {@link ReplayWorkers}.
  */
 final class LogReplay {
     private final LogInspector inspector;
     private final @Nullable DecisionRules other;
     private final Progress progress;
 
-    /** @param other to be decided by as well; or null */
+    /** @param other the rules for a second decision of each submission; null for none */
     LogReplay(LogInspector inspector, @Nullable DecisionRules other, Progress progress) {
         this.inspector = inspector;
         this.other = other;
@@ -45,10 +45,10 @@ final class LogReplay {
     /**
      * Decides the records from {@code from} to {@code to}.
      *
-     * @param wanted sees each record; true if it is a submission to decide
-     * @param told gets the decided submissions in log order
+     * @param wanted a predicate that sees each record and returns true for a submission to decide
+     * @param told a callback that receives the decided submissions in log order
      * @return the damage found
-     * @throws IOException if a record can't be decided; those before it were reported
+     * @throws IOException if a record can't be decided; the submissions before it were reported
      */
     List<Damage> run(long from, long to, Predicate<LogRecord> wanted, ReplayWorkers.Told told) throws IOException {
         LoggedOutcomes logged = new LoggedOutcomes();
@@ -74,9 +74,11 @@ final class LogReplay {
     }
 
     /**
-     * The same in any order: first each submission as if no other outcome stood for its id, then those for which one did.
+     * Decides the records in one pass over the log: first reports each submission as if no other outcome applied to its id,
+     * then corrects the overruled ones.
      *
-     * @param overruled gets what was told before of a submission, and what stood
+     * @param overruled a callback that receives the outcome that was reported for an overruled submission, and the outcome
+     *     that applies
      */
     List<Damage> runAtOnce(
             long from, long to, Predicate<LogRecord> wanted, ReplayWorkers.Told told, Overruled overruled)
@@ -110,7 +112,7 @@ final class LogReplay {
         return damages;
     }
 
-    /** Gets a submission that another outcome stood for. */
+    /** A callback for submissions that another outcome overrules. */
     @FunctionalInterface
     interface Overruled {
         void submission(Compared byItself, ReplayedOutcome stood);
@@ -125,20 +127,20 @@ final class LogReplay {
         private final long all;
         private long done;
 
-        /** @param all steps, two for each record */
+        /** @param all the number of steps, two for each record */
         Progress(RewrittenLine line, long all) {
             this.line = line;
             this.all = Math.max(1, all);
         }
 
-        /** One that shows nothing. */
+        /** Returns a progress bar that shows nothing. */
         static Progress none() {
             return new Progress(new RewrittenLine(null), 1);
         }
 
         private void step(String what) {
             if (line.isSeen() && done++ % STEPS_BETWEEN_LINES == 0) {
-                // more may have come since the steps were counted
+                // a running backend may have appended records since the steps were counted
                 double share = Math.min(1, (double) done / all);
                 int full = (int) (share * BAR);
                 line.show(String.format(
@@ -153,8 +155,8 @@ final class LogReplay {
     }
 
     /**
-     * Decides records again on all cores, chunk by chunk, and reports the outcomes in log order, up to the first record
-     * that can't be decided. Memory: three chunks. For one thread.
+     * A pool that decides records again on all cores, chunk by chunk, and reports the outcomes in log order, up to the first
+     * record that can't be decided. Keeps at most three chunks in memory. Only one thread may use it.
      */
     static final class ReplayWorkers implements Closeable {
         private static final int CHUNK_RECORDS = 4_096;
@@ -168,13 +170,13 @@ final class LogReplay {
         private List<LogRecord> chunk = new ArrayList<>();
         private int chunkBytes;
 
-        /** Gets each decided submission, in log order. */
+        /** A callback that receives each decided submission in log order. */
         @FunctionalInterface
         interface Told {
             /**
-             * One submission.
+             * Receives one submission.
              *
-             * @param underOther what it would have come to under the other rules; null if there are none
+             * @param underOther the outcome under the other rules; null without other rules
              */
             void submission(LogRecord record, ReplayedOutcome given, @Nullable ReplayedOutcome underOther);
         }
@@ -185,9 +187,8 @@ final class LogReplay {
                 @Nullable IOException failure) {}
 
         /**
-         * @param logged has taken note of the whole log
-         * @param other to be decided by as well; or null
-         */
+         * @param logged the outcomes noted from the complete log
+         * @param other the rules for a second decision of each submission; null for none */
         ReplayWorkers(LoggedOutcomes logged, @Nullable DecisionRules other, Told told) {
             this.logged = logged;
             this.other = other;
@@ -195,9 +196,9 @@ final class LogReplay {
         }
 
         /**
-         * Takes a submission.
+         * Adds a submission.
          *
-         * @throws IOException if it, or one before it, can't be decided
+         * @throws IOException if this submission or one before it can't be decided
          */
         void add(LogRecord submission) throws IOException {
             chunk.add(submission);
@@ -207,13 +208,13 @@ final class LogReplay {
             }
         }
 
-        /** Waits for everything that was added. */
+        /** Waits until every added submission is decided and reported. */
         void finish() throws IOException {
             send();
             report();
         }
 
-        /** A chunk is decided while the one before it is reported, and the next one read. */
+        /** Hands over a chunk, which is decided while the previous chunk is reported and the next one is read. */
         private void send() throws IOException {
             List<LogRecord> records = chunk;
             chunk = new ArrayList<>();
@@ -254,7 +255,7 @@ final class LogReplay {
             }
         }
 
-        /** Ends the threads; what was not reported is dropped. */
+        /** Ends the threads and drops outcomes that were not reported. */
         @Override
         public void close() {
             cores.shutdownNow();

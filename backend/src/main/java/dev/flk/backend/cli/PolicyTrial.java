@@ -24,12 +24,13 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What another policy would have made of certificates, counted and rendered. One thread. Memory: some KiB, and a line for each of the first
- * {@value #MOST_SHARDS} shards; certificates of those that come later are counted together.
+ * A comparison of the recorded outcomes with those under another policy, counted and rendered. One thread. Memory is a few
+ * KiB and one entry for each of the first {@value #MOST_SHARDS} shards; certificates of all other shards are counted
+ * together.
  */
 final class PolicyTrial {
     static final int MOST_SHARDS = 10_000;
-    /** What stood before may come from backends of other versions, so what they say is not bounded by our rules. */
+    /** The largest number of reasons that are counted separately; recorded outcomes of other versions may have any reason. */
     private static final int MOST_REASONS = 100;
 
     private static final String OTHER_REASONS = "others";
@@ -53,13 +54,13 @@ final class PolicyTrial {
     private long otherwise;
     private long otherReason;
 
-    /** How a certificate came out, and how it would have. */
+    /** The recorded outcome of a certificate and its outcome under the policy. */
     private record Change(OutcomeKind before, OutcomeKind after) {}
 
     /** A certificate whose outcome would change. */
     private record Example(long sequence, ReplayedOutcome before, ReplayedOutcome after) {}
 
-    /** Before and after, of a shard or a reason. */
+    /** Counts of outcomes before and after, for a shard or a reason. */
     private static final class Tally {
         private final Map<OutcomeKind, Long> before = new EnumMap<>(OutcomeKind.class);
         private final Map<OutcomeKind, Long> after = new EnumMap<>(OutcomeKind.class);
@@ -83,7 +84,7 @@ final class PolicyTrial {
             return after.values().stream().mapToLong(Long::longValue).sum();
         }
 
-        /** How many more there would be that come out so. */
+        /** Returns how many more outcomes of this kind there would be. */
         long more(OutcomeKind ending) {
             return after.getOrDefault(ending, 0L) - before.getOrDefault(ending, 0L);
         }
@@ -93,10 +94,10 @@ final class PolicyTrial {
     private record Line(String name, Tally tally) {}
 
     /**
-     * Counts for a policy.
+     * Creates empty counts for a policy.
      *
-     * @param start the caller leaves out what arrived before
-     * @param mostExamples of each kind of change
+     * @param start the start of the period, for display; the caller leaves out earlier submissions
+     * @param mostExamples the largest number of examples for each kind of change
      */
     PolicyTrial(Policy policy, Instant start, int mostExamples, int shardsShown) {
         this.policy = policy;
@@ -105,7 +106,7 @@ final class PolicyTrial {
         this.shardsShown = shardsShown;
     }
 
-    /** Counts a submission. What was recorded for it by another backend stands under any policy. */
+    /** Counts a submission. An outcome that another backend recorded for it applies under any policy. */
     void submission(LogRecord record, ReplayedOutcome before, @Nullable ReplayedOutcome underPolicy) {
         ReplayedOutcome after = before.isOverruled() ? before : Objects.requireNonNull(underPolicy);
         Change change = new Change(before.ending(), after.ending());
@@ -150,12 +151,12 @@ final class PolicyTrial {
                 .toList();
     }
 
-    /** By name, the accepted first. */
+    /** Returns the reasons by name, with accepted first. */
     private List<Line> reasons() {
         return lines(byReason, Comparator.comparing((Line line) -> !line.name().equals("accepted")));
     }
 
-    /** The most changed first; of the same change the largest. */
+    /** Returns the shards with the most changes first; among those with equally many changes, the largest first. */
     private List<Line> shards() {
         return lines(
                 byShard,
@@ -170,17 +171,17 @@ final class PolicyTrial {
                 .toList();
     }
 
-    /** How many shards are not shown; a lower bound if {@link #hasMoreShards}. */
+    /** Returns how many shards are not shown; a lower bound if {@link #hasMoreShards}. */
     private long shardsLeftOut() {
         return Math.max(0L, byShard.size() - shardsShown) + (hasMoreShards() ? 1 : 0);
     }
 
-    /** Whether there were more shards than are counted separately. */
+    /** Returns whether there were more shards than are counted separately. */
     private boolean hasMoreShards() {
         return laterShards.before() > 0;
     }
 
-    /** All that are not shown, together. */
+    /** Returns the sum over all shards that are not shown. */
     private Tally leftOut() {
         Tally all = new Tally();
         shards().stream().skip(shardsShown).forEach(line -> all.add(line.tally()));
@@ -188,13 +189,13 @@ final class PolicyTrial {
         return all;
     }
 
-    /** For people: 80 columns. */
+    /** Renders the report in 80 columns. */
     String asText(Path directory) {
         StringBuilder text = new StringBuilder();
         text.append(Paragraph.wrapped("policy   ", 9, policy.text().replace(";", " ") + " (" + policy.hash() + ")"));
         String since = start.equals(Instant.EPOCH) ? "" : " since " + ErrorMessages.time(start.toEpochMilli());
         String earlier =
-                overruled == 0 ? "" : "; for " + overruled + " of them another outcome stood already, and stands";
+                overruled == 0 ? "" : "; for " + overruled + " of them an earlier outcome applies under any policy";
         text.append(Paragraph.wrapped(
                 "decided  ", 9, ErrorMessages.count(decided, "certificate") + since + " in " + directory + earlier));
         if (decided == 0) {
@@ -282,7 +283,7 @@ final class PolicyTrial {
         return reason.isEmpty() ? "-" : reason;
     }
 
-    /** In exactly so many columns, and nothing of it speaks to a terminal. Far eastern characters take two. */
+    /** Pads or truncates a name to the given columns and escapes control characters. Counts two columns for wide characters. */
     private static String column(String name, int columns) {
         String visible = Paragraph.visible(name);
         StringBuilder shown = new StringBuilder();
@@ -354,7 +355,7 @@ final class PolicyTrial {
             long different,
             long differentReason) {}
 
-    /** For programs: one JSON object a line. */
+    /** Renders one JSON object per line. */
     String asJson() {
         List<Object> lines = new ArrayList<>();
         allChanges()

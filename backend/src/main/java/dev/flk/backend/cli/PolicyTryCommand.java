@@ -29,18 +29,18 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** {@code policy try}: what another policy would have made of the certificates in the log. */
+/** The command {@code policy try}, which decides the certificates in the log under another policy. */
 @Command(
         name = "try",
         description = {
-            "Says what another policy would have made of the log.",
+            "Reports how the certificates in the log would be decided under another policy.",
             "",
-            "It decides the certificates in the log again, and only reads, also beside a",
-            "running backend.",
+            "It decides the certificates in the log again. It only reads, and may run while a",
+            "backend does.",
             "",
-            "The policy is that of the configuration, with what --set changes. Each",
-            "certificate is compared with what was recorded for it; what another backend",
-            "had recorded first stands under any policy. Nothing recorded is changed.",
+            "The policy is the configured one with the changes of --set. Each certificate is",
+            "compared with its recorded outcome; an outcome that another backend had",
+            "recorded first applies under any policy. Recorded outcomes never change.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
@@ -50,7 +50,7 @@ import picocli.CommandLine.Spec;
             "2:wrong usage or configuration"
         })
 final class PolicyTryCommand implements Callable<Integer> {
-    /** A segment counts as older than it is by this, should the clock have been set back meanwhile. */
+    /** A tolerance for clocks that were set back: segments opened up to this long after the start are also read. */
     private static final Duration CLOCK_SLACK = Duration.ofHours(1);
 
     private static final int MOST_LISTED = 1_000;
@@ -64,25 +64,25 @@ final class PolicyTryCommand implements Callable<Integer> {
     @Option(
             names = "--since",
             paramLabel = "DURATION",
-            description = "Only what arrived within it, like 12h or 7d; else all that is there.")
+            description = "Only certificates that arrived within this time, such as 12h or 7d (default: all).")
     private @Nullable String since;
 
     @Option(
             names = "--set",
             paramLabel = "NAME=VALUE",
-            description = "A number of the policy, such as TOL_D=0.20; repeat it for several.")
+            description = "A number of the policy, such as TOL_D=0.20; may be repeated.")
     private List<String> tried = List.of();
 
     @Option(
             names = "--examples",
             paramLabel = "N",
-            description = "How many to show of each kind of change (default: ${DEFAULT-VALUE}).")
+            description = "The number of examples of each kind of change (default: ${DEFAULT-VALUE}).")
     private int examples = 3;
 
     @Option(
             names = "--shards",
             paramLabel = "N",
-            description = "How many shards to show, the most changed first (default: ${DEFAULT-VALUE}).")
+            description = "The number of shards to show, most changed first (default: ${DEFAULT-VALUE}).")
     private int shards = 10;
 
     @Spec
@@ -161,7 +161,7 @@ final class PolicyTryCommand implements Callable<Integer> {
         }
     }
 
-    /** What stands in a segment arrived before the next one was opened. */
+    /** Returns the first record to read, based on the fact that records of a segment arrived before the next one was opened. */
     private static long firstToRead(List<SegmentSummary> segments, Instant start) {
         long from = 1;
         for (SegmentSummary segment : segments) {
@@ -173,8 +173,8 @@ final class PolicyTryCommand implements Callable<Integer> {
         return from;
     }
 
-    /** {@code policy}: only the command below it does anything. */
-    @Command(name = "policy", description = "Commands about the policy that certificates are decided by.")
+    /** The command {@code policy}, which only has subcommands. */
+    @Command(name = "policy", description = "Commands about the policy that decides certificates.")
     static final class PolicyCommand implements Runnable {
         @Spec
         private CommandSpec spec = CommandSpec.create();

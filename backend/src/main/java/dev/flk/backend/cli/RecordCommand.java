@@ -34,14 +34,14 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** {@code record}: what was decided of a shard's certificates, from a running backend. */
+/** The command {@code record}, which prints the outcomes of a shard's certificates from a running backend. */
 @Command(
         name = "record",
         description = {
-            "Shows what was decided of the certificates of a shard.",
+            "Prints the outcomes of the certificates of a shard.",
             "",
-            "It asks the running backend of the configuration, or the one at --url. Without",
-            "--shard it lists the shards.",
+            "It asks the backend of the configuration, or the one at --url. Without --shard,",
+            "it lists the shards.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
@@ -75,13 +75,13 @@ final class RecordCommand implements Callable<Integer> {
     private final InstantSource clock;
     private Optional<String> login = Optional.empty();
 
-    @Option(names = "--shard", paramLabel = "SHARD", description = "The shard, by its whole name.")
+    @Option(names = "--shard", paramLabel = "SHARD", description = "The full name of the shard.")
     private @Nullable String shard;
 
     @Option(
             names = "--since",
             paramLabel = "DURATION",
-            description = "Only what was received in the last, like 24h or 7d.")
+            description = "Only certificates received within this time, such as 24h or 7d.")
     private @Nullable String since;
 
     @Option(names = "--verdict", paramLabel = "VERDICT", description = "Only accepted, escalated or rejected.")
@@ -90,7 +90,7 @@ final class RecordCommand implements Callable<Integer> {
     @Option(names = "--regime", paramLabel = "REGIME", description = "Only sticky, mixed or non_sticky.")
     private @Nullable String regime;
 
-    @Option(names = "--limit", paramLabel = "N", description = "No more than so many.")
+    @Option(names = "--limit", paramLabel = "N", description = "The largest number of lines (default: no limit).")
     private int limit = Integer.MAX_VALUE;
 
     @Option(
@@ -99,13 +99,13 @@ final class RecordCommand implements Callable<Integer> {
             description = "${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
     private Format format = Format.table;
 
-    @Option(names = "--url", paramLabel = "URL", description = "Of the backend, like http://127.0.0.1:8080.")
+    @Option(names = "--url", paramLabel = "URL", description = "The URL of the backend, such as http://127.0.0.1:8080.")
     private @Nullable String url;
 
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
-    /** As they are written on a command line. */
+    /** Output formats, named as users type them. */
     private enum Format {
         table,
         json,
@@ -166,7 +166,7 @@ final class RecordCommand implements Callable<Integer> {
         void line(String line) throws IOException;
     }
 
-    /** Part by part. */
+    /** Passes each line to {@code told}, fetching one page after the other. */
     private void each(String address, String filters, Told told) throws IOException {
         HttpClient client = HttpClient.newBuilder()
                 .version(HttpClient.Version.HTTP_1_1)
@@ -195,11 +195,11 @@ final class RecordCommand implements Callable<Integer> {
             login.ifPresent(basic -> request.header("Authorization", "Basic " + basic));
             answer = client.send(request.build(), BodyHandlers.ofString());
         } catch (IllegalArgumentException e) {
-            throw new ParameterException(spec.commandLine(), "--url: it is none: " + e.getMessage(), e);
+            throw new ParameterException(spec.commandLine(), "--url: not a URL: " + e.getMessage(), e);
         } catch (IOException e) {
             throw new IOException(
-                    "no answer from " + address.replaceFirst("/v1/.*", "") + ": it is not running, or not there (" + e
-                            + ")",
+                    "no answer from " + address.replaceFirst("/v1/.*", "")
+                            + ": it is not running, or the address is wrong (" + e + ")",
                     e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

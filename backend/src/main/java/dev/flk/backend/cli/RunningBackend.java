@@ -14,8 +14,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a command reaches the backend of a configuration, as operators do. A configuration with a problem leads to no backend: the one on
- * the default port may be another. The defaults apply where nothing is configured.
+ * The addresses and the login with which commands reach the backend of a configuration. An invalid configuration is an
+ * error, because the backend on the default port may be a different one. The defaults apply if nothing is configured.
  */
 final class RunningBackend {
     private static final String DEFAULT_URL = "http://127.0.0.1:8080";
@@ -23,11 +23,11 @@ final class RunningBackend {
 
     private RunningBackend() {}
 
-    /** @param address host and port */
+    /** @param address the host and the port */
     record StateTarget(String address, boolean isTls) {}
 
     /**
-     * Where the state is served.
+     * Returns the address at which the state is served.
      *
      * @throws InvalidConfig if the configuration has a problem, or the state is off
      */
@@ -44,16 +44,16 @@ final class RunningBackend {
     }
 
     /**
-     * The state of a configuration.
+     * Returns the settings of the state.
      *
-     * @throws InvalidConfig if it is off
+     * @throws InvalidConfig if the state is off
      */
     static StateConfig served(BackendConfig config) {
         return config.state().orElseThrow(() -> new InvalidConfig(List.of("STATE_PORT: is off, so there is no state")));
     }
 
     /**
-     * Where metrics, probes and the record are, without a slash at the end.
+     * Returns the URL of the metrics, the probes and the record, without a slash at the end.
      *
      * @throws InvalidConfig if the configuration has a problem
      */
@@ -72,7 +72,7 @@ final class RunningBackend {
         }
     }
 
-    /** The same for a configuration that was read. */
+    /** Returns the same URL for a configuration that was read already. */
     static String url(BackendConfig config) {
         String address =
                 config.ops().map(OpsConfig::bindAddress).orElse(config.http().bindAddress());
@@ -84,7 +84,7 @@ final class RunningBackend {
         return config.ops().map(OpsConfig::port).orElse(config.http().port());
     }
 
-    /** Where it listens on all addresses, it listens on this one. */
+    /** Returns the host to connect to: loopback if the backend listens on all addresses. */
     private static String host(String bindAddress) {
         if (bindAddress.equals("0.0.0.0") || bindAddress.equals("::")) {
             return "127.0.0.1";
@@ -92,13 +92,13 @@ final class RunningBackend {
         return bindAddress.contains(":") ? "[" + bindAddress + "]" : bindAddress;
     }
 
-    /** The operators' login, for Basic Auth; empty: there is none. */
+    /** Returns the operators' login for Basic authentication; empty if none is configured. */
     static Optional<String> login(BackendConfig config) {
         return Optional.ofNullable(config.http().metricsLogin()).map(RunningBackend::basic);
     }
 
     /**
-     * The same of a configuration, whatever else is wrong with it.
+     * Returns the same login from a configuration that may have other problems.
      *
      * @throws InvalidConfig if the login can't be read
      */

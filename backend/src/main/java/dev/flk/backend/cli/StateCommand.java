@@ -65,25 +65,25 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
-/** {@code state}: reads and writes the state of agents of a running backend. */
+/** The command {@code state}, which reads and writes the state of agents, through a running backend or offline. */
 @Command(
         name = "state",
         description = {
             "Reads and writes the state of agents.",
             "",
-            "It asks the running backend of the configuration, or the one at --url. With",
-            "--offline it opens the state itself, while no backend does.",
+            "It asks the backend of the configuration, or the one at --url. With --offline,",
+            "it opens the state itself; the backend must be stopped.",
             ""
         })
 final class StateCommand implements Runnable {
     private static final JsonMapper JSON = new JsonMapper();
     private static final int COLUMNS = 80;
     private static final int MAX_TOKEN_BYTES = 8_192;
-    /** What Java makes of bytes that it can't decode. */
+    /** The character that Java substitutes for bytes that it can't decode. */
     private static final char LOST = '\uFFFD';
 
     private static final String DEFAULT_NAMESPACE = "default";
-    /** Of a call with its retries; people wait for it. */
+    /** The time limit of a call with its retries; short because a person waits for it. */
     private static final Duration TIMEOUT = Duration.ofSeconds(10);
 
     private final Map<String, String> environment;
@@ -93,40 +93,48 @@ final class StateCommand implements Runnable {
             names = "--url",
             scope = ScopeType.INHERIT,
             paramLabel = "URL",
-            description = "Of the state's port, like http://127.0.0.1:50051; https for TLS.")
+            description = "The URL of the state's port, such as http://127.0.0.1:50051; https for TLS.")
     private @Nullable String url;
 
     @Option(
             names = "--ca",
             scope = ScopeType.INHERIT,
             paramLabel = "FILE",
-            description = "PEM: authorities that lead to the backend's certificate.")
+            description = "PEM file of the authorities that signed the backend's certificate.")
     private @Nullable Path authorities;
 
     @Option(
             names = "--cert",
             scope = ScopeType.INHERIT,
             paramLabel = "FILE",
-            description = "PEM: the certificate to show, if the backend asks for one.")
+            description = "PEM file of the client certificate, if the backend asks for one.")
     private @Nullable Path certificate;
 
-    @Option(names = "--key", scope = ScopeType.INHERIT, paramLabel = "FILE", description = "PEM: its key.")
+    @Option(
+            names = "--key",
+            scope = ScopeType.INHERIT,
+            paramLabel = "FILE",
+            description = "PEM file of its private key.")
     private @Nullable Path certificateKey;
 
-    @Option(names = "--token-file", scope = ScopeType.INHERIT, paramLabel = "FILE", description = "The token to show.")
+    @Option(
+            names = "--token-file",
+            scope = ScopeType.INHERIT,
+            paramLabel = "FILE",
+            description = "The file with the access token.")
     private @Nullable Path tokenFile;
 
     @Option(
             names = "--offline",
             scope = ScopeType.INHERIT,
-            description = "Open the state of the configuration; no backend may use it.")
+            description = "Open the state of the configuration; the backend must be stopped.")
     private boolean offline;
 
     @Option(
             names = "--namespace",
             scope = ScopeType.INHERIT,
             paramLabel = "NAME",
-            description = "Default: " + DEFAULT_NAMESPACE + "; of a dump without an AGENT: all.")
+            description = "The namespace (default: " + DEFAULT_NAMESPACE + "; for a dump without AGENT, all).")
     private @Nullable String namespace;
 
     @Option(names = "--json", scope = ScopeType.INHERIT, description = "One JSON object per line.")
@@ -192,7 +200,7 @@ final class StateCommand implements Runnable {
     int get(
             @Parameters(paramLabel = "AGENT") String agent,
             @Parameters(paramLabel = "KEY") String key,
-            @Option(names = "--at", paramLabel = "WHEN", description = "As it was at a revision, or a time.") @Nullable
+            @Option(names = "--at", paramLabel = "WHEN", description = "The value at a revision or a time.") @Nullable
                     String at)
             throws IOException {
         return with(client -> {
@@ -206,7 +214,7 @@ final class StateCommand implements Runnable {
         });
     }
 
-    @Command(name = "set", description = "Gives a key a value, one JSON value; - reads it from standard input.")
+    @Command(name = "set", description = "Sets a key to a JSON value; - reads the value from standard input.")
     int set(
             @Parameters(paramLabel = "AGENT") String agent,
             @Parameters(paramLabel = "KEY") String key,
@@ -214,7 +222,7 @@ final class StateCommand implements Runnable {
             @Option(
                             names = "--if-version",
                             paramLabel = "N",
-                            description = "Only if this is its version; 0: if it does not exist.")
+                            description = "Only if the key has this version; 0: only if it does not exist.")
                     @Nullable
                     Long ifVersion)
             throws IOException {
@@ -225,7 +233,7 @@ final class StateCommand implements Runnable {
         });
     }
 
-    /** To the letter: what is not UTF-8 would be replaced else. */
+    /** Reads standard input strictly as UTF-8, since a lenient decoder would silently replace malformed bytes. */
     private static String standardInput() throws IOException {
         try {
             return StandardCharsets.UTF_8
@@ -241,7 +249,8 @@ final class StateCommand implements Runnable {
     int delete(
             @Parameters(paramLabel = "AGENT") String agent,
             @Parameters(paramLabel = "KEY") String key,
-            @Option(names = "--if-version", paramLabel = "N", description = "Only if this is its version.") @Nullable
+            @Option(names = "--if-version", paramLabel = "N", description = "Only if the key has this version.")
+                    @Nullable
                     Long ifVersion)
             throws IOException {
         return commit(tx -> {
@@ -275,7 +284,7 @@ final class StateCommand implements Runnable {
             @Option(
                             names = "--prefix",
                             paramLabel = "TEXT",
-                            description = "Only keys that begin so.",
+                            description = "Only keys that begin with this text.",
                             defaultValue = "")
                     String prefix)
             throws IOException {
@@ -287,7 +296,7 @@ final class StateCommand implements Runnable {
             @Option(
                             names = "--prefix",
                             paramLabel = "TEXT",
-                            description = "Only agents that begin so.",
+                            description = "Only agents that begin with this text.",
                             defaultValue = "")
                     String prefix)
             throws IOException {
@@ -315,15 +324,15 @@ final class StateCommand implements Runnable {
     @Command(
             name = "replay",
             description = {
-                "Prints what was committed, in order.",
+                "Prints the commits in order.",
                 "",
-                "Of an agent, or of all. With --follow it goes on until it is stopped.",
+                "It prints those of one agent, or of all. With --follow, it runs until stopped.",
                 ""
             })
     int replay(
             @Parameters(paramLabel = "AGENT", arity = "0..1") @Nullable String agent,
             @Option(names = "--from", paramLabel = "REVISION", description = "The first revision.") @Nullable Long from,
-            @Option(names = "--follow", description = "Go on with commits as they come.") boolean follow)
+            @Option(names = "--follow", description = "Wait for new commits and print them.") boolean follow)
             throws IOException {
         Replay wanted = Replay.of(namespaceOr(DEFAULT_NAMESPACE), agent == null ? "" : agent);
         Replay begun = from == null ? wanted : wanted.from(from);
@@ -376,9 +385,9 @@ final class StateCommand implements Runnable {
     @Command(
             name = "dump",
             description = {
-                "Writes all that is kept; restore reads it.",
+                "Writes all stored revisions to a dump, which restore reads.",
                 "",
-                "Of an AGENT, of the namespace, or without both of all namespaces.",
+                "It covers one AGENT, the --namespace, or, if neither is given, all namespaces.",
                 ""
             })
     int dump(
@@ -386,7 +395,7 @@ final class StateCommand implements Runnable {
             @Option(
                             names = {"-o", "--output"},
                             paramLabel = "FILE",
-                            description = "Where to; a new file. Not given: standard output.")
+                            description = "A new file for the dump (default: standard output).")
                     @Nullable
                     Path file)
             throws IOException {
@@ -413,7 +422,7 @@ final class StateCommand implements Runnable {
         });
     }
 
-    /** Nothing is left of one that failed. */
+    /** Writes a dump to a new file with mode 0600 and forces it; deletes the file if this fails. */
     private static long writeNew(Path file, Dump dump) throws IOException {
         FileChannel channel = FileChannel.open(
                 file, Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), OwnerOnly.file(file));
@@ -433,7 +442,7 @@ final class StateCommand implements Runnable {
             description = {
                 "Fills an empty state from a dump, under a new history id.",
                 "",
-                "The state of the configuration, while no backend runs on it.",
+                "It fills the state of the configuration; the backend must be stopped.",
                 ""
             })
     int restore(@Parameters(paramLabel = "FILE") Path file) throws IOException {
@@ -441,7 +450,7 @@ final class StateCommand implements Runnable {
         requireNoBackend("restore");
         StateConfig known = configured();
         if (known.engineName().equals("memory")) {
-            throw new IOException("STATE_ENGINE is memory: what is restored would be gone at once");
+            throw new IOException("STATE_ENGINE is memory: the restored state would be lost at once");
         }
         StateDump dump = StateDump.open(file);
         try (Storage storage = ServedState.storage(known);
@@ -461,7 +470,7 @@ final class StateCommand implements Runnable {
         }
     }
 
-    @Command(name = "backup", description = "Copies the embedded state, beside its directory; the backend goes on.")
+    @Command(name = "backup", description = "Copies the embedded state next to its directory while the backend runs.")
     int backup() throws IOException {
         return with(client -> {
             StateCare.Backup made = client.care().backup();
@@ -472,7 +481,9 @@ final class StateCommand implements Runnable {
         });
     }
 
-    @Command(name = "compact", description = "Removes what was overwritten or deleted before a time or a revision.")
+    @Command(
+            name = "compact",
+            description = "Removes versions that were overwritten or deleted before a time or a revision.")
     int compact(
             @Option(names = "--before", required = true, paramLabel = "WHEN", description = "A revision, or a time.")
                     String before)
@@ -504,7 +515,7 @@ final class StateCommand implements Runnable {
         return time.truncatedTo(ChronoUnit.SECONDS).toString().replace('T', ' ').replace("Z", "");
     }
 
-    /** To one line of a terminal. */
+    /** Truncates the text to the width of the terminal. */
     private static String cut(String line) {
         String shown = Printable.of(line);
         return shown.length() <= COLUMNS ? shown : shown.substring(0, COLUMNS - 1) + "…";
@@ -515,7 +526,7 @@ final class StateCommand implements Runnable {
             return Instant.parse(text);
         } catch (DateTimeException e) {
             throw new ParameterException(
-                    spec.commandLine(), option + ": no revision, and no time like 2026-01-31T12:00:00Z", e);
+                    spec.commandLine(), option + ": neither a revision nor a time like 2026-01-31T12:00:00Z", e);
         }
     }
 
@@ -538,7 +549,7 @@ final class StateCommand implements Runnable {
         }
     }
 
-    /** What Java could not decode would name another key, or change a value. */
+    /** Rejects arguments that Java could not decode, since they would name another key or change a value. */
     private void requireDecodedArguments() {
         if (spec.root().commandLine().getParseResult().originalArgs().stream()
                 .anyMatch(text -> text.indexOf(LOST) >= 0)) {
@@ -583,7 +594,7 @@ final class StateCommand implements Runnable {
         }
     }
 
-    /** By the exception, and not by the log too. */
+    /** Raises the log level, so that failures are reported only by the exception and not also in the log. */
     private static void sayFailuresOnce() {
         LogOutput.configure(new LogConfig(Level.ERROR, LogConfig.Format.TEXT), CommandLineProgram.LOG_STYLE);
     }
@@ -597,7 +608,7 @@ final class StateCommand implements Runnable {
                 ? RunningBackend.state(environment, config.file)
                 : new StateTarget(address(url), scheme(url).equals("https"));
         if ((certificate == null) != (certificateKey == null)) {
-            throw new ParameterException(spec.commandLine(), "--cert and --key: give both, or none");
+            throw new ParameterException(spec.commandLine(), "--cert and --key: give both or neither");
         }
         StateClient.Connector connector = StateClient.to(target.address()).timeout(TIMEOUT);
         try {
@@ -626,7 +637,7 @@ final class StateCommand implements Runnable {
                 return parsed.getHost() + ":" + parsed.getPort();
             }
         } catch (IllegalArgumentException e) {
-            // said below
+            // reported below
         }
         throw new ParameterException(spec.commandLine(), "--url: write it like http://127.0.0.1:50051");
     }

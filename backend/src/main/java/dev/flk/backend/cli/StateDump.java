@@ -33,11 +33,11 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A dump of the state: lines of JSON, the first with the history, then an event a line as {@code replay --json} has them, the last with
- * how many those are. Values stand as they were written.
+ * A dump of the state in lines of JSON. The first line describes the history, the last line contains the number of events,
+ * and each line between them is an event as {@code replay --json} prints it. Values are stored as they were written.
  */
 final class StateDump {
-    /** Values are bounded already, where they were written. */
+    /** A mapper without limits, because the sizes of values were limited when they were written. */
     private static final JsonMapper JSON = new JsonMapper(JsonFactory.builder()
             .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
             .disable(JsonFactory.Feature.FAIL_ON_SYMBOL_HASH_OVERFLOW)
@@ -62,7 +62,7 @@ final class StateDump {
         this.floorAtMicros = floorAtMicros;
     }
 
-    /** Writes one; returns how many events it has. */
+    /** Writes a dump and returns its number of events. */
     static long write(Dump dump, Function<StateEvent, ObjectNode> line, PrintWriter to) throws IOException {
         to.println(JSON.createObjectNode()
                 .put("dump", FORMAT)
@@ -83,9 +83,9 @@ final class StateDump {
     }
 
     /**
-     * Opens one that is whole.
+     * Opens a dump after checking that all its lines are complete and in order.
      *
-     * @throws IOException if it can't be read, or is none: what is wrong in which line
+     * @throws IOException if the file can't be read or is not a complete dump; the message names the line and the problem
      */
     static StateDump open(Path file) throws IOException {
         try (BufferedReader lines = Files.newBufferedReader(file)) {
@@ -112,10 +112,10 @@ final class StateDump {
         try {
             header = JSON.readTree(line == null ? "" : line);
         } catch (JsonProcessingException e) {
-            throw new IOException(file + ": line 1 is none of a dump's", e);
+            throw new IOException(file + ": line 1 is not the header of a dump", e);
         }
         if (header.path("dump").asInt() != FORMAT) {
-            throw new IOException(file + ": line 1 is none of a dump's, or of one that a newer version wrote");
+            throw new IOException(file + ": line 1 is not the header of a dump, or a newer version wrote the dump");
         }
         return header;
     }
@@ -128,12 +128,12 @@ final class StateDump {
         return floorAtMicros;
     }
 
-    /** All of them; what was left out between has no changes, so that no revision is missing. */
+    /** Returns the events. Revisions that the dump leaves out become events without changes, so that no revision is missing. */
     Events events() throws IOException {
         return new Events();
     }
 
-    /** @throws DateTimeException if it is not a time in the years 1 to 9999 */
+    /** @throws DateTimeException if the text is not a time in the years 1 to 9999 */
     private static long micros(String text) {
         Instant time = Instant.parse(text);
         if (time.isBefore(FIRST) || time.isAfter(LAST)) {
@@ -186,11 +186,11 @@ final class StateDump {
             try {
                 String line = lines.readLine();
                 if (line == null) {
-                    throw new IOException("the last line is missing, which says how many events there are");
+                    throw new IOException("the last line, with the number of events, is missing");
                 }
                 if (line.startsWith("{\"events\":")) {
                     if (JSON.readTree(line).path("events").asLong() != events || lines.readLine() != null) {
-                        throw new IOException("the number of events is another one: lines are missing, or too many");
+                        throw new IOException("the number of events is wrong: lines are missing or added");
                     }
                     return null;
                 }
@@ -203,7 +203,7 @@ final class StateDump {
                 return event;
             } catch (JsonProcessingException | StateException | DateTimeException e) {
                 throw new UncheckedIOException(
-                        new IOException(file + ": line " + number + " is no event: " + e.getMessage(), e));
+                        new IOException(file + ": line " + number + " is not an event: " + e.getMessage(), e));
             } catch (IOException e) {
                 throw new UncheckedIOException(new IOException(file + ": line " + number + ": " + e.getMessage(), e));
             }
@@ -239,7 +239,7 @@ final class StateDump {
             }
         }
         if (revision < 1 || changes.isEmpty()) {
-            throw new IOException("it is no event: revision or changes are missing");
+            throw new IOException("revision or changes are missing");
         }
         return new Event(revision, atMicros, changes, Math.max(total, changes.size()));
     }

@@ -37,14 +37,14 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** {@code wal}: the commands that only read the log; {@code replay}, {@code compact} and {@code repair} are classes of their own. */
+/** The command {@code wal}; {@code replay}, {@code compact} and {@code repair} have their own classes. */
 @Command(
         name = "wal",
         description = {
             "Commands about the inbox log.",
             "",
-            "ls, verify, cat and replay only read, and may run beside a backend; repair and",
-            "compact want it stopped.",
+            "ls, verify, cat and replay only read, and may run while a backend does. Stop the",
+            "backend before repair and compact.",
             ""
         })
 final class WalCommand implements Runnable {
@@ -53,7 +53,7 @@ final class WalCommand implements Runnable {
     private static final String RECORD_ROW = "%11s  %-24s  %-10s  %-8s  %9s\n";
     private static final int KEY_COLUMNS = 18;
 
-    /** How often to ask whether anyone still reads what is printed. */
+    /** The number of records between checks whether the reader of the output has closed the pipe. */
     private static final int RECORDS_BETWEEN_CHECKS = 1_000;
 
     @Mixin
@@ -66,7 +66,7 @@ final class WalCommand implements Runnable {
         this.source = source;
     }
 
-    /** With the commands below it, which share their options. */
+    /** Returns the command with its subcommands, which share their options. */
     static CommandLine with(WalSource source) {
         return new CommandLine(new WalCommand(source))
                 .addSubcommand(new WalReplayCommand(source))
@@ -89,13 +89,13 @@ final class WalCommand implements Runnable {
             description = {
                 "Lists the segments of the log, oldest first.",
                 "",
-                "  newest      appended to, or gone on from at the next start",
-                "  complete    gone on from by the next segment",
-                "  failed      a write or force failed behind its last record",
-                "  superseded  later segments repeat all that counted in it",
-                "  detached    the segment that went on from it is missing",
+                "  newest      is appended to, or will be continued at the next start",
+                "  complete    is continued by the next segment",
+                "  failed      a write or an fsync failed after its last record",
+                "  superseded  later segments repeat all its valid records",
+                "  detached    the segment that continues it is missing",
                 "",
-                "Whether the records are whole is for wal verify to say.",
+                "It does not check the records; wal verify does.",
                 ""
             })
     void ls() throws IOException {
@@ -181,14 +181,14 @@ final class WalCommand implements Runnable {
 
     private static String meaning(OtherFile other) {
         if (isMark(other)) {
-            return "how far the log is decided";
+            return "the position up to which the log is decided";
         }
         return switch (other.kind()) {
-            case OTHER_LOG -> "a segment of another log: none of its records counts; move it away";
+            case OTHER_LOG -> "a segment of another log: its records are ignored; move it away";
             case BROKEN_HEADER -> "a segment with a broken header: its records are lost, see wal verify";
-            case NO_SEGMENT -> "no segment, though it is named somewhat like one: no header and no records";
-            case SET_ASIDE -> "set aside by a start or a repair: what was cut off, broken, or in the way";
-            case OPENING -> "a segment that is being opened, or was when its backend ended";
+            case NO_SEGMENT -> "not a segment, though its name looks like one: no header and no records";
+            case SET_ASIDE -> "set aside by a start or a repair: a torn tail, a broken file, or one in the way";
+            case OPENING -> "a segment that is being opened, or was when its backend stopped";
             case LOSSES -> "declares the records that a repair gave up";
             case FOREIGN -> "does not belong to the log";
         };
@@ -201,15 +201,15 @@ final class WalCommand implements Runnable {
     @Command(
             name = "verify",
             description = {
-                "Reads the whole log and says which records are gone, if any.",
+                "Reads the whole log and reports missing records.",
                 "",
-                "The end of the log may be unfinished: being written, or cut off by a crash,",
-                "and then nobody was told that it is on disk. Damage to the last records that",
-                "were forced together looks the same.",
+                "The end of the log may be unfinished: it is being written, or a crash cut it off",
+                "before it was acknowledged. Damage to the last records that were forced together",
+                "looks the same.",
                 ""
             },
             exitCodeListHeading = "%nExit codes:%n",
-            exitCodeList = {"0:all is there", "1:records are missing, or the log can't be read", "2:wrong usage"})
+            exitCodeList = {"0:nothing is missing", "1:records are missing, or the log can't be read", "2:wrong usage"})
     int verify() throws IOException {
         LogInspector inspector = source.inspector();
         Verification found = verify(inspector);
@@ -232,7 +232,7 @@ final class WalCommand implements Runnable {
         return found.isWhole() ? ExitCode.OK : ExitCode.SOFTWARE;
     }
 
-    /** Once more if the retention of a running backend removed something meanwhile. */
+    /** Verifies the log, twice if the retention of a running backend removed segments meanwhile. */
     private Verification verify(LogInspector inspector) throws IOException {
         OptionalLong removed = Inbox.removedUpTo(new DiskFiles(), source.directory());
         Verification found = inspector.verify(removed.isPresent() ? removed.getAsLong() + 1 : 0);
@@ -253,7 +253,7 @@ final class WalCommand implements Runnable {
         }
     }
 
-    /** A file with a damaged header, or of another log. */
+    /** A notice about a file with a damaged header or a file of another log. */
     private record NoticeLine(String type, String file) {}
 
     private record TornTailLine(
@@ -308,8 +308,8 @@ final class WalCommand implements Runnable {
     private static String asText(TornTail tail) {
         String behind = tail.lastWhole() == 0
                 ? "being written now, or cut off by a crash"
-                : "with whole records up to " + tail.lastWhole() + " behind it: cut off by a crash, or damaged";
-        return "unfinished: record %d and all behind it, %s from byte %d of\n    %s\n    %s\n"
+                : "followed by whole records up to " + tail.lastWhole() + ": cut off by a crash, or damaged";
+        return "unfinished: record %d and everything after it, %s from byte %d of\n    %s\n    %s\n"
                 .formatted(
                         tail.sequence(),
                         ErrorMessages.count(tail.bytes(), "byte"),
@@ -320,7 +320,7 @@ final class WalCommand implements Runnable {
 
     @Command(
             name = "cat",
-            description = {"Prints the records of the log, oldest first; without their bodies.", ""},
+            description = {"Prints the records of the log, oldest first; bodies only with --body.", ""},
             exitCodeListHeading = "%nExit codes:%n",
             exitCodeList = {"0:done", "1:records are missing in between, or the log can't be read", "2:wrong usage"})
     int cat(
@@ -329,14 +329,14 @@ final class WalCommand implements Runnable {
                             paramLabel = "SEQ",
                             defaultValue = "1",
                             showDefaultValue = CommandLine.Help.Visibility.NEVER,
-                            description = "The first record to be printed.")
+                            description = "The first record to print.")
                     long from,
             @Option(
                             names = "--to",
                             paramLabel = "SEQ",
                             defaultValue = "9223372036854775807",
                             showDefaultValue = CommandLine.Help.Visibility.NEVER,
-                            description = "The last record to be printed.")
+                            description = "The last record to print.")
                     long to,
             @Option(names = "--id", paramLabel = "PCS_ID", description = "Only records of this certificate.") @Nullable
                     String id,
@@ -347,7 +347,7 @@ final class WalCommand implements Runnable {
                             description = "Only records of this kind: ${COMPLETION-CANDIDATES}.")
                     @Nullable
                     String kind,
-            @Option(names = "--body", description = "With the bodies, as they were submitted.") boolean body)
+            @Option(names = "--body", description = "Also print the bodies as they were submitted.") boolean body)
             throws IOException {
         CommandLine command = Objects.requireNonNull(spec.subcommands().get("cat"));
         Optional<PcsId> wanted = checkUsage(command, from, to, id, kind);
@@ -381,7 +381,7 @@ final class WalCommand implements Runnable {
         }
     }
 
-    /** What {@code --kind} takes. */
+    /** The values that {@code --kind} accepts. */
     static final class Kinds implements Iterable<String> {
         @Override
         public Iterator<String> iterator() {
@@ -394,7 +394,7 @@ final class WalCommand implements Runnable {
         WalSource.checkRange(command, from, to);
         if (kind != null && !RecordKind.names().contains(kind)) {
             throw new ParameterException(
-                    command, "--kind: '" + kind + "' is none; use one of " + String.join(", ", RecordKind.names()));
+                    command, "--kind: '" + kind + "' is unknown; use one of " + String.join(", ", RecordKind.names()));
         }
         if (id == null) {
             return Optional.empty();
@@ -431,7 +431,7 @@ final class WalCommand implements Runnable {
         }
     }
 
-    /** Two lines of at most 80 columns, and the body as a third. */
+    /** Renders two lines of at most 80 columns, and the body as a third if it is wanted. */
     private static String asText(LogRecord record, Optional<PcsId> about, boolean withBody) {
         String keyId = record.keyId();
         String head = RECORD_ROW.formatted(
@@ -444,7 +444,10 @@ final class WalCommand implements Runnable {
         return withBody ? head + id + forTerminal(bodyOf(record)) + "\n" : head + id;
     }
 
-    /** Nothing in a body speaks to a terminal. JSON has such characters in strings only, where an escape says the same. */
+    /**
+     * Escapes control characters, so that a body can't control the terminal. JSON has them only in strings, where an
+     * escape is equivalent.
+     */
     private static String forTerminal(String body) {
         StringBuilder shown = new StringBuilder(body.length());
         for (int i = 0; i < body.length(); i++) {
@@ -456,7 +459,7 @@ final class WalCommand implements Runnable {
         return shown.toString();
     }
 
-    /** Bodies of the inbox are UTF-8: a certificate was read strictly before it was logged. */
+    /** Decodes a body, which is valid UTF-8 because a certificate is parsed strictly before it is logged. */
     private static String bodyOf(LogRecord record) {
         return new String(record.body(), StandardCharsets.UTF_8);
     }

@@ -26,22 +26,22 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** {@code wal compact}: what a running backend does with closed segments, for a stopped one. */
+/** The command {@code wal compact}, which compresses and removes closed segments of a stopped backend. */
 @Command(
         name = "compact",
         description = {
-            "Compresses closed segments, and removes old ones, of a stopped backend.",
+            "Compresses closed segments and removes old ones; the backend must be stopped.",
             "",
-            "What is removed is past its retention and decided. A running backend does all",
-            "this by itself.",
+            "It removes segments that are past the retention and decided. A running backend",
+            "does the same by itself.",
             "",
-            "What is not known to be decided is never removed, nor the newest segment.",
+            "It never removes the newest segment or one that may not be decided.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {
             "0:done, or nothing to do",
-            "1:it failed, or nobody knows whether what is old is decided",
+            "1:it failed, or it is not known whether old segments are decided",
             "2:wrong usage"
         })
 final class WalCompactCommand implements Callable<Integer> {
@@ -52,7 +52,7 @@ final class WalCompactCommand implements Callable<Integer> {
     @Option(
             names = "--retention",
             paramLabel = "AGE",
-            description = "Remove segments that were closed this long ago, like 30d; without it WAL_RETENTION.")
+            description = "Remove segments that were closed this long ago, such as 30d (default: WAL_RETENTION).")
     private @Nullable String retention;
 
     @Option(
@@ -62,7 +62,7 @@ final class WalCompactCommand implements Callable<Integer> {
             description = "Compress segments that were closed this long ago (default: ${DEFAULT-VALUE}).")
     private String compressAfter = "1d";
 
-    @Option(names = "--dry-run", description = "Says what would be done, and changes nothing.")
+    @Option(names = "--dry-run", description = "Print the plan and change nothing.")
     private boolean dryRun;
 
     @Spec
@@ -79,7 +79,7 @@ final class WalCompactCommand implements Callable<Integer> {
         if (keep.compareTo(rules.dedupTtl()) < 0) {
             throw new ParameterException(
                     spec.commandLine(),
-                    "--retention: shorter than DEDUP_TTL; the log could not rebuild the store, give at least that");
+                    "--retention: shorter than DEDUP_TTL, so the log could not rebuild the store; give at least that");
         }
         source.requireLog();
         Duration after = age("--compress-after", compressAfter);
@@ -102,7 +102,7 @@ final class WalCompactCommand implements Callable<Integer> {
         for (Due due : plan) {
             long before = bytes(due.segment());
             if (!dryRun && !compaction.step()) {
-                throw new IOException("segment " + due.segment() + " is not what it was a moment ago; run it again");
+                throw new IOException("segment " + due.segment() + " has changed meanwhile; run the command again");
             }
             long left = dryRun || due.what() == Done.REMOVED ? 0 : bytes(due.segment() + ".gz");
             freed += before - left;
@@ -124,7 +124,7 @@ final class WalCompactCommand implements Callable<Integer> {
                 : ErrorMessages.bytes(freed) + " freed in " + source.directory() + "\n";
     }
 
-    /** Segments past the retention that are kept: a backend will decide them; if the mark is lost, the operator has to act. */
+    /** Reports segments past the retention that are kept. A backend will decide them; if the mark is lost, the operator must act. */
     private int reportKept(LogCompaction compaction, List<Due> undecided) {
         PrintWriter err = spec.commandLine().getErr();
         String which = ErrorMessages.count(undecided.size(), "segment") + " past the retention, from "

@@ -18,26 +18,26 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** {@code wal repair}: makes a damaged log one that a backend starts on. */
+/** The command {@code wal repair}, which repairs a damaged log so that a backend can start. */
 @Command(
         name = "repair",
         description = {
-            "Makes a damaged log one that a backend starts on again.",
+            "Repairs a damaged log so that a backend can start again.",
             "",
-            "It says exactly which records are lost. The backend must be stopped.",
+            "It reports exactly which records are lost. The backend must be stopped.",
             "",
-            "It deletes nothing: each damaged file is copied to a .broken file first. All",
-            "whole records stay, under their own sequences. A file inbox-lost-N declares",
-            "the lost ones, so that nobody takes their absence for new damage. If a",
-            "segment was moved away, put it back instead, and nothing is lost.",
+            "It deletes nothing: each damaged file is first copied to a .broken file. All",
+            "complete records keep their sequences. A file inbox-lost-N declares the lost",
+            "records, so that they are not reported as new damage. If a segment was moved",
+            "away, put it back instead, and nothing is lost.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
-        exitCodeList = {"0:repaired, or nothing to do", "1:it could not be repaired", "2:wrong usage"})
+        exitCodeList = {"0:repaired, or nothing to do", "1:the log could not be repaired", "2:wrong usage"})
 final class WalRepairCommand implements Callable<Integer> {
     private final WalSource source;
 
-    @Option(names = "--dry-run", description = "Says what would be done, and changes nothing.")
+    @Option(names = "--dry-run", description = "Print the plan and change nothing.")
     private boolean dryRun;
 
     @Spec
@@ -83,7 +83,7 @@ final class WalRepairCommand implements Callable<Integer> {
             text.append("    %s %s\n".formatted(dryRun ? "would be copied to" : "is kept as", copyOf(aside)));
             text.append(
                     aside.kept() < 0
-                            ? "    its header is broken: none of its records can be read\n"
+                            ? "    its header is broken: its records can't be read\n"
                             : "    %s of it %s in the log\n"
                                     .formatted(
                                             ErrorMessages.count(aside.kept(), "whole record"),

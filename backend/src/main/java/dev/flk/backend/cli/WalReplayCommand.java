@@ -31,17 +31,17 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** {@code wal replay}: decides what is in the log again. */
+/** The command {@code wal replay}, which decides the records in the log again. */
 @Command(
         name = "replay",
         description = {
-            "Decides the certificates in the log again, and counts the outcomes.",
+            "Decides the certificates in the log again and counts the outcomes.",
             "",
-            "Each is decided by the policy that it was logged with, so that the answers are",
-            "those that were given, to the byte. It only reads.",
+            "Each is decided under the policy that it was logged with, so the answers are",
+            "exactly those that were given. The command only reads.",
             "",
-            "With --policy current it also decides by the policy of the configuration, and",
-            "says which certificates would be accepted, escalated or rejected otherwise.",
+            "With --policy current, it also decides under the configured policy and reports",
+            "which certificates would get a different outcome.",
             ""
         },
         exitCodeListHeading = "%nExit codes:%n",
@@ -49,24 +49,24 @@ import picocli.CommandLine.Spec;
 final class WalReplayCommand implements Callable<Integer> {
     private final WalSource source;
 
-    @Option(names = "--from", paramLabel = "SEQ", description = "The first record to be decided.")
+    @Option(names = "--from", paramLabel = "SEQ", description = "The first record to decide.")
     private long from = 1;
 
-    @Option(names = "--to", paramLabel = "SEQ", description = "The last record to be decided.")
+    @Option(names = "--to", paramLabel = "SEQ", description = "The last record to decide.")
     private long to = Long.MAX_VALUE;
 
     @Option(
             names = "--policy",
             paramLabel = "POLICY",
-            description = "'current': also decide by the policy of the configuration.")
+            description = "'current': also decide under the configured policy.")
     private @Nullable String policy;
 
-    @Option(names = "--outcomes", description = "Print each outcome, one JSON object a line.")
+    @Option(names = "--outcomes", description = "Print each outcome, one JSON object per line.")
     private boolean outcomes;
 
     @Option(
             names = "--diff",
-            description = "With --policy: print each outcome that would change, one JSON object a line.")
+            description = "With --policy: print each outcome that would change, one JSON object per line.")
     private boolean diff;
 
     @Spec
@@ -96,7 +96,7 @@ final class WalReplayCommand implements Callable<Integer> {
         return WalSource.report(damages, to, spec.commandLine().getErr());
     }
 
-    /** Beside lines for programs, what people read goes elsewhere. */
+    /** Prints the summary, to standard error if standard output has JSON lines and the summary is text. */
     private void printSummary(ReplayCount count, boolean compared) {
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter target =
@@ -113,7 +113,7 @@ final class WalReplayCommand implements Callable<Integer> {
             ReplayCount count,
             PrintWriter out) {
         count.given(given, other);
-        // what stood for the id already stands under any policy
+        // an outcome that the id already had applies under any policy
         ReplayedOutcome shown = other == null || given.isOverruled() ? given : other;
         if (diff && isDifferent(given, shown)) {
             out.print(asDifference(record.sequence(), given, shown));
@@ -148,10 +148,10 @@ final class WalReplayCommand implements Callable<Integer> {
     private void checkUsage() {
         WalSource.checkRange(spec.commandLine(), from, to);
         if (policy != null && !policy.equals("current")) {
-            throw wrong("--policy: '" + policy + "' is none; the only one is 'current', that of the configuration");
+            throw wrong("--policy: '" + policy + "' is not supported; the only value is 'current'");
         }
         if (diff && policy == null) {
-            throw wrong("--diff: differs from what? Add --policy current");
+            throw wrong("--diff: needs a policy to compare with; add --policy current");
         }
     }
 
@@ -159,7 +159,7 @@ final class WalReplayCommand implements Callable<Integer> {
         return new ParameterException(spec.commandLine(), what);
     }
 
-    /** What a replay counted. */
+    /** The counts of a replay. */
     private static final class ReplayCount {
         private static final String ROW = "%-28s %12d\n";
 
@@ -191,7 +191,7 @@ final class WalReplayCommand implements Callable<Integer> {
             different += isDifferent(given, other) ? 1 : 0;
         }
 
-        /** It was counted by itself before. */
+        /** Corrects the counts for an overruled submission, which was counted with its own outcome before. */
         void overruled(Compared byItself, ReplayedOutcome stood) {
             byEnding.merge(byItself.given().ending(), -1L, Long::sum);
             different -= isDifferent(byItself.given(), byItself.underOther()) ? 1 : 0;

@@ -24,7 +24,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 
-/** Which log to read and how to print: the options that the commands about the log share. */
+/** The options that the commands about the log share: the log's directory and the form of the output. */
 final class WalSource {
     private final Map<String, String> environment;
     private final ConfigOption config;
@@ -33,11 +33,11 @@ final class WalSource {
             names = "--dir",
             scope = ScopeType.INHERIT,
             paramLabel = "DIR",
-            description = "Directory of the log; without it that of the configuration (WAL_DIR).")
+            description = "Directory of the log (default: WAL_DIR of the configuration).")
     @Nullable
     Path dir;
 
-    @Option(names = "--json", scope = ScopeType.INHERIT, description = "For programs: one JSON object a line.")
+    @Option(names = "--json", scope = ScopeType.INHERIT, description = "Print one JSON object per line.")
     boolean json;
 
     WalSource(Map<String, String> environment, ConfigOption config) {
@@ -53,18 +53,18 @@ final class WalSource {
         return new LogInspector(new DiskFiles(), directory(), Inbox.SEGMENT_PREFIX);
     }
 
-    /** What repairs it. */
+    /** Returns the repair of this log. */
     LogRepair repair() {
         return new LogRepair(new DiskFiles(), directory(), Inbox.SEGMENT_PREFIX, holder());
     }
 
-    /** How this process names itself where it locks a log. */
+    /** Returns the name of this process for lock files. */
     static String holder() {
         return "'" + CommandLineProgram.NAME + " wal', process "
                 + ProcessHandle.current().pid();
     }
 
-    /** Locks the log, as a backend does; {@code advice} is what to do if a backend runs on it. */
+    /** Locks the log as a backend does. If another process holds the lock, the error ends with {@code advice}. */
     Closeable lock(String advice) throws IOException {
         try {
             return new DiskFiles().lock(directory().resolve(Log.LOCK_FILE), holder());
@@ -73,35 +73,35 @@ final class WalSource {
         }
     }
 
-    /** Names the process that holds the log, and what to do. */
+    /** Returns an error that names the process that holds the log and ends with {@code advice}. */
     IOException inUse(LogLockedException locked, String advice) {
         return new IOException(directory() + " is in use by " + locked.holder() + "; " + advice, locked);
     }
 
-    /** Throws unless there is a log. */
+    /** Throws unless the directory contains a log. */
     void requireLog() throws IOException {
         if (inspector().isEmpty()) {
             throw nothingThere();
         }
     }
 
-    /** The part of the configuration that decisions depend on. */
+    /** Returns the part of the configuration on which decisions depend. */
     LogRules rules() {
         return BackendConfig.logRules(environment, config.file, List.of());
     }
 
-    /** The same with other numbers in the policy, like {@code TOL_D=0.20}. */
+    /** Returns the same part, with numbers of the policy replaced, such as {@code TOL_D=0.20}. */
     LogRules rules(List<String> tried) {
         return BackendConfig.logRules(environment, config.file, tried);
     }
 
-    /** Most likely the wrong directory was named. */
+    /** Returns the error for a directory without segments, which is most likely the wrong directory. */
     IOException nothingThere() {
         return new IOException(
                 "there are no segments in " + directory() + "; name the log's directory with --dir or WAL_DIR");
     }
 
-    /** {@code 4}, {@code 4 to 6}. */
+    /** Returns the missing sequences, such as {@code 4} or {@code 4 to 6}. */
     static String sequences(Damage damage) {
         if (damage.missing() == 0) {
             return "unknown";
@@ -111,7 +111,7 @@ final class WalSource {
                 : damage.firstMissing() + " to " + damage.lastMissing();
     }
 
-    /** Says what is missing up to the sequence {@code to}; returns the exit code. */
+    /** Prints the damage up to the sequence {@code to} and returns the exit code. */
     static int report(List<Damage> damages, long to, PrintWriter err) {
         List<Damage> within =
                 damages.stream().filter(damage -> damage.firstMissing() <= to).toList();
@@ -120,19 +120,19 @@ final class WalSource {
         return within.isEmpty() ? ExitCode.OK : ExitCode.SOFTWARE;
     }
 
-    /** Where in the file. */
+    /** Returns the byte offset of the damage, or that the segment is missing. */
     static String place(Damage damage) {
         return switch (damage.kind()) {
             case BROKEN -> String.valueOf(damage.offset());
-            case ABSENT -> "not there";
+            case ABSENT -> "missing";
         };
     }
 
-    /** Throws unless there may be records from {@code from} to {@code to}. */
+    /** Throws unless {@code from} to {@code to} is a valid range of sequences. */
     static void checkRange(CommandLine command, long from, long to) {
         if (from < 1 || to < from) {
             throw new ParameterException(
-                    command, "--from and --to: sequences count from 1, and the first is not behind the last");
+                    command, "--from and --to: sequences count from 1, and the first must not be after the last");
         }
     }
 }

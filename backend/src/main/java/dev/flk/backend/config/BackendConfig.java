@@ -23,15 +23,15 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The whole configuration of a backend, valid.
+ * The complete, valid configuration of a backend.
  *
- * @param ops the port for operators; empty: there is none but that of {@code http}
- * @param tls empty: plain HTTP
- * @param state empty: it is off
- * @param maxClockSkew how far {@code sent_at} may be in the future
- * @param auditDir directory of the audit log
- * @param shardMetrics shards that have metrics of their own
- * @param settings what is set, by name, defaults included; of secrets only whether, and the ids of the keys
+ * @param ops the port for operators; empty if the port of {@code http} serves them
+ * @param tls the files for TLS; empty for plain HTTP
+ * @param state the settings of the state; empty if it is off
+ * @param maxClockSkew the largest time by which {@code sent_at} may be in the future
+ * @param auditDir the directory of the audit log
+ * @param shardMetrics the number of shards that have their own metrics
+ * @param settings the values in force by name, defaults included; for secrets only whether they are set, and the key ids
  */
 public record BackendConfig(
         HttpConfig http,
@@ -54,7 +54,7 @@ public record BackendConfig(
     /**
      * Reads the configuration: the environment wins over the file, the file over the defaults.
      *
-     * @param file Java properties with the names of the environment; null: none
+     * @param file Java properties with the same names as the environment; null for none
      * @throws InvalidConfig with all problems at once
      */
     public static BackendConfig load(Map<String, String> environment, @Nullable Path file) {
@@ -62,9 +62,9 @@ public record BackendConfig(
     }
 
     /**
-     * Reads the configuration, if there is one.
+     * Reads the configuration if anything is configured.
      *
-     * @return empty if no file is named, and no setting is in the environment
+     * @return the configuration; empty if no file is named and the environment contains no setting
      * @throws InvalidConfig as {@link #load}
      */
     public static Optional<BackendConfig> loadIfAny(Map<String, String> environment, @Nullable Path file) {
@@ -73,7 +73,7 @@ public record BackendConfig(
     }
 
     /**
-     * What is in force and who set it: a line per key, 80 columns, secrets masked.
+     * Renders the values in force and their sources, one line per key in 80 columns, with secrets masked.
      *
      * @throws InvalidConfig as {@link #load}
      */
@@ -97,9 +97,9 @@ public record BackendConfig(
     /**
      * A configuration for a diagnostics archive, valid or not.
      *
-     * @param text what is set, and what is wrong with it; of secrets only whether they are set
-     * @param secrets all that are set
-     * @param config empty if something is wrong with it
+     * @param text the settings and their problems; for secrets only whether they are set
+     * @param secrets all secrets that are set
+     * @param config the configuration; empty if it has a problem
      */
     public record Diagnosed(String text, List<String> secrets, Optional<BackendConfig> config) {
         public Diagnosed {
@@ -107,14 +107,14 @@ public record BackendConfig(
         }
     }
 
-    /** As {@link #load}, but accepts any mistake. */
+    /** Reads the configuration as {@link #load} does, but accepts a configuration with problems. */
     public static Diagnosed diagnose(Map<String, String> environment, @Nullable Path file) {
         ConfigReader reader = new ConfigReader(environment, file);
         Optional<BackendConfig> config = Optional.empty();
         try {
             config = Optional.of(reader.all());
         } catch (InvalidConfig e) {
-            // its problems are in the report
+            // the report contains the problems
         }
         List<String> secrets = new ArrayList<>(reader.settings.secrets());
         reader.settings
@@ -126,14 +126,14 @@ public record BackendConfig(
     }
 
     /**
-     * What another reading of the configuration has otherwise, each as {@code NAME=now (was before)}.
+     * The settings that differ in a newer reading of the configuration, each as {@code NAME=now (was before)}.
      *
-     * @param taken what {@link #withTakenFrom} takes
-     * @param needRestart what only a restart takes
+     * @param taken changes that {@link #withTakenFrom} applies
+     * @param needRestart changes that only a restart applies
      */
     public record Changes(List<String> taken, List<String> needRestart) {}
 
-    /** What {@code next} has otherwise. */
+    /** Returns the settings that differ in {@code next}. */
     public Changes changesTo(BackendConfig next) {
         List<String> taken = new ArrayList<>();
         List<String> needRestart = new ArrayList<>();
@@ -149,7 +149,7 @@ public record BackendConfig(
         return new Changes(taken, needRestart);
     }
 
-    /** This, with what of {@code next} is taken while it runs. */
+    /** Returns this configuration with the reloadable settings of {@code next}. */
     public BackendConfig withTakenFrom(BackendConfig next) {
         Map<String, String> shown = new TreeMap<>(settings);
         shown.keySet().removeIf(ConfigKeys::isReloadable);
@@ -174,17 +174,20 @@ public record BackendConfig(
                 shown);
     }
 
-    /** The directory of the log, whatever else is set or wrong; throws {@link InvalidConfig} if that is. */
+    /** Returns the directory of the log, ignoring problems of other settings; throws {@link InvalidConfig} if WAL_DIR is invalid. */
     public static Path walDirectory(Map<String, String> environment, @Nullable Path file) {
         return new ConfigReader(environment, file).only(ConfigKeys.WAL_DIR);
     }
 
-    /** The operators' login, whatever else is set or wrong; throws {@link InvalidConfig} if that is. Empty: there is none. */
+    /**
+     * Returns the operators' login, ignoring problems of other settings; empty if none is configured. Throws {@link
+     * InvalidConfig} if the login is invalid.
+     */
     public static Optional<Login> operatorsLogin(Map<String, String> environment, @Nullable Path file) {
         return new ConfigReader(environment, file).onlyLogin();
     }
 
-    /** The keys file, whatever else is set or wrong; throws {@link InvalidConfig} if it is not set. */
+    /** Returns the keys file, ignoring problems of other settings; throws {@link InvalidConfig} if it is not set. */
     public static Path keysFile(Map<String, String> environment, @Nullable Path file) {
         ConfigReader reader = new ConfigReader(environment, file);
         Optional<Path> keys = reader.settings.find(ConfigKeys.KEYS_FILE);
@@ -196,29 +199,32 @@ public record BackendConfig(
     }
 
     /**
-     * What the outcomes of logged certificates depend on, whatever else is set or wrong.
+     * Returns the settings on which the outcomes of logged certificates depend, ignoring problems of other settings.
      *
-     * @param tried other numbers of the policy, like {@code TOL_D=0.20}
-     * @throws InvalidConfig with all that is wrong with it
+     * @param tried replacements for numbers of the policy, such as {@code TOL_D=0.20}
+     * @throws InvalidConfig with all problems of these settings
      */
     public static LogRules logRules(Map<String, String> environment, @Nullable Path file, List<String> tried) {
         return new ConfigReader(environment, file).logRules(tried);
     }
 
-    /** What the answer to a certificate depends on, whatever else is set or wrong; throws {@link InvalidConfig} with all that is wrong. */
+    /**
+     * Returns the settings on which the answer to a certificate depends, ignoring problems of other settings. Throws
+     * {@link InvalidConfig} with all problems of these settings.
+     */
     public static AnswerRules answerRules(Map<String, String> environment, @Nullable Path file) {
         return new ConfigReader(environment, file).answerRules();
     }
 
-    /** What the outcomes of logged certificates depend on, and how long a closed, decided segment is kept. */
+    /** The settings on which the outcomes of logged certificates depend, and the time that a closed, decided segment is kept. */
     public record LogRules(Policy policy, Duration dedupTtl, Duration walRetention) {}
 
     /**
-     * What the answer to a certificate depends on, for those who only want to know it.
+     * The settings on which the answer to a certificate depends, for callers that explain answers without serving.
      *
-     * @param signing empty if nothing about signatures is configured
-     * @param secrets all that are configured, in force or not
-     * @param publicKeys likewise
+     * @param signing how signatures are checked; empty if nothing about signatures is configured
+     * @param secrets all configured secrets, in force or not
+     * @param publicKeys all configured public keys, in force or not
      */
     public record AnswerRules(
             Policy policy,

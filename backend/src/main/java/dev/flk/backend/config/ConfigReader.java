@@ -40,7 +40,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** Puts the values of the keys together, and checks what no key can know alone. */
+/** A reader that combines the values of the keys and checks the rules that involve several keys. */
 final class ConfigReader {
     private static final String POSTGRES_KNOWN = "postgres.known";
     private static final long STAGED_PART_OF_HEAP = 8;
@@ -61,7 +61,7 @@ final class ConfigReader {
         return value;
     }
 
-    /** Whether neither a file is named nor a key is set. */
+    /** Returns whether no file is named and no key is set. */
     boolean isEmpty() {
         return !hasFile
                 && settings.problems().isEmpty()
@@ -129,7 +129,7 @@ final class ConfigReader {
         Optional<Secret> password = settings.find(ConfigKeys.METRICS_PASS);
         settings.require(
                 settings.isGiven(ConfigKeys.METRICS_USER) == settings.isGiven(ConfigKeys.METRICS_PASS),
-                "METRICS_USER, METRICS_PASS: only one of the two is set; set both, or none");
+                "METRICS_USER, METRICS_PASS: only one of the two is set; set both or neither");
         return user.isPresent() && password.isPresent() ? new Login(user.get(), password.get()) : null;
     }
 
@@ -137,7 +137,8 @@ final class ConfigReader {
         Optional<Integer> port = settings.find(ConfigKeys.OPS_PORT);
         Optional<String> address = settings.find(ConfigKeys.OPS_BIND_ADDR);
         boolean isPortGiven = settings.isGiven(ConfigKeys.OPS_PORT);
-        settings.require(address.isEmpty() || isPortGiven, "OPS_BIND_ADDR: is set without OPS_PORT; set both, or none");
+        settings.require(
+                address.isEmpty() || isPortGiven, "OPS_BIND_ADDR: is set without OPS_PORT; set both or neither");
         boolean isDebug = settings.get(ConfigKeys.DEBUG) == Switch.ON;
         settings.require(
                 !isDebug || (isPortGiven && settings.isGiven(ConfigKeys.METRICS_USER)),
@@ -151,12 +152,12 @@ final class ConfigReader {
         Optional<Path> authorities = settings.find(ConfigKeys.TLS_CLIENT_CA);
         boolean isCertificateGiven = settings.isGiven(ConfigKeys.TLS_CERT);
         if (isCertificateGiven != settings.isGiven(ConfigKeys.TLS_KEY)) {
-            settings.problem("TLS_CERT, TLS_KEY: only one of the two is set; set both, or none");
+            settings.problem("TLS_CERT, TLS_KEY: only one of the two is set; set both or neither");
         } else {
             settings.require(
                     authorities.isEmpty() || isCertificateGiven,
                     "TLS_CLIENT_CA: is set without TLS_CERT and TLS_KEY, so that no client would be asked for a"
-                            + " certificate; set all three, or none");
+                            + " certificate; set all three or none");
         }
         if (certificate.isEmpty() || key.isEmpty()) {
             return Optional.empty();
@@ -195,7 +196,7 @@ final class ConfigReader {
                 .longValueExact();
     }
 
-    /** Empty if something is wrong with it, which is then among the problems. */
+    /** Returns how signatures are checked; empty after adding a problem. */
     private Optional<SigningConfig> signing() {
         List<Secret> secrets = secrets();
         List<String> publicKeys = settings.find(ConfigKeys.PCS_ED25519_PUB_B64).orElse(List.of());
@@ -205,7 +206,7 @@ final class ConfigReader {
         }
         settings.require(
                 settings.isGiven(ConfigKeys.PCS_SIGN_ALG),
-                "PCS_SIGN_ALG: not set; set it to hmac or ed25519, or to none to take unsigned certificates");
+                "PCS_SIGN_ALG: not set; set it to hmac or ed25519, or to none to accept unsigned certificates");
         return algorithm.flatMap(each -> switch (each) {
             case HMAC -> hmac(secrets);
             case ED25519 -> ed25519(publicKeys);
@@ -223,7 +224,7 @@ final class ConfigReader {
             areKeys &= isKey;
             settings.require(
                     isKey,
-                    "PCS_ED25519_PUB_B64: key %d of %d is no Ed25519 public key, 32 bytes in padded base64"
+                    "PCS_ED25519_PUB_B64: key %d of %d is not an Ed25519 public key, 32 bytes in padded base64"
                             .formatted(i + 1, publicKeys.size()));
         }
         return areKeys ? Optional.of(new SigningConfig.Ed25519(publicKeys)) : Optional.empty();
@@ -242,7 +243,7 @@ final class ConfigReader {
                 isBroken || !secrets.isEmpty(),
                 "PCS_SIGN_ALG: hmac needs PCS_HMAC_KEY or PCS_HMAC_KEYS (or PCS_HMAC_KEY_FILE)");
         boolean hasBlank = secrets.stream().anyMatch(secret -> secret.text().isBlank());
-        settings.require(!hasBlank, "PCS_HMAC_KEY, PCS_HMAC_KEYS: a key is blank; look for a comma too many");
+        settings.require(!hasBlank, "PCS_HMAC_KEY, PCS_HMAC_KEYS: a key is blank; look for an extra comma");
         return secrets.isEmpty() || hasBlank ? Optional.empty() : Optional.of(new SigningConfig.Hmac(secrets));
     }
 
@@ -308,7 +309,7 @@ final class ConfigReader {
                 numbers.get(7));
     }
 
-    /** Numbers of the policy to be tried, {@code NAME=VALUE}. */
+    /** Replaces numbers of the policy, each given as {@code NAME=VALUE}. */
     private void override(List<String> tried) {
         Set<String> seen = new HashSet<>();
         for (String one : tried) {
@@ -328,7 +329,7 @@ final class ConfigReader {
                 settings.problem("--set %s: has no value; write it like %s=%s"
                         .formatted(one, name, key.get().defaultText()));
             } else if (!seen.add(name)) {
-                settings.problem("--set %s: %s is given twice; which is it?".formatted(one, name));
+                settings.problem("--set %s: %s is given twice; give it once".formatted(one, name));
             } else {
                 settings.override(key.get(), one.substring(end + 1), "--set");
             }
@@ -346,7 +347,7 @@ final class ConfigReader {
         return new StorageConfig(walDir, retention, settings.get(ConfigKeys.WAL_MIN_FREE_BYTES), ttl, store(walDir));
     }
 
-    /** Every key is looked at, so that a mistake in one that is not in use shows before it is. */
+    /** Reads the keys of every store, so that a mistake in one shows before that store is used. */
     private StorageConfig.Store store(Path walDir) {
         var embedded = new StorageConfig.Embedded(settings.get(ConfigKeys.DEDUP_DIR));
         var memory = new StorageConfig.Memory(settings.get(ConfigKeys.MEMORY_MAX_ENTRIES));
@@ -358,7 +359,7 @@ final class ConfigReader {
             case EMBEDDED -> {
                 settings.require(
                         !absolute(embedded.dir()).startsWith(absolute(walDir)),
-                        "DEDUP_DIR: is WAL_DIR, or inside it; choose another directory");
+                        "DEDUP_DIR: is WAL_DIR or inside it; choose another directory");
                 yield embedded;
             }
             case MEMORY -> memory;
@@ -413,13 +414,13 @@ final class ConfigReader {
         Optional<Long> minFreeBytes = settings.find(ConfigKeys.STATE_MIN_FREE_BYTES);
         settings.require(
                 minFreeBytes.isEmpty() || minFreeBytes.get() >= storage.walMinFreeBytes(),
-                "STATE_MIN_FREE_BYTES: less than WAL_MIN_FREE_BYTES; state would fill the disk up to where no"
-                        + " certificate is taken, set it to at least that");
+                "STATE_MIN_FREE_BYTES: less than WAL_MIN_FREE_BYTES; state would fill the disk until no"
+                        + " certificate is accepted, set it to at least that");
         Optional<Path> tokens = settings.find(ConfigKeys.STATE_TOKENS_FILE);
         boolean isForAll = settings.find(ConfigKeys.STATE_AUTH).isPresent();
         settings.require(
                 !isForAll || !settings.isGiven(ConfigKeys.STATE_TOKENS_FILE),
-                "STATE_AUTH: none lets everybody in, so STATE_TOKENS_FILE has no use; remove one of the two");
+                "STATE_AUTH: none admits everyone, so STATE_TOKENS_FILE has no use; remove one of the two");
         tokens.ifPresent(file -> {
             try {
                 TokensFile unused = TokensFile.read(file);

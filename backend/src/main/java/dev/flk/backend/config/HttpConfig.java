@@ -6,19 +6,19 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The HTTP side.
+ * The settings of the HTTP server.
  *
- * @param port to listen on; 0 takes any free one
- * @param bindAddress address or name of the interface to listen on
- * @param maxBodyBytes the longest certificate
- * @param maxBatchLines the most certificates of a batch
- * @param maxBatchBytes the longest batch
- * @param maxConnections how many may be open at once
- * @param maxRequests how many submissions (a batch is one) and look-ups may be under way at once
- * @param headerTimeout from the first byte of a request to the end of its header
- * @param bodyTimeout from the end of a header to the last byte of its body
- * @param idleTimeout how long a connection may be idle between requests, or with an answer that the client does not read
- * @param metricsLogin who may read the metrics; null: everyone
+ * @param port the port to listen on; 0 for any free port
+ * @param bindAddress the address or name of the interface to listen on
+ * @param maxBodyBytes the largest size of a certificate
+ * @param maxBatchLines the largest number of certificates in a batch
+ * @param maxBatchBytes the largest size of a batch
+ * @param maxConnections the largest number of open connections
+ * @param maxRequests the largest number of submissions (a batch is one) and look-ups in flight
+ * @param headerTimeout the time limit from the first byte of a request to the end of its header
+ * @param bodyTimeout the time limit from the end of a header to the last byte of its body
+ * @param idleTimeout the time that a connection may be idle between requests, or while the client does not read an answer
+ * @param metricsLogin the login for the metrics; null if everyone may read them
  */
 public record HttpConfig(
         int port,
@@ -37,14 +37,14 @@ public record HttpConfig(
     public record Login(String user, Secret password) {}
 
     /**
-     * A port for metrics and probes, apart from the one for certificates.
+     * A separate port for metrics and probes.
      *
-     * @param port to listen on; 0 takes any free one
-     * @param bindAddress address or name of the interface to listen on
-     * @param debug whether it also shows threads, memory and flight recordings of the JVM
+     * @param port the port to listen on; 0 for any free port
+     * @param bindAddress the address or name of the interface to listen on
+     * @param debug whether the port also serves threads, memory and flight recordings of the JVM
      */
     public record OpsConfig(int port, String bindAddress, boolean debug) {
-        /** What METRICS_PASS does not protect is for this machine only by default. */
+        /** The default address, loopback, because METRICS_PASS does not protect all pages of this port. */
         static final String USUAL_BIND_ADDRESS = "127.0.0.1";
     }
 }

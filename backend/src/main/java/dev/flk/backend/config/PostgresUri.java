@@ -11,25 +11,26 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Where a Postgres server is and who logs in: {@code postgresql://user:password@host:5432/database?sslmode=verify-full}, or the same as
- * a JDBC URL, which has {@code user} and {@code password} among its parameters. Percent-encoded; several hosts are separated by commas.
+ * The address of a Postgres server and the login: {@code
+ * postgresql://user:password@host:5432/database?sslmode=verify-full}, or the same as a JDBC URL, whose parameters include
+ * {@code user} and {@code password}. Values are percent-encoded, and several hosts are separated by commas.
  *
- * @param jdbcUrl without user and password
- * @param user empty: the driver takes the name of the account that it runs under
+ * @param jdbcUrl the URL without user and password
+ * @param user the user; if empty, the driver uses the name of the operating system account
  */
 record PostgresUri(String jdbcUrl, String user, Secret password) {
     private static final String HOST = "(?:[A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+])(?::[0-9]{1,5})?";
     private static final Pattern FORM = Pattern.compile("(?:jdbc:)?postgres(?:ql)?://(?:([^@/?#\\s]*)@)?(" + HOST
             + "(?:," + HOST + ")*)/([^@/?#\\s]+)(?:\\?([^#\\s]*))?");
 
-    /** Parameters by the name of libpq, and that of the driver. */
+    /** Names of parameters in libpq, with their names in the driver. */
     private static final Map<String, String> RENAMED =
             Map.of("application_name", "ApplicationName", "connect_timeout", "connectTimeout");
 
     static PostgresUri parse(String text) {
         Matcher parts = FORM.matcher(text);
         if (!parts.matches()) {
-            throw new IllegalArgumentException("no Postgres URI; write it like "
+            throw new IllegalArgumentException("not a Postgres URI; write it like "
                     + "postgresql://user:password@host:5432/database, with other characters percent-encoded");
         }
         String[] login = (parts.group(1) == null ? "" : parts.group(1)).split(":", 2);
@@ -47,7 +48,7 @@ record PostgresUri(String jdbcUrl, String user, Secret password) {
             } else if (sides.length == 2) {
                 parameters.add(RENAMED.getOrDefault(sides[0], sides[0]) + "=" + sides[1]);
             } else if (!parameter.isEmpty()) {
-                throw new IllegalArgumentException("no Postgres URI: a parameter has no value");
+                throw new IllegalArgumentException("not a Postgres URI: a parameter has no value");
             }
         }
         String query = parameters.isEmpty() ? "" : "?" + String.join("&", parameters);
@@ -61,7 +62,7 @@ record PostgresUri(String jdbcUrl, String user, Secret password) {
             case "read-write", "primary" -> "primary";
             default ->
                 throw new IllegalArgumentException(
-                        "no Postgres URI for writing: target_session_attrs is neither read-write, primary nor any");
+                        "not a Postgres URI for writing: target_session_attrs must be read-write, primary or any");
         };
     }
 
@@ -69,7 +70,7 @@ record PostgresUri(String jdbcUrl, String user, Secret password) {
         try {
             return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
         } catch (IllegalArgumentException e) {
-            throw new IllegalArgumentException("no Postgres URI: a % is not followed by two hex digits", e);
+            throw new IllegalArgumentException("not a Postgres URI: a % is not followed by two hex digits", e);
         }
     }
 }

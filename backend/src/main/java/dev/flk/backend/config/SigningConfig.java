@@ -11,19 +11,19 @@ import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** How signatures are checked; chosen by {@code PCS_SIGN_ALG} or {@code KEYS_FILE}; there is no default. */
+/** The way signatures are checked, chosen by {@code PCS_SIGN_ALG} or {@code KEYS_FILE}; there is no default. */
 public sealed interface SigningConfig {
 
-    /** One that stands in the configuration itself: any of its keys may sign for every shard, at any time. */
+    /** Keys in the configuration itself; any of them may sign for every shard at any time. */
     sealed interface Simple extends SigningConfig {
-        /** The check that this describes. */
+        /** Returns the check for these keys. */
         SignatureCheck check();
     }
 
     /**
-     * HMAC-SHA256.
+     * HMAC-SHA256 keys.
      *
-     * @param secrets any of them verifies
+     * @param secrets the secrets; any of them verifies a signature
      */
     record Hmac(List<Secret> secrets) implements Simple {
         public Hmac {
@@ -37,9 +37,9 @@ public sealed interface SigningConfig {
     }
 
     /**
-     * Ed25519.
+     * Ed25519 keys.
      *
-     * @param publicKeys in base64, 32 bytes each; any of them verifies
+     * @param publicKeys the public keys, 32 bytes each in base64; any of them verifies a signature
      */
     record Ed25519(List<String> publicKeys) implements Simple {
         public Ed25519 {
@@ -52,7 +52,7 @@ public sealed interface SigningConfig {
         }
     }
 
-    /** No check at all. */
+    /** No check: unsigned certificates are accepted. */
     record Off() implements Simple {
         @Override
         public SignatureCheck check() {
@@ -61,17 +61,17 @@ public sealed interface SigningConfig {
     }
 
     /**
-     * The keys of a file, each for its own shards.
+     * The keys of a file, each of which may sign only for its own shards.
      *
-     * @param only the algorithm that all of them have; null: each its own
+     * @param only the algorithm that all keys must have; null if each has its own
      */
     record Registered(Path file, @Nullable SigningAlgorithm only) implements SigningConfig {
-        /** Throws {@link InvalidConfig} with all that is wrong with the file. */
+        /** Throws {@link InvalidConfig} with all problems of the file. */
         public Registered {
             KeysFile unused = read(file, only);
         }
 
-        /** The keys as they stand in the file now; throws {@link InvalidConfig} with all that is wrong with it. */
+        /** Reads the keys that the file contains now; throws {@link InvalidConfig} with all problems of the file. */
         public KeysFile read() {
             return read(file, only);
         }

@@ -7,33 +7,33 @@ import java.nio.file.Path;
 import java.time.Duration;
 
 /**
- * The inbox log and the dedup store.
+ * The settings of the inbox log and the dedup store.
  *
- * @param walDir directory of the log's segments
- * @param walRetention how long a closed, decided segment is kept
- * @param walMinFreeBytes with less than this free on the disk nothing new is taken
- * @param dedupTtl how long a recorded outcome stands, from the arrival of its certificate
+ * @param walDir the directory of the log's segments
+ * @param walRetention the time that a closed, decided segment is kept
+ * @param walMinFreeBytes the free disk space below which nothing new is accepted
+ * @param dedupTtl the time that a recorded outcome is kept, from the arrival of its certificate
  */
 public record StorageConfig(Path walDir, Duration walRetention, long walMinFreeBytes, Duration dedupTtl, Store store) {
 
-    /** Where outcomes are recorded. */
+    /** The store in which outcomes are recorded. */
     public sealed interface Store {}
 
-    /** RocksDB in a directory; survives a restart. */
+    /** A RocksDB store in a directory, which survives a restart. */
     public record Embedded(Path dir) implements Store {}
 
     /**
-     * For trials: rebuilt from the log at a start.
+     * A store in memory, for trials; it is rebuilt from the log at each start.
      *
-     * @param maxEntries full means 503 {@code overloaded}
+     * @param maxEntries the capacity; a full store means 503 {@code overloaded}
      */
     public record Memory(long maxEntries) implements Store {}
 
     /**
      * A Redis server, which other backends may share.
      *
-     * @param uri as {@code REDIS_URI}; may hold a password
-     * @param timeout how long a call, or a connection, may take
+     * @param uri the value of {@code REDIS_URI}, which may contain a password
+     * @param timeout the time limit of a call and of connecting
      */
     public record Redis(Secret uri, Duration timeout) implements Store {}
 

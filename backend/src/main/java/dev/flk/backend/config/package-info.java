@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The configuration: read from environment and file, checked as a whole before anything starts.
- * {@link dev.flk.backend.config.BackendConfig} is the door; the parts of the program get the record that concerns them.
+ * The configuration, read from the environment and a file, and checked as a whole before anything starts. {@link
+ * dev.flk.backend.config.BackendConfig} reads it; each part of the program receives only its own record.
  */
 @NullMarked
 package dev.flk.backend.config;

@@ -10,24 +10,24 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.util.Set;
 
-/** Reads files that the configuration names, and says what is wrong with them. */
+/** The reader of files that the configuration names, which reports their problems. */
 public final class ConfiguredFile {
     private ConfiguredFile() {}
 
-    /** What is wrong with a file; the message completes "the file …". */
+    /** Reports a problem of a file; the message completes "the file …". */
     public static final class Unusable extends Exception {
         private static final long serialVersionUID = 1;
 
-        /** For what is wrong, without a secret. */
+        /** @param why the problem, without a secret */
         public Unusable(String why) {
             super(why, null, false, false);
         }
     }
 
-    /** All of a regular file that is not longer than that: opening a pipe or a device may never end. */
+    /** Reads a regular file of at most {@code maxBytes}; other kinds are rejected, because opening a pipe or a device may never end. */
     public static byte[] bytes(Path file, int maxBytes) throws Unusable {
         if (Files.exists(file) && !Files.isRegularFile(file)) {
-            throw new Unusable("is no regular file");
+            throw new Unusable("is not a regular file");
         }
         try (InputStream in = Files.newInputStream(file)) {
             byte[] bytes = in.readNBytes(maxBytes + 1);
@@ -36,7 +36,7 @@ public final class ConfiguredFile {
             }
             return bytes;
         } catch (NoSuchFileException e) {
-            throw new Unusable("is not there");
+            throw new Unusable("does not exist");
         } catch (AccessDeniedException e) {
             throw new Unusable("can't be read: no permission");
         } catch (IOException e) {
@@ -44,7 +44,7 @@ public final class ConfiguredFile {
         }
     }
 
-    /** Throws if the file has this permission; where there are none, it has not. */
+    /** Throws if the file has this permission; does nothing if the file system does not support POSIX permissions. */
     public static void forbid(Path file, PosixFilePermission permission, String why) throws Unusable {
         Set<PosixFilePermission> permissions;
         try {

@@ -9,18 +9,19 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * What files looked like before they were read: times of the last change of content and of metadata (which cannot be set back), size and inode,
- * of the target of a link. So a change of a Kubernetes volume, which swaps a link in the path, is noticed. For one thread.
+ * Fingerprints of files, taken before they are read: the times of the last changes of content and of metadata (which can't be
+ * set back), the size and the inode. Links are followed, so that a change of a Kubernetes volume, which swaps a link in the
+ * path, is detected. Only one thread may use it.
  */
 public final class FileFingerprints {
     private final Map<Path, String> looks = new LinkedHashMap<>();
 
-    /** Takes the fingerprint of a file, or notes that it is not there. */
+    /** Takes the fingerprint of a file, or notes that it is missing. */
     public void add(Path file) {
         looks.put(file, look(file));
     }
 
-    /** Whether the fingerprint of one of them is another now. */
+    /** Returns whether the fingerprint of a file has changed. */
     public boolean haveChanged() {
         return looks.entrySet().stream().anyMatch(each -> !each.getValue().equals(look(each.getKey())));
     }

@@ -11,7 +11,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The thread that checks files once a second, and on request. What it runs must not throw; when it last completed shows in {@link #secondsSinceLook}. Safe for any thread.
+ * A thread that checks files once a second and on request. Its tasks must not throw; {@link #secondsSinceLook} shows when
+ * a check last completed. Safe for any thread.
  */
 public final class FileWatch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.files");
@@ -22,7 +23,7 @@ public final class FileWatch implements AutoCloseable {
     private final ScheduledExecutorService thread;
     private volatile long lookedNanos;
 
-    /** Nothing runs yet; {@code name} is that of the thread. */
+    /** Creates a watch that checks nothing yet; {@code name} is the name of the thread. */
     public FileWatch(String name, LongSupplier nanoTicker) {
         this.name = name;
         this.nanoTicker = nanoTicker;
@@ -34,7 +35,7 @@ public final class FileWatch implements AutoCloseable {
         });
     }
 
-    /** From now on looks once a second. */
+    /** Starts to run the check once a second. */
     public void every(Runnable look) {
         Future<?> unused = thread.scheduleWithFixedDelay(
                 () -> {
@@ -46,17 +47,17 @@ public final class FileWatch implements AutoCloseable {
                 TimeUnit.MILLISECONDS);
     }
 
-    /** How long ago a look ended, in seconds: a file system that hangs holds the thread for good. */
+    /** Returns the seconds since a check last ended; they grow if a hanging file system blocks the thread. */
     public double secondsSinceLook() {
         return (nanoTicker.getAsLong() - lookedNanos) / 1e9;
     }
 
-    /** Looks soon, besides. */
+    /** Runs an additional check soon. */
     public void now(Runnable look) {
         try {
             thread.execute(look);
         } catch (RejectedExecutionException e) {
-            LOG.info("{}: files are not read again, the backend stops", name);
+            LOG.info("{}: files are not read again because the backend is stopping", name);
         }
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Files that the configuration names and that are read again when they change: reading them, how they looked, the thread that looks. For
- * {@code keys} and {@code tls}; knows nothing of what is in them.
+ * Files that the configuration names and that are read again when they change: a reader, fingerprints, and the thread that
+ * checks for changes. Used by {@code keys} and {@code tls}; this package does not know the content of the files.
  */
 @NullMarked
 package dev.flk.backend.files;

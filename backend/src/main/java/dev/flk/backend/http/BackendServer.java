@@ -28,18 +28,18 @@ import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The backend's part of HTTP: which port serves what, with which bounds. {@link #start} and {@link #close} are for one thread.
+ * An HTTP server of the backend: its port, routes and limits. Only one thread may call {@link #start} and {@link #close}.
  */
 public final class BackendServer implements AutoCloseable {
-    /** Of the heap: a quarter for bodies, an eighth for answers. */
+    /** The divisors of the heap size: bodies may take a quarter, answers an eighth. */
     private static final int BODIES_OF_HEAP = 4;
 
     private static final int ANSWERS_OF_HEAP = 8;
-    /** For what parsing long bodies makes of them. */
+    /** The divisor of the heap size for the objects that parsing long bodies creates. */
     private static final int PARSING_OF_HEAP = 2;
-    /** A few scrapers and probes, and a few that hang. */
+    /** The connection limit of the operators' port: enough for a few scrapers and probes, and a few that hang. */
     private static final int MAX_OPS_CONNECTIONS = 64;
-    /** For the bodies and answers of operators, a part of which is theirs. */
+    /** The divisor of the heap size for the operators' port, whose bodies and answers may take parts of the result. */
     private static final int OPS_OF_HEAP = 8;
 
     private final HttpServer server;
@@ -49,9 +49,9 @@ public final class BackendServer implements AutoCloseable {
     private final @Nullable DebugHandler debug;
 
     /**
-     * What a server needs of the backend.
+     * The parts of the backend that a server uses.
      *
-     * @param record empty: there is none
+     * @param record the record of outcomes; gives empty if there is none
      */
     public record Parts(
             HttpConfig config,
@@ -64,12 +64,12 @@ public final class BackendServer implements AutoCloseable {
             Duration stopWithin) {}
 
     /**
-     * A server for the port of {@code config}; takes no resources yet.
+     * Creates a server for the port of {@code config}; acquires no resources yet.
      *
-     * @param hasOps whether metrics and readiness are served {@link #forOperations elsewhere}
-     * @param tls gives an engine for each connection; null: plain HTTP
-     * @param limits which addresses may connect and submit
-     * @param heapBytes a part of which bodies and answers may take
+     * @param hasOps whether {@link #forOperations another server} serves metrics and readiness
+     * @param tls a source of an engine for each connection; null for plain HTTP
+     * @param limits the limits on connections and submissions of each address
+     * @param heapBytes the size of the heap, parts of which bodies and answers may take
      */
     public BackendServer(
             Parts parts, boolean hasOps, @Nullable Supplier<SSLEngine> tls, Limits limits, long heapBytes) {
@@ -92,7 +92,7 @@ public final class BackendServer implements AutoCloseable {
                 new InetSocketAddress(config.bindAddress(), config.port()),
                 config.bindAddress() + " port " + config.port(),
                 "BIND_ADDR or PORT",
-                "too many connections: closed one at once, MAX_CONNECTIONS is " + config.maxConnections(),
+                "too many connections: closed a new one, MAX_CONNECTIONS is " + config.maxConnections(),
                 hasOps ? routes : record.addTo(ops.addTo(routes)),
                 Client.admission(limits, parts.meters(), parts.nanoTicker()),
                 tls);
@@ -106,8 +106,8 @@ public final class BackendServer implements AutoCloseable {
     }
 
     /**
-     * A server for metrics, probes and debugging, with its own port, thread and bounds: load on the public port does not affect it.
-     * Plain HTTP; takes no resources yet.
+     * Returns a server for metrics, probes and debugging in plain HTTP. It has its own port, thread and limits, so that load
+     * on the public port does not affect it. Acquires no resources yet.
      */
     public static BackendServer forOperations(Parts parts, OpsConfig ops) {
         return new BackendServer(parts, ops);
@@ -125,7 +125,7 @@ public final class BackendServer implements AutoCloseable {
                 new InetSocketAddress(ops.bindAddress(), ops.port()),
                 ops.bindAddress() + " port " + ops.port(),
                 "OPS_BIND_ADDR or OPS_PORT",
-                "too many connections to OPS_PORT: closed one at once, it takes " + MAX_OPS_CONNECTIONS,
+                "too many connections to OPS_PORT: closed a new one, the limit is " + MAX_OPS_CONNECTIONS,
                 debug == null ? routes : debug.addTo(routes),
                 Admission.ALL,
                 null);
@@ -154,10 +154,10 @@ public final class BackendServer implements AutoCloseable {
     }
 
     /**
-     * Listens.
+     * Starts to listen.
      *
      * @return the port, which is the configured one unless that is 0
-     * @throws IOException if the address can't be bound; nothing is left open then
+     * @throws IOException if the address can't be bound; everything is closed then
      */
     public int start() throws IOException {
         try {
@@ -168,7 +168,7 @@ public final class BackendServer implements AutoCloseable {
         }
     }
 
-    /** For connections that others accept. */
+    /** Returns the listener, for connections that are accepted elsewhere. */
     Listener door() {
         return door;
     }
@@ -177,7 +177,7 @@ public final class BackendServer implements AutoCloseable {
         return server;
     }
 
-    /** Stops to accept, lets requests finish that are under way, but not longer than was said, then closes everything. */
+    /** Stops accepting, lets requests in flight finish within {@code stopWithin}, then closes everything. */
     @Override
     public void close() {
         server.close();
@@ -188,20 +188,20 @@ public final class BackendServer implements AutoCloseable {
         }
     }
 
-    /** The state behind {@code /readyz}. Called on an event loop: must not block. */
+    /** The state that {@code /readyz} shows. Called on an event loop, so it must not block. */
     @FunctionalInterface
     public interface Readiness {
-        /** The state of every component just now; the backend is ready if all that it needs are. */
+        /** Returns the current state of every component; the backend is ready if all needed components are. */
         List<Component> components();
 
         /**
-         * One component.
+         * The state of a component.
          *
-         * @param detail a few words for an operator; nothing that a stranger must not read
-         * @param isNeeded whether the backend is ready only if it is
+         * @param detail a few words for an operator, without anything that strangers must not read
+         * @param isNeeded whether the backend is ready only if this component is
          */
         record Component(String name, boolean ready, String detail, boolean isNeeded) {
-            /** One that is needed. */
+            /** Creates the state of a needed component. */
             public Component(String name, boolean ready, String detail) {
                 this(name, ready, detail, true);
             }

@@ -22,14 +22,14 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code POST /v1/pcs/batch}: NDJSON, a certificate a line.
+ * The handler of {@code POST /v1/pcs/batch}: NDJSON with one certificate per line.
  *
- * <p>A line ends with a newline, or a carriage return and a newline; the last may end with the body. An empty line
- * between others is a line, and as a certificate malformed: answers are told apart by their place. A batch without any
- * line is a 400.
+ * <p>A line ends with a newline, or with a carriage return and a newline; the last line may end with the body. An empty
+ * line between others counts as a malformed certificate, because the position of an answer identifies its line. A batch
+ * without lines gets a 400.
  */
 final class BatchHandler implements Endpoint.Handler {
-    /** What working on a line takes, beside its bytes, until it is answered. */
+    /** The memory that a line needs besides its bytes until it is answered. */
     private static final int LINE_BYTES = 2 << 10;
 
     private static final int LINE_ANSWER_BYTES = 512;
@@ -53,7 +53,7 @@ final class BatchHandler implements Endpoint.Handler {
         Submitter sender = Client.of(exchange);
         if (lines.count() == 0) {
             limits.failed(sender, length);
-            Client.answerBadRequest(exchange, "empty batch, send a certificate a line");
+            Client.answerBadRequest(exchange, "empty batch, send one certificate per line");
         } else if (lines.areMore()) {
             meters.rejected(RejectReason.TOO_LARGE);
             limits.failed(sender, length);
@@ -95,11 +95,11 @@ final class BatchHandler implements Endpoint.Handler {
         });
     }
 
-    /** The answer to a batch while its lines come in, from any thread and in any order. */
+    /** The answer to a batch under construction; outcomes arrive from any thread and in any order. */
     private static final class BatchAnswer {
         private static final int USUAL_LINE_BYTES = 256;
 
-        /** By line; a line that was never submitted, being too long, stays null. */
+        /** The outcome of each line; null for a line that was too long to be submitted. */
         private final AtomicReferenceArray<@Nullable Outcome> outcomes;
 
         private final AtomicInteger open = new AtomicInteger();
@@ -114,17 +114,17 @@ final class BatchHandler implements Endpoint.Handler {
             return outcomes.length();
         }
 
-        /** Says how many outcomes will come; true if all of them are there. */
+        /** Sets how many outcomes will arrive; returns true if all of them have arrived already. */
         boolean expect(int submitted) {
             return open.addAndGet(submitted) == 0;
         }
 
-        /** Takes the outcome of a line, of which the first counts; true for the last one that was expected. */
+        /** Stores the first outcome of a line and ignores later ones; returns true if it was the last expected outcome. */
         boolean take(int line, Outcome outcome) {
             return outcomes.compareAndSet(line, null, outcome) && open.decrementAndGet() == 0;
         }
 
-        /** The whole answer; to be called once every outcome was taken. */
+        /** Renders the complete answer; must be called after every outcome has arrived. */
         Answer render() {
             var lines = new ByteArrayOutputStream(lines() * USUAL_LINE_BYTES);
             for (int line = 0; line < lines(); line++) {
@@ -139,18 +139,18 @@ final class BatchHandler implements Endpoint.Handler {
         }
     }
 
-    /** The lines of a batch. Each byte is looked at once, and none behind the last line that may be. */
+    /** The lines of a batch. The scan reads each byte once, and none after the last allowed line. */
     private static final class BatchLines {
         private static final int FIRST_LINES = 64;
 
         private final BodyBuffer body;
         private final int most;
-        /** Where the newlines are, or the body ends. */
+        /** The positions of the newlines and, for a last line without one, the end of the body. */
         private int[] ends = new int[FIRST_LINES];
 
         private int found;
 
-        /** @param most lines that may be */
+        /** @param most the largest allowed number of lines */
         BatchLines(BodyBuffer body, int most) {
             this.body = body;
             this.most = most;
@@ -173,22 +173,22 @@ final class BatchHandler implements Endpoint.Handler {
             ends[found++] = end;
         }
 
-        /** How many there are, or one more than may be. */
+        /** Returns the number of lines, at most one more than allowed. */
         int count() {
             return found;
         }
 
-        /** Whether there are more than may be. */
+        /** Returns whether there are more lines than allowed. */
         boolean areMore() {
             return found > most;
         }
 
-        /** Bytes of a line, without its end. */
+        /** Returns the number of bytes of a line, without its end. */
         int length(int line) {
             return end(line) - start(line);
         }
 
-        /** A copy of a line, without its end. */
+        /** Returns a copy of a line, without its end. */
         byte[] line(int line) {
             return body.copy(start(line), end(line));
         }

@@ -18,14 +18,14 @@ import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Who is at the other end of a connection to the public port: held to the limits of its address. */
+/** The client of a connection to the public port, which is held to the limits of its address. */
 record Client(Submitter sender, Limits limits, LineLimit lines) implements Visitor {
     private static final Logger LOG = LoggerFactory.getLogger(Client.class);
 
     static Admission admission(Limits limits, Meters meters, LongSupplier nanoTicker) {
         LineLimit lines = new LineLimit(5, Duration.ofSeconds(10), nanoTicker);
         return remote -> {
-            // a client that is gone already has no address
+            // a client that has already disconnected has no address
             Submitter sender = Submitter.from(
                     remote instanceof InetSocketAddress inet
                             ? inet.getAddress()
@@ -37,14 +37,14 @@ record Client(Submitter sender, Limits limits, LineLimit lines) implements Visit
             lines.say(
                     "address",
                     leftOut -> LOG.warn(
-                            "too many connections from {}: closed one at once, see MAX_CONNECTIONS_PER_ADDRESS{}",
+                            "too many connections from {}: closed a new one, see MAX_CONNECTIONS_PER_ADDRESS{}",
                             sender.address(),
                             leftOut));
             return null;
         };
     }
 
-    /** Who has sent it. */
+    /** Returns the sender of a request. */
     static Submitter of(Exchange exchange) {
         return ((Client) exchange.visitor()).sender;
     }
@@ -55,7 +55,7 @@ record Client(Submitter sender, Limits limits, LineLimit lines) implements Visit
                 .map(throttled -> OutcomeRenderer.answer(new Outcome.RateLimited(throttled)));
     }
 
-    /** Answers a request that is none of a certificate, or not yet. */
+    /** Answers 400 to a request that contains no certificate or whose certificates were not read yet. */
     static void answerBadRequest(Exchange exchange, String error) {
         Answer answer = Answer.error(400, error);
         exchange.visitor().badRequest(answer);

@@ -23,8 +23,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * {@code /debug/threads}, {@code /debug/heap} and {@code /debug/jfr?seconds=N} on the operators' port, behind its login. Each takes
- * time, so they have a thread of their own; while that is busy, they answer 409.
+ * The handler of {@code /debug/threads}, {@code /debug/heap} and {@code /debug/jfr?seconds=N} on the operators' port, behind
+ * its login. These requests take time, so they run on a separate thread; while it is busy, further requests get 409.
  */
 final class DebugHandler implements AutoCloseable {
     private static final Pattern SECONDS = Pattern.compile("seconds=([1-9][0-9]{0,2})");
@@ -61,7 +61,7 @@ final class DebugHandler implements AutoCloseable {
         Matcher seconds = SECONDS.matcher(request.query());
         if (!seconds.matches() || Integer.parseInt(seconds.group(1)) > FlightRecording.MAX_SECONDS) {
             exchange.answer(Answer.error(
-                    400, "ask for /debug/jfr?seconds=N, a whole number from 1 to " + FlightRecording.MAX_SECONDS));
+                    400, "use /debug/jfr?seconds=N with a whole number from 1 to " + FlightRecording.MAX_SECONDS));
             return;
         }
         answerLater(request, exchange, () -> recorded(Integer.parseInt(seconds.group(1))));
@@ -75,7 +75,7 @@ final class DebugHandler implements AutoCloseable {
         try {
             thread.execute(() -> exchange.safely(() -> exchange.answer(work.get())));
         } catch (RejectedExecutionException e) {
-            exchange.answer(Answer.error(409, "another request for debugging is under way"));
+            exchange.answer(Answer.error(409, "another debug request is in progress"));
         }
     }
 

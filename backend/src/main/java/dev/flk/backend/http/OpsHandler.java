@@ -21,7 +21,7 @@ import java.util.List;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** {@code /health}, {@code /readyz} and {@code /metrics}. */
+/** The handler of {@code /health}, {@code /readyz} and {@code /metrics}. */
 final class OpsHandler {
     private static final Answer HEALTHY = Answer.text(200, "OK");
     static final Answer UNAUTHORIZED = Answer.error(
@@ -37,17 +37,17 @@ final class OpsHandler {
         this.guard = guard;
     }
 
-    /** All but {@code /health}, which is for everybody, agents among them. */
+    /** Adds all routes except {@code /health}, which is always on the public port because agents use it. */
     Routes addTo(Routes routes) {
         return routes.get("/readyz", Endpoint.always(this::readyz)).get("/metrics", Endpoint.always(this::metrics));
     }
 
-    /** Depends on nothing else: the process serves. */
+    /** Answers as long as the process serves; depends on nothing else. */
     void health(Request request, Exchange exchange) {
         exchange.answer(HEALTHY);
     }
 
-    /** {@code {"ready":…,"components":[…]}} with a line per component. */
+    /** Answers {@code {"ready":…,"components":[…]}} with one line per component. */
     private void readyz(Request request, Exchange exchange) {
         List<Component> components = readiness.components();
         boolean ready = components.stream().allMatch(each -> each.ready() || !each.isNeeded());
@@ -77,11 +77,11 @@ final class OpsHandler {
                         CanonicalString.quote(component.detail()));
     }
 
-    /** Basic Auth in front of the metrics. */
+    /** The check of Basic authentication for the metrics. */
     static final class MetricsGuard {
         private static final String SCHEME = "Basic ";
 
-        /** Null: everyone is admitted. */
+        /** The digest of the login; null if everyone is admitted. */
         private final byte @Nullable [] digest;
 
         MetricsGuard(@Nullable Login login) {
@@ -90,7 +90,7 @@ final class OpsHandler {
                     : Sha256.of((login.user() + ":" + login.password().text()).getBytes(StandardCharsets.UTF_8));
         }
 
-        /** Compares digests in constant time, so that neither the time nor the length of the login shows. */
+        /** Compares digests in constant time, so that the duration reveals neither the login nor its length. */
         boolean admits(Request request) {
             if (digest == null) {
                 return true;

@@ -14,7 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Turns outcomes into status codes, headers and bodies; nothing else does. */
+/** The only renderer of outcomes as status codes, headers and bodies. */
 public final class OutcomeRenderer {
     private static final byte[] BAD_SIGNATURE = errorBody("Signature verification failed");
     private static final byte[] RATE_LIMITED = errorBody("Too many requests");
@@ -27,7 +27,7 @@ public final class OutcomeRenderer {
 
     private OutcomeRenderer() {}
 
-    /** The answer to a single submission. */
+    /** Returns the answer to a single submission. */
     public static Answer answer(Outcome outcome) {
         Rendered rendered = outcome.match(CASES);
         return new Answer(rendered.status, "application/json", rendered.body, rendered.headers);
@@ -51,14 +51,14 @@ public final class OutcomeRenderer {
         appendAscii(out, "}\n");
     }
 
-    /** Appends the line for a certificate that is too long to be taken. */
+    /** Appends the line for a certificate that is too long to be accepted. */
     static void appendTooLongLine(ByteArrayOutputStream out, int maxBytes) {
         appendAscii(out, "{\"status\":413,\"body\":");
         out.writeBytes(errorBody(Refusal.tooLong(maxBytes)));
         appendAscii(out, "}\n");
     }
 
-    /** The answer to a look-up: the stored body with 200, whatever status it was first answered with. */
+    /** Returns the answer to a look-up: the stored body with status 200, whatever the first status was. */
     static Answer answer(LookUp lookUp) {
         if (lookUp instanceof LookUp.Found found) {
             return Answer.json(200, found.body());
@@ -69,7 +69,7 @@ public final class OutcomeRenderer {
         return Answer.error(404, "no outcome recorded");
     }
 
-    /** @param retryAfterSeconds 0: none */
+    /** @param retryAfterSeconds the seconds for {@code Retry-After}; 0 for none */
     private record Rendered(int status, byte[] body, List<Header> headers, Relation relation, long retryAfterSeconds) {
         Rendered(int status, byte[] body) {
             this(status, body, List.of(), Relation.FIRST, 0);
@@ -130,7 +130,7 @@ public final class OutcomeRenderer {
         }
     }
 
-    /** In ASCII; other characters are escaped. */
+    /** Renders an error body in ASCII, with all other characters escaped. */
     private static byte[] errorBody(String error) {
         return ("{\"error\":" + CanonicalString.quote(error) + "}").getBytes(StandardCharsets.US_ASCII);
     }

@@ -36,11 +36,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * {@code /v1/shards} and {@code /v1/shards/SHARD/outcomes}, behind the operators' login: the record as NDJSON, part by part; a header
- * says where the next part begins. Reading takes time, so they have threads of their own.
+ * The handler of {@code /v1/shards} and {@code /v1/shards/SHARD/outcomes}, behind the operators' login. It serves the record
+ * as NDJSON in parts; a header contains the cursor of the next part. Reads take time, so they run on separate threads.
  */
 final class RecordHandler implements AutoCloseable {
-    /** Where the next part begins; not there behind the last one. */
+    /** The header with the cursor of the next part; missing from the last part. */
     static final String CURSOR = "X-Flk-Cursor";
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.http");
@@ -64,7 +64,7 @@ final class RecordHandler implements AutoCloseable {
                 return made;
             });
 
-    /** A mistake in what was asked; the message is for its client. */
+    /** A mistake in a query; the message is sent to the client. */
     private static final class BadQuery extends RuntimeException {
         private static final long serialVersionUID = 1;
 
@@ -73,7 +73,7 @@ final class RecordHandler implements AutoCloseable {
         }
     }
 
-    /** @param record empty: there is none */
+    /** @param record the record of outcomes; gives empty if there is none */
     RecordHandler(Supplier<Optional<RecordedOutcomes>> record, MetricsGuard guard) {
         this.record = record;
         this.guard = guard;
@@ -116,7 +116,7 @@ final class RecordHandler implements AutoCloseable {
         Optional<RecordedOutcomes> found = record.get();
         if (found.isEmpty()) {
             exchange.answer(
-                    Answer.error(404, "there is no record here: RECORD or STATE_PORT is off, or it is starting"));
+                    Answer.error(404, "this backend has no record: RECORD or STATE_PORT is off, or it is starting"));
             return;
         }
         if (!exchange.reserveLesserAnswer(MAX_ANSWER_BYTES)) {
@@ -154,7 +154,7 @@ final class RecordHandler implements AutoCloseable {
         }
     }
 
-    /** Names and values, percent-decoded; each name is known, and stands once. */
+    /** Returns the percent-decoded names and values; rejects unknown and repeated names. */
     private static Map<String, String> query(Request request, Set<String> known) {
         Map<String, String> query = new HashMap<>();
         for (String part :
@@ -162,7 +162,7 @@ final class RecordHandler implements AutoCloseable {
             int equals = part.indexOf('=');
             String name = decoded(equals < 0 ? part : part.substring(0, equals));
             if (!known.contains(name)) {
-                throw new BadQuery("unknown in the query, or not known here; ask with "
+                throw new BadQuery("the query has an unknown parameter; the known ones are "
                         + String.join(", ", known.stream().sorted().toList()));
             }
             if (query.put(name, equals < 0 ? "" : decoded(part.substring(equals + 1))) != null) {
@@ -185,14 +185,14 @@ final class RecordHandler implements AutoCloseable {
         try {
             return text == null ? null : Instant.parse(text);
         } catch (DateTimeException e) {
-            throw new BadQuery(name + " is no time; write it like 2026-01-31T12:00:00Z");
+            throw new BadQuery(name + " is not a time; write it like 2026-01-31T12:00:00Z");
         }
     }
 
     private static @Nullable String oneOf(Map<String, String> query, String name, Set<String> values) {
         String text = query.get(name);
         if (text != null && !values.contains(text)) {
-            throw new BadQuery(name + " is none of "
+            throw new BadQuery(name + " is not one of "
                     + String.join(", ", values.stream().sorted().toList()));
         }
         return text;
@@ -201,7 +201,7 @@ final class RecordHandler implements AutoCloseable {
     private static int limit(Map<String, String> query) {
         String text = query.getOrDefault("limit", Integer.toString(USUAL_LIMIT));
         if (!text.matches("[1-9][0-9]{0,3}") || Integer.parseInt(text) > RecordedOutcomes.MAX_LIMIT) {
-            throw new BadQuery("limit is no whole number from 1 to " + RecordedOutcomes.MAX_LIMIT);
+            throw new BadQuery("limit is not a whole number from 1 to " + RecordedOutcomes.MAX_LIMIT);
         }
         return Integer.parseInt(text);
     }
@@ -211,7 +211,7 @@ final class RecordHandler implements AutoCloseable {
         try {
             return text == null ? null : new String(Base64.getUrlDecoder().decode(text), StandardCharsets.UTF_8);
         } catch (IllegalArgumentException e) {
-            throw new BadQuery("cursor is none of an answer's " + CURSOR);
+            throw new BadQuery("cursor was not returned in an answer's " + CURSOR);
         }
     }
 

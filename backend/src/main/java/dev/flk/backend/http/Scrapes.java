@@ -20,8 +20,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Renders the metrics, on a thread of its own that comes and goes. All that ask while it is busy share the next rendering, and
- * its bytes: it begins after they asked, so that each sees what happened before. Safe for any thread.
+ * A renderer of metrics on a separate thread that ends when idle. All requests that arrive while it is busy share the
+ * bytes of the next rendering. That rendering begins after they arrived, so each of them sees everything that happened
+ * before it. Safe for any thread.
  */
 final class Scrapes implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Scrapes.class);
@@ -43,12 +44,12 @@ final class Scrapes implements AutoCloseable {
         thread.allowCoreThreadTimeOut(true);
     }
 
-    /** What an answer will take, about. */
+    /** Returns the approximate memory that an answer will take. */
     long usualBytes() {
         return usualBytes;
     }
 
-    /** Answers {@code exchange} soon. */
+    /** Queues {@code exchange} for the next rendering. */
     void add(Exchange exchange, @Nullable String accept) {
         waiting.add(new Waiting(exchange, accept));
         if (scheduled.compareAndSet(false, true)) {
@@ -57,13 +58,13 @@ final class Scrapes implements AutoCloseable {
     }
 
     private void answerAll() {
-        // before the queue is read, so that a later request schedules another run
+        // reset before the queue is read, so that a later request schedules another run
         scheduled.set(false);
         List<Waiting> all = new ArrayList<>();
         for (Waiting next = waiting.poll(); next != null; next = waiting.poll()) {
             all.add(next);
         }
-        // all of them asked before the first rendering begins
+        // all of these requests arrived before the first rendering begins
         Map<String, Answer> rendered = new HashMap<>();
         all.forEach(
                 next -> next.exchange.answer(rendered.computeIfAbsent(Exposition.format(next.accept), this::render)));
@@ -76,7 +77,7 @@ final class Scrapes implements AutoCloseable {
             usualBytes = answer.heldBytes();
             return answer;
         } catch (RuntimeException | Error e) {
-            log.error("The metrics could not be rendered", e);
+            log.error("the metrics could not be rendered", e);
             return Answer.error(500, "internal error");
         }
     }

@@ -19,16 +19,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The way to ingest: {@code POST /v1/pcs/submit} and {@code GET /v1/pcs/{pcs_id}}. What arrives on all connections of
- * an event loop in one turn is handed over as one list: a task put into the loop runs when every connection that had
- * something to read was read.
+ * The handler of {@code POST /v1/pcs/submit} and {@code GET /v1/pcs/{pcs_id}}, which passes submissions to ingest. All
+ * submissions that arrive on the connections of an event loop in one turn are handed over as one list: a task that is
+ * added to the loop runs after every connection with input has been read.
  */
 final class SubmissionBatcher {
     private static final Logger LOG = LoggerFactory.getLogger(SubmissionBatcher.class);
-    /** Longer than a usual batch of 100 certificates; parsing as much takes about two milliseconds. */
+    /** The size above which bodies are parsed elsewhere: more than a usual batch of 100, which takes about 2 ms to parse. */
     private static final long LONG_BYTES = 256 << 10;
 
-    /** What parsing takes at the most for each byte of a body: an object of a million short keys. */
+    /** The largest memory that parsing takes per byte of a body, reached by an object with a million short keys. */
     private static final int PARSED_BYTES_PER_BYTE = 16;
 
     private final Ingest ingest;
@@ -36,10 +36,10 @@ final class SubmissionBatcher {
     private final LongSupplier nanoTicker;
     private final Bound parsing;
     private final LineLimit lines;
-    /** What has arrived in this turn, by the thread of the event loop. */
+    /** The submissions that arrived in this turn; each event loop's thread has its own list. */
     private final ThreadLocal<List<Submission>> arrived = ThreadLocal.withInitial(ArrayList::new);
 
-    /** @param maxParsingBytes what parsing long bodies may take */
+    /** @param maxParsingBytes the memory that parsing long bodies may take in total */
     SubmissionBatcher(Ingest ingest, Meters meters, LongSupplier nanoTicker, long maxParsingBytes) {
         this.parsing = new Bound(maxParsingBytes);
         this.lines = new LineLimit(1, Duration.ofSeconds(10), nanoTicker);
@@ -52,7 +52,7 @@ final class SubmissionBatcher {
         return meters;
     }
 
-    /** The body is one certificate. */
+    /** Submits a body, which is one certificate. */
     void submit(Request request, Exchange exchange) {
         handOver(
                 List.of(new Submission(
@@ -66,7 +66,7 @@ final class SubmissionBatcher {
                 exchange);
     }
 
-    /** Notes that certificates are answered which came with this request. */
+    /** Records the latency of a request once for each certificate in it. */
     void observe(Request request, int certificates) {
         long nanos = nanoTicker.getAsLong() - request.arrivedNanos();
         for (int i = 0; i < certificates; i++) {
@@ -74,7 +74,7 @@ final class SubmissionBatcher {
         }
     }
 
-    /** The stored outcome. */
+    /** Answers with the stored outcome. */
     void lookUp(Request request, Exchange exchange) {
         Optional<PcsId> id = PcsId.parse(request.lastSegment());
         if (id.isEmpty()) {
@@ -84,7 +84,7 @@ final class SubmissionBatcher {
         ingest.lookUp(id.get(), found -> exchange.answerLater(() -> OutcomeRenderer.answer(found)));
     }
 
-    /** Hands these over with all else that arrives in this turn of the event loop; long ones on another thread. */
+    /** Hands over submissions with all others of this turn of the event loop; long ones go to another thread. */
     void handOver(List<Submission> submissions, Exchange exchange) {
         long bytes = submissions.stream().mapToLong(Submission::bodyBytes).sum();
         if (bytes > LONG_BYTES) {
@@ -101,7 +101,7 @@ final class SubmissionBatcher {
         turn.addAll(submissions);
     }
 
-    /** One certificate is parsed after the other: the longest says how much memory that may take. */
+    /** Parses certificates one after another on another thread, so the longest one determines the memory that is reserved. */
     private void handOverLong(List<Submission> submissions, Exchange exchange) {
         int longest = submissions.stream().mapToInt(Submission::bodyBytes).max().orElse(0);
         long parsedBytes = (long) longest * PARSED_BYTES_PER_BYTE;
@@ -109,7 +109,7 @@ final class SubmissionBatcher {
             lines.say(
                     "memory",
                     leftOut -> LOG.error(
-                            "no memory to read a body of {} bytes; raise -Xmx or lower MAX_BODY_BYTES{}",
+                            "not enough memory to read a body of {} bytes; raise -Xmx or lower MAX_BODY_BYTES{}",
                             longest,
                             leftOut));
             exchange.refuseEarly();
@@ -127,14 +127,14 @@ final class SubmissionBatcher {
         }
     }
 
-    /** If ingest throws, what it had not answered is answered as broken. */
+    /** Hands over submissions; if ingest throws, those without an answer get an internal error. */
     private void handOver(List<Submission> turn) {
         try {
             ingest.submit(turn);
         } catch (RuntimeException | Error e) {
-            LOG.error("{} submissions could not be taken", turn.size(), e);
+            LOG.error("{} submissions could not be accepted", turn.size(), e);
             for (Submission submission : turn) {
-                meters.internalError(); // also for one that was answered before, which is not known here
+                meters.internalError(); // also counts submissions that ingest had answered before it failed
                 submission.answer().accept(new Outcome.Broken());
             }
         }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The routes of the backend: certificates and look-ups to {@code ingest}, metrics and readiness for operators. {@link
- * dev.flk.backend.http.BackendServer} is the way in, for the bootstrap alone; reading, limits and order are those of {@link dev.flk.http}.
+ * The routes of the backend: certificates and look-ups, which {@code ingest} handles, and metrics and readiness for
+ * operators. Only the bootstrap uses {@link dev.flk.backend.http.BackendServer}. {@link dev.flk.http} reads requests,
+ * enforces limits and keeps answers in order.
  */
 @NullMarked
 package dev.flk.backend.http;

@@ -13,12 +13,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Finds the key behind a refused signature, on a thread of its own: it tries all keys, which may be thousands. It works at most a twentieth
- * of the time; meanwhile certificates wait, up to {@value #MAX_WAITING} of {@value #MAX_BYTES} bytes, and what is beyond is
- * {@link SignatureRefusal#NOT_EXAMINED}. So a stranger can't keep a core busy.
+ * A thread that finds the key that made a refused signature, by trying all keys, of which there may be thousands. It works
+ * at most a twentieth of the time, so that strangers can't keep a core busy. Up to {@value #MAX_WAITING} certificates of at
+ * most {@value #MAX_BYTES} bytes wait for it; all others are {@link SignatureRefusal#NOT_EXAMINED}.
  */
 final class Examiner implements AutoCloseable {
-    /** Longer than any that keeps the rules of the format. */
+    /** The largest examined size, which exceeds that of any certificate that follows the rules of the format. */
     static final int MAX_BYTES = 4096;
 
     static final int MAX_WAITING = 256;
@@ -38,7 +38,7 @@ final class Examiner implements AutoCloseable {
         this.nanoTicker = nanoTicker;
     }
 
-    /** A certificate without a good signature, with the keys and the time that it was refused by. */
+    /** A certificate without a good signature, with the keys and the time at which it was refused. */
     record Refused(KeyRegistry registry, byte[] canonical, String shard, String sig, long nowMillis) {}
 
     void examine(Refused refused, Told told) {
@@ -73,12 +73,12 @@ final class Examiner implements AutoCloseable {
         try {
             TimeUnit.NANOSECONDS.sleep(Math.min(LONGEST_REST_NANOS, REST_FOR_WORK * workNanos));
         } catch (InterruptedException e) {
-            Thread.currentThread().interrupt(); // it is being closed
+            Thread.currentThread().interrupt(); // close() was called
         }
     }
 
     @Override
     public void close() {
-        thread.shutdownNow(); // it touches no file
+        thread.shutdownNow(); // safe, because the thread touches no file
     }
 }

@@ -13,15 +13,15 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A key as it stands in the keys file; it holds no secret, so it may be printed.
+ * A key as listed in the keys file; it contains no secret, so it may be printed.
  *
- * @param publicKey 32 raw bytes in base64; null for HMAC
- * @param secretFile name of the file with the secret, relative to the directory of the keys file; null for Ed25519
- * @param shards that it may sign for, by their whole names
- * @param shardPrefixes what the names of further such shards begin with; an empty one is every shard
- * @param validFrom the first instant at which it may sign; null: ever since
- * @param validUntil the first instant at which it may not any more; null: for ever
- * @param rate new certificates a second that it may sign; null: any number
+ * @param publicKey the public key, 32 raw bytes in base64; null for HMAC
+ * @param secretFile the name of the file with the secret, relative to the directory of the keys file; null for Ed25519
+ * @param shards the full names of shards that the key may sign for
+ * @param shardPrefixes prefixes of the names of further such shards; an empty prefix means every shard
+ * @param validFrom the first instant at which the key may sign; null for no limit
+ * @param validUntil the first instant at which the key may no longer sign; null for no limit
+ * @param rate the new certificates per second that the key may sign; null for no limit
  */
 public record KeyEntry(
         String id,
@@ -35,7 +35,7 @@ public record KeyEntry(
         KeyState state,
         @Nullable BigDecimal rate) {
 
-    /** Copies the lists; equal rates are equal, however they are written. */
+    /** Copies the lists and normalizes the rate, so that equal rates are equal however they are written. */
     public KeyEntry {
         rate = rate == null ? null : plain(rate.stripTrailingZeros());
         shards = List.copyOf(shards);
@@ -46,7 +46,7 @@ public record KeyEntry(
         return number.scale() < 0 && number.precision() < 20 ? number.setScale(0) : number;
     }
 
-    /** Whether this is an Ed25519 public key: 32 bytes in padded base64. */
+    /** Returns whether the text is an Ed25519 public key: 32 bytes in padded base64. */
     public static boolean isPublicKey(String base64) {
         try {
             return !SignatureCheck.ed25519(List.of(base64)).keyIds().isEmpty();
@@ -55,17 +55,17 @@ public record KeyEntry(
         }
     }
 
-    /** Whether its time has not come. */
+    /** Returns whether the key is not valid yet. */
     public boolean isEarly(long nowMillis) {
         return validFrom != null && nowMillis < validFrom.toEpochMilli();
     }
 
-    /** Whether its time is over. */
+    /** Returns whether the key is no longer valid. */
     public boolean isLate(long nowMillis) {
         return validUntil != null && nowMillis >= validUntil.toEpochMilli();
     }
 
-    /** Every reason why it may not sign for a shard at a time, the one to report first; empty: it may sign. */
+    /** Returns all reasons why the key may not sign for a shard at a time, the one to report first; empty if it may sign. */
     public List<SignatureRefusal> objections(String shard, long nowMillis) {
         List<SignatureRefusal> objections = new ArrayList<>();
         if (state == KeyState.REVOKED) {
@@ -83,18 +83,18 @@ public record KeyEntry(
         return objections;
     }
 
-    /** Whether its shards include this one, regardless of state and time. */
+    /** Returns whether the key's shards include this one, regardless of state and time. */
     public boolean maySignFor(String shard) {
         return shards.contains(shard) || shardPrefixes.stream().anyMatch(shard::startsWith);
     }
 
-    /** The state that the file gives a key. */
+    /** The state of a key in the file. */
     public enum KeyState {
-        /** It may sign. */
+        /** The key may sign. */
         ACTIVE("active"),
-        /** It may still sign; its agents should change to another key. */
+        /** The key may still sign, but its agents should change to another key. */
         RETIRING("retiring"),
-        /** It may not sign any more, for good. */
+        /** The key may never sign again. */
         REVOKED("revoked");
 
         private final String label;
@@ -103,7 +103,7 @@ public record KeyEntry(
             this.label = label;
         }
 
-        /** As the keys file has it. */
+        /** Returns the name of the state in the keys file. */
         public String label() {
             return label;
         }

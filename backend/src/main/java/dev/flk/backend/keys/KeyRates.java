@@ -10,8 +10,8 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The buckets of the keys that have a rate; each holds what comes in two seconds, at least one. A key whose rate is as it was keeps its
- * bucket when the file is read again, so that reading fills none. Immutable but for the buckets.
+ * The buckets of the keys that have a rate; each holds the tokens of two seconds, at least one. A key whose rate is unchanged
+ * keeps its bucket when the file is read again, so that reloading refills no bucket. Immutable except for the buckets.
  */
 final class KeyRates {
     private final Map<String, Rate> rates;
@@ -26,7 +26,7 @@ final class KeyRates {
         return new KeyRates(Map.of());
     }
 
-    /** Those of another reading of the file. */
+    /** Returns the buckets for the keys of a newer reading of the file. */
     KeyRates of(List<KeyEntry> keys, LongSupplier nanoTicker) {
         Map<String, Rate> next = new HashMap<>();
         for (KeyEntry key : keys) {

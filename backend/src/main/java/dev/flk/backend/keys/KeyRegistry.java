@@ -20,14 +20,15 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys of one reading of the file, by the shards that they may sign for. A certificate does not say which key has signed it: those of
- * its signature's algorithm (its length tells) that may sign for its shard are tried, at most {@link #MAX_KEYS_OF_A_SHARD}. Immutable.
+ * The keys of one reading of the file, indexed by the shards that they may sign for. A certificate does not name the key that
+ * signed it. Therefore all keys that may sign for its shard and have the algorithm of its signature (known from the length)
+ * are tried, at most {@link #MAX_KEYS_OF_A_SHARD}. Immutable.
  */
 final class KeyRegistry {
-    /** What a stranger can make the event loop try for one certificate. */
+    /** The largest number of keys that a stranger can make the event loop try for one certificate. */
     static final int MAX_KEYS_OF_A_SHARD = 16;
 
-    /** Tried where no key is, so that a shard without keys takes as long as one with a key. */
+    /** Keys that are tried if a shard has none, so that the check takes as long as for a shard with one key. */
     private static final Map<SigningAlgorithm, SignatureCheck> DECOYS = decoys();
 
     private final List<Usable> keys;
@@ -59,7 +60,7 @@ final class KeyRegistry {
         return keys;
     }
 
-    /** The key that has signed and may sign for the shard now. */
+    /** Returns the key that made the signature, if it may sign for the shard now. */
     Optional<KeyEntry> verify(byte[] canonical, String shard, @Nullable String sig, long nowMillis) {
         Optional<SigningAlgorithm> algorithm = SigningAlgorithm.byLength(sig);
         if (algorithm.isEmpty()) {
@@ -87,7 +88,7 @@ final class KeyRegistry {
         return Objects.requireNonNull(DECOYS.get(algorithm));
     }
 
-    /** The key that made a signature, regardless of shard and time; tries every key. */
+    /** Returns the key that made a signature, regardless of shard and time; tries every key. */
     Optional<KeyEntry> signer(byte[] canonical, @Nullable String sig) {
         Optional<SigningAlgorithm> algorithm = SigningAlgorithm.byLength(sig);
         return keys.stream()
@@ -97,9 +98,9 @@ final class KeyRegistry {
                 .findFirst();
     }
 
-    /** Why this signer is refused. */
+    /** Returns why this signer is refused. */
     static SignatureRefusal why(KeyEntry signer, String shard, long nowMillis) {
-        // one that may sign now was refused at another time, a moment ago
+        // a signer that may sign now was outside its validity a moment ago, when it was refused
         return signer.objections(shard, nowMillis).stream().findFirst().orElse(SignatureRefusal.EXPIRED);
     }
 
@@ -108,19 +109,19 @@ final class KeyRegistry {
         return check != null && check.verify(canonical, sig).isPresent();
     }
 
-    /** Whether some key may have made it, by its length. */
+    /** Returns whether the text has the length of a signature. */
     static boolean mayBeSignature(String sig) {
         return SigningAlgorithm.byLength(sig).isPresent();
     }
 
-    /** Whether a key of the file is for the algorithm that made it, by its length. */
+    /** Returns whether the file has a key for the algorithm of a signature, known from the length. */
     boolean hasAlgorithmOf(String sig) {
         return SigningAlgorithm.byLength(sig)
                 .filter(algorithm -> keys.stream().anyMatch(key -> key.entry().algorithm() == algorithm))
                 .isPresent();
     }
 
-    /** What is wrong with shards that too many keys may sign for. */
+    /** Returns a problem for each algorithm of which too many keys may sign for the same shard. */
     List<String> crowded() {
         List<String> problems = new ArrayList<>();
         indices.forEach((algorithm, index) -> index.mostKeys()
@@ -131,7 +132,7 @@ final class KeyRegistry {
         return problems;
     }
 
-    /** Keys by the names of shards and by what they begin with. */
+    /** The keys of an algorithm by the names and prefixes of shards. */
     private static final class Index {
         private final Map<String, List<Usable>> exact = new HashMap<>();
         private final Map<String, List<Usable>> byPrefix = new HashMap<>();
@@ -153,7 +154,7 @@ final class KeyRegistry {
             keys.computeIfAbsent(name, unused -> new ArrayList<>()).add(key);
         }
 
-        /** Each key once. */
+        /** Returns the keys that may sign for a shard, each once. */
         List<Usable> of(String shard) {
             List<Usable> named = exact.getOrDefault(shard, List.of());
             if (prefixLengths.length == 0) {
@@ -173,7 +174,7 @@ final class KeyRegistry {
             return all;
         }
 
-        /** No shard has more keys than the fullest of the names and beginnings that are in the file. */
+        /** Returns the largest number of keys for one shard, which is always reached by a name or prefix in the file. */
         Optional<Integer> mostKeys() {
             TreeSet<String> names = new TreeSet<>(exact.keySet());
             names.addAll(byPrefix.keySet());

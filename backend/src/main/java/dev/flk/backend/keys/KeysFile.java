@@ -24,7 +24,7 @@ import java.util.Optional;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
-/** A keys file ({@link KeysJson}) with the secrets that it names, read and found good as a whole. Immutable. */
+/** A valid keys file ({@link KeysJson}) with the secrets that it names. Immutable. */
 public final class KeysFile {
     private static final int MAX_BYTES = 8 << 20;
 
@@ -32,10 +32,10 @@ public final class KeysFile {
     private final KeyRegistry registry;
 
     /**
-     * A key that can be checked with.
+     * A key that can verify signatures.
      *
-     * @param check of this key alone; null if it was revoked and its secret is gone
-     * @param fingerprint that no other key has
+     * @param check the check for this key alone; null if it was revoked and its secret no longer exists
+     * @param fingerprint a text that is unique to the key
      */
     record Usable(KeyEntry entry, @Nullable SignatureCheck check, String fingerprint) {
         static Usable ofPublic(KeyEntry entry, String publicKey) {
@@ -48,7 +48,7 @@ public final class KeysFile {
                     entry, SignatureCheck.hmac(List.of(secret)), HexFormat.of().formatHex(digest));
         }
 
-        /** Ids are unique. */
+        /** Compares ids, which are unique in a file. */
         boolean isSameAs(Usable other) {
             return entry.id().equals(other.entry.id());
         }
@@ -60,16 +60,16 @@ public final class KeysFile {
     }
 
     /**
-     * Reads a file and the secrets beside it.
+     * Reads a file and the secrets that it names.
      *
-     * @param only the one algorithm that its keys may have; null: any
-     * @throws InvalidKeysException with all that is wrong
+     * @param only the one algorithm that its keys may have; null for any
+     * @throws InvalidKeysException with all problems of the files
      */
     public static KeysFile read(Path file, @Nullable SigningAlgorithm only) throws InvalidKeysException {
         return read(file, only, new FileFingerprints());
     }
 
-    /** The same; {@code fingerprints} gets each file before it is read, also if it can't be. */
+    /** Reads a file in the same way; adds each file to {@code fingerprints} before reading it, even if it can't be read. */
     static KeysFile read(Path file, @Nullable SigningAlgorithm only, FileFingerprints fingerprints)
             throws InvalidKeysException {
         List<String> problems = new ArrayList<>();
@@ -77,7 +77,7 @@ public final class KeysFile {
         fingerprints.add(file);
         for (KeyEntry entry : entries(file, problems)) {
             if (only != null && entry.algorithm() != only) {
-                problems.add("key " + entry.id() + ": its algorithm is not that of PCS_SIGN_ALG, " + only.configName());
+                problems.add("key " + entry.id() + ": its algorithm is not the PCS_SIGN_ALG, " + only.configName());
             }
             usable(file, entry, fingerprints, problems).ifPresent(keys::add);
         }
@@ -95,7 +95,7 @@ public final class KeysFile {
     private static List<KeyEntry> entries(Path file, List<String> problems) {
         try {
             byte[] text = ConfiguredFile.bytes(file, MAX_BYTES);
-            ConfiguredFile.forbid(file, PosixFilePermission.OTHERS_WRITE, "can be written by everybody; chmod o-w it");
+            ConfiguredFile.forbid(file, PosixFilePermission.OTHERS_WRITE, "can be written by everyone; chmod o-w it");
             return KeysJson.read(text, problems);
         } catch (Unusable e) {
             problems.add("it " + e.getMessage());
@@ -113,7 +113,8 @@ public final class KeysFile {
         Optional<Path> path = SecretFile.resolve(file, secretFile);
         if (path.isEmpty()) {
             problems.add("key " + entry.id()
-                    + ": secret_file is no plain name relative to the directory of the keys file, like keys/a.secret");
+                    + ": secret_file is not a plain name relative to the directory of the keys file, like"
+                    + " keys/a.secret");
             return Optional.empty();
         }
         fingerprints.add(path.get());
@@ -128,7 +129,7 @@ public final class KeysFile {
         }
     }
 
-    /** One key under two ids: the log could not say which of them signed. */
+    /** Rejects a key that has two ids, because the log could not record which of them signed. */
     private static void refuseTwins(List<Usable> keys, List<String> problems) {
         Map<String, String> idsByKey = new HashMap<>();
         for (Usable key : keys) {
@@ -142,17 +143,17 @@ public final class KeysFile {
         }
     }
 
-    /** The keys as they stand in the file. */
+    /** Returns the keys in the order of the file. */
     public List<KeyEntry> entries() {
         return keys.stream().map(Usable::entry).toList();
     }
 
-    /** The key that made a signature, regardless of shard and validity; tries all keys of the algorithm. */
+    /** Returns the key that made a signature, regardless of shard and validity; tries all keys of the algorithm. */
     public Optional<KeyEntry> signer(byte[] canonical, @Nullable String sig) {
         return registry.signer(canonical, sig);
     }
 
-    /** At most {@code max} keys for a diagnosis, named by their ids; none whose secret is gone. */
+    /** Returns at most {@code max} keys for a diagnosis, named by their ids, without keys whose secret no longer exists. */
     public List<NamedKey> candidates(int max, Predicate<KeyEntry> which) {
         List<NamedKey> candidates = new ArrayList<>();
         for (Usable key : keys) {
@@ -166,7 +167,7 @@ public final class KeysFile {
         return candidates;
     }
 
-    /** Revoked keys whose secret is gone, whose signatures can no longer be recognised. */
+    /** Returns the revoked keys whose secret no longer exists, so that their signatures can't be recognized. */
     public List<KeyEntry> lost() {
         return keys.stream()
                 .filter(key -> key.check() == null)
@@ -178,14 +179,14 @@ public final class KeysFile {
         return registry;
     }
 
-    /** Reads the secrets that a keys file names. */
+    /** The reader of the secrets that a keys file names. */
     private static final class SecretFile {
         private static final int MAX_SECRET_BYTES = 4096;
         private static final int LEAST_SECRET_BYTES = 16;
 
         private SecretFile() {}
 
-        /** A secret beside the keys file; empty if the name leads out of its directory. */
+        /** Resolves the name against the directory of the keys file; empty if it leads out of that directory. */
         static Optional<Path> resolve(Path keysFile, String name) {
             try {
                 Path relative = Path.of(name);
@@ -199,12 +200,12 @@ public final class KeysFile {
             }
         }
 
-        /** The secret, without one final newline. */
+        /** Returns the secret without one final newline. */
         static String read(Path file) throws Unusable {
             byte[] bytes = ConfiguredFile.bytes(file, MAX_SECRET_BYTES);
-            ConfiguredFile.forbid(file, PosixFilePermission.OTHERS_READ, "can be read by everybody; chmod o-rwx it");
+            ConfiguredFile.forbid(file, PosixFilePermission.OTHERS_READ, "can be read by everyone; chmod o-rwx it");
             ConfiguredFile.forbid(
-                    file, PosixFilePermission.OTHERS_WRITE, "can be written by everybody; chmod o-rwx it");
+                    file, PosixFilePermission.OTHERS_WRITE, "can be written by everyone; chmod o-rwx it");
             try {
                 String text = StandardCharsets.UTF_8
                         .newDecoder()
@@ -223,7 +224,7 @@ public final class KeysFile {
         }
     }
 
-    /** A keys file that can't be used, with all that is wrong with it. */
+    /** Reports a keys file that can't be used, with all its problems. */
     public static final class InvalidKeysException extends Exception {
         private static final long serialVersionUID = 1;
 
@@ -234,7 +235,7 @@ public final class KeysFile {
             this.problems = List.copyOf(problems);
         }
 
-        /** One sentence each; no secret is in them. */
+        /** Returns the problems, one sentence each, without secrets. */
         public List<String> problems() {
             return problems;
         }

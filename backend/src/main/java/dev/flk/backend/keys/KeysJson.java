@@ -25,27 +25,27 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The text of a keys file. One object:
+ * The reader of the text of a keys file, which is one JSON object:
  *
  * <pre>
  * member   kind              content
  * version  number            1
- * keys     array of objects  one at least
+ * keys     array of objects  at least one
  *
- * of a key:
+ * each key:
  * id              string             1 to 32 of A-Z a-z 0-9 . _ : -, beginning with a letter or digit, not "none"
  * algorithm       string             "hmac" or "ed25519"
  * public_key      string             ed25519: 32 raw bytes in padded base64
  * secret_file     string             hmac: a file with the secret, relative to the directory of the keys file
- * shards          array of strings   shards that it may sign for, by their whole names
- * shard_prefixes  array of strings   what the names of further such shards begin with
+ * shards          array of strings   full names of shards that the key may sign for
+ * shard_prefixes  array of strings   prefixes of the names of further such shards
  * valid_from      string             optional instant, RFC 3339
  * valid_until     string             optional instant, after valid_from
  * state           string             "active", "retiring" or "revoked"
- * rate            number             optional, above 0, new certificates a second; at most 20 decimals
+ * rate            number             optional, above 0, new certificates per second; at most 20 decimals
  * </pre>
  *
- * <p>Nothing else is taken. No message repeats a value, since it may be a secret in the wrong place.
+ * <p>Other members are rejected. No message repeats a value, because it may be a secret in the wrong place.
  */
 final class KeysJson {
     private static final int VERSION = 1;
@@ -66,7 +66,7 @@ final class KeysJson {
     private static final Instant EARLIEST = Instant.EPOCH;
     private static final Instant LATEST = Instant.parse("9999-12-31T23:59:59Z");
     private static final BigDecimal HIGHEST_RATE = BigDecimal.valueOf(10_000_000);
-    /** Written out, a smaller number could take any amount of memory. */
+    /** The limit on decimals, because a smaller number could take any amount of memory when written in full. */
     private static final int MAX_RATE_DECIMALS = 20;
 
     private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
@@ -83,7 +83,7 @@ final class KeysJson {
         this.problems = problems;
     }
 
-    /** Reads all keys that can be read; what is wrong goes to {@code problems}. */
+    /** Reads all valid keys and adds everything else to {@code problems}. */
     static List<KeyEntry> read(byte[] text, List<String> problems) {
         if (text.length > 2 && text[0] == (byte) 0xEF && text[1] == (byte) 0xBB && text[2] == (byte) 0xBF) {
             problems.add("it begins with a byte order mark; save it as UTF-8 without one");
@@ -92,25 +92,25 @@ final class KeysJson {
         try {
             return new KeysJson(problems).readAll(MAPPER.readTree(text));
         } catch (JsonProcessingException e) {
-            problems.add("it is no JSON, or has a member twice, at line %d, column %d"
+            problems.add("it is not JSON, or has a member twice, at line %d, column %d"
                     .formatted(e.getLocation().getLineNr(), e.getLocation().getColumnNr()));
         } catch (IOException e) {
             problems.add("it is not UTF-8 text");
         } catch (NumberFormatException e) {
-            // not all that is well-formed is a number to Java
-            problems.add("it has a number whose exponent is out of all bounds");
+            // Java can't represent every well-formed number
+            problems.add("it has a number whose exponent is out of range");
         }
         return List.of();
     }
 
     private List<KeyEntry> readAll(@Nullable JsonNode root) {
         if (!(root instanceof ObjectNode object)) {
-            problems.add("it is no JSON object");
+            problems.add("it is not a JSON object");
             return List.of();
         }
         object.fieldNames().forEachRemaining(name -> {
             if (!name.equals("version") && !name.equals("keys")) {
-                problems.add("it has an unknown member " + shown(name) + "; there are version and keys");
+                problems.add("it has an unknown member " + shown(name) + "; the known ones are version and keys");
             }
         });
         JsonNode version = object.path("version");
@@ -118,7 +118,7 @@ final class KeysJson {
             problems.add("version is missing or not " + VERSION);
         }
         if (!(object.get("keys") instanceof ArrayNode array) || array.isEmpty()) {
-            problems.add("keys is missing, no array, or empty");
+            problems.add("keys is missing, not an array, or empty");
             return List.of();
         }
         if (array.size() > MAX_KEYS) {
@@ -130,7 +130,7 @@ final class KeysJson {
         for (int i = 0; i < array.size(); i++) {
             Optional<KeyEntry> key = readKey(array.get(i), "key number " + (i + 1));
             key.filter(read -> !ids.add(read.id()))
-                    .ifPresent(twice -> problems.add("key " + twice.id() + ": the id stands twice"));
+                    .ifPresent(twice -> problems.add("key " + twice.id() + ": the id is used twice"));
             key.ifPresent(keys::add);
         }
         return keys;
@@ -138,7 +138,7 @@ final class KeysJson {
 
     private Optional<KeyEntry> readKey(JsonNode node, String place) {
         if (!(node instanceof ObjectNode object)) {
-            problems.add(place + " is no object");
+            problems.add(place + " is not an object");
             return Optional.empty();
         }
         String id = text(object, "id", place).orElse("");
@@ -159,7 +159,7 @@ final class KeysJson {
         List<String> shards = names(object, "shards", key, 1);
         List<String> prefixes = names(object, "shard_prefixes", key, 0);
         if (shards.isEmpty() && prefixes.isEmpty()) {
-            problems.add(key + ": it may sign for no shard; name some in shards or shard_prefixes");
+            problems.add(key + ": it may sign for no shard; list some in shards or shard_prefixes");
         }
         Instant from = instant(object, "valid_from", key);
         Instant until = instant(object, "valid_until", key);
@@ -168,7 +168,7 @@ final class KeysJson {
         }
         Optional<KeyState> state = text(object, "state", key).flatMap(KeyState::of);
         if (state.isEmpty()) {
-            problems.add(key + ": state is missing or none of active, retiring, revoked");
+            problems.add(key + ": state is missing or not one of active, retiring, revoked");
         }
         BigDecimal rate = rate(object, key);
         return problems.size() > before
@@ -186,7 +186,7 @@ final class KeysJson {
                         rate));
     }
 
-    /** Whether {@code text} may name a key. */
+    /** Returns whether {@code text} is a valid id of a key. */
     static boolean isId(String text) {
         return ID.matcher(text).matches() && !text.equals("none");
     }
@@ -201,7 +201,7 @@ final class KeysJson {
                         key,
                         shown(name),
                         mayBeSecret
-                                ? "; a secret never stands in this file: put it into a file of its own and name that"
+                                ? "; this file never contains secrets: put the secret into its own file and name that"
                                         + " in secret_file"
                                 : ""));
     }
@@ -212,7 +212,7 @@ final class KeysJson {
                         .filter(each -> each.configName().equals(name))
                         .findFirst());
         if (algorithm.isEmpty()) {
-            problems.add(key + ": algorithm is missing or none of hmac, ed25519");
+            problems.add(key + ": algorithm is missing or not one of hmac, ed25519");
         }
         return algorithm;
     }
@@ -221,22 +221,22 @@ final class KeysJson {
             SigningAlgorithm algorithm, Optional<String> publicKey, Optional<String> secretFile, String key) {
         boolean hmac = algorithm == SigningAlgorithm.HMAC;
         if (hmac && (secretFile.isEmpty() || publicKey.isPresent())) {
-            problems.add(key + ": an hmac key has secret_file, and no public_key");
+            problems.add(key + ": an hmac key has secret_file and no public_key");
         } else if (!hmac && (publicKey.isEmpty() || secretFile.isPresent())) {
-            problems.add(key + ": an ed25519 key has public_key, and no secret_file");
+            problems.add(key + ": an ed25519 key has public_key and no secret_file");
         } else if (!hmac && publicKey.filter(KeyEntry::isPublicKey).isEmpty()) {
-            problems.add(key + ": public_key is no Ed25519 public key, 32 bytes in padded base64");
+            problems.add(key + ": public_key is not an Ed25519 public key, 32 bytes in padded base64");
         }
     }
 
-    /** Empty if it is not there, or no string, which is then a problem. */
+    /** Returns a string member; empty if it is missing or, which adds a problem, not a string. */
     private Optional<String> text(ObjectNode object, String name, String key) {
         JsonNode node = object.get(name);
         if (node == null) {
             return Optional.empty();
         }
         if (!node.isTextual()) {
-            problems.add(key + ": " + name + " is no string");
+            problems.add(key + ": " + name + " is not a string");
             return Optional.empty();
         }
         return Optional.of(node.textValue());
@@ -261,7 +261,7 @@ final class KeysJson {
             inOrder.add(name);
         }
         if (!good) {
-            problems.add("%s: %s is no array of different strings of %d to %d characters"
+            problems.add("%s: %s is not an array of distinct strings of %d to %d characters"
                     .formatted(key, member, leastCodePoints, MAX_SHARD_CODE_POINTS));
         }
         return inOrder;
@@ -278,9 +278,9 @@ final class KeysJson {
                 return instant;
             }
         } catch (DateTimeException e) {
-            // it is a problem, as one out of bounds
+            // reported below, like an instant out of bounds
         }
-        problems.add(key + ": " + member + " is no instant; write it like 2026-11-20T10:00:00Z");
+        problems.add(key + ": " + member + " is not an instant; write it like 2026-11-20T10:00:00Z");
         return null;
     }
 
@@ -293,14 +293,14 @@ final class KeysJson {
         if (rate.signum() <= 0
                 || rate.compareTo(HIGHEST_RATE) > 0
                 || rate.stripTrailingZeros().scale() > MAX_RATE_DECIMALS) {
-            problems.add("%s: rate is no number above 0 and up to %s, with at most %d decimals"
+            problems.add("%s: rate is not a number above 0 and up to %s, with at most %d decimals"
                     .formatted(key, HIGHEST_RATE, MAX_RATE_DECIMALS));
             return null;
         }
         return rate;
     }
 
-    /** A name from the file, fit for a line of the log. */
+    /** Returns a name from the file in a form that is safe in a log line. */
     private static String shown(String name) {
         String plain = name.replaceAll("[^A-Za-z0-9._:-]", "?");
         return plain.length() > 32 ? plain.substring(0, 32) + "…" : plain;

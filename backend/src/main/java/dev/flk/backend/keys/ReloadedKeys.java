@@ -27,8 +27,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The keys of a file that is read again when it, or a secret beside it, has changed. A file with a mistake changes nothing: the keys that were
- * read last stay in force, which a line of the log and metrics say. One thread calls {@link #step}; the rest is for any thread.
+ * The keys of a file that is read again when the file or one of its secrets changes. If the file has a mistake, the keys that
+ * were read last stay in force, and a log line and metrics report it. One thread calls {@link #step}; all other methods are
+ * safe for any thread.
  */
 public final class ReloadedKeys implements Signatures, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.keys");
@@ -50,12 +51,12 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     private boolean wasTorn;
 
     /**
-     * Reads the file; nothing runs yet.
+     * Reads the file; starts no thread.
      *
-     * @param only the one algorithm that its keys may have; null: any
-     * @param clock wall time that stands still, or nearly, while it is in doubt
-     * @param isInDoubt whether it is
-     * @throws InvalidKeysException with all that is wrong with the file
+     * @param only the one algorithm that its keys may have; null for any
+     * @param clock the wall time, which stops or nearly stops while it is in doubt
+     * @param isInDoubt whether the wall time is in doubt
+     * @throws InvalidKeysException with all problems of the file
      */
     public ReloadedKeys(
             Path file,
@@ -80,7 +81,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         meters.keysFirstEndSeconds.watch(this::firstEndSeconds);
     }
 
-    /** Starts to look at the files once a second; what is read, and what is wrong, is written down from now on. */
+    /** Starts to check the files once a second, and to write what is read or refused to the audit log. */
     public ReloadedKeys start(Audit writtenTo) {
         audit = writtenTo;
         audit.operation("keys_read", Map.of("file", file.toString(), "keys", counts(inForce.entries())));
@@ -101,14 +102,14 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
 
     private void lookAgain(boolean readAnyway) {
         try {
-            long unused = clock.millis(); // what it stands at when it is put in doubt
+            long unused = clock.millis(); // updates the time at which the clock stops when it is put in doubt
             if (readAnyway || fingerprints.haveChanged()) {
                 readAgain();
             }
         } catch (RuntimeException e) {
             isBad = true;
             meters.keysFileError();
-            LOG.error("the keys file could not be looked at", e);
+            LOG.error("the keys file could not be checked", e);
         }
     }
 
@@ -126,7 +127,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
             audit.operation("keys_changed", Map.of("file", file.toString(), "changes", changes));
         } catch (InvalidKeysException e) {
             if (fingerprints.haveChanged() && !wasTorn) {
-                wasTorn = true; // files of two versions: the next look reads them again
+                wasTorn = true; // files of two versions were read; the next step reads them again
                 return;
             }
             wasTorn = false;
@@ -176,7 +177,7 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
         return changes.isEmpty() ? "no entry changed" : String.join(", ", named(changes));
     }
 
-    /** A file of thousands of keys makes no line of thousands. */
+    /** Truncates a list, so that a file with thousands of keys does not make an endless log line. */
     private static List<String> named(List<String> all) {
         if (all.size() <= MAX_NAMED) {
             return all;
@@ -247,15 +248,16 @@ public final class ReloadedKeys implements Signatures, AutoCloseable {
     }
 
     /**
-     * The time by which keys begin and end. It follows the backend's clock but stands still while that is in doubt, so that nobody who sets a
-     * clock ends a good key or brings an ended one back; what the clock says when the doubt is over counts. For any thread.
+     * The time that decides whether keys are valid. It follows the backend's clock but stops while that clock is in doubt, so
+     * that setting a clock neither ends a valid key nor revives an expired one. When the doubt is over, the clock's time
+     * applies. Safe for any thread.
      */
     private static final class KeyClock implements InstantSource {
         private final InstantSource clock;
         private final BooleanSupplier isInDoubt;
         private volatile long lastMillis;
 
-        /** @param isInDoubt whether the clock was set, and it is not known yet which time is right */
+        /** @param isInDoubt whether the clock was set and it is not yet known which time is right */
         KeyClock(InstantSource clock, BooleanSupplier isInDoubt) {
             this.clock = clock;
             this.isInDoubt = isInDoubt;

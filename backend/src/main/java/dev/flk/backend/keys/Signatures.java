@@ -10,34 +10,37 @@ import dev.flk.signing.SigningAlgorithm;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** Finds the key that signed a certificate. Safe for any thread, and quick enough for an event loop. */
+/** The check which key signed a certificate. Safe for any thread, and fast enough for an event loop. */
 public interface Signatures {
-    /** The id of the key that has signed it and may do so for its shard, now; empty if there is none, and it is to be refused. */
+    /**
+     * Returns the id of the key that signed a certificate and may sign for its shard now; empty if there is no such key and
+     * the certificate must be refused.
+     */
     Optional<String> verify(ParsedCertificate certificate);
 
-    /** The bucket of a key that {@link #verify} gave; null: its rate is not bounded. Its owner takes from it. */
+    /** Returns the bucket of a key that {@link #verify} returned; null if its rate is not limited. The caller takes tokens. */
     default @Nullable RateLimit rateOf(String keyId) {
         return null;
     }
 
     /**
-     * Finds out why {@link #verify} was empty. Expensive work is done later by another thread, so that the time of the answer
-     * reveals nothing; {@code told} is called once.
+     * Finds out why {@link #verify} was empty. Expensive work is done later on another thread, so that the time of the answer
+     * reveals nothing. Calls {@code told} once.
      */
     void examine(ParsedCertificate refused, Told told);
 
-    /** Who wants to know. */
+    /** A callback that receives the reason for a refusal. */
     @FunctionalInterface
     interface Told {
         /**
-         * Says why, once.
+         * Receives the reason, once.
          *
-         * @param keyId of the key that has signed it, if it is a known one
+         * @param keyId the id of the key that signed, if it is known
          */
         void because(SignatureRefusal reason, @Nullable String keyId);
     }
 
-    /** Any of the keys of {@code check}, for every shard and at any time. */
+    /** Returns signatures by any key of {@code check}, for every shard and at any time. */
     static Signatures anyOf(SignatureCheck check) {
         return new Signatures() {
             @Override
@@ -63,7 +66,7 @@ public interface Signatures {
         };
     }
 
-    /** Whether there is no signature at all. */
+    /** Returns whether a certificate has no signature. */
     static boolean isMissing(ParsedCertificate certificate) {
         String sig = certificate.sig();
         return sig == null || sig.isEmpty();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Who may sign for which shard, and when: the keys file, read and read again, and written by commands. Ingest asks {@link
- * dev.flk.backend.keys.Signatures}, the command line and the configuration {@link dev.flk.backend.keys.KeysFile}. No message contains a
- * secret.
+ * The keys file, which says which key may sign for which shard and when, and its reloading. Ingest calls {@link
+ * dev.flk.backend.keys.Signatures}; the command line and the configuration call {@link dev.flk.backend.keys.KeysFile}. No
+ * message contains a secret.
  */
 @NullMarked
 package dev.flk.backend.keys;

@@ -21,15 +21,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Who may send how much. A submission meets the limits in the order of the methods: a bucket per address for what needs no key of one's own
- * (bad signatures, malformed bodies, duplicates), the bucket of all, and for what is new and signed the bucket of its key, else of its shard.
- * Each 429 is counted by its limit and logged at most once in ten seconds. At most {@value #MAX_BUCKETS} addresses and as many shards have
- * a bucket; one that was long unused is forgotten, and is full again. Safe for any thread.
+ * The rate limits of submissions, in the order in which a submission meets them: a bucket per address for everything that
+ * needs no key (bad signatures, malformed bodies, duplicates), the global bucket and, for new signed certificates, the
+ * bucket of the key or, if the key has none, of the shard. Each 429 is counted by its limit, and logged at most once in ten
+ * seconds per limit. At most {@value #MAX_BUCKETS} addresses and as many shards have a bucket; the least recently used
+ * buckets are dropped, and start full again. Safe for any thread.
  */
 public final class Limits {
     static final int MAX_BUCKETS = 65_536;
 
-    /** A usual failure takes a tenth of a millisecond; to parse a MiB takes one to three. */
+    /** The bytes that cost one failure: a usual failure takes 0.1 ms, and parsing a MiB takes 1 to 3 ms. */
     private static final long BYTES_PER_FAILURE = 64 << 10;
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.limit");
@@ -46,21 +47,22 @@ public final class Limits {
     private final Meters meters;
     private final Map<LimitedBy, Line> lines = new EnumMap<>(LimitedBy.class);
 
-    /** When a limit was logged last, and how many of its 429 were not logged since. */
+    /** The time of a limit's last log line, and the number of its 429 answers that were not logged since. */
     private static final class Line {
         private @Nullable Long loggedNanos;
         private long notLogged;
     }
 
     /**
-     * How much.
+     * The sizes of the limits.
      *
-     * @param tokensPerSecond certificates per second, of all together
-     * @param burstTokens certificates that may come at once
-     * @param shardRate certificates per second of each shard whose key has no rate of its own, twice as many at once; null: any number
-     * @param failuresPerSecond of an address, of what needs no key; 0: any number
-     * @param failureBurst of an address, that may come at once
-     * @param connectionsPerAddress that may be open at once
+     * @param tokensPerSecond the certificates per second, in total
+     * @param burstTokens the largest burst of certificates
+     * @param shardRate the certificates per second of each shard whose key has no rate; bursts may be twice as large; null for
+     *     no limit
+     * @param failuresPerSecond the failures per second of an address; 0 for no limit
+     * @param failureBurst the largest burst of failures of an address
+     * @param connectionsPerAddress the largest number of open connections of an address
      */
     public record Sizes(
             BigDecimal tokensPerSecond,
@@ -70,7 +72,7 @@ public final class Limits {
             long failureBurst,
             int connectionsPerAddress) {
 
-        /** These, with the rates of all and of shards of {@code next}. */
+        /** Returns these sizes with the global rate and the shard rate of {@code next}. */
         public Sizes withRatesOf(Sizes next) {
             return new Sizes(
                     next.tokensPerSecond,
@@ -82,7 +84,7 @@ public final class Limits {
         }
     }
 
-    /** @param nanoTicker monotonic time */
+    /** @param nanoTicker the monotonic time in nanoseconds */
     public Limits(Sizes sizes, LongSupplier nanoTicker, Meters meters) {
         this.sizes = sizes;
         this.all = new RateLimit(sizes.tokensPerSecond(), sizes.burstTokens(), nanoTicker);
@@ -93,14 +95,17 @@ public final class Limits {
         }
     }
 
-    /** From now on the rates of all and of shards are those of {@code next}; nobody who waits is refused for it, or let in. */
+    /**
+     * Applies the global rate and the shard rate of {@code next}. The global bucket keeps its fill level in proportion, and
+     * the buckets of shards start full.
+     */
     public void change(Sizes next) {
         sizes = sizes.withRatesOf(next);
         all.change(next.tokensPerSecond(), next.burstTokens());
         byShard.invalidateAll();
     }
 
-    /** From now on the gauges show these limits. */
+    /** Makes the gauges show these limits. */
     public Limits watch() {
         meters.heldAddresses.watch(() -> failuresByAddress.asMap().values().stream()
                 .filter(bucket -> bucket.availableTokens() < 1)
@@ -109,7 +114,7 @@ public final class Limits {
         return this;
     }
 
-    /** A connection is opened; false if its address has as many as it may. */
+    /** Counts a new connection; returns false if its address already has the largest allowed number. */
     public boolean connect(Submitter sender) {
         boolean[] opened = new boolean[1];
         connectionsByAddress.compute(sender.network(), (network, before) -> {
@@ -120,13 +125,13 @@ public final class Limits {
         return opened[0];
     }
 
-    /** A connection is gone that {@link #connect} had counted. */
+    /** Removes a closed connection that {@link #connect} had counted. */
     public void disconnect(Submitter sender) {
         connectionsByAddress.computeIfPresent(
                 sender.network(), (network, open) -> open == 1 ? null : Integer.valueOf(open - 1));
     }
 
-    /** Before anything is read: whether too much of its address was refused. Takes no token. */
+    /** Checks, before anything is read, whether the address has caused too many failures. Takes no token. */
     public Optional<Throttled> beforeReading(Submitter sender) {
         if (sizes.failuresPerSecond().signum() == 0 || sender.showedKey()) {
             return Optional.empty();
@@ -139,7 +144,7 @@ public final class Limits {
                         LimitedBy.ADDRESS, sender, waitNanos, "failure rate of the address (ADDRESS_FAILURE_RATE)"));
     }
 
-    /** Before it is parsed: takes a token of all. */
+    /** Takes a token from the global bucket, before a certificate is parsed. */
     public Optional<Throttled> admit(Submitter sender) {
         Optional<Throttled> held = beforeReading(sender);
         if (held.isPresent()) {
@@ -151,16 +156,17 @@ public final class Limits {
                 : Optional.of(held(LimitedBy.GLOBAL, sender, waitNanos.getAsLong(), "global rate limit (TOKEN_RATE)"));
     }
 
-    /** A certificate or body was refused: one failure of its address, and one more for each 64 KiB of it. */
+    /** Counts a refused certificate or body as one failure of its address, and one more for each 64 KiB. */
     public void failed(Submitter sender, long bytes) {
         sender.failed();
         takeFailures(sender, 1 + bytes / BYTES_PER_FAILURE);
     }
 
     /**
-     * What was admitted is new and signed: takes a token of its key, or of its shard. If that has none, the token of all is given back.
+     * Takes a token from the bucket of the key or the shard, for an admitted certificate that is new and signed. If that bucket
+     * is empty, the global token is given back.
      *
-     * @param keyRate of the key that signed it; null: it has none
+     * @param keyRate the bucket of the key that signed; null if the key has no rate
      */
     public Optional<Throttled> takeNew(Submitter sender, String shardId, String keyId, @Nullable RateLimit keyRate) {
         sender.sentNew();
@@ -180,8 +186,8 @@ public final class Limits {
     }
 
     /**
-     * What was admitted is known already, and may be a replay of a captured certificate: counts as a failure of the address, unless the
-     * connection has sent something new and signed since its last failure.
+     * Counts an admitted duplicate, which may be a replay of a captured certificate, as a failure of the address, unless the
+     * connection has sent a new signed certificate since its last failure.
      */
     public void known(Submitter sender) {
         if (!sender.showedKey()) {
@@ -234,12 +240,12 @@ public final class Limits {
     /**
      * A throttled submission.
      *
-     * @param limit that it exceeds
-     * @param waitNanos until a retry can succeed, above 0
+     * @param limit the limit that it exceeds
+     * @param waitNanos the nanoseconds until a retry can succeed, above 0
      */
     public record Throttled(LimitedBy limit, long waitNanos) {
 
-        /** The same in whole seconds for {@code Retry-After}: rounded up, ignoring fractions of a millisecond. */
+        /** Returns the wait in whole seconds for {@code Retry-After}: rounded up, but ignoring fractions of a millisecond. */
         public long waitSeconds() {
             long millis = TimeUnit.NANOSECONDS.toMillis(waitNanos);
             return Math.max(1, (millis + 999) / 1000);

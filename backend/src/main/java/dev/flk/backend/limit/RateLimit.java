@@ -14,11 +14,11 @@ import java.util.OptionalLong;
 import java.util.function.LongSupplier;
 
 /**
- * A token bucket: full at the start, refilled evenly, one token a certificate. Lock-free and safe for any thread; a
- * refused call takes nothing.
+ * A token bucket that starts full and is refilled evenly; each certificate takes one token. Lock-free and safe for any
+ * thread; a refused call takes nothing.
  */
 public final class RateLimit {
-    /** Rates are exact to a thousandth of a token a second. */
+    /** The precision of rates: a thousandth of a token per second. */
     public static final int RATE_DECIMALS = 3;
 
     private static final OptionalLong ADMITTED = OptionalLong.empty();
@@ -26,9 +26,9 @@ public final class RateLimit {
     private final LocalBucket bucket;
 
     /**
-     * @param tokensPerSecond above 0, with at most {@value #RATE_DECIMALS} decimals: 0.5 is a token every two seconds
-     * @param burstTokens how many tokens the bucket holds, at least 1
-     * @param nanoTicker monotonic time in nanoseconds
+     * @param tokensPerSecond the rate, above 0 with at most {@value #RATE_DECIMALS} decimals; 0.5 is a token every two seconds
+     * @param burstTokens the capacity of the bucket, at least 1
+     * @param nanoTicker the monotonic time in nanoseconds
      */
     public RateLimit(BigDecimal tokensPerSecond, long burstTokens, LongSupplier nanoTicker) {
         this.bucket = Bucket.builder()
@@ -38,7 +38,7 @@ public final class RateLimit {
     }
 
     private static Bandwidth bandwidth(BigDecimal tokensPerSecond, long burstTokens) {
-        // an exact number of tokens in a longer period stands for a fraction of a token in a second
+        // a fraction of a token per second is expressed as a whole number of tokens in a longer period
         long tokensPerPeriod = tokensPerSecond.movePointRight(RATE_DECIMALS).longValueExact();
         Duration period = Duration.ofSeconds(BigDecimal.TEN.pow(RATE_DECIMALS).longValueExact());
         return Bandwidth.builder()
@@ -47,7 +47,7 @@ public final class RateLimit {
                 .build();
     }
 
-    /** From now on has another rate and another size, and is as full as before. */
+    /** Changes the rate and the capacity; the fill level stays the same in proportion. */
     void change(BigDecimal tokensPerSecond, long burstTokens) {
         bucket.replaceConfiguration(
                 BucketConfiguration.builder()
@@ -57,8 +57,8 @@ public final class RateLimit {
     }
 
     /**
-     * Holds what comes in two seconds, at least one token; more decimals than {@value #RATE_DECIMALS} are rounded, to at least the smallest
-     * rate.
+     * Returns a bucket with the capacity of two seconds, at least one token. The rate is rounded to {@value #RATE_DECIMALS}
+     * decimals, but to at least the smallest rate.
      */
     public static RateLimit ofTwoSeconds(BigDecimal tokensPerSecond, LongSupplier nanoTicker) {
         BigDecimal exact = tokensPerSecond
@@ -70,37 +70,40 @@ public final class RateLimit {
         return new RateLimit(exact, burst, nanoTicker);
     }
 
-    /** Takes a token; empty if there was one, else the nanoseconds until the next. */
+    /** Takes a token; returns empty on success, otherwise the nanoseconds until the next token. */
     public OptionalLong tryTake() {
         return tryTake(1);
     }
 
-    /** Takes so many tokens, not more than the bucket can hold, or none; empty if they were there, else the nanoseconds until they are. */
+    /**
+     * Takes all of these tokens, at most the capacity, or none. Returns empty on success, otherwise the nanoseconds until
+     * enough tokens are available.
+     */
     public OptionalLong tryTake(long tokens) {
         return bucket.tryConsume(tokens) ? ADMITTED : OptionalLong.of(waitNanos(tokens));
     }
 
-    /** Nanoseconds until there is a token; 0 if there is one. */
+    /** Returns the nanoseconds until a token is available; 0 if one is. */
     long waitNanos() {
         return bucket.getAvailableTokens() > 0 ? 0 : waitNanos(1);
     }
 
-    /** The bucket rounds down, and a wait that is a nanosecond short would be refused once more. */
+    /** Adds a nanosecond, because the bucket rounds down and a retry that comes a nanosecond early would be refused again. */
     private long waitNanos(long tokens) {
         return bucket.estimateAbilityToConsume(tokens).getNanosToWaitForRefill() + 1;
     }
 
-    /** Takes so many tokens, also some that are yet to come. */
+    /** Takes these tokens even if the fill level becomes negative. */
     void takeAnyway(long tokens) {
         bucket.consumeIgnoringRateLimits(tokens);
     }
 
-    /** Puts a token back that was taken; never more than the bucket can hold. */
+    /** Puts back a token that was taken; the capacity is never exceeded. */
     void giveBack() {
         bucket.addTokens(1);
     }
 
-    /** Whole tokens that are there now; below 0 if some were taken that are yet to come. */
+    /** Returns the whole tokens available now; negative after {@link #takeAnyway} took more than were available. */
     long availableTokens() {
         return bucket.getAvailableTokens();
     }

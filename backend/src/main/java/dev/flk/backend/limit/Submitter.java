@@ -6,11 +6,11 @@ import java.net.InetAddress;
 import java.nio.ByteBuffer;
 
 /**
- * Who sends: a connection, with the address it comes from, and whether it has shown a key. Made once per connection. Where two threads
- * write at once, one may be forgotten.
+ * The sender of a connection: its address, and whether it has proved that it has a key. Created once per connection. If two
+ * threads write at once, one of the writes may be lost.
  */
 public final class Submitter {
-    /** No IPv6 address that sends begins like this, so that no IPv4 address is taken for a network of IPv6. */
+    /** A prefix that no sending IPv6 address has, so that no IPv4 address equals a network of IPv6. */
     private static final long IPV4 = 0xFFFF_FFFF_0000_0000L;
 
     private static final int MAPPED_BYTES = 12;
@@ -18,7 +18,7 @@ public final class Submitter {
     private final InetAddress address;
     private final long network;
 
-    /** Whether something new came that a known key had signed, and nothing since that took none; what is sent again changes nothing. */
+    /** Whether a new certificate with a good signature came after the last failure; duplicates do not change it. */
     private volatile boolean showedKey;
 
     private Submitter(InetAddress address) {
@@ -26,12 +26,12 @@ public final class Submitter {
         this.network = network(address);
     }
 
-    /** Whoever sends from this address. */
+    /** Returns a sender with this address. */
     public static Submitter from(InetAddress address) {
         return new Submitter(address);
     }
 
-    /** What counts as one address: all of IPv4, the first 64 bits of IPv6, which belong to one subscriber. */
+    /** Returns what counts as one address: a full IPv4 address, or the first 64 bits of IPv6, which belong to one subscriber. */
     private static long network(InetAddress address) {
         ByteBuffer bytes = ByteBuffer.wrap(address.getAddress());
         if (address instanceof Inet4Address) {
@@ -43,12 +43,12 @@ public final class Submitter {
         return bytes.getLong();
     }
 
-    /** The address as it is written. */
+    /** Returns the address as text. */
     public String address() {
         return address.getHostAddress();
     }
 
-    /** What counts as one sender: an IPv4 address, or the first half of an IPv6 one. */
+    /** Returns what counts as one sender: an IPv4 address, or the first half of an IPv6 address. */
     public long network() {
         return network;
     }

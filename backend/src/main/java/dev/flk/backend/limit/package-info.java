@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Who may send how much. {@code http} asks {@link dev.flk.backend.limit.Limits} before it reads, {@code ingest} for each certificate; only the
- * bootstrap constructs it. Nothing here knows of HTTP.
+ * The rate limits of senders. {@code http} asks {@link dev.flk.backend.limit.Limits} before it reads, and {@code ingest}
+ * asks for each certificate; only the bootstrap constructs it. This package does not depend on HTTP.
  */
 @NullMarked
 package dev.flk.backend.limit;

@@ -14,8 +14,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * What a directory of few files takes, and what its file system has left, looked up now and then by a thread of its own: asking
- * for them costs nothing, and never waits for a disk. While the disk does not answer, they are as old as its last answer.
+ * The size of a directory of few files and the free space of its file system, measured every few seconds by a separate thread:
+ * reading them costs nothing and never waits for a disk. If the disk hangs, the values are those of its last answer.
  */
 public final class DiskSpace implements AutoCloseable {
     private static final Duration EVERY = Duration.ofSeconds(5);
@@ -33,7 +33,7 @@ public final class DiskSpace implements AutoCloseable {
         this.directory = directory;
     }
 
-    /** Looks at {@code directory}, without what is below it: once at once, then by itself until it is closed. */
+    /** Measures {@code directory}, without subdirectories, at once and then every few seconds until it is closed. */
     public static DiskSpace watch(Path directory) {
         DiskSpace space = new DiskSpace(directory);
         space.look();
@@ -42,17 +42,17 @@ public final class DiskSpace implements AutoCloseable {
         return space;
     }
 
-    /** Bytes of all files; NaN if they can't be listed. */
+    /** Returns the size of all files in bytes; NaN if they can't be listed. */
     public double usedBytes() {
         return usedBytes;
     }
 
-    /** Bytes that can still be written; NaN if the file system does not say. */
+    /** Returns the free bytes; NaN if the file system does not report them. */
     public double freeBytes() {
         return freeBytes;
     }
 
-    /** One look at the disk. */
+    /** Measures once. */
     void look() {
         usedBytes = used();
         freeBytes = free();
@@ -70,7 +70,7 @@ public final class DiskSpace implements AutoCloseable {
         try {
             return Files.size(file);
         } catch (NoSuchFileException e) {
-            return 0; // renamed or removed since it was listed
+            return 0; // renamed or removed after it was listed
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -84,7 +84,7 @@ public final class DiskSpace implements AutoCloseable {
         }
     }
 
-    /** Does not wait: a look that the disk does not answer must not keep the program from its end. */
+    /** Stops the thread without waiting for it, because a hanging disk must not prevent the program from ending. */
     @Override
     public void close() {
         timer.shutdown();

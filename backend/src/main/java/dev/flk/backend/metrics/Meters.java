@@ -19,16 +19,16 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Every metric of the backend, each family exposed from the moment of construction but those of the JVM ({@link #watchJvm}). Each instance has a registry of its
- * own. Safe for any thread.
+ * All metrics of the backend. Every family is exposed from construction on, except those of the JVM ({@link #watchJvm}). Each
+ * instance has its own registry. Safe for any thread.
  *
- * <p>What was admitted is accounted for: once nothing is under way, {@code flk_ingest_total} is the sum of {@code flk_accepted},
+ * <p>Every admitted certificate is counted: when nothing is in flight, {@code flk_ingest_total} is the sum of {@code flk_accepted},
  * {@code flk_escalated}, {@code flk_dedup_hits}, {@code flk_wal_errors}, {@code flk_internal_errors_total},
- * {@code flk_rejected_total} of the reasons malformed, clock and signature, {@code flk_rate_limited_late_total}, and
- * {@code flk_unavailable_total} of all causes but starting, less {@code flk_decided_late_total} and {@code flk_refused_early_total}.
+ * {@code flk_rejected_total} for the reasons malformed, clock and signature, {@code flk_rate_limited_late_total}, and
+ * {@code flk_unavailable_total} for all causes except starting, minus {@code flk_decided_late_total} and {@code flk_refused_early_total}.
  */
 public final class Meters implements HttpEvents {
-    /** From a fast local disk to one that is failing. */
+    /** The buckets for fsync, from a fast local disk to a failing one. */
     private static final double[] FSYNC_SECONDS = {
         0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
     };
@@ -50,7 +50,7 @@ public final class Meters implements HttpEvents {
 
     private final CollectorRegistry registry = new CollectorRegistry(true);
 
-    // what each counts or shows, and so each method below, is its help text
+    // the help text describes each metric and thus each method below
 
     public final BareCounter ingest = bare("flk_ingest_total", "Certificates admitted past the rate limiter.");
     public final BareCounter accepted =
@@ -58,11 +58,11 @@ public final class Meters implements HttpEvents {
     public final BareCounter escalated =
             bare("flk_escalated", "Certificates decided as escalated or rejected (202), duplicates not counted.");
     public final BareCounter dedupHits =
-            bare("flk_dedup_hits", "Submissions answered with an outcome recorded before.");
+            bare("flk_dedup_hits", "Submissions answered with an outcome that was already recorded.");
     public final BareCounter signatureErrors =
             bare("flk_signature_errors", "Submissions with a bad or missing signature.");
     public final BareCounter walErrors =
-            bare("flk_wal_errors", "Submissions that a failing or full disk kept out of the log.");
+            bare("flk_wal_errors", "Submissions that could not be logged because the disk was failing or full.");
 
     public final ShardMeters shards;
 
@@ -79,100 +79,100 @@ public final class Meters implements HttpEvents {
     public final Timing dedupReads = new Timing(dedupSeconds.labels("get")::observe);
     public final Timing dedupWrites = new Timing(dedupSeconds.labels("put")::observe);
     public final WatchedGauge inboxPending =
-            gauge("flk_inbox_pending", "Certificates in the log that are not decided and recorded yet.");
+            gauge("flk_inbox_pending", "Certificates in the log that are not yet decided and recorded.");
     public final WatchedGauge inboxOldestPendingSeconds =
-            gauge("flk_inbox_oldest_pending_seconds", "Age of the oldest certificate that is not decided yet.");
+            gauge("flk_inbox_oldest_pending_seconds", "Age of the oldest certificate that is not yet decided.");
     public final WatchedGauge dedupUp = gauge("flk_dedup_up", "1 while the dedup store can be used, else 0.");
     public final WatchedGauge postgresPoolActive =
-            gauge("flk_postgres_pool_active_connections", "Connections to Postgres that are used just now.");
+            gauge("flk_postgres_pool_active_connections", "Connections to Postgres in use.");
     public final WatchedGauge postgresPoolIdle =
-            gauge("flk_postgres_pool_idle_connections", "Connections to Postgres that are open and unused.");
+            gauge("flk_postgres_pool_idle_connections", "Connections to Postgres that are open and idle.");
     public final WatchedGauge postgresPoolWaiting =
             gauge("flk_postgres_pool_waiting", "Reads and writes that wait for a connection to Postgres.");
     public final WatchedGauge postgresPoolMax =
-            gauge("flk_postgres_pool_max_connections", "Connections to Postgres that there may be at most.");
-    public final WatchedGauge walBytes = gauge("flk_wal_bytes", "Bytes that the log takes on disk.");
+            gauge("flk_postgres_pool_max_connections", "The largest number of connections to Postgres.");
+    public final WatchedGauge walBytes = gauge("flk_wal_bytes", "Size of the log on disk.");
     public final WatchedGauge walFreeBytes = gauge("flk_wal_free_bytes", "Bytes free on the file system of the log.");
     public final WatchedGauge httpConnections = gauge("flk_http_connections", "Open HTTP connections.");
     public final WatchedGauge httpRequests =
-            gauge("flk_http_requests_in_flight", "Submissions, a batch being one, and look-ups without their answer.");
+            gauge("flk_http_requests_in_flight", "Submissions (a batch is one) and look-ups without an answer yet.");
     public final WatchedGauge httpBodyBytes =
-            gauge("flk_http_body_bytes", "Bytes that bodies take that are being read or wait for their answers.");
+            gauge("flk_http_body_bytes", "Bytes of bodies that are being read or whose answers are pending.");
     public final WatchedGauge httpAnswerBytes =
-            gauge("flk_http_answer_bytes", "Bytes of answers that the network has not taken yet.");
+            gauge("flk_http_answer_bytes", "Bytes of answers that are not sent yet.");
     public final WatchedGauge walQueueBytes = gauge("flk_wal_queue_bytes", "Bytes that wait for the log's writer.");
     public final WatchedGauge walQueueAppends =
             gauge("flk_wal_queue_appends", "Appends that wait for the log's writer.");
     public final WatchedGauge idsInFlight =
-            gauge("flk_ids_in_flight", "Ids being looked up, logged or recorded, or waiting for the store.");
+            gauge("flk_ids_in_flight", "Ids that are being looked up, logged or recorded, or that wait for the store.");
     public final WatchedGauge recorderQueueGroups =
             gauge("flk_recorder_queue_groups", "Forced groups that wait to be recorded.");
-    public final WatchedGauge evidenceEntries = gauge("flk_evidence_entries", "Contents in the index of evidence.");
+    public final WatchedGauge evidenceEntries = gauge("flk_evidence_entries", "Entries in the index of evidence.");
     public final WatchedGauge heldAddresses =
-            gauge("flk_held_addresses", "Addresses whose failures are refused before anything is read, just now.");
+            gauge("flk_held_addresses", "Addresses whose requests are refused unread because of failures.");
     public final WatchedGauge connectedAddresses =
             gauge("flk_connected_addresses", "Addresses that have open connections.");
     public final WatchedGauge keysFileBad = gauge(
-            "flk_keys_file_bad", "1 while the keys file can't be used and keys read before are in force, else 0.");
+            "flk_keys_file_bad", "1 while the keys file can't be used and the keys read before are in force, else 0.");
     public final WatchedGauge keysWatchSeconds = gauge(
             "flk_keys_watch_age_seconds",
-            "Time since the keys file was looked at last; it is looked at every second. 0 without a keys file.");
+            "Time since the last check of the keys file, which runs every second. 0 without a keys file.");
     public final WatchedGauge tlsWatchSeconds = gauge(
             "flk_tls_watch_age_seconds",
-            "Time since the files of TLS were looked at last; they are looked at every second. 0 without TLS.");
+            "Time since the last check of the TLS files, which runs every second. 0 without TLS.");
     public final WatchedGauge keysLoadedSeconds =
-            gauge("flk_keys_loaded_seconds", "When the keys in force were read, Unix time; 0 without a keys file.");
+            gauge("flk_keys_loaded_seconds", "Unix time at which the keys in force were read; 0 without a keys file.");
     public final WatchedGauge keysFirstEndSeconds = gauge(
             "flk_keys_first_end_seconds",
-            "When the first of the keys that may sign ends, Unix time; 0 if none of them ends.");
+            "Unix time at which the first of the usable keys expires; 0 if none expires.");
     public final WatchedGauge tlsNotAfterSeconds = gauge(
             "flk_tls_not_after_seconds",
-            "Until when the backend's certificate of TLS, and what it is shown with, is valid, Unix time; 0 without TLS.");
+            "Unix time until which the backend's TLS certificate and its chain are valid; 0 without TLS.");
     public final WatchedGauge tlsFilesBad = gauge(
             "flk_tls_files_bad",
-            "1 while the files of TLS can't be used and a certificate read before is in force, else 0.");
+            "1 while the TLS files can't be used and the certificate read before is in force, else 0.");
 
     public final WatchedGauge stateUp =
             gauge("flk_state_up", "1 while the state of agents can be used, else 0; NaN if it is off.");
     public final WatchedGauge stateRevision =
             gauge("flk_state_revision", "The newest revision of the state, NaN while it can't be read.");
-    public final WatchedGauge stateBytes = gauge("flk_state_bytes", "Bytes that the state takes on disk.");
+    public final WatchedGauge stateBytes = gauge("flk_state_bytes", "Size of the state on disk.");
     public final WatchedGauge stateFreeBytes =
-            gauge("flk_state_free_bytes", "Bytes free on the file system of the state; NaN if it is on none.");
+            gauge("flk_state_free_bytes", "Bytes free on the file system of the state; NaN if it has none.");
     public final WatchedGauge stateOpenTransactions =
-            gauge("flk_state_open_transactions", "Transactions of the state that are open.");
+            gauge("flk_state_open_transactions", "Open transactions of the state.");
     public final WatchedGauge stateWatchers =
-            gauge("flk_state_watchers", "Replays of the state that are under way, most of which follow.");
+            gauge("flk_state_watchers", "Running replays of the state, most of which wait for new commits.");
     public final WatchedGauge stateLosses = new WatchedGauge(
                     "flk_state_losses",
-                    "How often the history of the state got another id because answered commits were missing, or might be.",
+                    "Times that the history of the state got a new id because answered commits were or might be missing.",
                     Collector.Type.COUNTER)
             .register(registry);
     public final WatchedGauge stateExpired = new WatchedGauge(
                     "flk_state_expired",
-                    "Transactions of the state that ended by themselves, their time being over.",
+                    "Transactions of the state that were ended because their time was over.",
                     Collector.Type.COUNTER)
             .register(registry);
 
     public final WatchedGauge recordLagRecords = gauge(
-            "flk_record_lag_records", "Records of the log that are decided and not in the record of outcomes yet.");
+            "flk_record_lag_records", "Log records that are decided but not yet in the record of outcomes.");
     public final WatchedGauge recordLagSeconds = gauge(
-            "flk_record_lag_seconds", "Time since the record of outcomes had all that was decided then; 0 if it has.");
+            "flk_record_lag_seconds", "Time since the record of outcomes was last up to date; 0 if it is.");
 
     private final Counter recordMissed = counter(
-            "flk_record_missed_total", "Records of the log that were gone before they were in the record of outcomes.");
+            "flk_record_missed_total", "Log records that were removed before they were in the record of outcomes.");
     private final Counter stateCommits =
-            counter("flk_state_commits_total", "Commits of callers of the state that were answered.");
+            counter("flk_state_commits_total", "Commits of clients of the state that were answered.");
     private final Counter stateConflicts =
-            counter("flk_state_conflicts_total", "Commits of callers that were refused, a key having another version.");
+            counter("flk_state_conflicts_total", "Commits that were refused because a key had another version.");
     private final Counter stateCallsRefused = counter(
             "flk_state_calls_refused_total",
-            "Calls to the state that were refused because too many were under way: of all or of their token (calls), or"
-                    + " without a token.",
+            "Calls to the state that were refused because too many were in flight: in total or for their token (calls),"
+                    + " or without a token.",
             "cause",
             List.of("calls", "without_token"));
     private final Timing stateCommit =
-            timing("flk_state_commit_seconds", "Time from a commit of a caller to its answer.", SUBMIT_SECONDS);
+            timing("flk_state_commit_seconds", "Time from a client's commit to its answer.", SUBMIT_SECONDS);
 
     private final Counter tlsFailures = counter(
             "flk_tls_handshake_failures_total",
@@ -180,14 +180,14 @@ public final class Meters implements HttpEvents {
             "reason",
             labels(TlsFailure.values(), TlsFailure::label));
     private final Counter auditErrors =
-            counter("flk_audit_errors_total", "Times that lines of the audit log could not be written.");
+            counter("flk_audit_errors_total", "Failed writes to the audit log.");
     private final Counter keysFileErrors =
-            counter("flk_keys_file_errors_total", "Readings of the keys file that found a mistake.");
+            counter("flk_keys_file_errors_total", "Reads of the keys file that found a mistake.");
     private final Counter retiringKeys =
-            counter("flk_retiring_key_submissions_total", "Submissions signed with a key that is retiring.");
+            counter("flk_retiring_key_submissions_total", "Submissions signed with a retiring key.");
     private final Counter signatureRefused = counter(
             "flk_signature_refused_total",
-            "Submissions with a bad or missing signature, by what was found out.",
+            "Submissions with a bad or missing signature, by reason.",
             "reason",
             labels(SignatureRefusal.values(), SignatureRefusal::label));
     private final Counter rejected = counter(
@@ -198,52 +198,52 @@ public final class Meters implements HttpEvents {
     private final Counter rateLimited = counter("flk_rate_limited_total", "Submissions answered 429.");
     private final Counter rateLimitedBy = counter(
             "flk_rate_limited_by_total",
-            "Submissions answered 429, by what held them back; a batch refused whole is one.",
+            "Submissions answered 429, by limit; a batch that is refused as a whole is one.",
             "limit",
             labels(LimitedBy.values(), LimitedBy::label));
     private final Counter rateLimitedLate = counter(
             "flk_rate_limited_late_total",
-            "Submissions answered 429 that the bucket of all had admitted; they are in flk_ingest_total.");
+            "Submissions answered 429 after the global limit had admitted them; they are in flk_ingest_total.");
     private final Counter addressConnectionsRefused = counter(
-            "flk_address_connections_refused_total", "Connections closed at once, their address having too many.");
+            "flk_address_connections_refused_total", "Connections closed at once because their address had too many.");
     private final Counter conflicts =
-            counter("flk_conflicts_total", "Submissions with other content than the one decided under their id.");
+            counter("flk_conflicts_total", "Submissions whose content differs from the one decided under their id.");
     private final Counter unavailable = counter(
             "flk_unavailable_total",
-            "Submissions answered 503, by cause; those that a full disk kept out are in flk_wal_errors.",
+            "Submissions answered 503, by cause; those refused because of a full disk are in flk_wal_errors.",
             "cause",
             UNAVAILABLE_CAUSES);
     private final Counter decidedLate =
             counter("flk_decided_late_total", "Submissions decided after they were answered 503.");
     private final Counter internalErrors =
-            counter("flk_internal_errors_total", "Submissions answered 500 through a fault of the program.");
+            counter("flk_internal_errors_total", "Submissions answered 500 because of a bug.");
     private final Counter refusedEarly = counter(
             "flk_refused_early_total",
-            "Submissions, a batch being one, answered 503 overloaded before the rate limiter; they are in"
-                    + " flk_unavailable_total, and not in flk_ingest_total.");
+            "Submissions (a batch is one) answered 503 overloaded before the rate limiter; they are in"
+                    + " flk_unavailable_total, but not in flk_ingest_total.");
     private final Counter connectionsRefused =
-            counter("flk_http_connections_refused_total", "Connections closed at once, there being too many.");
+            counter("flk_http_connections_refused_total", "Connections closed at once because there were too many.");
     private final Counter slowClients = counter(
             "flk_http_slow_clients_total",
-            "Connections ended for being slow with a body or an answer while memory was short.");
+            "Connections closed because they were slow with a body or an answer while memory was scarce.");
     private final Counter overruled =
             counter("flk_overruled_total", "Logged submissions for which another outcome was recorded first.");
     private final Counter reasserted =
-            counter("flk_reasserted_total", "Outcomes of the log that were asserted again to the dedup store.");
+            counter("flk_reasserted_total", "Outcomes in the log that were asserted again to the dedup store.");
     private final Counter dedupSetAside =
-            counter("flk_dedup_set_aside_total", "Embedded stores that could not be used any more and were set aside.");
+            counter("flk_dedup_set_aside_total", "Embedded stores that became unusable and were set aside.");
     private final Counter lostOutcomes = counter(
             "flk_lost_outcomes_total",
-            "Outcomes that may have been answered, and for which the dedup store holds another since it lost them.");
+            "Outcomes that may have been answered and that the dedup store lost and replaced with others.");
     private final Counter answers =
             counter("flk_http_answers_total", "HTTP answers by status; a batch is one.", "status", STATUSES);
 
-    /** @param version of this build, for {@code flk_build_info} */
+    /** @param version the version of this build, for {@code flk_build_info} */
     public Meters(String version) {
         this(version, ShardMeters.USUAL_SHARDS);
     }
 
-    /** @param shardMetrics shards that have metrics of their own */
+    /** @param shardMetrics the number of shards that have their own metrics */
     public Meters(String version, int shardMetrics) {
         shards = new ShardMeters(shardMetrics, System::nanoTime).register(registry);
         stateUp.watch(() -> Double.NaN);
@@ -253,7 +253,7 @@ public final class Meters implements HttpEvents {
                 .info("version", version, "java", Runtime.version().toString());
     }
 
-    /** Adds the families of the running JVM: memory, garbage collection, threads, the process. Once. */
+    /** Adds the families of the running JVM: memory, garbage collection, threads and the process. Must be called at most once. */
     public void watchJvm() {
         DefaultExports.register(registry);
     }
@@ -267,7 +267,7 @@ public final class Meters implements HttpEvents {
         stateCommit.observeNanos(nanos);
     }
 
-    /** Counts a call that was refused; the cause is {@code calls} or {@code without_token}. */
+    /** Counts a refused call; the cause is {@code calls} or {@code without_token}. */
     public void stateCallRefused(String cause) {
         stateCallsRefused.labels(cause).inc();
     }
@@ -377,12 +377,12 @@ public final class Meters implements HttpEvents {
         answers.labels(Integer.toString(status)).inc();
     }
 
-    /** All families as text, in OpenMetrics if {@code accept} asks for it, else in the Prometheus format 0.0.4. */
+    /** Renders all families in OpenMetrics if {@code accept} asks for it, otherwise in the Prometheus text format 0.0.4. */
     public Exposition expose(@Nullable String accept) {
         return exposeAs(Exposition.format(accept));
     }
 
-    /** All families as text in a format that {@link Exposition#format} gave. */
+    /** Renders all families in a format that {@link Exposition#format} returned. */
     public Exposition exposeAs(String contentType) {
         return Exposition.of(registry, contentType);
     }
@@ -391,7 +391,7 @@ public final class Meters implements HttpEvents {
         return Counter.build(name, help).register(registry);
     }
 
-    /** With a sample for each of these values from the start. */
+    /** Creates a counter that has a sample for each of these values from the start. */
     private Counter counter(String name, String help, String label, List<String> values) {
         Counter counter = Counter.build(name, help).labelNames(label).register(registry);
         values.forEach(counter::labels);
@@ -429,12 +429,12 @@ public final class Meters implements HttpEvents {
             this.type = type;
         }
 
-        /** From now on reads {@code value}, on the scraping thread; it must not block. */
+        /** Makes the gauge read {@code value} on the scraping thread; {@code value} must not block. */
         public void watch(DoubleSupplier value) {
             this.value = value;
         }
 
-        /** From now on adds {@code more} to what is read so far. */
+        /** Makes the gauge add {@code more} to its current source. */
         public synchronized void add(DoubleSupplier more) {
             DoubleSupplier before = value;
             value = () -> before.getAsDouble() + more.getAsDouble();
@@ -449,7 +449,7 @@ public final class Meters implements HttpEvents {
     }
 
     /**
-     * A monotonic count whose sample has exactly the name it is given. The client library's own counter appends
+     * A counter whose sample has exactly the given name. The client library's own counter appends
      * {@code _total} to every name, which would rename {@code flk_accepted}; a sample of unknown type is left as it is in
      * both text formats. Safe for any thread; counting is one striped addition.
      */
@@ -473,7 +473,7 @@ public final class Meters implements HttpEvents {
             count.add(n);
         }
 
-        /** What was counted since the start. */
+        /** Returns the count since the start. */
         public long value() {
             return count.sum();
         }
@@ -485,7 +485,7 @@ public final class Meters implements HttpEvents {
         }
     }
 
-    /** A histogram of durations: given in nanoseconds, shown in seconds. Safe for any thread. */
+    /** A histogram of durations, recorded in nanoseconds and shown in seconds. Safe for any thread. */
     public static final class Timing {
         private static final double NANOS_PER_SECOND = 1e9;
 
@@ -501,17 +501,17 @@ public final class Meters implements HttpEvents {
         }
     }
 
-    /** What held a submission back with 429: the label {@code limit} of {@code flk_rate_limited_by_total}. Outside they look alike. */
+    /** The limit that caused a 429: the label {@code limit} of {@code flk_rate_limited_by_total}. */
     public enum LimitedBy {
-        /** The bucket of all is empty. */
+        /** The global rate. */
         GLOBAL("global"),
-        /** The rate of the key that signed it. */
+        /** The rate of the key that signed the certificate. */
         KEY("key"),
-        /** The rate of its shard. */
+        /** The rate of the shard. */
         SHARD("shard"),
-        /** Too much from its address was refused lately. */
+        /** The failure rate of the address. */
         ADDRESS("address"),
-        /** Other content under a known id, of which no more is kept just now. */
+        /** The limit on evidence: no more different contents under a known id can be kept at present. */
         EVIDENCE("evidence");
 
         private final String label;
@@ -520,13 +520,13 @@ public final class Meters implements HttpEvents {
             this.label = label;
         }
 
-        /** As metrics have it. */
+        /** Returns the value of the label. */
         public String label() {
             return label;
         }
     }
 
-    /** Why a submission was not accepted: the label {@code reason} of {@code flk_rejected_total}. */
+    /** The reason why a submission was not accepted: the label {@code reason} of {@code flk_rejected_total}. */
     public enum RejectReason {
         /** Answered 400: no certificate, or one that breaks a rule of the format. */
         MALFORMED("malformed"),
@@ -547,7 +547,7 @@ public final class Meters implements HttpEvents {
             this.label = label;
         }
 
-        /** As metrics have it. */
+        /** Returns the value of the label. */
         public String label() {
             return label;
         }

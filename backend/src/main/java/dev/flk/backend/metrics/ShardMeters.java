@@ -16,11 +16,11 @@ import java.util.concurrent.atomic.LongAdder;
 import java.util.function.LongSupplier;
 
 /**
- * What was decided, by shard: each of the first shards since the start by itself, the rest together as {@value #OTHERS}, so that memory and
- * labels are bounded. A name is escaped as in log lines. Safe for any thread.
+ * Outcomes by shard. The first shards since the start are shown separately and all others together as {@value #OTHERS}, so
+ * that memory and labels are bounded. Names are escaped as in log lines. Safe for any thread.
  */
 public final class ShardMeters extends Collector {
-    /** Shards that are shown by themselves where nothing else is set. */
+    /** The default number of shards that are shown separately. */
     public static final int USUAL_SHARDS = 256;
 
     private static final String OTHERS = "(others)";
@@ -31,7 +31,7 @@ public final class ShardMeters extends Collector {
     private final Map<String, Shard> shards = new ConcurrentHashMap<>();
     private final Shard others = new Shard(OTHERS);
 
-    /** What was decided: the label {@code verdict}. */
+    /** The verdict: the label {@code verdict}. */
     public enum ByVerdict {
         ACCEPTED("accepted"),
         ESCALATED("escalated"),
@@ -58,16 +58,16 @@ public final class ShardMeters extends Collector {
         }
     }
 
-    /** @param mostShards that are shown by themselves; 0: no shard is shown at all */
+    /** @param mostShards the number of shards that are shown separately; 0 to show no shard at all */
     ShardMeters(int mostShards, LongSupplier nanoTicker) {
         this.mostShards = mostShards;
         this.nanoTicker = nanoTicker;
     }
 
     /**
-     * Counts an outcome, duplicates not among them.
+     * Counts an outcome; not to be called for duplicates.
      *
-     * @param dHat recomputed; empty if it could not be
+     * @param dHat the recomputed D̂; empty if it could not be recomputed
      */
     public void decided(String shardId, ByVerdict verdict, OptionalDouble dHat) {
         Shard shard = shard(shardId);

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.metrics;
 
-/** Why a signature was refused: the label {@code reason} of {@code flk_signature_refused_total}. Outside they look alike. */
+/** The reason for a refused signature: the label {@code reason} of {@code flk_signature_refused_total}. Clients do not see it. */
 public enum SignatureRefusal {
-    /** There is none. */
+    /** The certificate has no signature. */
     MISSING("missing"),
-    /** By its length it was made with an algorithm that no key is for. */
+    /** The signature has the length of an algorithm for which no key is configured. */
     OTHER_ALGORITHM("other algorithm"),
-    /** No key that is known has made it, or something was changed after signing. */
+    /** No known key made the signature, or the certificate was changed after signing. */
     UNKNOWN_KEY("unknown key"),
     /** The key may not sign for the shard. */
     FOREIGN_SHARD("foreign shard"),
     /** The key was revoked. */
     REVOKED("revoked"),
-    /** The key's time has not come. */
+    /** The key is not valid yet. */
     NOT_YET_VALID("not yet valid"),
-    /** The key's time is over. */
+    /** The key is no longer valid. */
     EXPIRED("expired"),
-    /** There were too many to look into each. */
+    /** The signature was not examined, because there were too many refusals or the certificate is too long. */
     NOT_EXAMINED("not examined");
 
     private final String label;
@@ -26,7 +26,7 @@ public enum SignatureRefusal {
         this.label = label;
     }
 
-    /** As metrics and log lines have it. */
+    /** Returns the reason as metrics and log lines show it. */
     public String label() {
         return label;
     }

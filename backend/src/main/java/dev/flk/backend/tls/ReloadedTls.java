@@ -17,9 +17,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * TLS from files that are read again when they have changed: new connections get what was read last, those that are open go on. Files with
- * a mistake change nothing, which a line of the log and a metric say; since certificate and key seldom change at one moment, only
- * if they still have it a look later. One thread calls {@link #step}; the rest is for any thread.
+ * TLS from files that are read again when they change. New connections use the files that were read last; open connections
+ * continue unchanged. If the files have a mistake, the previous ones stay in force, and a log line and a metric report it.
+ * A mistake is reported only if the next check still finds it, because certificate and key seldom change at the same moment.
+ * One thread calls {@link #step}; all other methods are safe for any thread.
  */
 public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.tls");
@@ -31,23 +32,24 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
     private volatile TlsIdentity inForce;
     private volatile boolean isBad;
     private volatile Audit audit = Audit.none();
-    // of the watching thread
+    // used only by the watching thread
     private FileFingerprints fingerprints = new FileFingerprints();
     private boolean isDoubtful;
-    /** What the files hold, if it is not valid now. */
+    /** The content of the files, if its certificate is not valid now; else null. */
     private @Nullable TlsIdentity notNowValid;
 
-    /** When a mistake is reported. */
+    /** The time at which a mistake is reported. */
     private enum Mistake {
         AT_ONCE,
         IF_IT_STAYS
     }
 
     /**
-     * Reads the files; nothing runs yet. A certificate that is not valid now is taken, with a warning: a start must not depend on a date.
+     * Reads the files; starts no thread. A certificate that is not valid now is used with a warning, because a start must not
+     * depend on the date.
      *
-     * @param clock wall time
-     * @throws InvalidTlsException with all that is wrong with the files
+     * @param clock the wall time
+     * @throws InvalidTlsException with all problems of the files
      */
     public ReloadedTls(TlsFiles files, InstantSource clock, Meters meters) throws InvalidTlsException {
         this.files = files;
@@ -58,13 +60,13 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         meters.tlsFilesBad.watch(() -> isBad ? 1 : 0);
         if (!inForce.isValidAt(clock.instant())) {
             LOG.warn(
-                    "TLS_CERT: {}: is not valid now, clients will refuse it; renew it: {}",
+                    "TLS_CERT: {}: is not valid now and clients will refuse it; renew it: {}",
                     files.certificate(),
                     inForce);
         }
     }
 
-    /** Starts to look at the files once a second; what is read, and what is wrong, is written down from now on. */
+    /** Starts to check the files once a second, and to write what is read or refused to the audit log. */
     public ReloadedTls start(Audit writtenTo) {
         audit = writtenTo;
         watch.every(this::step);
@@ -90,7 +92,7 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
                 take(notNowValid);
             }
         } catch (RuntimeException e) {
-            LOG.error("the files of TLS could not be looked at", e);
+            LOG.error("the TLS files could not be checked", e);
         }
     }
 
@@ -133,26 +135,26 @@ public final class ReloadedTls implements Supplier<SSLEngine>, AutoCloseable {
         }
     }
 
-    /** An engine for one connection. */
+    /** Returns an engine for one connection. */
     @Override
     public SSLEngine get() {
         return inForce.newEngine();
     }
 
     /**
-     * What is shown to clients, and what is asked of them.
+     * The identity of the backend and its requirements for clients.
      *
-     * @param clientsShow whether each must show a certificate
+     * @param clientsShow whether each client must present a certificate
      */
     public record Identity(
             SSLContext context, List<String> cipherSuites, List<String> protocols, boolean clientsShow) {}
 
-    /** What new connections get; the same object until another was read. */
+    /** Returns the identity for new connections; the same object until the files are read again. */
     public Identity identity() {
         return inForce.identity();
     }
 
-    /** What is in force, for a line of the log. */
+    /** Describes the identity in force for a log line. */
     @Override
     public String toString() {
         return inForce.toString();

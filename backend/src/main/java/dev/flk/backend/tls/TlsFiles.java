@@ -7,23 +7,23 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Where the parts of TLS are, each in PEM.
+ * The files for TLS, each in PEM.
  *
- * @param certificate of the backend, followed by those that lead to an authority ({@code TLS_CERT})
- * @param key of that certificate, without a password ({@code TLS_KEY})
- * @param clientAuthorities whose certificates clients must show ({@code TLS_CLIENT_CA}); empty: clients show none
+ * @param certificate the backend's certificate, followed by its intermediates ({@code TLS_CERT})
+ * @param key the private key of that certificate, without a password ({@code TLS_KEY})
+ * @param clientAuthorities the authorities of client certificates ({@code TLS_CLIENT_CA}); empty if clients present none
  */
 public record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorities) {
     /**
-     * Reads them for nothing but what is wrong.
+     * Reads the files only to find their problems.
      *
-     * @throws InvalidTlsException with all of it
+     * @throws InvalidTlsException with all problems
      */
     public void check() throws InvalidTlsException {
         TlsIdentity unused = TlsIdentity.read(this, new FileFingerprints());
     }
 
-    /** The files of TLS have mistakes. */
+    /** Reports TLS files that can't be used, with all their problems. */
     public static final class InvalidTlsException extends Exception {
         private static final long serialVersionUID = 1;
 
@@ -34,7 +34,7 @@ public record TlsFiles(Path certificate, Path key, Optional<Path> clientAuthorit
             this.problems = List.copyOf(problems);
         }
 
-        /** Each of them, beginning with the setting and the file; none with a key. */
+        /** Returns the problems, each beginning with the setting and the file; none contains a key. */
         public List<String> problems() {
             return problems;
         }

@@ -43,11 +43,12 @@ import org.bouncycastle.util.io.pem.PemObject;
 import org.bouncycastle.util.io.pem.PemReader;
 
 /**
- * What a backend shows and whom it trusts, read from its files and found to fit together. Immutable; safe for any thread.
+ * The certificate and key of a backend and the authorities that it trusts, read from files that match. Immutable; safe for
+ * any thread.
  *
- * <p>TLS 1.3 and 1.2, and of that only what has forward secrecy and authenticated encryption; no client renegotiates on the same
- * connection. Sessions can be resumed for an hour,
- * with this identity only: after another was read, each client shows its certificate again.
+ * <p>It supports TLS 1.3 and 1.2, the latter only with forward secrecy and authenticated encryption, and rejects
+ * renegotiation by clients. Sessions can be resumed for an hour, but only with the same identity: after new files were
+ * read, each client presents its certificate again.
  */
 final class TlsIdentity {
     private static final String[] PROTOCOLS = {"TLSv1.3", "TLSv1.2"};
@@ -67,7 +68,7 @@ final class TlsIdentity {
     private static final char[] NO_PASSWORD = new char[0];
 
     static {
-        // the JDK reads it once, before the first handshake of the process
+        // the JDK reads this property once, before the first handshake of the process
         System.setProperty("jdk.tls.rejectClientInitiatedRenegotiation", "true");
     }
 
@@ -87,7 +88,7 @@ final class TlsIdentity {
         this.identity = new ReloadedTls.Identity(context, List.of(this.cipherSuites), List.of(PROTOCOLS), clientsShow);
     }
 
-    /** The parts, for who makes engines of its own. */
+    /** Returns the parts, for callers that create their own engines. */
     ReloadedTls.Identity identity() {
         return identity;
     }
@@ -95,8 +96,8 @@ final class TlsIdentity {
     /**
      * Reads the files.
      *
-     * @param fingerprints get each file before it is read, also if it can't be
-     * @throws InvalidTlsException with all that is wrong
+     * @param fingerprints the fingerprints, to which each file is added before it is read, even if it can't be read
+     * @throws InvalidTlsException with all problems of the files
      */
     static TlsIdentity read(TlsFiles files, FileFingerprints fingerprints) throws InvalidTlsException {
         List<String> problems = new ArrayList<>();
@@ -139,7 +140,7 @@ final class TlsIdentity {
         return List.of();
     }
 
-    /** What stands between lines of BEGIN and END (RFC 7468); what stands outside of them is ignored. */
+    /** Returns the blocks between lines of BEGIN and END (RFC 7468); ignores other text. */
     private static List<PemObject> pem(Path file) throws Unusable {
         String text = new String(ConfiguredFile.bytes(file, MAX_PEM_BYTES), StandardCharsets.ISO_8859_1);
         List<PemObject> blocks = new ArrayList<>();
@@ -148,10 +149,10 @@ final class TlsIdentity {
                 blocks.add(block);
             }
         } catch (IOException | RuntimeException e) {
-            throw new Unusable("is no PEM file: what stands between -----BEGIN and -----END is no base64");
+            throw new Unusable("is not a PEM file: the text between -----BEGIN and -----END is not base64");
         }
         if (blocks.isEmpty()) {
-            throw new Unusable("is no PEM file: nothing in it stands between -----BEGIN and -----END");
+            throw new Unusable("is not a PEM file: it has no block between -----BEGIN and -----END");
         }
         return blocks;
     }
@@ -199,7 +200,7 @@ final class TlsIdentity {
         return store;
     }
 
-    /** For one connection. */
+    /** Returns an engine for one connection. */
     SSLEngine newEngine() {
         SSLEngine engine = context.createSSLEngine();
         engine.setUseClientMode(false);
@@ -212,7 +213,7 @@ final class TlsIdentity {
         return engine;
     }
 
-    /** From when on all of the chain is valid. */
+    /** Returns the first instant at which the whole chain is valid. */
     Instant notBefore() {
         return chain.stream()
                 .map(each -> each.getNotBefore().toInstant())
@@ -220,7 +221,7 @@ final class TlsIdentity {
                 .orElseThrow();
     }
 
-    /** Until when all of the chain is valid. */
+    /** Returns the last instant at which the whole chain is valid. */
     Instant notAfter() {
         return chain.stream()
                 .map(each -> each.getNotAfter().toInstant())
@@ -232,7 +233,7 @@ final class TlsIdentity {
         return !time.isBefore(notBefore()) && !time.isAfter(notAfter());
     }
 
-    /** Who it is, and for how long, for a line of the log. */
+    /** Describes the subject and the validity for a log line. */
     @Override
     public String toString() {
         return "%s, valid from %s until %s%s"
@@ -244,8 +245,8 @@ final class TlsIdentity {
     }
 
     /**
-     * Reads the private key of a server: PKCS#8 ({@code PRIVATE KEY}), and the older forms that OpenSSL and cert-manager write, PKCS#1 ({@code RSA
-     * PRIVATE KEY}) and RFC 5915 ({@code EC PRIVATE KEY}). No message quotes what was read.
+     * The reader of a server's private key in PKCS#8 ({@code PRIVATE KEY}) or in the older forms that OpenSSL and cert-manager
+     * write, PKCS#1 ({@code RSA PRIVATE KEY}) and RFC 5915 ({@code EC PRIVATE KEY}). No message quotes the content.
      */
     private static final class PrivateKeyFile {
         private static final byte[] PROBE = {1, 2, 3};
@@ -259,9 +260,9 @@ final class TlsIdentity {
             ConfiguredFile.forbid(
                     file,
                     PosixFilePermission.OTHERS_READ,
-                    "can be read by everybody; chmod o-rwx it, and make a new key if it may have been read");
+                    "can be read by everyone; chmod o-rwx it, and create a new key if it may have been read");
             ConfiguredFile.forbid(
-                    file, PosixFilePermission.OTHERS_WRITE, "can be written by everybody; chmod o-rwx it");
+                    file, PosixFilePermission.OTHERS_WRITE, "can be written by everyone; chmod o-rwx it");
             if (keys.size() != 1) {
                 throw new Unusable(keys.isEmpty() ? "has no private key" : "has more than one private key");
             }
@@ -274,13 +275,13 @@ final class TlsIdentity {
             try {
                 PrivateKeyInfo info = info(label, key.getContent());
                 ASN1ObjectIdentifier algorithm = info.getPrivateKeyAlgorithm().getAlgorithm();
-                // the one that the JDK does not know by this name
+                // the only algorithm that the JDK does not know by its object identifier
                 String name = algorithm.equals(X9ObjectIdentifiers.id_ecPublicKey) ? "EC" : algorithm.getId();
                 return KeyFactory.getInstance(name).generatePrivate(new PKCS8EncodedKeySpec(info.getEncoded()));
             } catch (IOException | GeneralSecurityException | IllegalArgumentException | IllegalStateException e) {
                 throw new Unusable(
                         "has a " + label
-                                + " that can't be read; it must be an RSA, EC or Ed25519 key: openssl pkey -in FILE -check tells more");
+                                + " that can't be read; it must be an RSA, EC or Ed25519 key: openssl pkey -in FILE -check");
             }
         }
 
@@ -301,7 +302,7 @@ final class TlsIdentity {
             };
         }
 
-        /** Whether the two halves are of one pair: what the one signs, the other finds good. */
+        /** Returns whether the keys are a pair, by verifying with one a signature of the other. */
         static boolean belongTogether(PrivateKey own, PublicKey shown) throws Unusable {
             String algorithm = switch (shown.getAlgorithm()) {
                 case "RSA" -> "SHA256withRSA";
@@ -320,7 +321,7 @@ final class TlsIdentity {
                 signature.update(PROBE);
                 return signature.verify(signed);
             } catch (GeneralSecurityException e) {
-                return false; // keys of different kinds, or sizes
+                return false; // keys of different kinds or sizes
             }
         }
     }

@@ -42,7 +42,7 @@ final class AuditTest {
         assertThatExceptionOfType(InvalidConfig.class)
                 .isThrownBy(this::open)
                 .withMessage("AUDIT_DIR: " + fifo
-                        + " is a FIFO, not a regular file; move it away, or name another directory");
+                        + " is a FIFO, not a regular file; move it away or name another directory");
     }
 
     private Audit open() {

@@ -110,7 +110,7 @@ class PolicyTryCommandTest {
                 Paragraph.wrapped(
                         "decided  ",
                         9,
-                        "5 certificates in " + wal + "; for 1 of them another outcome stood already, and stands"),
+                        "5 certificates in " + wal + "; for 1 of them an earlier outcome applies under any policy"),
                 OFF_BY_18.id(),
                 OFF_BY_10.id()));
     }

@@ -32,6 +32,6 @@ class StateDumpTest {
                 .hasMessage(badHeader + ": line 1: floor_at is not a time in the years 1 to 9999");
         assertThatThrownBy(() -> StateDump.open(badEvent))
                 .isInstanceOf(IOException.class)
-                .hasMessageStartingWith(badEvent + ": line 2 is no event: ");
+                .hasMessageStartingWith(badEvent + ": line 2 is not an event: ");
     }
 }

@@ -118,7 +118,7 @@ class WalCareCommandsTest {
 
         assertThat(cli.out()).isEqualTo("""
                         LOST RECORDS             SEGMENT                             DAMAGED AT BYTE
-                        3 to 4                   %s       not there
+                        3 to 4                   %s         missing
                         repaired: 2 records lost in %s, declared in inbox-lost-1
                         """.formatted(SECOND, wal));
     }

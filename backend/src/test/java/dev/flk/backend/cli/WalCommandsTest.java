@@ -85,7 +85,7 @@ class WalCommandsTest {
                             does not belong to the log
 
                         %s.broken
-                            set aside by a start or a repair: what was cut off, broken, or in the way
+                            set aside by a start or a repair: a torn tail, a broken file, or one in the way
                         """.formatted(SECOND));
     }
 
@@ -163,7 +163,7 @@ class WalCommandsTest {
         assertThat(run("wal verify")).isZero();
 
         assertThat(cli.out()).isEqualTo("""
-                        unfinished: record 5 and all behind it, 12 bytes from byte %d of
+                        unfinished: record 5 and everything after it, 12 bytes from byte %d of
                             %s
                             being written now, or cut off by a crash
                         whole up to there: 4 records (1 to 4) in %s

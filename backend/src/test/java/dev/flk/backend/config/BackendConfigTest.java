@@ -39,14 +39,14 @@ class BackendConfigTest {
             PCS_SIGN_ALG=hmac;PCS_HMAC_KEY=do-not-print-me\uFFFD | PCS_HMAC_KEY: has characters that got lost
             PCS_SIGN_ALG=hmac;PCS_HMAC_KEYS=do-not-print-me, | PCS_HMAC_KEYS
             PCS_SIGN_ALG=none;METRICS_USER=ann | METRICS_PASS: only one of the two
-            PCS_SIGN_ALG=none;TLS_CERT=own.crt | TLS_CERT, TLS_KEY: only one of the two is set; set both, or none
+            PCS_SIGN_ALG=none;TLS_CERT=own.crt | TLS_CERT, TLS_KEY: only one of the two is set; set both or neither
             PCS_SIGN_ALG=none;TLS_CLIENT_CA=own.crt | TLS_CLIENT_CA: is set without TLS_CERT and TLS_KEY
-            PCS_SIGN_ALG=none;OPS_BIND_ADDR=::1 | OPS_BIND_ADDR: is set without OPS_PORT; set both, or none
+            PCS_SIGN_ALG=none;OPS_BIND_ADDR=::1 | OPS_BIND_ADDR: is set without OPS_PORT; set both or neither
             PCS_SIGN_ALG=none;REDIS_URI=http://:do-not-print-me@h | REDIS_URI
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis | REDIS_URI, REDIS_ADDR: none is set, and DEDUP_BACKEND=redis needs one
             PCS_SIGN_ALG=none;DEDUP_BACKEND=redis;REDIS_ADDR=h:1;REDIS_URI=redis://h:1 | REDIS_URI, REDIS_ADDR: both are set
             PCS_SIGN_ALG=none;DEDUP_BACKEND=postgres | POSTGRES_CONN: not set; DEDUP_BACKEND=postgres needs it
-            PCS_SIGN_ALG=none;POSTGRES_CONN=postgres://u:do-not-print-me@/d | POSTGRES_CONN: the value is no Postgres URI
+            PCS_SIGN_ALG=none;POSTGRES_CONN=postgres://u:do-not-print-me@/d | POSTGRES_CONN: the value is not a Postgres URI
             PCS_SIGN_ALG=none;PORT=81;PORT_FILE=port | PORT_FILE is set too
             PCS_SIGN_ALG=none;PCS_HMAC_KEY_FILE=empty | is empty
             """)
@@ -286,7 +286,7 @@ class BackendConfigTest {
                 .containsExactly(
                         "PCS_SIGN_ALG: none takes unsigned certificates, so KEYS_FILE has no use; remove one of the two");
         assertThat(problems(Map.of("KEYS_FILE", keys.toString(), "PCS_SIGN_ALG", "hmac"), null))
-                .containsExactly("KEYS_FILE: " + keys + ": key a: its algorithm is not that of PCS_SIGN_ALG, hmac");
+                .containsExactly("KEYS_FILE: " + keys + ": key a: its algorithm is not the PCS_SIGN_ALG, hmac");
     }
 
     @Test

@@ -91,15 +91,15 @@ final class KeysFileTest {
             "key number 1: id is missing or is not 1 to 32 of A-Z a-z 0-9 . _ : - beginning with a letter or digit,"
                     + " other than none",
             "{public}",
-            "key k: public_key is no Ed25519 public key, 32 bytes in padded base64",
+            "key k: public_key is not an Ed25519 public key, 32 bytes in padded base64",
             "{ed}",
-            "key k: an ed25519 key has public_key, and no secret_file",
+            "key k: an ed25519 key has public_key and no secret_file",
             "{shards}",
-            "key k: shards is no array of different strings of 1 to 256 characters",
+            "key k: shards is not an array of distinct strings of 1 to 256 characters",
             "{rate}",
-            "key k: rate is no number above 0 and up to 10000000, with at most 20 decimals",
+            "key k: rate is not a number above 0 and up to 10000000, with at most 20 decimals",
             "{file}",
-            "key k: secret_file is no plain name relative to the directory of the keys file, like keys/a.secret");
+            "key k: secret_file is not a plain name relative to the directory of the keys file, like keys/a.secret");
 
     /** A good key but for one member, or without it. */
     @ParameterizedTest
@@ -108,31 +108,31 @@ final class KeysFileTest {
             ed | id | "none" | {id}
             ed | id | "a b" | {id}
             ed | id | "a23456789012345678901234567890123" | {id}
-            ed | algorithm | "rsa" | key k: algorithm is missing or none of hmac, ed25519
+            ed | algorithm | "rsa" | key k: algorithm is missing or not one of hmac, ed25519
             ed | public_key | "AAAA" | {public}
             ed | public_key | "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" | {public}
             ed | public_key | | {ed}
             ed | secret_file | "a.secret" | {ed}
-            hmac | secret_file | | key k: an hmac key has secret_file, and no public_key
-            hmac | secret | "a secret of the test, long enough" | key k: unknown member secret; a secret never stands in this file: \
-            put it into a file of its own and name that in secret_file
+            hmac | secret_file | | key k: an hmac key has secret_file and no public_key
+            hmac | secret | "a secret of the test, long enough" | key k: unknown member secret; this file never contains secrets: \
+            put the secret into its own file and name that in secret_file
             ed | colour | 1 | key k: unknown member colour
-            ed | shards | | key k: it may sign for no shard; name some in shards or shard_prefixes
+            ed | shards | | key k: it may sign for no shard; list some in shards or shard_prefixes
             ed | shards | ["a",""] | {shards}
             ed | shards | ["a","a"] | {shards}
             ed | shards | ["\\ud83d"] | {shards}
-            ed | shard_prefixes | "a" | key k: shard_prefixes is no array of different strings of 0 to 256 characters
-            ed | valid_from | "tomorrow" | key k: valid_from is no instant; write it like 2026-11-20T10:00:00Z
-            ed | valid_until | 5 | key k: valid_until is no string
+            ed | shard_prefixes | "a" | key k: shard_prefixes is not an array of distinct strings of 0 to 256 characters
+            ed | valid_from | "tomorrow" | key k: valid_from is not an instant; write it like 2026-11-20T10:00:00Z
+            ed | valid_until | 5 | key k: valid_until is not a string
             ed | valid_until | "2026-11-20T10:00:00Z","valid_from":"2026-11-20T10:00:00Z" | key k: valid_until is not after valid_from
-            ed | state | "stolen" | key k: state is missing or none of active, retiring, revoked
+            ed | state | "stolen" | key k: state is missing or not one of active, retiring, revoked
             ed | rate | 0 | {rate}
             ed | rate | 1e400000 | {rate}
             ed | rate | 1e-400000 | {rate}
-            ed | rate | 1e4000000000 | it has a number whose exponent is out of all bounds
+            ed | rate | 1e4000000000 | it has a number whose exponent is out of range
             hmac | secret_file | "../a.secret" | {file}
             hmac | secret_file | "/a.secret" | {file}
-            hmac | secret_file | "b" | key k: its secret_file is not there
+            hmac | secret_file | "b" | key k: its secret_file does not exist
             """)
     void read_aMistakeInAKey_isNamedAndNoOther(String algorithm, String member, String json, String problem)
             throws IOException {
@@ -144,13 +144,13 @@ final class KeysFileTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            '' | it is no JSON object
-            [] | it is no JSON object
+            '' | it is not a JSON object
+            [] | it is not a JSON object
             \uFEFF{} | it begins with a byte order mark; save it as UTF-8 without one
-            {"version":1,"version":1} | it is no JSON, or has a member twice, at line 1, column 23
-            {"version":1} x | it is no JSON, or has a member twice, at line 1, column 15
-            {"version":1,"keys":[]} | keys is missing, no array, or empty
-            {"version":1,"keys":[3]} | key number 1 is no object
+            {"version":1,"version":1} | it is not JSON, or has a member twice, at line 1, column 23
+            {"version":1} x | it is not JSON, or has a member twice, at line 1, column 15
+            {"version":1,"keys":[]} | keys is missing, not an array, or empty
+            {"version":1,"keys":[3]} | key number 1 is not an object
             """)
     void read_aMistakeInTheFile_isNamed(String text, String problem) throws IOException {
         keys.writeText(text);
@@ -161,7 +161,7 @@ final class KeysFileTest {
     void read_manyMistakes_areAllNamed() throws IOException {
         keys.writeText("{\"version\":2,\"kees\":1,\"keys\":[{\"id\":\"a\",\"state\":\"x\"},7]}");
         assertThat(problems())
-                .contains("version is missing or not 1", "key number 2 is no object")
+                .contains("version is missing or not 1", "key number 2 is not an object")
                 .anyMatch(problem -> problem.contains("unknown member kees"))
                 .anyMatch(problem -> problem.startsWith("key a: state"))
                 .anyMatch(problem -> problem.startsWith("key a: algorithm"));
@@ -170,7 +170,7 @@ final class KeysFileTest {
     @Test
     void read_idOrKeyTwice_isAProblem() throws IOException {
         keys.write(KeyText.ed25519("a", 1), KeyText.ed25519("a", 2), KeyText.ed25519("b", 1));
-        assertThat(problems()).containsExactly("key a: the id stands twice", "key b: it is the same key as a");
+        assertThat(problems()).containsExactly("key a: the id is used twice", "key b: it is the same key as a");
         keys.secret("b.secret", SECRET).write(KeyText.hmac("a", "a.secret"), KeyText.hmac("b", "b.secret"));
         assertThat(problems()).containsExactly("key b: it is the same key as a");
     }
@@ -180,10 +180,10 @@ final class KeysFileTest {
         keys.secret("open", SECRET, "rw-r--r--")
                 .secret("group", SECRET, "r--r-----")
                 .write(KeyText.hmac("a", "open"));
-        assertThat(problems()).containsExactly("key a: its secret_file can be read by everybody; chmod o-rwx it");
+        assertThat(problems()).containsExactly("key a: its secret_file can be read by everyone; chmod o-rwx it");
         keys.write(KeyText.hmac("a", "group"));
         Files.setPosixFilePermissions(keys.file(), PosixFilePermissions.fromString("rw-r--rw-"));
-        assertThat(problems()).containsExactly("it can be written by everybody; chmod o-w it");
+        assertThat(problems()).containsExactly("it can be written by everyone; chmod o-w it");
         Files.setPosixFilePermissions(keys.file(), PosixFilePermissions.fromString("rw-r--r--"));
         assertThat(catchThrowableOfType(Exception.class, () -> KeysFile.read(keys.file(), null)))
                 .isNull();
@@ -206,7 +206,7 @@ final class KeysFileTest {
         keys.write(KeyText.ed25519("a", 1), KeyText.hmac("b", "a.secret"));
         var thrown = catchThrowableOfType(
                 InvalidKeysException.class, () -> KeysFile.read(keys.file(), SigningAlgorithm.ED25519));
-        assertThat(thrown.problems()).containsExactly("key b: its algorithm is not that of PCS_SIGN_ALG, ed25519");
+        assertThat(thrown.problems()).containsExactly("key b: its algorithm is not the PCS_SIGN_ALG, ed25519");
     }
 
     @Test
@@ -232,7 +232,7 @@ final class KeysFileTest {
 
     @Test
     void read_noFile_isAProblem() {
-        assertThat(problems()).containsExactly("it is not there");
+        assertThat(problems()).containsExactly("it does not exist");
     }
 
     @Test

@@ -104,9 +104,9 @@ final class TlsFilesTest {
 
         assertThat(problems(new TlsFiles(certificate, key, Optional.of(authorities))))
                 .containsExactly(
-                        "TLS_CERT: " + certificate + ": it is not there",
-                        "TLS_KEY: " + key + ": it is not there",
-                        "TLS_CLIENT_CA: " + authorities + ": it is not there");
+                        "TLS_CERT: " + certificate + ": it does not exist",
+                        "TLS_KEY: " + key + ": it does not exist",
+                        "TLS_CLIENT_CA: " + authorities + ": it does not exist");
     }
 
     @Test
@@ -141,7 +141,7 @@ final class TlsFilesTest {
         writeKey(RIGHT.keyPem() + RIGHT.keyPem());
         assertProblem("has more than one private key");
         writeKey("garbage");
-        assertProblem("is no PEM file");
+        assertProblem("is not a PEM file");
         writeKey(pem("PRIVATE KEY", new byte[] {1, 2, 3}));
         assertProblem("has a PRIVATE KEY that can't be read");
         writeKey(pem("OPENSSH PRIVATE KEY", new byte[] {1, 2, 3}));
@@ -162,6 +162,6 @@ final class TlsFilesTest {
     void keyThatEverybodyCanRead_isAMistake() throws IOException {
         Files.setPosixFilePermissions(key, PosixFilePermissions.fromString("rw-r--r--"));
 
-        assertProblem("TLS_KEY: " + key + ": it can be read by everybody; chmod o-rwx it");
+        assertProblem("TLS_KEY: " + key + ": it can be read by everyone; chmod o-rwx it");
     }
 }
