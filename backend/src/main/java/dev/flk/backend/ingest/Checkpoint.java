@@ -19,14 +19,16 @@ import org.slf4j.LoggerFactory;
  *
  * <pre>
  * flk-mark1 log_id mark decided removed crc32c
-  * log_id   32 hex digits, drawn when the file is created; a shared store keeps its position under this id
+ *
+ * log_id   32 hex digits, drawn when the file is created; a shared store keeps its position under this id
  * mark     everything in the log up to this sequence is decided and recorded in the store
  * decided  the highest mark so far: everything up to it was decided, whatever the store has lost since
-  * removed  everything up to this sequence was removed after it was decided and its retention had passed, or is about
+ * removed  everything up to this sequence was removed after it was decided and its retention had passed, or is about
  *          to be removed, or was already missing when this file was created
  * crc32c   8 hex digits, of the text before the preceding space
  * </pre>
-  * The saved mark lags behind, which only costs a start some work. A missing or damaged file costs more of it: the entire
+ *
+ * The saved mark lags behind, which only costs a start some work. A missing or damaged file costs more of it: the entire
  * log is asserted again. Safe for any thread.
  */
 final class Checkpoint {
