@@ -16,7 +16,7 @@ import java.util.concurrent.CompletionStage;
  */
 public interface DedupStore extends AutoCloseable {
 
-    /** Returns the stored outcome for each of the ids, in their order; empty where there is none. */
+    /** Returns the stored outcome for each of the ids, in their order; empty for an id without one. */
     CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids);
 
     /**

@@ -337,7 +337,7 @@ final class CatchUp {
     }
 
     /**
-     * The collaborators that asserting the log needs.
+     * The collaborators of the catch-up.
      *
      * @param told the sequences of submissions that have been reported as lost but are not yet known to be overruled;
      *     used by the recorder's thread only

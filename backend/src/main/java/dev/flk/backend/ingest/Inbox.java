@@ -83,7 +83,7 @@ public final class Inbox implements AutoCloseable {
     /**
      * Opens the log; starts no thread.
      *
-     * @param options the options of the log; their context is that of the {@link DecisionRules} in force
+     * @param options the options of the log; their context comes from the {@link DecisionRules} in force
      * @param minFreeBytes the free disk space below which new submissions are rejected
      * @param nanoTicker monotonic time
      * @param random a source for the ids of segments

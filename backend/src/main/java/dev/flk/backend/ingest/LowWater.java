@@ -44,7 +44,7 @@ final class LowWater {
      * Adds a group: the records up to sequence {@code last} are on disk.
      *
      * @param arrivalMillis the arrival time of the oldest record
-     * @param submissions the number of records that must be finished; 0 for records of other kinds
+     * @param submissions the number of records that must be finished; 0 if there is nothing to finish
      */
     synchronized Group opened(long last, long arrivalMillis, int submissions) {
         Group group = new Group(last, arrivalMillis, submissions);

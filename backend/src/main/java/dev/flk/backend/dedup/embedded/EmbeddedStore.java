@@ -203,8 +203,8 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Sets the store aside before its files are open, which would lock them; does nothing if another process has locked
-     * them.
+     * Sets the store aside while this process has not opened, and thereby locked, its files; does nothing if another process
+     * has locked them.
      */
     private void setAsideUnlessInUse(String why) throws IOException {
         try (FileChannel lock = FileChannel.open(
@@ -518,7 +518,7 @@ public final class EmbeddedStore implements DedupStore {
         private static final int MOST = 1 << 15;
         private static final Object ABSENT = new Object();
 
-        /** For each id, either {@link #ABSENT} or the last look-up in flight. */
+        /** The ids, each with either {@link #ABSENT} or its last look-up in flight. */
         private final ConcurrentHashMap<PcsId, Object> ids = new ConcurrentHashMap<>();
 
         Object begin(PcsId id) {

@@ -134,7 +134,7 @@ final class RedisSession {
             connection = connected;
         }
         if (failure != null) {
-            disconnect(); // the deadline passed before the connection
+            disconnect(); // the deadline passed before the connection was made
         }
         return connected.async();
     }
