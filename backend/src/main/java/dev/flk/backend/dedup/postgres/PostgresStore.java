@@ -53,7 +53,7 @@ public final class PostgresStore implements DedupStore {
     private static final int BATCHES_A_SECOND = 40;
 
     /**
-     * How long expired rows are kept: clocks of other backends may be behind, and an outcome is valid as long as any of
+     * The time for which expired rows are kept: clocks of other backends may be behind, and an outcome is valid as long as any of
      * them says so.
      */
     private static final Duration REMOVED_AFTER = Duration.ofMinutes(5);
