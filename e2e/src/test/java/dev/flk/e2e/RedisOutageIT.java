@@ -12,7 +12,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Redis killed, paused, restarted empty and on older data, refusing, full, unable to write, under traffic. */
 final class RedisOutageIT extends StoreOutages {
     private static final String CANT_WRITE =
-            "can't write to its disk and therefore takes no writes; its own log says why (MISCONF ";
+            "can't write to its disk and therefore accepts no writes; its own log says why (MISCONF ";
 
     @TempDir
     private Path snapshots;
@@ -32,7 +32,7 @@ final class RedisOutageIT extends StoreOutages {
         assertRefusalIsAnOutage(
                 () -> send("REPLICAOF", "127.0.0.1", "1"),
                 () -> send("REPLICAOF", "NO", "ONE"),
-                "is a replica and takes no writes");
+                "is a replica and accepts no writes");
     }
 
     @Test

@@ -148,7 +148,7 @@ final class RedisTlsIT {
 
     @Test
     void clientCertificateIsAskedFor_isAnOutageThatSaysSo_untilItIsNot() throws Exception {
-        assertOutageUntilRight(askingForClients(), "asks for a certificate of the client");
+        assertOutageUntilRight(askingForClients(), "requires a client certificate");
     }
 
     @Test
@@ -174,7 +174,7 @@ final class RedisTlsIT {
         try (Program program = Program.java("flk-backend", directory, environment, Program.QUICK_START)) {
             assertThat(program.awaitExit()).isEqualTo(2);
             assertThat(program.allLines())
-                    .contains("REDIS_URI: javax.net.ssl.keyStore of the JVM, /no/such.p12, is no file that can be read")
+                    .contains("REDIS_URI: javax.net.ssl.keyStore of the JVM, /no/such.p12, is not a readable file")
                     .doesNotContain("\tat ");
         }
     }

@@ -102,7 +102,7 @@ class StateIT {
             String told = backend.program().awaitLine(text -> text.contains("the state of agents is down"));
             assertThat(told)
                     .contains(
-                            "certificates are taken all the same",
+                            "certificates are still accepted",
                             state.getFileName().toString());
 
             Client client = Client.comparing(backend.url());
@@ -165,8 +165,8 @@ class StateIT {
             assertThatThrownBy(() -> write(client, "1"))
                     .isInstanceOf(StateCallException.class)
                     .hasMessageContaining("STATE_MIN_FREE_BYTES");
-            assertThat(backend.program().awaitLine(text -> text.contains("the state of agents takes no commit")))
-                    .contains("certificates are taken all the same");
+            assertThat(backend.program().awaitLine(text -> text.contains("the state of agents accepts no commits")))
+                    .contains("certificates are still accepted");
 
             Client http = Client.comparing(backend.url());
             assertThat(http.submit(Pcs.number(1)).status()).isEqualTo(200);
@@ -246,7 +246,7 @@ class StateIT {
         assertThat(run(0, null, "get", "a", "k", "--offline")).isEqualTo("\"late\"");
         assertThat(run(0, null, "replay", "a", "--offline").lines()).hasSize(4);
         assertThat(run(1, null, Map.of("STATE_DIR", "none"), "info", "--offline"))
-                .isEqualTo("flk-backend: STATE_DIR: none is not there, or no directory");
+                .isEqualTo("flk-backend: STATE_DIR: none does not exist or is not a directory");
         assertThat(directory.resolve("none")).doesNotExist();
     }
 

@@ -23,10 +23,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A store behind a circuit breaker. The first failure of anything fails all that is outstanding, whatever comes of it later, and from
- * then on everything fails at once, until it was connected again ({@link #connect}), what the log says was asserted again
- * ({@link #assertAgain}), and it was opened ({@link #open}). Tells its log when it goes down and when it is back, once each. Safe
- * for any thread; writes come from one at a time.
+ * A store behind a circuit breaker. The first failure of any call fails all outstanding calls, whatever their later
+ * results, and from then on every call fails immediately, until the store has been connected again ({@link #connect}),
+ * the log has been asserted again ({@link #assertAgain}), and the store has been opened ({@link #open}). Logs one line
+ * when the store goes down and one when it is back. Safe for any thread; only one thread at a time writes.
  */
 public final class GuardedStore implements DedupStore {
     private static final long FIRST_WAIT_MILLIS = 100;
@@ -60,11 +60,11 @@ public final class GuardedStore implements DedupStore {
     }
 
     /**
-     * Not connected yet. Owns {@code store} from now on.
+     * Creates a store that is not connected; owns {@code store} from now on.
      *
-     * @param name how an operator calls it: Redis
+     * @param name the name that operators use, such as Redis
      * @param nanoTicker monotonic time
-     * @param random for the waits between tries
+     * @param random a source for the waits between attempts
      */
     public GuardedStore(String name, DedupStore store, LongSupplier nanoTicker, RandomGenerator random, Meters meters) {
         this.name = name;
@@ -77,19 +77,19 @@ public final class GuardedStore implements DedupStore {
     }
 
     /**
-     * Called with the number of the connection after everything outstanding has failed, on the thread that met the
-     * failure; it must not block.
+     * Sets a callback that receives the number of a lost connection after all outstanding calls have failed. It is
+     * called on the thread that detected the failure and must not block.
      */
     public void whenLost(LongConsumer told) {
         whenLost = told;
     }
 
-    /** The number of the present connection, or of the last. */
+    /** Returns the number of the current or the last connection. */
     public synchronized long connection() {
         return connection;
     }
 
-    /** Whether it may be tried to connect now; if so {@link #connect} must follow. */
+    /** Returns whether a connection attempt is allowed now; if so, {@link #connect} must follow. */
     public boolean mayConnect() {
         return state == State.LOST && breaker.tryAcquire();
     }
@@ -108,23 +108,23 @@ public final class GuardedStore implements DedupStore {
             } else if (nowConnected(begun)) {
                 result.complete(position);
             } else {
-                result.completeExceptionally(down()); // it was given up meanwhile
+                result.completeExceptionally(down()); // the connection was given up in the meantime
             }
         });
         return result;
     }
 
-    /** {@link #putIfAbsent}, while only what the log says may be written. */
+    /** Calls {@link #putIfAbsent} while the log is being asserted. */
     public CompletionStage<List<StoredOutcome>> assertAgain(List<StoredOutcome> decisions, long completeUpTo) {
         return guarded(State.CONNECTED, writes, () -> store.putIfAbsent(decisions, completeUpTo));
     }
 
-    /** {@link #noteEvidence}, while only what the log says may be written. */
+    /** Calls {@link #noteEvidence} while the log is being asserted. */
     public CompletionStage<Boolean> noteAgain(PcsId id, ContentDigest digest, long expiresAtMillis) {
         return guarded(State.CONNECTED, writes, () -> store.noteEvidence(id, digest, expiresAtMillis));
     }
 
-    /** What the log says is asserted: from now on it may be used for everything. */
+    /** Opens the store for all calls, after the log has been asserted. */
     public synchronized void open() {
         state = State.OPEN;
         breaker.succeeded();
@@ -135,7 +135,10 @@ public final class GuardedStore implements DedupStore {
         problem = null;
     }
 
-    /** It answers, and yet can't be used, for a reason that is not its own: as if it had failed, but for {@link #whenLost}. */
+    /**
+     * Closes a store that answers but can't be used for a reason outside it. Acts like a failure, but does not call
+     * {@link #whenLost}.
+     */
     public void giveUp(Throwable cause) {
         fail(connection(), cause, " can't be used: ");
     }
@@ -170,17 +173,17 @@ public final class GuardedStore implements DedupStore {
         return store.hasRoomFor(more);
     }
 
-    /** Whether it may be used for everything. */
+    /** Returns whether the store is open for all calls. */
     public boolean isOpen() {
         return state == State.OPEN;
     }
 
-    /** Nanoseconds until it may be tried again; 0 while a try or nothing is in the way. */
+    /** Returns the nanoseconds until the next attempt is allowed; 0 during an attempt or if one is allowed now. */
     public long untilNextTryNanos() {
         return breaker.remainingNanos();
     }
 
-    /** For how long it could not be used, in nanoseconds; 0 while it can. */
+    /** Returns how long the store has been unavailable, in nanoseconds; 0 while it is open. */
     public synchronized long lostForNanos() {
         return state == State.OPEN ? 0 : nanoTicker.getAsLong() - lostSinceNanos;
     }
@@ -210,7 +213,7 @@ public final class GuardedStore implements DedupStore {
                 if (fail(usedConnection, failure, "")) {
                     whenLost.accept(usedConnection);
                 }
-            } else if (isOutstanding(number)) { // else it failed with all the others, before
+            } else if (isOutstanding(number)) { // otherwise it failed earlier, together with all others
                 result.complete(value);
             }
         });
@@ -233,7 +236,7 @@ public final class GuardedStore implements DedupStore {
         return state == needed;
     }
 
-    /** A store that throws instead of failing its stage has failed all the same. */
+    /** Starts a call. A store that throws is treated like one that fails its stage. */
     private static <T> CompletionStage<T> started(Supplier<CompletionStage<T>> call) {
         try {
             return call.get();
@@ -243,10 +246,13 @@ public final class GuardedStore implements DedupStore {
     }
 
     private StoreUnavailableException down() {
-        return new StoreUnavailableException(name + " can't be used just now");
+        return new StoreUnavailableException(name + " is unavailable at the moment");
     }
 
-    /** Ends a connection; false if it had ended before, so that a late failure of an earlier one does not end the present one. */
+    /**
+     * Ends a connection. Returns false if it had already ended, so that a late failure of an earlier connection does
+     * not end the current one.
+     */
     private boolean fail(long failedConnection, Throwable failure, String otherReason) {
         Throwable cause = cause(failure);
         List<CompletableFuture<?>> failed;
@@ -268,16 +274,16 @@ public final class GuardedStore implements DedupStore {
         return true;
     }
 
-    /** Stages wrap what failed them. */
+    /** Returns the cause of a failure that a stage has wrapped. */
     private static Throwable cause(Throwable failure) {
         return failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
     }
 
-    /** Once per change: the same trouble is not told again at each try. */
+    /** Logs a problem when it changes; the same problem is not repeated for each attempt. */
     private void tell(Throwable cause, String otherReason) {
         String what = String.valueOf(cause.getMessage());
         if (closing || what.equals(problem)) {
-            return; // what its own end breaks off is no trouble
+            return; // failures caused by closing the store are not logged
         }
         problem = what;
         if (!otherReason.isEmpty()) {
@@ -293,7 +299,10 @@ public final class GuardedStore implements DedupStore {
         return "%.1f".formatted((nanoTicker.getAsLong() - lostSinceNanos) / 1e9);
     }
 
-    /** {@value #FIRST_WAIT_MILLIS} ms, and twice as long each time up to {@value #MAX_WAIT_MILLIS} ms, give or take a fifth. */
+    /**
+     * Returns {@value #FIRST_WAIT_MILLIS} ms, doubled with each attempt up to {@value #MAX_WAIT_MILLIS} ms, with up to
+     * a fifth of jitter.
+     */
     private static long waitMillis(int openings, RandomGenerator random) {
         long millis = Math.min(MAX_WAIT_MILLIS, FIRST_WAIT_MILLIS << Math.min(openings - 1, 10));
         return Math.round(millis * (0.8 + 0.4 * random.nextDouble()));

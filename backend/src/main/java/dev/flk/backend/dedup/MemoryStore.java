@@ -15,8 +15,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 
 /**
- * Outcomes in a bounded map. It has no position: a start rebuilds it from the whole log. When it is full, ingest refuses what is
- * new; what was logged before is always recorded, so that it may exceed its bound by what is under way.
+ * Outcomes in a bounded map. The store has no position: a start rebuilds it from the entire log. When it is full,
+ * ingest rejects new submissions; submissions logged before are always recorded, so the map may exceed its bound by the
+ * number in flight.
  */
 public final class MemoryStore implements DedupStore {
     private final long maxEntries;
@@ -27,7 +28,7 @@ public final class MemoryStore implements DedupStore {
     private final PriorityQueue<StoredOutcome> byExpiry =
             new PriorityQueue<>(Comparator.comparingLong(StoredOutcome::expiresAtMillis));
 
-    /** Holds {@code maxEntries} outcomes. */
+    /** Creates a store for {@code maxEntries} outcomes. */
     public MemoryStore(long maxEntries, InstantSource clock) {
         this.maxEntries = maxEntries;
         this.clock = clock;
@@ -83,6 +84,6 @@ public final class MemoryStore implements DedupStore {
 
     @Override
     public void close() {
-        // nothing to give back
+        // nothing to release
     }
 }

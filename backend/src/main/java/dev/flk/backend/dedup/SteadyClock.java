@@ -10,14 +10,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The one clock of arrivals, expiry and retention: wall time that no jump of the system's clock reaches within a process. While the wall
- * clock keeps step with the monotonic one, this clock shows it. When the two part, nobody knows which of the wall clock's times was right:
- * this clock then continues in elapsed time, and believes the wall clock again once it has kept step for an hour. Every further jump
- * restarts the hour.
+ * The single clock of arrivals, expiry and retention: wall time that is protected within a process from jumps of the
+ * system clock. While the wall clock keeps pace with the monotonic clock, this clock shows the wall time. When the two
+ * diverge, it is unknown which wall time was right: this clock then continues in elapsed time, and trusts the wall
+ * clock again once it has kept pace for an hour. Every further jump restarts the hour.
  *
- * <p>An outcome must stand for its whole life in elapsed time, whatever this clock came to believe meanwhile. {@link #expiry} therefore
- * never runs ahead of a time that was given to an arrival: it follows the clock back at once, and forward only when everything that arrived
- * by the earlier time has reached the end of its life. Safe for any thread.
+ * <p>An outcome must remain valid for its whole life in elapsed time, whatever this clock came to trust in the
+ * meantime. {@link #expiry} therefore never runs ahead of a time that was given to an arrival: it follows the clock
+ * back at once, but forward only when everything that arrived by the earlier time has reached the end of its life. Safe
+ * for any thread.
  */
 public final class SteadyClock implements InstantSource {
     private static final Logger LOG = LoggerFactory.getLogger(SteadyClock.class);
@@ -30,12 +31,12 @@ public final class SteadyClock implements InstantSource {
     private final long maxStepMillis;
     private final long lifeNanos;
 
-    // guarded by this; an offset is by how many milliseconds a clock is ahead of the monotonic one
+    // guarded by this; an offset is the number of milliseconds by which a clock is ahead of the monotonic clock
 
-    /** The offset with which the wall clock keeps step. */
+    /** The offset at which the wall clock keeps pace. */
     private long stepOffset;
 
-    /** The offset of the last reading that was believed. */
+    /** The offset of the last trusted reading. */
     private long believedOffset;
 
     private boolean inDoubt;
@@ -44,16 +45,16 @@ public final class SteadyClock implements InstantSource {
     /** The time of expiry when the doubt began. */
     private long heldExpiryMillis;
 
-    /** The lowest offset by which anything arrived that may still be alive. */
+    /** The lowest offset at which anything arrived that may still be alive. */
     private long lowestOffset;
 
     private long lowestUntilNanos;
 
     /**
-     * A clock that believes the wall clock as it is now.
+     * Creates a clock that trusts the current wall time.
      *
      * @param nanoTicker monotonic time
-     * @param maxStep how far the wall clock may depart from elapsed time without being doubted; see {@link #maxStep}
+     * @param maxStep how far the wall clock may deviate from elapsed time without being doubted; see {@link #maxStep}
      * @param life the longest life of an outcome
      */
     public SteadyClock(InstantSource wall, LongSupplier nanoTicker, Duration maxStep, Duration life) {
@@ -84,7 +85,10 @@ public final class SteadyClock implements InstantSource {
         return millis(read()) + believedOffset;
     }
 
-    /** The time by which outcomes expire and segments are removed. It stands still while the wall clock is in doubt. */
+    /**
+     * Returns the time by which outcomes expire and segments are removed. It does not advance while the wall clock is
+     * in doubt.
+     */
     public InstantSource expiry() {
         return () -> Instant.ofEpochMilli(expiryMillis());
     }
@@ -98,20 +102,22 @@ public final class SteadyClock implements InstantSource {
         return millis(nanos) + (isAtLowest() ? believedOffset : lowestOffset);
     }
 
-    /** Whether the wall clock jumped less than an hour ago, so that nothing expires or is removed at present. */
+    /**
+     * Returns whether the wall clock jumped less than an hour ago, so that nothing expires or is removed at the moment.
+     */
     public synchronized boolean isInDoubt() {
         long unused = read();
         return inDoubt;
     }
 
-    /** Reads both clocks, and returns the monotonic one. */
+    /** Reads both clocks and returns the monotonic time. */
     private long read() {
         long nanos = nanoTicker.getAsLong();
         long offset = wall.millis() - millis(nanos);
         long jump = offset - stepOffset;
         if (Math.abs(jump) > maxStepMillis) {
             LOG.warn(
-                    "the system's clock jumped by {} s: it is not believed until it has kept step for an hour; until then"
+                    "the system's clock jumped by {} s: it is not trusted until it has kept pace for an hour; until then"
                             + " nothing expires and nothing is removed from the log",
                     TimeUnit.MILLISECONDS.toSeconds(jump));
             if (!inDoubt) {
@@ -121,7 +127,7 @@ public final class SteadyClock implements InstantSource {
             doubtedSinceNanos = nanos;
             stepOffset = offset;
         } else if (inDoubt && nanos - doubtedSinceNanos >= DOUBTED_FOR.toNanos()) {
-            LOG.info("the system's clock has kept step for an hour: it is believed again");
+            LOG.info("the system's clock has kept pace for an hour: it is trusted again");
             inDoubt = false;
         }
         if (!inDoubt) {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.flk.backend.dedup;
 
-/** A store could not be asked, or did not answer. */
+/** The failure of a store that could not be queried or did not answer. */
 public final class StoreUnavailableException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
-    /** Says which store, and what happened; found by the store itself. */
+    /** Creates an exception for a failure that the store itself detected; the message names the store. */
     public StoreUnavailableException(String message) {
         super(message);
     }
 
-    /** Says which store, and what happened. */
+    /** Creates an exception; the message names the store and describes the failure. */
     public StoreUnavailableException(String message, Throwable cause) {
         super(message, cause);
     }

@@ -8,7 +8,7 @@ import java.util.Arrays;
 import java.util.HexFormat;
 
 /**
- * An outcome as it stands for an id until it expires. Its bytes, in the log and in every store that keeps bytes:
+ * The outcome of an id until it expires. Its bytes, in the log and in every store that keeps bytes:
  *
  * <pre>
  * pcs_id status expires_at_millis content_digest signed_digest   one line of ASCII, single spaces, ended by a line feed
@@ -16,25 +16,25 @@ import java.util.HexFormat;
  * </pre>
  *
  * @param status 200 or 202
- * @param body the exact bytes of the answer; not to be changed
- * @param digest of the content that was decided
- * @param signedDigest 16 hex digits that tell whether other content differs in what is signed
- * @param expiresAtMillis wall time at which it ends, milliseconds since the epoch
+ * @param body the exact bytes of the answer; must not be modified
+ * @param digest the digest of the content that was decided
+ * @param signedDigest 16 hex digits that show whether other content differs in the signed fields
+ * @param expiresAtMillis the wall time at which the outcome expires, milliseconds since the epoch
  */
 public record StoredOutcome(
         PcsId id, int status, byte[] body, ContentDigest digest, String signedDigest, long expiresAtMillis) {
 
-    /** Whether both give the same answer: status and body are equal. */
+    /** Returns whether both outcomes give the same answer: status and body are equal. */
     public boolean isAnsweredAs(StoredOutcome other) {
         return status == other.status && Arrays.equals(body, other.body);
     }
 
-    /** Whether it stands no more at {@code nowMillis}. */
+    /** Returns whether the outcome has expired at {@code nowMillis}. */
     public boolean isExpired(long nowMillis) {
         return expiresAtMillis <= nowMillis;
     }
 
-    /** The bytes given above. */
+    /** Encodes the outcome in the format above. */
     public byte[] encode() {
         byte[] line = (id + " " + status + " " + expiresAtMillis + " " + digest.hex() + " " + signedDigest + "\n")
                 .getBytes(StandardCharsets.US_ASCII);
@@ -44,9 +44,9 @@ public record StoredOutcome(
     }
 
     /**
-     * The inverse of {@link #encode}.
+     * Decodes the output of {@link #encode}.
      *
-     * @throws IllegalArgumentException if these are no such bytes
+     * @throws IllegalArgumentException if these are not such bytes
      */
     public static StoredOutcome decode(byte[] bytes) {
         int lineEnd = 0;
@@ -84,7 +84,7 @@ public record StoredOutcome(
         return id.hashCode();
     }
 
-    /** Without the body. */
+    /** Returns a description without the body. */
     @Override
     public String toString() {
         return "Recorded[" + id + " " + status + " until " + expiresAtMillis + "]";

@@ -11,8 +11,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Has a store give back the space of what expired, a bounded stretch once a second, on a thread of its own. Tells once that it fails, until
- * it has succeeded. Closed before the store is.
+ * A timer that lets a store free the space of expired entries, a bounded amount once a second, on its own thread. Logs
+ * the first failure only, until a sweep has succeeded. Closed before the store.
  */
 public final class Sweeper implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Sweeper.class);
@@ -22,15 +22,15 @@ public final class Sweeper implements AutoCloseable {
     private final ScheduledExecutorService timer =
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "dedup-sweeper"));
 
-    /** Of the timer's thread. */
+    /** Whether the last sweep failed; used by the timer's thread only. */
     private boolean failedBefore;
 
-    /** What a store does in one second. */
+    /** The work of a store in one second. */
     public interface Stretch {
         /**
-         * Removes some of what expired, for about a second's worth.
+         * Removes some of the expired entries, about one second's worth.
          *
-         * @param goesOn asked between batches: false once there is no time for another
+         * @param goesOn queried between batches; false once there is no time for another batch
          * @throws StoreUnavailableException if the store fails, also as the cause of a {@link CompletionException}
          */
         void sweep(BooleanSupplier goesOn);
@@ -56,13 +56,13 @@ public final class Sweeper implements AutoCloseable {
         } catch (CompletionException e) {
             tell(e.getCause() == null ? e : e.getCause());
         } catch (RuntimeException e) {
-            LOG.error("removing what expired failed", e); // else the timer would end without a word
+            LOG.error("removing expired entries failed", e); // an exception that leaves this method would end the timer silently
         }
     }
 
     private void tell(Throwable cause) {
         if (!failedBefore) {
-            LOG.warn("what expired can't be removed, it will be tried again: {}", cause.getMessage());
+            LOG.warn("expired entries can't be removed, which will be retried: {}", cause.getMessage());
         }
         failedBefore = true;
     }
@@ -72,7 +72,7 @@ public final class Sweeper implements AutoCloseable {
         timer.shutdown();
         try {
             if (!timer.awaitTermination(FINISH_SECONDS, TimeUnit.SECONDS)) {
-                LOG.warn("what expired is still being removed");
+                LOG.warn("expired entries are still being removed");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

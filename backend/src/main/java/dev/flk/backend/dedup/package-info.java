@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The record of outcomes: one atomic put-if-absent per certificate. A view of the log, which can be lost and rebuilt.
- * {@code ingest} calls in through {@code DedupStore}; the store in memory, for trials, is here, each other kind in a
- * package of its own below.
+ * The store of outcomes: one atomic put-if-absent per certificate. The store is a view of the log, and can be lost and
+ * rebuilt. {@code ingest} calls in through {@code DedupStore}; this package contains the store in memory, for trials,
+ * and each other kind has a subpackage.
  */
 @NullMarked
 package dev.flk.backend.dedup;

@@ -29,9 +29,10 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Brings a store that was just connected up to the end of the log as it was then: every record behind its position is decided again,
- * by the rules it was logged with, and asserted, oldest first. Overruled records come first: a submission that lost must not be
- * asserted before the outcome that won. Its steps run on the recorder's thread, between those of live traffic.
+ * Asserts the log to a store that was just connected: decides every record after the store's position again, by the
+ * rules that the record was logged with, and asserts the outcomes, oldest first, up to the end that the log had at the
+ * connection. Overruled records are read first, because a submission that lost must not be asserted before the outcome
+ * that won. The steps run on the recorder's thread, interleaved with live traffic.
  */
 final class CatchUp {
     private static final int BATCH = 512;
@@ -45,14 +46,14 @@ final class CatchUp {
     private final long last;
     private final ReplayedRules rules = new ReplayedRules();
 
-    /** Sequences of submissions that lost: never asserted, even when what won has expired. */
+    /** The sequences of submissions that lost. They are never asserted, even after the winning outcome has expired. */
     private final Set<Long> overruled = new HashSet<>();
 
     private final Map<PcsId, StoredOutcome> winners = new LinkedHashMap<>();
     private @Nullable LogReader reader;
     private Phase phase = Phase.OVERRULED;
 
-    /** A submission that was read and belongs to the next batch. */
+    /** A submission that has been read but belongs to the next batch. */
     private @Nullable Submitted ahead;
 
     private long readUpTo;
@@ -67,7 +68,10 @@ final class CatchUp {
 
     private record Submitted(long sequence, StoredOutcome outcome) {}
 
-    /** Records {@code from} to {@code last} are on disk; the store may lack what they say. */
+    /**
+     * Creates a catch-up over the records {@code from} to {@code last}, which are on disk and whose outcomes the store
+     * may lack.
+     */
     CatchUp(Inbox inbox, GuardedStore store, AssertionContext context, StoreLink link, long from, long last) {
         this.inbox = inbox;
         this.store = store;
@@ -78,17 +82,17 @@ final class CatchUp {
         this.readUpTo = from - 1;
     }
 
-    /** How many records it reads. */
+    /** Returns the number of records to read. */
     long records() {
         return last - from + 1;
     }
 
-    /** How many outcomes were asserted. */
+    /** Returns the number of outcomes asserted so far. */
     long asserted() {
         return asserted;
     }
 
-    /** One batch; the next step follows behind what the recorder has to do meanwhile. */
+    /** Processes one batch and queues the next step after the work that the recorder has received in the meantime. */
     void step() {
         if (ended) {
             return;
@@ -116,7 +120,7 @@ final class CatchUp {
         return reader;
     }
 
-    /** The next record; null behind the last, or when the step has read enough. */
+    /** Returns the next record, or null after the last one. */
     private @Nullable LogRecord read() throws IOException {
         if (readUpTo == from - 1) {
             inbox.requireBeginning(reader().beginning(), from, context.expiry().millis());
@@ -127,7 +131,10 @@ final class CatchUp {
         return sequence > last ? null : record;
     }
 
-    /** A segment that was renamed or compressed since it was listed is found in another listing. */
+    /**
+     * Reads the next record. If a segment was renamed or compressed since it was listed, the retry lists the directory
+     * again.
+     */
     private @Nullable LogRecord readNext() throws IOException {
         try {
             return reader().next();
@@ -192,7 +199,7 @@ final class CatchUp {
                 StoredOutcome outcome = rules.decide(record).recorded();
                 if (!outcome.isExpired(context.expiry().millis()) && !overruled.contains(record.sequence())) {
                     if (!ids.add(outcome.id())) {
-                        ahead = new Submitted(record.sequence(), outcome); // no list holds an id twice
+                        ahead = new Submitted(record.sequence(), outcome); // no batch contains an id twice
                         break;
                     }
                     batch.add(new Submitted(record.sequence(), outcome));
@@ -222,13 +229,13 @@ final class CatchUp {
 
     private void put(List<StoredOutcome> outcomes, Consumer<List<StoredOutcome>> then) {
         link.onRecorder(store.assertAgain(outcomes, inbox.lowWater().mark()), (existing, failure) -> {
-            if (existing != null && !ended) { // else it was lost, and the link is told so
+            if (existing != null && !ended) { // otherwise the store was lost, and the link is notified separately
                 orGiveUp(() -> then.accept(existing));
             }
         });
     }
 
-    /** An exception must not leave it stopped half way. */
+    /** Runs a continuation; an exception makes the link give up, so that the catch-up never stops half way. */
     private void orGiveUp(Runnable then) {
         try {
             then.run();
@@ -248,12 +255,15 @@ final class CatchUp {
             case RecordKind.OVERRULED -> {}
             default ->
                 throw new IOException("record " + record.sequence() + " of segment "
-                        + record.position().segment() + " is of a kind that this version does not know: "
+                            + record.position().segment() + " has a kind that this version does not know: "
                         + record.kind());
         }
     }
 
-    /** A note that fails means that the store was lost, which the link learns by itself. */
+    /**
+     * Runs {@code then} once all notes are stored. A failed note means that the store was lost, which the link notices
+     * itself.
+     */
     private void whenNoted(List<CompletableFuture<?>> notes, Runnable then) {
         link.onRecorder(CompletableFuture.allOf(notes.toArray(CompletableFuture<?>[]::new)), (done, failure) -> {
             if (failure == null && !ended) {
@@ -262,7 +272,9 @@ final class CatchUp {
         });
     }
 
-    /** What stands instead of ours is logged before the position passes it. What is still in flight is left alone. */
+    /**
+     * Logs the outcomes that won over ours before the position passes them. Skips outcomes that are still in flight.
+     */
     private void keepLosers(List<Submitted> batch, List<StoredOutcome> existing, Runnable then) {
         List<Overruled> losers = new ArrayList<>();
         for (int i = 0; i < batch.size(); i++) {
@@ -298,7 +310,7 @@ final class CatchUp {
                 },
                 cause -> notKept(loser, cause));
         if (!taken) {
-            notKept(loser, new IOException("the log takes nothing now"));
+            notKept(loser, new IOException("the log does not accept records at the moment"));
         }
     }
 
@@ -311,7 +323,7 @@ final class CatchUp {
         }
     }
 
-    /** Nothing more is asserted. Idempotent. */
+    /** Stops asserting. Idempotent. */
     void end() {
         ended = true;
         if (reader != null) {
@@ -325,10 +337,10 @@ final class CatchUp {
     }
 
     /**
-     * What the log is asserted with.
+     * The collaborators of the catch-up.
      *
-     * @param told the sequences of submissions that were told to have lost, and are not yet known to be overruled; the
-     *     recorder's thread only
+     * @param told the sequences of submissions that have been reported as lost but are not yet known to be overruled;
+     *     used by the recorder's thread only
      */
     record AssertionContext(
             InstantSource clock,
@@ -340,12 +352,12 @@ final class CatchUp {
             Set<Long> told) {
 
         /**
-         * Another outcome stands for a submission that the store lacked, is not in flight and was not known to be overruled: its
-         * sender may have been answered with ours.
+         * Reports that a different outcome exists for a submission that the store lacked, that is not in flight and
+         * that was not known to be overruled. Its sender may have been answered with our outcome.
          */
         void lost(long sequence, StoredOutcome ours, StoredOutcome existing) {
             if (!told.add(sequence)) {
-                return; // what overruled it could not be logged then
+                return; // reported before; the record that overrules it could not be logged at that time
             }
             if (ours.isAnsweredAs(existing)) {
                 meters.overruled();

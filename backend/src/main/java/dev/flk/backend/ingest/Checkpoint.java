@@ -15,24 +15,24 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The low-water mark as it is kept beside the log, in a file that is replaced whole. One line of ASCII:
+ * The saved low-water mark, a file next to the log that is replaced atomically. It contains one line of ASCII:
  *
  * <pre>
  * flk-mark1 log_id mark decided removed crc32c
  *
- * log_id   32 hex digits, drawn when the file is made: whose position it is that a shared store holds
+ * log_id   32 hex digits, drawn when the file is created; a shared store keeps its position under this id
  * mark     everything in the log up to this sequence is decided and recorded in the store
- * decided  the highest that the mark ever was: up to here everything was decided, whatever the store has lost since
- * removed  everything up to this sequence was removed, decided and past its retention, or is about to be; or it was not there any
- *          more when this file was made
- * crc32c   8 hex digits, of what stands before the space before it
+ * decided  the highest mark so far: everything up to it was decided, whatever the store has lost since
+ * removed  everything up to this sequence was removed after it was decided and its retention had passed, or is about
+ *          to be removed, or was already missing when this file was created
+ * crc32c   8 hex digits, of the text before the preceding space
  * </pre>
  *
- * It lags behind, which costs a start some work and nothing else. A file that is missing or broken costs more of the same: the
- * whole log is asserted again. Safe for any thread.
+ * The saved mark lags behind, which only costs a start some work. A missing or damaged file costs more of it: the entire
+ * log is asserted again. Safe for any thread.
  */
 final class Checkpoint {
-    /** Its name in the directory of the log. */
+    /** The name of the file in the directory of the log. */
     static final String FILE = "inbox.mark";
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
@@ -68,17 +68,17 @@ final class Checkpoint {
     }
 
     /**
-     * Makes it, where it is missing or broken. The caller owns the directory.
+     * Creates the file where it is missing or damaged. The caller owns the directory.
      *
-     * @param knownId whose log it is, if something else still knows
-     * @param removed the records before the first that is there; why they are gone is not known
-     * @throws IOException if it can't be made durable
+     * @param knownId the id of the log, if another source still knows it
+     * @param removed the number of records missing before the first one; the reason for their absence is unknown
+     * @throws IOException if the file can't be made durable
      */
     static Checkpoint make(
             FileOps files, Path directory, RandomGenerator random, Optional<String> knownId, long removed)
             throws IOException {
         if (files.list(directory).contains(FILE)) {
-            LOG.warn("{} is not as it was written: all of the log is asserted again", directory.resolve(FILE));
+            LOG.warn("{} is damaged: the entire log is asserted again", directory.resolve(FILE));
         }
         String logId = knownId.orElseGet(() -> "%016x%016x".formatted(random.nextLong(), random.nextLong()));
         Checkpoint made = new Checkpoint(files, directory, new Line(logId, 0, 0, removed));
@@ -86,7 +86,7 @@ final class Checkpoint {
         return made;
     }
 
-    /** Reads it; empty if it is missing or broken. Changes nothing. */
+    /** Reads the file; returns empty if it is missing or damaged. Changes nothing. */
     static Optional<Checkpoint> find(FileOps files, Path directory) throws IOException {
         Matcher matcher = LINE.matcher(new String(read(files, directory), StandardCharsets.US_ASCII));
         if (!matcher.matches() || !Line.crc(matcher.group(1)).equals(matcher.group(6))) {
@@ -109,7 +109,7 @@ final class Checkpoint {
         ByteBuffer buffer = ByteBuffer.allocate(MAX_BYTES);
         try (FileOps.OpenFile file = files.openForReading(directory.resolve(FILE))) {
             while (buffer.hasRemaining() && file.read(buffer, buffer.position()) > 0) {
-                // until the end of the file
+                // read until the end of the file
             }
         }
         byte[] bytes = new byte[buffer.flip().remaining()];
@@ -118,10 +118,11 @@ final class Checkpoint {
     }
 
     /**
-     * Brings it back to where the log ends, if that lost its end: sequences from there on are given to new records.
+     * Lowers the checkpoint to the end of a log that has lost its end, because the sequences after {@code last} are
+     * given to new records.
      *
-     * @return whether the log was known to go further
-     * @throws IOException if that could not be kept
+     * @return whether the log was known to extend beyond {@code last}
+     * @throws IOException if the change could not be saved
      */
     synchronized boolean endsWith(long last) throws IOException {
         boolean shorter = line.decided() > last;
@@ -133,45 +134,50 @@ final class Checkpoint {
         return shorter;
     }
 
-    /** Whose log it is. */
+    /** Returns the id of the log. */
     synchronized String logId() {
         return line.logId();
     }
 
-    /** Everything up to it is decided and recorded in the store. */
+    /** Returns the sequence up to which everything is decided and recorded in the store. */
     synchronized long mark() {
         return line.mark();
     }
 
-    /** Everything up to it was decided once; never below the mark. */
+    /** Returns the sequence up to which everything was decided at some time; never below the mark. */
     synchronized long decided() {
         return line.decided();
     }
 
-    /** Everything up to it may have been removed, decided and past its retention. */
+    /**
+     * Returns the sequence up to which everything may have been removed, after it was decided and its retention had
+     * passed.
+     */
     synchronized long removed() {
         return line.removed();
     }
 
     /**
-     * Keeps the mark, as it is when this has its turn, lower or higher than before; durable when it returns.
+     * Saves the current low-water mark, which may be lower or higher than the saved one; it is durable when this method
+     * returns.
      *
-     * @throws IOException if that failed; what was kept before stands then, or the new one
+     * @throws IOException if that fails; either the old or the new mark is on disk then
      */
     synchronized void keep(LowWater lowWater) throws IOException {
         keep(lowWater.mark(), line.removed());
     }
 
     /**
-     * Keeps that everything up to {@code removed} is about to be removed, and the mark; durable when it returns.
+     * Saves the mark, and that everything up to {@code removed} is about to be removed; durable when this method
+     * returns.
      *
-     * @throws IOException if that failed
+     * @throws IOException if that fails
      */
     synchronized void keepRemoved(LowWater lowWater, long removed) throws IOException {
         keep(lowWater.mark(), Math.max(removed, line.removed()));
     }
 
-    /** Keeps that everything up to {@code removed} is about to be removed, while no backend runs. */
+    /** Saves that everything up to {@code removed} is about to be removed, while no backend is running. */
     synchronized void keepRemoved(long removed) throws IOException {
         keep(line.mark(), Math.max(removed, line.removed()));
     }
@@ -187,7 +193,7 @@ final class Checkpoint {
     private void write(Line next) throws IOException {
         Path fresh = directory.resolve(FRESH);
         if (files.list(directory).contains(FRESH)) {
-            files.delete(fresh); // a crash left it
+            files.delete(fresh); // left by a crash
         }
         try (FileOps.OpenFile file = files.create(fresh)) {
             file.write(ByteBuffer.wrap(next.encode()), 0);

@@ -17,7 +17,10 @@ import java.util.List;
 import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
 
-/** Answers every submission of an id in flight when that ends, and counts the outcome. Safe for any thread; throws nothing. */
+/**
+ * Answers every submission of an id in flight once the id is settled, and counts the outcome. Safe for any thread;
+ * never throws.
+ */
 final class Completion {
     private final InFlightIds inFlightIds;
     private final LowWater lowWater;
@@ -33,17 +36,17 @@ final class Completion {
         this.log = log;
     }
 
-    /** Whether it is still in flight. */
+    /** Returns whether an id is still in flight. */
     boolean isUnderWay(InFlight inFlight) {
         return inFlightIds.isUnderWay(inFlight);
     }
 
-    /** The id had been decided before: nothing was logged. */
+    /** Settles an id that had been decided before; nothing was logged. */
     void known(InFlight inFlight, StoredOutcome existing) {
         inFlightIds.end(inFlight).forEach(candidate -> answerKnown(candidate, existing));
     }
 
-    /** Its own outcome is recorded. */
+    /** Settles an id whose own outcome is recorded. */
     void recorded(InFlight inFlight) {
         Decision decision = inFlight.decision();
         count(decision);
@@ -60,7 +63,7 @@ final class Completion {
         told.subList(1, told.size()).forEach(candidate -> answerKnown(candidate, existing));
     }
 
-    /** Another outcome was first, and that is in the log too. */
+    /** Settles an id for which another outcome was recorded first; the log contains that outcome too. */
     void overruled(InFlight inFlight, StoredOutcome existing) {
         meters.overruled();
         StoredOutcome ours = inFlight.outcome();
@@ -70,22 +73,34 @@ final class Completion {
         told.forEach(candidate -> answerKnown(candidate, existing));
     }
 
-    /** It did not get into the log: its id is free. Does nothing if it is no more in flight. */
+    /**
+     * Settles an id whose submission did not reach the log, and frees the id. Does nothing if the id is no longer in
+     * flight.
+     */
     void failed(InFlight inFlight, Outcome error) {
         inFlightIds.end(inFlight).forEach(candidate -> answerError(candidate, error));
     }
 
-    /** It is throttled, which was counted when its limit was asked: nothing was logged, and its id is free. */
+    /**
+     * Settles a throttled id, which was counted when its limit was checked. Nothing was logged, and the id becomes
+     * free.
+     */
     void limited(InFlight inFlight, Throttled throttled) {
         inFlightIds.end(inFlight).forEach(candidate -> answer(candidate, new Outcome.RateLimited(throttled)));
     }
 
-    /** It is in the log and waits to be recorded; its submissions are answered with {@code error}. */
+    /**
+     * Answers the submissions of an id with {@code error}; the id is in the log and stays in flight until it is
+     * recorded.
+     */
     void leftWaiting(InFlight inFlight, Outcome error) {
         inFlightIds.leaveWaiting(inFlight).forEach(candidate -> answerWaiting(candidate, inFlight, error));
     }
 
-    /** A submission of an id that waits to be recorded: its content, if it is another, is kept before the answer. */
+    /**
+     * Answers a submission of an id that waits to be recorded. If its content differs, the content is kept before the
+     * answer.
+     */
     void answerWaiting(Candidate candidate, InFlight inFlight, Outcome error) {
         if (candidate.digest().equals(inFlight.outcome().digest())) {
             answerError(candidate, error);
@@ -115,7 +130,7 @@ final class Completion {
         answer(candidate, new Decided(existing.status(), existing.body(), Relation.CONFLICT));
     }
 
-    /** Answers one submission with an error, and counts that. */
+    /** Answers one submission with an error and counts the error. */
     void answerError(Candidate candidate, Outcome error) {
         if (error instanceof Outcome.RateLimited) {
             meters.rateLimited(LimitedBy.EVIDENCE);
@@ -134,11 +149,14 @@ final class Completion {
         try {
             candidate.answer().accept(outcome);
         } catch (RuntimeException e) {
-            log.broken(e); // one answer that breaks its promise must not keep the others from theirs
+            log.broken(e); // an answer that throws, against its contract, must not keep the others from being answered
         }
     }
 
-    /** After its id is free, so that a reader of "nothing pending" finds nothing undecided; before the answers. */
+    /**
+     * Advances the low-water mark: after the id is free, so that nothing is undecided while nothing is pending, and
+     * before the answers.
+     */
     private void finished(InFlight inFlight) {
         LowWater.Group group = inFlight.group();
         if (group != null) {

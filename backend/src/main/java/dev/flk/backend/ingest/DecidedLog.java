@@ -5,7 +5,7 @@ import dev.flk.wal.FileOps;
 import dev.flk.wal.LogInspector;
 import dev.flk.wal.LogReader.LogWalk;
 
-/** The inbox log as those see it who go behind it and read what was decided. Safe for any thread. */
+/** The view of the inbox log for readers that follow it and process decided records. Safe for any thread. */
 public final class DecidedLog {
     private final Inbox inbox;
     private final LogInspector inspector;
@@ -15,32 +15,38 @@ public final class DecidedLog {
         this.inspector = new LogInspector(files, inbox.log().directory(), Inbox.SEGMENT_PREFIX);
     }
 
-    /** Whose log it is. */
+    /** Returns the id of the log. */
     public String logId() {
         return inbox.logId();
     }
 
-    /** Everything up to this sequence is decided and recorded in the store; lower again while the store is completed. */
+    /**
+     * Returns the sequence up to which everything is decided and recorded in the store; it drops while the store is
+     * being completed.
+     */
     public long decidedUpTo() {
         return inbox.lowWater().mark();
     }
 
-    /** The last sequence that is on disk. */
+    /** Returns the sequence of the last record on disk. */
     public long last() {
         return inbox.last();
     }
 
-    /** The last sequence that was on disk when the log was opened. */
+    /** Returns the sequence of the last record that was on disk when the log was opened. */
     public long lastAtStart() {
         return inbox.lastAtStart();
     }
 
-    /** Changes when another segment is the newest: a walk that began before must not be gone on with. */
+    /**
+     * Returns an object that changes when a new segment becomes the newest; a walk that began before must not be
+     * continued.
+     */
     public Object newest() {
         return inbox.log().newest();
     }
 
-    /** The records from a sequence on, or from the oldest that there is. The caller closes it. */
+    /** Returns a walk over the records from a sequence on, or from the oldest existing record. The caller closes it. */
     public LogWalk walk(long from) {
         return inspector.walk(from);
     }

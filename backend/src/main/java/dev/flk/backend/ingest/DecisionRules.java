@@ -10,8 +10,8 @@ import dev.flk.verification.Verifier;
 import java.time.Duration;
 
 /**
- * What a certificate's outcome depends on beside the certificate and its arrival. The log keeps it with each segment
- * ({@link #context}), so that a replay decides the same.
+ * The rules that determine a certificate's outcome, besides the certificate and its arrival time. The log stores them
+ * with each segment ({@link #context}), so that a replay decides the same way.
  */
 public final class DecisionRules {
     private static final String TTL = " dedup_ttl_ms=";
@@ -20,47 +20,50 @@ public final class DecisionRules {
     private final Verifier verifier;
     private final long dedupTtlMillis;
 
-    /** Decides by {@code policy}; what is decided stands for {@code dedupTtl} from its arrival. */
+    /**
+     * Creates rules that decide by {@code policy}; an outcome is valid for {@code dedupTtl} from the arrival of its
+     * certificate.
+     */
     public DecisionRules(Policy policy, Duration dedupTtl) {
         this.verifier = new Verifier(policy);
         this.dedupTtlMillis = dedupTtl.toMillis();
     }
 
     /**
-     * The inverse of {@link #context}.
+     * Parses the output of {@link #context}.
      *
-     * @throws IllegalArgumentException if {@code context} is none
+     * @throws IllegalArgumentException if {@code context} is not such a line
      */
     static DecisionRules parse(String context) {
         int at = context.indexOf(TTL);
         if (at < 0) {
-            throw new IllegalArgumentException("the log names no rules to decide by: " + context);
+            throw new IllegalArgumentException("the context of the log contains no decision rules: " + context);
         }
         return new DecisionRules(
                 Policy.parse(context.substring(0, at)),
                 Duration.ofMillis(Long.parseLong(context.substring(at + TTL.length()))));
     }
 
-    /** For how long what is decided stands. */
+    /** Returns how long an outcome is valid. */
     Duration dedupTtl() {
         return Duration.ofMillis(dedupTtlMillis);
     }
 
     /**
-     * For how long what was logged with a context stands.
+     * Returns how long outcomes logged with a context are valid.
      *
-     * @throws IllegalArgumentException if {@code context} is none
+     * @throws IllegalArgumentException if {@code context} is not the output of {@link #context}
      */
     static Duration dedupTtlOf(String context) {
         return parse(context).dedupTtl();
     }
 
-    /** All of it in one line. */
+    /** Renders the rules as one line. */
     public String context() {
         return verifier.policy().text() + TTL + dedupTtlMillis;
     }
 
-    /** Pure: the same certificate, arrival and rules give the same bytes, anywhere and at any time. */
+    /** Decides a certificate. Pure: the same certificate, arrival time and rules always give the same bytes. */
     Decision decide(Certificate certificate, long arrivalMillis) {
         Verdict verdict = verifier.verify(certificate);
         return new Decision(
@@ -76,6 +79,6 @@ public final class DecisionRules {
                         arrivalMillis + dedupTtlMillis));
     }
 
-    /** What was decided of a certificate, and what of it is to be recorded. */
+    /** The verdict on a certificate, with the outcome to record for it. */
     record Decision(Verdict verdict, String shardId, double cohStar, StoredOutcome recorded) {}
 }

@@ -10,8 +10,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Tells when the disk has less left than must stay free, so that what was taken can still be settled. It asks the file system at
- * most once a second, and again when an eighth of the floor was taken since; says once when it falls below the floor and once when it is above again. Safe for any thread.
+ * Reports when less disk space is left than must stay free, so that accepted work can still be settled. Queries the
+ * file system at most once a second, and again once an eighth of the floor has been used since the last query. Logs one
+ * line when the free space falls below the floor and one when it rises above it again. Safe for any thread.
  */
 final class DiskFloor {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
@@ -29,7 +30,7 @@ final class DiskFloor {
     private long takenSince;
     private volatile boolean below;
 
-    /** Keeps {@code minFreeBytes} free on the file system of {@code directory}. */
+    /** Creates a floor that keeps {@code minFreeBytes} free on the file system of {@code directory}. */
     DiskFloor(FileOps files, Path directory, long minFreeBytes, LongSupplier nanoTicker) {
         this.files = files;
         this.directory = directory;
@@ -37,7 +38,7 @@ final class DiskFloor {
         this.nanoTicker = nanoTicker;
     }
 
-    /** Whether nothing new is to be taken; else {@code bytes} will be. */
+    /** Returns whether the free space is below the floor; if it is not, the caller is about to write {@code bytes}. */
     synchronized boolean isBelow(long bytes) {
         long now = nanoTicker.getAsLong();
         takenSince += bytes;
@@ -50,7 +51,7 @@ final class DiskFloor {
         return below;
     }
 
-    /** Whether less than twice the floor is left; true if nobody can tell. */
+    /** Returns whether less than twice the floor is left; true if the free space can't be read. */
     boolean isNearlyBelow() {
         try {
             return files.usableBytes(directory) < 2 * minFreeBytes;
@@ -65,16 +66,16 @@ final class DiskFloor {
             boolean nowBelow = usable < minFreeBytes;
             if (nowBelow && !below) {
                 LOG.error(
-                        "disk full: {} bytes left for {}, WAL_MIN_FREE_BYTES is {}; nothing new is taken until there is room",
+                        "disk full: {} bytes left for {}, WAL_MIN_FREE_BYTES is {}; submissions are rejected until space is freed",
                         usable,
                         directory,
                         minFreeBytes);
             } else if (!nowBelow && below) {
-                LOG.info("{} bytes left for {}: submissions are taken again", usable, directory);
+                LOG.info("{} bytes left for {}: submissions are accepted again", usable, directory);
             }
             below = nowBelow;
         } catch (IOException e) {
-            LOG.error("can't ask how much is left for {}: {}", directory, e.getMessage());
+            LOG.error("can't read the free space of {}: {}", directory, e.getMessage());
         }
     }
 }

@@ -22,9 +22,9 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Keeps other content that came under a known id: logged once per id and content, never decided. What is kept stands in a bounded
- * index, and in the store beyond a start; both suppress evidence only, never a submission, and forget it when it may have
- * expired. Safe for any thread.
+ * Keeps differing content that arrives under a known id: it is logged once for each id and content, and never decided.
+ * A bounded index remembers the kept content, and the store remembers it across restarts. Both only suppress repeated
+ * evidence, never a submission, and both forget an entry when it may have expired. Safe for any thread.
  */
 final class Evidence {
     private final Inbox inbox;
@@ -34,12 +34,12 @@ final class Evidence {
     private final int maxEntries;
 
     // guarded by this
-    /** In the order of arrival, and so of expiry. */
+    /** The index, in order of arrival and therefore of expiry. */
     private final LinkedHashMap<Content, Kept> index = new LinkedHashMap<>();
 
     private record Content(PcsId id, ContentDigest digest) {}
 
-    /** {@code waiting} is null once it is on disk. */
+    /** An entry of the index; {@code waiting} is null once the content is on disk. */
     private static final class Kept {
         @Nullable
         List<Consumer<@Nullable Outcome>> waiting;
@@ -64,7 +64,7 @@ final class Evidence {
         this.maxEntries = maxEntries;
     }
 
-    /** This content is in the log already; for the replay at a start. */
+    /** Notes that the log already contains this content; used by the replay at startup. */
     synchronized void known(PcsId id, ContentDigest digest, long expiresAtMillis) {
         if (makeRoom()) {
             index.putIfAbsent(new Content(id, digest), new Kept(null, expiresAtMillis));
@@ -74,7 +74,7 @@ final class Evidence {
     /**
      * Keeps a candidate's body.
      *
-     * @param then called once, on any thread: with null when it is on disk, else with the error to answer
+     * @param then called once, on any thread, with null once the body is on disk, or with the error to answer
      */
     void keep(Candidate candidate, Consumer<@Nullable Outcome> then) {
         Content content = new Content(candidate.id(), candidate.digest());
@@ -108,7 +108,7 @@ final class Evidence {
                 candidate.entry(RecordKind.EVIDENCE),
                 finish -> {
                     tell(content, null);
-                    // if the note fails, this content is logged once more after a start
+                    // if the note fails, this content is logged once more after a restart
                     store.noteEvidence(content.id(), content.digest(), expiresAtMillis)
                             .whenComplete((noted, failure) -> finish.run());
                 },
@@ -157,7 +157,7 @@ final class Evidence {
         told.forEach(then -> then.accept(error));
     }
 
-    /** How many contents the index has. */
+    /** Returns the number of entries in the index. */
     synchronized int size() {
         return index.size();
     }
@@ -172,9 +172,9 @@ final class Evidence {
     }
 
     /**
-     * Limits the bytes of evidence in the log. Only part of a certificate is signed, so anyone with a copy of one can make any number of
-     * other contents without a key. One bucket of bytes for all of them bounds what that takes of the disk; honest conflicts wait for
-     * it, too. Safe for any thread.
+     * A limit on the bytes of evidence in the log. Only part of a certificate is signed, so anyone who has a copy of
+     * one can make any number of differing contents without a key. One bucket of bytes for all of them bounds their
+     * share of the disk; honest conflicts wait for it, too. Safe for any thread.
      */
     static final class EvidenceBudget {
         /** The longest body that can be configured. */
@@ -188,7 +188,9 @@ final class Evidence {
             bytes = new RateLimit(BigDecimal.valueOf(BYTES_PER_SECOND), BURST_BYTES, nanoTicker);
         }
 
-        /** Takes the bytes of a body; empty if they were there, else when they will be. */
+        /**
+         * Takes the bytes of a body from the bucket; returns empty on success, otherwise when they will be available.
+         */
         Optional<Throttled> take(int bodyBytes) {
             OptionalLong waitNanos = bytes.tryTake(Math.max(1, Math.min(BURST_BYTES, bodyBytes)));
             return waitNanos.isEmpty()

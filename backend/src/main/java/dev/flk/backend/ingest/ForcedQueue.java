@@ -17,9 +17,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The recorder's queue, in order: everything that one force ended goes over as one group, so that the log's writer does nothing but
- * write and force; so do the store's answers. Adding never waits; the queue is bounded by the ids that may be in flight. It is also
- * what the log's writer reports to, for metrics and log lines.
+ * The recorder's queue, in log order. Everything that one fsync completes is added as one group, so that the log's
+ * writer only writes and forces; answers of the store are queued as well. Adding never blocks; the number of ids that
+ * may be in flight bounds the queue. This class is also the listener of the log's writer, for metrics and log lines.
  */
 final class ForcedQueue implements LogListener {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
@@ -29,14 +29,14 @@ final class ForcedQueue implements LogListener {
     private final Meters meters;
     private volatile Flush flush = () -> {};
 
-    /** The group that is being collected; the writer's thread only. */
+    /** The group that is being collected; used by the writer's thread only. */
     private Group together = new Group(new ArrayList<>(), new ArrayList<>());
 
     /**
-     * What one force ended.
+     * The work that one fsync completed.
      *
-     * @param submissions are on disk and to be recorded, in the order of the log
-     * @param others are to be run
+     * @param submissions the submissions that are on disk and must be recorded, in log order
+     * @param others the tasks to run
      */
     record Group(List<InFlight> submissions, List<Runnable> others) {
         private boolean isEmpty() {
@@ -44,7 +44,7 @@ final class ForcedQueue implements LogListener {
         }
     }
 
-    /** Makes durable what was decided. */
+    /** An action that makes decided outcomes durable. */
     @FunctionalInterface
     interface Flush {
         void run() throws IOException;
@@ -54,27 +54,29 @@ final class ForcedQueue implements LogListener {
         this.meters = meters;
     }
 
-    /** What is to be done before the log goes on without a segment that was moved away. */
+    /** Sets the action to run before the log continues without a segment that was moved away. */
     void whenVanished(Flush toDo) {
         flush = toDo;
     }
 
-    /** Completes when this process does not own the log any more. */
+    /** Returns a stage that completes when this process no longer owns the log. */
     CompletionStage<LockLostException> lockLost() {
         return lockLost;
     }
 
-    /** These were forced; on the writer's thread. */
+    /** Adds submissions that were forced. Called on the writer's thread. */
     void forced(List<InFlight> submissions) {
         together.submissions().addAll(submissions);
     }
 
-    /** To be run on the recorder's thread; on the writer's thread. */
+    /** Adds a task to run on the recorder's thread. Called on the writer's thread. */
     void other(Runnable told) {
         together.others().add(told);
     }
 
-    /** All that shared the force were told; on the writer's thread. */
+    /**
+     * Queues the collected group, after every append that shared the fsync was notified. Called on the writer's thread.
+     */
     @Override
     public void groupEnded() {
         if (!together.isEmpty()) {
@@ -83,23 +85,23 @@ final class ForcedQueue implements LogListener {
         }
     }
 
-    /** To be run on the recorder's thread, behind what was handed over before. Any thread. */
+    /** Queues a task to run on the recorder's thread after everything queued before. Any thread. */
     void tell(Runnable told) {
         groups.add(new Group(List.of(), List.of(told)));
     }
 
-    /** The next group; null if there is none. */
+    /** Returns the next group, or null if there is none. */
     @Nullable
     Group poll() {
         return groups.poll();
     }
 
-    /** How many wait. */
+    /** Returns the number of queued groups. */
     int size() {
         return groups.size();
     }
 
-    /** Waits for the next group. The waiting thread may not be interrupted. */
+    /** Blocks until there is a group. An interrupt does not end the wait; it is restored afterwards. */
     Group take() {
         boolean interrupted = false;
         while (true) {
@@ -119,17 +121,17 @@ final class ForcedQueue implements LogListener {
     public void vanished(String segment, @Nullable String renamedTo) throws IOException {
         if (renamedTo == null) {
             LOG.error(
-                    "log segment {} was moved, removed or emptied while it was written to; the log goes on in a new segment."
+                    "log segment {} was moved, removed or emptied while it was written to; the log continues in a new segment."
                             + " Put it back if it was moved. logrotate may rename segments, but 'copytruncate' destroys them",
                     segment);
             flush.run();
             return;
         }
-        LOG.info("log segment {} was renamed and is now {}; the log goes on in a new segment", segment, renamedTo);
+        LOG.info("log segment {} was renamed and is now {}; the log continues in a new segment", segment, renamedTo);
         try {
-            flush.run(); // logrotate forces nothing to disk
+            flush.run(); // logrotate does not fsync what it renames
         } catch (IOException | StoreUnavailableException e) {
-            LOG.warn("what {} holds could not be made durable in the store as well: {}", renamedTo, e.getMessage());
+            LOG.warn("the outcomes of {} could not be made durable in the store: {}", renamedTo, e.getMessage());
         }
     }
 

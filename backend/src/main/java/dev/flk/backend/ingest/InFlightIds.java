@@ -15,30 +15,31 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The ids in flight: being looked up, logged, recorded, or waiting for the store. An id is registered here before the store is
- * asked, so that two submissions of one id never go their ways separately. Bounded; safe for any thread.
+ * The ids in flight: ids that are being looked up, logged or recorded, or that wait for the store. An id is registered
+ * here before the store is asked, so that two submissions of one id are never processed separately. Bounded; safe for
+ * any thread.
  */
 final class InFlightIds {
     private final int maxIds;
     private final InstantSource expiry;
     private final ConcurrentHashMap<PcsId, InFlight> ids = new ConcurrentHashMap<>();
 
-    /** How a submission joined. */
+    /** The result of a submission joining its id. */
     enum Joined {
-        /** The id was not in flight; it is now, and the caller takes it on. */
+        /** The id was not in flight; it is now, and the caller processes it. */
         OPENED,
-        /** It is answered together with the submission that is in flight. */
+        /** The submission is answered together with the one in flight. */
         SHARES,
-        /** The submission in flight is in the log and waits to be recorded; no answer is due for it. */
+        /** The submission in flight is in the log and waits to be recorded; it will not answer the new one. */
         LEFT_WAITING,
-        /** No room for another id. */
+        /** There is no room for another id. */
         FULL
     }
 
-    /** What {@link #join} did, and with what is in flight. */
+    /** The result of {@link #join}, with the id in flight. */
     record Join(Joined joined, Optional<InFlight> inFlight) {}
 
-    /** @param expiry says that an outcome has expired */
+    /** @param expiry the clock that decides whether an outcome has expired */
     InFlightIds(int maxIds, InstantSource expiry) {
         this.maxIds = maxIds;
         this.expiry = expiry;
@@ -59,12 +60,15 @@ final class InFlightIds {
         return result[0];
     }
 
-    /** It is no more in flight: its id is free for a look-up again. Returns the submissions to be answered. Idempotent. */
+    /** Removes an id, so that it can be looked up again, and returns the submissions to answer. Idempotent. */
     List<Candidate> end(InFlight inFlight) {
         return dismiss(inFlight, null);
     }
 
-    /** It stays in flight, waiting to be recorded. Returns the submissions to be answered so; they get nothing later. */
+    /**
+     * Closes the waiting list of an id that stays in flight until it is recorded, and returns the submissions to answer
+     * now.
+     */
     List<Candidate> leaveWaiting(InFlight inFlight) {
         return dismiss(inFlight, inFlight);
     }
@@ -73,7 +77,7 @@ final class InFlightIds {
         List<Candidate> told = new ArrayList<>();
         ids.computeIfPresent(inFlight.id(), (id, present) -> {
             if (present != inFlight) {
-                return present; // it ended before; this is another one of the same id
+                return present; // it ended before; this is another entry for the same id
             }
             told.addAll(inFlight.dismiss());
             return successor;
@@ -81,7 +85,7 @@ final class InFlightIds {
         return told;
     }
 
-    /** How many ids are in flight. */
+    /** Returns the number of ids in flight. */
     int size() {
         return ids.size();
     }
@@ -90,21 +94,21 @@ final class InFlightIds {
         return ids.containsKey(id);
     }
 
-    /** Whether it is still in flight. */
+    /** Returns whether this entry is still in flight. */
     boolean isUnderWay(InFlight inFlight) {
         return ids.get(inFlight.id()) == inFlight;
     }
 
-    /** Whether this outcome is in flight. */
+    /** Returns whether this outcome is in flight. */
     boolean isInFlight(StoredOutcome outcome) {
         InFlight inFlight = ids.get(outcome.id());
         return inFlight != null && inFlight.outcome().equals(outcome);
     }
 
     /**
-     * One id in flight, from its look-up to its record. Submissions of the same id that come meanwhile share its end. The list of
-     * them belongs to {@link InFlightIds}, under its guard; the rest is handed from step to step. Once on disk it holds a decision
-     * and no body.
+     * One id in flight, from its look-up until it is recorded. Submissions of the same id that arrive in the meantime
+     * share its outcome. {@link InFlightIds} guards the list of them; the other fields are handed from step to step.
+     * Once the submission is on disk, only its decision is held and not its body.
      */
     static final class InFlight {
         private final Decision decision;
@@ -114,7 +118,9 @@ final class InFlightIds {
         private LowWater.@Nullable Group group;
         private long sequence;
 
-        /** Null once everyone was answered with an error; it stays in flight without them. */
+        /**
+         * The submissions to answer; null once all of them were answered with an error while the id stays in flight.
+         */
         private @Nullable List<Candidate> waiting;
 
         InFlight(Candidate opener) {
@@ -145,19 +151,19 @@ final class InFlightIds {
             return arrivalMillis;
         }
 
-        /** How long the body is that goes into the log. */
+        /** Returns the length of the body to log, in bytes. */
         int bodyBytes() {
-            return Objects.requireNonNull(entry, "it is not logged yet").body().length;
+            return Objects.requireNonNull(entry, "the entry has already been handed out").body().length;
         }
 
-        /** What goes into the log; handed out once. */
+        /** Returns the entry to log; may be called only once. */
         Entry takeEntry() {
             Entry taken = Objects.requireNonNull(entry, "an id in flight is logged once");
             entry = null;
             return taken;
         }
 
-        /** It is on disk. */
+        /** Notes that the entry is on disk. */
         void logged(long atSequence, LowWater.Group inGroup) {
             sequence = atSequence;
             group = inGroup;
@@ -171,17 +177,25 @@ final class InFlightIds {
             return group;
         }
 
-        /** Lets a candidate wait for the end; false if its waiting list is closed. Called by {@link InFlightIds} alone. */
+        /**
+         * Adds a candidate to the waiting list; returns false if the list is closed. Called only by
+         * {@link InFlightIds}.
+         */
         boolean join(Candidate candidate) {
             return waiting != null && waiting.add(candidate);
         }
 
-        /** Its waiting list is closed, and its outcome has expired. Called by {@link InFlightIds} alone. */
+        /**
+         * Returns whether the waiting list is closed and the outcome has expired. Called only by {@link InFlightIds}.
+         */
         boolean isOver(long nowMillis) {
             return waiting == null && outcome().isExpired(nowMillis);
         }
 
-        /** Those to be answered, in order of arrival; closes the waiting list. Called by {@link InFlightIds} alone. */
+        /**
+         * Closes the waiting list and returns the submissions to answer, in order of arrival. Called only by
+         * {@link InFlightIds}.
+         */
         List<Candidate> dismiss() {
             List<Candidate> dismissed = waiting == null ? List.of() : waiting;
             waiting = null;

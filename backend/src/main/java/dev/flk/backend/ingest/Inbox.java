@@ -34,20 +34,26 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The inbox log with its low-water mark: puts submissions, evidence and overruled outcomes into the log, and hands what the end of
- * a force means to the recorder. It owns its directory until it is closed.
+ * The inbox log with its low-water mark. It appends submissions, evidence and overruled outcomes to the log, and hands
+ * the work that an fsync completes to the recorder. It owns its directory until it is closed.
  */
 public final class Inbox implements AutoCloseable {
-    /** What the names of the log's segments begin with. */
+    /** The prefix of the names of the log's segments. */
     public static final String SEGMENT_PREFIX = "inbox";
 
-    /** Beside the segments: how far the log is decided. */
+    /** The name of the checkpoint, the file next to the segments that stores how far the log is decided. */
     public static final String MARK_FILE = Checkpoint.FILE;
 
-    /** A start reads this much of the log, the newest, even if all of it is decided: it does not go on behind damage. */
+    /**
+     * The number of newest bytes of the log that a start always reads, decided or not, so that it never appends after
+     * damage.
+     */
     private static final long CHECKED_BYTES = 256L << 20;
 
-    /** By how much the clocks of those who share a store may differ when something counts as expired for all of them. */
+    /**
+     * The allowed difference between the clocks of the backends that share a store, before something counts as expired
+     * for all.
+     */
     private static final Duration CLOCKS_APART = Duration.ofDays(1);
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
@@ -61,7 +67,7 @@ public final class Inbox implements AutoCloseable {
     private final Set<Damage> warned = ConcurrentHashMap.newKeySet();
     private final long lastAtStart;
 
-    /** What stood in the log at the start and may not be decided; null once it is. */
+    /** The records that were in the log at startup and may not be decided; null once they are. */
     private LowWater.@Nullable Group before;
 
     private Inbox(LogOptions options, Log log, ForcedQueue groups, DiskFloor floor, Checkpoint kept) {
@@ -75,14 +81,14 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Opens the log; nothing runs yet.
+     * Opens the log; starts no thread.
      *
-     * @param options its context is that of the {@link DecisionRules} in force
-     * @param minFreeBytes with less than this left on the disk, nothing new is to be taken
+     * @param options the options of the log; their context comes from the {@link DecisionRules} in force
+     * @param minFreeBytes the free disk space below which new submissions are rejected
      * @param nanoTicker monotonic time
-     * @param random for the ids of segments
-     * @param idInStore whose log the store belongs to, asked only where the log does not know its own id
-     * @throws IOException if the log is in use, damaged, or can't be read or written
+     * @param random a source for the ids of segments
+     * @param idInStore the id of the log that the store belongs to; asked only if the log does not know its own id
+     * @throws IOException if the log is in use, is damaged, or can't be read or written
      */
     public static Inbox open(
             LogOptions options,
@@ -103,7 +109,7 @@ public final class Inbox implements AutoCloseable {
             long known = kept.decided();
             if (kept.endsWith(log.forcedEnd() - 1)) {
                 LOG.error(
-                        "the log ends at record {}, it was known to go to record {} at least: its end is missing",
+                        "the log ends at record {}, but it once extended at least to record {}: its end is missing",
                         log.forcedEnd() - 1,
                         known);
             }
@@ -122,7 +128,10 @@ public final class Inbox implements AutoCloseable {
         }
     }
 
-    /** Without one the log is taken as it begins, which is how an operator says that what is gone is gone for good. */
+    /**
+     * Returns the checkpoint. If it is missing, the log is accepted from its first existing record on; removing the
+     * file is how an operator declares that missing records are lost for good.
+     */
     private static Checkpoint keptMark(
             Log log, FileOps files, RandomGenerator random, Supplier<Optional<String>> idInStore) throws IOException {
         Optional<Checkpoint> kept = Checkpoint.find(files, log.directory());
@@ -133,7 +142,7 @@ public final class Inbox implements AutoCloseable {
             long removed = reader.beginning() - 1;
             if (removed > 0) {
                 LOG.warn(
-                        "the log begins with record {}, and without {} nobody can tell whether the records before it were"
+                        "the log begins with record {}, and without {} it is unknown whether the records before it were"
                                 + " removed by the retention; they count as removed",
                         removed + 1,
                         Checkpoint.FILE);
@@ -142,12 +151,12 @@ public final class Inbox implements AutoCloseable {
         }
     }
 
-    /** What is behind the kept mark is pending until it was asserted. */
+    /** Counts the submissions after the saved mark, which are pending until they are asserted. */
     private void readUndecided() throws IOException {
         long mark = lowWater.mark();
         int submissions = 0;
         long arrivalMillis = Long.MAX_VALUE;
-        // what the retention removed may be put back, in whatever state
+        // segments that the retention removed may be put back in any condition
         long from = Math.max(kept.removed() + 1, Math.min(mark + 1, log.beginningOfLast(CHECKED_BYTES)));
         try (LogReader reader = read(from)) {
             long beginning = reader.beginning();
@@ -168,7 +177,10 @@ public final class Inbox implements AutoCloseable {
         }
     }
 
-    /** Says which decided records are not there, at the beginning of the log or between segments; undecided ones stop a start. */
+    /**
+     * Logs a warning for decided records that are missing at the beginning of the log or between segments. Missing
+     * undecided records stop a start.
+     */
     private void warnOfGaps() {
         try {
             for (Damage absent : log.absent(kept.removed() + 1)) {
@@ -178,14 +190,14 @@ public final class Inbox implements AutoCloseable {
             }
         } catch (IOException e) {
             LOG.warn(
-                    "which decided records are missing could not be found out: {}; 'wal verify' tells", e.getMessage());
+                    "could not determine which decided records are missing: {}; run 'wal verify'", e.getMessage());
         }
     }
 
     private void warnOf(Damage absent) {
         if (warned.add(absent)) {
             LOG.warn(
-                    "{}; it was moved away. All of it is decided, and the log goes on without it; but the dedup store can't be"
+                    "{}; it was moved away. All of it is decided, and the log continues without it; but the dedup store can't be"
                             + " rebuilt without it: put it back",
                     absent.describe());
         }
@@ -196,10 +208,10 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * A record that is not there any more and that a store lacks must not be passed over in silence.
+     * Throws if records are missing that the store lacks, so that they are not skipped silently.
      *
-     * @param beginning the first record that there is from {@code from} on
-     * @param nowMillis what has expired by then is not missed
+     * @param beginning the first existing record from {@code from} on
+     * @param nowMillis the time at which expired records are not needed
      * @throws IOException if the log begins later than it should
      */
     void requireBeginning(long beginning, long from, long nowMillis) throws IOException {
@@ -212,10 +224,13 @@ public final class Inbox implements AutoCloseable {
         return new IOException("the log is too short for the dedup store: it begins with record " + beginning
                 + ", and the store lacks " + range(from, beginning - 1)
                 + "; put the segments back that were moved away; if they are gone for good, remove " + Checkpoint.FILE
-                + " in the log's directory and start again, to go on with what is left");
+                + " from the log's directory and start again to continue with the remaining records");
     }
 
-    /** Everything up to here was removed past its retention, or has expired by now, whatever rules it was decided by. */
+    /**
+     * Returns the sequence up to which everything was removed after its retention, or has expired under any rules of
+     * the log.
+     */
     private long needlessUpTo(long nowMillis) throws IOException {
         List<Log.Opening> openings = log.openings();
         Duration longest = DecisionRules.dedupTtlOf(options.context());
@@ -232,7 +247,7 @@ public final class Inbox implements AutoCloseable {
         return needless;
     }
 
-    /** What stood in the log at the start is decided and recorded. */
+    /** Notes that the records that were in the log at startup are decided and recorded. */
     void decidedBefore() {
         if (before != null) {
             lowWater.finishedAll(before);
@@ -240,38 +255,41 @@ public final class Inbox implements AutoCloseable {
         }
     }
 
-    /** Everything up to this sequence was decided at some time. */
+    /** Returns the sequence up to which everything was decided at some time. */
     long decided() {
         return kept.decided();
     }
 
-    /** Keeps the mark, and that everything up to {@code removed} is about to be removed; durable when it returns. */
+    /**
+     * Saves the mark, and that everything up to {@code removed} is about to be removed; durable when this method
+     * returns.
+     */
     void keepRemoved(long removed) throws IOException {
         log.requireOwned();
         kept.keepRemoved(lowWater, removed);
     }
 
-    /** Whose log it is, 32 hex digits: a shared store keeps a position for it. */
+    /** Returns the id of the log, 32 hex digits; a shared store keeps one position for each id. */
     public String logId() {
         return kept.logId();
     }
 
     /**
-     * Keeps the low-water mark, lower or higher than it was kept before; durable when it returns.
+     * Saves the low-water mark, which may be lower or higher than the saved one; durable when this method returns.
      *
-     * @throws IOException if that failed
+     * @throws IOException if that fails
      */
     void keepMark() throws IOException {
         log.requireOwned();
         kept.keep(lowWater);
     }
 
-    /** What looks after this log's closed segments. */
+    /** Returns the retention of this log's closed segments. */
     Retention retention(FileOps files, Duration compressAfter, Duration keep, InstantSource clock) {
         return new Retention(files, options.directory(), options.prefix(), compressAfter, kept(keep), clock);
     }
 
-    /** For how long records are kept: the retention, or as long as what they were decided to be stands, if that is longer. */
+    /** Returns how long records are kept: the retention, or the validity of their outcomes if that is longer. */
     static Function<String, Duration> kept(Duration retention) {
         return context -> {
             Duration ttl = DecisionRules.dedupTtlOf(context);
@@ -279,19 +297,24 @@ public final class Inbox implements AutoCloseable {
         };
     }
 
-    /** Up to which sequence records were removed past their retention; empty where the log of a directory does not tell. */
+    /**
+     * Returns the sequence up to which records were removed after their retention; empty if the directory does not
+     * record it.
+     */
     public static OptionalLong removedUpTo(FileOps files, Path directory) throws IOException {
         return Checkpoint.find(files, directory)
                 .map(mark -> OptionalLong.of(mark.removed()))
                 .orElse(OptionalLong.empty());
     }
 
-    /** Whether the disk has less left than must stay free; else {@code bytes} will be taken. */
+    /**
+     * Returns whether less disk space is left than must stay free; if not, the caller is about to write {@code bytes}.
+     */
     boolean isDiskLow(long bytes) {
         return floor.isBelow(bytes);
     }
 
-    /** Whether what is left on the disk is less than twice what must stay free. */
+    /** Returns whether less than twice the space that must stay free is left. */
     boolean isDiskNearlyLow() {
         return floor.isNearlyBelow();
     }
@@ -308,7 +331,7 @@ public final class Inbox implements AutoCloseable {
         return groups;
     }
 
-    /** The sequence of the last record that is on disk. */
+    /** Returns the sequence of the last record on disk. */
     long last() {
         return log.forcedEnd() - 1;
     }
@@ -317,27 +340,28 @@ public final class Inbox implements AutoCloseable {
         return lastAtStart;
     }
 
-    /** Reads from a sequence on. A segment that was moved away is skipped if everything in it was decided. */
+    /** Reads from a sequence on. Skips a segment that was moved away if everything in it was decided. */
     private LogReader read(long from) throws IOException {
         return log.read(from, OnDamage.STOP, kept.decided());
     }
 
     /**
-     * Reads what a store lacks, from a sequence on: a segment that is not there can't be passed over, decided or not. Unless all of it
-     * has expired, or the retention removed it, behind an older one that was moved away and put back.
+     * Reads the records that a store lacks, from a sequence on. A missing segment can't be skipped, decided or not,
+     * unless all of it has expired, or the retention removed it after an older segment that was moved away and put
+     * back.
      */
     LogReader readToAssert(long from, long nowMillis) throws IOException {
         return log.read(from, OnDamage.STOP, Math.max(from - 1, needlessUpTo(nowMillis)));
     }
 
-    /** Says once of each segment that was passed over that it is not there. */
+    /** Logs one warning for each missing segment that was skipped. */
     private void warnOfAbsent(LogReader reader) {
         for (Damage absent : reader.absent()) {
             warnOf(absent);
         }
     }
 
-    /** Before the log goes on without a segment that was moved away, {@code sync} is run and the mark is kept. */
+    /** Runs {@code sync} and saves the mark before the log continues without a segment that was moved away. */
     void syncWhenVanished(Runnable sync) {
         groups.whenVanished(() -> {
             sync.run();
@@ -346,10 +370,10 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Logs submissions in one go; they reach the recorder once they are on disk.
+     * Logs submissions in one append; they reach the recorder once they are on disk.
      *
-     * @param failed called on the recorder's thread with all of them if they did not
-     * @return false if the log takes nothing now; then nothing happens
+     * @param failed called on the recorder's thread with all submissions if the append fails
+     * @return false if the log does not accept the append; nothing is called then
      */
     boolean append(List<InFlight> submissions, BiConsumer<List<InFlight>, IOException> failed) {
         List<Entry> entries = submissions.stream().map(InFlight::takeEntry).toList();
@@ -377,11 +401,11 @@ public final class Inbox implements AutoCloseable {
     }
 
     /**
-     * Logs a record that needs no decision. It counts as unfinished until {@code finish} is run.
+     * Logs a record that needs no decision. The record counts as unfinished until {@code finish} is run.
      *
-     * @param forced called on the recorder's thread once it is on disk, with what finishes it
-     * @param failed called there if it is not
-     * @return false if the log takes nothing now; then nothing is called
+     * @param forced called on the recorder's thread once the record is on disk, with the action that finishes it
+     * @param failed called on the recorder's thread if the append fails
+     * @return false if the log does not accept the append; nothing is called then
      */
     boolean append(Entry entry, Consumer<Runnable> forced, Consumer<IOException> failed) {
         return log.append(new Append() {
@@ -403,7 +427,7 @@ public final class Inbox implements AutoCloseable {
         });
     }
 
-    /** Finishes, and gives the directory back. Idempotent. */
+    /** Completes queued appends and releases the directory. Idempotent. */
     @Override
     public void close() throws IOException {
         log.close();

@@ -27,16 +27,18 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A submission from start to end, top to bottom: limits of its address and of all, parse, signature, the other rules of the format, decide,
- * look-up, the limit of its key (else of its shard), append to the inbox log and wait for the disk, put-if-absent, answer. What is pure
- * runs before the append, on the caller's thread; after the force the {@link OutcomeWriter} takes over.
+ * The path of a submission, in order: the limits of its address and of all senders, parse, signature, the other rules
+ * of the format, decide, look-up, the limit of its key (otherwise of its shard), append to the inbox log and wait for
+ * the disk, put-if-absent, answer. The pure steps run before the append, on the caller's thread; after the fsync the
+ * {@link OutcomeWriter} continues.
  */
 final class IngestPipeline implements Ingest {
-    /** What is handed to the log in one go, at the most, unless a single body is longer. */
+    /** The maximum number of body bytes in one append, unless a single body is longer. */
     private static final long MAX_APPEND_BYTES = 8L << 20;
 
     /**
-     * Look-ups under way, at most. They take no key, and a store whose bounded queue of reads is full counts as down.
+     * The maximum number of concurrent look-ups. Look-ups need no key, and a store whose bounded queue of reads is full
+     * counts as down.
      */
     static final int MAX_LOOK_UPS = 256;
 
@@ -82,7 +84,9 @@ final class IngestPipeline implements Ingest {
         }
     }
 
-    /** The limits of its address and of all; if not, it was answered. */
+    /**
+     * Checks the limits of the address and of all senders; answers the submission and returns false if one is exceeded.
+     */
     private boolean isAdmitted(Submission submission) {
         Optional<Throttled> throttled = limits.admit(submission.sender());
         if (throttled.isPresent()) {
@@ -93,7 +97,7 @@ final class IngestPipeline implements Ingest {
         return true;
     }
 
-    /** All that is pure; empty if it was refused, and answered. */
+    /** Runs all pure steps; answers the submission and returns empty if one of them rejects it. */
     private Optional<Candidate> check(Submission submission) {
         try {
             return Optional.of(checked(submission));
@@ -105,7 +109,7 @@ final class IngestPipeline implements Ingest {
             meters.internalError();
             submission.answer().accept(new Outcome.Broken());
         } catch (OutOfMemoryError e) {
-            // a long body that is all keys takes many times its length; what was read of it is garbage by now
+            // parsing a long body of nothing but keys takes many times its length; the parsed part is garbage by now
             log.noMemory(submission.bodyBytes());
             meters.unavailable(Outcome.Cause.OVERLOADED.error());
             submission.answer().accept(Unavailable.OVERLOADED);
@@ -113,7 +117,7 @@ final class IngestPipeline implements Ingest {
         return Optional.empty();
     }
 
-    /** Parse, signature, the other rules, and what would be decided. */
+    /** Parses a submission, verifies its signature, checks the other rules, and computes the decision. */
     private Candidate checked(Submission submission) throws Refused {
         ParsedCertificate parsed = parsed(submission);
         String keyId = parts.signatures().verify(parsed).orElseThrow(() -> badSignature(parsed, submission.sender()));
@@ -141,7 +145,7 @@ final class IngestPipeline implements Ingest {
     private Refused badSignature(ParsedCertificate parsed, Submitter sender) {
         meters.signatureErrors.increment();
         meters.rejected(RejectReason.SIGNATURE);
-        String claimedId = parsed.signed().pcsId(); // of the rest nothing is kept
+        String claimedId = parsed.signed().pcsId(); // no other claim of the certificate is kept
         parts.signatures().examine(parsed, (reason, keyId) -> {
             meters.signatureRefused(reason);
             log.badSignature(claimedId, reason, keyId, sender);
@@ -149,7 +153,7 @@ final class IngestPipeline implements Ingest {
         return new Refused(new Outcome.BadSignature());
     }
 
-    /** @param shardId of a certificate whose signature is good; null: what it says of itself may not be true */
+    /** @param shardId the shard of a certificate with a valid signature; null if the claim is unverified */
     private Refused malformed(MalformedCertificate cause, Submitter sender, @Nullable String shardId) {
         String error = String.valueOf(cause.getMessage());
         RejectReason reason = error.startsWith("timestamp in future") ? RejectReason.CLOCK : RejectReason.MALFORMED;
@@ -158,7 +162,7 @@ final class IngestPipeline implements Ingest {
         return new Refused(new Outcome.Malformed(error));
     }
 
-    /** Registers the id; empty if it is in flight already, or there is no room for it. */
+    /** Registers the id; returns empty if the id is already in flight or there is no room for it. */
     private Optional<Opened> join(Candidate candidate) {
         if (inFlightIds.has(candidate.id())) {
             limits.known(candidate.sender());
@@ -177,13 +181,16 @@ final class IngestPipeline implements Ingest {
         return Optional.empty();
     }
 
-    /** Decided before? */
+    /** Looks up the ids, and logs the submissions that were not decided before. */
     private void lookUpThenLog(List<Opened> opened) {
         store.get(opened.stream().map(each -> each.inFlight().id()).toList())
                 .whenComplete((existing, failure) -> logUnknown(opened, existing));
     }
 
-    /** If the store can't say, the submissions are logged all the same: a failed read is never a miss, nor a hit. */
+    /**
+     * Logs the submissions without a stored outcome. If the look-up failed, it logs all of them: a failed read counts
+     * neither as a miss nor as a hit.
+     */
     private void logUnknown(List<Opened> opened, @Nullable List<Optional<StoredOutcome>> existing) {
         try {
             List<InFlight> unknown = new ArrayList<>(opened.size());
@@ -200,13 +207,13 @@ final class IngestPipeline implements Ingest {
                 throttled.ifPresentOrElse(limit -> completion.limited(inFlight, limit), () -> unknown.add(inFlight));
             }
             append(unknown);
-        } catch (RuntimeException | VirtualMachineError e) { // a stage would swallow it
+        } catch (RuntimeException | VirtualMachineError e) { // the completion stage would swallow it
             log.broken(e);
             opened.forEach(each -> completion.failed(each.inFlight(), new Outcome.Broken()));
         }
     }
 
-    /** The limits of its key and its shard. */
+    /** Takes from the limits of the key and the shard. */
     private Optional<Throttled> takeNew(Candidate candidate) {
         String keyId = candidate.keyId();
         return limits.takeNew(
@@ -216,7 +223,10 @@ final class IngestPipeline implements Ingest {
                 parts.signatures().rateOf(keyId));
     }
 
-    /** Into the log, in parts that can share a force; once on disk, they are with the recorder. */
+    /**
+     * Appends submissions to the log, in parts that fit into one fsync; the recorder receives them once they are on
+     * disk.
+     */
     private void append(List<InFlight> unknown) {
         List<InFlight> part = new ArrayList<>();
         long bytes = 0;
@@ -276,7 +286,7 @@ final class IngestPipeline implements Ingest {
     /** A candidate with the id that it has put in flight. */
     private record Opened(Candidate candidate, InFlight inFlight) {}
 
-    /** Ends the checks of a submission; a stranger can cause it at will, so it has no stack trace. */
+    /** The rejection of a submission. Any sender can cause it at will, so it has no stack trace. */
     private static final class Refused extends Exception {
         private static final long serialVersionUID = 1;
 

@@ -33,8 +33,9 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The ingest of a running backend: the pipeline with its inbox, its recorder's thread and its backlog's timer. The log is read
- * before the first submission is taken; {@link #close} finishes what is under way and leaves the store complete.
+ * The ingest of a running backend: the pipeline with its inbox, the recorder's thread and the timer of the backlog. The
+ * log is read before the first submission is accepted; {@link #close} finishes the work in flight and leaves the store
+ * complete.
  */
 public final class IngestService implements Ingest, AutoCloseable {
     private static final int MAX_IDS_IN_FLIGHT = 200_000;
@@ -53,12 +54,12 @@ public final class IngestService implements Ingest, AutoCloseable {
     private final AtomicReference<@Nullable Runnable> whenReady = new AtomicReference<>();
 
     /**
-     * What ingest works with; the store stays its owner's.
+     * The collaborators of ingest. The caller keeps ownership of the store.
      *
-     * @param wallClock the system's clock, against which only {@code sent_at} is checked
+     * @param wallClock the system's clock, used only to check {@code sent_at}
      * @param clock the time of arrivals, of expiry and of retention
      * @param nanoTicker monotonic time
-     * @param maxClockSkew how far {@code sent_at} may be ahead; zero switches the check off
+     * @param maxClockSkew how far {@code sent_at} may lie in the future; zero switches the check off
      */
     public record Parts(
             Limits limits,
@@ -72,16 +73,16 @@ public final class IngestService implements Ingest, AutoCloseable {
             Meters meters,
             Audit audit) {}
 
-    /** When submissions are taken. */
+    /** The moment from which submissions are accepted. */
     public enum Ready {
-        /** When the store has all that the log says; for a store that keeps nothing. */
+        /** When the store contains everything in the log; for a store that does not persist anything. */
         WHEN_STORE_IS_COMPLETE,
         /**
-         * When the store has what came behind its position; for one that is part of this process. One that fails, or must be rebuilt, is
-         * an outage like any other.
+         * When the store contains everything after its position; for an embedded store. A store that fails, or that
+         * must be rebuilt, is treated like any other outage.
          */
         WHEN_STORE_HAS_CAUGHT_UP,
-        /** When the log was read; a store that can't be reached is an outage like any other. */
+        /** When the log has been read; a store that can't be reached is treated like any other outage. */
         WHEN_LOG_WAS_READ
     }
 
@@ -115,12 +116,12 @@ public final class IngestService implements Ingest, AutoCloseable {
     }
 
     /**
-     * Connects the store, and brings it to the end of the log if that is to be waited for. Nothing runs yet: {@link #start} does
-     * that, or a simulation takes the steps.
+     * Connects the store, and catches it up with the log if {@code ready} requires that. Starts no thread:
+     * {@link #start} does, or a simulation takes the steps.
      *
-     * @param inbox opened, not started; owned from now on
-     * @throws IOException if the log can't be read or written, or something is missing in it
-     * @throws dev.flk.backend.dedup.StoreUnavailableException if a store that is waited for fails
+     * @param inbox the inbox, opened but not started; owned by the service from now on
+     * @throws IOException if the log can't be read or written, or records are missing
+     * @throws dev.flk.backend.dedup.StoreUnavailableException if a required store fails
      */
     public static IngestService open(Inbox inbox, Parts parts, Ready ready) throws IOException {
         IngestService service = new IngestService(inbox, parts);
@@ -134,20 +135,20 @@ public final class IngestService implements Ingest, AutoCloseable {
         link.step();
         while (!link.isUp()) {
             if (mayBeLost && (link.isRebuilding() || (link.isLost() && !(link.lastFailure() instanceof IOException)))) {
-                return; // its timer goes on with it
+                return; // the timer continues the catch-up
             }
             Throwable failure = link.lastFailure();
             if (link.isLost() && failure instanceof IOException cause) {
                 throw cause;
             } else if (link.isLost()) {
                 throw new StoreUnavailableException(
-                        "the dedup store failed at the start: "
+                        "the dedup store failed during startup: "
                                 + (failure == null ? "no answer" : failure.getMessage()),
                         failure == null ? new IllegalStateException("no answer") : failure);
             }
             boolean recorded = recorder.step();
             if (!inbox.log().step() && !recorded && !link.isLost() && !link.isUp()) {
-                throw new IllegalStateException("a store that is part of this process answers at once");
+                throw new IllegalStateException("an embedded store must answer immediately");
             }
         }
     }
@@ -166,34 +167,37 @@ public final class IngestService implements Ingest, AutoCloseable {
                 TimeUnit.MILLISECONDS);
     }
 
-    /** One step of the log's writer, for a simulation; false if there was nothing to do. */
+    /** Takes one step of the log's writer, for a simulation; returns false if there was nothing to do. */
     boolean stepWriter() {
         return inbox.log().step();
     }
 
-    /** Checks, for a simulation, that the active segment was not moved away; if it was, the writer's next step opens another. */
+    /**
+     * Checks, for a simulation, that the active segment was not moved away; if it was, the writer's next step opens
+     * another.
+     */
     void stepWatch() {
         inbox.log().watchStep();
     }
 
-    /** One step of the recorder, for a simulation; false if there was nothing to do. */
+    /** Takes one step of the recorder, for a simulation; returns false if there was nothing to do. */
     boolean stepRecorder() {
         return recorder.step();
     }
 
-    /** A tick of the recorder's, for a simulation. */
+    /** Triggers the timer of the recorder, for a simulation. */
     void tick() {
         recorder.tick();
     }
 
-    /** Whether outcomes are recorded, for a simulation. */
+    /** Returns whether outcomes are recorded, for a simulation. */
     boolean isUp() {
         return link.isUp();
     }
 
     /**
-     * Starts to look after the log: closed segments are compressed after a day and removed after {@code keep}. The caller closes it
-     * before this.
+     * Starts the maintenance of the log: closed segments are compressed after a day and removed after {@code keep}. The
+     * caller closes it before it closes this service.
      */
     public LogCare startLogCare(FileOps files, Duration keep) {
         LogCare care = logCare(files, keep);
@@ -201,12 +205,12 @@ public final class IngestService implements Ingest, AutoCloseable {
         return care;
     }
 
-    /** Completes when this process does not own the log any more; it has answered nothing since. */
+    /** Returns a stage that completes when this process no longer owns the log; nothing has been answered since. */
     public CompletionStage<LockLostException> lockLost() {
         return inbox.groups().lockLost();
     }
 
-    /** The log, for who reads what was decided. */
+    /** Returns the log for readers of decided records. */
     public DecidedLog decidedLog(FileOps files) {
         return new DecidedLog(inbox, files);
     }
@@ -230,18 +234,21 @@ public final class IngestService implements Ingest, AutoCloseable {
         pipeline.lookUp(id, answer);
     }
 
-    /** Records in the log that are not finished: submissions that are not decided and recorded, mostly. */
+    /**
+     * Returns the number of unfinished records in the log, most of them submissions that are not yet decided and
+     * recorded.
+     */
     public long pending() {
         return inbox.lowWater().pending();
     }
 
-    /** The age of the oldest of them in seconds; 0 if there is none. */
+    /** Returns the age of the oldest unfinished record in seconds; 0 if there is none. */
     public double oldestPendingSeconds() {
         OptionalLong arrival = inbox.lowWater().oldestArrivalMillis();
         return arrival.isEmpty() ? 0 : Math.max(0, parts.clock().millis() - arrival.getAsLong()) / 1000.0;
     }
 
-    /** Runs {@code told}, once, as soon as the next submission will be decided. On any thread. */
+    /** Runs {@code told} once, on any thread, as soon as the next submission would be decided. */
     public void whenReady(Runnable told) {
         whenReady.set(told);
         tellIfReady();
@@ -256,7 +263,7 @@ public final class IngestService implements Ingest, AutoCloseable {
         }
     }
 
-    /** Why submissions can't be logged; empty while they can. */
+    /** Returns why submissions can't be logged; empty while they can. */
     public Optional<String> problem() {
         if (!inbox.log().isWriting()) {
             return Optional.of("the writer has ended");
@@ -272,12 +279,12 @@ public final class IngestService implements Ingest, AutoCloseable {
                                 (cause instanceof LockLostException ? "" : "append failed: ") + cause.getMessage());
     }
 
-    /** Why nothing is recorded just now; empty while it is. */
+    /** Returns why no outcomes are recorded at the moment; empty while they are. */
     public Optional<String> storeTrouble() {
         return link.problem();
     }
 
-    /** Finishes what is queued, records it, and closes the log. What arrives later is refused. */
+    /** Finishes and records the queued work, and closes the log. Later submissions are rejected. */
     @Override
     public void close() throws IOException {
         ticks.shutdown();
@@ -285,7 +292,7 @@ public final class IngestService implements Ingest, AutoCloseable {
         try {
             recorder.end();
             joinRecorder(FINISH_MILLIS);
-            if (recorderThread.isAlive()) { // the store does not answer: what is under way is decided by the next start
+            if (recorderThread.isAlive()) { // the store does not answer: the next start decides the submissions in flight
                 parts.store().giveUp(new StoreUnavailableException("the backend stops"));
                 joinRecorder(0);
             }
@@ -295,7 +302,7 @@ public final class IngestService implements Ingest, AutoCloseable {
         }
     }
 
-    /** @param millis how long at the most; 0 for as long as it takes */
+    /** @param millis the longest time to wait; 0 waits without a limit */
     private void joinRecorder(long millis) {
         boolean interrupted = false;
         boolean joined = false;

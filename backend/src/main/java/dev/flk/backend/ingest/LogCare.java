@@ -16,8 +16,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Compresses closed segments of the inbox log after a day, and removes them after the retention, and keeps the low-water mark. Before anything is removed, what was
- * decided of it is made durable in the store. Pauses while the clock is in doubt. {@link #step} is what its timer calls.
+ * The maintenance of the inbox log: compresses closed segments after a day, removes them after the retention, and saves
+ * the low-water mark. Before a segment is removed, its outcomes are made durable in the store. Maintenance pauses while
+ * the clock is in doubt. The timer calls {@link #step}.
  */
 public final class LogCare implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
@@ -34,7 +35,7 @@ public final class LogCare implements AutoCloseable {
     private final ScheduledExecutorService timer =
             Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, "log-care"));
 
-    /** Takes steps by itself only after {@link #start}. */
+    /** Creates the maintenance; it takes steps on its own only after {@link #start}. */
     LogCare(Inbox inbox, DedupStore store, StoreLink link, Retention retention, SteadyClock clock) {
         this.inbox = inbox;
         this.store = store;
@@ -44,9 +45,10 @@ public final class LogCare implements AutoCloseable {
     }
 
     /**
-     * Nothing above what this gives is removed as long as the disk has room: another one still reads it.
+     * Sets a sequence above which nothing is removed while the disk has room, because another reader still needs those
+     * records.
      *
-     * @param upTo a sequence
+     * @param upTo a supplier of that sequence
      */
     public void waitFor(LongSupplier upTo) {
         needlessUpTo = upTo;
@@ -62,12 +64,12 @@ public final class LogCare implements AutoCloseable {
     private void stepWhileDue() {
         try {
             while (!timer.isShutdown() && step() != Retention.Done.NOTHING) {
-                // one file a step
+                // one file per step
             }
         } catch (IOException | StoreUnavailableException e) {
-            LOG.error("looking after the log failed, it is tried again: {}", e.getMessage());
+            LOG.error("log maintenance failed and will be retried: {}", e.getMessage());
         } catch (RuntimeException e) {
-            LOG.error("looking after the log failed, it is tried again", e); // else the timer would end without a word
+            LOG.error("log maintenance failed and will be retried", e); // else the timer would end without a word
         }
     }
 
@@ -75,20 +77,20 @@ public final class LogCare implements AutoCloseable {
         try {
             keepMark();
         } catch (IOException e) {
-            LOG.error("keeping the low-water mark failed, it is tried again: {}", e.getMessage());
+            LOG.error("saving the low-water mark failed and will be retried: {}", e.getMessage());
         } catch (RuntimeException e) {
             LOG.error(
-                    "keeping the low-water mark failed, it is tried again",
-                    e); // else the timer would end without a word
+                    "saving the low-water mark failed and will be retried",
+                    e); // an exception that leaves this method would end the timer silently
         }
     }
 
-    /** Keeps the low-water mark as it is now. */
+    /** Saves the current low-water mark. */
     void keepMark() throws IOException {
         inbox.keepMark();
     }
 
-    /** Compresses or removes one segment, if that is due. */
+    /** Compresses or removes one segment if that is due. */
     Retention.Done step() throws IOException {
         if (clock.isInDoubt()) {
             return Retention.Done.NOTHING;
@@ -112,7 +114,7 @@ public final class LogCare implements AutoCloseable {
         timer.shutdown();
         try {
             if (!timer.awaitTermination(FINISH_SECONDS, TimeUnit.SECONDS)) {
-                LOG.warn("a segment is still being compressed; the next start finishes that");
+                LOG.warn("a segment is still being compressed; the next start completes the compression");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -22,9 +22,9 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What was answered to the submissions in the log, to the byte: each is decided again by the rules that it was logged with, unless
- * another outcome stood for its id. Those are told first, by one thread; then any thread may ask.
- * Memory: what overruled submissions, which is little.
+ * The exact answers to the submissions in the log. Each submission is decided again by the rules that it was logged
+ * with, unless another outcome already existed for its id. One thread first notes all overruled records; afterwards any
+ * thread may query. Memory holds only the overruling outcomes, which are few.
  */
 public final class LoggedOutcomes {
     private static final JsonMapper JSON = new JsonMapper();
@@ -32,7 +32,7 @@ public final class LoggedOutcomes {
     private final ReplayedRules rules = new ReplayedRules();
     private final NavigableMap<Long, StoredOutcome> existing = new TreeMap<>();
 
-    /** How a certificate came out. */
+    /** The verdict on a certificate. */
     public enum OutcomeKind {
         ACCEPTED,
         ESCALATED,
@@ -42,19 +42,19 @@ public final class LoggedOutcomes {
     /**
      * An outcome.
      *
-     * @param status of the answer, 200 or 202
-     * @param body of the answer, one JSON object in ASCII
-     * @param reason of the body; empty if it has none
-     * @param isOverruled whether it stood for the id already when the submission was decided
+     * @param status the status of the answer, 200 or 202
+     * @param body the body of the answer, one JSON object in ASCII
+     * @param reason the reason in the body; empty if it has none
+     * @param isOverruled whether the outcome already existed for the id when the submission was decided
      */
     public record ReplayedOutcome(
             PcsId id, String shard, int status, String body, OutcomeKind ending, String reason, boolean isOverruled) {}
 
     /**
-     * What was answered, and what it would have come to by itself under other rules.
+     * The outcome that was answered, compared with the outcome under other rules.
      *
-     * @param isOfOtherContent whether what was answered had been decided of other content under the same id
-     * @param underOther null if no other rules were asked for
+     * @param isOfOtherContent whether the answered outcome had been decided for different content under the same id
+     * @param underOther the outcome under the other rules; null if no other rules were given
      */
     public record Compared(
             Certificate certificate,
@@ -62,7 +62,7 @@ public final class LoggedOutcomes {
             boolean isOfOtherContent,
             @Nullable ReplayedOutcome underOther) {}
 
-    /** Takes note of records that say which submissions another outcome stood for; all others are left alone. */
+    /** Notes records that say which submissions another outcome overruled; ignores all other records. */
     public void note(LogRecord record) {
         if (record.kind() == RecordKind.OVERRULED) {
             Overruled lost = Overruled.decode(record.body());
@@ -70,39 +70,41 @@ public final class LoggedOutcomes {
         }
     }
 
-    /** The first submission from a sequence on that another outcome stood for, of those that were noted. */
+    /** Returns the first noted submission, from a sequence on, that another outcome overruled. */
     public OptionalLong firstOverruled(long from) {
         Long first = existing.ceilingKey(from);
         return first == null ? OptionalLong.empty() : OptionalLong.of(first);
     }
 
-    /** Forgets what was noted of submissions up to this sequence. */
+    /** Forgets the notes about submissions up to this sequence. */
     public void forget(long upTo) {
         existing.headMap(upTo, true).clear();
     }
 
-    /** Whether another outcome stood for it, as far as was noted. */
+    /** Returns whether another outcome overruled a submission, as far as was noted. */
     public boolean isOverruled(LogRecord record) {
         return existing.containsKey(record.sequence());
     }
 
-    /** Which submission this record says another outcome stood for; empty if it says that of none. */
+    /**
+     * Returns the sequence of the submission that this record says was overruled; empty for a record of another kind.
+     */
     public static OptionalLong overruledBy(LogRecord record) {
         return record.kind() == RecordKind.OVERRULED
                 ? OptionalLong.of(Overruled.decode(record.body()).sequence())
                 : OptionalLong.empty();
     }
 
-    /** Whether a record is one that was decided. */
+    /** Returns whether a record is a submission, which was decided. */
     public static boolean isSubmission(LogRecord record) {
         return record.kind() == RecordKind.SUBMISSION;
     }
 
     /**
-     * What was answered to a submission.
+     * Returns the outcome that was answered to a submission.
      *
-     * @param other to be decided by as well; null: by none
-     * @throws IOException if the record can't be decided by this version
+     * @param other other rules to decide by as well, or null
+     * @throws IOException if this version can't decide the record
      */
     public Compared compare(LogRecord submission, @Nullable DecisionRules other) throws IOException {
         Certificate certificate = rules.certificateIn(submission);
@@ -140,7 +142,10 @@ public final class LoggedOutcomes {
         });
     }
 
-    /** Another outcome may come from a backend of another version: its body says how it ended. */
+    /**
+     * Converts the overruling outcome. It may come from a backend of another version, so its body determines the
+     * verdict.
+     */
     private static ReplayedOutcome overruled(String shard, StoredOutcome winner) throws IOException {
         JsonNode body = JSON.readTree(winner.body());
         OutcomeKind ending = winner.status() == 200
@@ -166,15 +171,15 @@ public final class LoggedOutcomes {
         private final Map<String, DecisionRules> byContext = new ConcurrentHashMap<>();
 
         /**
-         * What was, or would have been, decided of a submission or of evidence; the same at any time.
+         * Returns the decision on a submission, or the one that evidence would have received; the result never changes.
          *
-         * @throws IOException if the record holds no certificate or no rules that this version understands
+         * @throws IOException if the record contains no certificate, or no rules that this version understands
          */
         Decision decide(LogRecord record) throws IOException {
             return rulesOf(record).decide(certificateIn(record), record.arrivalMillis());
         }
 
-        /** What a submission or evidence holds. */
+        /** Returns the certificate in a submission or in evidence. */
         Certificate certificateIn(LogRecord record) throws IOException {
             try {
                 return CertificateReader.parse(record.body()).checkIgnoringClock();
@@ -183,7 +188,7 @@ public final class LoggedOutcomes {
             }
         }
 
-        /** The rules that a record was logged with. */
+        /** Returns the rules that a record was logged with. */
         DecisionRules rulesOf(LogRecord record) throws IOException {
             try {
                 return byContext.computeIfAbsent(record.context(), DecisionRules::parse);

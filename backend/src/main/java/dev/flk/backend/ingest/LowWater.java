@@ -5,20 +5,24 @@ import java.util.ArrayDeque;
 import java.util.OptionalLong;
 
 /**
- * The low-water mark: everything in the log up to it is decided and recorded. With several groups under way it is the end of what
- * precedes the oldest unfinished one, never what the writer or the last finished group happens to have reached; while the log is
- * asserted again it is no further than that has come. Safe for any thread; {@link #opened} is called in the order of the log.
+ * The low-water mark: everything in the log up to it is decided and recorded. With several groups in flight, the mark
+ * is the last record before the oldest unfinished group, not the position of the writer or of the group that finished
+ * last. While the log is asserted again, the mark does not exceed the asserted position. Safe for any thread;
+ * {@link #opened} is called in log order.
  */
 final class LowWater {
     private final ArrayDeque<Group> open = new ArrayDeque<>();
     private long finishedUpTo;
 
-    /** Up to where the store has what it once had; more than any sequence unless it lost something. */
+    /**
+     * The sequence up to which the store contains everything it once had; {@code Long.MAX_VALUE} unless it lost
+     * something.
+     */
     private long assertedUpTo = Long.MAX_VALUE;
 
     private long pending;
 
-    /** Submissions that went into the log together. */
+    /** Submissions that were logged together. */
     static final class Group {
         private final long last;
         private final long arrivalMillis;
@@ -31,16 +35,16 @@ final class LowWater {
         }
     }
 
-    /** Everything up to {@code mark} is finished. */
+    /** Creates a mark at {@code mark}; everything up to it is finished. */
     LowWater(long mark) {
         this.finishedUpTo = mark;
     }
 
     /**
-     * Records up to sequence {@code last} are on disk.
+     * Adds a group: the records up to sequence {@code last} are on disk.
      *
-     * @param arrivalMillis of the oldest of them
-     * @param submissions how many of them must be decided; 0 for records of other kinds
+     * @param arrivalMillis the arrival time of the oldest record
+     * @param submissions the number of records that must be finished; 0 if there is nothing to finish
      */
     synchronized Group opened(long last, long arrivalMillis, int submissions) {
         Group group = new Group(last, arrivalMillis, submissions);
@@ -50,12 +54,12 @@ final class LowWater {
         return group;
     }
 
-    /** One submission of the group is decided and recorded. */
+    /** Notes that one submission of the group is decided and recorded. */
     synchronized void finished(Group group) {
         finished(group, 1);
     }
 
-    /** All of the group are. */
+    /** Notes that all submissions of the group are decided and recorded. */
     synchronized void finishedAll(Group group) {
         finished(group, group.unfinished);
     }
@@ -72,12 +76,12 @@ final class LowWater {
         }
     }
 
-    /** The store lacks what is behind this, or has it now up to this. */
+    /** Notes that the store may lack everything after this sequence. */
     synchronized void assertedUpTo(long sequence) {
         assertedUpTo = sequence;
     }
 
-    /** The store has all that it once had. */
+    /** Notes that the store contains everything it once had. */
     synchronized void allAsserted() {
         assertedUpTo = Long.MAX_VALUE;
     }
@@ -86,12 +90,15 @@ final class LowWater {
         return Math.min(finishedUpTo, assertedUpTo);
     }
 
-    /** How many submissions are in the log and not finished. */
+    /** Returns the number of submissions in the log that are not finished. */
     synchronized long pending() {
         return pending;
     }
 
-    /** When the oldest unfinished one arrived, milliseconds since the epoch; empty if there is none. */
+    /**
+     * Returns the arrival time of the oldest unfinished submission, in milliseconds since the epoch; empty if there is
+     * none.
+     */
     synchronized OptionalLong oldestArrivalMillis() {
         return open.isEmpty() ? OptionalLong.empty() : OptionalLong.of(open.getFirst().arrivalMillis);
     }

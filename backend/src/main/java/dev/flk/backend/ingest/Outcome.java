@@ -5,13 +5,13 @@ import dev.flk.backend.limit.Limits.Throttled;
 import dev.flk.wal.DiskFullException;
 import java.io.IOException;
 
-/** What became of one submission. {@code http.OutcomeRenderer} alone turns it into a status code. */
+/** The result of one submission. Only {@code http.OutcomeRenderer} turns it into a status code. */
 public sealed interface Outcome {
 
-    /** Calls the one case that applies; a new kind of outcome breaks every caller at compile time. */
+    /** Calls the matching case. A new kind of outcome breaks every caller at compile time. */
     <R> R match(Cases<R> cases);
 
-    /** One method per kind of outcome. */
+    /** One method for each kind of outcome. */
     interface Cases<R> {
         R decided(Decided decided);
 
@@ -28,24 +28,27 @@ public sealed interface Outcome {
         R broken(Broken broken);
     }
 
-    /** How the stored outcome relates to this submission. */
+    /** The relation of the stored outcome to this submission. */
     enum Relation {
         /** This submission was decided just now. */
         FIRST,
         /** The id had been decided with the same content. */
         DUPLICATE,
-        /** The id had been decided with other content; the first outcome stands and this one is kept as evidence. */
+        /**
+         * The id had been decided with different content. The first outcome remains, and this content is kept as
+         * evidence.
+         */
         CONFLICT
     }
 
-    /** Why a submission can't be taken just now. */
+    /** The reason why a submission can't be accepted at the moment. */
     enum Cause {
         STORE("dedup store unavailable"),
-        /** The log met a full disk, or there is less left than must stay free. */
+        /** The log hit a full disk, or less space is left than must stay free. */
         DISK_FULL("disk full"),
         OVERLOADED("overloaded"),
         STARTING("starting"),
-        /** Only for a look-up: the id is under way. */
+        /** Only for a look-up: the id is in flight. */
         UNDECIDED("not decided yet");
 
         private final String error;
@@ -54,7 +57,7 @@ public sealed interface Outcome {
             this.error = error;
         }
 
-        /** The error text of the contract. */
+        /** Returns the error text of the contract. */
         public String error() {
             return error;
         }
@@ -64,7 +67,7 @@ public sealed interface Outcome {
      * An outcome that is on disk and in the store.
      *
      * @param status 200 or 202
-     * @param body the exact bytes of the answer; not to be changed
+     * @param body the exact bytes of the answer; must not be modified
      */
     record Decided(int status, byte[] body, Relation relation) implements Outcome {
         @Override
@@ -89,7 +92,7 @@ public sealed interface Outcome {
         }
     }
 
-    /** A token bucket is empty (429). */
+    /** An empty token bucket (429). */
     record RateLimited(Throttled throttled) implements Outcome {
         @Override
         public <R> R match(Cases<R> cases) {
@@ -97,9 +100,9 @@ public sealed interface Outcome {
         }
     }
 
-    /** The log could not be written or forced (500). */
+    /** A failed write or fsync of the log (500). */
     record LogFailed() implements Outcome {
-        /** The answer to a submission whose append failed. */
+        /** Returns the answer to a submission whose append failed. */
         static Outcome of(IOException cause) {
             return cause instanceof DiskFullException ? Unavailable.DISK_FULL : new LogFailed();
         }
@@ -110,7 +113,7 @@ public sealed interface Outcome {
         }
     }
 
-    /** To be tried again later (503). */
+    /** A temporary failure; the sender may retry later (503). */
     record Unavailable(Cause cause, long retryAfterSeconds) implements Outcome {
         static final Unavailable OVERLOADED = new Unavailable(Cause.OVERLOADED, 1);
         static final Unavailable DISK_FULL = new Unavailable(Cause.DISK_FULL, 10);
@@ -121,7 +124,7 @@ public sealed interface Outcome {
         }
     }
 
-    /** The program is at fault (500); the log of the program says how. */
+    /** A bug in the program (500); the program's log has the details. */
     record Broken() implements Outcome {
         @Override
         public <R> R match(Cases<R> cases) {

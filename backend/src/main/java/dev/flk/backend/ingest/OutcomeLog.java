@@ -20,23 +20,23 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The log lines of ingest, in the words that operators search for. Never a payload, never a key. Lines that a stranger can cause
- * are limited; how many were left out is said with the next.
+ * The log lines of ingest, worded as operators search for them. They never contain a payload or a key. Lines that an
+ * unauthenticated sender can cause are limited; the next line says how many were left out.
  */
 final class OutcomeLog {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
-    /** A double below this tells nine decimals. */
+    /** The bound below which nine decimals of a double are exact. */
     private static final double EXACT_BELOW = 1e6;
 
     private static final int MAX_REASON_CHARS = 1000;
 
-    /** For lines that matter one by one, but that anyone with a copy of a certificate can cause. */
+    /** The burst of lines that matter individually, but that anyone with a copy of a certificate can cause. */
     private static final int MANY = 200;
 
     private static final int MANY_PER_SECOND = 10;
 
-    /** Of each kind about one a second, so that a flood of one hides no other. */
+    /** The limit for each kind of line, about one a second, so that a flood of one kind hides no other. */
     private final LineLimit limit = new LineLimit(20, Duration.ofSeconds(1), System::nanoTime);
 
     private final LineLimit many =
@@ -75,7 +75,10 @@ final class OutcomeLog {
         });
     }
 
-    /** A reason may name fallbacks in the certificate's own words, as many and as long as it likes. */
+    /**
+     * Logs an escalation. The reason may quote any number of names of any length from the certificate, so it is
+     * truncated.
+     */
     private static @Nullable Void escalatedFor(PcsId id, Reason reason, String shardId, String rejected) {
         String text = reason.text();
         LOG.warn(
@@ -87,12 +90,12 @@ final class OutcomeLog {
         return null;
     }
 
-    /** As {@code %.2f} has it. */
+    /** Formats a number like {@code %.2f}. */
     static String twoDecimals(double value) {
         if (!(Math.abs(value) < EXACT_BELOW)) {
             return String.format(Locale.ROOT, "%.2f", value);
         }
-        // what is told here has nine decimals at the most: half is rounded up, by those
+        // logged values have at most nine decimals, so half is rounded up at that precision
         long billionths = Math.round(Math.abs(value) * 1e9);
         long hundredths = (billionths + 5_000_000) / 10_000_000;
         String sign = value < 0 || (value == 0 && 1 / value < 0) ? "-" : "";
@@ -114,7 +117,7 @@ final class OutcomeLog {
         many.say(
                 "conflict",
                 leftOut -> LOG.warn(
-                        "PCS {} conflict: other content under this id, signed by key {}, from {}; {}; the first outcome stands{}",
+                        "PCS {} conflict: other content under this id, signed by key {}, from {}; {}; the first outcome remains{}",
                         existing.id(),
                         keyId,
                         sender.address(),
@@ -135,7 +138,7 @@ final class OutcomeLog {
                         leftOut));
     }
 
-    /** @param shardId null if nothing vouches for it */
+    /** @param shardId the shard, or null if it is unverified */
     void malformed(RejectReason reason, String error, Submitter sender, @Nullable String shardId) {
         limit.say(
                 reason.label(),
@@ -156,15 +159,15 @@ final class OutcomeLog {
                         leftOut));
     }
 
-    /** A bug: something threw that should not. */
+    /** Logs a bug: an exception that should not occur. */
     void broken(Throwable e) {
         limit.say("fault", leftOut -> LOG.error("verification error{}", leftOut, e));
     }
 
-    /** What may have been answered is not what the store holds now. */
+    /** Logs that a possibly answered outcome differs from the one that the store now contains. */
     void lost(StoredOutcome ours, StoredOutcome existing) {
         LOG.error(
-                "PCS {} outcome lost: may have been answered {} {}; what stands in the dedup store, which lost it, is {} {} ({} content)",
+                "PCS {} outcome lost: may have been answered {} {}; the dedup store lost it and now has {} {} ({} content)",
                 existing.id(),
                 ours.status(),
                 text(ours),
@@ -177,12 +180,12 @@ final class OutcomeLog {
         return new String(recorded.body(), StandardCharsets.US_ASCII);
     }
 
-    /** Where the content is the same, so is what was or will be answered. */
+    /** Logs that another outcome was first. If the content is the same, the answer is the same, too. */
     void overruled(StoredOutcome ours, StoredOutcome existing) {
         if (ours.digest().equals(existing.digest())) {
-            LOG.info("PCS {} duplicate: logged again while the dedup store could not be asked", existing.id());
+            LOG.info("PCS {} duplicate: logged again while the dedup store was unavailable", existing.id());
         } else {
-            LOG.warn("PCS {} overruled: another outcome was recorded first, of other content", existing.id());
+            LOG.warn("PCS {} overruled: another outcome was recorded first, for different content", existing.id());
         }
     }
 }

@@ -17,9 +17,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The step after the force: one put-if-absent for the group that shared it, then the answers. What can't be recorded now goes to
- * the backlog, which drains beside live traffic, a batch at a time. A thread loops over {@link #step}; whatever happens behind
- * the force happens there.
+ * The step after the fsync: one put-if-absent for the group that shared the fsync, then the answers. Outcomes that
+ * can't be recorded at the moment go to the backlog, which drains in batches alongside live traffic. One thread loops
+ * over {@link #step}; all work after the fsync happens on that thread.
  */
 final class OutcomeWriter {
     private final StoreLink link;
@@ -53,7 +53,7 @@ final class OutcomeWriter {
         this.expiry = expiry;
     }
 
-    /** Records one group if there is one; false if there was nothing to do. */
+    /** Records one group; returns false if there was none. */
     boolean step() {
         ForcedQueue.Group group = inbox.groups().poll();
         if (group == null) {
@@ -63,7 +63,7 @@ final class OutcomeWriter {
         return true;
     }
 
-    /** Loops over the step until {@link #end}, and until the store has said what became of all that is under way. */
+    /** Runs steps until {@link #end} is called and the store has answered all calls in flight. */
     void run() {
         while (!ending || !link.isIdle()) {
             record(inbox.groups().take());
@@ -71,12 +71,14 @@ final class OutcomeWriter {
         link.close();
     }
 
-    /** Ends the loop behind what was handed over before. Any thread. */
+    /** Ends the loop after everything queued before. Any thread. */
     void end() {
         inbox.groups().tell(() -> ending = true);
     }
 
-    /** Looks at the store and the backlog some time soon. Any thread; one that comes before the last was served adds nothing. */
+    /**
+     * Requests a check of the store and the backlog. Any thread; a request that is still pending absorbs further ones.
+     */
     void tick() {
         if (tickIsDue.compareAndSet(false, true)) {
             inbox.groups().tell(() -> {
@@ -110,7 +112,7 @@ final class OutcomeWriter {
         group.others().forEach(this::guarded);
     }
 
-    /** What could not even be tried waits for the next time. */
+    /** Puts submissions into the store; those that could not even be attempted stay in the backlog. */
     private void putOrLeave(List<InFlight> submissions, Runnable then) {
         if (!guarded(() -> put(submissions, then))) {
             submissions.stream()
@@ -120,12 +122,15 @@ final class OutcomeWriter {
         }
     }
 
-    /** An exception must not end the thread that all answers depend on. Whether there was none. */
+    /**
+     * Runs a step and returns whether it threw nothing. An exception must not end the thread that all answers depend
+     * on.
+     */
     private boolean guarded(Runnable step) {
         try {
             step.run();
             return true;
-        } catch (RuntimeException | VirtualMachineError e) { // as when there is no memory just now
+        } catch (RuntimeException | VirtualMachineError e) { // includes a temporary lack of memory
             log.broken(e);
             return false;
         }
@@ -136,7 +141,7 @@ final class OutcomeWriter {
         List<InFlight> recordable = new ArrayList<>(group.size());
         for (InFlight inFlight : group) {
             if (inFlight.outcome().isExpired(now)) {
-                completion.recorded(inFlight); // its time ran out while it waited; a store would refuse to keep it
+                completion.recorded(inFlight); // it expired while it waited; a store would refuse to keep it
             } else {
                 recordable.add(inFlight);
             }
@@ -170,7 +175,9 @@ final class OutcomeWriter {
         }
     }
 
-    /** Another was first: that is logged before anyone is told, so that a start asserts it and not ours. */
+    /**
+     * Logs the outcome that was first before anyone is answered, so that a restart asserts that outcome and not ours.
+     */
     private void keepOverruling(InFlight inFlight, StoredOutcome winner) {
         log.overruled(inFlight.outcome(), winner);
         boolean taken = inbox.append(
@@ -189,15 +196,16 @@ final class OutcomeWriter {
         }
     }
 
-    /** Those who wait are answered first: once it is in the backlog, it may end at any moment. */
+    /** Answers the waiting submissions first: once the id is in the backlog, it may be settled at any moment. */
     private void leaveWaiting(InFlight inFlight, Outcome error) {
         completion.leftWaiting(inFlight, error);
         backlog.add(inFlight);
     }
 
     /**
-     * What is in the log and could not be recorded: tried again oldest first, in bounded batches beside live traffic. It holds
-     * decisions, no bodies; their ids stay in flight, so that it is bounded by {@link InFlightIds}. Safe for any thread.
+     * Submissions that are in the log but could not be recorded. They are retried oldest first, in bounded batches
+     * alongside live traffic. The backlog holds decisions and no bodies; their ids stay in flight, so
+     * {@link InFlightIds} bounds it. Safe for any thread.
      */
     static final class Backlog {
         private static final int BATCH = 256;
@@ -208,7 +216,10 @@ final class OutcomeWriter {
             bySequence.put(inFlight.sequence(), inFlight);
         }
 
-        /** Takes the oldest ones, as many as go together: no two of the same id, of which one may have expired when the other came. */
+        /**
+         * Removes and returns the oldest submissions that can share a batch: no two have the same id, because the first
+         * may have expired when the second arrived.
+         */
         List<InFlight> next() {
             List<InFlight> batch = new ArrayList<>();
             Set<PcsId> ids = new HashSet<>();

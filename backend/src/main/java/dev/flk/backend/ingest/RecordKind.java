@@ -12,27 +12,32 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** The kinds of the inbox log's records: letters for {@code wal}, names for everything else. */
+/** The kinds of records in the inbox log: letters for {@code wal}, names elsewhere. */
 public final class RecordKind {
-    /** A certificate that was taken: its raw body. Decided by the context it was logged in. */
+    /** An accepted certificate: its raw body. It is decided by the context that it was logged in. */
     static final char SUBMISSION = 's';
 
-    /** Other content under an id that was known: its raw body. Never decided. */
+    /** Different content under a known id: its raw body. It is never decided. */
     static final char EVIDENCE = 'e';
 
-    /** What stands for an id instead of our own outcome, since another was first: {@code StoredOutcome.encode}. */
+    /**
+     * The outcome that was recorded first for an id and so replaces ours, as encoded by {@code StoredOutcome.encode}.
+     */
     static final char OVERRULED = 'o';
 
     private RecordKind() {}
 
-    /** The names of all kinds. */
+    /** Returns the names of all kinds. */
     public static List<String> names() {
         return Stream.of(SUBMISSION, EVIDENCE, OVERRULED)
                 .map(RecordKind::nameOf)
                 .toList();
     }
 
-    /** {@code submission}, {@code evidence}, {@code overruled}; a letter that this version does not know is its own name. */
+    /**
+     * Returns {@code submission}, {@code evidence} or {@code overruled}, or the letter itself if this version does not
+     * know it.
+     */
     public static String nameOf(char kind) {
         return switch (kind) {
             case SUBMISSION -> "submission";
@@ -42,11 +47,11 @@ public final class RecordKind {
         };
     }
 
-    /** Whose record it is. */
+    /** The id in a record. */
     public static final class LoggedId {
         private LoggedId() {}
 
-        /** The id of the certificate that a record of the inbox log is about; empty if this version can't tell. */
+        /** Returns the id of the certificate in a record of the inbox log; empty if this version can't read it. */
         public static Optional<PcsId> of(LogRecord record) {
             try {
                 return switch (record.kind()) {
@@ -58,17 +63,18 @@ public final class RecordKind {
                     default -> Optional.empty();
                 };
             } catch (MalformedCertificate | IllegalArgumentException e) {
-                return Optional.empty(); // deciding such a record says what is wrong with it
+                return Optional.empty(); // deciding such a record reports what is wrong with it
             }
         }
     }
 
     /**
-     * The body of a record of kind {@link RecordKind#OVERRULED}: a line {@code overruled <sequence>}, then the outcome that stands, as
-     * {@link StoredOutcome#encode} has it.
+     * The body of a record of kind {@link RecordKind#OVERRULED}: a line {@code overruled <sequence>}, followed by the
+     * recorded outcome, as encoded by {@link StoredOutcome#encode}.
      *
-     * @param sequence of the submission that lost: it is never asserted again, even when what stands has expired
-     * @param existing what stands instead
+     * @param sequence the sequence of the submission that lost; it is never asserted again, even after the recorded
+     *     outcome has expired
+     * @param existing the outcome that is recorded instead
      */
     record Overruled(long sequence, StoredOutcome existing) {
         private static final String NAME = "overruled ";
@@ -82,9 +88,9 @@ public final class RecordKind {
         }
 
         /**
-         * The inverse of {@link #encode}.
+         * Decodes the output of {@link #encode}.
          *
-         * @throws IllegalArgumentException if these are no such bytes
+         * @throws IllegalArgumentException if these are not such bytes
          */
         static Overruled decode(byte[] bytes) {
             int lineEnd = 0;

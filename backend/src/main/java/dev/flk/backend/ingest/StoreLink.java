@@ -22,17 +22,20 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Between the recorder and the store. A start is a reconnect, and a store that is back counts as down until its position was read
- * and what the log says since then was asserted again; only then is anything new recorded. Owned by the recorder's thread, but for
- * what it tells.
+ * The link between the recorder and the store. A start is handled like a reconnect. A store that comes back counts as
+ * down until its position has been read and the records after it have been asserted again; only then are new outcomes
+ * recorded. Owned by the recorder's thread; methods for any thread say so.
  */
 final class StoreLink {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.ingest");
 
-    /** What the embedded store holds in memory, and loses with the process, is far less. */
+    /**
+     * The number of missing records above which a store is rebuilt; far more than the embedded store buffers and loses
+     * in a crash.
+     */
     private static final long MOST_BEHIND = 500_000;
 
-    /** A store that was idle for so long is asked, so that its loss is noticed. */
+    /** The idle time after which a store is queried, so that its loss is noticed. */
     private static final long QUIET_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     private final GuardedStore store;
@@ -47,10 +50,13 @@ final class StoreLink {
     private int underWay;
     private long askedNanos;
 
-    /** The store knew nothing of a log in which something was decided, or lacks more than a crash leaves undone. */
+    /**
+     * Whether the store knows nothing of a log in which something was decided, or lacks more than a crash leaves
+     * undone.
+     */
     private boolean rebuilding;
 
-    /** The store knew more records than the log has. */
+    /** Whether the store knew more records than the log has. */
     private boolean positionIsAhead;
 
     private volatile long recordedUpTo;
@@ -73,8 +79,8 @@ final class StoreLink {
     }
 
     /**
-     * Does what is due: connects a store that was lost if it may be tried, keeps the position of one that is idle, and
-     * notices its loss.
+     * Does what is due: connects a lost store if a retry is allowed, saves the position of an idle one, and notices its
+     * loss.
      */
     void step() {
         switch (state) {
@@ -105,8 +111,8 @@ final class StoreLink {
         positionIsAhead = position.isPresent() && position.getAsLong() > last;
         if (positionIsAhead) {
             LOG.error(
-                    "the log ends at record {}, the store knows records up to {}: the end of the log is missing;"
-                            + " outcomes that were answered stand, the records behind them are gone",
+                    "the log ends at record {}, but the store knows records up to {}: the end of the log is missing;"
+                            + " the outcomes remain in the store, but their records are gone",
                     last,
                     position.orElseThrow());
         }
@@ -117,7 +123,7 @@ final class StoreLink {
         try {
             inbox.keepMark();
         } catch (IOException e) {
-            giveUp(new IOException("the low-water mark can't be kept: " + e.getMessage(), e));
+            giveUp(new IOException("the low-water mark can't be saved: " + e.getMessage(), e));
             return;
         }
         state = State.ASSERTING;
@@ -128,8 +134,8 @@ final class StoreLink {
     }
 
     /**
-     * The log was asserted as far as it went when the store was connected; what came since is in flight. A position that was ahead of the
-     * log must not come back once other records have its sequences.
+     * Opens the store: the log is asserted up to the end that it had at the connection, and later records are in
+     * flight. A position ahead of the log must not come back once other records have its sequences.
      */
     void asserted(CatchUp done) {
         if (positionIsAhead) {
@@ -144,18 +150,18 @@ final class StoreLink {
         store.open();
         done.end();
         LOG.info(
-                "the dedup store is complete: {} records behind its position read, {} outcomes asserted",
+                "the dedup store is complete: {} records after its position read, {} outcomes asserted",
                 done.records(),
                 done.asserted());
         rebuilding = false;
     }
 
-    /** Whether the store is empty, and what was decided before goes into it again. */
+    /** Returns whether the store is being rebuilt from the log, because it is empty or far behind. */
     boolean isRebuilding() {
         return rebuilding;
     }
 
-    /** The store failed, and all that was outstanding was told so before. */
+    /** Handles the loss of the store. All outstanding calls have already been notified. */
     private void lost(long connection) {
         boolean usable = state == State.ASSERTING || state == State.UP;
         if (usable && connection == store.connection()) {
@@ -165,7 +171,7 @@ final class StoreLink {
         }
     }
 
-    /** It answers, but what must be done before it may be used can't be done. */
+    /** Closes a store that answers, but for which a required step failed. */
     void giveUp(Throwable cause) {
         lastFailure = cause;
         state = State.LOST;
@@ -179,7 +185,7 @@ final class StoreLink {
     private static IOException withAdvice(DamagedLogException damaged) {
         Damage damage = damaged.damage();
         return new IOException(
-                "the log lacks what the store must have: " + damage.describe() + " (" + damage.missing()
+                "the log lacks records that the store needs: " + damage.describe() + " (" + damage.missing()
                         + "); put the segment back if it was moved away; if it is gone for good, stop the backend and run"
                         + " 'flk-backend wal repair'",
                 damaged);
@@ -193,7 +199,7 @@ final class StoreLink {
         }
     }
 
-    /** Why the last try failed, for a start that can't do without; null while none did. */
+    /** Returns the reason why the last attempt failed, for a start that requires the store; null if none has failed. */
     @Nullable
     Throwable lastFailure() {
         return lastFailure;
@@ -203,20 +209,20 @@ final class StoreLink {
         return state == State.LOST;
     }
 
-    /** Whether outcomes are recorded. */
+    /** Returns whether outcomes are recorded. */
     boolean isUp() {
         return state == State.UP;
     }
 
-    /** Whether calls are under way whose end someone waits for. */
+    /** Returns whether no call with a waiting caller is in flight. */
     boolean isIdle() {
         return underWay == 0;
     }
 
     /**
-     * Records outcomes, with the low-water mark as it is now.
+     * Records outcomes with the current low-water mark.
      *
-     * @param then is run on the recorder's thread, with what stands, or with null and why not
+     * @param then called on the recorder's thread with the stored outcomes, or with null and the failure
      */
     void record(List<StoredOutcome> outcomes, BiConsumer<@Nullable List<StoredOutcome>, @Nullable Throwable> then) {
         long mark = inbox.lowWater().mark();
@@ -234,7 +240,7 @@ final class StoreLink {
         });
     }
 
-    /** Runs {@code then} on the recorder's thread, at once if the stage has ended already. */
+    /** Runs {@code then} on the recorder's thread, immediately if the stage has already completed. */
     <T> void onRecorder(CompletionStage<T> stage, BiConsumer<@Nullable T, @Nullable Throwable> then) {
         CompletableFuture<T> future = stage.toCompletableFuture();
         if (!future.isDone()) {
@@ -252,17 +258,17 @@ final class StoreLink {
         then.accept(value, null);
     }
 
-    /** Up to here the store has said that it is complete. Any thread. */
+    /** Returns the sequence up to which the store has confirmed that it is complete. Any thread. */
     long recordedUpTo() {
         return Math.min(recordedUpTo, inbox.lowWater().mark());
     }
 
-    /** A word for an operator why nothing is recorded; empty while it is. Any thread. */
+    /** Returns the reason, for an operator, why no outcomes are recorded; empty while they are. Any thread. */
     Optional<String> problem() {
         return store.isOpen() ? Optional.empty() : Optional.of(told);
     }
 
-    /** The caller has seen to it that nothing is under way. */
+    /** Saves the position of a store that is up. The caller ensures that nothing is in flight. */
     void close() {
         endCatchUp();
         if (state == State.UP && recordedUpTo != inbox.lowWater().mark()) {
@@ -275,8 +281,9 @@ final class StoreLink {
     }
 
     /**
-     * After how many seconds a retry is worth its while when the store is down: when it is tried next, or a quarter of the outage so
-     * far if that is longer, plus what the backlog takes at the measured pace. From 1 to {@value #MOST_SECONDS}. Safe for any thread.
+     * The advice when to retry while the store is down: the time of the next connection attempt, or a quarter of the
+     * outage so far if that is longer, plus the time that the backlog takes at the measured rate. From 1 to
+     * {@value #MOST_SECONDS} seconds. Safe for any thread.
      */
     static final class RetryAdvice {
         private static final long MOST_SECONDS = 30;
@@ -286,7 +293,7 @@ final class StoreLink {
         private final GuardedStore store;
         private final LowWater lowWater;
 
-        /** How long it takes to record one outcome, in nanoseconds, averaged; 0 until one was. */
+        /** The average time to record one outcome, in nanoseconds; 0 before the first measurement. */
         private volatile double nanosPerOutcome;
 
         RetryAdvice(GuardedStore store, LowWater lowWater) {
@@ -294,7 +301,7 @@ final class StoreLink {
             this.lowWater = lowWater;
         }
 
-        /** So many outcomes were recorded in so much time. One thread at a time. */
+        /** Adds a measurement. One thread at a time. */
         void recorded(int outcomes, long nanos) {
             if (outcomes > 0) {
                 double latest = (double) nanos / outcomes;
@@ -303,7 +310,7 @@ final class StoreLink {
             }
         }
 
-        /** The answer to a submission that waits for the store. */
+        /** Returns the answer to a submission that waits for the store. */
         Unavailable storeDown() {
             double nanos = Math.max(store.untilNextTryNanos(), store.lostForNanos() / 4)
                     + lowWater.pending() * nanosPerOutcome;

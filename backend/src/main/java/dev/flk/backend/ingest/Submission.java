@@ -12,7 +12,8 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One certificate as received. Handed from thread to thread; the submitting thread reads it first, before {@code submit} returns.
+ * One received certificate. It is handed from thread to thread; the submitting thread reads it first, before
+ * {@code submit} returns.
  */
 public final class Submission {
     private final int bodyBytes;
@@ -22,11 +23,12 @@ public final class Submission {
     private byte @Nullable [] body;
 
     /**
-     * A submission.
+     * Creates a submission whose body is read on demand.
      *
-     * @param bodyBytes how many there are
-     * @param body supplies the raw bytes, which do not change any more; asked at most once, and not for a submission that is throttled
-     * @param sender who sent it
+     * @param bodyBytes the length of the body
+     * @param body a supplier of the raw bytes, which must not change later; called at most once, and not for a
+     *     throttled submission
+     * @param sender the sender
      * @param answer called exactly once, on any thread; must hand over and return, and must not throw
      */
     public Submission(int bodyBytes, Supplier<byte[]> body, Submitter sender, Consumer<Outcome> answer) {
@@ -36,7 +38,7 @@ public final class Submission {
         this.answer = answer;
     }
 
-    /** A submission whose bytes are there, and owned by the pipeline from now on. */
+    /** Creates a submission from bytes that the pipeline owns from now on. */
     public Submission(byte[] body, Submitter sender, Consumer<Outcome> answer) {
         this.bodyBytes = body.length;
         this.body = body;
@@ -48,7 +50,7 @@ public final class Submission {
         return bodyBytes;
     }
 
-    /** The raw bytes. */
+    /** Returns the raw bytes. */
     public byte[] body() {
         byte[] bytes = body;
         if (bytes == null) {
@@ -68,9 +70,9 @@ public final class Submission {
     }
 
     /**
-     * A submission that parsed, is validly signed and keeps every rule, with what would be decided of it.
+     * A submission that parses, has a valid signature and satisfies every rule, with the decision on it.
      *
-     * @param keyId of the key that signed it, as it goes into the log
+     * @param keyId the id of the key that signed it, as written to the log
      */
     record Candidate(Submission submission, String keyId, long arrivalMillis, Decision decision) {
 

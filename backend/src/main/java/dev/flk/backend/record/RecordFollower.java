@@ -39,20 +39,20 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Writes the record: reads the inbox log behind those who decide, decides each submission again, and puts what stands into the state.
- * How far it is stands in the state as well, in the same commit as what it wrote, so that no kill makes it miss or repeat any. It never
- * holds up an answer: while much is submitted, it only takes a part of one core.
+ * The writer of the record: follows the decided part of the inbox log, decides each submission again, and writes the
+ * valid outcomes to the state. The position is committed to the state together with the outcomes, so that a kill never
+ * makes the follower miss or repeat an outcome. It never delays an answer: under load, it uses only a part of one core.
  *
- * <p>One thread of its own.
+ * <p>It has its own thread.
  */
 public final class RecordFollower implements AutoCloseable {
-    /** The agent of the positions; a key for each log id. */
+    /** The agent of the positions, with one key for each log id. */
     private static final String WRITER = "record";
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.record");
     private static final JsonMapper JSON = new JsonMapper();
     private static final int CHUNK_RECORDS = StateEngine.MAX_PAGE;
-    /** So that the values, which may take three times as much, fit into one transaction. */
+    /** The size of a chunk; its values may be three times as large and still fit into one transaction. */
     private static final long CHUNK_BYTES = 512 << 10;
 
     private static final long COMMIT_BYTES = 2 << 20;
@@ -61,14 +61,14 @@ public final class RecordFollower implements AutoCloseable {
     private static final int LOOKED_AT_AT_ONCE = 20_000;
     private static final long LOOK_EVERY_MILLIS = 250;
     private static final long AFTER_FAILURE_MILLIS = 1_000;
-    /** With more submissions than this a second, it gives way. */
+    /** The rate of submissions per second above which the follower slows down. */
     private static final long BUSY_PER_SECOND = 500;
-    /** Then it rests so many times as long as it works. */
+    /** The ratio of rest to work above that rate. */
     private static final int RESTS_PER_WORK = 6;
 
     private static final long LONGEST_REST_MILLIS = 2_000;
     private static final long CLOSE_MILLIS = 1_000;
-    /** So that it is not removed with what is old. */
+    /** The interval at which the position is written again, so that it is not removed with old history. */
     private static final long POSITION_AGAIN_NANOS = TimeUnit.HOURS.toNanos(6);
 
     private final DecidedLog log;
@@ -80,34 +80,34 @@ public final class RecordFollower implements AutoCloseable {
     private volatile long position;
     private volatile long upToDateNanos;
 
-    // of the thread
+    // used by the follower's thread
     private boolean knowsPosition;
     private long positionNanos;
     private @Nullable LogWalk walk;
-    /** What was the newest segment before the walk began. */
+    /** The newest segment before the walk began. */
     private @Nullable Object walkedWhile;
-    /** What overruled submissions behind the position, as far as was looked ahead. */
+    /** The outcomes that overrule submissions after the position, as far as the log was read ahead. */
     private final LoggedOutcomes outcomes = new LoggedOutcomes();
 
     private @Nullable LogWalk ahead;
     private @Nullable Object aheadWhile;
     private long lookedUpTo;
-    /** What is recorded before the mark is asked for again. */
+    /** The sequence to record up to before the mark is read again. */
     private long upTo;
-    /** The last record that was on disk when the mark was asked for. */
+    /** The sequence of the last record on disk when the mark was read. */
     private long lookUpTo;
 
-    /** Whether the position was read, since the start. */
+    /** Whether the position has been read since the start. */
     private boolean hasPosition;
 
-    /** The digest of the record at the position; empty where a version that kept none has written the position. */
+    /** The digest of the record at the position; empty if the position was written by a version without digests. */
     private String positionDigest = "";
 
     private @Nullable String toldFailure;
     private long countedSubmissions;
     private long countedNanos;
 
-    /** Nothing runs yet. */
+    /** Creates a follower; starts no thread. */
     public RecordFollower(DecidedLog log, StateEngine engine, Meters meters, LongSupplier nanoTicker) {
         this.log = log;
         this.engine = engine;
@@ -119,14 +119,17 @@ public final class RecordFollower implements AutoCloseable {
         thread.setDaemon(true);
     }
 
-    /** Starts to follow, by itself. */
+    /** Starts the follower's thread. */
     public void start() {
         meters.recordLagRecords.watch(this::lagRecords);
         meters.recordLagSeconds.watch(() -> lagRecords() == 0 ? 0 : (nanoTicker.getAsLong() - upToDateNanos) / 1e9);
         thread.start();
     }
 
-    /** Everything up to this sequence of the log is in the record, or can't be: nobody here needs it any more. */
+    /**
+     * Returns the sequence up to which every record of the log is in the record or can't be, so that the record no
+     * longer needs it.
+     */
     public long position() {
         return position;
     }
@@ -150,7 +153,7 @@ public final class RecordFollower implements AutoCloseable {
                 forget();
                 restMillis = isOvertaken ? 0 : AFTER_FAILURE_MILLIS;
             } catch (RuntimeException | Error e) {
-                LOG.error("the record can't go on behind record {} of the log; it is tried again", position, e);
+                LOG.error("the record can't continue after log record {} and will be retried", position, e);
                 forget();
                 restMillis = AFTER_FAILURE_MILLIS;
             }
@@ -163,26 +166,26 @@ public final class RecordFollower implements AutoCloseable {
         try {
             boolean unused = over.await(millis, TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {
-            over.countDown(); // nobody interrupts it
+            over.countDown(); // not expected: nothing interrupts this thread
         }
     }
 
-    /** Once for each cause. A state that is down is told of already. */
+    /** Logs each cause once. A state that is down is logged elsewhere. */
     private void tellFailure(@Nullable Exception failure) {
         String message = failure == null ? null : String.valueOf(failure.getMessage());
         if (message != null && !message.equals(toldFailure)) {
             if (failure instanceof IOException) {
-                LOG.error("the record stands still behind record {} of the log: {}", position, message);
+                LOG.error("the record has stopped after log record {}: {}", position, message);
             } else {
                 LOG.warn("the record waits for the state: {}", message);
             }
         } else if (message == null && toldFailure != null) {
-            LOG.info("the record goes on");
+            LOG.info("the record continues");
         }
         toldFailure = message;
     }
 
-    /** A commit that failed may be there all the same: where to go on is read again. */
+    /** Forgets the position, so that it is read again; a commit that failed may have taken effect. */
     private void forget() {
         knowsPosition = false;
         endWalk();
@@ -224,14 +227,14 @@ public final class RecordFollower implements AutoCloseable {
      * Records one chunk.
      *
      * @return whether there is more
-     * @throws IOException if the log can't be read, or holds what this version can't decide
+     * @throws IOException if the log can't be read, or contains a record that this version can't decide
      * @throws StateException if the state can't be read or written
      */
     boolean step() throws IOException {
         if (!knowsPosition) {
             long known = readPosition();
             if (!hasPosition || known < position) {
-                lookedUpTo = known; // else what was noted still holds
+                lookedUpTo = known; // otherwise the notes are still valid
             }
             position = known;
             lookedUpTo = Math.max(lookedUpTo, known);
@@ -279,7 +282,10 @@ public final class RecordFollower implements AutoCloseable {
         return !chunk.isEmpty() && position < decided;
     }
 
-    /** The position is in the last commit: what is there of the others, a next attempt finds as it would write it. */
+    /**
+     * Commits operations. The position is in the last commit, so that a retry finds the other commits exactly as it
+     * would write them.
+     */
     private void commit(List<Operation> operations, long last, String digest) {
         List<Operation> together = new ArrayList<>();
         long bytes = 0;
@@ -307,7 +313,7 @@ public final class RecordFollower implements AutoCloseable {
 
     private record Missing(long first, long last) {}
 
-    /** What the retention removed before a record was kept at all is not missed. */
+    /** Returns the gaps in a chunk. Records that the retention removed before the record existed are not gaps. */
     private List<Missing> missing(List<LogRecord> chunk) {
         List<Missing> missing = new ArrayList<>();
         long expected = position == 0 ? chunk.get(0).sequence() : position + 1;
@@ -322,14 +328,14 @@ public final class RecordFollower implements AutoCloseable {
 
     private void tell(Missing gap) {
         meters.recordMissed(gap.last() - gap.first() + 1);
-        LOG.error("records {} to {} of the log were gone before they were in the record", gap.first(), gap.last());
+        LOG.error("records {} to {} of the log were gone before they could be recorded", gap.first(), gap.last());
     }
 
     private Key positionKey() {
         return new Key(ServedState.POSITIONS, WRITER, log.logId());
     }
 
-    /** 0: the record of this log begins with the oldest that there is. */
+    /** Reads the position; 0 means that the record of this log begins with the oldest existing log record. */
     private long readPosition() throws IOException {
         Found found = engine.get(List.of(positionKey()), new At.Now()).found().get(0);
         if (!(found instanceof Found.Present present) || present.version().json() == null) {
@@ -342,12 +348,12 @@ public final class RecordFollower implements AutoCloseable {
             known = json.path("sequence").asLong();
             digest = json.path("digest").asText();
         } catch (JsonProcessingException e) {
-            throw new IOException("how far the record is can't be read in the state: " + e.getMessage(), e);
+            throw new IOException("the position of the record can't be read from the state: " + e.getMessage(), e);
         }
-        // at the start: what was written since may have numbers that are known
+        // at the start: records written since may have reused known sequences
         if (known > (hasPosition ? log.last() : log.lastAtStart())) {
             LOG.error(
-                    "the record of outcomes has read the log up to record {}, but the log ends with record {}: the log went back to"
+                    "the record of outcomes has read the log up to record {}, but the log ends with record {}: the log was restored from"
                             + " an older copy. The record reads it again from the oldest segment",
                     known,
                     log.last());
@@ -355,8 +361,8 @@ public final class RecordFollower implements AutoCloseable {
         }
         if (!digest.isEmpty() && !isRecordAt(known, digest)) {
             LOG.error(
-                    "the record of outcomes has read the log up to record {}, but that is another record now: the log went back to an"
-                            + " older copy. The record reads it again from the oldest segment",
+                    "the record of outcomes has read the log up to record {}, but that is a different record now: the log was"
+                            + " restored from an older copy. The record reads it again from the oldest segment",
                     known);
             return 0;
         }
@@ -364,7 +370,7 @@ public final class RecordFollower implements AutoCloseable {
         return known;
     }
 
-    /** Whether the log still has this record, or has none with this sequence any more. */
+    /** Returns whether the log still has this record, or no longer has any record with this sequence. */
     private boolean isRecordAt(long sequence, String digest) throws IOException {
         try (LogWalk from = log.walk(sequence)) {
             LogRecord record = from.next();
@@ -374,7 +380,10 @@ public final class RecordFollower implements AutoCloseable {
         }
     }
 
-    /** Tells a record of the log from every other: the first 16 hex digits of SHA-256 over its sequence, arrival, kind, key and body. */
+    /**
+     * Identifies a record of the log: the first 16 hex digits of SHA-256 over its sequence, arrival, kind, key and
+     * body.
+     */
     private static String digest(LogRecord record) {
         try {
             MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
@@ -389,9 +398,10 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * What overruled a submission stands behind it, and is on disk before the mark has passed the submission. A part at a time.
+     * Reads ahead for overruling records, one part at a time. The record that overrules a submission comes after it,
+     * and is on disk before the mark passes the submission.
      *
-     * @return whether all is known that may overrule a submission up to the mark
+     * @return whether everything that may overrule a submission up to the mark is known
      */
     private boolean lookAhead() throws IOException {
         Object newest = log.newest();
@@ -415,16 +425,16 @@ public final class RecordFollower implements AutoCloseable {
                 lookedUpTo = record.sequence();
                 continue;
             }
-            endLookingAhead(); // of what was listed
+            endLookingAhead(); // the end of the listed segments
             if (isNew) {
-                lookedUpTo = lookUpTo; // the rest is gone, as the walk tells
+                lookedUpTo = lookUpTo; // the rest is missing, as the walk will report
             }
         }
         return true;
     }
 
     private List<LogRecord> read() throws IOException {
-        // behind the mark: all up to it stands in the segments that are there by now
+        // read after the mark: everything up to the mark is in the segments that exist now
         Object newest = log.newest();
         if (walk != null && !newest.equals(walkedWhile)) {
             endWalk();
@@ -441,7 +451,7 @@ public final class RecordFollower implements AutoCloseable {
         while (chunk.size() < CHUNK_RECORDS && bytes < CHUNK_BYTES && last < upTo) {
             LogRecord record = open.next();
             if (record == null
-                    || record.sequence() > upTo) { // of what was listed; or what it should have given is gone
+                    || record.sequence() > upTo) { // the end of the listed segments, or the expected record is missing
                 endWalk();
                 break;
             }
@@ -452,14 +462,14 @@ public final class RecordFollower implements AutoCloseable {
         return chunk;
     }
 
-    /** What a chunk adds to what stands. */
+    /** Returns the writes by which a chunk changes the record. */
     private List<Operation> operations(List<LogRecord> chunk) throws IOException {
         chunk.forEach(outcomes::note);
         Map<Key, List<RecordedOutcome>> wanted = new LinkedHashMap<>();
         long first = chunk.get(0).sequence();
         for (LogRecord record : chunk) {
             if (over.getCount() == 0) {
-                return new ArrayList<>(); // the next start begins here
+                return new ArrayList<>(); // the next start resumes here
             }
             if (LoggedOutcomes.isSubmission(record)) {
                 add(wanted, record);
@@ -478,7 +488,7 @@ public final class RecordFollower implements AutoCloseable {
             for (RecordedOutcome one : ofKey) {
                 Existing before = existing.getOrDefault(one.key(), Existing.NONE);
                 if (before.isChangedBy(one)) {
-                    // another backend may write the same key, so that each compares with what the other wrote
+                    // another backend may write the same key, so each write compares with the version that was read
                     operations.add(new Operation.Write(one.key(), one.json(), before.version()));
                     existing.put(one.key(), new Existing(before.version() + 1, one.json()));
                 }
@@ -488,10 +498,10 @@ public final class RecordFollower implements AutoCloseable {
     }
 
     /**
-     * What a key has.
+     * The current content of a key.
      *
-     * @param version 0: nothing
-     * @param json null: nothing, or no more
+     * @param version the version, or 0 if the key does not exist
+     * @param json the value, or null if the key does not exist or was deleted
      */
     private record Existing(long version, @Nullable String json) {
         static final Existing NONE = new Existing(0, null);
@@ -508,7 +518,7 @@ public final class RecordFollower implements AutoCloseable {
         wanted.computeIfAbsent(outcome.key(), key -> new ArrayList<>()).add(outcome);
     }
 
-    /** One that is further back; null if it is gone, with what it was recorded as. */
+    /** Returns an earlier submission; null if it is missing, in which case its recorded outcome stays. */
     private @Nullable LogRecord submission(long sequence) throws IOException {
         try (LogWalk back = log.walk(sequence)) {
             LogRecord record = back.next();
@@ -535,10 +545,10 @@ public final class RecordFollower implements AutoCloseable {
         return existing;
     }
 
-    /** Ends the thread behind what it is about to commit. */
+    /** Stops the thread after its current commit. */
     @Override
     public void close() {
-        over.countDown(); // an interrupt would close the file that it reads
+        over.countDown(); // an interrupt would close the file that the thread reads
         try {
             thread.join(CLOSE_MILLIS);
         } catch (InterruptedException e) {

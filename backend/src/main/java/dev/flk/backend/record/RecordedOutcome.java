@@ -19,19 +19,19 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * One outcome as the record has it. The key is {@code epoch/<19 digits>/<pcs_id>} of the agent that is the shard; the value:
+ * One outcome in the record. The key is {@code epoch/<19 digits>/<pcs_id>} of the agent whose id is the shard; the value:
  *
  * <pre>
  * verdict              accepted, escalated or rejected
- * D_hat … policy       as the answer has them
+ * D_hat … policy       as in the answer
  * budget coh_star r    as claimed
  * merkle_root, N_j, scales
- * shard_id             only where it can't be an agent_id, which is then sha256:HEX of it
- * received_at, key_id  of the submission that was decided
+ * shard_id             only if it can't be an agent id, which is then sha256:HEX of it
+ * received_at, key_id  the arrival and the key of the submission that was decided
  * </pre>
  *
- * <p>Where an outcome stands that was decided of other content under the same id, the value has {@code other_content}, and nothing
- * of what was claimed here and by which key.
+ * <p>If the outcome was decided for other content under the same id, the value has {@code other_content}, and neither the
+ * claims of this submission nor its key.
  *
  * @param json the value
  */
@@ -43,7 +43,7 @@ record RecordedOutcome(Key key, String json) {
     private static final String CLAIMS = ",\"budget\":";
     private static final String OTHER_CONTENT = ",\"other_content\":";
 
-    /** Beyond that a value is kept without the counts, which nobody signed. */
+    /** The size above which a value is stored without the counts, which are not signed. */
     private static final int MAX_COUNTS_CHARS = 256 << 10;
 
     static RecordedOutcome of(LogRecord submission, Compared decided) {
@@ -117,7 +117,7 @@ record RecordedOutcome(Key key, String json) {
         return KEY_PREFIX + String.format(Locale.ROOT, "%019d/", epoch) + pcsId;
     }
 
-    /** Under which agent a shard stands. */
+    /** Returns the agent id under which a shard is recorded. */
     static String agentId(String shard) {
         try {
             Key.requireAgentId(shard);
@@ -125,7 +125,7 @@ record RecordedOutcome(Key key, String json) {
                 return shard;
             }
         } catch (StateException e) {
-            // it is one that no agent can have
+            // not a valid agent id
         }
         return HASHED + HexFormat.of().formatHex(Sha256.of(shard.getBytes(StandardCharsets.UTF_8)));
     }
@@ -134,13 +134,16 @@ record RecordedOutcome(Key key, String json) {
         return agentId.startsWith(HASHED);
     }
 
-    /** What was answered, without what this submission claimed, when it came and by which key: those may differ. */
+    /**
+     * Returns the answered part of a value, without the claims, the arrival time and the key of the submission, which
+     * may differ.
+     */
     static String outcomeIn(String json) {
         int claims = json.indexOf(CLAIMS);
         return json.substring(0, claims >= 0 ? claims : json.indexOf(OTHER_CONTENT));
     }
 
-    /** Whether it lacks what was claimed, which another submission may bring. */
+    /** Returns whether a value lacks the claims, which another submission may provide. */
     static boolean isOfOtherContent(String json) {
         return !json.contains(CLAIMS);
     }

@@ -19,13 +19,15 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** What the record tells people: its shards, and the outcomes of one. Safe for any thread; reads on its caller's. */
+/**
+ * Queries of the record: its shards, and the outcomes of a shard. Safe for any thread; reads on the caller's thread.
+ */
 public final class RecordedOutcomes {
-    /** Of an answer, at the most. */
+    /** The maximum number of lines in an answer. */
     public static final int MAX_LIMIT = 1_000;
 
     private static final JsonMapper JSON = new JsonMapper();
-    /** Looked at for one answer, whether they are wanted or not. */
+    /** The maximum number of outcomes examined for one answer, matching or not. */
     private static final int LOOKED_AT = 10_000;
 
     private static final int READ_AT_ONCE = 10;
@@ -38,14 +40,14 @@ public final class RecordedOutcomes {
     }
 
     /**
-     * Which outcomes of a shard are wanted.
+     * A query for the outcomes of a shard.
      *
-     * @param from received then or later; null: all
-     * @param to received before; null: all
-     * @param verdict null: any
-     * @param regime null: any
-     * @param limit how many at the most, 1 to {@link #MAX_LIMIT}
-     * @param cursor where to go on; null: at the beginning
+     * @param from the earliest time of arrival, or null
+     * @param to the time before which the submission arrived, or null
+     * @param verdict the verdict, or null for any
+     * @param regime the regime, or null for any
+     * @param limit the maximum number of outcomes, 1 to {@link #MAX_LIMIT}
+     * @param cursor the place to continue after, or null to begin
      */
     public record Wanted(
             String shard,
@@ -66,14 +68,14 @@ public final class RecordedOutcomes {
     }
 
     /**
-     * A part of what there is.
+     * A part of the result.
      *
      * @param lines JSON objects
-     * @param cursor where to go on; null: that was all
+     * @param cursor the place to continue after, or null at the end
      */
     public record Part(List<String> lines, @Nullable String cursor) {}
 
-    /** The shards that have outcomes, in the order of their bytes. */
+    /** Returns the shards that have outcomes, in byte order. */
     public Part shards(String prefix, @Nullable String cursor, int limit) {
         Page<String> page = engine.agents(ServedState.RECORD, prefix, cursor, limit);
         List<String> lines = new ArrayList<>();
@@ -95,9 +97,9 @@ public final class RecordedOutcomes {
     }
 
     /**
-     * Outcomes of a shard, by their epochs. The answer may have fewer than wanted, and go on.
+     * Returns outcomes of a shard, by epoch. A part may have fewer outcomes than the limit although more follow.
      *
-     * @throws StateException INVALID: the cursor is none
+     * @throws StateException INVALID if the cursor is invalid
      */
     public Part outcomes(Wanted wanted) {
         return outcomes(RecordedOutcome.agentId(wanted.shard()), wanted);
@@ -130,7 +132,7 @@ public final class RecordedOutcomes {
                     return new Part(lines, isLast ? null : cursor);
                 }
             }
-            cursor = page.next(); // a page of what was deleted has no entries
+            cursor = page.next(); // a page of deleted keys has no entries
             if (cursor == null || ++lookedAt >= LOOKED_AT) {
                 return new Part(lines, cursor);
             }
@@ -141,11 +143,11 @@ public final class RecordedOutcomes {
         try {
             return JSON.readTree(json);
         } catch (JsonProcessingException e) {
-            throw new IllegalStateException("the record holds what is no JSON", e);
+            throw new IllegalStateException("the record contains a value that is not JSON", e);
         }
     }
 
-    /** The value as it is, behind what the key says. */
+    /** Renders a line: the fields of the key, followed by the value. */
     private static String line(Key key, String json) {
         String[] parts = key.name().split("/", -1);
         StringBuilder line = new StringBuilder("{");

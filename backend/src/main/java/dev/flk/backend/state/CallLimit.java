@@ -28,22 +28,26 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Bounds how many calls are under way, and the bytes of their requests and answers, over all connections; what is above is refused. A call
- * counts against its caller, who may hold half of the places. Those without a token share a few places of their own, and have to complete
- * their requests in time. A request counts from its first bytes on, so that those that never end are bounded too. To be added to a server
- * as both of its bases, after the interceptor that sets {@link Caller#CURRENT}.
+ * A limit on the number of calls in progress, and on the bytes of their requests and answers, over all connections;
+ * calls above it are refused. A call counts against its caller, who may use half of the places. Callers without a token
+ * share a few separate places and must complete their requests in time. A request counts from its first bytes on, so
+ * that requests that never end are limited too. Add it to a server both as interceptor and as tracer factory, after the
+ * interceptor that sets {@link Caller#CURRENT}.
  */
 final class CallLimit extends ServerStreamTracer.Factory implements ServerInterceptor {
-    /** Requests are refused in words when they are whole; beyond so many times their bound, before. */
+    /**
+     * The multiple of the bound at which incomplete requests are cut off; complete requests above the bound get an
+     * error with a reason.
+     */
     private static final int PARTIAL = 4;
 
-    /** What a frame takes in memory beside its bytes, about. */
+    /** The approximate memory of a frame besides its bytes. */
     private static final int FRAME_BYTES = 128;
-    /** Of a request to health or reflection, which may need no token. */
+    /** The maximum size of a request to health or reflection, which may need no token. */
     private static final int MAX_SMALL_BYTES = 4_096;
-    /** The time in which a caller without a token has to complete a request. */
+    /** The time in which a caller without a token must complete a request. */
     static final long STRANGER_REQUEST_NANOS = TimeUnit.SECONDS.toNanos(10);
-    /** For this long after a refusal {@link #refusing} reports it. */
+    /** The time for which {@link #refusing} reports a refusal. */
     private static final long REPORTED_NANOS = TimeUnit.SECONDS.toNanos(10);
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
@@ -56,29 +60,32 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
     private final LongSupplier nanoTicker;
     private final Meters meters;
     private final LineLimit lines;
-    /** Of callers other than strangers. */
+    /** The calls of callers other than strangers. */
     private final AtomicInteger calls = new AtomicInteger();
 
     private final ConcurrentHashMap<String, Integer> callsOf = new ConcurrentHashMap<>();
     private final AtomicInteger strangers = new AtomicInteger();
-    /** Calls of strangers whose requests are not complete. */
+    /** The calls of strangers whose requests are incomplete. */
     private final Set<Counted<?>> incomplete = ConcurrentHashMap.newKeySet();
 
     private volatile @Nullable Refused lastRefused;
     private final AtomicLong requestBytes = new AtomicLong();
     private final AtomicLong answerBytes = new AtomicLong();
-    /** What streams have sent and the network has not taken; of its own, so that callers that take nothing hold up no others. */
+    /**
+     * The bytes that streams have sent and the network has not taken. They are counted separately, so that a slow
+     * reader does not block other callers.
+     */
     private final AtomicLong streamedBytes = new AtomicLong();
 
-    /** @param until on the ticker: how long it is reported */
+    /** @param until the time on the ticker until which the refusal is reported */
     private record Refused(String what, long until) {}
 
     /**
-     * Holds nothing yet.
+     * Creates a limit without calls.
      *
-     * @param maxStrangers calls of all callers without a token
-     * @param maxBytes of requests, of answers, and of what streams have sent, each
-     * @param nanoTicker never goes back
+     * @param maxStrangers the maximum number of calls of all callers without a token
+     * @param maxBytes the maximum bytes of requests, of answers, and of data that streams have sent, each
+     * @param nanoTicker monotonic time
      */
     CallLimit(int maxCalls, int maxStrangers, long maxBytes, LongSupplier nanoTicker, Meters meters) {
         this.maxCalls = maxCalls;
@@ -89,7 +96,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         this.lines = LineLimit.ofOutages(nanoTicker);
     }
 
-    /** Describes the calls that are refused just now, because too many of their callers' are under way; empty: none is. */
+    /** Returns a description of the calls that are being refused because there are too many; empty if no call is. */
     Optional<String> refusing() {
         Refused last = lastRefused;
         return last == null || last.until() - nanoTicker.getAsLong() <= 0 ? Optional.empty() : Optional.of(last.what());
@@ -101,7 +108,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         incomplete.forEach(call -> call.endIfSince(now - STRANGER_REQUEST_NANOS));
     }
 
-    /** Takes a place, or says why there is none. */
+    /** Takes a place; returns null on success, otherwise the reason for the refusal. */
     private @Nullable String begin(Caller caller) {
         if (caller.equals(Caller.STRANGER)) {
             if (strangers.incrementAndGet() > maxStrangers) {
@@ -121,7 +128,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         return null;
     }
 
-    /** @param who for the log only: strangers may read what {@link #refusing} returns */
+    /** @param who the caller, for the log only: strangers may read the result of {@link #refusing} */
     private String refused(String cause, String what, String who) {
         meters.stateCallRefused(cause);
         lastRefused = new Refused(what, nanoTicker.getAsLong() + REPORTED_NANOS);
@@ -178,7 +185,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         return "requests under way take more than " + maxBytes + " bytes";
     }
 
-    /** The request of one call; what is thrown ends the call. */
+    /** The request of one call; an exception ends the call. */
     private final class Arriving extends ServerStreamTracer {
         private final long most;
         // guarded by this
@@ -213,7 +220,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         }
     }
 
-    /** That a call is under way, and what its answers take, until it ends. */
+    /** The place of a call and the bytes of its answers, held until the call ends. */
     private final class Held {
         private final Caller caller;
         private final AtomicLong answers;
@@ -226,7 +233,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
             this.answers = answers;
         }
 
-        /** False if there is no room. */
+        /** Adds the bytes of an answer; returns false if there is no room. */
         synchronized boolean add(Object message) {
             long size = message instanceof MessageLite sized && !isOver ? sized.getSerializedSize() : 0;
             if (answers.addAndGet(size) > maxBytes) {
@@ -237,7 +244,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
             return true;
         }
 
-        /** The network has all of it. */
+        /** Releases the bytes after the network has taken all of them. */
         synchronized void isTaken() {
             answers.addAndGet(-taken);
             taken = 0;
@@ -252,7 +259,10 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         }
     }
 
-    /** An answer counts until its call ends; one of a stream, until the network has taken it. */
+    /**
+     * Counts the answers of a call: a plain answer until its call ends, an answer of a stream until the network has
+     * taken it.
+     */
     private final class CountedAnswer<Q, A> extends SimpleForwardingServerCall<Q, A> {
         private final Held held;
         private final boolean isStream;
@@ -269,7 +279,7 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
             if (isRefused) {
                 return;
             }
-            // what is committed must not be told as refused; its answer is shorter than its request
+            // a commit that took effect must not be answered as refused; its answer is shorter than its request
             if (!(message instanceof CommitResponse) && !held.add(message)) {
                 isRefused = true;
                 refuse(delegate(), "answers under way take more than " + maxBytes + " bytes");
@@ -289,12 +299,12 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
         }
     }
 
-    /** One call; gRPC calls it by one thread at a time, and one of the two ends once. */
+    /** The requests of one call. gRPC uses one thread at a time for a call, and ends it exactly once. */
     private final class Counted<Q> extends SimpleForwardingServerCallListener<Q> {
         private final ServerCall<Q, ?> call;
         private final Held held;
         private final long beganNanos = nanoTicker.getAsLong();
-        /** Set by the one that comes first: the end of the request, or that of its time. */
+        /** Set by the end of the request or by the end of its time, whichever comes first. */
         private final AtomicBoolean isComplete = new AtomicBoolean();
 
         private boolean isRefused;
@@ -315,7 +325,10 @@ final class CallLimit extends ServerStreamTracer.Factory implements ServerInterc
             super.onMessage(message);
         }
 
-        /** Any thread: until a request is complete, its handler does nothing to the call. */
+        /**
+         * Ends a call that began before {@code nanos}. Any thread: the handler does nothing with the call until its
+         * request is complete.
+         */
         void endIfSince(long nanos) {
             if (beganNanos - nanos <= 0 && isComplete.compareAndSet(false, true)) {
                 incomplete.remove(this);

@@ -10,20 +10,20 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Who calls, and what of the state it may read and write. Namespaces that begin with {@code flk.} are the backend's own: no caller
- * writes them.
+ * A caller and its rights to the state. Namespaces that begin with {@code flk.} belong to the backend: no caller writes
+ * them.
  *
- * @param name unique; what it opened and asked for is told apart by it
- * @param tokenSha256 in hex; empty: it shows none
+ * @param name a unique name, which identifies the caller's transactions and requests
+ * @param tokenSha256 the digest of the token in hex; empty for a caller without a token
  */
 record Caller(String name, String tokenSha256, List<Grant> grants) {
-    /** Of a port without tokens. */
+    /** The caller of a port without tokens. */
     static final Caller ANYONE = new Caller("", "", List.of(new Grant("", "", true, true)));
 
-    /** A caller of a port with tokens that shows no valid one; it may check health. */
+    /** A caller of a port with tokens that shows no valid token; it may check health. */
     static final Caller STRANGER = new Caller("", "", List.of());
 
-    /** Who makes the call that is under way. */
+    /** The caller of the current call. */
     static final Context.Key<Caller> CURRENT = Context.keyWithDefault("caller", ANYONE);
 
     private static final String OWN_NAMESPACES = "flk.";
@@ -33,10 +33,10 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
     }
 
     /**
-     * What it may do.
+     * A right.
      *
-     * @param namespace empty: any
-     * @param agentPrefix what agent ids begin with
+     * @param namespace the namespace; empty for any
+     * @param agentPrefix the prefix of the agent ids
      */
     record Grant(String namespace, String agentPrefix, boolean reads, boolean writes) {
         private boolean covers(String ofNamespace, String agentId) {
@@ -52,7 +52,10 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
         return grants.stream().anyMatch(grant -> grant.reads() && grant.covers(namespace, agentId));
     }
 
-    /** What the agent ids begin with that it may read and that begin with {@code wished}: in order, and none within another. */
+    /**
+     * Returns the prefixes that begin with {@code wished} of agent ids that the caller may read, in order; no prefix
+     * contains another.
+     */
     List<String> agentPrefixes(String namespace, String wished) {
         List<String> prefixes = new ArrayList<>();
         grants.stream()
@@ -66,7 +69,10 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
         return prefixes;
     }
 
-    /** The namespaces that it may see and that begin with {@code wished}, in order; empty if it may see all. */
+    /**
+     * Returns the visible namespaces that begin with {@code wished}, in order; empty if the caller may see all
+     * namespaces.
+     */
     Optional<List<String>> namespaces(String wished) {
         if (maySee("")) {
             return Optional.empty();
@@ -80,15 +86,15 @@ record Caller(String name, String tokenSha256, List<Grant> grants) {
                 .toList());
     }
 
-    /** Whether it may read anything in a namespace. */
+    /** Returns whether the caller may read anything in a namespace. */
     boolean maySee(String namespace) {
         return grants.stream().anyMatch(grant -> grant.reads() && grant.isOf(namespace));
     }
 
     /**
-     * Refuses who may read nothing of a namespace, or nothing at all.
+     * Refuses a caller that may read nothing in a namespace, or nothing at all.
      *
-     * @param namespace empty: any
+     * @param namespace the namespace; empty for any
      * @throws StatusRuntimeException PERMISSION_DENIED
      */
     void requireSight(String namespace) {

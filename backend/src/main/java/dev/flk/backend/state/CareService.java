@@ -17,7 +17,7 @@ import io.grpc.stub.StreamObserver;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** The calls of {@code flk.state.v1.Care}, on an engine. */
+/** The calls of {@code flk.state.v1.Care}, served by an engine. */
 final class CareService extends CareImplBase {
     private static final int PARTS = 3;
 
@@ -57,7 +57,7 @@ final class CareService extends CareImplBase {
         }
         String[] parts = Messages.after(pageToken).split("\n", -1);
         if (parts.length != PARTS) {
-            throw Reason.INVALID.because("the page_token is none of a Standing's");
+            throw Reason.INVALID.because("page_token was not returned by Standing");
         }
         return new Key(parts[0], parts[1], parts[2]);
     }

@@ -18,7 +18,7 @@ import java.util.List;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLSessionContext;
 
-/** TLS as the public port has it, with HTTP/2: each connection gets what was read of the files last. */
+/** The TLS of the public port, with HTTP/2; each new connection uses the files as they were last read. */
 final class CurrentTls extends SslContext {
     private static final ApplicationProtocolConfig HTTP_2 = new ApplicationProtocolConfig(
             Protocol.ALPN,
@@ -71,7 +71,7 @@ final class CurrentTls extends SslContext {
     }
 
     @Override
-    @SuppressWarnings("deprecation") // SslContext itself has it
+    @SuppressWarnings("deprecation") // SslContext declares it
     public ApplicationProtocolNegotiator applicationProtocolNegotiator() {
         return current().applicationProtocolNegotiator();
     }

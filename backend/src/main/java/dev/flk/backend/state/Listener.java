@@ -17,7 +17,10 @@ import io.netty.channel.socket.nio.NioServerSocketChannel;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** Accepts the connections of the state's port, up to a number: what is above is closed at once. Owns the threads that read and write. */
+/**
+ * Accepts connections of the state's port up to a maximum number, and closes further ones at once. Owns the threads
+ * that read and write.
+ */
 @Sharable
 final class Listener extends ChannelInboundHandlerAdapter implements AutoCloseable {
     private static final long CLOSE_MILLIS = 1_000;
@@ -54,7 +57,7 @@ final class Listener extends ChannelInboundHandlerAdapter implements AutoCloseab
         context.fireChannelRead(accepted);
     }
 
-    /** Behind the server. */
+    /** Stops the threads. Called after the server has been closed. */
     @Override
     public void close() {
         var unused = loops.shutdownGracefully(0, CLOSE_MILLIS, TimeUnit.MILLISECONDS);

@@ -19,16 +19,16 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Base64;
 
-/** The engine's objects as messages, and back. */
+/** Conversions between the engine's objects and the messages. */
 final class Messages {
     private static final long MICROS = 1_000_000;
     private static final int NANOS_OF_A_MICRO = 1_000;
     private static final int NANOS_OF_A_SECOND = 1_000_000_000;
-    /** Of the year 1, and of 9999: the range of a {@link Timestamp}. */
+    /** The first second of year 1; with the last second of 9999 the range of a {@link Timestamp}. */
     private static final long FIRST_SECOND = -62_135_596_800L;
 
     private static final long LAST_SECOND = 253_402_300_799L;
-    /** Well above the length of a token, so that no message repeats a long text. */
+    /** The maximum length of a token, well above that of a valid one, so that no message repeats a long text. */
     private static final int MAX_TOKEN = 256;
 
     private Messages() {}
@@ -44,7 +44,7 @@ final class Messages {
         return given.isEmpty() ? dev.flk.state.Key.DEFAULT_NAMESPACE : given;
     }
 
-    /** The namespace of a call that selects all of them if it names neither a namespace nor an agent. */
+    /** Returns the namespace of a call that selects all namespaces if it names neither a namespace nor an agent. */
     static String namespaceOrAll(String given, String agentId) {
         return agentId.isEmpty() ? given : namespace(given);
     }
@@ -61,13 +61,13 @@ final class Messages {
                 .build();
     }
 
-    /** An operation with its value checked. */
+    /** Converts an operation and checks its value. */
     static dev.flk.state.Operation operation(StateEngine engine, Operation operation) {
         return switch (operation.getOperationCase()) {
             case WRITE -> write(engine, operation.getWrite());
             case DELETE -> delete(operation.getDelete());
             case CHECK -> check(operation.getCheck());
-            case OPERATION_NOT_SET -> throw Reason.INVALID.because("an operation is neither write, delete nor check");
+            case OPERATION_NOT_SET -> throw Reason.INVALID.because("an operation must be a write, a delete or a check");
         };
     }
 
@@ -121,7 +121,7 @@ final class Messages {
 
     static Duration duration(com.google.protobuf.Duration given) {
         if (Math.abs(given.getSeconds()) > LAST_SECOND || Math.abs(given.getNanos()) >= NANOS_OF_A_SECOND) {
-            throw Reason.INVALID.because("the time-out is no duration: " + given.getSeconds() + " s");
+            throw Reason.INVALID.because("the time-out is not a valid duration: " + given.getSeconds() + " s");
         }
         return Duration.ofSeconds(given.getSeconds(), given.getNanos());
     }
@@ -165,7 +165,7 @@ final class Messages {
         return message.build();
     }
 
-    /** An event without changes: everything up to the revision was looked at. */
+    /** Returns an event without changes, which says that everything up to the revision was examined. */
     static dev.flk.client.proto.Event progress(String historyId, long revision, long committedAtMicros) {
         return dev.flk.client.proto.Event.newBuilder()
                 .setRevision(revision)
@@ -174,12 +174,15 @@ final class Messages {
                 .build();
     }
 
-    /** The history, {@code -}, the revision, {@code .}, and when that was committed in microseconds since the epoch. */
+    /**
+     * Renders the history, {@code -}, the revision, {@code .}, and the time of its commit in microseconds since the
+     * epoch.
+     */
     private static String token(Token token) {
         return token.historyId() + "-" + token.revision() + "." + token.committedAtMicros();
     }
 
-    /** The inverse of {@link #event}'s; those of version 0.1 end with the revision. */
+    /** Parses the token of {@link #event}; tokens of version 0.1 end with the revision. */
     static Token token(String text) {
         int dot = text.indexOf('.');
         int at = text.length() > MAX_TOKEN ? -1 : text.lastIndexOf('-', dot < 0 ? text.length() : dot);
@@ -196,17 +199,17 @@ final class Messages {
         }
     }
 
-    /** Where a list goes on; opaque to callers. */
+    /** Encodes the place at which a list continues; opaque to callers. */
     static String pageToken(String after) {
         return Base64.getUrlEncoder().withoutPadding().encodeToString(after.getBytes(StandardCharsets.UTF_8));
     }
 
-    /** The inverse of {@link #pageToken}. */
+    /** Decodes the output of {@link #pageToken}. */
     static String after(String pageToken) {
         try {
             return new String(Base64.getUrlDecoder().decode(pageToken), StandardCharsets.UTF_8);
         } catch (IllegalArgumentException e) {
-            throw Reason.INVALID.because("the page_token is none of a list's");
+            throw Reason.INVALID.because("page_token was not returned by a list");
         }
     }
 }

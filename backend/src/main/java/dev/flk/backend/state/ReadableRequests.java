@@ -12,11 +12,14 @@ import io.grpc.ServerInterceptors;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.StatusRuntimeException;
 
-/** Answers INVALID to a request that can't be read, such as one with a text that is not UTF-8; gRPC itself would answer UNKNOWN. */
+/**
+ * Answers INVALID to a request that can't be read, such as one with text that is not UTF-8; gRPC itself would answer
+ * UNKNOWN.
+ */
 final class ReadableRequests implements ServerInterceptor {
     private ReadableRequests() {}
 
-    /** The same service; its requests are parsed within this interceptor. */
+    /** Returns the same service with requests parsed inside this interceptor. */
     static ServerServiceDefinition of(ServerServiceDefinition service) {
         return ServerInterceptors.intercept(ServerInterceptors.useInputStreamMessages(service), new ReadableRequests());
     }

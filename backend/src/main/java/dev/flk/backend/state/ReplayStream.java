@@ -18,11 +18,11 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One replay: reads events as fast as its caller takes them, and no faster, so that a slow one costs no memory and keeps nobody up. Its
- * steps run one after the other, on threads of the executor.
+ * A replay. It reads events only as fast as its caller takes them, so that a slow caller costs no memory and delays no
+ * other caller. Its steps run one after the other, on threads of the executor.
  */
 final class ReplayStream {
-    /** Sent at once, however slowly the caller takes it; one event may be longer. */
+    /** The maximum bytes sent at once, however slowly the caller reads; a single event may be longer. */
     private static final int PART_BYTES = 64 << 10;
 
     private final StateEngine engine;
@@ -37,15 +37,18 @@ final class ReplayStream {
     private final String historyId;
     private final Consumer<ReplayStream> ended;
 
-    /** How often a step was asked for since the last one began. */
+    /** The number of requested steps since the last one began. */
     private final AtomicInteger due = new AtomicInteger();
 
-    // of the step
+    // used by the step
     private volatile long next;
     private boolean isOver;
-    /** When the revision before {@link #next} was committed. */
+    /** The time at which the revision before {@link #next} was committed. */
     private long lastAtMicros;
-    /** The revision up to which no token is due: that of the last one, or a later one that nothing was read of. */
+    /**
+     * The revision up to which no token is due: that of the last token, or a later one up to which there was nothing to
+     * read.
+     */
     private volatile long told;
 
     private volatile boolean isProgressDue;
@@ -53,24 +56,24 @@ final class ReplayStream {
     private volatile @Nullable Runnable endWatch;
 
     /**
-     * What is asked for. A time that was not reached yet stands for no revision, so that both bounds hold.
+     * The requested range. A time in the future has no revision yet, so both kinds of bounds apply.
      *
      * @param from the first revision
-     * @param to the first one that is left out
-     * @param fromMicros the first time, since the epoch
-     * @param toMicros the first one that is left out
+     * @param to the first excluded revision
+     * @param fromMicros the first time, in microseconds since the epoch
+     * @param toMicros the first excluded time
      */
     record Span(long from, long to, long fromMicros, long toMicros) {}
 
     /**
-     * Nothing is sent yet.
+     * Creates a replay; sends nothing yet.
      *
-     * @param wantsProgress whether to send tokens also without events
-     * @param namespace empty: any
-     * @param agentId empty: any
-     * @param wanted which changes
-     * @param historyId the history that the span is of
-     * @param ended is told when it is over, however
+     * @param wantsProgress whether to send tokens even without events
+     * @param namespace the namespace; empty for any
+     * @param agentId the agent; empty for any
+     * @param wanted the keys whose changes are sent
+     * @param historyId the history of the span
+     * @param ended called when the replay is over, for whatever reason
      */
     ReplayStream(
             StateEngine engine,
@@ -109,13 +112,15 @@ final class ReplayStream {
         wake();
     }
 
-    /** Ends it soon, wherever it is. */
+    /** Ends the replay soon, in any state. */
     void end(Status why) {
         toEndWith = why;
         wake();
     }
 
-    /** Sends a token soon if the last one is old, so that a caller for whom nothing was committed can resume where it is. */
+    /**
+     * Sends a token soon if the last one is old, so that a caller without new events can resume at its current place.
+     */
     void tellProgress() {
         if (wantsProgress && told < next - 1) {
             isProgressDue = true;
@@ -123,14 +128,14 @@ final class ReplayStream {
         }
     }
 
-    /** Takes a step some time soon; several that are asked for meanwhile are one. */
+    /** Requests a step; requests made before it begins are combined. */
     private void wake() {
         if (due.getAndIncrement() == 0) {
             run();
         }
     }
 
-    /** One step; others get the thread in between. */
+    /** Takes one step; other tasks get the thread in between. */
     private void steps() {
         int served = due.get();
         step();
@@ -143,7 +148,7 @@ final class ReplayStream {
         try {
             executor.execute(this::steps);
         } catch (RejectedExecutionException e) {
-            ended.accept(this); // the port is closed, which ended the call
+            ended.accept(this); // the port is closed, which has ended the call
         }
     }
 
@@ -166,7 +171,10 @@ final class ReplayStream {
         }
     }
 
-    /** A compaction that overtakes the stream ends it only if it removed something that the stream selects. */
+    /**
+     * Reads events. A compaction that overtakes the stream ends it only if it removed something that the stream
+     * selects.
+     */
     private Events read() {
         try {
             return engine.events(historyId, next, span.to(), namespace, wanted, PART_BYTES);
@@ -175,7 +183,7 @@ final class ReplayStream {
                 throw e;
             }
             next = engine.resume(new Token(historyId, next - 1), namespace, agentId, wanted) + 1;
-            told = next - 1; // no token is made of it: when that was committed is not known here
+            told = next - 1; // no token is sent for it, because its commit time is unknown here
             return engine.events(historyId, next, span.to(), namespace, wanted, PART_BYTES);
         }
     }

@@ -41,14 +41,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The state of agents as the backend serves it: the engine, its port, and who looks after both. What goes wrong with it once it has
- * started is an outage of its own, which {@link #problem} and a line of the log tell, and keeps nothing else up.
+ * The state of agents that the backend serves: the engine, its port, and the maintenance of both. A failure after the
+ * start is an outage of the state alone, reported by {@link #problem} and a log line; it stops nothing else.
  */
 public final class ServedState implements AutoCloseable {
-    /** The namespace of the outcomes that were recorded. */
+    /** The namespace of the recorded outcomes. */
     public static final String RECORD = "flk.record";
 
-    /** The namespace of how far the record of each log is. */
+    /** The namespace of the positions up to which each log is recorded. */
     public static final String POSITIONS = "flk.positions";
 
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
@@ -62,23 +62,24 @@ public final class ServedState implements AutoCloseable {
     private final StatePort port;
     private final @Nullable Tokens tokens;
     private final @Nullable Place place;
-    /** One thread looks, the other removes history, which takes long. */
+    /** One thread looks after the port and directory, the other removes history, which takes long. */
     private final ScheduledExecutorService timer = Executors.newScheduledThreadPool(2, task -> {
         Thread thread = new Thread(task, "state-care");
         thread.setDaemon(true);
         return thread;
     });
-    // of the timer
+    // used by the timer's threads
     private @Nullable String toldTrouble = "it is starting";
     private @Nullable String toldMissing;
 
     /**
-     * Opens the port; the engine opens meanwhile, and refuses calls until it has.
+     * Opens the port. The engine opens concurrently, and refuses calls until it is open.
      *
      * @param clock the time of commits
      * @param expiry the time by which history is old enough to be removed
-     * @param tls null: none
-     * @throws InvalidConfig if the port is taken, the directory can't be made or written, or the tokens can't be read
+     * @param tls the TLS of the port, or null
+     * @throws InvalidConfig if the port is in use, the directory can't be created or written, or the tokens can't be
+     *     read
      */
     public static ServedState open(
             StateConfig config,
@@ -164,11 +165,11 @@ public final class ServedState implements AutoCloseable {
                 timer.scheduleWithFixedDelay(() -> removeOld(config), 1, REMOVE_EVERY_MINUTES, TimeUnit.MINUTES);
         LOG.info("state on {} port {}, {}", config.bindAddress(), port.port(), config.engineName());
         if (config.openToAll()) {
-            LOG.warn("STATE_AUTH=none: whoever reaches this port reads and writes all state");
+            LOG.warn("STATE_AUTH=none: anyone who reaches this port can read and write all state");
         }
     }
 
-    /** The storage of a configuration, which nobody serves meanwhile; not open yet. */
+    /** Returns the storage of a configuration that no backend is serving; it is not open yet. */
     public static Storage storage(StateConfig config) {
         SecureRandom random = new SecureRandom();
         return storage(config, () -> newHistoryId(random));
@@ -208,14 +209,14 @@ public final class ServedState implements AutoCloseable {
         }
     }
 
-    /** Looks after the port and the directory; else by the timer. */
+    /** Checks the port and the directory once; the timer calls it regularly. */
     void look() {
         try {
             tellTrouble();
             port.look();
             port.tellProgress();
         } catch (RuntimeException e) {
-            LOG.error("looking after the state failed, it is tried again", e); // else the timer would end
+            LOG.error("maintenance of the state failed and will be retried", e); // an exception that leaves this method would end the timer
         }
     }
 
@@ -238,8 +239,8 @@ public final class ServedState implements AutoCloseable {
         String now = refusal().map(StateException::getMessage).orElse(null);
         if (now != null && !now.equals(toldTrouble)) {
             LOG.error(
-                    "the state of agents {}, certificates are taken all the same: {}",
-                    isDown ? "is down" : "takes no commit",
+                    "the state of agents {}, certificates are still accepted: {}",
+                    isDown ? "is down" : "accepts no commits",
                     now);
         } else if (now == null && toldTrouble != null) {
             LOG.info("the state of agents can be used");
@@ -248,7 +249,7 @@ public final class ServedState implements AutoCloseable {
         toldTrouble = now;
     }
 
-    /** What the settings don't keep any longer. */
+    /** Removes history that is older than the settings allow. */
     void removeOld(StateConfig config) {
         Duration recordHistory = config.history()
                 .filter(history -> history.compareTo(config.recordHistory()) < 0)
@@ -264,14 +265,16 @@ public final class ServedState implements AutoCloseable {
             removal.accept(new At.Time(expiry.instant().minus(kept)));
         } catch (StateException e) {
             if (e.reason() != Reason.COMPACTED) { // there is nothing older
-                LOG.warn("removing old history of the state failed, it is tried again: {}", e.getMessage());
+                LOG.warn("removing old history of the state failed and will be retried: {}", e.getMessage());
             }
         } catch (RuntimeException e) {
-            LOG.error("removing old history of the state failed, it is tried again", e);
+            LOG.error("removing old history of the state failed and will be retried", e);
         }
     }
 
-    /** In a word or two what is wrong with it, for {@code /readyz}; empty: nothing. The log says more. */
+    /**
+     * Returns a short description of the problem for {@code /readyz}; empty if there is none. The log has the details.
+     */
     public Optional<String> problem() {
         return refusal().map(e -> {
             String cause = e.details().get("cause");
@@ -282,12 +285,15 @@ public final class ServedState implements AutoCloseable {
     private Optional<StateException> refusal() {
         try {
             return met().or(engine::full);
-        } catch (StateException e) { // the directory is gone by now
+        } catch (StateException e) { // the directory has disappeared
             return Optional.of(e);
         }
     }
 
-    /** Describes for {@code /readyz} what is wrong, which answered commits are missing, or which calls are refused; else that it is up. */
+    /**
+     * Describes for {@code /readyz} the problem, the missing answered commits, or the calls that are refused; otherwise
+     * returns that the state is up.
+     */
     public String detail() {
         return problem()
                 .or(() -> engine.missing().map(missing -> "ANSWERED_COMMITS_MISSING"))
@@ -300,12 +306,12 @@ public final class ServedState implements AutoCloseable {
         return place != null && place.isGone() ? Optional.of(place.gone()) : engine.problem();
     }
 
-    /** What it serves; stays this one's. */
+    /** Returns the engine, which this object continues to own. */
     public StateEngine engine() {
         return engine;
     }
 
-    /** The port that is listened on. */
+    /** Returns the port that the server listens on. */
     public int port() {
         return port.port();
     }
@@ -317,7 +323,7 @@ public final class ServedState implements AutoCloseable {
         }
     }
 
-    /** Ends replays, lets calls finish for a moment, and closes the engine behind its last commit. */
+    /** Ends replays, lets calls finish for a moment, and closes the engine after its last commit. */
     @Override
     public void close() {
         timer.shutdownNow();
@@ -330,7 +336,7 @@ public final class ServedState implements AutoCloseable {
         }
     }
 
-    /** The directory of the state: how much is free there, and whether it is still the one that it was. */
+    /** The directory of the state: its free space, and whether it is still the same directory. */
     private static final class Place implements LongSupplier {
         private final Path directory;
         private final @Nullable Object key;
@@ -372,17 +378,19 @@ public final class ServedState implements AutoCloseable {
 
         StateException gone() {
             return Reason.STORE_DOWN.because(
-                    "the directory of the state, " + directory + ", is gone or another one; put it back");
+                    "the directory of the state, " + directory + ", is missing or was replaced; put it back");
         }
 
-        /** What is committed into files that nobody finds any more would be lost. */
+        /**
+         * Returns the free bytes; throws if the directory is gone, because commits into unlinked files would be lost.
+         */
         @Override
         public long getAsLong() {
             if (isGone) {
                 throw gone();
             }
             long free = directory.toFile().getUsableSpace();
-            if (free == 0) { // of a directory that is gone, too
+            if (free == 0) { // a missing directory also reports 0
                 look();
                 if (isGone) {
                     throw gone();

@@ -11,8 +11,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongSupplier;
 
 /**
- * The rights that the operations of each open transaction need, so that they are checked again when it is committed. A transaction is
- * forgotten when it ends, or after the next one begins once its time is over. Safe for any thread.
+ * The rights that the operations of each open transaction need, so that they are checked again at the commit. A
+ * transaction is forgotten when it ends, or, after its time is over, when another one begins. Safe for any thread.
  */
 final class StagedRights {
     private final LongSupplier nanoTicker;
@@ -22,25 +22,28 @@ final class StagedRights {
 
     private record Right(String namespace, String agentId, boolean writes) {}
 
-    /** Changed within {@code compute} of its entry only. */
+    /** The rights of one transaction; changed only within {@code compute} of its entry. */
     private record Needed(long endNanos, Set<Right> rights) {}
 
-    /** @param nanoTicker never goes back */
+    /** @param nanoTicker monotonic time */
     StagedRights(LongSupplier nanoTicker) {
         this.nanoTicker = nanoTicker;
     }
 
-    /** @param timeout after which the transaction is over */
+    /** @param timeout the time after which the transaction is over */
     void begun(Caller caller, String txId, Duration timeout) {
         long now = nanoTicker.getAsLong();
         open.values().removeIf(needed -> needed.endNanos() - now <= 0);
         open.put(new Transaction(caller.name(), txId), new Needed(now + timeout.toNanos(), new HashSet<>()));
     }
 
-    /** Requires the right to an operation, and stages it; what can't be staged is not remembered. */
+    /**
+     * Requires the right to an operation, and stages the operation; an operation that can't be staged is not
+     * remembered.
+     */
     void stage(Caller caller, String txId, Operation operation, Runnable stage) {
         require(caller, right(operation));
-        // without an entry the transaction is over, or another caller's
+        // without an entry the transaction is over, or belongs to another caller
         if (open.computeIfPresent(new Transaction(caller.name(), txId), (transaction, needed) -> {
                     stage.run();
                     needed.rights().add(right(operation));
@@ -56,7 +59,7 @@ final class StagedRights {
                 operation.key().namespace(), operation.key().agentId(), !(operation instanceof Operation.Check));
     }
 
-    /** A check tells whether a version exists, which is reading. */
+    /** Requires a right. A check reveals whether a version exists, so it needs the right to read. */
     private static void require(Caller caller, Right right) {
         if (right.writes()) {
             caller.requireWrite(right.namespace(), right.agentId());
@@ -71,7 +74,7 @@ final class StagedRights {
     }
 
     /**
-     * Forgets a transaction that ends, whose operations the caller must still have the rights to.
+     * Forgets a transaction that is being committed; its caller must still have the rights to all its operations.
      *
      * @throws StatusRuntimeException PERMISSION_DENIED
      */

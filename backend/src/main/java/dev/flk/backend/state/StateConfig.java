@@ -8,19 +8,20 @@ import java.time.Duration;
 import java.util.Optional;
 
 /**
- * The state of agents.
+ * The settings of the state of agents.
  *
- * @param port to listen on; 0 takes any free one
- * @param bindAddress address or name of the interface to listen on
- * @param tokensFile who may do what; empty: everyone everything
- * @param engine how much is taken
- * @param cacheBytes of what was read; of all, where the state is in memory
- * @param directory of the embedded state; empty: in memory, or in Postgres
- * @param postgres where the state is in Postgres
- * @param knownHistory the file that remembers how far the state in Postgres is; empty: the state is not in Postgres
- * @param history how long what was overwritten or deleted is kept; empty: for ever
- * @param keepsRecord whether it has the record of outcomes
- * @param recordHistory how long an outcome stays in it
+ * @param port the port to listen on; 0 picks any free port
+ * @param bindAddress the address or name of the interface to listen on
+ * @param tokensFile the callers and their rights; empty if everyone may do everything
+ * @param engine the limits of the engine
+ * @param cacheBytes the size of the read cache, or of all data if the state is in memory
+ * @param directory the directory of the embedded state; empty if the state is in memory or in Postgres
+ * @param postgres the server, if the state is in Postgres
+ * @param knownHistory the file that remembers the last known revision of the state in Postgres; empty if it is not in
+ *     Postgres
+ * @param history how long overwritten or deleted values are kept; empty to keep them forever
+ * @param keepsRecord whether the state contains the record of outcomes
+ * @param recordHistory how long an outcome stays in the record
  */
 public record StateConfig(
         int port,
@@ -34,18 +35,18 @@ public record StateConfig(
         Optional<Duration> history,
         boolean keepsRecord,
         Duration recordHistory) {
-    /** What nobody needs a token for is for this machine only, unless STATE_AUTH says otherwise. */
+    /** The default address: without tokens, only this machine has access, unless STATE_AUTH says otherwise. */
     public static final String LOOPBACK = "127.0.0.1";
 
-    /** How long a call to Postgres may take. */
+    /** The time-out of a call to Postgres. */
     public static final Duration POSTGRES_TIMEOUT = Duration.ofSeconds(3);
 
-    /** The value of STATE_ENGINE. */
+    /** Returns the value of STATE_ENGINE. */
     public String engineName() {
         return postgres.isPresent() ? "postgres" : directory.isPresent() ? "embedded" : "memory";
     }
 
-    /** Whether strangers may reach it. */
+    /** Returns whether strangers may have access. */
     public boolean openToAll() {
         return tokensFile.isEmpty() && !bindAddress.equals(LOOPBACK);
     }

@@ -14,16 +14,16 @@ import io.grpc.Status.Code;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 
-/** Errors as callers get them: a status, and in it why, for programs. */
+/** Errors in the form that callers receive: a status with a machine-readable reason. */
 final class StateErrors {
-    /** Of every {@link ErrorInfo}. */
+    /** The domain of every {@link ErrorInfo}. */
     static final String DOMAIN = "flk.state";
 
     private static final long RETRY_AFTER_SECONDS = 1;
 
     private StateErrors() {}
 
-    /** What a caller gets for this. */
+    /** Returns the error that a caller receives for an exception. */
     static StatusRuntimeException of(StateException e) {
         Status.Builder status = Status.newBuilder()
                 .setCode(code(e.reason()).value())
@@ -41,7 +41,7 @@ final class StateErrors {
         return StatusProto.toStatusRuntimeException(status.build());
     }
 
-    /** Ends a call with this. */
+    /** Ends a call with the error for an exception. */
     static void close(ServerCall<?, ?> call, StateException e) {
         StatusRuntimeException refusal = of(e);
         Metadata trailers = refusal.getTrailers();

@@ -26,19 +26,24 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/** The port that serves a state engine over gRPC, with health and reflection. The engine stays its owner's. */
+/**
+ * The port that serves a state engine over gRPC, with health and reflection. The caller keeps ownership of the engine.
+ */
 final class StatePort implements AutoCloseable {
     static final int MAX_CONNECTIONS = 4_096;
-    /** What Info tells. */
+    /** The format number that Info returns. */
     static final int FORMAT = 1;
 
     private static final int THREADS = 16;
-    /** Well above a transaction, so that one that is too long is refused in words. */
+    /**
+     * The maximum size of a message, well above that of a transaction, so that a transaction that is too long gets an
+     * error with a reason.
+     */
     private static final int MAX_MESSAGE_BYTES = 16 << 20;
 
     private static final int MAX_CALLS_A_CONNECTION = 1_000;
     private static final int MAX_CALLS = 10_000;
-    /** Of all callers without a token, who only check health. */
+    /** The maximum number of calls of all callers without a token, who only check health. */
     private static final int MAX_CALLS_OF_STRANGERS = 256;
 
     private static final int MAX_IDLE_MINUTES = 5;
@@ -58,10 +63,10 @@ final class StatePort implements AutoCloseable {
     /**
      * Opens the port.
      *
-     * @param engineName as STATE_ENGINE has it
-     * @param tls null: none
-     * @param tokens null: everyone may do everything; stays its owner's
-     * @throws IOException if that can't be done: which address, and why
+     * @param engineName the value of STATE_ENGINE
+     * @param tls the TLS of the port, or null
+     * @param tokens the tokens, owned by the caller; null if everyone may do everything
+     * @throws IOException if the port can't be opened; the message has the address and the reason
      */
     StatePort(
             StateEngine engine,
@@ -89,13 +94,13 @@ final class StatePort implements AutoCloseable {
                 .maxInboundMessageSize(MAX_MESSAGE_BYTES)
                 .maxConcurrentCallsPerConnection(MAX_CALLS_A_CONNECTION)
                 .maxConnectionIdle(MAX_IDLE_MINUTES, TimeUnit.MINUTES)
-                // so that clients behind a balancer spread again; calls that are under way go on
+                // so that clients behind a load balancer are redistributed; calls in progress continue
                 .maxConnectionAge(MAX_AGE_MINUTES, TimeUnit.MINUTES)
-                // what a client holds that is gone without a word, is given back
+                // releases the resources of clients that have disappeared silently
                 .keepAliveTime(1, TimeUnit.MINUTES)
                 .permitKeepAliveTime(10, TimeUnit.SECONDS)
                 .permitKeepAliveWithoutCalls(true)
-                // what is sent compressed could be longer than anything that is counted
+                // a compressed request could expand to more bytes than were counted
                 .decompressorRegistry(DecompressorRegistry.emptyInstance().with(Codec.Identity.NONE, false))
                 .addStreamTracerFactory(limit)
                 .addService(bounded(service))
@@ -124,7 +129,7 @@ final class StatePort implements AutoCloseable {
         return ReadableRequests.of(ServerInterceptors.intercept(service, limit));
     }
 
-    /** What grpcurl, among others, still asks for. */
+    /** Returns the old version of reflection, which grpcurl, among others, still uses. */
     @SuppressWarnings("deprecation")
     private static BindableService reflectionV1Alpha() {
         return ProtoReflectionService.newInstance();
@@ -134,36 +139,39 @@ final class StatePort implements AutoCloseable {
         return Math.max(LEAST_REQUEST_BYTES, Runtime.getRuntime().maxMemory() / PART_OF_MEMORY);
     }
 
-    /** What health tells. */
+    /** Sets the status that health returns. */
     void setServing(boolean serves) {
         ServingStatus status = serves ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
         health.setStatus("", status);
         health.setStatus(StateGrpc.SERVICE_NAME, status);
     }
 
-    /** How many replays are under way. */
+    /** Returns the number of replays in progress. */
     int streams() {
         return service.streams();
     }
 
-    /** See {@link StateService#tellProgress}. */
+    /** Calls {@link StateService#tellProgress}. */
     void tellProgress() {
         service.tellProgress();
     }
 
-    /** Describes the calls that are refused just now, because too many are under way; empty: none is. */
+    /** Returns a description of the calls that are being refused because there are too many; empty if no call is. */
     Optional<String> refusing() {
         return limit.refusing();
     }
 
-    /** Ends the calls of strangers that took too long, and the replays of those whose token was revoked or may do something else now. */
+    /**
+     * Ends the calls of strangers that took too long, and the replays whose tokens were revoked or have other rights
+     * now.
+     */
     void look() {
         limit.endSlowStrangers();
         Tokens known = tokens;
         if (known != null) {
             service.endStreams(
                     caller -> !known.isInForce(caller),
-                    Status.UNAUTHENTICATED.withDescription("the token was revoked, or may do something else now"));
+                    Status.UNAUTHENTICATED.withDescription("the token was revoked, or its rights have changed"));
         }
     }
 
@@ -171,21 +179,21 @@ final class StatePort implements AutoCloseable {
         return String.valueOf((e.getCause() == null ? e : e.getCause()).getMessage());
     }
 
-    /** The port, where any was asked for. */
+    /** Returns the port that the server listens on, also if any free port was requested. */
     int port() {
         return server.getPort();
     }
 
-    /** Ends streams, lets calls finish for a moment, and closes. */
+    /** Ends streams, lets calls finish for a moment, and closes the port. */
     @Override
     public void close() {
         health.enterTerminalState();
-        service.endStreams(caller -> true, Status.UNAVAILABLE.withDescription("the backend stops; resume behind it"));
+        service.endStreams(caller -> true, Status.UNAVAILABLE.withDescription("the backend is stopping; resume when it is back"));
         Server unused = server.shutdown();
         try {
             if (!server.awaitTermination(FINISH_MILLIS, TimeUnit.MILLISECONDS)) {
                 unused = server.shutdownNow();
-                // streams that were cut off end their watches on the executor
+                // interrupted streams end their watches on the executor
                 boolean unusedEnd = server.awaitTermination(FINISH_MILLIS, TimeUnit.MILLISECONDS);
             }
         } catch (InterruptedException e) {

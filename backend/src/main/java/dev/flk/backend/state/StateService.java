@@ -60,13 +60,13 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The calls of {@code flk.state.v1.State}, on an engine. Each runs on a thread of the server's executor. */
+/** The calls of {@code flk.state.v1.State}, served by an engine. Each runs on a thread of the server's executor. */
 final class StateService extends StateImplBase {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
     private static final LineLimit LINES = LineLimit.ofOutages(System::nanoTime);
-    /** Well above the length of an id. */
+    /** The maximum length of a transaction id, well above that of a valid one. */
     private static final int MAX_TX_ID = 128;
-    /** More than passes between the engine's look at its clock and the one here. */
+    /** A margin above the time between the engine's reading of its clock and the reading here. */
     private static final Duration LATER = Duration.ofSeconds(1);
 
     private final StateEngine engine;
@@ -78,10 +78,10 @@ final class StateService extends StateImplBase {
     private final ConcurrentHashMap<ReplayStream, Caller> streams = new ConcurrentHashMap<>();
 
     /**
-     * Answers nothing yet.
+     * Creates the service.
      *
-     * @param engineName as STATE_ENGINE has it
-     * @param executor of reads for streams
+     * @param engineName the value of STATE_ENGINE
+     * @param executor the executor on which streams read
      */
     StateService(StateEngine engine, String engineName, int format, Executor executor, Meters meters) {
         this.engine = engine;
@@ -91,12 +91,12 @@ final class StateService extends StateImplBase {
         this.meters = meters;
     }
 
-    /** How many replays are under way. */
+    /** Returns the number of replays in progress. */
     int streams() {
         return streams.size();
     }
 
-    /** Ends the replays of these callers. */
+    /** Ends the replays of the matching callers. */
     void endStreams(Predicate<Caller> whose, Status why) {
         streams.forEach((stream, caller) -> {
             if (whose.test(caller)) {
@@ -105,7 +105,7 @@ final class StateService extends StateImplBase {
         });
     }
 
-    /** Sends tokens to the followers that wish them and had none for a while. */
+    /** Sends tokens to the followers that want them and have not received one for some time. */
     void tellProgress() {
         streams.keySet().forEach(ReplayStream::tellProgress);
     }
@@ -152,7 +152,7 @@ final class StateService extends StateImplBase {
         });
     }
 
-    /** No message repeats what is longer than an id. */
+    /** Rejects text that is longer than an id, so that no message repeats it. */
     private static void requireTxId(String txId) {
         if (txId.length() > MAX_TX_ID) {
             throw Reason.INVALID.because("tx_id was not returned by Begin: it has " + txId.length() + " characters");
@@ -231,7 +231,7 @@ final class StateService extends StateImplBase {
             keys.forEach(key -> caller().requireRead(key.namespace(), key.agentId()));
             At at = Messages.at(request.getAt());
             if (request.hasVersion() && (keys.size() != 1 || !(at instanceof At.Now))) {
-                throw Reason.INVALID.because("a version goes with one key, and with no revision or time");
+                throw Reason.INVALID.because("a version requires exactly one key, and neither a revision nor a time");
             }
             Read read = request.hasVersion() ? engine.get(keys.get(0), request.getVersion()) : engine.get(keys, at);
             return GetResponse.newBuilder()
@@ -262,7 +262,7 @@ final class StateService extends StateImplBase {
         try {
             return Long.parseLong(text);
         } catch (NumberFormatException e) {
-            throw Reason.INVALID.because("the page_token is none of a history's");
+            throw Reason.INVALID.because("page_token was not returned by History");
         }
     }
 
@@ -325,7 +325,10 @@ final class StateService extends StateImplBase {
         Page<String> page(String prefix, @Nullable String after, int limit);
     }
 
-    /** One part of a list: only what the caller may read is looked at, so that no page token tells of anything else. */
+    /**
+     * Returns one part of a list. Only names that the caller may read are examined, so that no page token reveals any
+     * other name.
+     */
     private static ListNamesResponse names(List<String> prefixes, String pageToken, int limit, Names names) {
         String after = after(pageToken);
         ListNamesResponse.Builder response = ListNamesResponse.newBuilder();
@@ -348,7 +351,7 @@ final class StateService extends StateImplBase {
             String agentId = request.getAgentId();
             caller().requireSight(namespace);
             if (agentId.isEmpty() && !caller().mayRead(namespace, "")) {
-                throw Reason.INVALID.because("this token reads some agents only: name one");
+                throw Reason.INVALID.because("this token may read only some agents: name one");
             }
             caller().requireRead(namespace, agentId);
             Page<Document> page = engine.find(
@@ -379,7 +382,7 @@ final class StateService extends StateImplBase {
             }
             Predicate<Key> wanted = key -> (agentId.isEmpty() || agentId.equals(key.agentId()))
                     && caller.mayRead(key.namespace(), key.agentId());
-            String historyId = engine.head().historyId(); // before any revision of it is asked for
+            String historyId = engine.head().historyId(); // before any revision of it is looked up
             ReplayStream stream = new ReplayStream(
                     engine,
                     executor,
@@ -415,7 +418,7 @@ final class StateService extends StateImplBase {
     private long from(ReplayRequest request, String namespace, Predicate<Key> wanted) {
         if (!request.getResumeToken().isEmpty()) {
             if (request.hasFrom()) {
-                throw Reason.INVALID.because("from and resume_token: only one of them");
+                throw Reason.INVALID.because("only one of from and resume_token may be set");
             }
             return engine.resume(Messages.token(request.getResumeToken()), namespace, request.getAgentId(), wanted) + 1;
         }
@@ -440,11 +443,11 @@ final class StateService extends StateImplBase {
         });
     }
 
-    /** The reason why no commit succeeds, with a description; empty: none that is known. */
+    /** Returns the reason why no commit succeeds, with a description; empty if none is known. */
     private String notServing() {
         try {
             return engine.full().map(StateService::described).orElse("");
-        } catch (StateException e) { // the directory is gone
+        } catch (StateException e) { // the directory has disappeared
             return described(e);
         }
     }
@@ -484,7 +487,7 @@ final class StateService extends StateImplBase {
         answer.onCompleted();
     }
 
-    /** What a caller gets for a failure; one that is none of ours shows as UNKNOWN, and in the log. */
+    /** Returns the error that a caller receives for a failure; an unexpected failure becomes UNKNOWN and is logged. */
     static Throwable error(Throwable failure) {
         Throwable cause = cause(failure);
         if (cause instanceof StateException refused) {

@@ -22,8 +22,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The state of a backend that is stopped, for commands: its engine, and a client of it, in this process and without a port. Whoever can
- * open the storage may do everything that a token may.
+ * The state of a stopped backend, for commands: its engine and an in-process client without a port. Anyone who can open
+ * the storage has all rights.
  */
 public final class StoppedState implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
@@ -39,17 +39,18 @@ public final class StoppedState implements AutoCloseable {
     private final StateClient client;
 
     /**
-     * Opens it.
+     * Opens the state.
      *
-     * @throws IOException if there is none, or it can't be opened, as while a backend uses it: why
+     * @throws IOException if there is no state, or it can't be opened, for example while a backend uses it; the message
+     *     has the reason
      */
     public static StoppedState open(StateConfig config) throws IOException {
         Optional<Path> directory = config.directory();
         if (directory.isEmpty() && config.postgres().isEmpty()) {
-            throw new IOException("STATE_ENGINE is memory: a backend that is stopped has no state");
+            throw new IOException("STATE_ENGINE is memory: a stopped backend has no state");
         }
         if (directory.isPresent() && !Files.isDirectory(directory.get())) {
-            throw new IOException("STATE_DIR: " + directory.get() + " is not there, or no directory");
+            throw new IOException("STATE_DIR: " + directory.get() + " does not exist or is not a directory");
         }
         StateEngine engine = new StateEngine(
                 ServedState.storage(config),
@@ -88,7 +89,7 @@ public final class StoppedState implements AutoCloseable {
         this.client = StateClient.over(InProcessChannelBuilder.forName(name).build());
     }
 
-    /** Of this state; closed with it. */
+    /** Returns a client of this state, which closes with it. */
     public StateClient client() {
         return client;
     }

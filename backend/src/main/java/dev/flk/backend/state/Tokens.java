@@ -20,36 +20,36 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Lets in who shows a token of the file, which is read again when it has changed; to check health needs none. A file with a mistake
- * changes nothing: the tokens that were read last stay in force, which a line of the log says.
+ * Admits callers that show a token of the file, which is read again when it has changed; checking health needs no
+ * token. A file with an error changes nothing: the tokens read before stay in force, and a log line says so.
  */
 final class Tokens implements ServerInterceptor, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.state");
     private static final Metadata.Key<String> AUTHORIZATION =
             Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
     private static final String SCHEME = "Bearer ";
-    private static final String UNKNOWN = "the token is not, or no longer, one of STATE_TOKENS_FILE";
+    private static final String UNKNOWN = "the token is not, or no longer, in STATE_TOKENS_FILE";
 
     private final Path file;
     private final Audit audit;
     private final FileWatch watch = new FileWatch("state-tokens-watch", System::nanoTime);
     private volatile TokensFile inForce;
-    // of the watching thread
+    // used by the watching thread
     private FileFingerprints fingerprints = new FileFingerprints();
 
-    /** Reads the file; nothing runs yet. */
+    /** Reads the file; starts no thread. */
     Tokens(Path file, Audit audit) throws InvalidTokensException {
         this.file = file;
         this.audit = audit;
         this.inForce = TokensFile.read(file, fingerprints);
     }
 
-    /** Starts to look at the file once a second. */
+    /** Starts checking the file once a second. */
     void start() {
         watch.every(() -> lookAgain(false));
     }
 
-    /** Reads the file again, even if it looks the same. */
+    /** Reads the file again, even if it looks unchanged. */
     void hangUp() {
         watch.now(() -> lookAgain(true));
     }
@@ -60,7 +60,7 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
                 readAgain();
             }
         } catch (RuntimeException e) {
-            LOG.error("the tokens file could not be looked at", e);
+            LOG.error("the tokens file could not be checked", e);
         }
     }
 
@@ -81,7 +81,7 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
         }
     }
 
-    /** Whether its token is still there, and lets it do what it did. */
+    /** Returns whether the caller's token is still in the file with the same rights. */
     boolean isInForce(Caller caller) {
         return inForce.has(caller);
     }
@@ -102,7 +102,10 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
         return new Completed<>(call, started(call, headers, next, caller.get()), token);
     }
 
-    /** Refused, unless it checks health; a watch never ends, and would hold a place among the calls. */
+    /**
+     * Refuses a call without a valid token, unless it checks health. Watching health is refused: a watch never ends and
+     * would keep its place among the calls.
+     */
     private static <Q, A> ServerCall.Listener<Q> stranger(
             ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next, String why) {
         return HealthGrpc.getCheckMethod()
@@ -123,7 +126,7 @@ final class Tokens implements ServerInterceptor, AutoCloseable {
         }
     }
 
-    /** A call acts with the rights that its token has when its request is complete, however long that took. */
+    /** A call with the rights that its token has when the request is complete, however long that took. */
     private final class Completed<Q> extends SimpleForwardingServerCallListener<Q> {
         private final ServerCall<Q, ?> call;
         private final String token;

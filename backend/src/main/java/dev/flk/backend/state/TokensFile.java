@@ -30,21 +30,21 @@ import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
- * The tokens that callers of the state show, and what each may do. One object:
+ * The tokens of the state's callers, with their rights. The file contains one JSON object:
  *
  * <pre>
  * member   kind              content
  * version  number            1
  * tokens   array of objects
  *
- * of a token:
- * name     string            1 to 64 of A-Z a-z 0-9 . _ -, no other token's
- * sha256   string            of the token's bytes, 64 hex digits
- * read     array of strings  NAMESPACE/PREFIX: agents of the namespace whose ids begin so; * is any namespace
- * write    array of strings  likewise
+ * members of a token:
+ * name     string            1 to 64 of A-Z a-z 0-9 . _ -, unique
+ * sha256   string            the SHA-256 of the token's bytes, 64 hex digits
+ * read     array of strings  NAMESPACE/PREFIX: agents of the namespace whose ids have the prefix; * is any namespace
+ * write    array of strings  as for read
  * </pre>
  *
- * <p>Nothing else is taken. No message repeats a value, since it may be a token in the wrong place. Immutable.
+ * <p>Other members are rejected. No message repeats a value, because it may be a token in the wrong place. Immutable.
  */
 public final class TokensFile {
     private static final int MAX_BYTES = 1 << 20;
@@ -62,7 +62,7 @@ public final class TokensFile {
 
     private final Map<String, Caller> byDigest;
 
-    /** A file that can't be used; has all that is wrong with it. */
+    /** The failure of a file that can't be used, with all its problems. */
     public static final class InvalidTokensException extends Exception {
         private static final long serialVersionUID = 1;
         private final transient List<String> problems;
@@ -72,7 +72,7 @@ public final class TokensFile {
             this.problems = List.copyOf(problems);
         }
 
-        /** Each one sentence. */
+        /** Returns the problems, one sentence each. */
         public List<String> problems() {
             return problems;
         }
@@ -82,12 +82,12 @@ public final class TokensFile {
         this.byDigest = Map.copyOf(byDigest);
     }
 
-    /** Reads a file; throws with all that is wrong with it. */
+    /** Reads a file; throws with all its problems. */
     public static TokensFile read(Path file) throws InvalidTokensException {
         return read(file, new FileFingerprints());
     }
 
-    /** The same; {@code fingerprints} gets the file before it is read, also if it can't be. */
+    /** Reads a file, and adds it to {@code fingerprints} beforehand, even if it can't be read. */
     static TokensFile read(Path file, FileFingerprints fingerprints) throws InvalidTokensException {
         List<String> problems = new ArrayList<>();
         Map<String, Caller> byDigest = new HashMap<>();
@@ -99,7 +99,7 @@ public final class TokensFile {
         } catch (Unusable e) {
             problems.add("it " + e.getMessage());
         } catch (JsonProcessingException e) {
-            problems.add("it is no JSON, or has a member twice, at line %d, column %d"
+            problems.add("it is not JSON, or has a duplicate member, at line %d, column %d"
                     .formatted(e.getLocation().getLineNr(), e.getLocation().getColumnNr()));
         } catch (IOException e) {
             problems.add("it is not UTF-8 text");
@@ -122,17 +122,17 @@ public final class TokensFile {
             JsonNode token = tokens.get(i);
             String name = token.path("name").asText();
             String which = "token " + (NAME.matcher(name).matches() ? name : "number " + (i + 1)) + ": ";
-            require(token.isObject(), which + "is no object", problems);
+            require(token.isObject(), which + "is not an object", problems);
             token.fieldNames()
                     .forEachRemaining(member -> require(
                             MEMBERS.contains(member),
-                            which + "has a member that is none of name, sha256, read and write",
+                            which + "has a member other than name, sha256, read and write",
                             problems));
             require(
                     NAME.matcher(name).matches(),
                     which + "its name must be 1 to 64 of letters, digits, '.', '_' and '-'",
                     problems);
-            require(names.add(name), which + "another one has this name", problems);
+            require(names.add(name), which + "another token has this name", problems);
             String digest = token.path("sha256").asText();
             require(
                     DIGEST.matcher(digest).matches(),
@@ -143,7 +143,7 @@ public final class TokensFile {
             if (problems.size() == known) {
                 String lower = digest.toLowerCase(Locale.ROOT);
                 boolean isNew = byDigest.putIfAbsent(lower, new Caller(name, lower, grants)) == null;
-                require(isNew, which + "another one has this sha256", problems);
+                require(isNew, which + "another token has this sha256", problems);
             }
         }
     }
@@ -153,7 +153,7 @@ public final class TokensFile {
         if (scopes.isMissingNode()) {
             return grants;
         }
-        require(scopes.isArray(), which + "is no array", problems);
+        require(scopes.isArray(), which + "is not an array", problems);
         for (JsonNode scope : scopes) {
             String text = scope.asText();
             int slash = text.indexOf('/');
@@ -184,18 +184,18 @@ public final class TokensFile {
         }
     }
 
-    /** Whose token this is. */
+    /** Returns the caller that a token belongs to. */
     Optional<Caller> caller(String token) {
         byte[] digest = Sha256.of(token.getBytes(StandardCharsets.UTF_8));
         return Optional.ofNullable(byDigest.get(HexFormat.of().formatHex(digest)));
     }
 
-    /** Whether its token is one of them, and it may do the same. */
+    /** Returns whether the caller's token is in the file with the same rights. */
     boolean has(Caller caller) {
         return caller.equals(byDigest.get(caller.tokenSha256()));
     }
 
-    /** How many there are. */
+    /** Returns the number of tokens. */
     int size() {
         return byDigest.size();
     }

@@ -188,7 +188,7 @@ final class RedisStoreOutageTest {
     void connect_noSentinelAnswers_saysThatItIsTheSentinels() {
         String sentinel = "127.0.0.1:" + FreePort.choose();
         assertThat(failureOf(storeOf(sentinel + "#flk").connect()))
-                .isEqualTo("the primary flk of the Sentinels " + sentinel + " can't be found out: the last Sentinel"
+                .isEqualTo("the primary flk of the Sentinels " + sentinel + "  can't be looked up: the last Sentinel"
                         + " refused the connection at " + sentinel
                         + "; start it, or correct REDIS_URI or REDIS_ADDR");
     }
@@ -198,7 +198,7 @@ final class RedisStoreOutageTest {
         String sentinel = "127.0.0.1:" + sentinelOf(server()).port();
         assertThat(failureOf(storeOf(sentinel + "#other").connect()))
                 .isEqualTo("the primary other of the Sentinels " + sentinel
-                        + " is not known to them; correct the name behind the # in REDIS_URI");
+                        + " is not known to them; correct the name after the # in REDIS_URI");
     }
 
     @Test
@@ -226,7 +226,7 @@ final class RedisStoreOutageTest {
         await().untilAsserted(() -> assertThat(
                         failureOf(store("redis://:" + PASSWORD + "@127.0.0.1:" + server.port(), PATIENT)
                                 .connect()))
-                .contains("does not take this user name and password"));
+                .contains("does not accept this user name and password"));
         assertThat(failureOf(store(server.uri(), PATIENT).connect())).contains("asks for a password");
         assertThat(now(store("redis://:another@127.0.0.1:" + server.port(), PATIENT)
                         .connect()))
@@ -255,7 +255,7 @@ final class RedisStoreOutageTest {
     void connect_replica_saysThatItTakesNoWrites() {
         RedisServer server = server();
         server.send("REPLICAOF", "127.0.0.1", "1");
-        assertThat(failureOf(store(server.uri(), PATIENT).connect())).contains("is a replica and takes no writes");
+        assertThat(failureOf(store(server.uri(), PATIENT).connect())).contains("is a replica and accepts no writes");
 
         server.send("REPLICAOF", "NO", "ONE");
         assertThat(now(store(server.uri(), PATIENT).connect())).isEmpty();

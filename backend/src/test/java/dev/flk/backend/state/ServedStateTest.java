@@ -567,10 +567,10 @@ class ServedStateTest {
         assertThatThrownBy(() -> TokensFile.read(file))
                 .isInstanceOf(TokensFile.InvalidTokensException.class)
                 .hasMessageContainingAll(
-                        "token a: has a member that is none of name, sha256, read and write",
+                        "token a: has a member other than name, sha256, read and write",
                         "token a: its sha256 must be 64 hex digits",
                         "token a: read: each must be NAMESPACE/PREFIX",
-                        "token b: another one has this name",
+                        "token b: another token has this name",
                         "token b: write: each must be NAMESPACE/PREFIX")
                 .hasMessageNotContainingAny("my-secret", "admin", "no slash");
     }

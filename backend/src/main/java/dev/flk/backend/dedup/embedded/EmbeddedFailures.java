@@ -10,38 +10,38 @@ import org.rocksdb.RocksDBException;
 import org.rocksdb.Status;
 
 /**
- * What has failed in the embedded store since it was connected, and what that says of its files. The first failure of a connection
- * counts; a second read that fails within a minute spoils the files. Safe for any thread.
+ * The failures of the embedded store since it was connected, and their meaning for its files. The first failure of a
+ * connection counts; a second failed read within a minute spoils the files. Safe for any thread.
  */
 final class EmbeddedFailures {
     private static final long FAILS_AGAIN_WITHIN_NANOS = TimeUnit.MINUTES.toNanos(1);
 
-    /** Failures that are closer together may have one cause, which passes. */
+    /** The minimum distance of two failed reads; failures that are closer together may share a transient cause. */
     private static final long FAILS_AGAIN_AFTER_NANOS = TimeUnit.SECONDS.toNanos(2);
 
     private final LongSupplier nanoTicker;
 
-    /** What ended the last connection; null while nothing has. */
+    /** The problem that ended the last connection; null while there is none. */
     private volatile @Nullable Problem problem;
 
     // guarded by this
     private OptionalLong failedToReadNanos = OptionalLong.empty();
 
-    /** @param isSpoiled whether the files are no longer to be used; else they are opened again */
+    /** @param isSpoiled whether the files must no longer be used; otherwise they are opened again */
     record Problem(String what, boolean isSpoiled) {}
 
-    /** What a failure says of the files. */
+    /** The meaning of a failure for the files. */
     enum Failure {
-        /** They don't hold what was written. */
+        /** The files do not contain what was written. */
         DAMAGED,
-        /** They could not be read; perhaps they can be another time. */
+        /** The files could not be read, but may be readable later. */
         UNREADABLE,
-        /** The disk is full, a limit is reached, another process has them: nothing is wrong with the files. */
+        /** The files are intact; the disk is full, a limit is reached, or another process uses them. */
         ELSEWHERE;
 
         static Failure of(Exception e) {
             if (!(e instanceof RocksDBException rocks)) {
-                return DAMAGED; // what was read is none of our values
+                return DAMAGED; // the bytes read are not a value of ours
             }
             String message = String.valueOf(rocks.getMessage());
             Status status = rocks.getStatus();
@@ -49,10 +49,10 @@ final class EmbeddedFailures {
                 return ELSEWHERE;
             }
             return switch (status.getCode()) {
-                // a file that can't be asked for its size counts as corruption there, whatever the reason
+                // RocksDB reports a failure to get a file's size as corruption, whatever the reason
                 case Corruption -> message.contains(CANT_ACCESS) && !message.contains(MISSING) ? UNREADABLE : DAMAGED;
                 case IOError -> message.contains(MISSING) ? DAMAGED : UNREADABLE;
-                // so it calls a CURRENT that can't be opened
+                // RocksDB reports this for a CURRENT that can't be opened
                 case InvalidArgument -> message.contains(INCOMPATIBLE) ? UNREADABLE : ELSEWHERE;
                 default -> ELSEWHERE;
             };
@@ -67,7 +67,7 @@ final class EmbeddedFailures {
         private static final String CANT_ACCESS = "Can't access";
         private static final String INCOMPATIBLE = "incompatible with filesystem";
 
-        /** As strerror has them. */
+        /** The error texts of strerror. */
         private static final List<String> ELSEWHERE_WORDS = List.of(
                 "/LOCK: ",
                 "No space left",
@@ -83,13 +83,13 @@ final class EmbeddedFailures {
         this.nanoTicker = nanoTicker;
     }
 
-    /** What ended the connection; null while nothing has. */
+    /** Returns the problem that ended the connection; null while there is none. */
     @Nullable
     Problem problem() {
         return problem;
     }
 
-    /** Notes a failure, and returns what ended the connection: the first one. */
+    /** Notes a failure, and returns the problem that ended the connection, which is the first one. */
     synchronized Problem note(Exception e, Failure failure) {
         Problem before = problem;
         if (before != null) {
@@ -117,12 +117,12 @@ final class EmbeddedFailures {
         return sinceFirst >= FAILS_AGAIN_AFTER_NANOS;
     }
 
-    /** The files are about to be opened again. */
+    /** Clears the problem before the files are opened again. */
     void reconnecting() {
         problem = null;
     }
 
-    /** The files that failed are set aside. */
+    /** Clears the history of failed reads after the files were set aside. */
     synchronized void setAside() {
         failedToReadNanos = OptionalLong.empty();
     }

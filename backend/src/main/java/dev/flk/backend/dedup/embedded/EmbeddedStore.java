@@ -44,19 +44,20 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Outcomes in RocksDB, laid out as {@link Layout} says. RocksDB's own log is off: a write is durable once its memtable was
- * flushed. Outcomes and position go into one write batch of one column family, so that what a crash leaves is always complete up
- * to its position, and a start decides the rest from the inbox log again.
+ * Outcomes in RocksDB, in the format of {@link Layout}. RocksDB's own log is disabled: a write is durable once its
+ * memtable has been flushed. Outcomes and position go into one write batch of one column family, so that the data left
+ * by a crash is always complete up to its position, and a start decides the rest again from the inbox log.
  *
- * <p>Whatever fails, fails everything until {@link #connect}, which opens the files again. What is damaged, fails to be read twice within
- * a minute, or belongs to another log is set aside there ({@link StoreDirectory}); an empty store is connected, and the log rebuilds
- * it.
+ * <p>After any failure, every call fails until {@link #connect}, which opens the files again. A store that is damaged,
+ * that fails to be read twice within a minute, or that belongs to another log is then set aside
+ * ({@link StoreDirectory}); an empty store is connected, and the log rebuilds it.
  *
- * <p>Expiry is tested at reading; {@link #sweep} gives the space back. Reads may run on any thread; writes exclude each other.
+ * <p>Expiry is checked on reading; {@link #sweep} frees the space. Reads may run on any thread; writes exclude each
+ * other.
  */
 public final class EmbeddedStore implements DedupStore {
     private static final Logger LOG = LoggerFactory.getLogger(EmbeddedStore.class);
-    /** Of an outcome; longer ones are read in a second call. */
+    /** The buffer size for reading an outcome; a longer outcome needs a second call. */
     private static final int USUAL_BYTES = 1_024;
 
     private static final int SWEPT_AT_ONCE = 500;
@@ -68,7 +69,10 @@ public final class EmbeddedStore implements DedupStore {
     private final SecureRandom random = new SecureRandom();
     private final Runnable whenSetAside;
 
-    /** Held for reading by every use of the database, for writing where it is opened or ended: a use after that would crash the process. */
+    /**
+     * The lock of the database: every use holds it for reading, opening and closing hold it for writing. A use after
+     * the close would crash the process.
+     */
     private final ReentrantReadWriteLock open = new ReentrantReadWriteLock();
 
     // guarded by open
@@ -85,7 +89,7 @@ public final class EmbeddedStore implements DedupStore {
     private byte[] sweptTo = {};
     private @Nullable Position written;
 
-    /** The database refused a write, which says nothing of what can be read. */
+    /** A write that the database refused; it says nothing about the readability of the data. */
     private static final class WriteFailedException extends RuntimeException {
         private static final long serialVersionUID = 1;
 
@@ -104,13 +108,13 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Opens or creates the store in a directory that no other process uses. One whose files can't be read is not a mistake: it is set
-     * aside when it is connected.
+     * Opens or creates the store in a directory that no other process uses. Unreadable files are not an error: the
+     * store is set aside when it is connected.
      *
-     * @param keepFreeBytes with less than this left on the disk, no copy of a store that was set aside is kept
+     * @param keepFreeBytes the free disk space below which no copy of a store that was set aside is kept
      * @param nanoTicker monotonic time
-     * @param whenSetAside is run whenever a store was set aside, on any thread
-     * @throws StoreUnavailableException saying which directory, and what is wrong
+     * @param whenSetAside called on any thread whenever a store was set aside
+     * @throws StoreUnavailableException if the store can't be opened; the message names the directory and the problem
      */
     public static EmbeddedStore open(
             Path directory, long keepFreeBytes, LongSupplier nanoTicker, Runnable whenSetAside) {
@@ -143,9 +147,9 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * To be called before the first {@link #connect}.
+     * Sets the log that the store belongs to. Must be called before the first {@link #connect}.
      *
-     * @param id whose log it is for, 32 hex digits
+     * @param id the id of the log, 32 hex digits
      * @param expiry the clock by which outcomes expire
      */
     public void belongsTo(String id, InstantSource expiry) {
@@ -154,9 +158,10 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Whose log it was for when it was written; empty if it is new, has no id yet, or is damaged.
+     * Returns the id of the log that the store was written for; empty if the store is new, has no id yet, or is
+     * damaged.
      *
-     * @throws StoreUnavailableException if it can't be read now, and perhaps can be later
+     * @throws StoreUnavailableException if the store can't be read at the moment, but may be readable later
      */
     public Optional<String> logId() {
         try {
@@ -170,7 +175,7 @@ public final class EmbeddedStore implements DedupStore {
         }
     }
 
-    /** With the lock for writing, or before this is published. */
+    /** Opens the files. The caller holds the lock for writing, or has not published this object yet. */
     private void openFiles() throws RocksDBException {
         Tuning fresh = new Tuning();
         try {
@@ -197,7 +202,10 @@ public final class EmbeddedStore implements DedupStore {
         }
     }
 
-    /** Before the files are open, and so locked by this process. */
+    /**
+     * Sets the store aside while this process has not opened, and thereby locked, its files; does nothing if another process
+     * has locked them.
+     */
     private void setAsideUnlessInUse(String why) throws IOException {
         try (FileChannel lock = FileChannel.open(
                         directory.path().resolve("LOCK"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
@@ -216,7 +224,7 @@ public final class EmbeddedStore implements DedupStore {
                 "the embedded store in {} can't be used any more: {}; it was set aside {}, and is rebuilt from the log",
                 directory.path(),
                 why,
-                kept ? "to " + directory.setAsidePath() : "and deleted, the disk having no room for a copy");
+                kept ? "to " + directory.setAsidePath() : "and deleted, because the disk has no room for a copy");
     }
 
     @Override
@@ -229,7 +237,7 @@ public final class EmbeddedStore implements DedupStore {
             foundAbsent.clear();
             reopenIfNeeded();
             Optional<Position> found = position(Objects.requireNonNull(db));
-            String id = Objects.requireNonNull(logId, "whose log it is for is not known");
+            String id = Objects.requireNonNull(logId, "the log of the store is not set");
             Optional<String> owner = found.flatMap(Position::logId);
             if (owner.isPresent() && !owner.get().equals(id)) {
                 Problem unused =
@@ -237,7 +245,7 @@ public final class EmbeddedStore implements DedupStore {
                 reopenIfNeeded();
                 found = Optional.empty();
             }
-            // one without an id gets ours with the next write
+            // a store without an id receives ours with the next write
             written = new Position(0, Optional.of(id), random.nextLong(), 0);
             return CompletableFuture.completedFuture(
                     found.isPresent() ? OptionalLong.of(found.get().completeUpTo()) : OptionalLong.empty());
@@ -251,7 +259,10 @@ public final class EmbeddedStore implements DedupStore {
         }
     }
 
-    /** With the lock for writing. Where setting aside fails, the next connect tries it again. */
+    /**
+     * Opens the files again. The caller holds the lock for writing. If setting aside fails, the next connect retries
+     * it.
+     */
     private void reopenIfNeeded() throws RocksDBException, IOException {
         Problem met = failures.problem();
         if (met == null && db != null) {
@@ -305,7 +316,7 @@ public final class EmbeddedStore implements DedupStore {
                 batch.put(Layout.POSITION_KEY, next.encode());
                 write(used, batch);
             }
-            // also what a look-up found that read before the write, and ended after it began
+            // also forget what a look-up found that read before the write and ended after the write began
             decisions.forEach(decision -> foundAbsent.forget(decision.id()));
             written = next;
             return existing;
@@ -313,8 +324,9 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * One by one: RocksDB's Java call for several keys gives null for a key that it failed to read. Into arrays of ours: the calls
-     * that make one throw inside for a key that is not there, which nearly no key is.
+     * Reads the value of one key. RocksDB's Java call for several keys returns null for a key that it failed to read.
+     * The calls that allocate the array throw internally for an absent key, and nearly all keys are absent, so the
+     * arrays are ours.
      */
     private static byte @Nullable [] read(RocksDB used, PcsId id) throws RocksDBException {
         byte[] key = id.toBytes();
@@ -342,10 +354,10 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Looks at up to {@code entries} outcomes, going round through all of them from call to call, and removes those that have
-     * expired.
+     * Examines up to {@code entries} outcomes, cycling through all of them from call to call, and removes the expired
+     * ones.
      *
-     * @return how many were removed
+     * @return the number of removed entries
      */
     public synchronized int sweep(int entries) {
         return useNow(used -> {
@@ -370,7 +382,10 @@ public final class EmbeddedStore implements DedupStore {
         });
     }
 
-    /** What a {@link Sweeper} does in one second: all entries are looked at in about six hours; a copy gives way to a full disk. */
+    /**
+     * Does the work of a {@link Sweeper} in one second: all entries are examined in about six hours. Also deletes the
+     * copy that was set aside if the disk is nearly full.
+     */
     public void sweepStretch(BooleanSupplier goesOn) {
         dropSetAsideIfShort();
         long entries = Math.max(LEAST_SWEPT_A_SECOND, estimatedEntries() / SWEPT_ROUND_SECONDS);
@@ -380,7 +395,7 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     private void dropSetAsideIfShort() {
-        open.readLock().lock(); // a store may be set aside just now
+        open.readLock().lock(); // a store may be set aside concurrently
         try {
             directory.dropSetAsideIfShort();
         } finally {
@@ -388,7 +403,7 @@ public final class EmbeddedStore implements DedupStore {
         }
     }
 
-    /** About how many entries there are. */
+    /** Returns the approximate number of entries. */
     private long estimatedEntries() {
         return useNow(used -> used.getLongProperty("rocksdb.estimate-num-keys"));
     }
@@ -495,15 +510,15 @@ public final class EmbeddedStore implements DedupStore {
     }
 
     /**
-     * Ids that a look-up found absent, so that the put that mostly follows need not look again. A look-up is believed as long as nothing
-     * of its id was written since it began: a put forgets the id before it writes, and again when it has written. Bounded; to forget is
-     * always right. Any thread.
+     * Ids that a look-up found absent, so that the put that usually follows need not read again. A look-up is trusted
+     * as long as nothing was written for its id since it began: a put forgets the id before it writes and again after
+     * it has written. Bounded; forgetting is always safe. Any thread.
      */
     private static final class FoundAbsent {
         private static final int MOST = 1 << 15;
         private static final Object ABSENT = new Object();
 
-        /** Either absent, or the last look-up that is under way. */
+        /** The ids, each with either {@link #ABSENT} or its last look-up in flight. */
         private final ConcurrentHashMap<PcsId, Object> ids = new ConcurrentHashMap<>();
 
         Object begin(PcsId id) {
@@ -523,7 +538,7 @@ public final class EmbeddedStore implements DedupStore {
             }
         }
 
-        /** Whether the id was found absent. */
+        /** Removes an id and returns whether it was found absent. */
         boolean forget(PcsId id) {
             return ids.remove(id) == ABSENT;
         }

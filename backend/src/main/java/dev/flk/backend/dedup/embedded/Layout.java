@@ -14,7 +14,7 @@ import java.util.Optional;
  * <pre>
  * key                                bytes   value
  * the id                             32      {@link StoredOutcome#encode}
- * the id, then the content digest    64      when this note of evidence ends, milliseconds since the epoch, 8 bytes
+ * the id, then the content digest    64      expiry of the note of evidence, milliseconds since the epoch, 8 bytes
  * zero                               1       {@link Position}
  * </pre>
  */
@@ -27,26 +27,26 @@ final class Layout {
     private Layout() {}
 
     /**
-     * Up to where the store is complete, and for which log. No two that were ever written are equal, as with the stores that several
-     * backends share.
+     * The sequence up to which the store is complete, and the log. No two positions ever written are equal, as in the
+     * stores that several backends share.
      *
      * <pre>
      * complete up to   8 bytes: the sequence
-     * log id          16 bytes: that of the log's inbox.mark; this and what follows is missing in a store that has no id yet
+     * log id          16 bytes: the id in the log's inbox.mark; this and the following fields are missing in a store that has no id yet
      * incarnation      8 bytes, drawn at each connect
-     * counter          8 bytes, of the writes of one incarnation
+     * counter          8 bytes, the number of writes in one incarnation
      * </pre>
      */
     record Position(long completeUpTo, Optional<String> logId, long incarnation, long counter) {
         private static final int LOG_ID_BYTES = 16;
         private static final int LENGTH = Long.BYTES + LOG_ID_BYTES + 2 * Long.BYTES;
 
-        /** What the next write of this incarnation writes. */
+        /** Returns the position that the next write of this incarnation writes. */
         Position next(long nowCompleteUpTo) {
             return new Position(nowCompleteUpTo, logId, incarnation, counter + 1);
         }
 
-        /** @throws IllegalArgumentException if these are no such bytes */
+        /** @throws IllegalArgumentException if these are not the bytes of a position */
         static Position decode(byte[] value) {
             ByteBuffer bytes = ByteBuffer.wrap(value);
             if (value.length == Long.BYTES) {
@@ -62,7 +62,7 @@ final class Layout {
                     completeUpTo, Optional.of(HexFormat.of().formatHex(logId)), bytes.getLong(), bytes.getLong());
         }
 
-        /** The bytes given above; only with a log id. */
+        /** Encodes the position in the format above; requires a log id. */
         byte[] encode() {
             return ByteBuffer.allocate(LENGTH)
                     .putLong(completeUpTo)
@@ -84,7 +84,7 @@ final class Layout {
         return ByteBuffer.allocate(Long.BYTES).putLong(value).array();
     }
 
-    /** @throws IllegalArgumentException if this is no such value */
+    /** @throws IllegalArgumentException if the value does not have 8 bytes */
     static long decode(byte[] value) {
         if (value.length != Long.BYTES) {
             throw new IllegalArgumentException("a number of " + value.length + " bytes");
@@ -93,19 +93,21 @@ final class Layout {
     }
 
     /**
-     * The outcome that stands under an id.
+     * Returns the outcome stored under an id.
      *
-     * @throws IllegalArgumentException if the value is none, or that of another id
+     * @throws IllegalArgumentException if the value is not an outcome, or is that of another id
      */
     static StoredOutcome outcome(PcsId id, byte[] value) {
         StoredOutcome recorded = StoredOutcome.decode(value);
         if (!recorded.id().equals(id)) {
-            throw new IllegalArgumentException("the outcome of " + recorded.id() + " stands under " + id);
+            throw new IllegalArgumentException("the outcome of " + recorded.id() + " is stored under " + id);
         }
         return recorded;
     }
 
-    /** When an entry has expired, milliseconds since the epoch; never for one that does not expire. */
+    /**
+     * Returns when an entry expires, in milliseconds since the epoch; {@code Long.MAX_VALUE} for one that never does.
+     */
     static long expiryMillis(byte[] key, byte[] value) {
         return switch (key.length) {
             case ID_BYTES -> StoredOutcome.decode(value).expiresAtMillis();

@@ -18,17 +18,17 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The files of the embedded store, and the one copy of a store that could not be used any more, for those who want to see it. All of it
- * stands inside one directory, which may be a mount:
+ * The files of the embedded store, and at most one copy of a store that became unusable, kept for inspection. All files
+ * are in one directory, which may be a mount:
  *
  * <pre>
- * CURRENT, MANIFEST-…, ….sst, …   RocksDB's
- * set-aside/                      the same of the store that was set aside last
- * set-aside/moving                while that is being done
+ * CURRENT, MANIFEST-…, ….sst, …   the files of RocksDB
+ * set-aside/                      the files of the store that was set aside last
+ * set-aside/moving                a mark that exists while a store is being set aside
  * native/                         RocksDB's library while it is being loaded
  * </pre>
  *
- * <p>Nothing else that stands there is touched: the directory may hold the log, or a file system's lost+found.
+ * <p>Other files in the directory are never touched: it may contain the log, or a file system's lost+found.
  */
 final class StoreDirectory {
     private static final Logger LOG = LoggerFactory.getLogger(EmbeddedStore.class);
@@ -42,7 +42,7 @@ final class StoreDirectory {
     private final long keepFreeBytes;
     private volatile boolean cantDrop;
 
-    /** @param keepFreeBytes with less than this left the copy goes */
+    /** @param keepFreeBytes the free disk space below which the copy is deleted */
     StoreDirectory(Path directory, long keepFreeBytes) {
         this.directory = directory;
         this.keepFreeBytes = keepFreeBytes;
@@ -56,7 +56,10 @@ final class StoreDirectory {
         return directory.resolve(SET_ASIDE);
     }
 
-    /** Whether tables of a store stand there without the file that RocksDB begins with: setting it aside was cut off, or it is lost. */
+    /**
+     * Returns whether the directory contains tables of a store without the file that RocksDB starts from, because
+     * setting the store aside was interrupted or the file was lost.
+     */
     boolean isHeadless() throws IOException {
         List<String> names = storeFiles().stream()
                 .map(file -> String.valueOf(file.getFileName()))
@@ -67,10 +70,10 @@ final class StoreDirectory {
     }
 
     /**
-     * Moves the store's files out of the way; no one may have them open. Without CURRENT, which goes first, what is left counts as
-     * headless, so that a crash in between is finished by the next start.
+     * Moves the store's files out of the way; they must not be open. CURRENT is moved first, so that after a crash the
+     * remaining files count as headless and the next start finishes the move.
      *
-     * @return whether a copy is kept: not if the disk has no room for it beside the store that comes
+     * @return whether a copy is kept; false if the disk has no room for it next to the new store
      */
     boolean setAside() throws IOException {
         Path aside = setAsidePath();
@@ -95,7 +98,7 @@ final class StoreDirectory {
         return true;
     }
 
-    /** Deletes the copy if the disk has less left than must stay free. */
+    /** Deletes the copy if less disk space is left than must stay free. */
     void dropSetAsideIfShort() {
         if (!Files.isDirectory(setAsidePath()) || freeBytes() >= keepFreeBytes) {
             return;

@@ -11,15 +11,15 @@ import org.rocksdb.Options;
 import org.rocksdb.WriteOptions;
 
 /**
- * How RocksDB is set up: point reads of ids that are mostly not there, values of a few hundred bytes, little memory. The memtable's
- * size bounds what a start has to decide again after a crash.
+ * The settings of RocksDB: point reads of ids that are mostly absent, values of a few hundred bytes, little memory. The
+ * size of the memtable bounds how much a start must decide again after a crash.
  */
 final class Tuning implements AutoCloseable {
     private static final long MEMTABLE_BYTES = 32L << 20;
     private static final long CACHE_BYTES = 96L << 20;
     private static final long ROWS_BYTES = 16L << 20;
 
-    /** Of the memtable's size; about 25 bits for an id. */
+    /** The share of the memtable's size; about 25 bits for each id. */
     private static final double MEMTABLE_FILTER_PART = 0.005;
 
     private static final double FILTER_BITS_PER_ID = 10;
@@ -43,7 +43,7 @@ final class Tuning implements AutoCloseable {
             .setTableFormatConfig(new BlockBasedTableConfig()
                     .setBlockCache(cache)
                     .setFilterPolicy(filter)
-                    // filters and indices too, else they would take some bytes of memory for each id for ever
+                    // filters and indices too; otherwise they would permanently use a few bytes of memory for each id
                     .setCacheIndexAndFilterBlocks(true)
                     .setCacheIndexAndFilterBlocksWithHighPriority(true)
                     .setPinL0FilterAndIndexBlocksInCache(true)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The store in RocksDB, beside the log: the default. Nothing but the bootstrap calls in, to construct it.
+ * The default store, in RocksDB next to the log. Only the bootstrap calls this package, to construct the store.
  */
 @NullMarked
 package dev.flk.backend.dedup.embedded;

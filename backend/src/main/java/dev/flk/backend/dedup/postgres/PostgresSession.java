@@ -22,15 +22,15 @@ import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What holds from one connect to the next: a pool of connections, and whose token the position has. It ends at the next connect,
- * and nothing of it works after a failed put or once the position was found to be another process's. {@link #put} is called by one
- * thread, in the order of the log; everything else by any.
+ * The state between two connects: a pool of connections, and the token of the position. The session ends at the next
+ * connect. All calls fail after a failed put, or once the position was found to belong to another process. One thread
+ * calls {@link #put}, in log order; any thread may call the other methods.
  */
 final class PostgresSession {
     static final Schema SCHEMA =
             new Schema("flk_schema_history", "dev/flk/backend/dedup/postgres/schema", 0x666c6b5f64647570L);
 
-    /** Tries of a transaction that was undone in favour of another. */
+    /** The number of attempts for a transaction that is rolled back in favour of another. */
     private static final int TRIES = 5;
 
     private final StoreFailures failures;
@@ -41,10 +41,10 @@ final class PostgresSession {
     private final Set<Connection> inUse = ConcurrentHashMap.newKeySet();
     private volatile @Nullable StoreUnavailableException failure;
 
-    /** Of the last put that was acknowledged; the counter is 0 while there was none. Written by the thread of the puts. */
+    /** The token of the last acknowledged put; its counter is 0 before the first. Written by the thread of the puts. */
     private volatile Token acknowledged;
 
-    /** Of the last put that was tried. Of the thread of the puts. */
+    /** The token of the last attempted put. Used by the thread of the puts only. */
     private Token last;
 
     private PostgresSession(
@@ -63,9 +63,9 @@ final class PostgresSession {
     }
 
     /**
-     * Looks whether the server takes writes, brings the tables up to date and reads the position.
+     * Checks that the server accepts writes, brings the tables up to date and reads the position.
      *
-     * @throws RuntimeException of Flyway, if the tables can't be made
+     * @throws RuntimeException from Flyway, if the tables can't be created
      */
     static PostgresSession begin(
             PostgresConnector connector, StoreFailures failures, String logId, RandomGenerator random)
@@ -82,7 +82,7 @@ final class PostgresSession {
         return atConnect.isPresent() ? OptionalLong.of(atConnect.get().completeUpTo()) : OptionalLong.empty();
     }
 
-    /** What it is used for. */
+    /** A use of a connection. */
     interface Use<T> {
         T with(Connection connection) throws SQLException;
     }
@@ -92,7 +92,7 @@ final class PostgresSession {
         try (Connection connection = pool.getConnection()) {
             inUse.add(connection);
             try {
-                requireUsable(); // else it would not be aborted
+                requireUsable(); // checked again: a connection added after the end would not be aborted
                 connector.limitSocket(connection);
                 return use.with(connection);
             } finally {
@@ -101,7 +101,7 @@ final class PostgresSession {
         }
     }
 
-    /** The counter that a look-up that begins now must find at least. */
+    /** Returns the lowest counter that a look-up that begins now must find. */
     long acknowledged() {
         return acknowledged.counter();
     }
@@ -164,7 +164,7 @@ final class PostgresSession {
                 + "older copy, or another process uses the same log");
     }
 
-    /** Nothing works from now on; why, which is what failed first. */
+    /** Fails all further calls; returns the first failure. */
     synchronized StoreUnavailableException failed(StoreUnavailableException e) {
         StoreUnavailableException first = failure;
         if (first == null) {
@@ -174,13 +174,13 @@ final class PostgresSession {
         return first;
     }
 
-    /** What a failed use fails with: if nothing works any more, the reason for that. */
+    /** Returns the exception for a failed use: the session's failure if there is one. */
     StoreUnavailableException reasonFor(Exception e) {
         StoreUnavailableException first = failure;
         return first == null ? failures.of(e) : first;
     }
 
-    /** Throws why nothing works any more. */
+    /** Throws the session's failure, if there is one. */
     void requireUsable() {
         StoreUnavailableException earlier = failure;
         if (earlier != null) {
@@ -192,26 +192,29 @@ final class PostgresSession {
         return pool.getHikariPoolMXBean();
     }
 
-    /** Drops its connections without waiting for the server, which fails what uses them, and closes the pool. */
+    /**
+     * Drops the connections without waiting for the server, which fails the calls that use them, and closes the pool.
+     */
     void end(String why) {
         StoreUnavailableException unused = failed(failures.unavailable(why));
         for (Connection connection : inUse) {
             try {
                 connection.abort(Runnable::run);
             } catch (SQLException e) {
-                // closing the pool gives it up too
+                // closing the pool drops this connection, too
             }
         }
         pool.close();
     }
 
     /**
-     * What marks a position as written by one transaction of one session: {@code incarnation.counter}, the incarnation 32 hex digits
-     * drawn at every connect, the counter from 1. No two transactions that took effect ever have the same.
+     * The mark of a position written by one transaction of one session: {@code incarnation.counter}. The incarnation is
+     * 32 hex digits drawn at every connect; the counter starts at 1. No two transactions that took effect have the same
+     * token.
      */
     record Token(String incarnation, long counter) {
 
-        /** The one before the first of a session; never written. */
+        /** Returns the token before the first one of a session; it is never written. */
         static Token before(RandomGenerator random) {
             byte[] bits = new byte[16];
             random.nextBytes(bits);
@@ -222,7 +225,7 @@ final class PostgresSession {
             return new Token(incarnation, counter + 1);
         }
 
-        /** Reads what {@link #toString} wrote; empty for anything else. */
+        /** Parses the output of {@link #toString}; returns empty for any other text. */
         static Optional<Token> parse(String text) {
             int dot = text.indexOf('.');
             try {

@@ -31,13 +31,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Outcomes in PostgreSQL. A put is one transaction, with the position; it is durable when it returns as far as the
- * server's {@code synchronous_commit} promises. Serialization failures and deadlocks are tried again here; after any
- * other failure of a put nothing works until {@link #connect} was called.
+ * Outcomes in PostgreSQL. A put is one transaction that includes the position; it is as durable when it returns as the
+ * server's {@code synchronous_commit} promises. Serialization failures and deadlocks are retried here; after any other
+ * failure of a put, every call fails until {@link #connect}.
  *
- * <p>JDBC blocks, so there are threads of its own: one for the puts, in their order, the rest of {@code
- * POSTGRES_POOL_SIZE} for the reads, one for connecting; stages complete on them. No one who calls ever waits. Puts and
- * reads that wait for their thread are bounded, and a read that waited longer than {@code DEDUP_TIMEOUT} fails.
+ * <p>JDBC blocks, so the store has its own threads, on which the stages complete: one for the puts, in their order, the
+ * rest of {@code POSTGRES_POOL_SIZE} for the reads, and one for connecting. Callers never block. The queues of puts and
+ * reads are bounded, and a read that waited longer than {@code DEDUP_TIMEOUT} fails.
  */
 public final class PostgresStore implements DedupStore {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
@@ -52,7 +52,10 @@ public final class PostgresStore implements DedupStore {
 
     private static final int BATCHES_A_SECOND = 40;
 
-    /** Expired rows stay this long: clocks of other backends may be behind, and an outcome stands as long as it does by any of them. */
+    /**
+     * The time for which expired rows are kept: clocks of other backends may be behind, and an outcome is valid as long as any of
+     * them says so.
+     */
     private static final Duration REMOVED_AFTER = Duration.ofMinutes(5);
 
     private final PostgresConfig config;
@@ -84,10 +87,10 @@ public final class PostgresStore implements DedupStore {
     }
 
     /**
-     * A store for one log. It asks the server nothing before {@link #connect}, so that a server that is down is an outage and no
-     * failed start.
+     * Creates a store for one log. It does not contact the server before {@link #connect}, so that a server that is
+     * down is an outage and not a failed start.
      *
-     * @param logId under which the position is kept; no other process uses it
+     * @param logId the id under which the position is stored; no other process uses it
      */
     public static PostgresStore open(
             PostgresConfig config, String logId, InstantSource clock, LongSupplier nanoTicker, RandomGenerator random) {
@@ -115,7 +118,7 @@ public final class PostgresStore implements DedupStore {
             }
             before = session;
             if (before != null) {
-                before.failed(failures.unavailable(CONNECTED_AGAIN)); // at once, so that no result comes after this
+                before.failed(failures.unavailable(CONNECTED_AGAIN)); // now, so that no result is delivered after this
             }
             session = null;
             number = ++connects;
@@ -170,7 +173,7 @@ public final class PostgresStore implements DedupStore {
         PostgresSession current = session;
         return use(writer, current, using -> using.put(decisions, completeUpTo, clock.millis()), full -> {
             if (current != null) {
-                current.failed(full); // what comes after it may not be recorded before it
+                current.failed(full); // later outcomes must not be recorded before these
             }
         });
     }
@@ -197,8 +200,8 @@ public final class PostgresStore implements DedupStore {
     }
 
     /**
-     * What a {@link dev.flk.backend.dedup.Sweeper} does in one second: up to 20,000 rows, a batch after the other
-     * between the reads of others.
+     * Does the work of a {@link dev.flk.backend.dedup.Sweeper} in one second: removes up to 20,000 rows of each table,
+     * in batches between other reads.
      */
     public void removeStretch(BooleanSupplier goesOn) {
         int removed = REMOVED_AT_ONCE;
@@ -209,7 +212,10 @@ public final class PostgresStore implements DedupStore {
         }
     }
 
-    /** Removes up to {@code most} outcomes that expired a while ago, and as much evidence; how many rows that were. */
+    /**
+     * Removes up to {@code most} outcomes that expired some time ago, and the same number of pieces of evidence;
+     * returns the number of removed rows.
+     */
     CompletionStage<Integer> removeExpired(int most) {
         long expiredByMillis = clock.millis() - REMOVED_AFTER.toMillis();
         return read(
@@ -227,7 +233,7 @@ public final class PostgresStore implements DedupStore {
                 current,
                 session -> {
                     if (nanoTicker.getAsLong() - beganNanos > config.timeout().toNanos()) {
-                        throw failures.unavailable("a read waited longer than DEDUP_TIMEOUT for others to end");
+                        throw failures.unavailable("a read waited longer than DEDUP_TIMEOUT for other reads to end");
                     }
                     return use.with(session);
                 },
@@ -265,24 +271,24 @@ public final class PostgresStore implements DedupStore {
         }
     }
 
-    /** Connections in use. */
+    /** Returns the number of connections in use. */
     public double activeConnections() {
         return ofPool(HikariPoolMXBean::getActiveConnections);
     }
 
-    /** Connections that are open and unused. */
+    /** Returns the number of open connections that are not in use. */
     public double idleConnections() {
         return ofPool(HikariPoolMXBean::getIdleConnections);
     }
 
-    /** Reads and writes that wait for a connection. */
+    /** Returns the number of reads and writes that wait for a connection. */
     public double waiting() {
         return readers.getQueue().size()
                 + writer.getQueue().size()
                 + ofPool(HikariPoolMXBean::getThreadsAwaitingConnection);
     }
 
-    /** Connections that there may be at most. */
+    /** Returns the maximum number of connections. */
     public double maxConnections() {
         return config.poolSize();
     }
@@ -292,7 +298,7 @@ public final class PostgresStore implements DedupStore {
         return current == null ? 0 : value.applyAsDouble(current.pool());
     }
 
-    /** Lets what is under way end, within some time-outs; what does not, is dropped. */
+    /** Waits for the calls in flight, up to a few time-outs, and drops those that do not end. */
     @Override
     public void close() {
         PostgresSession last;
@@ -316,7 +322,7 @@ public final class PostgresStore implements DedupStore {
     private static void awaitEnd(ThreadPoolExecutor threads, Duration longest) {
         try {
             if (!threads.awaitTermination(longest.toMillis(), TimeUnit.MILLISECONDS)) {
-                LOG.warn("Postgres does not end what was under way; the log has it");
+                LOG.warn("Postgres did not finish the calls in flight; the log contains their submissions");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

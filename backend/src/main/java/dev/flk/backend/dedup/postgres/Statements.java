@@ -21,15 +21,15 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Every statement of the store. An id is a {@code bytea} of 32 bytes: half the index of its 64 hex digits, compared as
- * bytes whatever the collation of the database, and in the order of the digits.
+ * All statements of the store. An id is a {@code bytea} of 32 bytes: its index is half the size of one over 64 hex
+ * digits, and ids are compared as bytes, in the order of the digits, whatever the collation of the database.
  */
 final class Statements {
     private static final String COLUMNS = "pcs_id, status, body, digest, signed_digest, expires_at_millis";
 
     /**
-     * Rows come in the order of their ids, so that two transactions never wait for each other's. A row that still stands is not
-     * changed, but it is locked by the attempt: it can't be removed before {@link #STANDING} has read it.
+     * Inserts rows in the order of their ids, so that two transactions never wait for each other. A row that is still
+     * valid is not changed, but the attempt locks it: it can't be removed before {@link #STANDING} has read it.
      */
     static final String INSERT = """
             INSERT INTO flk_outcomes AS present (%s)
@@ -42,7 +42,10 @@ final class Statements {
 
     static final String STANDING = "SELECT %s FROM flk_outcomes WHERE pcs_id = ANY (?)".formatted(COLUMNS);
 
-    /** One statement sees one snapshot: what is missing beside a token was missing when that token stood. */
+    /**
+     * Reads ids and the position in one snapshot: an outcome missing next to a token was missing when that token was
+     * current.
+     */
     static final String LOOK_UP = """
             SELECT position.token, outcome.*
             FROM (SELECT 1) AS always
@@ -50,10 +53,10 @@ final class Statements {
             LEFT JOIN (SELECT %s FROM flk_outcomes) AS outcome
                 ON outcome.pcs_id = ANY (?) AND outcome.expires_at_millis > ?""".formatted(COLUMNS);
 
-    /** As many rows go into one statement; a group has seldom more. */
+    /** The maximum number of rows in one statement; a group seldom has more. */
     private static final int ROWS_AT_ONCE = 1_000;
 
-    /** Evidence suppresses a second piece of evidence and nothing else, so no position is compared. */
+    /** Looks up evidence. Evidence only suppresses a second copy of itself, so no position is compared. */
     static final String LOOK_UP_EVIDENCE =
             "SELECT 1 FROM flk_evidence WHERE pcs_id = ? AND digest = ? AND expires_at_millis > ?";
 
@@ -61,7 +64,10 @@ final class Statements {
             INSERT INTO flk_evidence (pcs_id, digest, expires_at_millis) VALUES (?, ?, ?)
             ON CONFLICT (pcs_id, digest) DO UPDATE SET expires_at_millis = EXCLUDED.expires_at_millis""";
 
-    /** Oldest first. Backends share the work: each skips the rows that another one is removing, or is replacing with a new outcome. */
+    /**
+     * Removes expired rows, oldest first. Backends share the work: each skips rows that another backend is removing or
+     * replacing with a new outcome.
+     */
     private static final String REMOVE = """
             DELETE FROM %1$s WHERE ctid = ANY (ARRAY(
                 SELECT ctid FROM %1$s WHERE expires_at_millis <= ?
@@ -73,9 +79,9 @@ final class Statements {
     private Statements() {}
 
     /**
-     * What was found.
+     * The result of a look-up.
      *
-     * @param token of the position in the same snapshot; null if there is none
+     * @param token the token of the position in the same snapshot, or null if there is no position
      */
     record Found(@Nullable String token, Map<PcsId, StoredOutcome> outcomes) {
         List<Optional<StoredOutcome>> inOrderOf(List<PcsId> ids) {
@@ -103,7 +109,10 @@ final class Statements {
         }
     }
 
-    /** What stands for each in the transaction that this is part of, in their order. */
+    /**
+     * Records outcomes within the caller's transaction, and returns the stored outcome for each of them, in their
+     * order.
+     */
     static List<StoredOutcome> putIfAbsent(Connection connection, List<StoredOutcome> decisions, long nowMillis)
             throws SQLException {
         List<StoredOutcome> sorted = decisions.stream()
@@ -125,7 +134,7 @@ final class Statements {
         for (StoredOutcome decision : decisions) {
             StoredOutcome winner = existing.get(decision.id());
             if (winner == null) {
-                throw new IllegalStateException("neither inserted nor there: " + decision.id());
+                throw new IllegalStateException("neither inserted nor present: " + decision.id());
             }
             inOrder.add(winner);
         }
@@ -217,7 +226,10 @@ final class Statements {
         return statement;
     }
 
-    /** Removes up to {@code most} outcomes, and as much evidence, and returns how many rows that were. */
+    /**
+     * Removes up to {@code most} outcomes and the same number of pieces of evidence; returns the number of removed
+     * rows.
+     */
     static int removeExpired(Connection connection, long expiredByMillis, int most) throws SQLException {
         int removed = 0;
         for (String sql : List.of(REMOVE_OUTCOMES, REMOVE_EVIDENCE)) {
@@ -230,7 +242,10 @@ final class Statements {
         return removed;
     }
 
-    /** The row of one log in {@code flk_positions}: how far it is recorded here, and the token of who wrote that. */
+    /**
+     * The row of one log in {@code flk_positions}: the sequence up to which it is recorded here, and the token of the
+     * writer.
+     */
     record PositionRow(String logId) {
         static final String READ = "SELECT complete_up_to, token FROM flk_positions WHERE log_id = ?";
         static final String MOVE =
@@ -239,7 +254,7 @@ final class Statements {
                 INSERT INTO flk_positions (complete_up_to, token, log_id) VALUES (?, ?, ?)
                 ON CONFLICT (log_id) DO NOTHING""";
 
-        /** What stands there. */
+        /** The content of the row. */
         record Position(long completeUpTo, String token) {}
 
         Optional<Position> read(Connection connection) throws SQLException {
@@ -252,9 +267,10 @@ final class Statements {
         }
 
         /**
-         * Writes the position if the row has this token, or, with none expected, if there is no row; it is locked from then on.
+         * Writes the position if the row has the expected token, or, if none is expected, if there is no row. The row
+         * is locked from then on.
          *
-         * @return whether it did
+         * @return whether the position was written
          */
         boolean move(Connection connection, Optional<String> expected, long completeUpTo, Token next)
                 throws SQLException {

@@ -5,7 +5,7 @@ import dev.flk.backend.dedup.StoreUnavailableException;
 import dev.flk.backend.postgres.PostgresConfig;
 import dev.flk.backend.postgres.PostgresFailures;
 
-/** What went wrong, for those who use the store. */
+/** The exceptions of the store, with descriptions for operators. */
 record StoreFailures(PostgresFailures words) {
     static StoreFailures of(PostgresConfig config) {
         return new StoreFailures(new PostgresFailures(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The store in PostgreSQL, which several backends may share. Nothing but the bootstrap calls in, to construct it; nothing outside
- * knows of JDBC, the pool or the migrations.
+ * The store in PostgreSQL, which several backends may share. Only the bootstrap calls this package, to construct the
+ * store; no other package knows about its JDBC, pool or migrations.
  */
 @NullMarked
 package dev.flk.backend.dedup.postgres;

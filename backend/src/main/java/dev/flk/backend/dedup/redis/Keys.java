@@ -13,16 +13,16 @@ import java.util.regex.Pattern;
  * Keys and values in Redis.
  *
  * <pre>
- * key                               value                                                       ends
+ * key                               value                                                       expires
  * flk:outcome:{pcs_id}              {@link StoredOutcome#encode}                                     with the outcome
- * flk:evidence:{pcs_id}:{digest}    when this note ends, milliseconds since the epoch, decimal  then
+ * flk:evidence:{pcs_id}:{digest}    expiry of the note, milliseconds since the epoch, decimal   then
  * flk:position:{log id}             {@link Position#text}                                       never
  * </pre>
  */
 final class Keys {
     private Keys() {}
 
-    /** A key and two that are never written: on a cluster not all of them are of one slot. */
+    /** Returns a key and two keys that are never written; on a cluster, they belong to different slots. */
     static String[] withProbes(String key) {
         return new String[] {key, "flk:outcome:a", "flk:outcome:b"};
     }
@@ -32,9 +32,9 @@ final class Keys {
     }
 
     /**
-     * The outcome that stands under an id.
+     * Returns the outcome stored under an id.
      *
-     * @throws IllegalArgumentException naming the key if these bytes are none of this id
+     * @throws IllegalArgumentException if these bytes are not an outcome of this id; the message names the key
      */
     static StoredOutcome outcome(PcsId id, byte[] value) {
         try {
@@ -49,7 +49,7 @@ final class Keys {
     }
 
     private static String noOutcome(PcsId id) {
-        return "what stands under " + outcome(id) + " is no outcome of that id; find out who writes there, then DEL it";
+        return "the value of " + outcome(id) + " is not an outcome of that id; find out which client writes it, then DEL it";
     }
 
     static String evidence(PcsId id, ContentDigest digest) {
@@ -61,17 +61,17 @@ final class Keys {
     }
 
     /**
-     * What this backend's entry in Redis says. No two entries that were ever written are equal, so that an older one that is back, or
-     * one that another process wrote, shows.
+     * The content of this backend's position entry in Redis. No two entries ever written are equal, so that an older
+     * entry that reappears, or an entry of another process, is detected.
      *
-     * @param completeUpTo the sequence in the log up to which every outcome is recorded; empty: none is known
+     * @param completeUpTo the sequence in the log up to which every outcome is recorded; empty if it is unknown
      * @param incarnation 16 hex digits, drawn at each connect
-     * @param counter of the calls that wrote within one incarnation
+     * @param counter the number of writing calls within one incarnation
      */
     record Position(OptionalLong completeUpTo, String incarnation, long counter) {
         private static final Pattern TEXT = Pattern.compile("([0-9]{1,19}|-) ([0-9a-f]{16}) ([0-9]{1,19})");
 
-        /** Empty unless {@code text} is what {@link #text} makes. */
+        /** Parses the output of {@link #text}; returns empty for any other text. */
         static Optional<Position> parse(String text) {
             Matcher parts = TEXT.matcher(text);
             if (!parts.matches()) {
@@ -82,18 +82,18 @@ final class Keys {
             return Optional.of(new Position(completeUpTo, parts.group(2), Long.parseLong(parts.group(3))));
         }
 
-        /** What the next call of this incarnation writes. */
+        /** Returns the position that the next call of this incarnation writes. */
         Position next(long completeUpTo) {
             return new Position(OptionalLong.of(completeUpTo), incarnation, counter + 1);
         }
 
-        /** The three fields, single spaces between; {@code -} for a sequence that is not known. */
+        /** Renders the three fields, separated by single spaces; an unknown sequence is {@code -}. */
         String text() {
             return (completeUpTo.isPresent() ? Long.toString(completeUpTo.getAsLong()) : "-") + " " + incarnation + " "
                     + counter;
         }
 
-        /** Whether {@code other} was written by the same incarnation, at this call or later. */
+        /** Returns whether {@code other} was written by the same incarnation, in this call or later. */
         boolean isReachedBy(Position other) {
             return other.incarnation.equals(incarnation) && other.counter >= counter;
         }

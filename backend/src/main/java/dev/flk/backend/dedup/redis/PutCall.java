@@ -11,19 +11,19 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * One script call: compares this backend's position entry, records outcomes that nothing stands against, and writes the next entry.
- * The script runs alone on the server. What it gets and gives:
+ * One script call: compares this backend's position entry, records each outcome whose key has no valid one, and writes
+ * the next entry. The server runs the script atomically. Its arguments and reply:
  *
  * <pre>
- * KEYS   the position entry, then a key an outcome
- * ARGV   the entry that must be there (empty: none), the next one, the wall time in milliseconds,
+ * KEYS   the position entry, then one key for each outcome
+ * ARGV   the expected entry (empty: none), the next one, the wall time in milliseconds,
  *        then for each outcome its bytes and its milliseconds to live
- * reply  1, then index and bytes of each outcome that something else stands against
- *        or 0 and the entry that is there instead: nothing was written
+ * reply  1, then for each key with a different valid outcome, the index and the stored bytes;
+ *        or 0 and the existing entry, if it is not the expected one: nothing was written
  * </pre>
  *
- * <p>It is sent as text each time, not as a hash: a server that forgot it (SCRIPT FLUSH) would otherwise refuse some of several
- * pipelined calls, and their order would be lost. Redis 6.2 has no {@code SET} with both {@code NX} and {@code GET}.
+ * <p>The script is sent as text each time, not as a hash: a server that has dropped it (SCRIPT FLUSH) would otherwise
+ * refuse some of several pipelined calls, and their order would be lost. Redis 6.2 has no {@code SET} with both {@code NX} and {@code GET}.
  */
 final class PutCall {
     private static final byte[] SCRIPT = """
@@ -47,7 +47,10 @@ final class PutCall {
             return reply
             """.getBytes(StandardCharsets.US_ASCII);
 
-    /** The server does nothing else while a script runs, so that one call must not be long. */
+    /**
+     * The maximum number of outcomes in a call. The server does nothing else while a script runs, so one call must be
+     * short.
+     */
     private static final int MOST_OUTCOMES = 500;
 
     private static final int MOST_BYTES = 1 << 20;
@@ -61,7 +64,7 @@ final class PutCall {
         this.nowMillis = nowMillis;
     }
 
-    /** As many calls as it takes, in order; at least one. */
+    /** Splits outcomes into calls, in order; returns at least one call. */
     static List<PutCall> of(List<StoredOutcome> outcomes, long nowMillis) {
         List<PutCall> calls = new ArrayList<>();
         PutCall last = new PutCall(nowMillis);
@@ -87,7 +90,7 @@ final class PutCall {
         bytes += value.length;
     }
 
-    /** Sends it; it takes effect only if the entry is {@code expected}. */
+    /** Sends the call; it takes effect only if the entry is {@code expected}. */
     RedisFuture<List<Object>> send(
             RedisAsyncCommands<String, byte[]> redis, String positionKey, String expected, String next) {
         String[] keys = new String[1 + outcomes.size()];
@@ -105,7 +108,10 @@ final class PutCall {
         return redis.eval(SCRIPT, ScriptOutputType.MULTI, keys, arguments);
     }
 
-    /** The entry that was there instead of the expected one, blank if none was; empty if the call took effect. */
+    /**
+     * Returns the entry that existed instead of the expected one, blank if there was none; empty if the call took
+     * effect.
+     */
     static Optional<String> refusedFor(List<Object> reply) {
         return (Long) reply.get(0) == 1
                 ? Optional.empty()
@@ -113,9 +119,9 @@ final class PutCall {
     }
 
     /**
-     * What stands now for each of the outcomes, in their order, once the call took effect.
+     * Returns the stored outcome for each of the outcomes, in their order, after the call took effect.
      *
-     * @throws IllegalArgumentException if something stands that is no outcome; names its key
+     * @throws IllegalArgumentException if a stored value is not an outcome; the message names its key
      */
     List<StoredOutcome> existing(List<Object> reply) {
         List<StoredOutcome> existing = new ArrayList<>(outcomes);

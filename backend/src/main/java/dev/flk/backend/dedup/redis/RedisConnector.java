@@ -36,14 +36,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The server as configured, and Lettuce's client for it. A connection is made once, never again by itself, and sends nothing
- * twice: what came of a call that failed is not known.
+ * The configured server, and Lettuce's client for it. A connection never reconnects by itself and never sends a call
+ * twice, because the effect of a failed call is unknown.
  */
 final class RedisConnector implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger("dev.flk.backend.dedup");
     private static final RedisCodec<String, byte[]> CODEC = RedisCodec.of(StringCodec.ASCII, ByteArrayCodec.INSTANCE);
 
-    /** Fewer than two of a kind the client does not take. */
+    /** The number of threads of each kind; the client does not accept fewer than two. */
     private static final int THREADS_OF_A_KIND = 2;
 
     private static final int MOST_OUTSTANDING_CALLS = 20_000;
@@ -60,7 +60,7 @@ final class RedisConnector implements AutoCloseable {
     private final RedisClient client;
     private final AtomicBoolean warned = new AtomicBoolean();
 
-    /** Connects to nothing yet. */
+    /** Creates the client; opens no connection. */
     RedisConnector(StorageConfig.Redis config) {
         Optional<File> keyStore = keyStore();
         this.timeout = config.timeout();
@@ -97,7 +97,7 @@ final class RedisConnector implements AutoCloseable {
                 .build());
     }
 
-    /** Shows what the JVM is told to show; by itself the client shows nothing. */
+    /** Presents the client certificate that the JVM is configured with; on its own the client presents none. */
     private static SslOptions.Builder showing(Optional<File> keyStore, SslOptions.Builder options) {
         return keyStore.isEmpty()
                 ? options
@@ -106,12 +106,15 @@ final class RedisConnector implements AutoCloseable {
                         System.getProperty("javax.net.ssl.keyStorePassword", "").toCharArray());
     }
 
-    /** To be asked before the client's classes are loaded, which fail with traces where there is no such file. */
+    /**
+     * Returns the configured key store. Call this before the client's classes are loaded, which fail with stack traces
+     * if the file is missing.
+     */
     private static Optional<File> keyStore() {
         String name = System.getProperty("javax.net.ssl.keyStore", "");
         if (!name.isEmpty() && !new File(name).canRead()) {
             throw new InvalidConfig(List.of("REDIS_URI: javax.net.ssl.keyStore of the JVM, " + name
-                    + ", is no file that can be read; docs/redis.md says what it is for"));
+                    + ", is not a readable file; docs/redis.md explains its use"));
         }
         return name.isEmpty() ? Optional.empty() : Optional.of(new File(name));
     }
@@ -120,13 +123,13 @@ final class RedisConnector implements AutoCloseable {
         try {
             return RedisURI.create(config.uri().text());
         } catch (IllegalArgumentException | IllegalStateException e) {
-            // the cause would show the password
+            // the cause would reveal the password
             throw new InvalidConfig(
-                    List.of("REDIS_URI: the client does not understand it; docs/redis.md shows the forms"));
+                    List.of("REDIS_URI: the client can't parse it; docs/redis.md shows the forms"));
         }
     }
 
-    /** Connects, within {@link #connectWithin} or not at all. */
+    /** Connects within {@link #connectWithin}, or fails. */
     CompletionStage<StatefulRedisConnection<String, byte[]>> connect() {
         try {
             return client.connectAsync(CODEC, uri).toCompletableFuture();
@@ -136,27 +139,28 @@ final class RedisConnector implements AutoCloseable {
     }
 
     /**
-     * The longest that a connect may take: four calls (the connection, greeting and password, the position read, the position
-     * written), two more for each Sentinel, and what no time-out of a call bounds, the look-up of a name and the client's first steps.
+     * Returns the longest time that a connect may take: four calls (the connection, greeting and password, the position
+     * read, the position written), two more for each Sentinel, and the steps that no call time-out bounds, the look-up
+     * of a name and the client's startup.
      */
     Duration connectWithin() {
         return LOOK_UP_AND_START.plus(
                 timeout.multipliedBy(4 + 2L * uri.getSentinels().size()));
     }
 
-    /** Says which server this is, what is wrong, and what to do; no password. */
+    /** Describes a failure: the server, the failure and the remedy; contains no password. */
     StoreUnavailableException unavailable(Throwable failure) {
         return failures.of(failure);
     }
 
-    /** As {@link #unavailable(Throwable)}, of what the store found out itself. */
+    /** Describes a failure, as {@link #unavailable(Throwable)}, that the store itself detected. */
     StoreUnavailableException unavailable(String what) {
         return failures.of(what);
     }
 
     /**
-     * Asks once for the server's settings that decide whether what it acknowledged stays, warns of those under which it may not, and
-     * returns at once. Only advice: a server that does not tell them is fine.
+     * Queries once the server settings that decide whether acknowledged outcomes are kept, and logs a warning for
+     * unsafe ones. Returns immediately. This is only advice: a server that does not report them is accepted.
      */
     void warnOfSettings(RedisAsyncCommands<String, byte[]> redis) {
         if (warned.get()) {
@@ -165,7 +169,7 @@ final class RedisConnector implements AutoCloseable {
         var policy = setting(redis, "maxmemory-policy");
         var appendonly = setting(redis, "appendonly");
         var appendfsync = setting(redis, "appendfsync");
-        // a connection that ends in between leaves some unanswered: then the next one asks for all of them again
+        // a connection that ends in between leaves some unanswered; the next connection then queries all of them again
         CompletableFuture<Void> unused = CompletableFuture.allOf(policy, appendonly, appendfsync)
                 .thenRun(() -> {
                     if (warned.compareAndSet(false, true)) {
@@ -184,17 +188,17 @@ final class RedisConnector implements AutoCloseable {
     private void warn(String policy, String appendonly, String appendfsync) {
         if (!policy.isEmpty() && !policy.equals("noeviction")) {
             LOG.warn(
-                    "Redis at {} has maxmemory-policy {}: it may drop outcomes that were answered; set noeviction",
+                    "Redis at {} has maxmemory-policy {}: it may drop answered outcomes; set noeviction",
                     failures.where(),
                     policy);
         }
         if (appendonly.equals("no")) {
             LOG.warn(
-                    "Redis at {} has appendonly no: when it ends, it loses outcomes that were answered; set appendonly yes",
+                    "Redis at {} has appendonly no: it loses answered outcomes when it stops; set appendonly yes",
                     failures.where());
         } else if (appendfsync.equals("no")) {
             LOG.warn(
-                    "Redis at {} has appendfsync no: a power loss loses outcomes that were answered; set always or everysec",
+                    "Redis at {} has appendfsync no: a power failure loses answered outcomes; set always or everysec",
                     failures.where());
         }
     }
@@ -210,7 +214,7 @@ final class RedisConnector implements AutoCloseable {
         try {
             ended.get(2 * FINISH_SECONDS, TimeUnit.SECONDS);
         } catch (ExecutionException | TimeoutException e) {
-            LOG.warn("the threads of the Redis client are still ending", e);
+            LOG.warn("the threads of the Redis client have not ended yet", e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

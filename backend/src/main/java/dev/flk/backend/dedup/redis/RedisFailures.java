@@ -25,33 +25,33 @@ import java.util.stream.Stream;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
-/** Words a failure for an operator: which server, what happened, what to do. Never a password. */
+/** Describes failures for an operator: the server, the failure and the remedy. Never contains a password. */
 final class RedisFailures {
-    /** The connection is gone, for an unknown reason. */
+    /** The description of a connection that was lost for an unknown reason. */
     static final String DISCONNECTED = "closed the connection, or ended; if it is down, start it";
 
     private static final String IS_CLUSTER = "is a Redis Cluster, which can't be used; a single primary is needed";
 
-    /** A server's error code, wherever a script's error hides it, and what it means. */
+    /** The error codes of a server, which may be nested in a script's error, with their descriptions. */
     private static final Map<String, String> CODES = Map.ofEntries(
-            entry("WRONGPASS", "does not take this user name and password; correct them in REDIS_URI"),
-            entry("invalid password", "does not take this password; correct it in REDIS_URI"),
+            entry("WRONGPASS", "does not accept this user name and password; correct them in REDIS_URI"),
+            entry("invalid password", "does not accept this password; correct it in REDIS_URI"),
             entry(
                     "NOAUTH",
                     "asks for a password; put one into REDIS_URI, as redis://:PASSWORD@host:port; a "
                             + "Sentinel must ask for none"),
-            entry("NOPERM", "does not let this user do what the store needs; docs/redis.md has the ACL"),
-            entry("READONLY", "is a replica and takes no writes; point REDIS_URI at the primary, or at the Sentinels"),
+            entry("NOPERM", "does not allow this user the commands of the store; docs/redis.md has the ACL"),
+            entry("READONLY", "is a replica and accepts no writes; point REDIS_URI at the primary, or at the Sentinels"),
             entry("MASTERDOWN", "is a replica that has lost its primary; point REDIS_URI at the primary"),
-            entry("NOREPLICAS", "has fewer replicas than its min-replicas-to-write asks for; bring them back"),
+            entry("NOREPLICAS", "has fewer replicas than its min-replicas-to-write requires; bring them back"),
             entry("OOM", "has no memory left (maxmemory); raise that, or remove other data"),
-            entry("LOADING", "is still loading its data; wait until it has"),
-            entry("MISCONF", "can't write to its disk and therefore takes no writes; its own log says why"),
+            entry("LOADING", "is still loading its data; wait until it has finished"),
+            entry("MISCONF", "can't write to its disk and therefore accepts no writes; its own log says why"),
             entry("BUSY", "is busy with a script; wait, or end it with SCRIPT KILL"),
             entry("max number of clients reached", "has no connection left (maxclients); raise that, or close others"),
             entry(
                     "certificate_required",
-                    "asks for a certificate of the client; give the JVM one (javax.net.ssl.keyStore, docs/redis.md), or set "
+                    "requires a client certificate; give the JVM one (javax.net.ssl.keyStore, docs/redis.md), or set "
                             + "tls-auth-clients no"),
             entry("CROSSSLOT", IS_CLUSTER),
             entry("MOVED", IS_CLUSTER),
@@ -64,7 +64,7 @@ final class RedisFailures {
     private static final Pattern NO_CONNECTION =
             Pattern.compile("(?i)connection (is )?(closed|disconnected)|not connected");
 
-    /** What the client says before it says why the last of the Sentinels did not answer. */
+    /** The client's message that wraps the reason why the last Sentinel did not answer. */
     private static final String NO_SENTINEL = "Cannot connect to a Redis Sentinel";
 
     private static final String UNKNOWN_PRIMARY = "Cannot provide redisAddress using sentinel";
@@ -128,10 +128,10 @@ final class RedisFailures {
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
             String message = Objects.requireNonNullElse(cause.getMessage(), "");
             if (message.startsWith(NO_SENTINEL)) {
-                return "can't be found out: the last Sentinel " + what(cause.getCause());
+                return "can't be looked up: the last Sentinel " + what(cause.getCause());
             }
             if (message.startsWith(UNKNOWN_PRIMARY)) {
-                return "is not known to them; correct the name behind the # in REDIS_URI";
+                return "is not known to them; correct the name after the # in REDIS_URI";
             }
             Matcher code = CODE.matcher(message);
             if (code.find()) {
@@ -139,17 +139,17 @@ final class RedisFailures {
             }
             if (cause instanceof RedisCommandTimeoutException) {
                 return "did not answer within " + timeout.toMillis() + "ms (DEDUP_TIMEOUT); it hangs, is overloaded"
-                        + (isTls ? ", is no server for TLS" : "") + " or can't be reached any more";
+                        + (isTls ? ", is not a TLS server" : "") + " or can't be reached any more";
             }
             if (cause instanceof UnknownHostException) {
-                return "can't be found: there is no such host name; correct REDIS_URI or REDIS_ADDR, or the DNS";
+                return "can't be found: the host name does not exist; correct REDIS_URI or REDIS_ADDR, or the DNS";
             }
             if (cause instanceof SSLException) {
-                return "can't be spoken to over TLS (" + quoted(message)
-                        + "); is its port one for TLS, and its certificate trusted and for that host name?";
+                return "can't be reached over TLS (" + quoted(message)
+                        + "); is the port a TLS port, and is the certificate trusted and valid for that host name?";
             }
             if (cause instanceof ConnectException && message.contains("timed out")) {
-                return "did not take the connection within " + timeout.toMillis()
+                return "did not accept the connection within " + timeout.toMillis()
                         + "ms (DEDUP_TIMEOUT); is the address right, and does a firewall let it through?";
             }
             if (cause instanceof ConnectException && message.contains("refused")) {
@@ -166,13 +166,16 @@ final class RedisFailures {
         return "failed: " + quoted(said);
     }
 
-    /** Which of several it was; only one is where the URI says. */
+    /**
+     * Returns the address that refused, if there are several; a single address is already in the description of the
+     * server.
+     */
     private String at(String message) {
         Matcher address = REFUSED_AT.matcher(message);
         return hasSentinels && address.find() ? " at " + address.group(1) : "";
     }
 
-    /** What a server or library said, on one line, without secrets. */
+    /** Returns the first line of the text of a server or library, without secrets and bounded in length. */
     private String quoted(String message) {
         String line = message.lines().findFirst().orElse("");
         for (String secret : secrets) {

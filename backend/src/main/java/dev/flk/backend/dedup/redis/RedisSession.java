@@ -29,9 +29,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * One connection, from the connect to its first failure.
  *
- * <p>Calls are pipelined. Each put expects the position entry that the put sent before it writes; so puts are sent under the lock,
- * and the server meets them in that order. (Only because no stage completes on a thread of the client: what is sent from there
- * overtakes what others have sent.)
+ * <p>Calls are pipelined. Each put expects the position entry that the previous put writes, so puts are sent under the
+ * lock, and the server receives them in that order. This holds only because no stage completes on a thread of the
+ * client: calls sent from such a thread overtake calls of other threads.
  */
 final class RedisSession {
     private static final long CLOSE_SECONDS = 2;
@@ -57,20 +57,20 @@ final class RedisSession {
     }
 
     /**
-     * Connects, reads the position entry, and rewrites it under {@code incarnation}: that shows whether the server takes writes,
-     * and refuses whatever an earlier connection still has under way.
+     * Connects, reads the position entry, and rewrites it under {@code incarnation}. The write shows whether the server
+     * accepts writes, and makes the server refuse any call that an earlier connection still has in flight.
      *
-     * @return the sequence that the entry had
+     * @return the sequence in the entry
      */
     CompletionStage<OptionalLong> open(String incarnation) {
         long withinMillis = connector.connectWithin().toMillis();
         CompletableFuture<OptionalLong> opened = new CompletableFuture<>();
         Future<?> deadline = answers.schedule(
                 () -> opened.completeExceptionally(fail(
-                        "was not connected to within " + withinMillis + "ms; it answers too slowly (DEDUP_TIMEOUT)")),
+                        "could not be connected within " + withinMillis + "ms; it answers too slowly (DEDUP_TIMEOUT)")),
                 withinMillis,
                 TimeUnit.MILLISECONDS);
-        // several keys at once, as later: a Redis Cluster refuses that now, and not at the first certificate
+        // several keys at once, as in later calls: a Redis Cluster then refuses here and not at the first certificate
         ask(connector::connect, this::use)
                 .thenCompose(redis -> ask(
                                 () -> redis.mget(Keys.withProbes(positionKey)),
@@ -92,8 +92,9 @@ final class RedisSession {
     }
 
     /**
-     * Makes a call, and reads its reply on the thread of the answers. The first failure is that of all calls, so that none goes on from
-     * the unknown effect of an earlier one; but an {@link IllegalArgumentException} of {@code read} concerns this call alone.
+     * Makes a call, and reads its reply on the thread of the answers. The first failure fails all calls, so that no
+     * call builds on the unknown effect of an earlier one; an {@link IllegalArgumentException} of {@code read} concerns
+     * only its own call.
      */
     private <R, T> CompletionStage<T> ask(Supplier<CompletionStage<R>> call, Function<R, T> read) {
         CompletionStage<R> asked;
@@ -133,7 +134,7 @@ final class RedisSession {
             connection = connected;
         }
         if (failure != null) {
-            disconnect(); // the deadline was earlier
+            disconnect(); // the deadline passed before the connection was made
         }
         return connected.async();
     }
@@ -144,7 +145,7 @@ final class RedisSession {
         }
     }
 
-    /** Once it has failed: waits a bounded time until the connection is closed. */
+    /** Waits, for a bounded time, until the connection of a failed session is closed. */
     void awaitDisconnected() {
         CompletableFuture<Void> closing;
         synchronized (this) {
@@ -169,16 +170,16 @@ final class RedisSession {
     private Position parsed(String held) {
         return Position.parse(held)
                 .orElseThrow(() -> connector.unavailable("holds '" + held + "' under " + positionKey
-                        + ", which is no position; find out who writes there, then DEL it"));
+                        + ", which is not a position; find out which client writes it, then DEL it"));
     }
 
-    /** As {@link RedisStore#putIfAbsent}. */
+    /** Implements {@link RedisStore#putIfAbsent}. */
     CompletionStage<List<StoredOutcome>> put(List<StoredOutcome> decisions, long completeUpTo) {
         long now = clock.millis();
         List<Integer> kept = new ArrayList<>(decisions.size());
         for (int i = 0; i < decisions.size(); i++) {
             if (!decisions.get(i).isExpired(now)) {
-                kept.add(i); // a server takes no time to live of zero
+                kept.add(i); // the server rejects a time to live of zero
             }
         }
         List<CompletionStage<List<StoredOutcome>>> parts = new ArrayList<>();
@@ -229,7 +230,7 @@ final class RedisSession {
         });
     }
 
-    /** As {@link RedisStore#get}. */
+    /** Implements {@link RedisStore#get}. */
     CompletionStage<List<Optional<StoredOutcome>>> get(List<PcsId> ids) {
         long now = clock.millis();
         return read(ids.stream().map(Keys::outcome).toList(), values -> {
@@ -246,7 +247,7 @@ final class RedisSession {
         });
     }
 
-    /** Whether the note under a key of evidence has not ended. */
+    /** Returns whether a note of evidence exists under a key and has not expired. */
     CompletionStage<Boolean> isNoted(String key) {
         long now = clock.millis();
         return read(List.of(key), values -> {
@@ -255,7 +256,7 @@ final class RedisSession {
         });
     }
 
-    /** Writes the note, unless it has ended already. */
+    /** Writes a note of evidence, unless it has already expired. */
     synchronized CompletionStage<Boolean> note(String key, long expiresAtMillis) {
         if (connection == null || sent == null) {
             return refused();
@@ -268,7 +269,9 @@ final class RedisSession {
                 : ask(() -> redis.set(key, value, SetArgs.Builder.px(millisToLive)), done -> true);
     }
 
-    /** Reads keys together with the position entry, so that what a store has lost behind our back never passes for a miss. */
+    /**
+     * Reads keys together with the position entry, so that data that the server has lost is never mistaken for a miss.
+     */
     private synchronized <T> CompletionStage<T> read(List<String> keys, Function<List<byte @Nullable []>, T> read) {
         Position least = acknowledged;
         if (connection == null || least == null) {
@@ -291,12 +294,15 @@ final class RedisSession {
         });
     }
 
-    /** {@link #fail(StoreUnavailableException)}, for what the store found out itself. */
+    /** Fails the session, as {@link #fail(StoreUnavailableException)}, for a reason that the store itself detected. */
     StoreUnavailableException fail(String what) {
         return fail(connector.unavailable(what));
     }
 
-    /** Fails whatever comes, unless it has failed already, and closes the connection, which fails what is outstanding; why it failed. */
+    /**
+     * Fails all further calls, unless the session has already failed, and closes the connection, which fails the
+     * outstanding ones. Returns the first reason.
+     */
     private StoreUnavailableException fail(StoreUnavailableException reason) {
         synchronized (this) {
             if (failure != null) {
@@ -311,7 +317,7 @@ final class RedisSession {
     private <T> CompletionStage<T> refused() {
         StoreUnavailableException reason = failure;
         return CompletableFuture.failedFuture(
-                reason == null ? connector.unavailable("is still being connected to") : reason);
+                reason == null ? connector.unavailable("is not connected yet") : reason);
     }
 
     private StoreUnavailableException lost(String held, String expected) {

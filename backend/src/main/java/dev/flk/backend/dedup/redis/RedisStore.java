@@ -18,13 +18,13 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 
 /**
- * Outcomes in Redis, under the keys that {@link Keys} names. A group is one script call, which takes effect only if the position
- * entry of this backend is the one that it wrote last; a look-up reads that entry too. What an acknowledged call leaves is as
- * durable as the server's own settings make it.
+ * Outcomes in Redis, under the keys in {@link Keys}. A group is one script call, which takes effect only if this
+ * backend's position entry is the one that it wrote last; a look-up reads that entry as well. The server's settings
+ * determine how durable an acknowledged call is.
  *
- * <p>After any failure everything fails, with the same reason, until {@link #connect}. Nothing is sent twice. Every stage is
- * completed within the time-out of a call; those of an answered call all on one thread, {@code redis-answers}, which may call in
- * again, but keeps every other answer waiting while it does more.
+ * <p>After any failure, every call fails with the same reason until {@link #connect}. Nothing is sent twice. Every
+ * stage completes within the time-out of a call. The stages of answered calls all complete on one thread,
+ * {@code redis-answers}; a callback there may call the store again, but all other answers wait while it runs.
  */
 public final class RedisStore implements DedupStore {
     private static final int INCARNATION_BYTES = 8;
@@ -52,15 +52,15 @@ public final class RedisStore implements DedupStore {
         });
         answers.setRemoveOnCancelPolicy(true);
         this.session = newSession();
-        session.fail("was not connected to yet");
+        session.fail("has not been connected yet");
     }
 
     /**
-     * A store that was not connected yet; opens no connection.
+     * Creates a store that is not connected; opens no connection.
      *
-     * @param logId tells this backend's log from every other that uses the same server
-     * @param clock by which outcomes expire
-     * @throws IllegalArgumentException if the URI is none that the client understands
+     * @param logId the id of this backend's log, which distinguishes it from other logs on the same server
+     * @param clock the clock by which outcomes expire
+     * @throws IllegalArgumentException if the client does not understand the URI
      */
     public static RedisStore open(StorageConfig.Redis config, String logId, InstantSource clock) {
         return new RedisStore(new RedisConnector(config), logId, clock);
@@ -70,7 +70,7 @@ public final class RedisStore implements DedupStore {
         return new RedisSession(connector, logId, clock, answers);
     }
 
-    /** Returns at once; the stage ends within a few times the time-out of a call and some seconds. */
+    /** Returns immediately; the stage completes within a few times the time-out of a call and some seconds. */
     @Override
     public CompletionStage<OptionalLong> connect() {
         RedisSession earlier;
@@ -98,8 +98,8 @@ public final class RedisStore implements DedupStore {
     }
 
     /**
-     * A long list becomes several script calls, each with the same mark: it holds before the first of them. An outcome that has
-     * expired is not sent.
+     * Records outcomes. A long list becomes several script calls with the same mark, which holds before the first of
+     * them. An expired outcome is not sent.
      */
     @Override
     public CompletionStage<List<StoredOutcome>> putIfAbsent(List<StoredOutcome> decisions, long completeUpTo) {
@@ -116,7 +116,7 @@ public final class RedisStore implements DedupStore {
         return session.note(Keys.evidence(id, digest), expiresAtMillis);
     }
 
-    /** Fails what is outstanding and ends the client's threads; takes no longer than a few seconds. */
+    /** Fails the outstanding calls and ends the client's threads, within a few seconds. */
     @Override
     public void close() {
         synchronized (this) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The store in Redis, which other backends may share. Lettuce is imported here and nowhere else. Nothing but the bootstrap calls
- * in, to construct it.
+ * The store in Redis, which other backends may share. Only this package imports Lettuce. Only the bootstrap calls this
+ * package, to construct the store.
  */
 @NullMarked
 package dev.flk.backend.dedup.redis;
