@@ -92,8 +92,8 @@ public final class AgentMeters {
     }
 
     /**
-     * What is shown by shard. Whoever gives the names bounds how many there are. Each of them has a sample of every family, the counters too
-     * while they are 0, so that a first time is seen as a change. Safe for several threads.
+     * The metrics by shard. The caller that supplies the names bounds their number. Each shard has a sample of every
+     * family, also of counters that are 0, so that the first event is visible as a change. Safe for several threads.
      */
     private static final class ShardMeters extends Collector {
         private static final List<String> LABEL = List.of("shard");
